@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.h - the block service: requests to a driver, responses from it.
+ *
+ * Room:   sandbox/abi, compiled into both sides of the fence.
+ * Trust:  the driver may write any byte of struct rf_blk_chan at any time; the
+ *         service copies a response out before it looks at it. Requests are
+ *         trusted by the driver.
+ * Units:  disk addresses and lengths in bytes, multiples of the logical block
+ *         size; arena places are byte offsets, never pointers.
+ */
+#ifndef RF_BLOCK_H
+#define RF_BLOCK_H
+
+#include "ring.h"
+
+enum rf_blk_op {
+	RF_BLK_READ = 1,
+	RF_BLK_WRITE = 2,
+	RF_BLK_FLUSH = 3,   /* no range */
+	RF_BLK_DISCARD = 4, /* contents undefined afterwards */
+	RF_BLK_ZERO = 5,    /* range reads as zeroes afterwards */
+};
+
+/* rf_blk_req.flags */
+#define RF_BLK_FUA      0x01u /* write: on stable media before the response */
+#define RF_BLK_NO_UNMAP 0x02u /* zero: keep the range allocated */
+
+/* Most requests one channel holds, and slots of each of its rings. */
+#define RF_BLK_DEPTH 256u
+
+/*
+ * Request. `tag` is opaque to the driver and comes back unchanged; so does
+ * `generation`. `arena` is the byte offset of the payload in the data arena,
+ * aligned to 4096; unused without payload.
+ */
+struct rf_blk_req {
+	uint32_t tag;
+	uint32_t generation;
+	uint8_t  op;    /* enum rf_blk_op */
+	uint8_t  flags;
+	uint16_t reserved;
+	uint32_t length; /* bytes */
+	uint64_t offset; /* bytes from the start of the disk */
+	uint64_t arena;
+};
+_Static_assert(sizeof(struct rf_blk_req) == 32, "one request is half a cache line");
+
+/* Response. `status` is 0 or a negative errno out of rf_blk_status_valid(). */
+struct rf_blk_resp {
+	uint32_t tag;
+	uint32_t generation;
+	int32_t  status;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct rf_blk_resp) == 16, "four responses a cache line");
+
+/* The only answers a driver may give: the service takes any other for a lie. */
+static inline bool rf_blk_status_valid(int32_t status)
+{
+	return status == 0 || status == -EIO || status == -ENOSPC || status == -EOPNOTSUPP ||
+	       status == -EPERM || status == -EILSEQ || status == -EINVAL;
+}
+
+/* What one queue's shared channel looks like: one per generation half. */
+struct rf_blk_chan {
+	_Alignas(64) _Atomic uint64_t heartbeat; /* driver: counts its loop turns */
+	_Alignas(64) struct {
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH, sizeof(struct rf_blk_req))];
+	} req; /* service produces */
+	struct {
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH, sizeof(struct rf_blk_resp))];
+	} resp; /* driver produces */
+};
+#define RF_BLK_CHAN_BYTES 16384u /* channel size in the rings memfd, whole pages */
+_Static_assert(sizeof(struct rf_blk_chan) <= RF_BLK_CHAN_BYTES, "a channel fits its pages");
+
+/* rf_blk_info.features */
+#define RF_BLK_HAS_FLUSH   0x01u /* the device has a volatile cache */
+#define RF_BLK_HAS_DISCARD 0x02u
+#define RF_BLK_HAS_ZERO    0x04u
+#define RF_BLK_HAS_FUA     0x08u
+#define RF_BLK_READ_ONLY   0x10u
+
+/* The disk as the device process found it. */
+struct rf_blk_info {
+	uint64_t size;         /* bytes */
+	uint32_t block_size;   /* logical block, bytes: 512 or 4096 */
+	uint32_t max_transfer; /* most payload bytes of one request, multiple of 4096 */
+	uint32_t max_discard;  /* most bytes of one discard or zero */
+	uint32_t features;     /* RF_BLK_HAS_* */
+};
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.h - messages between the trusted processes of one device.
+ *
+ * Room:   sandbox/base. SOCK_SEQPACKET, one message a packet, fds with it.
+ * Trust:  both ends are ours, but a receiver still checks type and size: a
+ *         process that was taken over must not take over the next one.
+ *
+ *   supervisor <-> device process   enum rf_dev_msg
+ *   device process <-> export       enum rf_svc_msg
+ */
+#ifndef RF_CONTROL_H
+#define RF_CONTROL_H
+
+#include <stdint.h>
+
+#include "block.h"
+
+/* ---- device process <-> export ------------------------------------------ */
+
+enum rf_svc_type {
+	/* device -> export */
+	RF_SVC_INFO = 1,  /* info: the disk is known; sent once before the first UP */
+	RF_SVC_DOWN,      /* generation: that driver is dead and reaped. Drain its ring,
+	                     prepare the successor's half (half) with what is in flight */
+	RF_SVC_UP,        /* generation, half: that driver runs (or is about to) */
+	RF_SVC_GONE,      /* the device will not come back: fail everything with -EIO */
+	RF_SVC_QUIESCED,  /* generation: the device no longer touches memory on behalf of it;
+	                     sent between DOWN and UP. value 1: the reset may have dropped
+	                     the volatile write cache */
+	/* export -> device */
+	RF_SVC_VIOLATION, /* generation, value enum rf_violation: kill it */
+	RF_SVC_STALL,     /* generation: oldest request in flight is older than allowed */
+};
+
+enum rf_violation {
+	RF_LIE_INDEX = 1,  /* a ring index that cannot be */
+	RF_LIE_TAG,        /* a response for no request, or one answered already */
+	RF_LIE_GENERATION, /* a response under another generation */
+	RF_LIE_STATUS,     /* a status no driver may give */
+};
+
+struct rf_svc_msg {
+	uint32_t type; /* enum rf_svc_type */
+	uint32_t generation;
+	uint32_t half; /* 0 or 1: which half of rings and queue memory */
+	uint32_t value;
+	struct rf_blk_info info;
+};
+
+/* ---- fds of an export process --------------------------------------------- */
+
+/* Fixed numbers; all are there when it starts. */
+enum rf_export_fd {
+	RF_EXPORT_FD_CONTROL = 3, /* SEQPACKET to the device process */
+	RF_EXPORT_FD_CONFIG,      /* memfd: struct rf_export_config */
+	RF_EXPORT_FD_DATA,        /* memfd: data arena */
+	RF_EXPORT_FD_RINGS,       /* memfd: 2 halves x queues x RF_BLK_CHAN_BYTES; channel of
+	                             (half, queue) at (half * queues + queue) * RF_BLK_CHAN_BYTES */
+	RF_EXPORT_FD_TABLE,       /* memfd: the in-flight table */
+	RF_EXPORT_FD_STATS,       /* memfd: struct rf_stats_service */
+	RF_EXPORT_FD_KICK,        /* eventfd, read: a driver wakes us */
+	RF_EXPORT_FD_WAKE0,       /* eventfd, write: wakes the driver of half 0 */
+	RF_EXPORT_FD_WAKE1,       /* ... of half 1 */
+	RF_EXPORT_FD_LISTEN,      /* listening stream socket, or /dev/null */
+	RF_EXPORT_FDS
+};
+
+/* rf_export_config.flags */
+#define RF_EXPORT_READ_ONLY  0x1u
+#define RF_EXPORT_NO_REISSUE 0x2u /* test control only: in-flight requests are answered
+                                     with success unseen instead of reissued */
+struct rf_export_config {
+	uint32_t flags;
+	uint32_t queues;
+	uint64_t arena_bytes;
+	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
+	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */
+	char     name[64];    /* export name, shown to clients */
+	char     bench[256];  /* load generator only: its arguments */
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.h - the block service: one disk behind a driver nobody believes.
+ *
+ * Room:   sandbox/service, trusted, unprivileged. The only room that reads what
+ *         a driver wrote.
+ * Use:    single-threaded. An export allocates arena space, fills an rf_io,
+ *         submits it, calls rf_service_flush() once a batch, and gets done()
+ *         called out of rf_service_poll(). No call blocks.
+ */
+#ifndef RF_SERVICE_H
+#define RF_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+#include "control.h"
+
+struct rf_service; /* opaque */
+
+/*
+ * One request of an export; the caller owns the memory until done() was called.
+ * Offset and length are bytes and multiples of the block size, at most
+ * max_transfer (read, write) or max_discard (discard, zero). Write data in the
+ * arena must not change between submission and done().
+ */
+struct rf_io {
+	uint8_t  op;     /* enum rf_blk_op */
+	uint8_t  flags;  /* RF_BLK_FUA, RF_BLK_NO_UNMAP */
+	uint32_t length;
+	uint64_t offset;
+	uint64_t arena;  /* byte offset out of rf_arena_alloc() */
+	void   (*done)(struct rf_io *, int status); /* 0 or -errno; may submit again */
+	struct rf_io *next; /* the service's own, while it has the request */
+};
+
+/* Maps the fds of enum rf_export_fd. 0, or -errno after one line in the log. */
+int rf_service_open(struct rf_service **out);
+const struct rf_export_config *rf_service_config(const struct rf_service *);
+
+/* The disk, or NULL until the device process has said. */
+const struct rf_blk_info *rf_service_info(const struct rf_service *);
+bool rf_service_gone(const struct rf_service *);
+
+/* Arena space: whole 4 KiB pages, contiguous, at most 1 MiB. -ENOMEM: try again
+ * after a done(). The pointer is the export's own view of it. */
+int   rf_arena_alloc(struct rf_service *, uint32_t length, uint64_t *arena);
+void  rf_arena_free(struct rf_service *, uint64_t arena, uint32_t length);
+void *rf_arena_at(struct rf_service *, uint64_t arena);
+
+/* Takes the request: 0. -EINVAL: outside the disk or its units, -EROFS,
+ * -EOPNOTSUPP: done() is not called. It is held back inside while it overlaps an
+ * older discard, zero or write, while the table is full or no driver runs. */
+int rf_service_submit(struct rf_service *, struct rf_io *);
+
+/* Publishes what was submitted and kicks the driver if it sleeps. */
+void rf_service_flush(struct rf_service *);
+
+/* Takes responses, calls done(). Number of completions. */
+int rf_service_poll(struct rf_service *);
+
+/* Call when RF_EXPORT_FD_CONTROL is readable. 0, -EPIPE: the device process is
+ * gone (an export ends then). */
+int rf_service_control(struct rf_service *);
+
+/* Before blocking: asks the driver for kicks. False: there is work, do not block. */
+bool rf_service_sleep(struct rf_service *);
+/* After blocking: drains the kick eventfd (if it was readable). */
+void rf_service_wake(struct rf_service *, bool kicked);
+/* Looks at request ages; call now and then (every 100 ms is plenty). */
+void rf_service_tick(struct rf_service *);
+
+#endif
