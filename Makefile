@@ -1,0 +1,133 @@
+# ringfence - one Makefile, no recursion. `make help` lists what it does.
+#
+# Rooms are compiled with their own include path (INC below), so that an include
+# across a wall of the house does not build.
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := bash
+B := build
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+
+# ---- tools ------------------------------------------------------------------
+CC      ?= gcc
+HOSTCC  ?= gcc
+WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wno-missing-field-initializers
+HARDEN  := -O2 -g -fPIE -fstack-protector-strong -fno-plt -fcf-protection=none -ffunction-sections
+MUSL    := /usr/lib/x86_64-linux-musl
+GCCINC   = $(shell $(CC) -print-file-name=include)
+MUSLINC  = -nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $(GCCINC) \
+           -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+CFLAGS_TRUSTED = $(WARN) $(HARDEN) -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"' $(MUSLINC)
+CFLAGS_DRIVER  = $(WARN) $(HARDEN) $(MUSLINC) -ffreestanding -fno-builtin-printf
+# musl-gcc -static-pie silently links dynamically: the link line is our own.
+LD_PIE   = $(CC) -nostdlib -nostartfiles -static-pie -Wl,-z,relro,-z,now,-z,noexecstack \
+           -Wl,-z,separate-code,--gc-sections,--build-id=sha1
+CRT1    := $(MUSL)/rcrt1.o $(MUSL)/crti.o
+CRTN    := $(MUSL)/crtn.o
+LIBC     = -L$(MUSL) -lc -lgcc -lgcc_eh
+LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o %.a,$^) -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+
+# ---- the rooms: who may include whom ---------------------------------------
+INC_abi        := -Isandbox/abi
+INC_runtime    := -Isandbox/runtime $(INC_abi)
+INC_drivers    := -Idrivers/hw $(INC_runtime)
+INC_base       := -Isandbox/base $(INC_abi)
+INC_launcher   := -Isandbox/launcher -I$(B)/gen/launcher $(INC_base)
+INC_service    := -Isandbox/service -I$(B)/gen/service $(INC_base)
+INC_device     := -Isandbox/device -Idrivers/hw -I$(B)/gen/device $(INC_base)
+INC_supervisor := -Isandbox/supervisor $(INC_base)
+
+$(B)/obj/sandbox/base/%.o:       INC = $(INC_base)
+$(B)/obj/sandbox/launcher/%.o:   INC = $(INC_launcher)
+$(B)/obj/sandbox/service/%.o:    INC = $(INC_service)
+$(B)/obj/sandbox/device/%.o:     INC = $(INC_device)
+$(B)/obj/sandbox/supervisor/%.o: INC = $(INC_supervisor)
+$(B)/obj/sandbox/runtime/%.o:    INC = $(INC_runtime)
+$(B)/obj/drivers/%.o:            INC = $(INC_drivers)
+$(B)/obj/tests/fault/%.o:        INC = $(INC_drivers)
+
+objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
+
+BASE       := $(call objs,sandbox/base/*.c)
+RUNTIME    := $(call objs,sandbox/runtime/*.c)
+SERVICE    := $(call objs,sandbox/service/*.c)
+PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-device rf-nbd rf-load rf-launch)
+DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
+HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
+POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
+
+##@ Build
+.PHONY: all
+all: $(PROGRAMS) $(DRIVERS) $(POLICIES) ## build programs, drivers and policies into build/
+
+$(B)/obj/sandbox/runtime/%.o: sandbox/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
+$(B)/obj/drivers/%.o: drivers/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
+$(B)/obj/tests/fault/%.o: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_TRUSTED) $(INC) -MMD -MP -c -o $@ $<
+
+$(B)/lib/libbase.a: $(BASE)
+	@mkdir -p $(@D)
+	rm -f $@; ar rcs $@ $^
+
+$(B)/bin/ringfence: $(call objs,sandbox/supervisor/*.c) $(B)/lib/libbase.a
+$(B)/bin/rf-device: $(call objs,sandbox/device/*.c)     $(B)/lib/libbase.a
+$(B)/bin/rf-nbd:    $(call objs,sandbox/service/nbd/*.c)  $(SERVICE) $(B)/lib/libbase.a
+$(B)/bin/rf-load:   $(call objs,sandbox/service/load/*.c) $(SERVICE) $(B)/lib/libbase.a
+$(B)/bin/rf-launch: $(call objs,sandbox/launcher/*.c) $(B)/lib/libbase.a
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+	@images/check-static-pie $@
+
+# A driver image: our own entry, the runtime, and of libc only what
+# images/check-driver-libc lists.
+LINK_DRIVER = $(LD_PIE) -Wl,-e,rf_driver_start -Wl,-Map,$@.map -o $@ $(filter %.o,$^) -L$(MUSL) -lc -lgcc \
+	&& images/check-static-pie $@ && images/check-driver-libc $@.map
+$(B)/drivers/%: $(B)/obj/drivers/%.o $(RUNTIME)
+	@mkdir -p $(@D)
+	$(LINK_DRIVER)
+$(B)/fault/%: $(B)/obj/tests/fault/%.o $(RUNTIME)
+	@mkdir -p $(@D)
+	$(LINK_DRIVER)
+
+$(B)/policy/%: policy/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+# System call lists: text in policy/syscalls, compiled to BPF here and embedded.
+$(B)/tools/policyc: policy/compile/policyc.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(WARN) -O1 -g -D_GNU_SOURCE -o $@ $< -lseccomp
+$(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/service/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*.list)
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(call objs,sandbox/launcher/*.c): | $(B)/gen/launcher/filters.h
+$(call objs,sandbox/service/*.c sandbox/service/*/*.c): | $(B)/gen/service/filters.h
+$(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+include $(wildcard tests/*.mk images/*.mk)
+
+##@ Housekeeping
+.PHONY: clean help
+clean: ## remove build/ (downloads stay in $XDG_CACHE_HOME/ringfence)
+	rm -rf $(B)
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	     /^[a-z][a-zA-Z_-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
