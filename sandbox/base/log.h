@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.h - one line for a person, and the end of the line for our own bugs.
+ *
+ * Room:   sandbox/base, trusted. Writes to stderr by one write(2) a line, so
+ *         lines of several processes never mix.
+ */
+#ifndef RF_LOG_H
+#define RF_LOG_H
+
+/* Prefix of every line; set it first thing in main(). */
+extern const char *rf_log_name;
+
+/* One line, printf-like, without the newline. At most 1,000 bytes are kept. */
+void rf_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Logs the line and exits with `code`. */
+_Noreturn void rf_die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A condition only a bug of ours can bring about. Never compiled out. */
+#define RF_BUG_ON(cond)                                                                   \
+	do {                                                                              \
+		if (__builtin_expect(!!(cond), 0))                                        \
+			rf_die(70, "bug: %s:%d: %s", __FILE__, __LINE__, #cond);          \
+	} while (0)
+
+#endif
