@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device_config.h - what the supervisor tells a device process when it starts it,
+ * and what the two say to each other afterwards.
+ *
+ * Room:   sandbox/base. Configuration: a sealed memfd. Messages: SOCK_SEQPACKET.
+ */
+#ifndef RF_DEVICE_CONFIG_H
+#define RF_DEVICE_CONFIG_H
+
+#include <stdint.h>
+
+#include "block.h"
+
+#define RF_MAX_STEPS   16
+#define RF_MAX_WINDOWS 4
+#define RF_NAME        32
+
+enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO };
+enum rf_control { RF_CONTROL_NONE, RF_CONTROL_NVME };
+
+/* Kinds of interrupt a policy accepts, in order of preference. */
+#define RF_IRQ_MSIX 0x1u
+#define RF_IRQ_MSI  0x2u
+#define RF_IRQ_INTX 0x4u
+
+/* One step of a soft reset: a register written, or polled until it has a value. */
+struct rf_reset_step {
+	uint8_t  poll;  /* 0: write (value & mask | old & ~mask), 1: poll */
+	uint8_t  bar;
+	uint8_t  bytes; /* 1, 2 or 4 */
+	uint8_t  reserved;
+	uint32_t within_ms;
+	uint64_t offset;
+	uint32_t mask, value;
+};
+
+/* Registers of a BAR that the driver itself may touch: whole pages. */
+struct rf_reg_window {
+	uint32_t bar;
+	uint32_t write; /* 0: read-only */
+	uint64_t offset, bytes;
+};
+
+#define RF_DEVICE_BUSMASTER_OFF 0x1u /* clear bus mastering before the soft reset */
+#define RF_DEVICE_CACHE_LOST    0x2u /* the soft reset drops the volatile write cache */
+#define RF_DEVICE_READ_ONLY     0x4u
+#define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
+#define RF_DEVICE_REUSE_EARLY   0x10u /* test control only: memory is given back before the
+                                         device is quiet (rule 5 turned round) */
+
+struct rf_device_config {
+	char     name[RF_NAME];
+	char     pci[RF_NAME]; /* dddd:bb:dd.f */
+	char     filter[32];   /* system call list of the driver; -intx is added for INTx */
+	uint32_t backend;      /* enum rf_backend */
+	uint32_t control;      /* enum rf_control */
+	uint32_t flags;        /* RF_DEVICE_* */
+	uint32_t interrupts;   /* RF_IRQ_* accepted, 0: none */
+	uint32_t queues;
+	uint32_t queue_entries;
+	uint64_t arena_bytes;
+	uint64_t queue_bytes;  /* of one half */
+	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
+	uint64_t spin_ns;      /* driver */
+	uint32_t nsid;         /* NVMe namespace */
+	uint32_t step_count;
+	uint32_t window_count;
+	uint32_t config_bytes; /* 4096: driver gets the config space snapshot; 0: not */
+	struct rf_reset_step step[RF_MAX_STEPS];
+	struct rf_reg_window window[RF_MAX_WINDOWS];
+	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it */
+};
+
+/* Fixed fd numbers of a device process. */
+enum rf_device_fd {
+	RF_DEVICE_FD_SUPERVISOR = 3, /* SEQPACKET, struct rf_dev_msg */
+	RF_DEVICE_FD_SERVICE,        /* SEQPACKET, struct rf_svc_msg */
+	RF_DEVICE_FD_CONFIG,         /* memfd: struct rf_device_config */
+	RF_DEVICE_FD_CONTAINER,      /* /dev/vfio/vfio, or /dev/null */
+	RF_DEVICE_FD_GROUP,          /* /dev/vfio/N, or /dev/null */
+	RF_DEVICE_FD_DATA,           /* memfd: data arena */
+	RF_DEVICE_FD_QUEUES,         /* memfd: two halves of queue memory */
+	RF_DEVICE_FD_ADMIN,          /* memfd: control half's own DMA pages */
+	RF_DEVICE_FD_RINGS,          /* memfd: passed on to the launcher, never read here */
+	RF_DEVICE_FD_BOOT,           /* memfd: two pages, boot record of each half */
+	RF_DEVICE_FD_STATS,          /* memfd: struct rf_stats_device at RF_STATS_DEVICE */
+	RF_DEVICE_FD_WAKE0,          /* eventfd of the driver in half 0 */
+	RF_DEVICE_FD_WAKE1,
+	RF_DEVICE_FD_UNMASK,         /* eventfd: re-arms INTx */
+	RF_DEVICE_FDS
+};
+
+#define RF_ADMIN_BYTES 65536u
+
+enum rf_dev_type {
+	/* device -> supervisor */
+	RF_DEV_READY = 1, /* info: found and initialised; start the export */
+	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
+	RF_DEV_KILL,      /* generation, value enum rf_violation or 0x100 (stall): kill it */
+	RF_DEV_DOWN,      /* generation: its driver died */
+	RF_DEV_UP,        /* generation: its driver runs */
+	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
+	RF_DEV_STOPPED,   /* answer to STOP: device silent */
+	/* supervisor -> device */
+	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
+	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
+	RF_DEV_STOP,      /* silence the device and end */
+};
+#define RF_DEV_STALLED 0x100u
+
+struct rf_dev_msg {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t value;
+	uint32_t unmask; /* WANT: 1 if the driver needs RF_FD_UNMASK */
+	struct rf_blk_info info;
+};
+
+/* Exit codes a script can tell apart: of `ringfence`, and of a device process. */
+enum rf_exit {
+	RF_EXIT_OK = 0,
+	RF_EXIT_FAILED = 1,      /* the work was done and did not succeed */
+	RF_EXIT_USAGE = 64,      /* unknown flag or command */
+	RF_EXIT_CONFIG = 65,     /* configuration or policy file is wrong */
+	RF_EXIT_NO_DEVICE = 66,  /* no device at that address */
+	RF_EXIT_NO_IOMMU = 67,   /* no IOMMU, or no VFIO in this kernel */
+	RF_EXIT_NOT_VIABLE = 68, /* other devices of its group stand in the way */
+	RF_EXIT_IN_USE = 69,     /* mounted, or its interface is up */
+	RF_EXIT_BUG = 70,
+	RF_EXIT_SYSTEM = 71,     /* the kernel refused something */
+	RF_EXIT_IMAGE = 72,      /* driver image missing or not a static ELF */
+	RF_EXIT_MEMLOCK = 73,    /* arena larger than the memlock limit */
+	RF_EXIT_NO_REMAP = 74,   /* no interrupt remapping */
+	RF_EXIT_DEVICE = 75,     /* device does not do what its specification says */
+	RF_EXIT_QUARANTINE = 76, /* its driver died too often */
+	RF_EXIT_NOT_RUNNING = 77,/* no supervisor answers */
+};
+
+#endif

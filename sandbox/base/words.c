@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* words.c - see words.h. Room: sandbox/base, trusted. */
+#include "words.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+static int split(struct rf_words *w)
+{
+	char *save = NULL;
+
+	w->count = 0;
+	w->text[strcspn(w->text, "#\n")] = '\0';
+	for (char *p = strtok_r(w->text, " \t\r", &save); p; p = strtok_r(NULL, " \t\r", &save)) {
+		if (w->count == RF_WORDS_MAX)
+			return rf_words_error(w, "more than %d words", RF_WORDS_MAX);
+		w->word[w->count++] = p;
+	}
+	return 0;
+}
+
+int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *arg)
+{
+	struct rf_words w = { .file = file };
+	FILE *f = fopen(file, "re");
+	int err = 0;
+
+	if (!f)
+		return -errno;
+	while (!err && fgets(w.text, sizeof(w.text), f)) {
+		w.line++;
+		if (!strchr(w.text, '\n') && !feof(f))
+			err = rf_words_error(&w, "longer than %zu characters", sizeof(w.text) - 2);
+		else if (!(err = split(&w)) && w.count)
+			err = fn(&w, arg);
+	}
+	if (!err && ferror(f))
+		err = -EIO;
+	fclose(f);
+	return err;
+}
+
+int rf_words_error(const struct rf_words *w, const char *fmt, ...)
+{
+	char what[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	rf_log("%s:%d: %s", w->file, w->line, what);
+	return -EINVAL;
+}
+
+static int number(const char *word, char **end, uint64_t *out)
+{
+	if (*word < '0' || *word > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(word, end, 0);
+	return errno ? -EINVAL : 0;
+}
+
+static int scaled(uint64_t value, uint64_t factor, uint64_t *out)
+{
+	return __builtin_mul_overflow(value, factor, out) ? -EINVAL : 0;
+}
+
+int rf_parse_number(const char *word, uint64_t *out)
+{
+	char *end;
+	uint64_t n;
+
+	if (number(word, &end, &n))
+		return -EINVAL;
+	if (!*end) {
+		*out = n;
+		return 0;
+	}
+	static const char units[] = "KMG";
+	const char *at = strchr(units, *end);
+	if (!at || end[1])
+		return -EINVAL;
+	return scaled(n, 1ull << (10 * (at - units + 1)), out);
+}
+
+int rf_parse_time(const char *word, uint64_t *ns)
+{
+	static const struct { const char *unit; uint64_t ns; } units[] = {
+		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+	};
+	char *end;
+	uint64_t n;
+
+	if (number(word, &end, &n))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(end, units[i].unit))
+			return scaled(n, units[i].ns, ns);
+	return -EINVAL;
+}

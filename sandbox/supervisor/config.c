@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* config.c - reads the configuration file. See config.h.
+ * Room: sandbox/supervisor, privileged. */
+#include "config.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "words.h"
+
+static int copy(struct rf_words *w, char *to, size_t room)
+{
+	if (w->count != 2 || strlen(w->word[1]) >= room)
+		return rf_words_error(w, "%s takes one word of at most %zu characters", w->word[0],
+				      room - 1);
+	strcpy(to, w->word[1]);
+	return 0;
+}
+
+static int yes_no(struct rf_words *w, bool *out)
+{
+	if (w->count != 2 || (strcmp(w->word[1], "yes") && strcmp(w->word[1], "no")))
+		return rf_words_error(w, "%s is yes or no", w->word[0]);
+	*out = w->word[1][0] == 'y';
+	return 0;
+}
+
+static bool pci_address(const char *s)
+{
+	unsigned domain, bus, slot, fn;
+	int used = 0;
+
+	return strlen(s) == 12 && sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &fn, &used) == 4 &&
+	       used == 12;
+}
+
+/* export nbd PATH | export load FILE ARGUMENT... */
+static int key_export(struct rf_device *d, struct rf_words *w)
+{
+	bool load = w->count >= 3 && !strcmp(w->word[1], "load");
+
+	if (!load && (w->count != 3 || strcmp(w->word[1], "nbd")))
+		return rf_words_error(w, "write as 'export nbd /path/of/socket'");
+	if (w->word[2][0] != '/' || strlen(w->word[2]) >= sizeof(d->listen))
+		return rf_words_error(w, "export: '%s' must be an absolute path of at most %zu characters",
+				      w->word[2], sizeof(d->listen) - 1);
+	strcpy(d->listen, w->word[2]);
+	d->export_kind = load ? RF_EXPORT_LOAD : RF_EXPORT_NBD;
+	for (int i = 3; load && i < w->count; i++) {
+		size_t used = strlen(d->load);
+		if (used + strlen(w->word[i]) + 2 > sizeof(d->load))
+			return rf_words_error(w, "export load: arguments too long");
+		snprintf(d->load + used, sizeof(d->load) - used, "%s%s", used ? " " : "", w->word[i]);
+	}
+	return 0;
+}
+
+static int device_key(struct rf_device *d, struct rf_words *w)
+{
+	const char *key = w->word[0];
+
+	if (!strcmp(key, "policy"))
+		return copy(w, d->policy_file, sizeof(d->policy_file));
+	if (!strcmp(key, "image"))
+		return copy(w, d->image, sizeof(d->image));
+	if (!strcmp(key, "export"))
+		return key_export(d, w);
+	if (!strcmp(key, "force"))
+		return yes_no(w, &d->force);
+	if (!strcmp(key, "read-only"))
+		return yes_no(w, &d->read_only);
+	if (!strcmp(key, "unsafe-no-reissue"))
+		return yes_no(w, &d->no_reissue);
+	if (!strcmp(key, "unsafe-reuse-early"))
+		return yes_no(w, &d->reuse_early);
+	if (!strcmp(key, "arena")) {
+		if (w->count != 2 || rf_parse_number(w->word[1], &d->arena) || d->arena % (2u << 20))
+			return rf_words_error(w, "arena takes a size that is a multiple of 2M");
+		return 0;
+	}
+	if (!strcmp(key, "pci")) {
+		if (w->count != 2 || !pci_address(w->word[1]))
+			return rf_words_error(w, "pci takes an address such as 0000:01:00.0");
+		strcpy(d->pci, w->word[1]);
+		return 0;
+	}
+	return rf_words_error(w, "unknown key '%s'", key);
+}
+
+static int new_device(struct rf_config *c, struct rf_words *w)
+{
+	if (c->count == RF_MAX_DEVICES)
+		return rf_words_error(w, "more than %d devices", RF_MAX_DEVICES);
+	for (int i = 0; i < c->count && w->count == 2; i++)
+		if (!strcmp(c->device[i].name, w->word[1]))
+			return rf_words_error(w, "device '%s' stands twice", w->word[1]);
+	if (w->count == 2 && strchr(w->word[1], '/'))
+		return rf_words_error(w, "a device name has no '/'");
+	return copy(w, c->device[c->count++].name, RF_NAME - 16);
+}
+
+static int line(struct rf_words *w, void *arg)
+{
+	struct rf_config *c = arg;
+	const char *key = w->word[0];
+
+	if (!strcmp(key, "device"))
+		return new_device(c, w);
+	if (c->count)
+		return device_key(&c->device[c->count - 1], w);
+	if (!strcmp(key, "run-dir"))
+		return copy(w, c->run_dir, sizeof(c->run_dir) - 32);
+	if (!strcmp(key, "program-dir"))
+		return copy(w, c->program_dir, sizeof(c->program_dir) - 32);
+	if (!strcmp(key, "driver-dir"))
+		return copy(w, c->driver_dir, sizeof(c->driver_dir));
+	if (!strcmp(key, "policy-dir"))
+		return copy(w, c->policy_dir, sizeof(c->policy_dir));
+	return rf_words_error(w, "unknown key '%s' (keys of a device come after its 'device NAME' line)",
+			      key);
+}
+
+/* Programs, drivers and policies lie beside this program unless the file says else. */
+static int defaults(struct rf_config *c)
+{
+	char self[200], up[200];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return -errno;
+	self[n] = '\0';
+	snprintf(c->program_dir, sizeof(c->program_dir), "%s", dirname(self));
+	snprintf(up, sizeof(up), "%s", c->program_dir);
+	const char *top = dirname(up);
+	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
+	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
+	strcpy(c->run_dir, "/run/ringfence");
+	c->uid_base = 2000000000;
+	return 0;
+}
+
+static int finish(const char *file, struct rf_config *c, struct rf_device *d)
+{
+	char path[600];
+
+	if (!d->policy_file[0]) {
+		rf_log("%s: device %s has no 'policy' line", file, d->name);
+		return -EINVAL;
+	}
+	if (strchr(d->policy_file, '/'))
+		snprintf(path, sizeof(path), "%s", d->policy_file);
+	else
+		snprintf(path, sizeof(path), "%s/%s.policy", c->policy_dir, d->policy_file);
+	int err = rf_policy_read(path, &d->policy);
+	if (err)
+		return -EINVAL;
+	if (d->policy.device.backend == RF_BACKEND_VFIO && !d->pci[0]) {
+		rf_log("%s: device %s has no 'pci' line", file, d->name);
+		return -EINVAL;
+	}
+	if (!d->image[0])
+		snprintf(d->image, sizeof(d->image), "%.200s/%s", c->driver_dir, d->policy.driver);
+	if (d->arena)
+		d->policy.device.arena_bytes = d->arena;
+	return 0;
+}
+
+int rf_config_read(const char *file, struct rf_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	int err = defaults(c);
+	if (!err)
+		err = rf_words_read(file, line, c);
+	if (err && err != -EINVAL)
+		rf_log("%s: cannot read the configuration: %s", file, strerror(-err));
+	for (int i = 0; !err && i < c->count; i++)
+		err = finish(file, c, &c->device[i]);
+	if (!err && !c->count) {
+		rf_log("%s: no 'device' line, so there is nothing to run", file);
+		err = -EINVAL;
+	}
+	return err;
+}

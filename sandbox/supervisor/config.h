@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - the operator's configuration and the policy of each driver.
+ *
+ * Room:   sandbox/supervisor, privileged. Reads text files of the operator.
+ */
+#ifndef RF_CONFIG_H
+#define RF_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device_config.h"
+
+#define RF_MAX_DEVICES 16
+
+struct rf_policy {
+	char     driver[RF_NAME];
+	uint32_t match_class;   /* ~0: any */
+	uint32_t match_vendor, match_device; /* ~0: any */
+	uint64_t stall_ns, spin_ns;
+	uint32_t deaths;        /* without progress, before quarantine */
+	uint64_t backoff_ns, backoff_cap_ns;
+	struct rf_device_config device; /* as far as the policy fixes it */
+};
+
+enum rf_export_kind { RF_EXPORT_NONE, RF_EXPORT_NBD, RF_EXPORT_LOAD };
+
+struct rf_device {
+	char     name[RF_NAME];
+	char     policy_file[256];
+	char     image[256];    /* "": policy's driver in the driver directory */
+	enum rf_export_kind export_kind;
+	char     listen[108];   /* UNIX socket path, or result file of a load */
+	char     load[256];     /* arguments of the load generator */
+	bool     force;         /* take a device that is in use */
+	bool     read_only;
+	bool     no_reissue, reuse_early; /* test controls */
+	uint64_t arena;         /* 0: as the policy says */
+	struct rf_policy policy;
+	char     pci[RF_NAME];
+};
+
+struct rf_config {
+	char     run_dir[108];     /* sockets and state: /run/ringfence */
+	char     program_dir[256]; /* rf-launch and the others: beside this program */
+	char     driver_dir[256], policy_dir[256];
+	uint32_t uid_base;
+	int      count;
+	struct rf_device device[RF_MAX_DEVICES];
+};
+
+/* Both log file:line and return -EINVAL for a mistake in the file. */
+int rf_config_read(const char *file, struct rf_config *);
+int rf_policy_read(const char *file, struct rf_policy *);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper.h - what the supervisor asks of the keeper.
+ *
+ * Room:   sandbox/supervisor, privileged. The keeper is the parent and reaper of
+ *         every process and holds fds by name, so that any other process may die
+ *         and its successor finds them again. It decides nothing.
+ * Wire:   SOCK_SEQPACKET; one struct rf_keep_msg a packet, fds with it. Every
+ *         request is answered by RF_KEEP_REPLY; RF_KEEP_EXITED and RF_KEEP_STOP
+ *         come unasked, between answers.
+ */
+#ifndef RF_KEEPER_H
+#define RF_KEEPER_H
+
+#include <stdint.h>
+
+#define RF_KEEP_NAME  48
+#define RF_KEEP_SLOTS 256 /* most names (fds and processes) held */
+
+enum rf_keep_type {
+	RF_KEEP_PUT = 1, /* hold the fd under `name`, replacing an older one */
+	RF_KEEP_GET,     /* reply carries the fd; error -ENOENT */
+	RF_KEEP_DROP,    /* forget every name that begins with `name` */
+	RF_KEEP_SPAWN,   /* run fds[0] as `name`; reply: pid, and its pidfd */
+	RF_KEEP_KILL,    /* SIGKILL the process `name`; -ENOENT if there is none */
+	RF_KEEP_REPLY,
+	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2) */
+	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
+};
+
+/* SPAWN: the child gets fds[i] as number target[i], for i >= 1, and nothing else. */
+struct rf_keep_spawn {
+	uint32_t uid, gid;    /* ~0: stay */
+	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
+	uint64_t nofile;      /* RLIMIT_NOFILE */
+	uint32_t fence;       /* 1: empty root, no new privileges, no core, one process */
+	int32_t  target[32];
+	char     argv0[32];
+};
+
+struct rf_keep_msg {
+	uint32_t type; /* enum rf_keep_type */
+	int32_t  error;
+	int32_t  pid;
+	int32_t  status;
+	char     name[RF_KEEP_NAME];
+	struct rf_keep_spawn spawn;
+};
+
+/* The keeper's whole life: starts `self` again as supervisor, serves it, reaps.
+ * Returns the exit code of `ringfence run`. */
+int rf_keeper_main(const char *config);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* policy.c - reads policy/NAME.policy. See config.h, and policy/README.md for the keys.
+ * Room: sandbox/supervisor, privileged. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "log.h"
+#include "words.h"
+
+typedef int key_fn(struct rf_policy *, struct rf_words *);
+
+static int want(struct rf_words *w, int index, uint64_t *out)
+{
+	if (index >= w->count || rf_parse_number(w->word[index], out))
+		return rf_words_error(w, "%s: word %d must be a number", w->word[0], index + 1);
+	return 0;
+}
+
+static int want_time(struct rf_words *w, int index, uint64_t *out)
+{
+	if (index >= w->count || rf_parse_time(w->word[index], out))
+		return rf_words_error(w, "%s: word %d must be a time such as 10ms", w->word[0],
+				      index + 1);
+	return 0;
+}
+
+static int copy_name(struct rf_words *w, char *to)
+{
+	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME || strchr(w->word[1], '/'))
+		return rf_words_error(w, "%s takes one name of at most %d characters", w->word[0],
+				      RF_NAME - 1);
+	strcpy(to, w->word[1]);
+	return 0;
+}
+
+static int one_of(struct rf_words *w, int index, const char *const *names)
+{
+	for (int i = 0; index < w->count && names[i]; i++)
+		if (!strcmp(w->word[index], names[i]))
+			return i;
+	return rf_words_error(w, "%s: '%s' is not known; this word is one of %s, %s ...", w->word[0],
+			      index < w->count ? w->word[index] : "(nothing)", names[0], names[1]);
+}
+
+static int key_driver(struct rf_policy *p, struct rf_words *w)
+{
+	return copy_name(w, p->driver);
+}
+
+static int key_service(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "block", "(no other yet)", NULL };
+	int n = one_of(w, 1, names);
+
+	(void)p;
+	return n < 0 ? n : 0;
+}
+
+static int hex(struct rf_words *w, const char *text, uint32_t *out)
+{
+	char *end;
+
+	*out = (uint32_t)strtoul(text, &end, 16);
+	return *text && !*end ? 0 : rf_words_error(w, "'%s' is not a hexadecimal number", text);
+}
+
+static int key_match(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "class", "id", NULL };
+	int n = one_of(w, 1, names);
+
+	if (n < 0)
+		return n;
+	if (w->count < 3)
+		return rf_words_error(w, "match %s takes a number", names[n]);
+	if (n == 0)
+		return hex(w, w->word[2], &p->match_class);
+	char *colon = strchr(w->word[2], ':');
+	if (!colon)
+		return rf_words_error(w, "match id takes VENDOR:DEVICE");
+	*colon = '\0';
+	int err = hex(w, w->word[2], &p->match_vendor);
+	return err ? err : hex(w, colon + 1, &p->match_device);
+}
+
+static int key_backend(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "none", "vfio", NULL };
+	int n = one_of(w, 1, names);
+
+	if (n >= 0)
+		p->device.backend = n ? RF_BACKEND_VFIO : RF_BACKEND_NONE;
+	return n < 0 ? n : 0;
+}
+
+static int key_control(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "none", "nvme", NULL };
+	int n = one_of(w, 1, names);
+
+	if (n >= 0)
+		p->device.control = n ? RF_CONTROL_NVME : RF_CONTROL_NONE;
+	return n < 0 ? n : 0;
+}
+
+/* disk SIZE block 512|4096 */
+static int key_disk(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t block;
+	int err = want(w, 1, &p->device.blk.size);
+
+	if (err || (err = want(w, 3, &block)))
+		return err;
+	if ((block != 512 && block != 4096) || p->device.blk.size % block)
+		return rf_words_error(w, "disk: block must be 512 or 4096 and divide the size");
+	p->device.blk.block_size = (uint32_t)block;
+	return 0;
+}
+
+static int key_arena(struct rf_policy *p, struct rf_words *w)
+{
+	int err = want(w, 1, &p->device.arena_bytes);
+
+	if (!err && (p->device.arena_bytes < (1u << 20) || p->device.arena_bytes % (2u << 20)))
+		return rf_words_error(w, "arena must be a multiple of 2M");
+	return err;
+}
+
+static int key_queue_memory(struct rf_policy *p, struct rf_words *w)
+{
+	int err = want(w, 1, &p->device.queue_bytes);
+
+	if (!err && (!p->device.queue_bytes || p->device.queue_bytes % 4096))
+		return rf_words_error(w, "queue-memory must be a multiple of 4K");
+	return err;
+}
+
+static int key_queue_entries(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t n;
+	int err = want(w, 1, &n);
+
+	if (err)
+		return err;
+	if (n < 2 || n > 4096 || (n & (n - 1)))
+		return rf_words_error(w, "queue-entries must be a power of two from 2 to 4096");
+	p->device.queue_entries = (uint32_t)n;
+	return 0;
+}
+
+static int key_interrupt(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "msix", "msi", "intx", NULL };
+
+	for (int i = 1; i < w->count; i++) {
+		int n = one_of(w, i, names);
+		if (n < 0)
+			return n;
+		p->device.interrupts |= 1u << n;
+	}
+	return 0;
+}
+
+static int key_syscalls(struct rf_policy *p, struct rf_words *w)
+{
+	return copy_name(w, p->device.filter);
+}
+
+static int flag(struct rf_words *w, const char *const *names, uint32_t bit, uint32_t *flags)
+{
+	int n = one_of(w, 1, names);
+
+	if (n == 1)
+		*flags |= bit;
+	return n < 0 ? n : 0;
+}
+
+static int key_payload(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "none", "rw", NULL };
+	return flag(w, names, RF_DEVICE_PAYLOAD, &p->device.flags);
+}
+
+static int key_bus_master(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "keep", "off", NULL };
+	return flag(w, names, RF_DEVICE_BUSMASTER_OFF, &p->device.flags);
+}
+
+static int key_cache(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "kept", "lost", NULL };
+	return flag(w, names, RF_DEVICE_CACHE_LOST, &p->device.flags);
+}
+
+static int want_bar(struct rf_words *w, int index, uint8_t *bar)
+{
+	const char *word = index < w->count ? w->word[index] : "";
+
+	if (strncmp(word, "bar", 3) || word[3] < '0' || word[3] > '5' || word[4])
+		return rf_words_error(w, "%s: '%s' is not bar0 to bar5", w->word[0], word);
+	*bar = (uint8_t)(word[3] - '0');
+	return 0;
+}
+
+/* reset write|poll 8|16|32 barN OFFSET mask M value V [within TIME] */
+static int key_reset(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const kinds[] = { "write", "poll", NULL };
+	struct rf_reset_step *s = &p->device.step[p->device.step_count];
+	uint64_t bits, mask, value, within = 0;
+	int kind = one_of(w, 1, kinds), err;
+
+	if (kind < 0)
+		return kind;
+	if (p->device.step_count == RF_MAX_STEPS)
+		return rf_words_error(w, "more than %d reset steps", RF_MAX_STEPS);
+	if ((err = want(w, 2, &bits)) || (err = want_bar(w, 3, &s->bar)) ||
+	    (err = want(w, 4, &s->offset)) || (err = want(w, 6, &mask)) ||
+	    (err = want(w, 8, &value)) || (kind && (err = want_time(w, 10, &within))))
+		return err;
+	if ((bits != 8 && bits != 16 && bits != 32) || s->offset % (bits / 8))
+		return rf_words_error(w, "reset: width is 8, 16 or 32 and the offset a multiple of it");
+	if (strcmp(w->word[5], "mask") || strcmp(w->word[7], "value") ||
+	    (kind && strcmp(w->word[9], "within")))
+		return rf_words_error(w, "reset: write as 'reset %s 32 bar0 0x14 mask M value V%s'",
+				      kinds[kind], kind ? " within 2s" : "");
+	s->poll = (uint8_t)kind;
+	s->bytes = (uint8_t)(bits / 8);
+	s->mask = (uint32_t)mask;
+	s->value = (uint32_t)value;
+	s->within_ms = (uint32_t)(within / 1000000);
+	p->device.step_count++;
+	return 0;
+}
+
+/* map barN OFFSET BYTES ro|rw */
+static int key_map(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "ro", "rw", NULL };
+	struct rf_reg_window *r = &p->device.window[p->device.window_count];
+	uint8_t bar;
+	int err, mode;
+
+	if (p->device.window_count == RF_MAX_WINDOWS)
+		return rf_words_error(w, "more than %d map lines", RF_MAX_WINDOWS);
+	if ((err = want_bar(w, 1, &bar)) || (err = want(w, 2, &r->offset)) ||
+	    (err = want(w, 3, &r->bytes)))
+		return err;
+	if ((mode = one_of(w, 4, names)) < 0)
+		return mode;
+	if (r->offset % 4096 || r->bytes % 4096 || !r->bytes)
+		return rf_words_error(w, "map: offset and length must be whole 4K pages");
+	r->bar = bar;
+	r->write = (uint32_t)mode;
+	p->device.window_count++;
+	return 0;
+}
+
+static int key_stall(struct rf_policy *p, struct rf_words *w)
+{
+	return want_time(w, 1, &p->stall_ns);
+}
+
+static int key_spin(struct rf_policy *p, struct rf_words *w)
+{
+	int err = want_time(w, 1, &p->spin_ns);
+
+	p->device.spin_ns = p->spin_ns;
+	return err;
+}
+
+/* restart progress-free N backoff TIME cap TIME */
+static int key_restart(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t deaths;
+	int err;
+
+	if ((err = want(w, 2, &deaths)) || (err = want_time(w, 4, &p->backoff_ns)) ||
+	    (err = want_time(w, 6, &p->backoff_cap_ns)))
+		return err;
+	if (strcmp(w->word[1], "progress-free") || strcmp(w->word[3], "backoff") ||
+	    strcmp(w->word[5], "cap"))
+		return rf_words_error(w, "write as 'restart progress-free 8 backoff 10ms cap 5s'");
+	p->deaths = (uint32_t)deaths;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	key_fn     *fn;
+} keys[] = {
+	{ "driver", key_driver },       { "service", key_service },
+	{ "match", key_match },         { "backend", key_backend },
+	{ "control", key_control },     { "disk", key_disk },
+	{ "arena", key_arena },         { "queue-memory", key_queue_memory },
+	{ "queue-entries", key_queue_entries },
+	{ "interrupt", key_interrupt }, { "syscalls", key_syscalls },
+	{ "payload", key_payload },     { "bus-master", key_bus_master },
+	{ "cache", key_cache },         { "reset", key_reset },
+	{ "map", key_map },             { "stall", key_stall },
+	{ "spin", key_spin },           { "restart", key_restart },
+};
+
+static int line(struct rf_words *w, void *arg)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(w->word[0], keys[i].name))
+			return keys[i].fn(arg, w);
+	return rf_words_error(w, "unknown key '%s'", w->word[0]);
+}
+
+/* What a policy must say, and what it need not. */
+static int complete(const char *file, struct rf_policy *p)
+{
+	const char *missing = !p->driver[0]                              ? "driver"
+			      : !p->device.filter[0]                     ? "syscalls"
+			      : !p->device.arena_bytes                   ? "arena"
+			      : !p->device.queue_bytes                   ? "queue-memory"
+			      : !p->device.queue_entries                 ? "queue-entries"
+			      : !p->deaths                               ? "restart"
+			      : p->device.control == RF_CONTROL_NONE &&
+						!p->device.blk.size      ? "disk"
+			      : p->device.backend && !p->device.interrupts ? "interrupt"
+									 : NULL;
+	if (missing) {
+		rf_log("%s: no '%s' line", file, missing);
+		return -EINVAL;
+	}
+	p->device.queues = 1;
+	return 0;
+}
+
+int rf_policy_read(const char *file, struct rf_policy *p)
+{
+	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u };
+	p->device.backend = RF_BACKEND_VFIO;
+	int err = rf_words_read(file, line, p);
+	if (err && err != -EINVAL)
+		rf_log("%s: cannot read the policy: %s", file, strerror(-err));
+	return err ? err : complete(file, p);
+}
