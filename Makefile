@@ -13,7 +13,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned
 CC      ?= gcc
 HOSTCC  ?= gcc
 WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wno-missing-field-initializers
+           -Wno-missing-field-initializers -Wno-format-truncation
 HARDEN  := -O2 -g -fPIE -fstack-protector-strong -fno-plt -fcf-protection=none -ffunction-sections
 MUSL    := /usr/lib/x86_64-linux-musl
 GCCINC   = $(shell $(CC) -print-file-name=include)
