@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blk.h - the event loop of a block driver, compiled around its functions.
+ *
+ * Room:   sandbox/runtime, untrusted.
+ * Use:    a driver fills in struct rf_blk_driver and ends with
+ *         RF_BLK_DRIVER(table, struct its_queue). The loop is inlined together
+ *         with the functions of the table: there are no calls on the data path.
+ * Slots:  the loop numbers the requests a queue has in flight 0 to slots-1 and
+ *         remembers what they answer to; a driver hands the number to its device
+ *         (a command identifier) and gives it back when the device is done.
+ * Turn:   take requests -> submit each -> commit once; poll completions -> done
+ *         once; publish the answers, kick the service if it sleeps. Idle turns
+ *         spin for boot->spin_cycles, then ask for the kick, look again, sleep.
+ */
+#ifndef RF_BLK_H
+#define RF_BLK_H
+
+#include "rt.h"
+
+/* Most requests, and most completions, of one turn. */
+#define RF_BLK_BATCH 32u
+
+/* One queue's state is `dev`, a zeroed struct of the driver's own type. */
+struct rf_blk_driver {
+	/* Once a queue. Number of requests it can hold at a time, 1 to RF_BLK_DEPTH. */
+	unsigned (*start)(void *dev, const struct rf_boot *boot, unsigned queue);
+	/* Builds the descriptor of one request; its number comes back by poll(). 0, or
+	 * a status of rf_blk_status_valid(): answered with it at once. */
+	int (*submit)(void *dev, unsigned slot, const struct rf_blk_req *req);
+	/* After the last submit() of a turn: ring the doorbell. */
+	void (*commit)(void *dev);
+	/* Next completion: true with the request's number and status. */
+	bool (*poll)(void *dev, unsigned *slot, int *status);
+	/* After the last poll() that gave something: give the entries back. */
+	void (*done)(void *dev);
+	/* Would poll() give something? Asked before sleeping. */
+	bool (*pending)(void *dev);
+};
+
+struct rf_blk_queue {
+	struct rf_ring_end  req, resp;
+	struct rf_blk_chan *chan;
+	uint64_t            turns;
+	uint32_t            slots;
+	uint32_t            free_count;
+	uint8_t             free[RF_BLK_DEPTH]; /* stack of slot numbers */
+	bool                busy[RF_BLK_DEPTH];
+	uint64_t            id[RF_BLK_DEPTH];   /* tag and generation, as they came */
+};
+_Static_assert(RF_BLK_DEPTH <= 256, "a slot number is one byte");
+_Static_assert(offsetof(struct rf_blk_req, generation) == 4 &&
+	       offsetof(struct rf_blk_resp, generation) == 4, "tag and generation move as one");
+
+#define RF_BLK_INLINE static inline __attribute__((always_inline))
+
+RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_queue *q, void *dev,
+				 const struct rf_boot *boot, unsigned i)
+{
+	q->chan = (struct rf_blk_chan *)(uintptr_t)boot->queue[i].chan;
+	rf_ring_attach(&q->req, &q->chan->req, RF_BLK_DEPTH);
+	rf_ring_attach(&q->resp, &q->chan->resp, RF_BLK_DEPTH);
+	q->slots = d->start(dev, boot, i);
+	if (!q->slots || q->slots > RF_BLK_DEPTH)
+		rf_exit(RF_EXIT_BOOT);
+	/* A stack, so that few slots (and cache lines) are in use with few requests. */
+	while (q->free_count < q->slots) {
+		q->free[q->free_count] = (uint8_t)(q->slots - 1 - q->free_count);
+		q->free_count++;
+	}
+}
+
+RF_BLK_INLINE void rf_blk_answer(struct rf_blk_queue *q, unsigned slot, int status)
+{
+	struct rf_blk_resp resp = { .status = status };
+
+	memcpy(&resp, &q->id[slot], 8);
+	rf_ring_put(&q->resp, &resp, sizeof(resp));
+	q->busy[slot] = false;
+	q->free[q->free_count++] = (uint8_t)slot;
+}
+
+/* Number of requests taken. */
+RF_BLK_INLINE unsigned rf_blk_submit(const struct rf_blk_driver *d, struct rf_blk_queue *q,
+				     void *dev)
+{
+	int      ready = rf_ring_ready(&q->req);
+	unsigned n = (unsigned)ready;
+
+	if (!ready)
+		return 0;
+	if (RF_UNLIKELY(ready < 0))
+		rf_exit(RF_EXIT_RING);
+	if (n > q->free_count)
+		n = q->free_count;
+	if (n > RF_BLK_BATCH)
+		n = RF_BLK_BATCH;
+	if (!n)
+		return 0;
+	/* Each may be answered at once. Too little room is not for long: see below. */
+	int space = rf_ring_space(&q->resp, n);
+	if (RF_UNLIKELY(space < 0))
+		rf_exit(RF_EXIT_RING);
+	if (RF_UNLIKELY((unsigned)space < n))
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct rf_blk_req req;
+		unsigned          slot = q->free[--q->free_count];
+
+		rf_ring_take(&q->req, &req, sizeof(req));
+		memcpy(&q->id[slot], &req, 8);
+		q->busy[slot] = true;
+		int status = d->submit(dev, slot, &req);
+		if (RF_UNLIKELY(status))
+			rf_blk_answer(q, slot, status);
+	}
+	rf_ring_release(&q->req);
+	if (d->commit)
+		d->commit(dev);
+	return n;
+}
+
+/* Number of completions taken. */
+RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_blk_queue *q,
+				       void *dev)
+{
+	int      space = rf_ring_space(&q->resp, RF_BLK_BATCH);
+	unsigned n = 0, slot;
+	int      status;
+
+	if (RF_UNLIKELY(space < 0))
+		rf_exit(RF_EXIT_RING);
+	if (space > (int)RF_BLK_BATCH)
+		space = RF_BLK_BATCH;
+	while (n < (unsigned)space && d->poll(dev, &slot, &status)) {
+		/* A number that is not in flight: the device, or we, lost count. */
+		if (RF_UNLIKELY(slot >= q->slots || !q->busy[slot]))
+			rf_exit(RF_EXIT_DEVICE);
+		rf_blk_answer(q, slot, status);
+		n++;
+	}
+	if (n && d->done)
+		d->done(dev);
+	return n;
+}
+
+/* One turn of one queue. True if there was something to do. */
+RF_BLK_INLINE bool rf_blk_turn(const struct rf_blk_driver *d, struct rf_blk_queue *q, void *dev)
+{
+	uint32_t before = q->resp.own;
+	unsigned work = rf_blk_submit(d, q, dev);
+
+	work += rf_blk_complete(d, q, dev);
+	atomic_store_explicit(&q->chan->heartbeat, ++q->turns, memory_order_relaxed);
+	if (q->resp.own != before) {
+		rf_ring_publish(&q->resp);
+		if (rf_ring_peer_asleep(&q->resp))
+			rf_kick();
+	}
+	return work != 0;
+}
+
+/*
+ * May this queue sleep? Requests without a free slot wait for the device, so they
+ * are no reason to stay awake. Responses that do not fit are: the service gives
+ * room back without a kick.
+ */
+RF_BLK_INLINE bool rf_blk_idle(const struct rf_blk_driver *d, struct rf_blk_queue *q, void *dev)
+{
+	if (q->free_count && rf_ring_ready(&q->req))
+		return false;
+	return !d->pending(dev);
+}
+
+/* Sleeps unless something came in after the kick was asked for. */
+RF_BLK_INLINE void rf_blk_sleep(const struct rf_blk_driver *d, struct rf_blk_queue *q, char *dev,
+				size_t dev_bytes, unsigned queues)
+{
+	bool idle = true;
+
+	for (unsigned i = 0; i < queues; i++)
+		rf_ring_arm(&q[i].req);
+	for (unsigned i = 0; i < queues; i++)
+		idle &= rf_blk_idle(d, &q[i], dev + i * dev_bytes);
+	if (idle)
+		rf_wait();
+	for (unsigned i = 0; i < queues; i++)
+		rf_ring_disarm(&q[i].req);
+}
+
+RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const struct rf_boot *boot,
+					struct rf_blk_queue *q, char *dev, size_t dev_bytes)
+{
+	const unsigned queues = boot->queue_count;
+	const uint64_t budget = boot->tsc_hz || boot->spin_cycles == UINT64_MAX ?
+					boot->spin_cycles : 0;
+	uint64_t idle_since = 0; /* 0: busy */
+
+	for (unsigned i = 0; i < queues; i++)
+		rf_blk_attach(d, &q[i], dev + i * dev_bytes, boot, i);
+	for (;;) {
+		bool work = false;
+
+		for (unsigned i = 0; i < queues; i++)
+			work |= rf_blk_turn(d, &q[i], dev + i * dev_bytes);
+		if (work) {
+			idle_since = 0;
+			continue;
+		}
+		if (budget) {
+			if (!idle_since)
+				idle_since = rf_tsc();
+			if (budget == UINT64_MAX || rf_tsc() - idle_since < budget) {
+				rf_pause();
+				continue;
+			}
+		}
+		/* The budget is renewed by work, not by a wake-up that brings none. */
+		rf_blk_sleep(d, q, dev, dev_bytes, queues);
+	}
+}
+
+/* Defines the driver's entry around `table`, a static const struct rf_blk_driver. */
+#define RF_BLK_DRIVER(table, queue_type)                                                  \
+	_Noreturn void rf_driver_start(const struct rf_boot *boot)                        \
+	{                                                                                 \
+		static struct rf_blk_queue rf_queues[RF_MAX_QUEUES];                      \
+		static queue_type          rf_devs[RF_MAX_QUEUES];                        \
+                                                                                          \
+		rf_boot_check(boot);                                                      \
+		rf_blk_run(&table, boot, rf_queues, (char *)rf_devs, sizeof(queue_type)); \
+	}
+
+#endif
