@@ -4,6 +4,7 @@
 # across a wall of the house does not build.
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .DEFAULT_GOAL := all
 SHELL := bash
 B := build
@@ -20,7 +21,7 @@ GCCINC   = $(shell $(CC) -print-file-name=include)
 MUSLINC  = -nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $(GCCINC) \
            -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 CFLAGS_TRUSTED = $(WARN) $(HARDEN) -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"' $(MUSLINC)
-CFLAGS_DRIVER  = $(WARN) $(HARDEN) $(MUSLINC) -ffreestanding -fno-builtin-printf
+CFLAGS_DRIVER  = $(WARN) $(HARDEN) $(MUSLINC) -ffreestanding -fbuiltin -fno-builtin-printf
 # musl-gcc -static-pie silently links dynamically: the link line is our own.
 LD_PIE   = $(CC) -nostdlib -nostartfiles -static-pie -Wl,-z,relro,-z,now,-z,noexecstack \
            -Wl,-z,separate-code,--gc-sections,--build-id=sha1
@@ -105,7 +106,7 @@ $(B)/policy/%: policy/%
 	cp $< $@
 
 # System call lists: text in policy/syscalls, compiled to BPF here and embedded.
-$(B)/tools/policyc: policy/compile/policyc.c
+$(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -O1 -g -D_GNU_SOURCE -o $@ $< -lseccomp
 $(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
