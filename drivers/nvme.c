@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nvme.c - I/O queue pairs of an NVMe controller.
+ *
+ * Room:   drivers, untrusted.
+ * Device: any NVMe controller; section numbers are those of the NVM Express Base
+ *         Specification 2.0 ("Base") and the NVM Command Set 1.0 ("NVM").
+ * Given:  the doorbell page and one queue pair that exists already. Registers and
+ *         admin queue are the device process's: nothing here can reach them.
+ * Layout: queue memory as nvme_queue_*() of hw/nvme.h say. A request's slot is
+ *         its command identifier, and owns one page for its PRP list.
+ */
+#include "blk.h"
+#include "nvme.h"
+
+#define PRPS_PER_PAGE (NVME_PAGE / 8)
+
+struct nvme_queue {
+	struct nvme_sqe       *sq;
+	const struct nvme_cqe *cq;
+	uint32_t *sq_doorbell, *cq_doorbell;
+	uint32_t  sq_mask, sq_tail, sq_rung; /* rung: what the doorbell last said */
+	uint32_t  cq_entries, cq_head, cq_phase;
+	uint32_t  block_shift;
+	uint32_t  flags;      /* NVME_FLAG_* */
+	uint64_t  arena_iova;
+	char     *lists;      /* one page a slot: PRP list, or the range of a discard */
+	uint64_t  lists_iova;
+};
+
+/* ---- starting ----------------------------------------------------------------- */
+
+static bool entries_valid(uint32_t entries)
+{
+	return entries >= 2 && !(entries & (entries - 1));
+}
+
+static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue)
+{
+	const struct rf_boot_queue *b = &boot->queue[queue];
+	struct nvme_queue *q = dev;
+	uint32_t sq_entries = b->param[NVME_PARAM_ENTRIES] & 0xffff;
+	uint32_t cq_entries = b->param[NVME_PARAM_ENTRIES] >> 16 & 0xffff;
+	uint64_t lists = nvme_queue_lists(sq_entries, cq_entries);
+	uint64_t slots = b->mem_bytes < lists ? 0 : (b->mem_bytes - lists) / NVME_PAGE;
+
+	if (!entries_valid(sq_entries) || !entries_valid(cq_entries) ||
+	    (boot->blk.block_size != 512 && boot->blk.block_size != 4096))
+		rf_exit(RF_EXIT_BOOT);
+	q->sq = (struct nvme_sqe *)(uintptr_t)b->mem;
+	q->cq = (const struct nvme_cqe *)(uintptr_t)(b->mem + nvme_queue_cq(sq_entries));
+	q->lists = (char *)(uintptr_t)(b->mem + lists);
+	q->lists_iova = b->mem_iova + lists;
+	q->sq_doorbell = (uint32_t *)(uintptr_t)b->regs;
+	q->cq_doorbell = (uint32_t *)(uintptr_t)(b->regs + b->param[NVME_PARAM_CQ_DISTANCE]);
+	q->sq_mask = sq_entries - 1;
+	q->cq_entries = cq_entries;
+	q->cq_phase = 1; /* Base 3.3.3.2: memory is zeroed, the first pass posts ones */
+	q->block_shift = (uint32_t)__builtin_ctz(boot->blk.block_size);
+	q->flags = (uint32_t)b->param[NVME_PARAM_FLAGS];
+	q->arena_iova = boot->arena_iova;
+	/* Every command is for the same namespace: written once. */
+	for (uint32_t i = 0; i < sq_entries; i++)
+		q->sq[i].nsid = (uint32_t)b->param[NVME_PARAM_NSID];
+	/* Base 3.3.1.2: a queue with all entries used but one is full. */
+	if (slots > q->sq_mask)
+		slots = q->sq_mask;
+	if (slots > cq_entries - 1)
+		slots = cq_entries - 1;
+	return slots > RF_BLK_DEPTH ? RF_BLK_DEPTH : (unsigned)slots;
+}
+
+/* ---- submitting --------------------------------------------------------------- */
+
+/* Base 3.3.3.1: one entry. Fields not written here are zero from the start. */
+static inline void nvme_put(struct nvme_queue *q, uint32_t opcode, uint32_t slot, uint64_t prp1,
+			    uint64_t prp2, uint64_t cdw10_11, uint32_t cdw12)
+{
+	struct nvme_sqe *sqe = &q->sq[q->sq_tail];
+	uint32_t         dword0 = opcode | slot << 16;
+
+	sqe->prp1 = prp1;
+	sqe->prp2 = prp2;
+	memcpy(&sqe->cdw10, &cdw10_11, 8);
+	sqe->cdw12 = cdw12;
+	memcpy(&sqe->opc, &dword0, 4);
+	q->sq_tail = (q->sq_tail + 1) & q->sq_mask;
+}
+
+/* Base 4.1.1: the list of all pages but the first. Its address, or 0: too long. */
+static __attribute__((noinline)) uint64_t nvme_prp_list(struct nvme_queue *q, uint32_t slot,
+							 uint64_t iova, uint32_t length)
+{
+	uint64_t *list = (uint64_t *)(q->lists + (size_t)slot * NVME_PAGE);
+	uint32_t  count = (length - 1) / NVME_PAGE;
+
+	if (count > PRPS_PER_PAGE)
+		return 0;
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = iova + (uint64_t)(i + 1) * NVME_PAGE;
+	return q->lists_iova + (uint64_t)slot * NVME_PAGE;
+}
+
+/* NVM 3.2.4, 3.2.6: read and write. The payload starts on a page. */
+static inline int nvme_rw(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+{
+	uint32_t opcode = req->op == RF_BLK_READ ? NVME_CMD_READ : NVME_CMD_WRITE;
+	uint64_t prp1 = q->arena_iova + req->arena, prp2 = 0;
+	uint32_t nlb = (req->length >> q->block_shift) - 1;
+	uint32_t fua = req->flags & RF_BLK_FUA ? NVME_RW_FUA : 0;
+
+	if (req->length > NVME_PAGE) {
+		prp2 = prp1 + NVME_PAGE;
+		if (req->length > 2 * NVME_PAGE) {
+			prp2 = nvme_prp_list(q, slot, prp1, req->length);
+			if (!prp2)
+				return -EINVAL;
+		}
+	}
+	if (RF_UNLIKELY(nlb >= NVME_RW_MAX_BLOCKS))
+		return -EINVAL;
+	nvme_put(q, opcode, slot, prp1, prp2, req->offset >> q->block_shift, nlb | fua);
+	return 0;
+}
+
+/* NVM 3.2.3: one range, deallocated. The slot's page holds it. */
+static int nvme_discard(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+{
+	struct nvme_dsm_range range = {
+		.nlb = req->length >> q->block_shift,
+		.slba = req->offset >> q->block_shift,
+	};
+
+	if (!(q->flags & NVME_FLAG_DSM))
+		return -EOPNOTSUPP;
+	if (!range.nlb)
+		return -EINVAL;
+	memcpy(q->lists + (size_t)slot * NVME_PAGE, &range, sizeof(range));
+	nvme_put(q, NVME_CMD_DSM, slot, q->lists_iova + (uint64_t)slot * NVME_PAGE, 0,
+		 (uint64_t)NVME_DSM_AD << 32, 0);
+	return 0;
+}
+
+/* NVM 3.2.8: the range reads as zeroes afterwards, deallocated if that is allowed. */
+static int nvme_zero(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+{
+	bool     deac = (q->flags & NVME_FLAG_DEAC) && !(req->flags & RF_BLK_NO_UNMAP);
+	uint32_t nlb = (req->length >> q->block_shift) - 1;
+	uint32_t fua = req->flags & RF_BLK_FUA ? NVME_RW_FUA : 0;
+
+	if (!(q->flags & NVME_FLAG_WRITEZEROES))
+		return -EOPNOTSUPP;
+	if (nlb >= NVME_RW_MAX_BLOCKS)
+		return -EINVAL;
+	nvme_put(q, NVME_CMD_WRITE_ZEROES, slot, 0, 0, req->offset >> q->block_shift,
+		 nlb | fua | (deac ? NVME_WZ_DEAC : 0));
+	return 0;
+}
+
+static inline int nvme_submit(void *dev, unsigned slot, const struct rf_blk_req *req)
+{
+	if (RF_LIKELY(req->op == RF_BLK_READ || req->op == RF_BLK_WRITE))
+		return nvme_rw(dev, slot, req);
+	switch (req->op) {
+	case RF_BLK_FLUSH:
+		nvme_put(dev, NVME_CMD_FLUSH, slot, 0, 0, 0, 0);
+		return 0;
+	case RF_BLK_DISCARD:
+		return nvme_discard(dev, slot, req);
+	case RF_BLK_ZERO:
+		return nvme_zero(dev, slot, req);
+	}
+	return -EOPNOTSUPP;
+}
+
+/* A doorbell that says what it said before is an error to the controller. */
+static inline void nvme_commit(void *dev)
+{
+	struct nvme_queue *q = dev;
+
+	if (q->sq_rung == q->sq_tail)
+		return;
+	q->sq_rung = q->sq_tail;
+	rf_mmio_write32(q->sq_doorbell, q->sq_tail);
+}
+
+/* ---- completing --------------------------------------------------------------- */
+
+/* Base 3.3.3.2.1 and NVM 2.2.x: status type and code to the errnos a driver may give. */
+static __attribute__((noinline, cold)) int nvme_status(uint32_t status)
+{
+	switch (status) {
+	case NVME_SC_SUCCESS:
+		return 0;
+	case NVME_SC_INVALID_OPCODE:
+		return -EOPNOTSUPP;
+	case NVME_SC_INVALID_FIELD:
+	case NVME_SC_LBA_OUT_OF_RANGE:
+	case NVME_SC_CONFLICTING_ATTR:
+	case NVME_SC_SIZE_LIMIT_EXCEEDED:
+		return -EINVAL;
+	case NVME_SC_NS_WRITE_PROTECTED:
+	case NVME_SC_WRITE_TO_RO_RANGE:
+	case NVME_SC_ACCESS_DENIED:
+		return -EPERM;
+	case NVME_SC_CAPACITY_EXCEEDED:
+		return -ENOSPC;
+	case NVME_SC_GUARD_CHECK:
+	case NVME_SC_APPTAG_CHECK:
+	case NVME_SC_REFTAG_CHECK:
+		return -EILSEQ;
+	}
+	return -EIO;
+}
+
+/* Base 3.3.3.2: command identifier, phase tag and status are one dword. */
+static inline uint32_t nvme_cqe_look(const struct nvme_queue *q)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)&q->cq[q->cq_head].cid,
+			       __ATOMIC_ACQUIRE);
+}
+
+static inline bool nvme_pending(void *dev)
+{
+	const struct nvme_queue *q = dev;
+
+	return (nvme_cqe_look(q) >> 16 & 1) == q->cq_phase;
+}
+
+static inline bool nvme_poll(void *dev, unsigned *slot, int *status)
+{
+	struct nvme_queue *q = dev;
+	uint32_t dword3 = nvme_cqe_look(q);
+
+	if ((dword3 >> 16 & 1) != q->cq_phase)
+		return false;
+	*slot = dword3 & 0xffff;
+	*status = 0;
+	if (RF_UNLIKELY(dword3 >> 17))
+		*status = nvme_status(NVME_CQE_STATUS(dword3 >> 16));
+	if (++q->cq_head == q->cq_entries) {
+		q->cq_head = 0;
+		q->cq_phase ^= 1;
+	}
+	return true;
+}
+
+static inline void nvme_done(void *dev)
+{
+	struct nvme_queue *q = dev;
+
+	rf_mmio_write32(q->cq_doorbell, q->cq_head);
+}
+
+static const struct rf_blk_driver nvme_driver = {
+	.start = nvme_start,
+	.submit = nvme_submit,
+	.commit = nvme_commit,
+	.poll = nvme_poll,
+	.done = nvme_done,
+	.pending = nvme_pending,
+};
+
+RF_BLK_DRIVER(nvme_driver, struct nvme_queue)
