@@ -6,7 +6,7 @@
  *         a driver wrote.
  * Use:    single-threaded. An export allocates arena space, fills an rf_io,
  *         submits it, calls rf_service_flush() once a batch, and gets done()
- *         called out of rf_service_poll(). No call blocks.
+ *         called out of rf_service_poll() or rf_service_control(). No call blocks.
  */
 #ifndef RF_SERVICE_H
 #define RF_SERVICE_H
@@ -19,6 +19,7 @@
 #include "control.h"
 
 struct rf_service; /* opaque */
+struct rf_stats_service;
 
 /*
  * One request of an export; the caller owns the memory until done() was called.
@@ -44,6 +45,16 @@ const struct rf_export_config *rf_service_config(const struct rf_service *);
 const struct rf_blk_info *rf_service_info(const struct rf_service *);
 bool rf_service_gone(const struct rf_service *);
 
+/* Requests in the table: given to a driver, or to be given to its successor. */
+uint32_t rf_service_inflight(const struct rf_service *);
+
+/* Times the device may have lost acknowledged, unflushed writes. The service fails one
+ * flush for each; an export with several clients can tell each of them by comparing. */
+uint32_t rf_service_losses(const struct rf_service *);
+
+/* The export's own part of the counters (clients, client_errors) is written by it. */
+struct rf_stats_service *rf_service_stats(struct rf_service *);
+
 /* Arena space: whole 4 KiB pages, contiguous, at most 1 MiB. -ENOMEM: try again
  * after a done(). The pointer is the export's own view of it. */
 int   rf_arena_alloc(struct rf_service *, uint32_t length, uint64_t *arena);
@@ -51,7 +62,7 @@ void  rf_arena_free(struct rf_service *, uint64_t arena, uint32_t length);
 void *rf_arena_at(struct rf_service *, uint64_t arena);
 
 /* Takes the request: 0. -EINVAL: outside the disk or its units, -EROFS,
- * -EOPNOTSUPP: done() is not called. It is held back inside while it overlaps an
+ * -EOPNOTSUPP, -EIO: the device is gone. Then done() is not called. It is held back inside while it overlaps an
  * older discard, zero or write, while the table is full or no driver runs. */
 int rf_service_submit(struct rf_service *, struct rf_io *);
 
@@ -62,7 +73,8 @@ void rf_service_flush(struct rf_service *);
 int rf_service_poll(struct rf_service *);
 
 /* Call when RF_EXPORT_FD_CONTROL is readable. 0, -EPIPE: the device process is
- * gone (an export ends then). */
+ * gone, -EPROTO: it said what cannot be, after one line in the log. An export ends
+ * on either. */
 int rf_service_control(struct rf_service *);
 
 /* Before blocking: asks the driver for kicks. False: there is work, do not block. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - what the files of the block service share; exports see service.h only.
+ *
+ * Room:   sandbox/service, trusted.
+ * Path of a request:
+ *   submit -> [queue] -> [held] -> table entry, ring -> response, done()
+ *   queue: the table is full, or no driver runs, or one request runs alone. In order.
+ *   held:  overlaps an older write, discard or zero that was not answered yet.
+ */
+#ifndef RF_CORE_H
+#define RF_CORE_H
+
+#include "arena.h"
+#include "boot.h"
+#include "hold.h"
+#include "log.h"
+#include "service.h"
+#include "stats.h"
+#include "table.h"
+
+/* rf_service.gate: why a request may not go straight into the ring */
+#define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
+#define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
+#define RF_GATE_QUEUE  0x4u /* others wait already */
+
+enum rf_driver_state {
+	RF_DRIVER_NONE,     /* none was seen yet */
+	RF_DRIVER_PREPARED, /* its half is filled; it may or may not run */
+	RF_DRIVER_UP,
+	RF_DRIVER_LIED,     /* its ring is not looked at any more */
+	RF_DRIVER_GONE,     /* there will be none */
+};
+
+struct rf_counts {
+	uint64_t submitted, completed, bytes_read, bytes_written;
+	uint64_t failed, reissued, violations, stalls, held_back;
+};
+
+struct rf_service {
+	/* every request */
+	struct rf_ring_end     req, resp;
+	struct rf_table_entry *entry;
+	uint32_t               generation;
+	uint32_t               gate;
+	uint32_t               free_count;
+	uint32_t               dirty; /* records put and not published */
+	uint64_t               seq;   /* of the request admitted last */
+	uint64_t               size;
+	uint64_t               arena_bytes;
+	uint32_t               block_mask;
+	uint32_t               limit[8]; /* by op: most bytes; 0: not allowed */
+	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
+	struct rf_counts       count;
+	uint16_t               free[RF_BLK_DEPTH];
+	struct rf_hold         hold;
+
+	/* requests that wait */
+	struct rf_io  *queue_head;
+	struct rf_io **queue_tail;
+
+	/* the driver */
+	enum rf_driver_state state;
+	uint32_t             half;
+	bool                 alone;      /* the one request in flight is under suspicion */
+	bool                 was_up;     /* this generation: its driver may have seen the ring */
+	bool                 stalled;    /* this generation: reported */
+	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
+	uint64_t             stall_tag[RF_BLK_DEPTH]; /* seq seen by the last tick */
+	uint64_t             stall_ns[RF_BLK_DEPTH];  /* and when it was first seen */
+
+	/* volatile write cache */
+	uint64_t acked;       /* writes answered that only a flush makes safe */
+	uint64_t flushed;     /* of these, covered by a flush or reported lost */
+	bool     flush_fails; /* the next flush does */
+	uint32_t losses;
+	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
+
+	/* set-up */
+	struct rf_export_config  config;
+	struct rf_blk_info       info;
+	bool                     info_known;
+	unsigned char           *data;
+	unsigned char           *rings;
+	struct rf_table         *table;
+	struct rf_stats_service *stats;
+	struct rf_arena          arena;
+};
+
+/* The channel of queue 0 in one half. */
+struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);
+
+/* Puts the request of entry `index` into the ring under a new tag. */
+void rf_entry_put(struct rf_service *, uint32_t index);
+/* Takes the entry out of the table, then calls done(). */
+void rf_entry_finish(struct rf_service *, uint32_t index, int status);
+/* Lets waiting requests go as far as they may. */
+void rf_queue_pump(struct rf_service *);
+
+/* Takes the responses of the current generation; a lie: returns with *lie set. */
+int rf_service_take(struct rf_service *, enum rf_violation *lie);
+
+/* recover.c: a reissued request was answered; lets the next ones go. */
+void rf_redo_next(struct rf_service *);
+void rf_first_io(struct rf_service *);
+void rf_service_lied(struct rf_service *, enum rf_violation);
+
+/* stats.c */
+uint64_t rf_now_ns(void);
+void     rf_stats_publish(struct rf_service *);
+void     rf_stats_adopt(struct rf_service *);
+
+#endif

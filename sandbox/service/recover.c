@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - what happens to requests when their driver dies.
+ *
+ * Room:   sandbox/service, trusted.
+ * Steps:  DOWN      the dead driver's ring is drained; the rest of the table becomes
+ *                   RF_ENTRY_REDO; the successor's half is cleared and filled.
+ *         QUIESCED  the device is silent. Only now may a poisoned request fail, for
+ *                   its buffer is free from then on. Value 1: the cache may be lost.
+ *         UP        new requests flow again.
+ * Poison: a request that was reissued twice is reissued alone, all others held back.
+ *         If that driver dies too, this request failed it: it gets -EIO and its name
+ *         in the log.
+ * Cache:  a write that was acknowledged and not flushed may be gone. Then the flushes
+ *         under way fail, or else the next one, once. A write with FUA does not: it
+ *         promises nothing about others.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core.h"
+#include "packet.h"
+
+#define ALONE_AFTER 2u /* reissues */
+
+static const char *const op_names[] = {
+	[RF_BLK_READ] = "read", [RF_BLK_WRITE] = "write", [RF_BLK_FLUSH] = "flush",
+	[RF_BLK_DISCARD] = "discard", [RF_BLK_ZERO] = "zero",
+};
+
+static const char *const lie_names[] = {
+	[RF_LIE_INDEX] = "a ring index that cannot be",
+	[RF_LIE_TAG] = "an answer to no request",
+	[RF_LIE_GENERATION] = "an answer under another generation",
+	[RF_LIE_STATUS] = "a status no driver may give",
+};
+
+static void tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
+{
+	struct rf_svc_msg msg = { .type = type, .generation = s->generation, .half = s->half,
+				  .value = value };
+
+	/* If the device process is gone the control socket says so in a moment. */
+	(void)rf_packet_send(RF_EXPORT_FD_CONTROL, &msg, sizeof(msg), NULL, 0);
+}
+
+void rf_service_lied(struct rf_service *s, enum rf_violation lie)
+{
+	s->count.violations++;
+	s->state = RF_DRIVER_LIED;
+	s->gate |= RF_GATE_DRIVER;
+	rf_log("driver generation %u gave %s: its ring is not read any more", s->generation,
+	       lie_names[lie]);
+	tell(s, RF_SVC_VIOLATION, lie);
+	rf_stats_publish(s);
+}
+
+static uint32_t in_state(struct rf_service *s, enum rf_table_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+		n += s->entry[i].state == state;
+	return n;
+}
+
+/* The oldest entry to be redone, at least `attempts` times reissued; or RF_BLK_DEPTH. */
+static uint32_t redo_oldest(struct rf_service *s, uint32_t attempts)
+{
+	uint32_t best = RF_BLK_DEPTH;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		const struct rf_table_entry *e = &s->entry[i];
+
+		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
+			continue;
+		if (best == RF_BLK_DEPTH || e->seq < s->entry[best].seq)
+			best = i;
+	}
+	return best;
+}
+
+static void redo_put(struct rf_service *s, uint32_t index)
+{
+	s->entry[index].attempts++;
+	s->count.reissued++;
+	rf_entry_put(s, index);
+}
+
+void rf_redo_next(struct rf_service *s)
+{
+	uint32_t index;
+
+	if (s->state == RF_DRIVER_LIED || in_state(s, RF_ENTRY_FLIGHT))
+		return;
+	index = redo_oldest(s, ALONE_AFTER);
+	if (index < RF_BLK_DEPTH) {
+		s->alone = true;
+		redo_put(s, index);
+		return;
+	}
+	s->alone = false;
+	while ((index = redo_oldest(s, 0)) < RF_BLK_DEPTH)
+		redo_put(s, index);
+	s->gate &= ~RF_GATE_REDO;
+}
+
+void rf_first_io(struct rf_service *s)
+{
+	uint64_t now = rf_now_ns();
+
+	for (uint32_t g = s->await_from; g != s->generation; g++) {
+		struct rf_recovery_service *log = &s->stats->log[g % RF_STATS_LOG];
+
+		if (log->generation == g && log->reissued && !log->first_io_ns)
+			log->first_io_ns = now;
+	}
+	s->awaiting = 0;
+}
+
+/* Completions the dead driver still published are true: it had them before it died. */
+static uint32_t drain(struct rf_service *s)
+{
+	enum rf_violation lie = 0;
+	uint32_t drained = 0;
+	int taken;
+
+	if (s->state != RF_DRIVER_UP && s->state != RF_DRIVER_PREPARED)
+		return 0;
+	while ((taken = rf_service_take(s, &lie)) > 0 && !lie)
+		drained += (uint32_t)taken;
+	drained += lie ? (uint32_t)taken : 0;
+	if (lie) {
+		s->count.violations++;
+		rf_log("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
+	}
+	/* One that answers has run, whether we were told or not. */
+	s->was_up |= drained > 0;
+	return drained;
+}
+
+/* Everything in flight is in flight no more. Number of requests to reissue. */
+static uint32_t collect(struct rf_service *s)
+{
+	uint32_t redo = 0;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		struct rf_table_entry *e = &s->entry[i];
+
+		if (e->state == RF_ENTRY_FREE)
+			continue;
+		if (e->state == RF_ENTRY_FLIGHT) {
+			e->tag = 0;
+			e->mark |= RF_MARK_DIED;
+			e->state = RF_ENTRY_REDO;
+			if (s->alone && s->was_up)
+				e->mark |= RF_MARK_POISON;
+			/* A driver that was never let go has seen nothing of it. */
+			if (!s->was_up && e->attempts)
+				e->attempts--;
+		}
+		if (s->config.flags & RF_EXPORT_NO_REISSUE)
+			rf_entry_finish(s, i, 0);
+		else if (!(e->mark & RF_MARK_POISON))
+			redo++;
+	}
+	return redo;
+}
+
+static void attach(struct rf_service *s, uint32_t generation, uint32_t half)
+{
+	struct rf_blk_chan *chan = rf_service_chan(s, half);
+
+	rf_ring_attach(&s->req, chan->req.bytes, RF_BLK_DEPTH);
+	rf_ring_attach(&s->resp, chan->resp.bytes, RF_BLK_DEPTH);
+	s->generation = s->table->head.generation = generation;
+	s->half = half;
+	s->alone = s->was_up = s->stalled = false;
+}
+
+static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (msg->half > 1 || (s->state != RF_DRIVER_NONE && msg->generation < s->generation))
+		return -EPROTO;
+	struct rf_recovery_service *log = &s->stats->log[msg->generation % RF_STATS_LOG];
+	*log = (struct rf_recovery_service){ .generation = msg->generation,
+					     .inflight = in_state(s, RF_ENTRY_FLIGHT),
+					     .down_ns = rf_now_ns() };
+	s->gate |= RF_GATE_DRIVER | RF_GATE_REDO;
+	log->drained = drain(s);
+	log->reissued = collect(s);
+	if (log->reissued && !s->awaiting)
+		s->await_from = msg->generation;
+	s->awaiting = log->reissued != 0;
+	memset(rf_service_chan(s, msg->half), 0, RF_BLK_CHAN_BYTES);
+	attach(s, msg->generation + 1, msg->half);
+	s->state = RF_DRIVER_PREPARED;
+	rf_redo_next(s);
+	rf_service_flush(s);
+	return 0;
+}
+
+static void fail_poisoned(struct rf_service *s)
+{
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		struct rf_table_entry *e = &s->entry[i];
+
+		if (e->state == RF_ENTRY_FREE || !(e->mark & RF_MARK_POISON))
+			continue;
+		rf_log("%s of %u bytes at %llu fails with EIO: %u drivers died of it, the last "
+		       "one with nothing else in flight",
+		       op_names[e->op], e->length, (unsigned long long)e->offset, e->attempts + 1u);
+		rf_entry_finish(s, i, -EIO);
+	}
+}
+
+static void cache_lost(struct rf_service *s)
+{
+	bool covered = false;
+
+	if (s->acked == s->flushed)
+		return;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].op != RF_BLK_FLUSH)
+			continue;
+		s->entry[i].mark |= RF_MARK_LOST;
+		covered |= s->covers[i] == s->acked;
+	}
+	s->flush_fails = !covered;
+	s->flushed = s->acked;
+	s->losses++;
+	rf_log("the device may have lost its write cache: the next flush fails");
+}
+
+static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (s->state == RF_DRIVER_UP || msg->value > 1)
+		return -EPROTO;
+	fail_poisoned(s);
+	if (msg->value)
+		cache_lost(s);
+	return 0;
+}
+
+static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (msg->half > 1 || !s->info_known)
+		return -EPROTO;
+	if (s->state == RF_DRIVER_NONE) {
+		attach(s, msg->generation, msg->half);
+		s->state = RF_DRIVER_PREPARED;
+	}
+	if (msg->generation != s->generation || msg->half != s->half)
+		return -EPROTO;
+	s->was_up = true;
+	if (s->state == RF_DRIVER_LIED) /* before it was announced */
+		return 0;
+	s->state = RF_DRIVER_UP;
+	s->gate &= ~RF_GATE_DRIVER;
+	fail_poisoned(s);
+	rf_queue_pump(s);
+	s->dirty = 1; /* what DOWN put there was published, but nobody was kicked */
+	rf_service_flush(s);
+	return 0;
+}
+
+static void on_gone(struct rf_service *s)
+{
+	struct rf_hold *h = &s->hold;
+	uint64_t waiting;
+
+	s->state = RF_DRIVER_GONE;
+	s->gate |= RF_GATE_DRIVER;
+	s->size = 0; /* sends every submission into refuse() */
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+		if (s->entry[i].state != RF_ENTRY_FREE)
+			rf_entry_finish(s, i, -EIO);
+	while ((waiting = h->held | h->ready)) {
+		uint32_t i = (uint32_t)__builtin_ctzll(waiting);
+		struct rf_io *io = h->slot[i].io;
+
+		h->held &= ~(1ull << i);
+		h->ready &= ~(1ull << i);
+		if (rf_op_writes(io->op))
+			rf_hold_remove(h, RF_BLK_DEPTH + i);
+		io->done(io, -EIO);
+	}
+	while (s->queue_head) {
+		struct rf_io *io = s->queue_head;
+
+		s->queue_head = io->next;
+		io->done(io, -EIO);
+	}
+	s->queue_tail = &s->queue_head;
+}
+
+static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	struct rf_blk_info in = msg->info;
+	uint32_t block = in.block_size;
+
+	if (block < 512 || block > RF_ARENA_UNIT || block & (block - 1) || !in.size ||
+	    in.size % block || in.size > INT64_MAX || in.max_transfer < RF_ARENA_UNIT ||
+	    in.max_transfer % RF_ARENA_UNIT)
+		return -EPROTO;
+	if (in.max_transfer > RF_ARENA_MAX)
+		in.max_transfer = RF_ARENA_MAX;
+	if (s->config.flags & RF_EXPORT_READ_ONLY)
+		in.features |= RF_BLK_READ_ONLY;
+	in.max_discard -= in.max_discard % block;
+	if (!in.max_discard)
+		in.features &= ~(RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO);
+	if (s->info_known)
+		return memcmp(&in, &s->info, sizeof(in)) ? -EPROTO : 0;
+	s->info = in;
+	s->info_known = true;
+	s->size = in.size;
+	s->block_mask = block - 1;
+	s->limit[RF_BLK_READ] = in.max_transfer;
+	if (!(in.features & RF_BLK_READ_ONLY)) {
+		s->limit[RF_BLK_WRITE] = in.max_transfer;
+		s->limit[RF_BLK_DISCARD] = in.features & RF_BLK_HAS_DISCARD ? in.max_discard : 0;
+		s->limit[RF_BLK_ZERO] = in.features & RF_BLK_HAS_ZERO ? in.max_discard : 0;
+	}
+	return 0;
+}
+
+static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (s->state == RF_DRIVER_GONE)
+		return 0;
+	switch (msg->type) {
+	case RF_SVC_INFO:
+		return on_info(s, msg);
+	case RF_SVC_DOWN:
+		return on_down(s, msg);
+	case RF_SVC_QUIESCED:
+		return on_quiesced(s, msg);
+	case RF_SVC_UP:
+		return on_up(s, msg);
+	case RF_SVC_GONE:
+		on_gone(s);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+int rf_service_control(struct rf_service *s)
+{
+	for (;;) {
+		struct rf_svc_msg msg;
+		int fds[RF_PACKET_FDS], count;
+		int n = rf_packet_recv(RF_EXPORT_FD_CONTROL, &msg, sizeof(msg), fds, &count,
+				       MSG_DONTWAIT);
+
+		if (n == -EAGAIN)
+			break;
+		if (n == 0)
+			return -EPIPE;
+		if (n < 0)
+			return n;
+		rf_close_all(fds, count);
+		int err = n == sizeof(msg) && !count ? dispatch(s, &msg) : -EPROTO;
+		if (err) {
+			rf_log("message %u (generation %u, half %u) of the device process does not "
+			       "fit driver generation %u", n >= 4 ? msg.type : 0, msg.generation,
+			       msg.half, s->generation);
+			return err;
+		}
+	}
+	rf_stats_publish(s);
+	return 0;
+}
+
+void rf_service_tick(struct rf_service *s)
+{
+	uint64_t now = rf_now_ns();
+
+	rf_stats_publish(s);
+	if (!s->config.stall_ns || s->state != RF_DRIVER_UP)
+		return;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		const struct rf_table_entry *e = &s->entry[i];
+		uint64_t id = (uint64_t)e->generation << 32 | e->tag;
+
+		if (e->state != RF_ENTRY_FLIGHT || id != s->stall_tag[i]) {
+			s->stall_tag[i] = id;
+			s->stall_ns[i] = now;
+			continue;
+		}
+		if (now - s->stall_ns[i] < s->config.stall_ns || s->stalled)
+			continue;
+		s->stalled = true;
+		s->count.stalls++;
+		rf_log("%s of %u bytes at %llu has no answer for %llu ms", op_names[e->op], e->length,
+		       (unsigned long long)e->offset,
+		       (unsigned long long)(now - s->stall_ns[i]) / 1000000);
+		tell(s, RF_SVC_STALL, 0);
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.h - the in-flight table: what the disk owes its clients right now.
+ *
+ * Room:   sandbox/service, trusted. Lies in the memfd RF_EXPORT_FD_TABLE, which the
+ *         keeper holds; no driver ever has it mapped.
+ * Layout: one page of struct rf_table_head, then RF_BLK_DEPTH entries of one cache
+ *         line each. RF_TABLE_BYTES in all; the export enlarges a shorter memfd.
+ * Writer: the one export process. An entry is in flight as soon as `state` says so:
+ *         it is the last field written, and the first one cleared.
+ * Tag:    index of the entry | serial << 16. The serial moves on with every issue, so
+ *         that the tag of an answered or reissued request matches nothing any more
+ *         (until 65,535 later uses of the same entry).
+ * After an export's death its successor finds the entries of the dead one here. It
+ * counts them, says so and forgets them. None may be reissued: the payload of a write
+ * was never acknowledged, its client's connection died with the export, and a client
+ * that connects again sends again what it had no answer for. Reissuing a write later
+ * than that could put old data over new.
+ */
+#ifndef RF_TABLE_H
+#define RF_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+
+#define RF_TABLE_MAGIC   0x656c626174636672ull
+#define RF_TABLE_VERSION 1u
+
+enum rf_table_state {
+	RF_ENTRY_FREE = 0,
+	RF_ENTRY_FLIGHT, /* in the ring of `generation`, or taken out of it by the driver */
+	RF_ENTRY_REDO,   /* to be reissued; in no ring now */
+};
+
+struct rf_table_entry {
+	_Alignas(64) uint32_t tag; /* 0: no answer is expected */
+	uint32_t generation;
+	uint8_t  state; /* enum rf_table_state */
+	uint8_t  op;    /* enum rf_blk_op */
+	uint8_t  flags; /* RF_BLK_FUA, RF_BLK_NO_UNMAP */
+	uint8_t  mark;  /* RF_MARK_* */
+	uint16_t serial;
+	uint16_t attempts; /* times it was reissued */
+	uint32_t length;   /* bytes */
+	uint32_t reserved;
+	uint64_t offset; /* bytes on the disk */
+	uint64_t arena;  /* byte offset of the payload */
+	uint64_t seq;    /* order of submission */
+	uint64_t io;     /* the export's rf_io: means something in that process only */
+};
+_Static_assert(sizeof(struct rf_table_entry) == 64, "one entry is one cache line");
+
+/* rf_table_entry.mark */
+#define RF_MARK_LOST   0x01u /* flush: a cache was lost under it, it fails */
+#define RF_MARK_DIED   0x02u /* was in flight when a driver died */
+#define RF_MARK_POISON 0x04u /* fails as soon as the device is quiet */
+
+struct rf_table_head {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t depth; /* RF_BLK_DEPTH */
+	uint32_t entry_bytes;
+	uint32_t generation;
+};
+
+struct rf_table {
+	struct rf_table_head  head;
+	_Alignas(4096) struct rf_table_entry entry[RF_BLK_DEPTH];
+};
+#define RF_TABLE_BYTES sizeof(struct rf_table)
+_Static_assert(offsetof(struct rf_table, entry) == 4096, "entries start on their own page");
+_Static_assert(RF_TABLE_BYTES % 4096 == 0, "whole pages");
+
+#endif
