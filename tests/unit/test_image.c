@@ -31,8 +31,8 @@ struct sample {
 		struct {
 			Elf64_Dyn  dyn[8];
 			Elf64_Rela rela[2];
-			uint64_t   relr[3];
-			uint64_t   word[64];
+			uint64_t   relr[4];
+			uint64_t   word[128];
 		};
 		unsigned char page1[4096];
 	};
@@ -79,10 +79,11 @@ static void sample_make(struct sample *s)
 	s->dyn[6] = (Elf64_Dyn){ DT_FLAGS, { DF_BIND_NOW } };
 	s->rela[0] = (Elf64_Rela){ AT(word[0]), R_X86_64_RELATIVE, 2048 };
 	s->rela[1] = (Elf64_Rela){ DATA + DATA_BYTES - 8, R_X86_64_RELATIVE, 0 }; /* in bss */
-	/* word[1]; then of the 63 behind it the 1st (word[2]) and the 3rd (word[4]) */
+	/* word[1]; of the 63 behind it the 1st and the 3rd; of the next 63 the 2nd */
 	s->relr[0] = AT(word[1]);
 	s->relr[1] = 1 | 1 << 1 | 1 << 3;
-	s->relr[2] = AT(word[40]);
+	s->relr[2] = 1 | 1 << 2;
+	s->relr[3] = AT(word[40]);
 	s->word[1] = 100;
 	s->word[2] = 200;
 	s->word[4] = 4096 + DATA_BYTES; /* one past the end may be pointed at */
@@ -230,7 +231,7 @@ static void relocations_stay_inside(void **state)
 	REJECTS(s.relr[0] = 2048, target);
 	REJECTS(s.relr[0] = 1, "starts with a bitmap");
 	REJECTS(s.relr[0] = UINT64_MAX - 7, target);
-	REJECTS(s.relr[2] = DATA + DATA_BYTES, target);
+	REJECTS(s.relr[3] = DATA + DATA_BYTES, target);
 	REJECTS((s.relr[0] = DATA + DATA_BYTES - 8, s.relr[1] = 3), target); /* next is out */
 	REJECTS(s.word[4]++, value);
 	REJECTS(s.word[1] = UINT64_MAX, value);
@@ -267,6 +268,9 @@ static void mapping_relocates_and_protects(void **state)
 	assert_int_equal(word_at(base, AT(word[3])), 0);
 	assert_int_equal(word_at(base, AT(word[4])), at + img.span);
 	assert_int_equal(word_at(base, AT(word[40])), at);
+	assert_int_equal(word_at(base, AT(word[64])), 0);
+	assert_int_equal(word_at(base, AT(word[65])), 0);
+	assert_int_equal(word_at(base, AT(word[66])), at);
 	assert_int_equal(word_at(base, AT(word[50])), 0xabcd);
 	assert_int_equal(word_at(base, DATA + DATA_BYTES - 8), at);
 	/* RELRO: the kernel itself refuses to write there, and nowhere else. */
