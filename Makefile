@@ -8,6 +8,7 @@
 .DEFAULT_GOAL := all
 SHELL := bash
 B := build
+DEPS := $(B)/.deps# what must be installed first: images/deps.mk
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 # ---- tools ------------------------------------------------------------------
@@ -63,16 +64,16 @@ POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
 .PHONY: all
 all: $(PROGRAMS) $(DRIVERS) $(POLICIES) ## build programs, drivers and policies into build/
 
-$(B)/obj/sandbox/runtime/%.o: sandbox/runtime/%.c
+$(B)/obj/sandbox/runtime/%.o: sandbox/runtime/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
-$(B)/obj/drivers/%.o: drivers/%.c
+$(B)/obj/drivers/%.o: drivers/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
-$(B)/obj/tests/fault/%.o: tests/fault/%.c
+$(B)/obj/tests/fault/%.o: tests/fault/%.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_TRUSTED) $(INC) -MMD -MP -c -o $@ $<
 
@@ -106,7 +107,7 @@ $(B)/policy/%: policy/%
 	cp $< $@
 
 # System call lists: text in policy/syscalls, compiled to BPF here and embedded.
-$(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h
+$(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -O1 -g -D_GNU_SOURCE -o $@ $< -lseccomp
 $(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)

@@ -1,0 +1,22 @@
+# What the machine must have, by Debian package. $(DEPS) is an order-only prerequisite of
+# whatever compiles or boots something, so that nobody has to run `make deps` by hand.
+
+DEPS_BUILD := gcc binutils libc6-dev linux-libc-dev musl-tools libseccomp-dev libcmocka-dev
+DEPS_GUEST := qemu-system-x86 qemu-utils fio libnbd-bin busybox-static cpio lz4 zstd xz-utils
+DEPS_BENCH := libdpdk-dev pkg-config
+
+##@ Packages
+.PHONY: deps
+deps: ## install with apt what is missing (done by the other targets when needed)
+	@images/install-deps $(DEPS_BUILD) $(DEPS_GUEST)
+	@mkdir -p $(B)
+	@touch $(B)/.deps
+$(B)/.deps: images/deps.mk
+	@images/install-deps $(DEPS_BUILD) $(DEPS_GUEST)
+	@mkdir -p $(@D)
+	@touch $@
+# Only what compares itself with DPDK asks for this one.
+$(B)/.deps-bench: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_BENCH)
+	@mkdir -p $(@D)
+	@touch $@
