@@ -60,6 +60,8 @@ struct rf_stats_service *rf_service_stats(struct rf_service *);
 int   rf_arena_alloc(struct rf_service *, uint32_t length, uint64_t *arena);
 void  rf_arena_free(struct rf_service *, uint64_t arena, uint32_t length);
 void *rf_arena_at(struct rf_service *, uint64_t arena);
+/* Bytes an allocation of this length takes: the next power of two of pages. */
+uint32_t rf_arena_size(uint32_t length);
 
 /* Takes the request: 0. -EINVAL: outside the disk or its units, -EROFS,
  * -EOPNOTSUPP, -EIO: the device is gone. Then done() is not called. It is held back inside while it overlaps an

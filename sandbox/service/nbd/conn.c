@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn.c - connections: accept, receive, epoll, end.
+ *
+ * Room:   sandbox/service/nbd, trusted.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "nbd.h"
+#include "stats.h"
+
+#define ROUNDS 32 /* receives in a row before others have their turn */
+
+static void count_clients(struct nbd_server *srv, int by)
+{
+	srv->clients += (uint32_t)by;
+	atomic_store_explicit(&rf_service_stats(srv->service)->clients, srv->clients,
+			      memory_order_relaxed);
+}
+
+static bool reads(const struct nbd_conn *c)
+{
+	return c->state >= NBD_HELLO && c->state < NBD_CLOSING;
+}
+
+void nbd_conn_watch(struct nbd_conn *c)
+{
+	uint32_t want = (reads(c) && !c->stuck ? EPOLLIN : 0) | (c->blocked ? EPOLLOUT : 0);
+
+	if (c->state == NBD_FREE || c->state == NBD_DEAD || want == c->events)
+		return;
+	struct epoll_event ev = { .events = want };
+	ev.data.u64 = c->id << 8 | (uint64_t)(c - c->server->conns);
+	if (epoll_ctl(c->server->epoll, EPOLL_CTL_MOD, c->fd, &ev))
+		rf_die(70, "epoll_ctl: %s", strerror(errno));
+	c->events = want;
+}
+
+void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
+{
+	RF_BUG_ON(c->state == NBD_FREE || c->state == NBD_DEAD);
+	if (why) {
+		char text[200];
+		va_list args;
+
+		va_start(args, why);
+		vsnprintf(text, sizeof(text), why, args);
+		va_end(args);
+		rf_log("client %llu %s", (unsigned long long)c->id, text);
+	}
+	close(c->fd);
+	c->fd = -1;
+	c->state = NBD_DEAD;
+	if (c->part)
+		nbd_part_free(c->part);
+	c->part = NULL;
+	struct nbd_cmd *cmd = c->cmd;
+	c->cmd = NULL;
+	c->commands++; /* keeps the connection until the end of this function */
+	if (cmd)
+		nbd_cmd_put(cmd);
+	nbd_replies_drop(c);
+	c->commands--;
+	nbd_conn_settle(c);
+}
+
+void nbd_conn_settle(struct nbd_conn *c)
+{
+	if (c->commands)
+		return;
+	if (c->state == NBD_CLOSING && !c->reply_head && !c->out_len) {
+		nbd_conn_close(c, NULL);
+	} else if (c->state == NBD_DEAD) {
+		RF_BUG_ON(c->parts || c->bytes);
+		c->state = NBD_FREE;
+		c->server->retry = true;
+		count_clients(c->server, -1);
+	}
+}
+
+static void conn_open(struct nbd_server *srv, struct nbd_conn *c, int fd)
+{
+	bool dirty = c->dirty; /* may still be on the list from its former life */
+	struct nbd_conn *next = c->dirty_next;
+
+	memset(c, 0, offsetof(struct nbd_conn, in));
+	c->dirty = dirty;
+	c->dirty_next = next;
+	c->server = srv;
+	c->id = ++srv->clients_ever;
+	c->fd = fd;
+	c->events = EPOLLIN;
+	c->reply_tail = &c->reply_head;
+	c->greet_until = srv->now + NBD_GREET_NS;
+	struct epoll_event ev = { .events = EPOLLIN };
+	ev.data.u64 = c->id << 8 | (uint64_t)(c - srv->conns);
+	if (epoll_ctl(srv->epoll, EPOLL_CTL_ADD, fd, &ev))
+		rf_die(70, "epoll_ctl: %s", strerror(errno));
+	count_clients(srv, 1);
+	nbd_greet(c);
+}
+
+/* Lets in as many as there is room for; the rest stays in the backlog. */
+void nbd_accept(struct nbd_server *srv)
+{
+	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
+		if (srv->conns[i].state != NBD_FREE)
+			continue;
+		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 && rf_service_gone(srv->service)) {
+			close(fd);
+			return;
+		}
+		if (fd >= 0) {
+			conn_open(srv, &srv->conns[i], fd);
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			rf_die(70, "cannot accept clients: %s", strerror(errno));
+		return;
+	}
+}
+
+static void ended(struct nbd_conn *c)
+{
+	bool idle = c->state < NBD_REQUEST || (c->state == NBD_REQUEST && !c->in_len);
+
+	if (idle && !c->commands)
+		nbd_conn_close(c, NULL);
+	else
+		nbd_conn_close(c, "vanished in mid-request, %u unanswered", c->commands);
+}
+
+/* Bytes received, 0: none now, -1: the connection has ended. *more: perhaps more. */
+static ssize_t receive(struct nbd_conn *c, bool *more)
+{
+	struct iovec iov[2];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 };
+	size_t direct = 0, room;
+
+	if (c->in_at) {
+		memmove(c->in, c->in + c->in_at, c->in_len);
+		c->in_at = 0;
+	}
+	room = NBD_IN_BYTES - c->in_len;
+	if (c->state == NBD_PAYLOAD && c->part) {
+		struct rf_io *io = &c->part->io;
+		bool last = c->cmd->started + io->length == c->cmd->length;
+
+		direct = io->length - c->filled;
+		room = last ? NBD_REQUEST_BYTES : 0;
+		iov[0].iov_base = (char *)rf_arena_at(c->server->service, io->arena) + c->filled;
+		iov[0].iov_len = direct;
+		msg.msg_iovlen = room ? 2 : 1;
+	} else if (c->state == NBD_REQUEST && c->wrote) {
+		room = NBD_REQUEST_BYTES - c->in_len; /* payload follows: not into here */
+	}
+	iov[direct != 0] = (struct iovec){ c->in + c->in_len, room };
+
+	ssize_t n;
+	do
+		n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0) {
+		ended(c);
+		return -1;
+	}
+	*more = (size_t)n == direct + room;
+	size_t in_arena = (size_t)n < direct ? (size_t)n : direct;
+	c->filled += (uint32_t)in_arena;
+	c->in_len += (uint32_t)((size_t)n - in_arena);
+	return n;
+}
+
+void nbd_conn_input(struct nbd_conn *c)
+{
+	bool more = true;
+	int rounds = 0;
+
+	c->stuck = false;
+	while (reads(c)) {
+		enum nbd_step step = c->state < NBD_REQUEST ? nbd_handshake(c) : nbd_request(c);
+
+		if (step == NBD_ENDED)
+			break;
+		if (step == NBD_STUCK) {
+			c->stuck = true;
+			break;
+		}
+		/* What stays in the socket brings us back: epoll is level-triggered. */
+		if (step == NBD_MORE && (!more || rounds++ == ROUNDS || receive(c, &more) <= 0))
+			break;
+	}
+	if (c->state == NBD_FREE || c->state == NBD_DEAD)
+		return;
+	nbd_conn_settle(c);
+	nbd_conn_watch(c);
+}
+
+void nbd_conn_event(struct nbd_conn *c, uint32_t events)
+{
+	if (events & EPOLLOUT) {
+		c->blocked = false;
+		nbd_conn_send(c);
+	}
+	if (c->state == NBD_FREE || c->state == NBD_DEAD)
+		return;
+	if (events & (EPOLLHUP | EPOLLERR) && (c->stuck || c->state == NBD_CLOSING))
+		ended(c);
+	else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->stuck)
+		nbd_conn_input(c);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nbd.h - the NBD server: what its files share.
+ *
+ * Room:   sandbox/service/nbd, trusted, unprivileged, locked before the first client.
+ * Trust:  none in clients. Whatever one sends costs at most its own connection; what
+ *         it may hold of arena, commands and parts is bounded (NBD_* below).
+ * Shape:  one thread, one epoll loop, every socket non-blocking. A command is split
+ *         into parts, each one request of the block service with one arena buffer.
+ *         Payload goes from socket to arena and back without a copy, but for what was
+ *         read together with the header of a write.
+ * Memory: all of it is allocated before the lock.
+ */
+#ifndef RF_NBD_H
+#define RF_NBD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto.h"
+#include "service.h"
+
+#define NBD_CLIENTS    32u  /* connections at a time; more wait in the backlog */
+#define NBD_COMMANDS   128u /* unanswered ones of a connection */
+#define NBD_PARTS      256u /* likewise */
+#define NBD_PART_BYTES 262144u
+#define NBD_MAX_BYTES  33554432u /* of one read or write: 32 MiB, the protocol's default */
+#define NBD_IN_BYTES   4096u
+#define NBD_OUT_BYTES  1024u
+#define NBD_OPTION_MAX 65536u /* a longer option ends the connection */
+#define NBD_GREET_NS   10000000000ull /* a client that takes longer to negotiate is cut off */
+
+struct nbd_cmd;
+struct nbd_conn;
+struct nbd_server;
+
+/* Bytes to be sent: a header and perhaps payload out of the arena. */
+struct nbd_reply {
+	struct nbd_reply *next;
+	struct nbd_cmd   *cmd;
+	bool              has_part; /* sits in a struct nbd_part */
+	uint8_t           head_len;
+	unsigned char     head[NBD_CHUNK_BYTES + 8];
+	uint32_t          data_len;
+	void             *data;
+};
+
+struct nbd_part {
+	struct rf_io      io;
+	struct nbd_cmd   *cmd;
+	struct nbd_part  *next;  /* free list; or, read in order, the part behind it */
+	uint32_t          bytes; /* of arena, 0: none */
+	bool              done;
+	struct nbd_reply  reply;
+};
+
+struct nbd_cmd {
+	struct nbd_conn *conn;
+	struct nbd_cmd  *next; /* free list */
+	uint64_t         handle; /* as it came, not swapped */
+	uint64_t         offset;
+	uint32_t         length;
+	uint32_t         started; /* bytes given to parts */
+	uint32_t         refs;    /* the parser, parts in the service, unsent replies */
+	uint32_t         pending; /* parts in the service */
+	uint16_t         type;
+	uint8_t          op;        /* enum rf_blk_op */
+	uint8_t          io_flags;  /* RF_BLK_* */
+	bool             flush_after; /* FUA that the disk cannot do by itself */
+	bool             finished;
+	bool             in_order;  /* long read without structured replies */
+	bool             header_sent;
+	int              error;     /* first -errno of a part */
+	struct nbd_part *head, **tail; /* in_order: parts not yet queued */
+	struct rf_io     flush_io;
+	struct nbd_reply reply;
+};
+
+enum nbd_state {
+	NBD_FREE = 0,
+	NBD_HELLO,   /* client flags */
+	NBD_OPTION,  /* option header and data */
+	NBD_SKIP,    /* data of an option that is too long to look at */
+	NBD_REQUEST, /* transmission: between requests */
+	NBD_START,   /* parts of `cmd` to be started */
+	NBD_PAYLOAD, /* payload of `cmd` to be received */
+	NBD_DRAIN,   /* payload of a refused write */
+	NBD_CLOSING, /* reads no more; ends when all is answered */
+	NBD_DEAD,    /* socket closed; ends when the service has given everything back */
+};
+
+struct nbd_conn {
+	struct nbd_server *server;
+	uint64_t           id; /* for log lines */
+	int                fd;
+	enum nbd_state     state;
+	uint32_t           events;  /* what epoll was told */
+	bool               stuck;   /* waits for room, not for bytes */
+	bool               blocked; /* the socket took no more output */
+	bool               dirty;   /* on the list of connections with output */
+	bool               structured, no_zeroes;
+	bool               wrote; /* the last request was a write: do not read ahead */
+	uint32_t           commands, parts;
+	uint64_t           bytes; /* of arena held */
+	uint64_t           greet_until;
+	uint32_t           losses; /* rf_service_losses() this client knows of */
+
+	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */
+	uint32_t         option;
+	struct nbd_cmd  *cmd;  /* being parsed or started */
+	struct nbd_part *part; /* being filled */
+	uint32_t         filled;
+	struct nbd_conn *dirty_next;
+
+	struct nbd_reply  *reply_head, **reply_tail;
+	uint32_t           reply_sent; /* bytes of reply_head already sent */
+	uint32_t           in_at, in_len, out_at, out_len;
+	unsigned char      in[NBD_IN_BYTES];
+	unsigned char      out[NBD_OUT_BYTES]; /* handshake only */
+};
+
+struct nbd_server {
+	struct rf_service *service;
+	const struct rf_blk_info *info; /* NULL: not known yet, nobody is let in */
+	int                epoll;
+	bool               listening; /* the listener is in the epoll set */
+	bool               retry;     /* room came back: look at stuck connections */
+	uint64_t           now, clients_ever, errors;
+	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
+	uint32_t           clients;
+	struct nbd_conn   *dirty;
+	struct nbd_cmd    *free_cmds;
+	struct nbd_part   *free_parts;
+	struct nbd_conn    conns[NBD_CLIENTS];
+};
+
+enum nbd_step {
+	NBD_GO_ON, /* something was done, look again */
+	NBD_MORE,  /* needs more bytes from the client */
+	NBD_STUCK, /* needs room: commands, parts, arena, output */
+	NBD_ENDED, /* the connection is closed or closing */
+};
+
+/* conn.c */
+void nbd_accept(struct nbd_server *);
+void nbd_conn_input(struct nbd_conn *);
+void nbd_conn_event(struct nbd_conn *, uint32_t events);
+void nbd_conn_watch(struct nbd_conn *); /* tells epoll what to wait for */
+void nbd_conn_close(struct nbd_conn *, const char *why, ...)
+	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
+void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
+
+/* handshake.c */
+void          nbd_greet(struct nbd_conn *);
+enum nbd_step nbd_handshake(struct nbd_conn *);
+
+/* request.c */
+enum nbd_step nbd_request(struct nbd_conn *);
+uint16_t      nbd_transmission_flags(const struct nbd_server *);
+
+/* part.c */
+int              nbd_pools_open(struct nbd_server *);
+struct nbd_cmd  *nbd_cmd_new(struct nbd_conn *);
+void             nbd_cmd_put(struct nbd_cmd *);
+void             nbd_cmd_check(struct nbd_cmd *);
+struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
+struct nbd_part *nbd_part_plain(struct nbd_cmd *);              /* no arena */
+void             nbd_part_free(struct nbd_part *);
+void             nbd_part_submit(struct nbd_part *);
+
+/* reply.c */
+void nbd_reply_queue(struct nbd_conn *, struct nbd_reply *);
+void nbd_reply_error(struct nbd_cmd *, int nbd_error); /* refuses a whole command */
+void nbd_reply_done(struct nbd_cmd *);                 /* all parts are answered */
+void nbd_reply_data(struct nbd_part *, bool last);
+void nbd_conn_dirty(struct nbd_conn *);
+void nbd_conn_send(struct nbd_conn *);
+void nbd_replies_drop(struct nbd_conn *);
+int  nbd_error_of(int err);
+
+#endif

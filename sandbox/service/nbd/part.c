@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * part.c - commands and their parts: pools, arena budget, completion.
+ *
+ * Room:   sandbox/service/nbd, trusted.
+ * Budget: half of the arena is shared out evenly, so that every client can always go
+ *         on, whatever the others hold; the other half is common, of which one client
+ *         takes at most half. A client that never reads its replies keeps what it has
+ *         and gets no more.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "log.h"
+#include "nbd.h"
+
+int nbd_pools_open(struct nbd_server *srv)
+{
+	uint64_t arena = rf_service_config(srv->service)->arena_bytes;
+	struct nbd_cmd *cmds = calloc(NBD_CLIENTS * NBD_COMMANDS, sizeof(*cmds));
+	struct nbd_part *parts = calloc(NBD_CLIENTS * NBD_PARTS, sizeof(*parts));
+
+	if (!cmds || !parts)
+		return -ENOMEM;
+	for (uint32_t i = NBD_CLIENTS * NBD_COMMANDS; i-- > 0;) {
+		cmds[i].next = srv->free_cmds;
+		srv->free_cmds = &cmds[i];
+	}
+	for (uint32_t i = NBD_CLIENTS * NBD_PARTS; i-- > 0;) {
+		parts[i].next = srv->free_parts;
+		srv->free_parts = &parts[i];
+	}
+	srv->own_share = arena / 2 / NBD_CLIENTS;
+	srv->common = arena / 2;
+	if (srv->own_share < 4096) {
+		rf_log("an arena of %llu bytes is too small for %u clients",
+		       (unsigned long long)arena, NBD_CLIENTS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
+{
+	struct nbd_cmd *cmd = c->server->free_cmds;
+
+	if (c->commands == NBD_COMMANDS)
+		return NULL;
+	RF_BUG_ON(!cmd);
+	c->server->free_cmds = cmd->next;
+	c->commands++;
+	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1 };
+	return cmd;
+}
+
+void nbd_cmd_put(struct nbd_cmd *cmd)
+{
+	struct nbd_conn *c = cmd->conn;
+
+	RF_BUG_ON(!cmd->refs);
+	if (--cmd->refs)
+		return;
+	cmd->next = c->server->free_cmds;
+	c->server->free_cmds = cmd;
+	c->server->retry = true;
+	c->commands--;
+	nbd_conn_settle(c);
+}
+
+static uint64_t beyond_share(const struct nbd_server *srv, uint64_t bytes)
+{
+	return bytes > srv->own_share ? bytes - srv->own_share : 0;
+}
+
+static bool affordable(const struct nbd_conn *c, uint64_t bytes)
+{
+	const struct nbd_server *srv = c->server;
+	uint64_t now = beyond_share(srv, c->bytes), then = beyond_share(srv, c->bytes + bytes);
+
+	return then <= srv->common / 2 && srv->common_used + then - now <= srv->common;
+}
+
+static void charge(struct nbd_conn *c, uint64_t bytes)
+{
+	struct nbd_server *srv = c->server;
+
+	srv->common_used -= beyond_share(srv, c->bytes);
+	c->bytes += bytes;
+	srv->common_used += beyond_share(srv, c->bytes);
+}
+
+static void part_done(struct rf_io *io, int status);
+
+struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd)
+{
+	struct nbd_conn *c = cmd->conn;
+	struct nbd_part *part = c->server->free_parts;
+
+	if (c->parts == NBD_PARTS)
+		return NULL;
+	RF_BUG_ON(!part);
+	c->server->free_parts = part->next;
+	c->parts++;
+	*part = (struct nbd_part){ .cmd = cmd };
+	part->io.done = part_done;
+	part->io.op = cmd->op;
+	part->io.flags = cmd->io_flags;
+	part->io.offset = cmd->offset + cmd->started;
+	return part;
+}
+
+struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
+{
+	struct nbd_conn *c = cmd->conn;
+	struct nbd_part *part = nbd_part_plain(cmd);
+
+	if (!part)
+		return NULL;
+	/* Small pieces only for one that has nothing: others wait for what they hold. */
+	do {
+		uint32_t bytes = rf_arena_size(want);
+
+		if (affordable(c, bytes) &&
+		    !rf_arena_alloc(c->server->service, bytes, &part->io.arena)) {
+			charge(c, bytes);
+			part->bytes = bytes;
+			part->io.length = want;
+			return part;
+		}
+		want = bytes / 2;
+	} while (!c->bytes && want >= 4096);
+	nbd_part_free(part);
+	return NULL;
+}
+
+void nbd_part_free(struct nbd_part *part)
+{
+	struct nbd_conn *c = part->cmd->conn;
+
+	if (part->bytes) {
+		rf_arena_free(c->server->service, part->io.arena, part->bytes);
+		charge(c, -(uint64_t)part->bytes);
+		c->server->retry = true;
+	}
+	part->next = c->server->free_parts;
+	c->server->free_parts = part;
+	c->parts--;
+}
+
+void nbd_part_submit(struct nbd_part *part)
+{
+	struct nbd_cmd *cmd = part->cmd;
+
+	cmd->pending++;
+	cmd->refs++;
+	if (cmd->in_order) {
+		*cmd->tail = part;
+		cmd->tail = &part->next;
+	}
+	int err = rf_service_submit(cmd->conn->server->service, &part->io);
+	if (err)
+		part_done(&part->io, err);
+}
+
+/* Queues what is answered up to the first part that is not. */
+static void run_in_order(struct nbd_cmd *cmd)
+{
+	struct nbd_conn *c = cmd->conn;
+
+	while (cmd->head && cmd->head->done) {
+		struct nbd_part *part = cmd->head;
+
+		cmd->head = part->next;
+		if (!cmd->head)
+			cmd->tail = &cmd->head;
+		if (c->state != NBD_DEAD && !cmd->error) {
+			nbd_reply_data(part, false);
+			continue;
+		}
+		if (c->state != NBD_DEAD && cmd->header_sent)
+			nbd_conn_close(c, "is cut off: a read of %u bytes at %llu failed when "
+				       "part of it was sent", cmd->length,
+				       (unsigned long long)cmd->offset);
+		nbd_part_free(part);
+	}
+}
+
+static void part_done(struct rf_io *io, int status)
+{
+	struct nbd_part *part = (struct nbd_part *)io; /* its first member */
+	struct nbd_cmd *cmd = part->cmd;
+
+	cmd->pending--;
+	part->done = true;
+	if (status && !cmd->error)
+		cmd->error = status;
+	if (cmd->in_order)
+		run_in_order(cmd);
+	else if (cmd->op != RF_BLK_READ || status || cmd->conn->state == NBD_DEAD)
+		nbd_part_free(part);
+	else
+		nbd_reply_data(part, !cmd->error && !cmd->pending && cmd->started == cmd->length);
+	nbd_cmd_check(cmd);
+	nbd_cmd_put(cmd);
+}
+_Static_assert(offsetof(struct nbd_part, io) == 0, "part_done() relies on it");
+
+static void flush_done(struct rf_io *io, int status)
+{
+	struct nbd_cmd *cmd = (struct nbd_cmd *)((char *)io - offsetof(struct nbd_cmd, flush_io));
+
+	cmd->pending--;
+	cmd->error = status;
+	nbd_cmd_check(cmd);
+	nbd_cmd_put(cmd);
+}
+
+/* All parts answered? Then the flush that FUA asked for, then the reply. */
+void nbd_cmd_check(struct nbd_cmd *cmd)
+{
+	struct rf_service *service = cmd->conn->server->service;
+
+	if (cmd->finished || cmd->pending || cmd->started != cmd->length)
+		return;
+	if (cmd->flush_after && !cmd->error) {
+		cmd->flush_after = false;
+		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = flush_done };
+		cmd->pending++;
+		cmd->refs++;
+		int err = rf_service_submit(service, &cmd->flush_io);
+		if (err)
+			flush_done(&cmd->flush_io, err);
+		return;
+	}
+	cmd->finished = true;
+	if (cmd->op == RF_BLK_FLUSH) {
+		/* Each client hears of a lost write cache, not only the one whose flush
+		 * the service failed. */
+		uint32_t losses = rf_service_losses(service);
+
+		if (cmd->conn->losses != losses && !cmd->error)
+			cmd->error = -EIO;
+		cmd->conn->losses = losses;
+	}
+	if (cmd->conn->state != NBD_DEAD)
+		nbd_reply_done(cmd);
+}
