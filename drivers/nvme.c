@@ -14,6 +14,8 @@
 #include "nvme.h"
 
 #define PRPS_PER_PAGE (NVME_PAGE / 8)
+/* Off the path of small reads and writes: not inlined into it. */
+#define NVME_SLOW __attribute__((noinline))
 
 struct nvme_queue {
 	struct nvme_sqe       *sq;
@@ -74,57 +76,48 @@ static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue
 
 /* Base 3.3.3.1: one entry. Fields not written here are zero from the start. */
 static inline void nvme_put(struct nvme_queue *q, uint32_t opcode, uint32_t slot, uint64_t prp1,
-			    uint64_t prp2, uint64_t cdw10_11, uint32_t cdw12)
+			    uint64_t prp2, uint64_t slba, uint32_t cdw12)
 {
 	struct nvme_sqe *sqe = &q->sq[q->sq_tail];
-	uint32_t         dword0 = opcode | slot << 16;
 
 	sqe->prp1 = prp1;
 	sqe->prp2 = prp2;
-	memcpy(&sqe->cdw10, &cdw10_11, 8);
+	sqe->slba = slba;
 	sqe->cdw12 = cdw12;
-	memcpy(&sqe->opc, &dword0, 4);
+	sqe->cdw0 = opcode | slot << 16;
 	q->sq_tail = (q->sq_tail + 1) & q->sq_mask;
 }
 
-/* Base 4.1.1: the list of all pages but the first. Its address, or 0: too long. */
-static __attribute__((noinline)) uint64_t nvme_prp_list(struct nvme_queue *q, uint32_t slot,
-							 uint64_t iova, uint32_t length)
+/* Base 4.1.1: PRP2, and where it is needed the list of all pages but the first. The
+ * payload starts on a page. */
+static uint64_t nvme_prp2(struct nvme_queue *q, uint32_t slot, uint64_t prp1, uint32_t length)
 {
 	uint64_t *list = (uint64_t *)(q->lists + (size_t)slot * NVME_PAGE);
 	uint32_t  count = (length - 1) / NVME_PAGE;
 
-	if (count > PRPS_PER_PAGE)
-		return 0;
+	if (count <= 1)
+		return count ? prp1 + NVME_PAGE : 0;
 	for (uint32_t i = 0; i < count; i++)
-		list[i] = iova + (uint64_t)(i + 1) * NVME_PAGE;
+		list[i] = prp1 + (uint64_t)(i + 1) * NVME_PAGE;
 	return q->lists_iova + (uint64_t)slot * NVME_PAGE;
 }
 
-/* NVM 3.2.4, 3.2.6: read and write. The payload starts on a page. */
-static inline int nvme_rw(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+/* NVM 3.2.4, 3.2.6: read and write of any length, FUA. */
+static NVME_SLOW int nvme_rw(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
 {
-	uint32_t opcode = req->op == RF_BLK_READ ? NVME_CMD_READ : NVME_CMD_WRITE;
-	uint64_t prp1 = q->arena_iova + req->arena, prp2 = 0;
+	uint64_t prp1 = q->arena_iova + req->arena;
 	uint32_t nlb = (req->length >> q->block_shift) - 1;
 	uint32_t fua = req->flags & RF_BLK_FUA ? NVME_RW_FUA : 0;
 
-	if (req->length > NVME_PAGE) {
-		prp2 = prp1 + NVME_PAGE;
-		if (req->length > 2 * NVME_PAGE) {
-			prp2 = nvme_prp_list(q, slot, prp1, req->length);
-			if (!prp2)
-				return -EINVAL;
-		}
-	}
-	if (RF_UNLIKELY(nlb >= NVME_RW_MAX_BLOCKS))
+	if (nlb >= NVME_RW_MAX_BLOCKS || req->length > PRPS_PER_PAGE * NVME_PAGE)
 		return -EINVAL;
-	nvme_put(q, opcode, slot, prp1, prp2, req->offset >> q->block_shift, nlb | fua);
+	nvme_put(q, req->op == RF_BLK_READ ? NVME_CMD_READ : NVME_CMD_WRITE, slot, prp1,
+		 nvme_prp2(q, slot, prp1, req->length), req->offset >> q->block_shift, nlb | fua);
 	return 0;
 }
 
 /* NVM 3.2.3: one range, deallocated. The slot's page holds it. */
-static int nvme_discard(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+static NVME_SLOW int nvme_discard(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
 {
 	struct nvme_dsm_range range = {
 		.nlb = req->length >> q->block_shift,
@@ -142,7 +135,7 @@ static int nvme_discard(struct nvme_queue *q, unsigned slot, const struct rf_blk
 }
 
 /* NVM 3.2.8: the range reads as zeroes afterwards, deallocated if that is allowed. */
-static int nvme_zero(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
+static NVME_SLOW int nvme_zero(struct nvme_queue *q, unsigned slot, const struct rf_blk_req *req)
 {
 	bool     deac = (q->flags & NVME_FLAG_DEAC) && !(req->flags & RF_BLK_NO_UNMAP);
 	uint32_t nlb = (req->length >> q->block_shift) - 1;
@@ -157,20 +150,39 @@ static int nvme_zero(struct nvme_queue *q, unsigned slot, const struct rf_blk_re
 	return 0;
 }
 
-static inline int nvme_submit(void *dev, unsigned slot, const struct rf_blk_req *req)
+static NVME_SLOW int nvme_submit_slow(struct nvme_queue *q, unsigned slot,
+				      const struct rf_blk_req *req)
 {
-	if (RF_LIKELY(req->op == RF_BLK_READ || req->op == RF_BLK_WRITE))
-		return nvme_rw(dev, slot, req);
 	switch (req->op) {
+	case RF_BLK_READ:
+	case RF_BLK_WRITE:
+		return nvme_rw(q, slot, req);
 	case RF_BLK_FLUSH:
-		nvme_put(dev, NVME_CMD_FLUSH, slot, 0, 0, 0, 0);
+		nvme_put(q, NVME_CMD_FLUSH, slot, 0, 0, 0, 0);
 		return 0;
 	case RF_BLK_DISCARD:
-		return nvme_discard(dev, slot, req);
+		return nvme_discard(q, slot, req);
 	case RF_BLK_ZERO:
-		return nvme_zero(dev, slot, req);
+		return nvme_zero(q, slot, req);
 	}
 	return -EOPNOTSUPP;
+}
+
+/* The path that counts: a read or write without flags, of one page at most. */
+static inline int nvme_submit(void *dev, unsigned slot, const struct rf_blk_req *req)
+{
+	struct nvme_queue *q = dev;
+	uint32_t what = req->op | (uint32_t)req->flags << 8;
+
+	/* Length 0 wraps round and is refused on the other path. */
+	if (RF_UNLIKELY(what - RF_BLK_READ > RF_BLK_WRITE - RF_BLK_READ ||
+			req->length - 1 >= NVME_PAGE))
+		return nvme_submit_slow(q, slot, req);
+	_Static_assert((RF_BLK_READ ^ NVME_CMD_READ) == (RF_BLK_WRITE ^ NVME_CMD_WRITE),
+		       "one operation turns both into opcodes");
+	nvme_put(q, what ^ RF_BLK_READ ^ NVME_CMD_READ, slot, q->arena_iova + req->arena, 0,
+		 req->offset >> q->block_shift, (req->length >> q->block_shift) - 1);
+	return 0;
 }
 
 /* A doorbell that says what it said before is an error to the controller. */
@@ -187,7 +199,7 @@ static inline void nvme_commit(void *dev)
 /* ---- completing --------------------------------------------------------------- */
 
 /* Base 3.3.3.2.1 and NVM 2.2.x: status type and code to the errnos a driver may give. */
-static __attribute__((noinline, cold)) int nvme_status(uint32_t status)
+static NVME_SLOW int nvme_status(uint32_t status)
 {
 	switch (status) {
 	case NVME_SC_SUCCESS:
@@ -232,12 +244,14 @@ static inline bool nvme_poll(void *dev, unsigned *slot, int *status)
 	struct nvme_queue *q = dev;
 	uint32_t dword3 = nvme_cqe_look(q);
 
-	if ((dword3 >> 16 & 1) != q->cq_phase)
-		return false;
 	*slot = dword3 & 0xffff;
 	*status = 0;
-	if (RF_UNLIKELY(dword3 >> 17))
+	/* A new entry that says success has the phase in its upper half and nothing else. */
+	if (RF_UNLIKELY(dword3 >> 16 != q->cq_phase)) {
+		if ((dword3 >> 16 & 1) != q->cq_phase)
+			return false;
 		*status = nvme_status(NVME_CQE_STATUS(dword3 >> 16));
+	}
 	if (++q->cq_head == q->cq_entries) {
 		q->cq_head = 0;
 		q->cq_phase ^= 1;

@@ -25,8 +25,8 @@ $(B)/tests/rf-launch-unfenced: $(LAUNCH_UNFENCED) $(B)/lib/libbase.a
 -include $(wildcard $(B)/tests/launcher/*.d)
 
 # What tests run rather than link.
-UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policyc $(B)/drivers/null_blk \
-              $(HOSTILE)
+UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policyc \
+              $(DRIVERS) $(HOSTILE)
 
 ##@ Test
 .PHONY: check-unit

@@ -72,14 +72,25 @@ static inline uint32_t nvme_cq_doorbell(uint32_t qid, uint32_t dstrd)
 /* ---- 3.3.3 queue entries ------------------------------------------------------ */
 
 struct nvme_sqe {
-	uint8_t  opc;
-	uint8_t  flags; /* FUSE, PSDT: 0 for PRPs */
-	uint16_t cid;
+	union {
+		struct {
+			uint8_t  opc;
+			uint8_t  flags; /* FUSE, PSDT: 0 for PRPs */
+			uint16_t cid;
+		};
+		uint32_t cdw0;
+	};
 	uint32_t nsid;
 	uint32_t cdw2, cdw3;
 	uint64_t mptr;
 	uint64_t prp1, prp2;
-	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+	union {
+		struct {
+			uint32_t cdw10, cdw11;
+		};
+		uint64_t slba; /* read, write, write zeroes */
+	};
+	uint32_t cdw12, cdw13, cdw14, cdw15;
 };
 _Static_assert(sizeof(struct nvme_sqe) == 64, "SQES 6");
 _Static_assert(offsetof(struct nvme_sqe, cdw10) == 40, "command dword 10");

@@ -44,13 +44,12 @@ struct rf_blk_queue {
 	uint64_t            turns;
 	uint32_t            slots;
 	uint32_t            free_count;
-	uint8_t             free[RF_BLK_DEPTH]; /* stack of slot numbers */
+	uint16_t            free[RF_BLK_DEPTH]; /* stack of slot numbers */
 	bool                busy[RF_BLK_DEPTH];
-	uint64_t            id[RF_BLK_DEPTH];   /* tag and generation, as they came */
+	struct rf_blk_id {
+		uint32_t tag, generation;       /* as they came */
+	} id[RF_BLK_DEPTH];
 };
-_Static_assert(RF_BLK_DEPTH <= 256, "a slot number is one byte");
-_Static_assert(offsetof(struct rf_blk_req, generation) == 4 &&
-	       offsetof(struct rf_blk_resp, generation) == 4, "tag and generation move as one");
 
 #define RF_BLK_INLINE static inline __attribute__((always_inline))
 
@@ -65,30 +64,27 @@ RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_qu
 		rf_exit(RF_EXIT_BOOT);
 	/* A stack, so that few slots (and cache lines) are in use with few requests. */
 	while (q->free_count < q->slots) {
-		q->free[q->free_count] = (uint8_t)(q->slots - 1 - q->free_count);
+		q->free[q->free_count] = (uint16_t)(q->slots - 1 - q->free_count);
 		q->free_count++;
 	}
 }
 
-RF_BLK_INLINE void rf_blk_answer(struct rf_blk_queue *q, unsigned slot, int status)
+/* Puts a response that is known to fit, not yet published. */
+RF_BLK_INLINE void rf_blk_answer(struct rf_blk_queue *q, const struct rf_blk_id *id, int status)
 {
-	struct rf_blk_resp resp = { .status = status };
+	struct rf_blk_resp resp = {
+		.tag = id->tag, .generation = id->generation, .status = status,
+	};
 
-	memcpy(&resp, &q->id[slot], 8);
 	rf_ring_put(&q->resp, &resp, sizeof(resp));
-	q->busy[slot] = false;
-	q->free[q->free_count++] = (uint8_t)slot;
 }
 
-/* Number of requests taken. */
-RF_BLK_INLINE unsigned rf_blk_submit(const struct rf_blk_driver *d, struct rf_blk_queue *q,
-				     void *dev)
+/* How many requests may be taken now; ends the driver if the service's index lies. */
+RF_BLK_INLINE unsigned rf_blk_ready(struct rf_blk_queue *q)
 {
 	int      ready = rf_ring_ready(&q->req);
 	unsigned n = (unsigned)ready;
 
-	if (!ready)
-		return 0;
 	if (RF_UNLIKELY(ready < 0))
 		rf_exit(RF_EXIT_RING);
 	if (n > q->free_count)
@@ -97,51 +93,89 @@ RF_BLK_INLINE unsigned rf_blk_submit(const struct rf_blk_driver *d, struct rf_bl
 		n = RF_BLK_BATCH;
 	if (!n)
 		return 0;
-	/* Each may be answered at once. Too little room is not for long: see below. */
+	/* Each may be answered at once. Too little room is not for long: the service
+	 * gives it back when it takes its answers. */
 	int space = rf_ring_space(&q->resp, n);
 	if (RF_UNLIKELY(space < 0))
 		rf_exit(RF_EXIT_RING);
-	if (RF_UNLIKELY((unsigned)space < n))
-		return 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct rf_blk_req req;
-		unsigned          slot = q->free[--q->free_count];
+	return RF_UNLIKELY((unsigned)space < n) ? 0 : n;
+}
 
-		rf_ring_take(&q->req, &req, sizeof(req));
-		memcpy(&q->id[slot], &req, 8);
+/*
+ * Number of requests taken. A request is read where it lies: the service is
+ * trusted on this side of the fence, and leaves it alone until the release.
+ */
+RF_BLK_INLINE unsigned rf_blk_submit(const struct rf_blk_driver *d, struct rf_blk_queue *q,
+				     void *dev)
+{
+	const struct rf_blk_req *records = (const void *)q->req.ring->records;
+	unsigned n = rf_blk_ready(q);
+	uint32_t at = q->req.own, end = at + n, free_count = q->free_count;
+
+	if (!n)
+		return 0;
+	for (; at != end; at++) {
+		const struct rf_blk_req *req = &records[at & (RF_BLK_DEPTH - 1)];
+		const struct rf_blk_id   id = { req->tag, req->generation };
+		unsigned                 slot = q->free[--free_count];
+
+		q->id[slot] = id;
 		q->busy[slot] = true;
-		int status = d->submit(dev, slot, &req);
-		if (RF_UNLIKELY(status))
-			rf_blk_answer(q, slot, status);
+		int status = d->submit(dev, slot, req);
+		if (RF_UNLIKELY(status)) {
+			rf_blk_answer(q, &id, status);
+			q->busy[slot] = false;
+			free_count++; /* the slot is still there */
+		}
 	}
+	q->free_count = free_count;
+	q->req.own = end;
 	rf_ring_release(&q->req);
 	if (d->commit)
 		d->commit(dev);
 	return n;
 }
 
-/* Number of completions taken. */
+/* Room for responses, at most a batch; ends the driver if the service's index lies. */
+RF_BLK_INLINE unsigned rf_blk_room(struct rf_blk_queue *q)
+{
+	int space = rf_ring_space(&q->resp, RF_BLK_BATCH);
+
+	if (RF_LIKELY(space >= (int)RF_BLK_BATCH))
+		return RF_BLK_BATCH;
+	if (space < 0)
+		rf_exit(RF_EXIT_RING);
+	return (unsigned)space;
+}
+
+/* Number of completions taken. Responses are written in place, at `at`. */
 RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_blk_queue *q,
 				       void *dev)
 {
-	int      space = rf_ring_space(&q->resp, RF_BLK_BATCH);
-	unsigned n = 0, slot;
+	struct rf_blk_resp *records = (void *)q->resp.ring->records;
+	unsigned slot;
 	int      status;
 
-	if (RF_UNLIKELY(space < 0))
-		rf_exit(RF_EXIT_RING);
-	if (space > (int)RF_BLK_BATCH)
-		space = RF_BLK_BATCH;
-	while (n < (unsigned)space && d->poll(dev, &slot, &status)) {
+	if (!d->pending(dev))
+		return 0;
+	uint32_t start = q->resp.own, at = start, end = start + rf_blk_room(q);
+	uint32_t free_count = q->free_count;
+	while (at != end && d->poll(dev, &slot, &status)) {
 		/* A number that is not in flight: the device, or we, lost count. */
-		if (RF_UNLIKELY(slot >= q->slots || !q->busy[slot]))
+		if (RF_UNLIKELY(slot >= RF_BLK_DEPTH || !q->busy[slot]))
 			rf_exit(RF_EXIT_DEVICE);
-		rf_blk_answer(q, slot, status);
-		n++;
+		records[at++ & (RF_BLK_DEPTH - 1)] = (struct rf_blk_resp){
+			.tag = q->id[slot].tag, .generation = q->id[slot].generation,
+			.status = status,
+		};
+		q->busy[slot] = false;
+		q->free[free_count++] = (uint16_t)slot;
 	}
-	if (n && d->done)
+	q->free_count = free_count;
+	q->resp.own = at;
+	if (at != start && d->done)
 		d->done(dev);
-	return n;
+	return at - start;
 }
 
 /* One turn of one queue. True if there was something to do. */
@@ -222,7 +256,7 @@ RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const str
 
 /* Defines the driver's entry around `table`, a static const struct rf_blk_driver. */
 #define RF_BLK_DRIVER(table, queue_type)                                                  \
-	_Noreturn void rf_driver_start(const struct rf_boot *boot)                        \
+	__attribute__((flatten)) _Noreturn void rf_driver_start(const struct rf_boot *boot) \
 	{                                                                                 \
 		static struct rf_blk_queue rf_queues[RF_MAX_QUEUES];                      \
 		static queue_type          rf_devs[RF_MAX_QUEUES];                        \

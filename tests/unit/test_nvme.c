@@ -516,7 +516,9 @@ static void ring_that_lies_ends_the_driver(void **state)
 	bench_start(&b, 512, 0);
 	atomic_store(&b.resp.ring->head, 1);
 	b.queue.resp.own = 240; /* so that it looks at the head at all */
+	request(&b, 1, RF_BLK_READ, 0, 0, 512, 0);
 	assert_int_equal(turn_exit(&b), 0);
+	controller_run(&b);
 	atomic_store(&b.resp.ring->head, 500);
 	assert_int_equal(turn_exit(&b), RF_EXIT_RING);
 	bench_end(&b);
