@@ -25,6 +25,9 @@
 #define RF_FD_KICK   1 /* write 1: wakes the service */
 #define RF_FD_UNMASK 2 /* write 1: re-arms INTx; only in the INTx variant */
 
+/* rf_boot.flags */
+#define RF_BOOT_INTX 0x1u /* level interrupt: write RF_FD_UNMASK before each sleep */
+
 /* One queue of the device and the channel that feeds it. Addresses are the
  * driver's own virtual ones unless the name says iova. */
 struct rf_boot_queue {
@@ -42,6 +45,8 @@ struct rf_boot {
 	uint32_t generation; /* of this process; goes into every response */
 	_Atomic uint32_t go; /* launcher: wait until it equals `generation` */
 	uint32_t queue_count;
+	uint32_t flags;       /* RF_BOOT_* */
+	uint32_t reserved;
 
 	uint64_t tsc_hz;      /* 0: unknown, do not spin */
 	uint64_t spin_cycles; /* poll this long before sleeping; ~0: never sleep */

@@ -48,6 +48,9 @@ struct rf_svc_msg {
 	struct rf_blk_info info;
 };
 
+/* Size of the memfd the in-flight table lives in. */
+#define RF_TABLE_BYTES 131072u
+
 /* ---- fds of an export process --------------------------------------------- */
 
 /* Fixed numbers; all are there when it starts. */

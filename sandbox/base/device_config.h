@@ -106,8 +106,11 @@ enum rf_dev_type {
 	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
 	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
 	RF_DEV_STOP,      /* silence the device and end */
+	RF_DEV_EXPORT,    /* a new export was started; fds: the socket to it */
 };
-#define RF_DEV_STALLED 0x100u
+/* KILL: other values than enum rf_violation. */
+#define RF_DEV_STALLED  0x100u
+#define RF_DEV_HANDOVER 0x200u /* its export died, and requests with it */
 
 struct rf_dev_msg {
 	uint32_t type;

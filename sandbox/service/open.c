@@ -90,9 +90,9 @@ static int map_all(struct rf_service *s)
 
 	if (err)
 		return err;
-	if (!fstat(RF_EXPORT_FD_TABLE, &st) && (uint64_t)st.st_size < RF_TABLE_BYTES &&
-	    ftruncate(RF_EXPORT_FD_TABLE, RF_TABLE_BYTES)) {
-		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_BYTES,
+	if (!fstat(RF_EXPORT_FD_TABLE, &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
+	    ftruncate(RF_EXPORT_FD_TABLE, RF_TABLE_USED)) {
+		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
 		       strerror(errno));
 		return -errno;
 	}
@@ -100,7 +100,7 @@ static int map_all(struct rf_service *s)
 	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
 	if ((err = map_fd(RF_EXPORT_FD_DATA, "arena", s->config.arena_bytes, rw, &s->data)) ||
 	    (err = map_fd(RF_EXPORT_FD_RINGS, "rings", rings, rw, &s->rings)) ||
-	    (err = map_fd(RF_EXPORT_FD_TABLE, "table", RF_TABLE_BYTES, rw, &s->table)) ||
+	    (err = map_fd(RF_EXPORT_FD_TABLE, "table", RF_TABLE_USED, rw, &s->table)) ||
 	    (err = map_fd(RF_EXPORT_FD_STATS, "stats", RF_STATS_DEVICE, rw, &s->stats)))
 		return err;
 	/* A driver that could read the kick eventfd empty must not be able to stop us. */

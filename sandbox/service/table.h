@@ -5,7 +5,7 @@
  * Room:   sandbox/service, trusted. Lies in the memfd RF_EXPORT_FD_TABLE, which the
  *         keeper holds; no driver ever has it mapped.
  * Layout: one page of struct rf_table_head, then RF_BLK_DEPTH entries of one cache
- *         line each. RF_TABLE_BYTES in all; the export enlarges a shorter memfd.
+ *         line each. RF_TABLE_USED bytes in all; the export enlarges a shorter memfd.
  * Writer: the one export process. An entry is in flight as soon as `state` says so:
  *         it is the last field written, and the first one cleared.
  * Tag:    index of the entry | serial << 16. The serial moves on with every issue, so
@@ -69,8 +69,8 @@ struct rf_table {
 	struct rf_table_head  head;
 	_Alignas(4096) struct rf_table_entry entry[RF_BLK_DEPTH];
 };
-#define RF_TABLE_BYTES sizeof(struct rf_table)
+#define RF_TABLE_USED sizeof(struct rf_table)
 _Static_assert(offsetof(struct rf_table, entry) == 4096, "entries start on their own page");
-_Static_assert(RF_TABLE_BYTES % 4096 == 0, "whole pages");
+_Static_assert(RF_TABLE_USED % 4096 == 0, "whole pages");
 
 #endif

@@ -117,6 +117,8 @@ static int line(struct rf_words *w, void *arg)
 		return copy(w, c->run_dir, sizeof(c->run_dir) - 32);
 	if (!strcmp(key, "program-dir"))
 		return copy(w, c->program_dir, sizeof(c->program_dir) - 32);
+	if (!strcmp(key, "unsafe-launcher"))
+		return copy(w, c->launcher, sizeof(c->launcher));
 	if (!strcmp(key, "driver-dir"))
 		return copy(w, c->driver_dir, sizeof(c->driver_dir));
 	if (!strcmp(key, "policy-dir"))
@@ -140,6 +142,7 @@ static int defaults(struct rf_config *c)
 	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
 	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
 	strcpy(c->run_dir, "/run/ringfence");
+	strcpy(c->launcher, "rf-launch");
 	c->uid_base = 2000000000;
 	return 0;
 }

@@ -42,6 +42,7 @@ struct rf_device {
 };
 
 struct rf_config {
+	char     launcher[64];     /* rf-launch; tests name another */
 	char     run_dir[108];     /* sockets and state: /run/ringfence */
 	char     program_dir[256]; /* rf-launch and the others: beside this program */
 	char     driver_dir[256], policy_dir[256];

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generation.c - which driver process owns which half, from spawn to death.
+ *
+ * Room:   sandbox/device. Generation g lives in half g & 1. While g runs, g + 1 is
+ *         asked for and waits, locked, as standby; when g dies the device is made
+ *         quiet (rule 5), its queues are made anew in the other half, and the
+ *         standby is let go by the boot record's `go`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "log.h"
+#include "packet.h"
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
+{
+	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
+				  .info = d->info };
+
+	(void)rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), NULL, 0);
+}
+
+void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsigned half, uint32_t value)
+{
+	struct rf_svc_msg msg = { .type = type, .generation = generation, .half = half, .value = value,
+				  .info = d->info };
+
+	/* An export that died is replaced by the supervisor, which then says so. */
+	if (type == RF_SVC_INFO || d->export_knows)
+		(void)rf_packet_send(RF_DEVICE_FD_SERVICE, &msg, sizeof(msg), NULL, 0);
+}
+
+/* ---- what a driver of this device gets ------------------------------------------ */
+
+struct plan {
+	struct rf_launch spec;
+	int fds[RF_LAUNCH_MAX_FDS];
+};
+
+static uint32_t plan_window(struct plan *p, int fd, uint32_t flags, uint64_t offset, uint64_t bytes)
+{
+	uint32_t n = p->spec.window_count++, i;
+
+	RF_BUG_ON(n == RF_LAUNCH_MAX_WINDOWS);
+	for (i = 0; i < p->spec.fd_count && p->fds[i] != fd; i++)
+		;
+	RF_BUG_ON(i == RF_LAUNCH_MAX_FDS);
+	if (i == p->spec.fd_count)
+		p->fds[p->spec.fd_count++] = fd;
+	p->spec.windows[n] = (struct rf_launch_window){ .fd = i, .flags = flags, .offset = offset,
+							.bytes = bytes };
+	return n;
+}
+
+static void plan_fixup(struct plan *p, uint32_t window, size_t boot_offset, uint64_t add)
+{
+	RF_BUG_ON(p->spec.fixup_count == RF_LAUNCH_MAX_FIXUPS);
+	p->spec.fixups[p->spec.fixup_count++] = (struct rf_launch_fixup){
+		.window = window, .boot_offset = (uint32_t)boot_offset, .add = add,
+	};
+}
+
+/* Registers the driver may touch: the control half's doorbell page, or what the
+ * policy lists. The first is queue 0's `regs`. */
+static void plan_registers(struct rf_device *d, struct plan *p)
+{
+	if (d->doorbell_bytes) {
+		uint32_t w = plan_window(p, d->vfio, RF_WINDOW_WRITE,
+					 d->bar[d->doorbell_bar].offset + d->doorbell_page,
+					 d->doorbell_bytes);
+		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), d->queue.regs);
+	}
+	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
+		const struct rf_reg_window *r = &d->cfg.window[i];
+		uint32_t w = plan_window(p, d->vfio, r->write ? RF_WINDOW_WRITE : 0,
+					 d->bar[r->bar].offset + r->offset, r->bytes);
+		if (!i && !d->doorbell_bytes)
+			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), 0);
+	}
+}
+
+static void make_plan(struct rf_device *d, struct plan *p, uint32_t generation)
+{
+	unsigned half = generation & 1;
+
+	*p = (struct plan){ .spec = { .magic = RF_LAUNCH_MAGIC, .version = RF_LAUNCH_VERSION,
+				      .flags = d->irq.intx ? RF_LAUNCH_UNMASK : 0,
+				      .generation = generation } };
+	strcpy(p->spec.filter, d->irq.intx ? "driver-intx" : d->cfg.filter);
+	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
+	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
+				     half * d->cfg.queues * RF_BLK_CHAN_BYTES,
+				     d->cfg.queues * RF_BLK_CHAN_BYTES);
+	uint32_t queues = plan_window(p, RF_DEVICE_FD_QUEUES, RF_WINDOW_WRITE,
+				      half * d->cfg.queue_bytes, d->cfg.queue_bytes);
+	plan_fixup(p, rings, offsetof(struct rf_boot, queue[0].chan), 0);
+	plan_fixup(p, queues, offsetof(struct rf_boot, queue[0].mem), 0);
+	if (d->cfg.flags & RF_DEVICE_PAYLOAD) {
+		uint32_t data = plan_window(p, RF_DEVICE_FD_DATA, RF_WINDOW_WRITE, 0, d->cfg.arena_bytes);
+		plan_fixup(p, data, offsetof(struct rf_boot, arena), 0);
+	}
+	plan_registers(d, p);
+}
+
+static uint64_t tsc_hz(void)
+{
+	static uint64_t hz;
+
+	if (!hz) {
+		uint64_t t0 = now_ns(), c0 = __builtin_ia32_rdtsc();
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = now_ns();
+		hz = (uint64_t)((double)(c1 - c0) * 1e9 / (double)(t1 - t0));
+	}
+	return hz;
+}
+
+static void write_boot(struct rf_device *d, uint32_t generation)
+{
+	unsigned half = generation & 1;
+	struct rf_boot *b = d->boot[half];
+
+	memset(b, 0, RF_PAGE);
+	b->magic = RF_BOOT_MAGIC;
+	b->version = RF_BOOT_VERSION;
+	b->generation = generation;
+	b->flags = d->irq.intx ? RF_BOOT_INTX : 0;
+	b->queue_count = d->cfg.queues;
+	b->tsc_hz = tsc_hz();
+	b->spin_cycles = (uint64_t)((double)d->cfg.spin_ns * (double)b->tsc_hz / 1e9);
+	b->arena_iova = d->iova;
+	b->arena_bytes = d->cfg.arena_bytes;
+	b->blk = d->info;
+	b->queue[0] = d->queue;
+	b->queue[0].regs = 0;
+	b->queue[0].mem_iova = d->queues_iova + half * d->cfg.queue_bytes;
+	b->queue[0].mem_bytes = d->cfg.queue_bytes;
+}
+
+/* ---- spawn ------------------------------------------------------------------------ */
+
+static int spec_fd(const struct rf_launch *spec)
+{
+	int fd = memfd_create("rf-spec", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, RF_PAGE) || pwrite(fd, spec, sizeof(*spec), 0) != sizeof(*spec) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+/* Asks for the process of the next generation, if its half is free. */
+void generation_want(struct rf_device *d)
+{
+	uint32_t generation = d->down ? d->generation + 1 : d->next;
+	struct rf_slot *slot = &d->slot[generation & 1];
+	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation, .unmask = d->irq.intx };
+	struct plan plan;
+	int fds[1 + RF_LAUNCH_MAX_FDS];
+
+	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY)
+		return;
+	make_plan(d, &plan, generation);
+	write_boot(d, generation);
+	if ((fds[0] = spec_fd(&plan.spec)) < 0) {
+		rf_log("%s: cannot describe a driver: %s", d->cfg.name, strerror(-fds[0]));
+		return;
+	}
+	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
+	int err = rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds,
+				 1 + (int)plan.spec.fd_count);
+	close(fds[0]);
+	if (!err)
+		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
+}
+
+void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
+{
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (slot->state != SLOT_WANTED || slot->generation != generation) {
+		close(pidfd);
+		return;
+	}
+	*slot = (struct rf_slot){ .state = SLOT_STANDBY, .generation = generation, .pidfd = pidfd,
+				  .spawned_ns = now_ns() };
+	generation_start(d);
+}
+
+/* ---- start ------------------------------------------------------------------------ */
+
+/* Stale wake-ups of the last driver of this half are its own. */
+static void drain_wake(unsigned half)
+{
+	int fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
+	uint64_t n;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	(void)!read(fd, &n, sizeof(n));
+	fcntl(fd, F_SETFL, 0);
+}
+
+static void let_go(struct rf_device *d, struct rf_slot *slot)
+{
+	unsigned half = slot->generation & 1;
+	uint64_t one = 1;
+
+	slot->state = SLOT_RUNNING;
+	d->generation = slot->generation;
+	d->next = slot->generation + 1;
+	d->stats->generation = slot->generation;
+	atomic_store(&d->boot[half]->go, slot->generation);
+	(void)!write(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0, &one, sizeof(one));
+	tell_export(d, RF_SVC_UP, slot->generation, half, 0);
+	tell_supervisor(d, RF_DEV_UP, slot->generation, 0);
+}
+
+static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
+{
+	struct rf_recovery_device *r = &d->stats->log[d->recovery.generation % RF_STATS_LOG];
+
+	d->recovery.spawned_ns = slot->spawned_ns;
+	d->recovery.enabled_ns = now_ns();
+	*r = d->recovery;
+	d->stats->recoveries = d->stats->recoveries + 1;
+}
+
+/* Device quiet, a process there and an export that knows the disk: off it goes. */
+void generation_start(struct rf_device *d)
+{
+	uint32_t generation = d->down ? d->generation + 1 : d->next;
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (d->given_up || d->stopping || !d->down)
+		return;
+	if (slot->state != SLOT_STANDBY || slot->generation != generation)
+		return generation_want(d);
+	if (!d->ready) {
+		unsigned half = generation & 1;
+		drain_wake(half);
+		memset((char *)d->queues + half * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
+		if (d->control && d->control->enable(d, half))
+			return generation_gone(d, RF_EXIT_DEVICE);
+		d->ready = true;
+	}
+	if (d->recovery.generation)
+		log_recovery(d, slot);
+	d->down = false;
+	let_go(d, slot);
+	generation_want(d); /* the next standby, in the half that is free now */
+}
+
+/* ---- death -------------------------------------------------------------------------- */
+
+static void quiet(struct rf_device *d)
+{
+	int method = device_quiesce(d);
+
+	if (method < 0 || (d->control && !d->control->present(d)))
+		return generation_gone(d, RF_EXIT_DEVICE);
+	d->recovery.method = (uint32_t)method;
+	d->recovery.quiesced_ns = now_ns();
+	bool lost = method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
+	tell_export(d, RF_SVC_QUIESCED, d->recovery.generation, 0, lost);
+}
+
+void generation_died(struct rf_device *d, unsigned half)
+{
+	struct rf_slot *slot = &d->slot[half];
+	bool running = slot->state == SLOT_RUNNING;
+	uint32_t generation = slot->generation;
+
+	close(slot->pidfd);
+	*slot = (struct rf_slot){ .pidfd = -1 };
+	if (d->stopping)
+		return;
+	if (!running)
+		return generation_start(d), generation_want(d); /* a standby: just another one */
+	d->down = true;
+	d->ready = false;
+	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = now_ns() };
+	/* The export prepares the other half's ring while the device is made quiet; the
+	 * successor does not run before let_go(). */
+	tell_export(d, RF_SVC_DOWN, generation, (generation + 1) & 1, 0);
+	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
+	quiet(d);
+	if (!d->given_up)
+		generation_start(d);
+}
+
+/* A new export: it learns the disk, and starts with a new generation, because the
+ * requests of its predecessor are in the running driver's hands. */
+void generation_export(struct rf_device *d)
+{
+	d->export_knows = true;
+	tell_export(d, RF_SVC_INFO, d->generation, 0, 0);
+	if (d->given_up)
+		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	if (d->down)
+		return tell_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
+	tell_supervisor(d, RF_DEV_KILL, d->generation, RF_DEV_HANDOVER);
+}
+
+void generation_gone(struct rf_device *d, int code)
+{
+	d->given_up = true;
+	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	if (code)
+		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);
+}
+
+/* ---- first start --------------------------------------------------------------------- */
+
+static void *map_fd(int fd, uint64_t bytes, int flags)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		rf_die(RF_EXIT_SYSTEM, "cannot map fd %d: %s", fd, strerror(errno));
+	return p;
+}
+
+int generation_open(struct rf_device *d)
+{
+	char *stats = map_fd(RF_DEVICE_FD_STATS, RF_STATS_BYTES, 0);
+
+	d->data = map_fd(RF_DEVICE_FD_DATA, d->cfg.arena_bytes, MAP_POPULATE);
+	d->queues = map_fd(RF_DEVICE_FD_QUEUES, 2 * d->cfg.queue_bytes, MAP_POPULATE);
+	d->admin = map_fd(RF_DEVICE_FD_ADMIN, RF_ADMIN_BYTES, MAP_POPULATE);
+	d->stats = (void *)(stats + RF_STATS_DEVICE);
+	char *boot = map_fd(RF_DEVICE_FD_BOOT, 2 * RF_PAGE, MAP_POPULATE);
+	for (int half = 0; half < 2; half++) {
+		d->boot[half] = (void *)(boot + half * RF_PAGE);
+		d->slot[half].pidfd = -1;
+	}
+	/* Before the first driver there is a generation 0 that never ran: the device is
+	 * "down" and quiet, so starting is recovering. */
+	d->down = true;
+	d->generation = 0;
+	d->next = 1;
+	return 0;
+}

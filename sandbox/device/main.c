@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the device process: brings the device up, locks itself, then waits for
+ * drivers to die and for its two masters to speak.
+ *
+ * Room:   sandbox/device. Started with the fds of enum rf_device_fd and nothing else.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/seccomp.h>
+
+#include "device.h"
+#include "filters.h"
+#include "log.h"
+#include "packet.h"
+
+static void lock(void)
+{
+	const struct rf_filter *f = &rf_filters[0];
+	struct sock_fprog prog = { .len = (unsigned short)f->count, .filter = (struct sock_filter *)f->code };
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(errno));
+}
+
+static void read_config(struct rf_device *d)
+{
+	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
+		rf_die(RF_EXIT_BUG, "its configuration is not there");
+	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
+		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO);
+	for (uint32_t i = 0; i < d->cfg.step_count; i++)
+		RF_BUG_ON(d->cfg.step[i].bar > 5);
+}
+
+static int open_vfio(struct rf_device *d)
+{
+	int err;
+
+	if ((err = vfio_open(d)) || (err = vfio_map_dma(d)))
+		return err;
+	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
+		const struct rf_reg_window *w = &d->cfg.window[i];
+		if (vfio_window_ok(d, w->bar, w->offset, w->bytes))
+			continue;
+		rf_log("%s: BAR %u has no %#llx bytes at %#llx a driver may map", d->cfg.pci, w->bar,
+		       (unsigned long long)w->bytes, (unsigned long long)w->offset);
+		return RF_EXIT_DEVICE;
+	}
+	return vfio_open_irq(d);
+}
+
+static void open_device(struct rf_device *d)
+{
+	int err = 0;
+
+	d->vfio = d->gone_event = -1;
+	if (d->cfg.backend == RF_BACKEND_VFIO && (err = open_vfio(d)))
+		_exit(err);
+	d->control = d->cfg.control == RF_CONTROL_NVME ? &rf_control_nvme : NULL;
+	if (d->control) {
+		if (d->control->identify(d))
+			_exit(RF_EXIT_DEVICE);
+	} else {
+		d->info = d->cfg.blk;
+		d->info.max_transfer = 1u << 20;
+		d->info.max_discard = 1u << 30;
+		d->info.features = RF_BLK_HAS_FLUSH | RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO | RF_BLK_HAS_FUA;
+		if (d->cfg.flags & RF_DEVICE_READ_ONLY)
+			d->info.features |= RF_BLK_READ_ONLY;
+	}
+}
+
+static void on_supervisor(struct rf_device *d)
+{
+	struct rf_dev_msg msg;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return;
+	if (n != sizeof(msg))
+		_exit(RF_EXIT_SYSTEM); /* the supervisor is gone, and so are we */
+	if (msg.type == RF_DEV_DRIVER && count == 1) {
+		generation_driver(d, msg.generation, fds[0]);
+		return;
+	}
+	if (msg.type == RF_DEV_EXPORT && count == 1 &&
+	    dup3(fds[0], RF_DEVICE_FD_SERVICE, 0) == RF_DEVICE_FD_SERVICE)
+		generation_export(d);
+	else if (msg.type == RF_DEV_GIVE_UP)
+		generation_gone(d, 0);
+	else if (msg.type == RF_DEV_STOP)
+		d->stopping = true;
+	rf_close_all(fds, count);
+}
+
+static void on_export(struct rf_device *d)
+{
+	struct rf_svc_msg msg;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(RF_DEVICE_FD_SERVICE, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+
+	rf_close_all(fds, count);
+	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
+		return; /* about a driver that is dead already */
+	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
+		tell_supervisor(d, RF_DEV_KILL, msg.generation,
+				msg.type == RF_SVC_STALL ? RF_DEV_STALLED : msg.value);
+}
+
+static bool drivers_left(const struct rf_device *d)
+{
+	return d->slot[0].pidfd >= 0 || d->slot[1].pidfd >= 0;
+}
+
+static void turn(struct rf_device *d)
+{
+	struct pollfd p[] = {
+		{ .fd = d->slot[0].pidfd, .events = POLLIN },
+		{ .fd = d->slot[1].pidfd, .events = POLLIN },
+		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLIN },
+		{ .fd = RF_DEVICE_FD_SERVICE, .events = POLLIN },
+		{ .fd = d->gone_event, .events = POLLIN },
+	};
+
+	if (poll(p, 5, -1) < 0 && errno != EINTR)
+		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+	for (unsigned half = 0; half < 2; half++)
+		if (p[half].revents)
+			generation_died(d, half);
+	if (p[2].revents)
+		on_supervisor(d);
+	if (p[3].revents & POLLIN)
+		on_export(d);
+	if (p[4].revents & POLLIN) {
+		rf_log("%s: the host reports an error of the device or wants it back", d->cfg.pci);
+		generation_gone(d, RF_EXIT_DEVICE);
+		_exit(RF_EXIT_DEVICE);
+	}
+}
+
+int main(void)
+{
+	static struct rf_device d;
+
+	rf_log_name = "rf-device";
+	read_config(&d);
+	generation_open(&d);
+	/* Recovery allocates nothing: the disk may hold the swap. */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		rf_log("cannot lock its memory: %s", strerror(errno));
+	open_device(&d);
+	lock();
+	tell_supervisor(&d, RF_DEV_READY, 0, 0);
+	d.export_knows = true;
+	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
+	generation_start(&d);
+	while (!d.stopping || drivers_left(&d))
+		turn(&d);
+	if (d.control)
+		d.control->shutdown(&d);
+	else
+		(void)device_quiesce(&d);
+	if (d.vfio >= 0)
+		(void)config_bus_master(&d, false);
+	_exit(0);
+}

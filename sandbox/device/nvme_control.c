@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nvme_control.c - the control half of an NVMe controller: registers and admin queue.
+ *
+ * Room:   sandbox/device. NVM Express Base Specification 2.0: 3.5.1 (initialisation),
+ *         3.6 (shutdown), 5 (admin commands).
+ * Trust:  completions and identify data are the device's word: completions are
+ *         matched by command id and polled with a deadline, identify data is copied
+ *         out and range-checked.
+ *
+ * The doorbell page the driver has holds the admin doorbells too. So every entry of
+ * the admin submission queue that is not a command of ours just now is poison: an
+ * opcode no controller knows. The queue is read-only for the device, so that no DMA
+ * of the driver's can write a command into it.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "device.h"
+#include "log.h"
+#include "nvme.h"
+
+#define ADMIN_ENTRIES 16u
+#define POISON        0x7fu /* reserved opcode, data transfer bits set */
+#define QID           1u
+
+/* Pages of the admin memory: the first is the only one the device cannot write. */
+enum { PAGE_ASQ, PAGE_ACQ, PAGE_IDENTIFY };
+
+static struct {
+	volatile uint8_t *regs;      /* registers page, BAR 0 + 0 */
+	volatile uint8_t *doorbells; /* BAR 0 + 0x1000 */
+	uint64_t cap;
+	uint32_t dstrd, entries, nsid, flags;
+	uint16_t sq_tail, cq_head, cid;
+	uint8_t  phase;
+} nvme;
+
+static uint32_t reg32(uint32_t at)
+{
+	return *(volatile uint32_t *)(nvme.regs + at);
+}
+
+static void set32(uint32_t at, uint32_t value)
+{
+	*(volatile uint32_t *)(nvme.regs + at) = value;
+}
+
+static void set64(uint32_t at, uint64_t value)
+{
+	set32(at, (uint32_t)value);
+	set32(at + 4, (uint32_t)(value >> 32));
+}
+
+static struct nvme_sqe *asq(struct rf_device *d)
+{
+	return (void *)((char *)d->admin + PAGE_ASQ * RF_PAGE);
+}
+
+static void pause_a_little(unsigned *wait)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = *wait }, NULL);
+	if (*wait < 1000000)
+		*wait *= 2;
+}
+
+static bool nvme_present(struct rf_device *d)
+{
+	(void)d;
+	return reg32(NVME_REG_CSTS) != ~0u;
+}
+
+/* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
+static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
+{
+	uint64_t deadline = now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
+	unsigned wait = 2000;
+
+	for (;;) {
+		uint32_t csts = reg32(NVME_REG_CSTS);
+		if (csts == ~0u) {
+			rf_log("%s: registers read all ones: the device is gone", d->cfg.pci);
+			return -ENODEV;
+		}
+		if ((csts & mask) == value)
+			return 0;
+		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
+			rf_log("%s: controller fatal status (CSTS %#x)", d->cfg.pci, csts);
+			return -EIO;
+		}
+		if (now_ns() > deadline) {
+			rf_log("%s: CSTS stays %#x, wanted %#x", d->cfg.pci, csts, value);
+			return -ETIMEDOUT;
+		}
+		pause_a_little(&wait);
+	}
+}
+
+static void poison(struct nvme_sqe *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->opc = POISON;
+	e->cid = 0xffff;
+}
+
+/* 3.5.1 steps 2 to 7; the controller is disabled and idle. */
+static int controller_enable(struct rf_device *d)
+{
+	memset((char *)d->admin + PAGE_ACQ * RF_PAGE, 0, RF_PAGE);
+	for (unsigned i = 0; i < ADMIN_ENTRIES; i++)
+		poison(asq(d) + i);
+	nvme.sq_tail = nvme.cq_head = 0;
+	nvme.phase = 1;
+	if (config_bus_master(d, true))
+		return -EIO;
+	set32(NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
+	set64(NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
+	set64(NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
+	set32(NVME_REG_CC, NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) |
+				   NVME_CC_IOCQES(4));
+	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
+}
+
+/* Takes one completion if there is one: its status, -EAGAIN: none yet. */
+static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
+{
+	struct nvme_cqe *e = (void *)((char *)d->admin + PAGE_ACQ * RF_PAGE);
+	uint16_t status = *(volatile uint16_t *)&e[nvme.cq_head].status;
+
+	if (NVME_CQE_PHASE(status) != nvme.phase)
+		return -EAGAIN;
+	atomic_thread_fence(memory_order_acquire);
+	struct nvme_cqe copy = e[nvme.cq_head];
+	if (++nvme.cq_head == ADMIN_ENTRIES) {
+		nvme.cq_head = 0;
+		nvme.phase ^= 1;
+	}
+	*(volatile uint32_t *)(nvme.doorbells + nvme_cq_doorbell(0, nvme.dstrd) - NVME_REG_DBS) = nvme.cq_head;
+	if (copy.cid != cid)
+		return -EAGAIN; /* of a poisoned entry, or nobody's */
+	*dw0 = copy.dw0;
+	return (int)NVME_CQE_STATUS(status);
+}
+
+/* One admin command, waited for. 0, the NVMe status (> 0), or -errno. */
+static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
+{
+	struct nvme_sqe *slot = asq(d) + nvme.sq_tail;
+	uint64_t deadline = now_ns() + 5000000000ull;
+	unsigned wait = 2000;
+	uint32_t first, ignored;
+	int status;
+
+	nvme.cid = (uint16_t)((nvme.cid + 1) & 0x7fff);
+	cmd->cid = nvme.cid;
+	memcpy((char *)slot + 4, (char *)cmd + 4, sizeof(*cmd) - 4);
+	memcpy(&first, cmd, 4);
+	/* Command dword 0 last: until then the entry is poison. */
+	atomic_thread_fence(memory_order_release);
+	*(volatile uint32_t *)slot = first;
+	nvme.sq_tail = (uint16_t)((nvme.sq_tail + 1) % ADMIN_ENTRIES);
+	atomic_thread_fence(memory_order_seq_cst);
+	*(volatile uint32_t *)(nvme.doorbells + nvme_sq_doorbell(0, nvme.dstrd) - NVME_REG_DBS) = nvme.sq_tail;
+	while ((status = take_completion(d, nvme.cid, dw0 ? dw0 : &ignored)) == -EAGAIN) {
+		if (!nvme_present(d))
+			return -ENODEV;
+		if (now_ns() > deadline)
+			return -ETIMEDOUT;
+		pause_a_little(&wait);
+	}
+	poison(slot);
+	return status;
+}
+
+static int failed(struct rf_device *d, const char *what, int status)
+{
+	if (status < 0)
+		rf_log("%s: %s: %s", d->cfg.pci, what, strerror(-status));
+	else
+		rf_log("%s: %s: NVMe status %#x", d->cfg.pci, what, status);
+	return status < 0 ? status : -EIO;
+}
+
+static int identify(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
+{
+	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns,
+				.prp1 = d->admin_iova + PAGE_IDENTIFY * RF_PAGE };
+	int status = admin(d, &cmd, NULL);
+
+	if (status)
+		return failed(d, "identify", status);
+	memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
+	return 0;
+}
+
+static int create_queues(struct rf_device *d, unsigned half)
+{
+	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
+	int vector = vfio_irq_vector(d, half);
+	int status;
+
+	if (vector < 0)
+		return failed(d, "interrupt", vector);
+	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ, .prp1 = base + nvme_queue_cq(nvme.entries),
+			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
+			       .cdw11 = NVME_CQ_CDW11((uint32_t)vector) };
+	if ((status = admin(d, &cq, NULL)))
+		return failed(d, "create completion queue", status);
+	struct nvme_sqe sq = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = base,
+			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
+			       .cdw11 = NVME_SQ_CDW11(QID) };
+	if ((status = admin(d, &sq, NULL)))
+		return failed(d, "create submission queue", status);
+	return 0;
+}
+
+static int nvme_enable(struct rf_device *d, unsigned half)
+{
+	struct nvme_sqe cmd = { .opc = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_NUMBER_OF_QUEUES };
+	int err = controller_enable(d), status;
+
+	if (err)
+		return err;
+	if ((status = admin(d, &cmd, NULL)))
+		return failed(d, "set number of queues", status);
+	return create_queues(d, half);
+}
+
+static int check_controller(struct rf_device *d)
+{
+	uint32_t sq_db = nvme_sq_doorbell(QID, nvme.dstrd);
+
+	if (!(NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_NVM) || NVME_CAP_MPSMIN(nvme.cap)) {
+		rf_log("%s: needs the NVM command set and 4 KiB pages (CAP %#llx)", d->cfg.pci,
+		       (unsigned long long)nvme.cap);
+		return -EOPNOTSUPP;
+	}
+	nvme.entries = d->cfg.queue_entries;
+	while (nvme.entries > NVME_CAP_MQES(nvme.cap) + 1)
+		nvme.entries /= 2;
+	if (nvme.entries < 2 || nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries) > d->cfg.queue_bytes) {
+		rf_log("%s: queues of %u entries need %llu bytes of queue memory", d->cfg.pci, nvme.entries,
+		       (unsigned long long)nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries));
+		return -EINVAL;
+	}
+	d->doorbell_bar = 0;
+	d->doorbell_page = sq_db & ~(RF_PAGE - 1);
+	d->doorbell_bytes = ((nvme_cq_doorbell(QID, nvme.dstrd) + 4 + RF_PAGE - 1) & ~(RF_PAGE - 1)) -
+			    d->doorbell_page;
+	d->queue.regs = sq_db - d->doorbell_page;
+	return 0;
+}
+
+static int check_namespace(struct rf_device *d, const struct nvme_id_ctrl *c, const struct nvme_id_ns *n)
+{
+	const struct nvme_lbaf *f = &n->lbaf[NVME_FLBAS_INDEX(n->flbas)];
+	uint64_t max = 1u << 20;
+
+	if ((f->lbads != 9 && f->lbads != 12) || f->ms || n->dps & 7) {
+		rf_log("%s: namespace %u has blocks of 2^%u bytes with %u of metadata: only 512 and 4096 "
+		       "without metadata are driven", d->cfg.pci, nvme.nsid, f->lbads, f->ms);
+		return -EOPNOTSUPP;
+	}
+	if (!n->nsze || n->nsze > UINT64_MAX >> f->lbads) {
+		rf_log("%s: namespace %u is not there or has an impossible size", d->cfg.pci, nvme.nsid);
+		return -EINVAL;
+	}
+	if (c->mdts && c->mdts < 8)
+		max = (uint64_t)RF_PAGE << c->mdts;
+	d->info = (struct rf_blk_info){
+		.size = n->nsze << f->lbads, .block_size = 1u << f->lbads, .max_transfer = (uint32_t)max,
+		.max_discard = NVME_RW_MAX_BLOCKS << f->lbads, .features = RF_BLK_HAS_FUA,
+	};
+	if (c->vwc & NVME_VWC_PRESENT)
+		d->info.features |= RF_BLK_HAS_FLUSH;
+	if (c->oncs & NVME_ONCS_DSM) {
+		d->info.features |= RF_BLK_HAS_DISCARD;
+		nvme.flags |= NVME_FLAG_DSM;
+	}
+	if (c->oncs & NVME_ONCS_WRITEZEROES) {
+		d->info.features |= RF_BLK_HAS_ZERO;
+		nvme.flags |= NVME_FLAG_WRITEZEROES;
+	}
+	if (n->dlfeat & NVME_DLFEAT_WRITE_ZEROES_DEAC && NVME_DLFEAT_READ(n->dlfeat) == NVME_DLFEAT_READ_ZEROES)
+		nvme.flags |= NVME_FLAG_DEAC;
+	if (n->nsattr & NVME_NSATTR_WRITE_PROTECT || d->cfg.flags & RF_DEVICE_READ_ONLY)
+		d->info.features |= RF_BLK_READ_ONLY;
+	return 0;
+}
+
+static int nvme_identify(struct rf_device *d)
+{
+	static union { struct nvme_id_ctrl ctrl; struct nvme_id_ns ns; } ctrl, ns;
+	int err;
+
+	if (!(nvme.regs = vfio_map_bar(d, 0, 0, RF_PAGE)) ||
+	    !(nvme.doorbells = vfio_map_bar(d, 0, NVME_REG_DBS, RF_PAGE)))
+		return -EIO;
+	nvme.cap = reg32(NVME_REG_CAP) | (uint64_t)reg32(NVME_REG_CAP + 4) << 32;
+	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
+	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
+	if (!nvme_present(d))
+		return -ENODEV;
+	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
+	    (err = controller_enable(d)) ||
+	    (err = identify(d, NVME_CNS_CONTROLLER, 0, &ctrl)) ||
+	    (err = identify(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns)) ||
+	    (err = check_namespace(d, &ctrl.ctrl, &ns.ns)))
+		return err;
+	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
+	d->queue.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;
+	d->queue.param[NVME_PARAM_NSID] = nvme.nsid;
+	d->queue.param[NVME_PARAM_FLAGS] = nvme.flags;
+	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	return wait_csts(d, NVME_CSTS_RDY, 0);
+}
+
+/* 3.6.1: the controller writes its cache back before it says done. */
+static void nvme_shutdown(struct rf_device *d)
+{
+	if (!nvme_present(d) || !(reg32(NVME_REG_CC) & NVME_CC_EN))
+		return;
+	set32(NVME_REG_CC, (reg32(NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	(void)wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
+	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	(void)wait_csts(d, NVME_CSTS_RDY, 0);
+}
+
+const struct rf_control_ops rf_control_nvme = {
+	.identify = nvme_identify,
+	.enable = nvme_enable,
+	.shutdown = nvme_shutdown,
+	.present = nvme_present,
+};

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* keeper_client.c - the supervisor's half of keeper.h. Room: sandbox/supervisor. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "supervisor.h"
+
+/* Events that arrived while an answer was awaited. */
+static struct rf_keep_msg backlog[RF_KEEP_SLOTS];
+static int backlog_count;
+
+static int receive(struct sup *s, struct rf_keep_msg *msg, int *fd, int flags)
+{
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(s->keeper, msg, sizeof(*msg), fds, &count, flags);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n != sizeof(*msg))
+		rf_die(RF_EXIT_BUG, "the keeper is gone");
+	*fd = count ? fds[0] : -1;
+	return 1;
+}
+
+static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int count, int *fd)
+{
+	struct rf_keep_msg reply;
+	int got = -1;
+	int err = rf_packet_send(s->keeper, msg, sizeof(*msg), fds, count);
+
+	if (err)
+		return err;
+	while (receive(s, &reply, &got, 0) && reply.type != RF_KEEP_REPLY) {
+		RF_BUG_ON(backlog_count == RF_KEEP_SLOTS);
+		backlog[backlog_count++] = reply;
+	}
+	if (fd)
+		*fd = got;
+	else if (got >= 0)
+		close(got);
+	msg->pid = reply.pid;
+	return reply.error;
+}
+
+static struct rf_keep_msg request(enum rf_keep_type type, const char *name)
+{
+	struct rf_keep_msg msg = { .type = type };
+
+	RF_BUG_ON(strlen(name) >= sizeof(msg.name));
+	strcpy(msg.name, name);
+	return msg;
+}
+
+int keep_spawn(struct sup *s, const char *name, struct rf_keep_spawn *spawn, const int *fds,
+	       int count, pid_t *pid, int *pidfd)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_SPAWN, name);
+
+	msg.spawn = *spawn;
+	int err = call(s, &msg, fds, count, pidfd);
+	*pid = msg.pid;
+	return err;
+}
+
+int keep_put(struct sup *s, const char *name, int fd)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_PUT, name);
+
+	return call(s, &msg, &fd, 1, NULL);
+}
+
+int keep_kill(struct sup *s, const char *name)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_KILL, name);
+
+	return call(s, &msg, NULL, 0, NULL);
+}
+
+void keep_drop(struct sup *s, const char *prefix)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_DROP, prefix);
+
+	(void)call(s, &msg, NULL, 0, NULL);
+}
+
+int keep_event(struct sup *s, struct rf_keep_msg *msg)
+{
+	int fd;
+
+	if (backlog_count) {
+		*msg = backlog[0];
+		memmove(backlog, backlog + 1, sizeof(backlog[0]) * (size_t)--backlog_count);
+		return 1;
+	}
+	return receive(s, msg, &fd, MSG_DONTWAIT);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lifecycle.c - one device from start to end, and its restart budget.
+ *
+ * Room:   sandbox/supervisor, privileged.
+ *
+ * A driver's standby is its restart token: the device process asks for one (WANT)
+ * and replaces a dead driver by it without asking anybody. Holding the token back
+ * is the back-off, never giving it is the quarantine.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "launch.h"
+#include "log.h"
+#include "supervisor.h"
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+const char *dev_state_name(enum dev_state state)
+{
+	static const char *const names[] = {
+		[DEV_OFF] = "off", [DEV_STARTING] = "starting", [DEV_RUNNING] = "running",
+		[DEV_QUARANTINED] = "quarantined", [DEV_STOPPING] = "stopping",
+		[DEV_FAILED] = "failed",
+	};
+	return names[state];
+}
+
+static void process_name(char *name, const struct dev *d, const char *what)
+{
+	snprintf(name, RF_KEEP_NAME, "%s.%s", d->cfg->name, what);
+}
+
+static void kill_process(struct sup *s, struct dev *d, const char *what)
+{
+	char name[RF_KEEP_NAME];
+
+	process_name(name, d, what);
+	(void)keep_kill(s, name); /* -ENOENT: it is dead already */
+}
+
+static struct rf_keep_spawn spawn_as(const struct sup *s, const struct dev *d, int role,
+				     const char *program)
+{
+	const struct rf_device_config *c = &d->cfg->policy.device;
+	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
+	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256, .fence = 1 };
+
+	spawn.memlock = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
+	snprintf(spawn.argv0, sizeof(spawn.argv0), "%s", program);
+	return spawn;
+}
+
+static int start_process(struct sup *s, struct dev *d, const char *what,
+			 struct rf_keep_spawn *spawn, int *fds, int count, pid_t *pid, int *pidfd)
+{
+	char name[RF_KEEP_NAME];
+
+	process_name(name, d, what);
+	int err = keep_spawn(s, name, spawn, fds, count, pid, pidfd);
+	if (err)
+		rf_log("%s: cannot start: %s", name, strerror(-err));
+	else
+		d->processes++;
+	return err;
+}
+
+static int start_device(struct sup *s, struct dev *d)
+{
+	static const enum dev_fd list[] = {
+		FD_SUP_THEIRS, FD_SVC_DEVICE, FD_CONFIG, FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES,
+		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_UNMASK,
+	};
+	struct rf_keep_spawn spawn = spawn_as(s, d, 0, "rf-device");
+	int fds[4 + RF_DEVICE_FDS] = { s->rf_device, s->null, s->null, 2 }, count = 4;
+
+	spawn.target[1] = 0;
+	spawn.target[2] = 1;
+	spawn.target[3] = 2;
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		spawn.target[count] = RF_DEVICE_FD_SUPERVISOR + (int)i;
+		fds[count++] = d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null;
+	}
+	return start_process(s, d, "device", &spawn, fds, count, &d->device_pid, NULL);
+}
+
+static int start_export(struct sup *s, struct dev *d)
+{
+	static const enum dev_fd list[] = {
+		FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS, FD_TABLE, FD_STATS, FD_KICK,
+		FD_WAKE0, FD_WAKE1, FD_LISTEN,
+	};
+	bool load = d->cfg->export_kind == RF_EXPORT_LOAD;
+	struct rf_keep_spawn spawn = spawn_as(s, d, 1, load ? "rf-load" : "rf-nbd");
+	int fds[4 + RF_EXPORT_FDS] = { load ? s->rf_load : s->rf_nbd, s->null, s->null, 2 }, count = 4;
+
+	if (d->cfg->export_kind == RF_EXPORT_NONE)
+		return 0;
+	if (load)
+		spawn.fence = 0; /* it writes its results to a file, so no file size limit */
+	spawn.target[1] = 0;
+	spawn.target[2] = 1;
+	spawn.target[3] = 2;
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		spawn.target[count] = RF_EXPORT_FD_CONTROL + (int)i;
+		fds[count++] = d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null;
+	}
+	return start_process(s, d, "export", &spawn, fds, count, &d->export_pid, NULL);
+}
+
+/* The launcher, which becomes the driver of one generation. */
+static void start_driver(struct sup *s, struct dev *d)
+{
+	struct wanted *w = &d->want;
+	unsigned half = w->generation & 1;
+	struct rf_keep_spawn spawn = spawn_as(s, d, 2 + (int)half, "rf-launch");
+	int fds[RF_PACKET_FDS], count = 0, pidfd = -1;
+	char what[32];
+
+#define GIVE(f, number) (spawn.target[count] = (number), fds[count++] = (f))
+	GIVE(s->launcher, -1);
+	GIVE(d->fd[FD_WAKE0 + half], RF_FD_WAKE);
+	GIVE(d->fd[FD_KICK], RF_FD_KICK);
+	GIVE(w->unmask ? d->fd[FD_UNMASK] : s->null, RF_FD_UNMASK);
+	GIVE(w->fds[0], RF_LAUNCH_FD_SPEC);
+	GIVE(d->fd[FD_IMAGE], RF_LAUNCH_FD_IMAGE);
+	GIVE(2, RF_LAUNCH_FD_LOG);
+	for (int i = 1; i < w->count; i++)
+		GIVE(w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
+#undef GIVE
+	d->generation_of[half] = w->generation;
+	snprintf(what, sizeof(what), "driver.%u", w->generation);
+	int err = start_process(s, d, what, &spawn, fds, count, &d->driver_pid[half], &pidfd);
+	rf_close_all(w->fds, w->count);
+	w->waiting = false;
+	if (err)
+		return dev_stop(s, d);
+	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = w->generation };
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
+	close(pidfd);
+}
+
+/* ---- the restart budget ----------------------------------------------------- */
+
+static void quarantine(struct dev *d)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_GIVE_UP };
+
+	rf_log("%s: its driver died %u times without completing a request: quarantined; "
+	       "'ringfence restart %s' tries again", d->cfg->name, d->cfg->policy.deaths, d->cfg->name);
+	d->state = DEV_QUARANTINED;
+	d->code = RF_EXIT_QUARANTINE;
+	rf_close_all(d->want.fds, d->want.count);
+	d->want.waiting = false;
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+}
+
+/* Deaths with progress in between cost nothing; the others double the wait. */
+static uint64_t backoff(const struct dev *d)
+{
+	const struct rf_policy *p = &d->cfg->policy;
+	uint64_t ns = p->backoff_ns;
+
+	if (d->fruitless < 2)
+		return 0;
+	for (uint64_t i = 2; i < d->fruitless && ns < p->backoff_cap_ns; i++)
+		ns *= 2;
+	return ns < p->backoff_cap_ns ? ns : p->backoff_cap_ns;
+}
+
+void dev_spawn_due(struct sup *s, struct dev *d)
+{
+	if (!d->want.waiting || d->want.due_ns > now_ns())
+		return;
+	if (d->fruitless >= d->cfg->policy.deaths)
+		return quarantine(d);
+	start_driver(s, d);
+}
+
+static void count_death(struct dev *d)
+{
+	uint64_t completed = d->service->completed;
+
+	d->deaths++;
+	d->fruitless = completed == d->completed_then ? d->fruitless + 1 : 0;
+	d->completed_then = completed;
+}
+
+/* ---- what a device process says ---------------------------------------------- */
+
+static void kill_driver(struct sup *s, struct dev *d, uint32_t generation)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "driver.%u", generation);
+	kill_process(s, d, what);
+}
+
+static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *msg, int *fds, int count)
+{
+	struct wanted *w = &d->want;
+
+	if (w->waiting || count < 1 || d->state == DEV_QUARANTINED)
+		return rf_close_all(fds, count);
+	*w = (struct wanted){ .waiting = true, .generation = msg->generation, .unmask = msg->unmask,
+			      .due_ns = now_ns() + backoff(d), .count = count };
+	memcpy(w->fds, fds, sizeof(int) * (size_t)count);
+	dev_spawn_due(s, d);
+}
+
+void dev_message(struct sup *s, struct dev *d)
+{
+	struct rf_dev_msg msg;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(d->fd[FD_SUP_OURS], &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return;
+	if (n != sizeof(msg) || d->state == DEV_STOPPING)
+		return rf_close_all(fds, count);
+	switch (msg.type) {
+	case RF_DEV_READY:
+		d->info = msg.info;
+		d->state = DEV_RUNNING;
+		rf_log("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
+		       (unsigned long long)msg.info.size >> 20, msg.info.block_size);
+		if (!d->export_pid && start_export(s, d))
+			dev_stop(s, d);
+		break;
+	case RF_DEV_WANT:
+		want_driver(s, d, &msg, fds, count);
+		return; /* the fds are kept until it is spawned */
+	case RF_DEV_KILL:
+		if (msg.value != RF_DEV_HANDOVER)
+			rf_log("%s: driver %u %s: killed", d->cfg->name, msg.generation,
+			       msg.value == RF_DEV_STALLED ? "does not answer" : "lied");
+		kill_driver(s, d, msg.generation);
+		break;
+	case RF_DEV_DOWN:
+		d->generation = 0;
+		count_death(d);
+		break;
+	case RF_DEV_UP:
+		d->generation = msg.generation;
+		break;
+	default:
+		rf_log("%s: message %u from its device process is not known", d->cfg->name, msg.type);
+	}
+	rf_close_all(fds, count);
+}
+
+/* ---- deaths, as the keeper reports them --------------------------------------- */
+
+static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
+{
+	uint32_t generation = 0;
+
+	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
+	if (d->driver_pid[generation & 1] == msg->pid)
+		d->driver_pid[generation & 1] = 0;
+	if (d->state == DEV_STOPPING)
+		return;
+	if (WIFSIGNALED(msg->status) && WTERMSIG(msg->status) != SIGKILL)
+		rf_log("%s: driver %u died of signal %d (%s)", d->cfg->name, generation,
+		       WTERMSIG(msg->status), strsignal(WTERMSIG(msg->status)));
+	if (WIFEXITED(msg->status))
+		rf_log("%s: driver %u ended with code %d", d->cfg->name, generation,
+		       WEXITSTATUS(msg->status));
+	if (WIFEXITED(msg->status) && WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
+	    WEXITSTATUS(msg->status) <= RF_LAUNCH_SYSTEM) {
+		/* It never ran: another try would end the same way. */
+		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
+		dev_stop(s, d);
+	} else if (generation != d->generation) {
+		d->standby_deaths++;
+	}
+}
+
+static void export_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
+{
+	bool load = d->cfg->export_kind == RF_EXPORT_LOAD;
+
+	d->export_pid = 0;
+	if (d->state == DEV_STOPPING)
+		return;
+	if (load && WIFEXITED(msg->status)) {
+		d->code = WEXITSTATUS(msg->status);
+		return dev_stop(s, d);
+	}
+	d->process_deaths++;
+	rf_log("%s: its export died (status %#x): a successor takes the socket over", d->cfg->name,
+	       msg->status);
+	struct rf_dev_msg hello = { .type = RF_DEV_EXPORT };
+	if (dev_new_service_socket(s, d) ||
+	    rf_packet_send(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1) ||
+	    start_export(s, d))
+		dev_stop(s, d);
+}
+
+static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
+{
+	d->device_pid = 0;
+	if (d->state == DEV_STOPPING)
+		return;
+	if (WIFEXITED(msg->status)) {
+		d->code = WEXITSTATUS(msg->status) ? WEXITSTATUS(msg->status) : RF_EXIT_DEVICE;
+	} else {
+		rf_log("%s: its device process died of signal %d: starting the device again",
+		       d->cfg->name, WTERMSIG(msg->status));
+		d->process_deaths++;
+		d->restart = true;
+	}
+	dev_stop(s, d);
+}
+
+static void all_ended(struct sup *s, struct dev *d)
+{
+	dev_close(s, d);
+	d->generation = 0;
+	if (d->restart && !s->stopping) {
+		d->restart = false;
+		d->state = DEV_OFF;
+		return dev_start(s, d);
+	}
+	d->state = d->code ? DEV_FAILED : DEV_OFF;
+}
+
+void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
+{
+	for (int i = 0; i < s->config.count; i++) {
+		struct dev *d = &s->dev[i];
+		size_t len = strlen(d->cfg->name);
+
+		if (strncmp(msg->name, d->cfg->name, len) || msg->name[len] != '.')
+			continue;
+		const char *what = msg->name + len + 1;
+		d->processes--;
+		if (!strcmp(what, "device"))
+			device_exited(s, d, msg);
+		else if (!strcmp(what, "export"))
+			export_exited(s, d, msg);
+		else
+			driver_exited(s, d, msg);
+		if (d->state == DEV_STOPPING && !d->processes)
+			all_ended(s, d);
+		return;
+	}
+}
+
+/* ---- start and stop ------------------------------------------------------------ */
+
+void dev_start(struct sup *s, struct dev *d)
+{
+	d->code = 0;
+	d->fruitless = 0;
+	d->completed_then = 0;
+	d->state = DEV_STARTING;
+	d->code = dev_open(s, d);
+	if (!d->code && start_device(s, d))
+		d->code = RF_EXIT_SYSTEM;
+	if (d->code)
+		dev_stop(s, d);
+}
+
+/*
+ * The export goes first, so that nothing new comes; then the device process is
+ * told, which waits for its drivers to be dead, lets the device write its cache
+ * back and ends. A device process that is gone already leaves that to VFIO's
+ * reset on last close.
+ */
+void dev_stop(struct sup *s, struct dev *d)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_STOP };
+
+	if (d->state == DEV_STOPPING || d->state == DEV_OFF || d->state == DEV_FAILED)
+		return;
+	d->state = DEV_STOPPING;
+	if (d->want.waiting)
+		rf_close_all(d->want.fds, d->want.count);
+	d->want.waiting = false;
+	if (d->export_pid)
+		kill_process(s, d, "export");
+	if (d->device_pid)
+		(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+	for (int half = 0; half < 2; half++)
+		if (d->driver_pid[half]) {
+			uint32_t g = d->generation_of[half];
+			kill_driver(s, d, g);
+		}
+	if (!d->processes)
+		all_ended(s, d);
+}

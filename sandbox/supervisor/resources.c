@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resources.c - memory, sockets, eventfds and VFIO nodes of one device.
+ *
+ * Room:   sandbox/supervisor, privileged. Everything is made here, before any
+ *         process of the device runs, and is only handed on afterwards.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "boot.h"
+#include "pci.h"
+#include "supervisor.h"
+
+static const char *const fd_names[DEV_FDS] = {
+	[FD_CONTAINER] = "container", [FD_GROUP] = "group", [FD_DATA] = "data",
+	[FD_QUEUES] = "queues", [FD_ADMIN] = "admin", [FD_RINGS] = "rings", [FD_BOOT] = "boot",
+	[FD_STATS] = "stats", [FD_TABLE] = "table", [FD_WAKE0] = "wake0", [FD_WAKE1] = "wake1",
+	[FD_KICK] = "kick", [FD_UNMASK] = "unmask", [FD_IMAGE] = "image", [FD_LISTEN] = "listen",
+	[FD_SUP_OURS] = "sup", [FD_SUP_THEIRS] = "sup-device", [FD_SVC_DEVICE] = "svc-device",
+	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config", [FD_EXPORT_CONFIG] = "export-config",
+};
+
+/* Memory that can neither grow nor shrink any more, so that no mapping of it faults. */
+static int sealed_memory(const char *name, uint64_t bytes, unsigned flags)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)bytes) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The data arena: 2 MiB pages if the host has enough of them free, else 4 KiB ones. */
+static int arena_memory(uint64_t bytes)
+{
+	int fd = sealed_memory("rf-data", bytes, MFD_HUGETLB | (unsigned)MAP_HUGE_2MB);
+
+	if (fd >= 0) {
+		void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+		if (p != MAP_FAILED) {
+			munmap(p, bytes);
+			return fd;
+		}
+		close(fd);
+	}
+	return sealed_memory("rf-data", bytes, 0);
+}
+
+/* A copy of a file or structure that nobody can change any more. */
+static int sealed_copy(const char *name, const void *data, size_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, data, bytes) != (ssize_t)bytes ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+#define IMAGE_MAX (16u << 20)
+
+static int open_image(struct dev *d)
+{
+	int fd = open(d->cfg->image, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > (off_t)IMAGE_MAX ||
+	    st.st_size < 64) {
+		rf_log("%s: driver image %s: %s", d->cfg->name, d->cfg->image,
+		       fd < 0 ? strerror(errno) : "not a file of 64 bytes to 16 MiB");
+		if (fd >= 0)
+			close(fd);
+		return RF_EXIT_IMAGE;
+	}
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED)
+		return RF_EXIT_SYSTEM;
+	if (memcmp(p, "\177ELF", 4)) {
+		rf_log("%s: driver image %s is not an ELF file", d->cfg->name, d->cfg->image);
+		munmap(p, (size_t)st.st_size);
+		return RF_EXIT_IMAGE;
+	}
+	d->fd[FD_IMAGE] = sealed_copy(d->cfg->policy.driver, p, (size_t)st.st_size);
+	munmap(p, (size_t)st.st_size);
+	return d->fd[FD_IMAGE] < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+/* VFIO charges pinned memory to the limit of the process that maps it. */
+static int check_memlock(const struct rf_device_config *c)
+{
+	uint64_t need = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
+		return 0;
+	r.rlim_cur = r.rlim_max = need;
+	if (!setrlimit(RLIMIT_MEMLOCK, &r))
+		return 0;
+	getrlimit(RLIMIT_MEMLOCK, &r);
+	rf_log("%s: the arena needs a locked-memory limit of %llu KiB, and it is %llu KiB: raise it "
+	       "(ulimit -l %llu) or make the arena smaller", c->name,
+	       (unsigned long long)need >> 10, (unsigned long long)r.rlim_max >> 10,
+	       (unsigned long long)need >> 10);
+	return RF_EXIT_MEMLOCK;
+}
+
+static int open_vfio(struct sup *s, struct dev *d)
+{
+	char path[64];
+	int group = -1;
+	int err = rf_pci_take(&s->config, d->cfg, &group);
+
+	if (err)
+		return err;
+	d->fd[FD_CONTAINER] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (d->fd[FD_CONTAINER] < 0) {
+		rf_log("%s: /dev/vfio/vfio: %s; load the modules vfio and vfio_iommu_type1",
+		       d->cfg->name, strerror(errno));
+		return RF_EXIT_NO_IOMMU;
+	}
+	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
+	d->fd[FD_GROUP] = open(path, O_RDWR | O_CLOEXEC);
+	if (d->fd[FD_GROUP] < 0) {
+		rf_log("%s: %s: %s%s", d->cfg->name, path, strerror(errno),
+		       errno == EBUSY ? " (another program owns the group)" : "");
+		return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
+	}
+	return 0;
+}
+
+static int open_listener(struct dev *d)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (d->cfg->export_kind == RF_EXPORT_LOAD) {
+		d->fd[FD_LISTEN] = open(d->cfg->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		if (d->fd[FD_LISTEN] < 0)
+			rf_log("%s: %s: %s", d->cfg->name, d->cfg->listen, strerror(errno));
+		return d->fd[FD_LISTEN] < 0 ? RF_EXIT_SYSTEM : 0;
+	}
+	if (d->cfg->export_kind == RF_EXPORT_NONE)
+		return 0;
+	strcpy(addr.sun_path, d->cfg->listen);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		rf_log("%s: somebody already serves %s", d->cfg->name, addr.sun_path);
+		close(fd);
+		return RF_EXIT_IN_USE;
+	}
+	close(fd);
+	unlink(addr.sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 64)) {
+		rf_log("%s: cannot listen on %s: %s", d->cfg->name, addr.sun_path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return RF_EXIT_SYSTEM;
+	}
+	chmod(addr.sun_path, 0660);
+	d->fd[FD_LISTEN] = fd;
+	return 0;
+}
+
+static int open_configs(struct dev *d)
+{
+	const struct rf_device *cfg = d->cfg;
+	struct rf_device_config c = cfg->policy.device;
+	struct rf_export_config e = { .queues = c.queues, .arena_bytes = c.arena_bytes,
+				      .spin_ns = cfg->policy.spin_ns,
+				      .stall_ns = cfg->policy.stall_ns };
+
+	strcpy(c.name, cfg->name);
+	strcpy(c.pci, cfg->pci);
+	if (cfg->reuse_early)
+		c.flags |= RF_DEVICE_REUSE_EARLY;
+	if (cfg->read_only) {
+		c.flags |= RF_DEVICE_READ_ONLY;
+		e.flags |= RF_EXPORT_READ_ONLY;
+	}
+	if (cfg->no_reissue)
+		e.flags |= RF_EXPORT_NO_REISSUE;
+	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
+	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
+	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
+	d->fd[FD_EXPORT_CONFIG] = sealed_copy("rf-export-config", &e, sizeof(e));
+	return d->fd[FD_CONFIG] < 0 || d->fd[FD_EXPORT_CONFIG] < 0 ? -EIO : 0;
+}
+
+static int socket_pair(struct dev *d, enum dev_fd a, enum dev_fd b)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	d->fd[a] = pair[0];
+	d->fd[b] = pair[1];
+	return 0;
+}
+
+int dev_new_service_socket(struct sup *s, struct dev *d)
+{
+	(void)s;
+	close(d->fd[FD_SVC_DEVICE]);
+	close(d->fd[FD_SVC_EXPORT]);
+	return socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT);
+}
+
+static int open_memory(struct dev *d)
+{
+	const struct rf_device_config *c = &d->cfg->policy.device;
+	const struct { enum dev_fd fd; uint64_t bytes; } plain[] = {
+		{ FD_QUEUES, 2 * c->queue_bytes },
+		{ FD_ADMIN, RF_ADMIN_BYTES },
+		{ FD_RINGS, 2ull * c->queues * RF_BLK_CHAN_BYTES },
+		{ FD_BOOT, 2 * RF_PAGE },
+		{ FD_STATS, RF_STATS_BYTES },
+		{ FD_TABLE, RF_TABLE_BYTES },
+	};
+
+	if ((d->fd[FD_DATA] = arena_memory(c->arena_bytes)) < 0)
+		return d->fd[FD_DATA];
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "rf-%s", fd_names[plain[i].fd]);
+		int fd = sealed_memory(name, plain[i].bytes, 0);
+		if (fd < 0)
+			return fd;
+		d->fd[plain[i].fd] = fd;
+	}
+	for (int i = FD_WAKE0; i <= FD_UNMASK; i++)
+		if ((d->fd[i] = eventfd(0, EFD_CLOEXEC)) < 0)
+			return -errno;
+	/* The export polls its eventfd among others, so it must not block in read. */
+	fcntl(d->fd[FD_KICK], F_SETFL, O_NONBLOCK);
+	void *p = mmap(NULL, RF_STATS_BYTES, PROT_READ, MAP_SHARED, d->fd[FD_STATS], 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	d->service = p;
+	d->device = (void *)((char *)p + RF_STATS_DEVICE);
+	return 0;
+}
+
+int dev_open(struct sup *s, struct dev *d)
+{
+	int err;
+
+	for (int i = 0; i < DEV_FDS; i++)
+		d->fd[i] = -1;
+	if ((err = check_memlock(&d->cfg->policy.device)) || (err = open_image(d)) ||
+	    (err = open_listener(d)))
+		return err;
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
+		return err;
+	if ((err = open_memory(d)) || (err = open_configs(d)) ||
+	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||
+	    (err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT))) {
+		rf_log("%s: cannot make its memory and sockets: %s", d->cfg->name, strerror(-err));
+		return RF_EXIT_SYSTEM;
+	}
+	for (int i = 0; i < DEV_FDS; i++) {
+		char name[RF_KEEP_NAME];
+		snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[i]);
+		if (d->fd[i] >= 0 && (err = keep_put(s, name, d->fd[i]))) {
+			rf_log("%s: the keeper refused %s: %s", d->cfg->name, name, strerror(-err));
+			return RF_EXIT_SYSTEM;
+		}
+	}
+	return 0;
+}
+
+void dev_close(struct sup *s, struct dev *d)
+{
+	char prefix[RF_KEEP_NAME];
+
+	if (d->service)
+		munmap((void *)d->service, RF_STATS_BYTES);
+	d->service = NULL;
+	d->device = NULL;
+	if (d->fd[FD_LISTEN] >= 0 && d->cfg->export_kind == RF_EXPORT_NBD)
+		unlink(d->cfg->listen);
+	for (int i = 0; i < DEV_FDS; i++) {
+		if (d->fd[i] >= 0)
+			close(d->fd[i]);
+		d->fd[i] = -1;
+	}
+	snprintf(prefix, sizeof(prefix), "%s/", d->cfg->name);
+	keep_drop(s, prefix);
+	/* Unbinding waits for the last fd and mapping, so this comes last. */
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO)
+		rf_pci_give_back(&s->config, d->cfg->pci);
+}

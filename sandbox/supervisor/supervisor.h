@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supervisor.h - the supervisor's own state, shared by its few files.
+ *
+ * Room:   sandbox/supervisor, privileged. Decides; parses nothing that a driver, a
+ *         device or a peer wrote. What device processes and exports say are fixed
+ *         records with numbers in them.
+ */
+#ifndef RF_SUPERVISOR_H
+#define RF_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "control.h"
+#include "device_config.h"
+#include "keeper.h"
+#include "packet.h"
+#include "stats.h"
+
+enum dev_state {
+	DEV_OFF,         /* nothing of it runs */
+	DEV_STARTING,    /* device process initialises the device */
+	DEV_RUNNING,     /* exports, a driver runs or is being replaced */
+	DEV_QUARANTINED, /* its driver died too often; `restart` is the way back */
+	DEV_STOPPING,    /* told to stop, or its device process died: all of it ends */
+	DEV_FAILED,      /* ended for good; code says why */
+};
+
+/* Fds of one device; -1 where there is none. Held here and by the keeper. */
+enum dev_fd {
+	FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES, FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_TABLE,
+	FD_WAKE0, FD_WAKE1, FD_KICK, FD_UNMASK, FD_IMAGE, FD_LISTEN,
+	FD_SUP_OURS, FD_SUP_THEIRS, FD_SVC_DEVICE, FD_SVC_EXPORT, FD_CONFIG, FD_EXPORT_CONFIG,
+	DEV_FDS
+};
+
+/* A driver the device process asked for and the restart budget may hold back. */
+struct wanted {
+	bool     waiting;
+	uint32_t generation, unmask;
+	uint64_t due_ns;
+	int      fds[RF_PACKET_FDS], count;
+};
+
+struct dev {
+	const struct rf_device *cfg;
+	int            index;
+	enum dev_state state;
+	int            code;         /* enum rf_exit, once it ended */
+	int            fd[DEV_FDS];
+	int            processes;    /* of it, alive */
+	bool           restart;      /* start again once all has ended */
+	struct wanted  want;
+	uint32_t       generation;   /* of the running driver; 0: none */
+	pid_t          driver_pid[2], device_pid, export_pid;
+	uint32_t       generation_of[2]; /* of driver_pid[] */
+	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
+	uint64_t       completed_then; /* requests done at the last death */
+	struct rf_blk_info info;
+	const struct rf_stats_service *service; /* mapped read-only */
+	const struct rf_stats_device  *device;
+};
+
+struct sup {
+	struct rf_config config;
+	struct dev       dev[RF_MAX_DEVICES];
+	int   keeper;      /* socket */
+	int   listener;    /* control socket */
+	int   null;        /* /dev/null */
+	int   launcher, rf_device, rf_nbd, rf_load; /* programs */
+	bool  stopping;
+	int   code;
+};
+
+/* keeper_client.c: one request and its answer. -errno of the keeper. Events that
+ * come meanwhile are kept for keep_event(). */
+int keep_spawn(struct sup *, const char *name, struct rf_keep_spawn *, const int *fds, int count,
+	       pid_t *pid, int *pidfd);
+int keep_put(struct sup *, const char *name, int fd);
+int keep_kill(struct sup *, const char *name);
+void keep_drop(struct sup *, const char *prefix);
+/* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
+int keep_event(struct sup *, struct rf_keep_msg *msg);
+
+/* lifecycle.c: one device from start to end. */
+void dev_start(struct sup *, struct dev *);
+void dev_stop(struct sup *, struct dev *);
+void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
+void dev_exited(struct sup *, const struct rf_keep_msg *);
+void dev_spawn_due(struct sup *, struct dev *);    /* the back-off may be over */
+const char *dev_state_name(enum dev_state);
+
+/* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
+int  dev_open(struct sup *, struct dev *);
+void dev_close(struct sup *, struct dev *);
+/* A new socket pair between device process and a new export. -errno. */
+int  dev_new_service_socket(struct sup *, struct dev *);
+
+/* status.c: the control socket. */
+int  status_listen(struct sup *);
+void status_serve(struct sup *);
+int  status_client(const struct rf_config *, const char *request, bool quiet);
+
+uint64_t now_ns(void);
+int rf_supervisor_main(int keeper, const char *config);
+
+#endif
