@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * served.h - the block service inside a test, with the test as driver.
+ *
+ * Room:   tests/unit. Includes the service's sources, so that a test sees inside.
+ */
+#ifndef RF_TEST_SERVED_H
+#define RF_TEST_SERVED_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sandbox/base/log.c"
+#include "sandbox/base/packet.c"
+#include "sandbox/service/arena.c"
+#include "sandbox/service/hold.c"
+#include "sandbox/service/open.c"
+#include "sandbox/service/recover.c"
+#include "sandbox/service/service.c"
+#include "sandbox/service/stats.c"
+
+#include "rig.h"
+
+#define ARENA (8u << 20)
+
+/* A request of a test, and what came of it. */
+struct ask {
+	struct rf_io io; /* first */
+	int          done, status;
+};
+
+struct served {
+	struct rig         rig;
+	struct ram         ram;
+	struct rf_service *s;
+};
+
+static void ask_done(struct rf_io *io, int status)
+{
+	struct ask *a = (struct ask *)io;
+
+	a->done++;
+	a->status = status;
+}
+
+static inline int ask(struct served *t, struct ask *a, uint8_t op, uint64_t offset, uint32_t length)
+{
+	*a = (struct ask){ .io = { .op = op, .offset = offset, .length = length, .done = ask_done } };
+	return rf_service_submit(t->s, &a->io);
+}
+
+static inline void served_up(struct served *t)
+{
+	rig_send(&t->rig, RF_SVC_UP, 0);
+	assert_int_equal(rf_service_control(t->s), 0);
+}
+
+/* The driver dies; its successor is prepared, but not let go. */
+static inline void served_down(struct served *t)
+{
+	rig_down(&t->rig);
+	assert_int_equal(rf_service_control(t->s), 0);
+	ram_attach(&t->ram, &t->rig);
+}
+
+static inline void served_cycle(struct served *t)
+{
+	served_down(t);
+	rig_quiesced(&t->rig, 0);
+	served_up(t);
+}
+
+/* A service whose first driver runs. */
+static inline struct served *served_new(uint32_t flags)
+{
+	struct served *t = calloc(1, sizeof(*t));
+
+	rig_open(&t->rig, ARENA);
+	t->rig.config->flags = flags;
+	rig_install(&t->rig);
+	assert_int_equal(rf_service_open(&t->s), 0);
+	rig_first_up(&t->rig);
+	assert_int_equal(rf_service_control(t->s), 0);
+	ram_attach(&t->ram, &t->rig);
+	return t;
+}
+
+static inline void served_free(struct served *t)
+{
+	munmap(t->s->data, ARENA);
+	munmap(t->s->rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(t->s->table, RF_TABLE_USED);
+	munmap(t->s->stats, RF_STATS_DEVICE);
+	rf_arena_close(&t->s->arena);
+	free(t->s);
+	rig_close(&t->rig);
+	free(t);
+}
+
+/* Publishes and takes what the driver sees next; fails if there is nothing. */
+static inline struct rf_blk_req see(struct served *t)
+{
+	struct rf_blk_req req;
+
+	rf_service_flush(t->s);
+	assert_true(ram_take(&t->ram, &req));
+	return req;
+}
+
+static inline void see_nothing(struct served *t)
+{
+	struct rf_blk_req req;
+
+	rf_service_flush(t->s);
+	assert_false(ram_take(&t->ram, &req));
+}
+
+#endif

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_recover.c - the block service when drivers die: drain, reissue, poison, cache.
+ *
+ * Room:   tests/unit. The test is driver and device process; see served.h.
+ */
+#include "served.h"
+
+static struct rf_recovery_service *log_of(struct served *t, uint32_t generation)
+{
+	return &t->s->stats->log[generation % RF_STATS_LOG];
+}
+
+static void what_was_in_flight_is_reissued_in_order(void **state)
+{
+	enum { N = 100 };
+	struct served *t = served_new(0);
+	static struct ask a[N];
+	uint32_t tags[N];
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		ask(t, &a[i], i % 3 ? RF_BLK_WRITE : RF_BLK_READ, i * 4096, 4096);
+		tags[i] = see(t).tag;
+	}
+	/* Entries are freed and used again, so that table order is not submission order. */
+	for (uint32_t i = 0; i < N; i += 2) {
+		ram_say(&t->ram, tags[i], 1, 0);
+		assert_int_equal(rf_service_poll(t->s), 1);
+		ask(t, &a[i], RF_BLK_READ, (N + i) * 4096, 4096);
+	}
+	rf_service_flush(t->s);
+	served_down(t);
+	/* All of it lies in the successor's ring before that is let go. */
+	for (uint32_t i = 0; i < N; i++) {
+		uint32_t which = i < N / 2 ? 2 * i + 1 : N + 2 * (i - N / 2);
+		struct rf_blk_req req;
+
+		assert_true(ram_take(&t->ram, &req));
+		assert_int_equal(req.offset, which * 4096);
+		assert_int_equal(req.generation, 2);
+		ram_answer(&t->ram, &req, 0);
+	}
+	served_up(t);
+	assert_int_equal(rf_service_poll(t->s), N);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(a[i].done, 1);
+	assert_int_equal(log_of(t, 1)->generation, 1);
+	assert_int_equal(log_of(t, 1)->inflight, N);
+	assert_int_equal(log_of(t, 1)->reissued, N);
+	assert_int_equal(log_of(t, 1)->drained, 0);
+	assert_true(log_of(t, 1)->down_ns && log_of(t, 1)->first_io_ns >= log_of(t, 1)->down_ns);
+	assert_int_equal(t->s->count.reissued, N);
+	served_free(t);
+}
+
+static void what_the_dead_driver_had_answered_counts(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a[4];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		ask(t, &a[i], RF_BLK_READ, i * 4096, 4096);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct rf_blk_req req = see(t);
+		if (i < 2)
+			ram_answer(&t->ram, &req, i ? -EIO : 0);
+	}
+	served_down(t);
+	assert_int_equal(a[0].done + a[1].done, 2);
+	assert_int_equal(a[1].status, -EIO);
+	assert_int_equal(a[2].done + a[3].done, 0);
+	assert_int_equal(log_of(t, 1)->inflight, 4);
+	assert_int_equal(log_of(t, 1)->drained, 2);
+	assert_int_equal(log_of(t, 1)->reissued, 2);
+	assert_int_equal(log_of(t, 1)->first_io_ns, 0);
+	served_free(t);
+}
+
+static void a_lie_left_by_the_dead_is_counted_and_told_to_nobody(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a, b;
+	struct rf_svc_msg msg;
+
+	(void)state;
+	ask(t, &a, RF_BLK_READ, 0, 4096);
+	ask(t, &b, RF_BLK_READ, 4096, 4096);
+	struct rf_blk_req req = see(t);
+	ram_answer(&t->ram, &req, 0);
+	ram_say(&t->ram, 0xdead, 1, 0);
+	served_down(t);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(b.done, 0);
+	assert_int_equal(log_of(t, 1)->drained, 1);
+	assert_int_equal(log_of(t, 1)->reissued, 1);
+	assert_int_equal(t->rig.stats->violations, 1);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+	served_free(t);
+}
+
+/* A write that was held back, or never came to the table, is not lost either. */
+static void those_who_waited_come_after_those_reissued(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, held, meanwhile;
+
+	(void)state;
+	ask(t, &w, RF_BLK_WRITE, 0, 4096);
+	see(t);
+	ask(t, &held, RF_BLK_READ, 0, 512);
+	served_down(t);
+	ask(t, &meanwhile, RF_BLK_READ, 8192, 512);
+	struct rf_blk_req req = see(t);
+	assert_int_equal(req.op, RF_BLK_WRITE);
+	see_nothing(t);
+	served_up(t);
+	assert_int_equal(see(t).offset, 8192);
+	ram_answer(&t->ram, &req, 0);
+	rf_service_poll(t->s);
+	assert_int_equal(see(t).length, 512);
+	served_free(t);
+}
+
+/* The half is used again two generations later: nothing of the old ring shows. */
+static void a_half_comes_back_empty(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		ask(t, &a, RF_BLK_READ, 0, 512);
+		struct rf_blk_req req = see(t);
+		ram_answer(&t->ram, &req, 0);
+		assert_int_equal(rf_service_poll(t->s), 1);
+		served_cycle(t);
+		see_nothing(t);
+		assert_int_equal(atomic_load(&t->ram.resp.ring->tail), 0);
+		assert_int_equal(t->s->generation, i + 2);
+	}
+	served_free(t);
+}
+
+/* A successor that died before it was let go has seen nothing: not held against the
+ * request, and the recovery time runs on. */
+static void successors_that_never_ran_do_not_count(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	ask(t, &a, RF_BLK_READ, 0, 512);
+	see(t);
+	for (int i = 0; i < 8; i++)
+		served_down(t);
+	rig_quiesced(&t->rig, 0);
+	served_up(t);
+	struct rf_blk_req req = see(t);
+	assert_int_equal(t->s->entry[req.tag & 0xffff].attempts, 1);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(a.status, 0);
+	assert_true(log_of(t, 1)->first_io_ns != 0);
+	served_free(t);
+}
+
+static void requests_are_reissued_alone_after_two_times(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a[3], later;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		ask(t, &a[i], RF_BLK_READ, i * 4096, 4096);
+	for (int death = 0; death < 2; death++) {
+		for (uint32_t i = 0; i < 3; i++)
+			see(t);
+		served_cycle(t);
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		see(t);
+	served_cycle(t); /* the third death with all of them in flight */
+	ask(t, &later, RF_BLK_READ, 1 << 20, 4096);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct rf_blk_req req = see(t);
+
+		assert_int_equal(req.offset, i * 4096);
+		see_nothing(t);
+		ram_answer(&t->ram, &req, 0);
+		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(a[i].done, 1);
+	}
+	assert_int_equal(see(t).offset, 1 << 20);
+	served_free(t);
+}
+
+/* The second of three kills every driver. It fails, named; the others are answered. */
+static void a_poisonous_request_fails_alone(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a[3];
+	int deaths = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		ask(t, &a[i], RF_BLK_READ, i * 4096, 4096);
+	rf_service_flush(t->s);
+	while (!a[1].done) {
+		struct rf_blk_req req;
+		bool died = false;
+
+		assert_true(deaths < 10);
+		rf_service_flush(t->s);
+		/* It dies of the poison before it answers anything else it took. */
+		struct rf_blk_req took[3];
+		int n = 0;
+		while (ram_take(&t->ram, &req)) {
+			died |= req.offset == 4096;
+			took[n++] = req;
+		}
+		if (!died) {
+			for (int i = 0; i < n; i++)
+				ram_answer(&t->ram, &took[i], 0);
+			rf_service_poll(t->s);
+			continue;
+		}
+		deaths++;
+		served_down(t);
+		/* Its buffer is not free before the device is quiet. */
+		assert_int_equal(a[1].done, 0);
+		rig_quiesced(&t->rig, 0);
+		assert_int_equal(rf_service_control(t->s), 0);
+		served_up(t);
+	}
+	assert_int_equal(deaths, 4); /* two reissues, then one alone */
+	assert_int_equal(a[1].status, -EIO);
+	for (;;) {
+		struct rf_blk_req req;
+
+		rf_service_flush(t->s);
+		if (!ram_take(&t->ram, &req))
+			break;
+		ram_answer(&t->ram, &req, 0);
+		rf_service_poll(t->s);
+	}
+	assert_true(a[0].done == 1 && a[0].status == 0);
+	assert_true(a[2].done == 1 && a[2].status == 0);
+	assert_int_equal(rf_service_inflight(t->s), 0);
+	served_free(t);
+}
+
+static void a_poisonous_write_frees_those_behind_it(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, r;
+
+	(void)state;
+	ask(t, &w, RF_BLK_WRITE, 0, 4096);
+	ask(t, &r, RF_BLK_READ, 0, 4096);
+	for (int death = 0; death < 4; death++) {
+		assert_int_equal(see(t).op, RF_BLK_WRITE);
+		see_nothing(t);
+		served_cycle(t);
+	}
+	assert_int_equal(w.status, -EIO);
+	struct rf_blk_req req = see(t);
+	assert_int_equal(req.op, RF_BLK_READ);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	served_free(t);
+}
+
+/* ---- write cache ----------------------------------------------------------- */
+
+static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
+{
+	uint32_t length = op == RF_BLK_FLUSH ? 0 : 4096;
+
+	*a = (struct ask){ .io = { .op = op, .flags = flags, .length = length, .done = ask_done } };
+	assert_int_equal(rf_service_submit(t->s, &a->io), 0);
+	struct rf_blk_req req = see(t);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	return a->status;
+}
+
+static void cycle_losing_cache(struct served *t)
+{
+	served_down(t);
+	rig_quiesced(&t->rig, 1);
+	served_up(t);
+}
+
+static void after_a_lost_cache_one_flush_fails(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	cycle_losing_cache(t);
+	assert_int_equal(rf_service_losses(t->s), 1);
+	assert_int_equal(finish(t, &a, RF_BLK_READ, 0), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+static void a_kept_cache_fails_nothing(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	served_cycle(t);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	assert_int_equal(rf_service_losses(t->s), 0);
+	served_free(t);
+}
+
+/* Everything acknowledged was flushed or written through: nothing can be lost. */
+static void a_lost_cache_with_nothing_in_it_fails_nothing(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	finish(t, &a, RF_BLK_FLUSH, 0);
+	finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA);
+	cycle_losing_cache(t);
+	assert_int_equal(rf_service_losses(t->s), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* The flush is reissued and does well, but what it was to save is gone. */
+static void a_flush_under_way_fails_when_the_cache_is_lost(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, f;
+
+	(void)state;
+	finish(t, &w, RF_BLK_WRITE, 0);
+	ask(t, &f, RF_BLK_FLUSH, 0, 0);
+	see(t);
+	cycle_losing_cache(t);
+	struct rf_blk_req req = see(t);
+	assert_int_equal(req.op, RF_BLK_FLUSH);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(f.status, -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* A flush covers what was answered before it, so the next one must tell of the rest. */
+static void a_write_answered_after_the_flush_is_lost_separately(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, f;
+
+	(void)state;
+	finish(t, &w, RF_BLK_WRITE, 0);
+	ask(t, &f, RF_BLK_FLUSH, 0, 0);
+	see(t);
+	finish(t, &w, RF_BLK_WRITE, 0);
+	cycle_losing_cache(t);
+	struct rf_blk_req req = see(t);
+	ram_answer(&t->ram, &req, 0);
+	rf_service_poll(t->s);
+	assert_int_equal(f.status, -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* ---- the rest -------------------------------------------------------------- */
+
+static void without_reissue_requests_are_answered_unseen(void **state)
+{
+	struct served *t = served_new(RF_EXPORT_NO_REISSUE);
+	struct ask a, b;
+
+	(void)state;
+	ask(t, &a, RF_BLK_WRITE, 0, 4096);
+	ask(t, &b, RF_BLK_READ, 0, 4096); /* held */
+	see(t);
+	served_cycle(t);
+	assert_true(a.done == 1 && a.status == 0);
+	assert_int_equal(log_of(t, 1)->reissued, 0);
+	assert_int_equal(see(t).op, RF_BLK_READ);
+	served_free(t);
+}
+
+static void when_the_device_is_gone_everything_fails(void **state)
+{
+	enum { N = RF_BLK_DEPTH + 10 };
+	struct served *t = served_new(0);
+	static struct ask a[N], w, h, late;
+
+	(void)state;
+	ask(t, &w, RF_BLK_WRITE, 0, 4096);
+	ask(t, &h, RF_BLK_WRITE, 0, 4096);
+	for (uint32_t i = 0; i < N; i++)
+		ask(t, &a[i], RF_BLK_READ, 1 << 20, 512);
+	see(t);
+	rig_send(&t->rig, RF_SVC_GONE, 0);
+	assert_int_equal(rf_service_control(t->s), 0);
+	assert_true(rf_service_gone(t->s));
+	for (uint32_t i = 0; i < N; i++)
+		assert_true(a[i].done == 1 && a[i].status == -EIO);
+	assert_true(w.done == 1 && w.status == -EIO && h.done == 1 && h.status == -EIO);
+	assert_int_equal(ask(t, &late, RF_BLK_READ, 0, 512), -EIO);
+	assert_int_equal(ask(t, &late, RF_BLK_FLUSH, 0, 0), -EIO);
+	assert_int_equal(rf_service_inflight(t->s), 0);
+	served_free(t);
+}
+
+static void an_old_request_is_a_stall_once(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_svc_msg msg;
+	struct ask a;
+
+	(void)state;
+	t->s->config.stall_ns = 1000000;
+	ask(t, &a, RF_BLK_READ, 0, 512);
+	rf_service_flush(t->s);
+	rf_service_tick(t->s);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+	usleep(2000); /* age, not an event: the clock itself is what is tested */
+	rf_service_tick(t->s);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_STALL);
+	assert_int_equal(msg.generation, 1);
+	rf_service_tick(t->s);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+	/* Reissued, it is young again, and the new driver can stall as well. */
+	served_cycle(t);
+	rf_service_tick(t->s);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+	usleep(2000);
+	rf_service_tick(t->s);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_STALL);
+	assert_int_equal(msg.generation, 2);
+	served_free(t);
+}
+
+static void messages_that_do_not_fit_are_refused(void **state)
+{
+	struct served *t = served_new(0);
+
+	(void)state;
+	t->rig.generation = 7;
+	rig_send(&t->rig, RF_SVC_UP, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	t->rig.generation = 0;
+	rig_send(&t->rig, RF_SVC_DOWN, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	t->rig.generation = 1;
+	t->rig.half = 2;
+	rig_send(&t->rig, RF_SVC_DOWN, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	rig_send(&t->rig, 99, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	t->rig.info.size += 512;
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	rig_must(send(t->rig.control, "x", 1, 0) == 1, "send");
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	shutdown(t->rig.control, SHUT_RDWR);
+	assert_int_equal(rf_service_control(t->s), -EPIPE);
+	served_free(t);
+}
+
+static void a_new_export_forgets_what_its_predecessor_owed(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_service *second;
+	struct ask a[3];
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		ask(t, &a[i], RF_BLK_READ, 0, 512);
+	rf_service_flush(t->s);
+	rf_stats_publish(t->s);
+	assert_int_equal(rf_service_open(&second), 0);
+	assert_int_equal(rf_service_inflight(second), 0);
+	assert_int_equal(second->count.submitted, 3);
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+		assert_int_equal(second->entry[i].state, RF_ENTRY_FREE);
+	/* The device process cycles the generation for it. */
+	t->s->free_count = RF_BLK_DEPTH;
+	struct rf_service *first = t->s;
+	t->s = second;
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	served_cycle(t);
+	assert_int_equal(second->generation, 2);
+	ask(t, &a[0], RF_BLK_READ, 4096, 512);
+	assert_int_equal(see(t).offset, 4096);
+	see_nothing(t);
+	t->s = first;
+	munmap(second->data, ARENA);
+	munmap(second->rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(second->table, RF_TABLE_USED);
+	munmap(second->stats, RF_STATS_DEVICE);
+	rf_arena_close(&second->arena);
+	free(second);
+	served_free(t);
+}
+
+/* Deaths at random moments under load: everything is answered exactly once, no write
+ * that was acknowledged is missing from the disk. */
+static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
+{
+	enum { N = 64, BLOCKS = 1024 };
+	struct served *t = served_new(0);
+	static struct ask a[N];
+	static uint32_t expect[BLOCKS]; /* value of the last acknowledged write */
+	static uint32_t value[N], block[N];
+	uint32_t x = 7, deaths = 0, written = 0;
+
+	(void)state;
+	t->ram.disk = calloc(BLOCKS, 4096);
+	t->ram.size = BLOCKS * 4096;
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(rf_arena_alloc(t->s, 4096, &a[i].io.arena), 0);
+	for (uint32_t turn = 1; turn < 60000; turn++) {
+		uint32_t i = (x = x * 1664525 + 1013904223) >> 8 & (N - 1);
+
+		if (turn < N ? !a[i].io.op : a[i].done) {
+			uint64_t arena = a[i].io.arena;
+			assert_int_equal(a[i].status, 0);
+			if (a[i].done && a[i].io.op == RF_BLK_WRITE)
+				written++;
+			block[i] = (x >> 14) % BLOCKS;
+			value[i] = turn;
+			memcpy(t->rig.data + arena, &turn, 4);
+			a[i] = (struct ask){ .io = { .op = RF_BLK_WRITE, .length = 4096, .done = ask_done,
+						     .offset = block[i] * 4096, .arena = arena } };
+			/* One write a block at a time, so that the last one is known. */
+			bool busy = false;
+			for (uint32_t j = 0; j < N; j++)
+				busy |= j != i && a[j].io.op && !a[j].done && block[j] == block[i];
+			if (busy)
+				a[i] = (struct ask){ .io.arena = arena };
+			else
+				assert_int_equal(rf_service_submit(t->s, &a[i].io), 0);
+		}
+		struct rf_blk_req req;
+		rf_service_flush(t->s);
+		/* Executed but perhaps not answered: that is how a death looks. */
+		while ((x = x * 1664525 + 1013904223) >> 30 && ram_take(&t->ram, &req)) {
+			int32_t status = ram_execute(&t->ram, &req);
+			if ((x >> 20 & 63))
+				ram_answer(&t->ram, &req, status);
+			else
+				break;
+		}
+		uint8_t before[N];
+		for (uint32_t j = 0; j < N; j++)
+			before[j] = (uint8_t)a[j].done;
+		if (!(x >> 16 & 255)) {
+			served_cycle(t);
+			deaths++;
+		}
+		rf_service_poll(t->s);
+		for (uint32_t j = 0; j < N; j++)
+			if (a[j].done && !before[j])
+				expect[block[j]] = value[j];
+	}
+	/* Every death leaves some whose answer was withheld; they end here. */
+	served_cycle(t);
+	struct rf_blk_req req;
+	do {
+		rf_service_flush(t->s);
+		while (ram_take(&t->ram, &req))
+			ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
+		rf_service_poll(t->s);
+	} while (rf_service_inflight(t->s));
+	for (uint32_t i = 0; i < N; i++)
+		if (a[i].io.op && a[i].done == 1)
+			expect[block[i]] = value[i] > expect[block[i]] ? value[i] : expect[block[i]];
+	assert_true(deaths > 100 && written > 5000);
+	for (uint32_t b = 0; b < BLOCKS; b++) {
+		uint32_t on_disk;
+		memcpy(&on_disk, t->ram.disk + b * 4096, 4);
+		assert_int_equal(on_disk, expect[b]);
+	}
+	free(t->ram.disk);
+	served_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_in_flight_is_reissued_in_order),
+		cmocka_unit_test(what_the_dead_driver_had_answered_counts),
+		cmocka_unit_test(a_lie_left_by_the_dead_is_counted_and_told_to_nobody),
+		cmocka_unit_test(those_who_waited_come_after_those_reissued),
+		cmocka_unit_test(a_half_comes_back_empty),
+		cmocka_unit_test(successors_that_never_ran_do_not_count),
+		cmocka_unit_test(requests_are_reissued_alone_after_two_times),
+		cmocka_unit_test(a_poisonous_request_fails_alone),
+		cmocka_unit_test(a_poisonous_write_frees_those_behind_it),
+		cmocka_unit_test(after_a_lost_cache_one_flush_fails),
+		cmocka_unit_test(a_kept_cache_fails_nothing),
+		cmocka_unit_test(a_lost_cache_with_nothing_in_it_fails_nothing),
+		cmocka_unit_test(a_flush_under_way_fails_when_the_cache_is_lost),
+		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
+		cmocka_unit_test(without_reissue_requests_are_answered_unseen),
+		cmocka_unit_test(when_the_device_is_gone_everything_fails),
+		cmocka_unit_test(an_old_request_is_a_stall_once),
+		cmocka_unit_test(messages_that_do_not_fit_are_refused),
+		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),
+		cmocka_unit_test(no_acknowledged_write_is_lost_over_many_deaths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
