@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * count.c - TCG plugin: executed instructions by virtual CPU, user and kernel apart.
+ *
+ * Runs inside QEMU on the build host; no part of the product.
+ *
+ *   -plugin build/tests/count.so,out=FILE
+ *
+ * When the guest executes a mark (mark.h) it appends one JSON line to FILE with every
+ * CPU's counters up to, and without, that mark; and a last one, id -1, when QEMU ends:
+ *   {"seq":0,"id":49,"vcpu":1,"user":[U0,U1],"kernel":[K0,K1]}
+ *
+ * What is exact: instructions of the CPU that executes the mark. The other CPUs run on
+ * meanwhile; their counters are at most one translation block old. A block cut short by
+ * a fault is counted whole, once a fault. A repeated string instruction counts once a
+ * step, which is why the guest is booted without erms. A halted CPU counts nothing.
+ *
+ * Debian's QEMU 7.2 ships no qemu-plugin.h: what follows declares the part used here, as
+ * QEMU's documentation of plugin API version 1 gives it.
+ */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <pthread.h>
+
+typedef uint64_t qemu_plugin_id_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef struct {
+	const char *target_name;
+	struct {
+		int min, cur;
+	} version;
+	bool system_emulation;
+	struct {
+		int smp_vcpus, max_vcpus;
+	} system;
+} qemu_info_t;
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+
+typedef void (*vcpu_cb)(unsigned vcpu, void *userdata);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, vcpu_cb cb, enum qemu_plugin_cb_flags flags,
+					  void *userdata);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, vcpu_cb cb,
+					    enum qemu_plugin_cb_flags flags, void *userdata);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *userdata);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+
+#define EXPORT __attribute__((visibility("default")))
+EXPORT extern int qemu_plugin_version;
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+int qemu_plugin_version = 1;
+
+#define MAX_CPUS 64
+
+/* One writer each: the thread of that CPU. Relaxed atomics for the readers' sake. */
+static struct counter {
+	_Alignas(64) _Atomic uint64_t by_mode[2]; /* user, kernel */
+} counters[MAX_CPUS];
+
+struct mark {
+	int      id;
+	unsigned mode;
+	unsigned rest; /* instructions of the block from the mark on: counted already */
+};
+
+static int cpus;
+static FILE *out;
+static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The block's length and mode travel in the pointer: no memory to chase. */
+static void block_run(unsigned vcpu, void *userdata)
+{
+	uintptr_t word = (uintptr_t)userdata;
+	_Atomic uint64_t *c = &counters[vcpu].by_mode[word & 1];
+
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + (word >> 1), memory_order_relaxed);
+}
+
+static void print_counters(const char *name, unsigned mode, unsigned vcpu, const struct mark *mark)
+{
+	fprintf(out, ",\"%s\":[", name);
+	for (int i = 0; i < cpus; i++) {
+		uint64_t n = atomic_load_explicit(&counters[i].by_mode[mode], memory_order_relaxed);
+
+		if (mark && (unsigned)i == vcpu && mark->mode == mode)
+			n -= mark->rest;
+		fprintf(out, "%s%" PRIu64, i ? "," : "", n);
+	}
+	fputc(']', out);
+}
+
+static void snapshot(unsigned vcpu, const struct mark *mark)
+{
+	static unsigned seq;
+
+	pthread_mutex_lock(&out_lock);
+	fprintf(out, "{\"seq\":%u,\"id\":%d,\"vcpu\":%u", seq++, mark ? mark->id : -1, vcpu);
+	print_counters("user", 0, vcpu, mark);
+	print_counters("kernel", 1, vcpu, mark);
+	fputs("}\n", out);
+	fflush(out);
+	pthread_mutex_unlock(&out_lock);
+}
+
+static void mark_run(unsigned vcpu, void *userdata)
+{
+	snapshot(vcpu, userdata);
+}
+
+/* Returns the mark's id, or -1 if the instruction is none. See mark.h. */
+static int mark_id(const struct qemu_plugin_insn *insn)
+{
+	const uint8_t *b = qemu_plugin_insn_data(insn);
+
+	if (qemu_plugin_insn_size(insn) != 8 || memcmp(b, "\x0f\x1f\x84\x00", 4) || memcmp(b + 5, "MFR", 3))
+		return -1;
+	return b[4];
+}
+
+static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t n = qemu_plugin_tb_n_insns(tb);
+	unsigned mode = qemu_plugin_tb_vaddr(tb) >> 63;
+
+	(void)id;
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_run, QEMU_PLUGIN_CB_NO_REGS, (void *)(n << 1 | mode));
+	for (size_t i = 0; i < n; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		int which = mark_id(insn);
+		struct mark *mark;
+
+		if (which < 0)
+			continue;
+		/* Never freed: translated code may be run as long as QEMU lives. */
+		mark = malloc(sizeof(*mark));
+		if (!mark)
+			abort();
+		*mark = (struct mark){ which, mode, (unsigned)(n - i) };
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_run, QEMU_PLUGIN_CB_NO_REGS, mark);
+	}
+}
+
+static void at_exit(qemu_plugin_id_t id, void *userdata)
+{
+	(void)id, (void)userdata;
+	snapshot(0, NULL);
+	fclose(out);
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	const char *path = NULL;
+
+	for (int i = 0; i < argc; i++)
+		if (!strncmp(argv[i], "out=", 4))
+			path = argv[i] + 4;
+	if (!path || !info->system_emulation || info->system.max_vcpus > MAX_CPUS) {
+		fprintf(stderr, "count: needs out=FILE and a system of at most %d CPUs\n", MAX_CPUS);
+		return -1;
+	}
+	cpus = info->system.max_vcpus;
+	out = fopen(path, "w");
+	if (!out) {
+		perror(path);
+		return -1;
+	}
+	qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
+	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
+	return 0;
+}

@@ -1,0 +1,15 @@
+# The instruction counter: a TCG plugin for the host, marks for the guest.
+
+COUNT := $(B)/tests/count.so $(B)/tests/mark
+
+$(B)/tests/count.so: tests/bench/count.c | $(DEPS)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(WARN) -O2 -g -fPIC -shared -fvisibility=hidden -D_GNU_SOURCE -o $@ $< -pthread
+$(B)/tests/mark: $(B)/obj/tests/bench/mark.o
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+
+##@ Test
+.PHONY: check-count
+check-count: $(COUNT) ## the instruction counter against code whose count is known
+	@tests/bench/check-count
