@@ -62,6 +62,8 @@ POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
 
 ##@ Build
 .PHONY: all
+.PHONY: policies
+policies: $(POLICIES)
 all: $(PROGRAMS) $(DRIVERS) $(POLICIES) ## build programs, drivers and policies into build/
 
 $(B)/obj/sandbox/runtime/%.o: sandbox/runtime/%.c | $(DEPS)

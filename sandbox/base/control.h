@@ -30,6 +30,8 @@ enum rf_svc_type {
 	                     the volatile write cache */
 	/* export -> device */
 	RF_SVC_VIOLATION, /* generation, value enum rf_violation: kill it */
+	RF_SVC_PREPARED,  /* generation: answer to DOWN; the half of this successor is ready, it
+	                     may run once the device is quiet */
 	RF_SVC_STALL,     /* generation: oldest request in flight is older than allowed */
 };
 

@@ -73,6 +73,7 @@ struct rf_device {
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
 	bool     given_up, stopping;
+	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
 	struct rf_recovery_device recovery;
 };
@@ -120,6 +121,7 @@ void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
 void generation_died(struct rf_device *, unsigned half);
 void generation_start(struct rf_device *);
 void generation_export(struct rf_device *);
+void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);
 
 uint64_t now_ns(void);

@@ -262,11 +262,29 @@ void generation_start(struct rf_device *d)
 			return generation_gone(d, RF_EXIT_DEVICE);
 		d->ready = true;
 	}
+	/* Its ring must be ready before it runs. Mostly it is by now: the export worked
+	 * while the device was reset. */
+	if (d->await_export)
+		return;
 	if (d->recovery.generation)
 		log_recovery(d, slot);
 	d->down = false;
 	let_go(d, slot);
 	generation_want(d); /* the next standby, in the half that is free now */
+}
+
+void generation_prepared(struct rf_device *d, uint32_t generation)
+{
+	if (!d->await_export || generation != d->generation + 1)
+		return;
+	d->await_export = false;
+	generation_start(d);
+}
+
+static void tell_down(struct rf_device *d)
+{
+	d->await_export = true;
+	tell_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
 }
 
 /* ---- death -------------------------------------------------------------------------- */
@@ -300,7 +318,7 @@ void generation_died(struct rf_device *d, unsigned half)
 	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
-	tell_export(d, RF_SVC_DOWN, generation, (generation + 1) & 1, 0);
+	tell_down(d);
 	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
 	quiet(d);
 	if (!d->given_up)
@@ -316,7 +334,7 @@ void generation_export(struct rf_device *d)
 	if (d->given_up)
 		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	if (d->down)
-		return tell_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
+		return tell_down(d);
 	tell_supervisor(d, RF_DEV_KILL, d->generation, RF_DEV_HANDOVER);
 }
 

