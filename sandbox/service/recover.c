@@ -188,6 +188,8 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 					     .inflight = in_state(s, RF_ENTRY_FLIGHT),
 					     .down_ns = rf_now_ns() };
 	s->gate |= RF_GATE_DRIVER | RF_GATE_REDO;
+	/* Kicks of the dead, perhaps as many as make the eventfd refuse its successor's. */
+	rf_service_wake(s, true);
 	log->drained = drain(s);
 	log->reissued = collect(s);
 	if (log->reissued && !s->awaiting)
@@ -198,6 +200,7 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->state = RF_DRIVER_PREPARED;
 	rf_redo_next(s);
 	rf_service_flush(s);
+	tell(s, RF_SVC_PREPARED, 0);
 	return 0;
 }
 
