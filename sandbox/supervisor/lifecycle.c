@@ -62,7 +62,8 @@ static struct rf_keep_spawn spawn_as(const struct sup *s, const struct dev *d, i
 	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
 	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256, .fence = 1 };
 
-	spawn.memlock = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
+	/* Pinned for the device and locked against swapping count apart. */
+	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
 	snprintf(spawn.argv0, sizeof(spawn.argv0), "%s", program);
 	return spawn;
 }
