@@ -73,6 +73,7 @@ struct rf_device {
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
 	bool     given_up, stopping;
+	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
 	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
 	struct rf_recovery_device recovery;

@@ -19,6 +19,8 @@
 #include "log.h"
 #include "packet.h"
 
+#define STANDBY_DELAY_NS 15000000u
+
 uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -179,8 +181,11 @@ void generation_want(struct rf_device *d)
 
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY)
 		return;
+	d->want_ns = 0;
 	make_plan(d, &plan, generation);
 	write_boot(d, generation);
+	/* The last owner of this half is dead and the device was quiet since. */
+	memset((char *)d->queues + (generation & 1) * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
 	if ((fds[0] = spec_fd(&plan.spec)) < 0) {
 		rf_log("%s: cannot describe a driver: %s", d->cfg.name, strerror(-fds[0]));
 		return;
@@ -207,17 +212,6 @@ void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
 }
 
 /* ---- start ------------------------------------------------------------------------ */
-
-/* Stale wake-ups of the last driver of this half are its own. */
-static void drain_wake(unsigned half)
-{
-	int fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
-	uint64_t n;
-
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	(void)!read(fd, &n, sizeof(n));
-	fcntl(fd, F_SETFL, 0);
-}
 
 static void let_go(struct rf_device *d, struct rf_slot *slot)
 {
@@ -256,8 +250,7 @@ void generation_start(struct rf_device *d)
 		return generation_want(d);
 	if (!d->ready) {
 		unsigned half = generation & 1;
-		drain_wake(half);
-		memset((char *)d->queues + half * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
+		/* Stale wake-ups of the last driver of this half are eaten at the gate. */
 		if (d->control && d->control->enable(d, half))
 			return generation_gone(d, RF_EXIT_DEVICE);
 		d->ready = true;
@@ -270,7 +263,9 @@ void generation_start(struct rf_device *d)
 		log_recovery(d, slot);
 	d->down = false;
 	let_go(d, slot);
-	generation_want(d); /* the next standby, in the half that is free now */
+	/* The next standby is made a little later: its start would take the processor from
+	 * the first requests of this one. */
+	d->want_ns = now_ns() + STANDBY_DELAY_NS;
 }
 
 void generation_prepared(struct rf_device *d, uint32_t generation)

@@ -124,6 +124,16 @@ static bool drivers_left(const struct rf_device *d)
 	return d->slot[0].pidfd >= 0 || d->slot[1].pidfd >= 0;
 }
 
+/* Milliseconds until the next standby is due. */
+static int wait_time(const struct rf_device *d)
+{
+	uint64_t now = now_ns();
+
+	if (!d->want_ns)
+		return -1;
+	return d->want_ns <= now ? 0 : (int)((d->want_ns - now) / 1000000 + 1);
+}
+
 static void turn(struct rf_device *d)
 {
 	struct pollfd p[] = {
@@ -134,8 +144,10 @@ static void turn(struct rf_device *d)
 		{ .fd = d->gone_event, .events = POLLIN },
 	};
 
-	if (poll(p, 5, -1) < 0 && errno != EINTR)
+	if (poll(p, 5, wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+	if (d->want_ns && d->want_ns <= now_ns())
+		generation_want(d);
 	for (unsigned half = 0; half < 2; half++)
 		if (p[half].revents)
 			generation_died(d, half);

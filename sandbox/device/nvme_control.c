@@ -164,10 +164,8 @@ static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
 	atomic_thread_fence(memory_order_seq_cst);
 	*(volatile uint32_t *)(nvme.doorbells + nvme_sq_doorbell(0, nvme.dstrd) - NVME_REG_DBS) = nvme.sq_tail;
 	while ((status = take_completion(d, nvme.cid, dw0 ? dw0 : &ignored)) == -EAGAIN) {
-		if (!nvme_present(d))
-			return -ENODEV;
 		if (now_ns() > deadline)
-			return -ETIMEDOUT;
+			return nvme_present(d) ? -ETIMEDOUT : -ENODEV;
 		pause_a_little(&wait);
 	}
 	poison(slot);

@@ -282,7 +282,7 @@ static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 		rf_log("%s: driver %u ended with code %d", d->cfg->name, generation,
 		       WEXITSTATUS(msg->status));
 	if (WIFEXITED(msg->status) && WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
-	    WEXITSTATUS(msg->status) <= RF_LAUNCH_SYSTEM) {
+	    WEXITSTATUS(msg->status) <= RF_LAUNCH_NO_FILTER) {
 		/* It never ran: another try would end the same way. */
 		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
 		dev_stop(s, d);

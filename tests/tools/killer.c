@@ -6,8 +6,9 @@
  *
  *   killer DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]
  *
- * A driver is killed once INFLIGHT requests are in flight, after a random pause of
- * up to PAUSE_MS. Ends after KILLS kills, or with 1 if one is not recovered within
+ * A driver is killed once INFLIGHT requests are in flight and PROGRESS were completed
+ * since the last kill, after a random pause of up to PAUSE_MS. (A request that is in
+ * flight at three deaths in a row would rightly be taken for their cause.) Ends after KILLS kills, or with 1 if one is not recovered within
  * 60 s. STOP_FILE is made at the end. Prints the figures as JSON members.
  */
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #define MAX_KILLS 4000
+#define PROGRESS  64
 
 struct death { uint32_t generation; uint64_t kill_ns; };
 static struct death deaths[MAX_KILLS];
@@ -175,6 +177,7 @@ int main(int argc, char **argv)
 	int kills = atoi(argv[2]);
 	unsigned seed = (unsigned)atoi(argv[3]), least = (unsigned)atoi(argv[4]), pause = (unsigned)atoi(argv[5]);
 	uint32_t last = 0;
+	uint64_t done = 0; /* requests completed at the last kill */
 	int code = 0;
 
 	if (kills > MAX_KILLS)
@@ -186,7 +189,8 @@ int main(int argc, char **argv)
 		struct state s;
 
 		nap((unsigned)(random() % (pause * 1000 + 1)));
-		while (s = look(device), !s.pid || s.generation == last || s.inflight < least) {
+		while (s = look(device), !s.pid || s.generation == last || s.inflight < least ||
+		       s.completed < done + PROGRESS) {
 			if (now_ns() > deadline) {
 				fprintf(stderr, "killer: no driver with %u requests in flight for 60 s\n", least);
 				kills = i;
@@ -200,6 +204,7 @@ int main(int argc, char **argv)
 		deaths[i] = (struct death){ .generation = s.generation, .kill_ns = now_ns() };
 		kill((pid_t)s.pid, SIGKILL);
 		last = s.generation;
+		done = s.completed;
 		if ((i + 1) % 10 == 0)
 			fprintf(stderr, "killer: %d of %d\n", i + 1, kills);
 	}

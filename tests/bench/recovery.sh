@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# recovery.sh - in the guest: a driver killed KILLS times under a verifying load at
+# queue depth 32. Arguments: KILLS SEED OUT
+. /lib/guest.sh
+kills=$1 seed=$2 out=$3
+ulimit -l unlimited
+disk=$(nvme_address rf0) || { echo "no NVMe disk"; exit 1; }
+cat >/tmp/rf.conf <<CONF
+device disk0
+  policy nvme
+  pci $disk
+  export load /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
+CONF
+/build/bin/ringfence run /tmp/rf.conf &
+running() { /build/bin/ringfence status --json 2>/dev/null | grep -q '"state":"running","code":0.*"generation":[1-9]'; }
+wait_for 60 running || { echo "no driver came up"; exit 1; }
+/build/tests/killer disk0 $kills $seed 16 20 >/tmp/kills.json
+code=$?
+# At least one round of the load must have ended, so that it has verified something.
+wait_for 60 test -s /tmp/load.json || code=1
+/build/bin/ringfence status
+/build/bin/ringfence stop
+wait
+bad=$(grep -cE '"(errors|mismatches)":[1-9]' /tmp/load.json)
+[ "$bad" = 0 ] || { echo "the load saw errors:"; grep -E '"(errors|mismatches)":[1-9]' /tmp/load.json | head -3; code=1; }
+head -1 /tmp/load.json
+ok=false; [ $code = 0 ] && ok=true
+echo "{\"ok\":$ok,$(cat /tmp/kills.json),\"verified_rounds\":$(wc -l </tmp/load.json)}" >/results/$out
+exit $code
