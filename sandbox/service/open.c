@@ -148,6 +148,11 @@ const struct rf_blk_info *rf_service_info(const struct rf_service *s)
 	return s->info_known ? &s->info : NULL;
 }
 
+bool rf_service_up(const struct rf_service *s)
+{
+	return s->state == RF_DRIVER_UP;
+}
+
 bool rf_service_gone(const struct rf_service *s)
 {
 	return s->state == RF_DRIVER_GONE;

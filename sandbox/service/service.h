@@ -44,6 +44,8 @@ const struct rf_export_config *rf_service_config(const struct rf_service *);
 /* The disk, or NULL until the device process has said. */
 const struct rf_blk_info *rf_service_info(const struct rf_service *);
 bool rf_service_gone(const struct rf_service *);
+/* Does a driver run, so that looking again at once may find an answer? */
+bool rf_service_up(const struct rf_service *);
 
 /* Requests in the table: given to a driver, or to be given to its successor. */
 uint32_t rf_service_inflight(const struct rf_service *);

@@ -62,8 +62,12 @@ static inline void served_up(struct served *t)
 /* The driver dies; its successor is prepared, but not let go. */
 static inline void served_down(struct served *t)
 {
+	struct rf_svc_msg msg;
+
 	rig_down(&t->rig);
 	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PREPARED);
+	assert_int_equal(msg.generation, t->rig.generation);
 	ram_attach(&t->ram, &t->rig);
 }
 

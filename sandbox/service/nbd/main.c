@@ -37,7 +37,9 @@ static uint64_t now_ns(void)
 
 static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = what };
+	/* A kick need not be read to be heard again. */
+	struct epoll_event ev = { .events = EPOLLIN | (what == EV_KICK ? EPOLLET : 0),
+				  .data.u64 = what };
 
 	if (epoll_ctl(srv->epoll, op, fd, &ev))
 		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
@@ -74,9 +76,7 @@ static void event(struct nbd_server *srv, const struct epoll_event *ev)
 			nbd_conn_event(c, ev->events);
 	} else if (ev->data.u64 == EV_CONTROL) {
 		control(srv);
-	} else if (ev->data.u64 == EV_KICK) {
-		rf_service_wake(srv->service, true);
-	} else {
+	} else if (ev->data.u64 == EV_LISTEN) {
 		nbd_accept(srv);
 	}
 }
@@ -142,7 +142,7 @@ static void tick(struct nbd_server *srv)
 /* True: a response came while we looked for one. */
 static bool spin(struct nbd_server *srv)
 {
-	uint64_t budget = rf_service_config(srv->service)->spin_ns;
+	uint64_t budget = rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
 
 	if (!budget || !rf_service_inflight(srv->service))
 		return false;
