@@ -46,13 +46,11 @@ struct rf_reg_window {
 #define RF_DEVICE_CACHE_LOST    0x2u /* the soft reset drops the volatile write cache */
 #define RF_DEVICE_READ_ONLY     0x4u
 #define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
-#define RF_DEVICE_REUSE_EARLY   0x10u /* test control only: memory is given back before the
-                                         device is quiet (rule 5 turned round) */
 
 struct rf_device_config {
 	char     name[RF_NAME];
 	char     pci[RF_NAME]; /* dddd:bb:dd.f */
-	char     filter[32];   /* system call list of the driver; -intx is added for INTx */
+	char     filter[32];   /* system call list of the driver; with INTx it is driver-intx */
 	uint32_t backend;      /* enum rf_backend */
 	uint32_t control;      /* enum rf_control */
 	uint32_t flags;        /* RF_DEVICE_* */

@@ -179,9 +179,9 @@ void generation_want(struct rf_device *d)
 	struct plan plan;
 	int fds[1 + RF_LAUNCH_MAX_FDS];
 
+	d->want_ns = 0;
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY)
 		return;
-	d->want_ns = 0;
 	make_plan(d, &plan, generation);
 	write_boot(d, generation);
 	/* The last owner of this half is dead and the device was quiet since. */
@@ -238,6 +238,18 @@ static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
 	d->stats->recoveries = d->stats->recoveries + 1;
 }
 
+/* Without a control half the driver itself enables the device, once it may master the
+ * bus and its half has the interrupt. */
+static int enable(struct rf_device *d, unsigned half)
+{
+	if (d->control)
+		return d->control->enable(d, half);
+	if (d->cfg.backend == RF_BACKEND_NONE)
+		return 0;
+	int err = config_bus_master(d, true);
+	return err ? err : vfio_irq_vector(d, half) < 0 ? -EIO : 0;
+}
+
 /* Device quiet, a process there and an export that knows the disk: off it goes. */
 void generation_start(struct rf_device *d)
 {
@@ -251,7 +263,7 @@ void generation_start(struct rf_device *d)
 	if (!d->ready) {
 		unsigned half = generation & 1;
 		/* Stale wake-ups of the last driver of this half are eaten at the gate. */
-		if (d->control && d->control->enable(d, half))
+		if (enable(d, half))
 			return generation_gone(d, RF_EXIT_DEVICE);
 		d->ready = true;
 	}

@@ -24,7 +24,10 @@
 
 static void lock(void)
 {
-	const struct rf_filter *f = &rf_filters[0];
+	const struct rf_filter *f = rf_filters;
+
+	while (strcmp(f->name, "device"))
+		f++;
 	struct sock_fprog prog = { .len = (unsigned short)f->count, .filter = (struct sock_filter *)f->code };
 
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))

@@ -3,8 +3,8 @@
  * quiesce.c - the device is made to stop touching memory, and that is confirmed.
  *
  * Room:   sandbox/device.
- * Order:  bus mastering off unless the recipe needs it; transactions pending = 0;
- *         the policy's soft reset, confirmed by its polls; else the function's own
+ * Order:  bus mastering off unless the recipe needs it; the policy's soft reset,
+ *         confirmed by its polls and by transactions pending = 0; else the function's own
  *         reset (FLR or power management), else the bus's where every function of
  *         it is ours. A device nothing silences is not used again.
  */

@@ -76,8 +76,6 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 		return yes_no(w, &d->read_only);
 	if (!strcmp(key, "unsafe-no-reissue"))
 		return yes_no(w, &d->no_reissue);
-	if (!strcmp(key, "unsafe-reuse-early"))
-		return yes_no(w, &d->reuse_early);
 	if (!strcmp(key, "arena")) {
 		if (w->count != 2 || rf_parse_number(w->word[1], &d->arena) || d->arena % (2u << 20))
 			return rf_words_error(w, "arena takes a size that is a multiple of 2M");
@@ -99,8 +97,8 @@ static int new_device(struct rf_config *c, struct rf_words *w)
 	for (int i = 0; i < c->count && w->count == 2; i++)
 		if (!strcmp(c->device[i].name, w->word[1]))
 			return rf_words_error(w, "device '%s' stands twice", w->word[1]);
-	if (w->count == 2 && strchr(w->word[1], '/'))
-		return rf_words_error(w, "a device name has no '/'");
+	if (w->count == 2 && strpbrk(w->word[1], "/.\"\\"))
+		return rf_words_error(w, "a device name has no '/', '.', '\"' or '\\'");
 	return copy(w, c->device[c->count++].name, RF_NAME - 16);
 }
 
@@ -164,6 +162,10 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 		return -EINVAL;
 	if (d->policy.device.backend == RF_BACKEND_VFIO && !d->pci[0]) {
 		rf_log("%s: device %s has no 'pci' line", file, d->name);
+		return -EINVAL;
+	}
+	if (d->export_kind == RF_EXPORT_NONE) {
+		rf_log("%s: device %s has no 'export' line", file, d->name);
 		return -EINVAL;
 	}
 	if (!d->image[0])

@@ -251,12 +251,16 @@ void dev_message(struct sup *s, struct dev *d)
 			       msg.value == RF_DEV_STALLED ? "does not answer" : "lied");
 		kill_driver(s, d, msg.generation);
 		break;
+	case RF_DEV_FAILED:
+		d->code = (int)msg.value;
+		dev_stop(s, d);
+		break;
 	case RF_DEV_DOWN:
 		d->generation = 0;
 		count_death(d);
 		break;
 	case RF_DEV_UP:
-		d->generation = msg.generation;
+		d->generation = d->last_up = msg.generation;
 		break;
 	default:
 		rf_log("%s: message %u from its device process is not known", d->cfg->name, msg.type);
@@ -286,8 +290,10 @@ static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 		/* It never ran: another try would end the same way. */
 		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
 		dev_stop(s, d);
-	} else if (generation != d->generation) {
+	} else if (generation > d->last_up) {
+		/* A standby: it did no work, so its successors are held back ever longer. */
 		d->standby_deaths++;
+		d->fruitless++;
 	}
 }
 
@@ -368,7 +374,7 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
 void dev_start(struct sup *s, struct dev *d)
 {
 	d->code = 0;
-	d->fruitless = 0;
+	d->fruitless = d->last_up = 0;
 	d->completed_then = 0;
 	d->state = DEV_STARTING;
 	d->code = dev_open(s, d);

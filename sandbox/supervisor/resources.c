@@ -194,8 +194,6 @@ static int open_configs(struct dev *d)
 
 	strcpy(c.name, cfg->name);
 	strcpy(c.pci, cfg->pci);
-	if (cfg->reuse_early)
-		c.flags |= RF_DEVICE_REUSE_EARLY;
 	if (cfg->read_only) {
 		c.flags |= RF_DEVICE_READ_ONLY;
 		e.flags |= RF_EXPORT_READ_ONLY;

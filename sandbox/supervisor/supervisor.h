@@ -54,6 +54,7 @@ struct dev {
 	bool           restart;      /* start again once all has ended */
 	struct wanted  want;
 	uint32_t       generation;   /* of the running driver; 0: none */
+	uint32_t       last_up;      /* newest generation that ever ran */
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
