@@ -27,6 +27,7 @@ struct exported {
 	_Atomic int      stop;
 	_Atomic int      hold;      /* answer nothing while set */
 	_Atomic int      die_now;   /* once */
+	_Atomic int      lose_cache; /* with the next death */
 	_Atomic uint32_t die_after; /* requests a driver lives; 0: for ever */
 	_Atomic uint32_t deaths, taken;
 	_Atomic uint64_t flushes, fua;
@@ -119,7 +120,7 @@ static inline void *exported_thread(void *arg)
 		rig_down(&e->rig);
 		rig_must(rig_hear(&e->rig, &msg, 10000) == RF_SVC_PREPARED &&
 			 msg.generation == e->rig.generation, "no answer to DOWN, or a complaint");
-		rig_quiesced(&e->rig, 0);
+		rig_quiesced(&e->rig, (uint32_t)atomic_exchange(&e->lose_cache, 0));
 		ram_attach(&e->ram, &e->rig);
 		rig_send(&e->rig, RF_SVC_UP, 0);
 		e->deaths++;

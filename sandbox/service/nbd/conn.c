@@ -130,7 +130,7 @@ void nbd_accept(struct nbd_server *srv)
 	}
 }
 
-static void ended(struct nbd_conn *c)
+void nbd_conn_ended(struct nbd_conn *c)
 {
 	bool idle = c->state < NBD_REQUEST || (c->state == NBD_REQUEST && !c->in_len);
 
@@ -173,7 +173,7 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	if (n <= 0) {
-		ended(c);
+		nbd_conn_ended(c);
 		return -1;
 	}
 	*more = (size_t)n == direct + room;
@@ -217,7 +217,7 @@ void nbd_conn_event(struct nbd_conn *c, uint32_t events)
 	if (c->state == NBD_FREE || c->state == NBD_DEAD)
 		return;
 	if (events & (EPOLLHUP | EPOLLERR) && (c->stuck || c->state == NBD_CLOSING))
-		ended(c);
+		nbd_conn_ended(c);
 	else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->stuck)
 		nbd_conn_input(c);
 }

@@ -148,6 +148,7 @@ void nbd_conn_event(struct nbd_conn *, uint32_t events);
 void nbd_conn_watch(struct nbd_conn *); /* tells epoll what to wait for */
 void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
+void nbd_conn_ended(struct nbd_conn *); /* the client went away */
 void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
 
 /* handshake.c */

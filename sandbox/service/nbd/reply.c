@@ -213,7 +213,7 @@ void nbd_conn_send(struct nbd_conn *c)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN) {
-			nbd_conn_close(c, "vanished with %u requests unanswered", c->commands);
+			nbd_conn_ended(c);
 			return;
 		}
 		if (sent > 0)

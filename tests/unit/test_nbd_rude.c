@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_nbd_rude.c - rf-nbd against clients that send garbage, ask for too much, vanish
+ * in mid-request or never read, while a polite one is served all the time.
+ *
+ * Room:   tests/unit. Runs build/tests/rf-nbd-asan: the same sources under ASan and
+ *         UBSan, with a lock that does nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sandbox/base/log.c"
+#include "sandbox/base/packet.c"
+#include "sandbox/service/nbd/proto.h"
+
+#include "exported.h"
+
+#define NBD  "build/tests/rf-nbd-asan"
+#define DISK (8u << 20)
+
+/* ---- a client of bytes ------------------------------------------------------- */
+
+static int dial(struct exported *e)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = 20 }; /* a server that hangs fails the test */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", e->socket);
+	rig_must(!connect(fd, (struct sockaddr *)&at, sizeof(at)), "connect");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+static void put(int fd, const void *bytes, size_t n)
+{
+	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
+}
+
+static void get(int fd, void *bytes, size_t n)
+{
+	assert_int_equal(recv(fd, bytes, n, MSG_WAITALL), n);
+}
+
+static void put_be(int fd, int bytes, uint64_t value)
+{
+	uint64_t swapped = __builtin_bswap64(value);
+
+	put(fd, (char *)&swapped + 8 - bytes, (size_t)bytes);
+}
+
+/* The server hung up; whatever it still had to say is skipped. */
+static void assert_cut_off(int fd)
+{
+	char sink[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, sink, sizeof(sink), 0)) > 0)
+		;
+	assert_true(n == 0 || errno == ECONNRESET);
+	close(fd);
+}
+
+static int hello(struct exported *e)
+{
+	unsigned char head[18];
+	int fd = dial(e);
+
+	get(fd, head, sizeof(head));
+	assert_true(be64_get(head) == NBD_MAGIC && be64_get(head + 8) == NBD_OPTS_MAGIC);
+	put_be(fd, 4, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+	return fd;
+}
+
+static void put_option(int fd, uint32_t option, const void *data, uint32_t length)
+{
+	put_be(fd, 8, NBD_OPTS_MAGIC);
+	put_be(fd, 4, option);
+	put_be(fd, 4, length);
+	if (length)
+		put(fd, data, length);
+}
+
+/* The next option reply's type; its data is dropped. */
+static uint32_t option_reply(int fd, uint32_t option)
+{
+	unsigned char head[20], data[4096];
+
+	get(fd, head, sizeof(head));
+	assert_true(be64_get(head) == NBD_REP_MAGIC);
+	assert_int_equal(be32_get(head + 8), option);
+	assert_true(be32_get(head + 16) <= sizeof(data));
+	if (be32_get(head + 16))
+		get(fd, data, be32_get(head + 16));
+	return be32_get(head + 12);
+}
+
+static int transmission(struct exported *e, bool structured)
+{
+	unsigned char end[10];
+	int fd = hello(e);
+
+	if (structured) {
+		put_option(fd, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+		assert_int_equal(option_reply(fd, NBD_OPT_STRUCTURED_REPLY), NBD_REP_ACK);
+	}
+	put_option(fd, NBD_OPT_EXPORT_NAME, "disk", 4);
+	get(fd, end, sizeof(end));
+	assert_true(be64_get(end) == DISK);
+	return fd;
+}
+
+static void put_request(int fd, uint16_t flags, uint16_t type, uint64_t handle, uint64_t offset,
+			uint32_t length)
+{
+	unsigned char head[28], *p = be32_put(head, NBD_REQUEST_MAGIC);
+
+	p = be16_put(p, flags);
+	p = be16_put(p, type);
+	p = be64_put(p, handle);
+	p = be64_put(p, offset);
+	be32_put(p, length);
+	put(fd, head, sizeof(head));
+}
+
+/* A simple reply's error; its handle must be this one. */
+static uint32_t simple(int fd, uint64_t handle)
+{
+	unsigned char head[16];
+
+	get(fd, head, sizeof(head));
+	assert_int_equal(be32_get(head), NBD_SIMPLE_MAGIC);
+	assert_true(be64_get(head + 8) == handle);
+	return be32_get(head + 4);
+}
+
+static struct exported *served(void)
+{
+	struct exported *e = calloc(1, sizeof(*e));
+
+	exported_init(e, DISK);
+	for (uint32_t i = 0; i < DISK; i += 4)
+		memcpy(e->ram.disk + i, &i, 4);
+	exported_serve(e, NBD);
+	return e;
+}
+
+/* A polite client is served, whatever the others did; then the program ends well, which
+ * under ASan says that nothing leaked and nothing was touched that should not be. */
+static void still_well(struct exported *e, const char *complaint)
+{
+	unsigned char data[4096];
+	char command[256];
+	int fd = transmission(e, false);
+
+	put_request(fd, 0, NBD_CMD_READ, 77, 4096, 4096);
+	assert_int_equal(simple(fd, 77), 0);
+	get(fd, data, sizeof(data));
+	assert_memory_equal(data, e->ram.disk + 4096, sizeof(data));
+	close(fd);
+	if (complaint) {
+		snprintf(command, sizeof(command), "grep -q '%s' %s || { sed 's/^/# /' %s; exit 1; }",
+			 complaint, e->log, e->log);
+		assert_int_equal(system(command), 0);
+	}
+	assert_int_equal(exported_end(e), 0);
+	free(e);
+}
+
+/* ---- negotiation --------------------------------------------------------------- */
+
+static void client_flags_that_are_not_nbd_end_it(void **state)
+{
+	struct exported *e = served();
+	unsigned char head[18];
+	int fd = dial(e);
+
+	(void)state;
+	get(fd, head, sizeof(head));
+	put(fd, "GET / HTTP/1.1\r\n\r\n", 18);
+	assert_cut_off(fd);
+	still_well(e, "client 1 sent client flags 0x47455420, which are not NBD");
+}
+
+static void garbage_instead_of_an_option_ends_it(void **state)
+{
+	struct exported *e = served();
+	int fd = hello(e);
+
+	(void)state;
+	put(fd, "0123456789abcdefghijklmnop", 26);
+	assert_cut_off(fd);
+	still_well(e, "client 1 sent an option that is not NBD");
+}
+
+static void a_huge_option_ends_it_and_a_long_one_is_refused(void **state)
+{
+	static char data[65536];
+	struct exported *e = served();
+	int fd = hello(e);
+
+	(void)state;
+	put_option(fd, NBD_OPT_GO, data, sizeof(data));
+	assert_int_equal(option_reply(fd, NBD_OPT_GO), NBD_REP_ERR_TOO_BIG);
+	put_be(fd, 8, NBD_OPTS_MAGIC);
+	put_be(fd, 4, NBD_OPT_GO);
+	put_be(fd, 4, 0xffffffff);
+	assert_cut_off(fd);
+	still_well(e, "client 1 sent an option that is not NBD");
+}
+
+static void options_we_do_not_know_are_refused_and_the_rest_goes_on(void **state)
+{
+	struct exported *e = served();
+	int fd = hello(e);
+
+	(void)state;
+	for (uint32_t option = 0; option < 40; option++) {
+		if (option && option <= 3)
+			continue;
+		if (option == NBD_OPT_INFO || option == NBD_OPT_GO ||
+		    option == NBD_OPT_STRUCTURED_REPLY)
+			continue;
+		put_option(fd, option, "some data", 9);
+		assert_int_equal(option_reply(fd, option), NBD_REP_ERR_UNSUP);
+	}
+	put_option(fd, NBD_OPT_STRUCTURED_REPLY, "x", 1);
+	assert_int_equal(option_reply(fd, NBD_OPT_STRUCTURED_REPLY), NBD_REP_ERR_INVALID);
+	put_option(fd, NBD_OPT_LIST, "x", 1);
+	assert_int_equal(option_reply(fd, NBD_OPT_LIST), NBD_REP_ERR_INVALID);
+	put_option(fd, NBD_OPT_ABORT, NULL, 0);
+	assert_int_equal(option_reply(fd, NBD_OPT_ABORT), NBD_REP_ACK);
+	assert_cut_off(fd);
+	still_well(e, NULL);
+}
+
+/* Lengths inside INFO and GO that contradict the option's own. */
+static void lying_lengths_in_go_are_invalid(void **state)
+{
+	static const struct { uint32_t name; uint16_t infos; uint32_t length; } lies[] = {
+		{ 0, 0, 5 }, { 1, 0, 6 }, { 0xffffffff, 0, 6 }, { 0xfffffffa, 0, 10 }, { 0, 1, 6 },
+		{ 0, 0xffff, 10 }, { 0, 1, 7 }, { 4, 0, 11 }, { 0, 0, 8 }, { 4090, 0, 4000 },
+	};
+	struct exported *e = served();
+	int fd = hello(e);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		unsigned char data[4000] = { 0 };
+
+		be32_put(data, lies[i].name);
+		if (lies[i].name < 3000)
+			be16_put(data + 4 + lies[i].name, lies[i].infos);
+		put_option(fd, i & 1 ? NBD_OPT_GO : NBD_OPT_INFO, data, lies[i].length);
+		assert_int_equal(option_reply(fd, i & 1 ? NBD_OPT_GO : NBD_OPT_INFO),
+				 NBD_REP_ERR_INVALID);
+	}
+	put_option(fd, NBD_OPT_GO, "\0\0\0\4diks\0\0", 10);
+	assert_int_equal(option_reply(fd, NBD_OPT_GO), NBD_REP_ERR_UNKNOWN);
+	put_option(fd, NBD_OPT_EXPORT_NAME, "diks", 4);
+	assert_cut_off(fd);
+	still_well(e, "client 1 asked for an export that is not here");
+}
+
+/* Every prefix of a whole conversation, sent and then hung up. */
+static void a_client_may_vanish_at_every_byte(void **state)
+{
+	struct exported *e = served();
+	unsigned char talk[4 + 16 + 4 + 28 + 28 + 512], *p = talk;
+
+	(void)state;
+	p = be32_put(p, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+	p = be64_put(p, NBD_OPTS_MAGIC);
+	p = be32_put(be32_put(p, NBD_OPT_EXPORT_NAME), 4);
+	memcpy(p, "disk", 4);
+	p = be16_put(be16_put(be32_put(p + 4, NBD_REQUEST_MAGIC), 0), NBD_CMD_READ);
+	p = be32_put(be64_put(be64_put(p, 1), 0), 65536);
+	p = be16_put(be16_put(be32_put(p, NBD_REQUEST_MAGIC), 0), NBD_CMD_WRITE);
+	p = be32_put(be64_put(be64_put(p, 2), DISK - 512), 512);
+	memset(p, 0, 512);
+	for (size_t n = 0; n < sizeof(talk); n++) {
+		int fd = dial(e);
+
+		if (n)
+			put(fd, talk, n);
+		close(fd);
+	}
+	still_well(e, "vanished in mid-request");
+}
+
+static void random_bytes_at_every_stage(void **state)
+{
+	struct exported *e = served();
+	unsigned char bytes[600];
+	uint32_t x = 1;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		int stage = round % 4;
+		int fd = stage == 0 ? dial(e) : stage == 1 ? hello(e) : transmission(e, stage == 3);
+
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+		if (round & 8 && stage > 1) /* at least a request that looks like one */
+			be16_put(be16_put(be32_put(bytes, NBD_REQUEST_MAGIC), bytes[40] & 0x1f), bytes[41] & 7);
+		(void)!send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+		if (round & 16)
+			shutdown(fd, SHUT_WR);
+		close(fd);
+	}
+	still_well(e, NULL);
+}
+
+/* ---- transmission -------------------------------------------------------------- */
+
+static void requests_that_cannot_be_are_answered_with_an_error(void **state)
+{
+	static const struct { uint16_t flags, type; uint64_t offset; uint32_t length, error; } bad[] = {
+		{ 0, NBD_CMD_READ, 1, 512, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, 0, 511, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, 0, 0, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, DISK, 512, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, DISK - 512, 1024, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, ~511ull, 1024, NBD_EINVAL },
+		{ 0, NBD_CMD_READ, 0, 0xfffffe00, NBD_EINVAL },
+		{ 0x4, NBD_CMD_READ, 0, 512, NBD_EINVAL },
+		{ 0, NBD_CMD_FLUSH, 0, 512, NBD_EINVAL },
+		{ 0, NBD_CMD_TRIM, DISK - 512, 1024, NBD_ENOSPC },
+		{ 0, NBD_CMD_TRIM, 100, 512, NBD_EINVAL },
+		{ NBD_CMD_FLAG_NO_HOLE, NBD_CMD_TRIM, 0, 512, NBD_EINVAL },
+		{ 0, NBD_CMD_WRITE_ZEROES, ~511ull, 512, NBD_ENOSPC },
+		{ NBD_CMD_FLAG_FAST_ZERO, NBD_CMD_WRITE_ZEROES, 0, 512, NBD_ENOTSUP },
+		{ 0, 5, 0, 512, NBD_EINVAL },
+		{ 0, 7, 0, 512, NBD_EINVAL },
+		{ 0, 0xffff, 0, 0, NBD_EINVAL },
+	};
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		put_request(fd, bad[i].flags, bad[i].type, i, bad[i].offset, bad[i].length);
+		assert_int_equal(simple(fd, i), bad[i].error);
+	}
+	assert_int_equal(e->taken, 0);
+	/* The payload of a refused write is skipped, and the stream stays in step. */
+	static char data[70000];
+	put_request(fd, 0, NBD_CMD_WRITE, 50, DISK - 512, 69632);
+	put(fd, data, 69632);
+	assert_int_equal(simple(fd, 50), NBD_ENOSPC);
+	put_request(fd, 0, NBD_CMD_WRITE, 51, 3, 600);
+	put(fd, data, 600);
+	put_request(fd, 0, NBD_CMD_FLUSH, 52, 0, 0);
+	assert_int_equal(simple(fd, 51), NBD_EINVAL);
+	assert_int_equal(simple(fd, 52), 0);
+	close(fd);
+	still_well(e, NULL);
+}
+
+static void a_bad_read_is_a_structured_error_where_that_was_agreed(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, true);
+	unsigned char head[26];
+
+	(void)state;
+	put_request(fd, 0, NBD_CMD_READ, 9, DISK, 512);
+	get(fd, head, sizeof(head));
+	assert_int_equal(be32_get(head), NBD_STRUCTURED_MAGIC);
+	assert_int_equal(be16_get(head + 4), NBD_REPLY_FLAG_DONE);
+	assert_int_equal(be16_get(head + 6), NBD_REPLY_TYPE_ERROR);
+	assert_true(be64_get(head + 8) == 9);
+	assert_int_equal(be32_get(head + 16), 6);
+	assert_int_equal(be32_get(head + 20), NBD_EINVAL);
+	close(fd);
+	still_well(e, NULL);
+}
+
+static void a_write_that_is_too_long_ends_it(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 0x80000000);
+	assert_cut_off(fd);
+	still_well(e, "client 1 wants to write 2147483648 bytes at once");
+}
+
+static void garbage_instead_of_a_request_ends_it(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	put(fd, "0123456789abcdefghijklmnopqrstuvwxyz", 36);
+	assert_cut_off(fd);
+	still_well(e, "client 1 sent something that is no NBD request (0x30313233)");
+}
+
+/* A read longer than a part, without structured replies: one header, then all of it. */
+static void a_long_simple_read_comes_in_one_piece(void **state)
+{
+	static unsigned char data[6 << 20];
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	put_request(fd, 0, NBD_CMD_READ, 1, 0, 512);
+	put_request(fd, 0, NBD_CMD_READ, 2, 4096, sizeof(data));
+	put_request(fd, 0, NBD_CMD_READ, 3, 8192, 512);
+	assert_int_equal(simple(fd, 1), 0);
+	get(fd, data, 512);
+	assert_int_equal(simple(fd, 2), 0);
+	get(fd, data, sizeof(data));
+	assert_memory_equal(data, e->ram.disk + 4096, sizeof(data));
+	assert_int_equal(simple(fd, 3), 0);
+	get(fd, data, 512);
+	assert_memory_equal(data, e->ram.disk + 8192, 512);
+	close(fd);
+	still_well(e, NULL);
+}
+
+/* When half of it is on the wire an error cannot be said any more: the line is cut. */
+static void a_long_simple_read_that_fails_halfway(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	e->fail_sector = 5 << 11; /* MiB 5, that is past what the arena holds at once */
+	put_request(fd, 0, NBD_CMD_READ, 2, 0, 6 << 20);
+	assert_cut_off(fd);
+	e->fail_sector = 100;
+	fd = transmission(e, false);
+	put_request(fd, 0, NBD_CMD_READ, 3, 0, 262144);
+	assert_int_equal(simple(fd, 3), NBD_EIO);
+	close(fd);
+	still_well(e, NULL);
+}
+
+/* It asks for all it can and reads nothing. Others are served; what it holds is bounded;
+ * when it goes, all of it comes back. */
+static void a_client_that_never_reads_blocks_nobody(void **state)
+{
+	struct exported *e = served();
+	int rude[8];
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		rude[i] = transmission(e, i & 1);
+		for (uint64_t n = 0; n < 200; n++)
+			put_request(rude[i], 0, NBD_CMD_READ, n, 0, 1 << 20);
+	}
+	int fd = transmission(e, false);
+	for (uint64_t n = 0; n < 200; n++) {
+		static unsigned char data[65536];
+
+		put_request(fd, 0, NBD_CMD_READ, n, 0, sizeof(data));
+		assert_int_equal(simple(fd, n), 0);
+		get(fd, data, sizeof(data));
+	}
+	close(fd);
+	for (int i = 0; i < 8; i++)
+		close(rude[i]);
+	still_well(e, NULL);
+}
+
+/* More than there are seats: the rest waits in the backlog and is served later. */
+static void more_clients_than_seats_wait_their_turn(void **state)
+{
+	enum { SEATS = 32 };
+	struct exported *e = served();
+	int fd[SEATS];
+	unsigned char head[18];
+
+	(void)state;
+	for (int i = 0; i < SEATS; i++)
+		fd[i] = transmission(e, false);
+	int waiting = dial(e);
+	struct pollfd p = { .fd = waiting, .events = POLLIN };
+	/* Proof that it is not served: a full turn of the server later it has no byte. */
+	put_request(fd[0], 0, NBD_CMD_FLUSH, 1, 0, 0);
+	assert_int_equal(simple(fd[0], 1), 0);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	close(fd[5]);
+	get(waiting, head, sizeof(head));
+	for (int i = 0; i < SEATS; i++)
+		if (i != 5)
+			close(fd[i]);
+	close(waiting);
+	still_well(e, NULL);
+}
+
+/* Vanishes with requests in a driver's hands that does not answer; they end later. */
+static void a_client_that_vanishes_leaves_nothing_behind(void **state)
+{
+	static char data[4096];
+	struct exported *e = served();
+
+	(void)state;
+	e->hold = 1;
+	for (int round = 0; round < 20; round++) {
+		int fd = transmission(e, round & 1);
+		uint32_t before = e->taken;
+
+		for (uint64_t n = 0; n < 5; n++)
+			put_request(fd, 0, NBD_CMD_READ, n, n * 4096, 4096);
+		put_request(fd, 0, NBD_CMD_WRITE, 9, DISK - 4096, 4096);
+		put(fd, data, 4096);
+		put_request(fd, 0, NBD_CMD_WRITE, 10, DISK - 8192, 4096);
+		put(fd, data, 1000); /* and the rest never comes */
+		while (e->taken < before + 5)
+			usleep(500);
+		close(fd);
+	}
+	e->hold = 0;
+	e->die_now = 1;
+	still_well(e, "vanished in mid-request");
+}
+
+static void each_client_hears_once_of_a_lost_cache(void **state)
+{
+	struct exported *e = served();
+	static char data[512];
+	int a = transmission(e, false), b = transmission(e, false);
+
+	(void)state;
+	put_request(a, 0, NBD_CMD_WRITE, 1, 0, 512);
+	put(a, data, 512);
+	assert_int_equal(simple(a, 1), 0);
+	e->lose_cache = 1;
+	e->die_now = 1;
+	while (!e->deaths)
+		usleep(500);
+	put_request(a, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	assert_int_equal(simple(a, 2), NBD_EIO);
+	put_request(a, 0, NBD_CMD_FLUSH, 3, 0, 0);
+	assert_int_equal(simple(a, 3), 0);
+	put_request(b, 0, NBD_CMD_FLUSH, 4, 0, 0);
+	assert_int_equal(simple(b, 4), NBD_EIO);
+	put_request(b, 0, NBD_CMD_FLUSH, 5, 0, 0);
+	assert_int_equal(simple(b, 5), 0);
+	close(a);
+	close(b);
+	still_well(e, "the next flush fails");
+}
+
+static void when_the_device_is_gone_clients_hear_it(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	e->hold = 1;
+	put_request(fd, 0, NBD_CMD_READ, 1, 0, 512);
+	while (!e->taken)
+		usleep(500);
+	rig_send(&e->rig, RF_SVC_GONE, 0);
+	assert_int_equal(simple(fd, 1), NBD_EIO);
+	put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	assert_int_equal(simple(fd, 2), NBD_EIO);
+	close(fd);
+	assert_cut_off(dial(e));
+	assert_int_equal(exported_end(e), 0);
+	free(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(client_flags_that_are_not_nbd_end_it),
+		cmocka_unit_test(garbage_instead_of_an_option_ends_it),
+		cmocka_unit_test(a_huge_option_ends_it_and_a_long_one_is_refused),
+		cmocka_unit_test(options_we_do_not_know_are_refused_and_the_rest_goes_on),
+		cmocka_unit_test(lying_lengths_in_go_are_invalid),
+		cmocka_unit_test(a_client_may_vanish_at_every_byte),
+		cmocka_unit_test(random_bytes_at_every_stage),
+		cmocka_unit_test(requests_that_cannot_be_are_answered_with_an_error),
+		cmocka_unit_test(a_bad_read_is_a_structured_error_where_that_was_agreed),
+		cmocka_unit_test(a_write_that_is_too_long_ends_it),
+		cmocka_unit_test(garbage_instead_of_a_request_ends_it),
+		cmocka_unit_test(a_long_simple_read_comes_in_one_piece),
+		cmocka_unit_test(a_long_simple_read_that_fails_halfway),
+		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),
+		cmocka_unit_test(more_clients_than_seats_wait_their_turn),
+		cmocka_unit_test(a_client_that_vanishes_leaves_nothing_behind),
+		cmocka_unit_test(each_client_hears_once_of_a_lost_cache),
+		cmocka_unit_test(when_the_device_is_gone_clients_hear_it),
+	};
+
+	alarm(200);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
