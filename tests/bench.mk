@@ -13,6 +13,6 @@ $(B)/tests/bench-ring: tests/bench/ring.c sandbox/abi/ring.h tests/bench.mk | $(
 
 ##@ Measure
 .PHONY: bench-ring
-bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round trips (2 cores, 1 minute)
+bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round trips (2 cores, 15 s)
 	@mkdir -p $(B)/results
 	$< $(B)/results/$@.json $(VERSION) $(ROUNDS)

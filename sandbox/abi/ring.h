@@ -77,6 +77,22 @@ static inline void rf_ring_put(struct rf_ring_end *p, const void *record, size_t
 	memcpy(p->ring->records + (size_t)(p->own++ & (p->slots - 1)) * size, record, size);
 }
 
+/*
+ * Producer: the same as n times rf_ring_put(). The index stays in a register, where
+ * rf_ring_put() must go through memory: the record might overlay it.
+ */
+static inline void rf_ring_put_batch(struct rf_ring_end *p, const void *records, uint32_t n,
+				     size_t size)
+{
+	const unsigned char *from = records;
+	unsigned char       *slots = p->ring->records;
+	uint32_t             own = p->own, mask = p->slots - 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(slots + (size_t)((own + i) & mask) * size, from + i * size, size);
+	p->own = own + n;
+}
+
 /* Producer: let the consumer see all records put so far. */
 static inline void rf_ring_publish(struct rf_ring_end *p)
 {
@@ -118,6 +134,22 @@ static inline void rf_ring_take(struct rf_ring_end *c, void *record, size_t size
 {
 	memcpy(record, c->ring->records + (size_t)(c->own++ & (c->slots - 1)) * size, size);
 	__asm__ volatile("" : : "r"(record) : "memory");
+}
+
+/*
+ * Consumer: the same as n times rf_ring_take(), n at most what rf_ring_ready()
+ * counted. Again only the copies may be looked at.
+ */
+static inline void rf_ring_take_batch(struct rf_ring_end *c, void *records, uint32_t n, size_t size)
+{
+	unsigned char       *to = records;
+	const unsigned char *slots = c->ring->records;
+	uint32_t             own = c->own, mask = c->slots - 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(to + i * size, slots + (size_t)((own + i) & mask) * size, size);
+	c->own = own + n;
+	__asm__ volatile("" : : "r"(records) : "memory");
 }
 
 /* Consumer: give the slots of all records taken so far back to the producer. */
