@@ -283,10 +283,14 @@ static void a_client_may_vanish_at_every_byte(void **state)
 	p = be32_put(be64_put(be64_put(p, 2), DISK - 512), 512);
 	memset(p, 0, 512);
 	for (size_t n = 0; n < sizeof(talk); n++) {
+		unsigned char answer[18];
 		int fd = dial(e);
 
+		get(fd, answer, 18);
 		if (n)
 			put(fd, talk, n);
+		if (n >= 4 + 16 + 4)
+			get(fd, answer, 10);
 		close(fd);
 	}
 	still_well(e, "vanished in mid-request");

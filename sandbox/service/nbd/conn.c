@@ -132,7 +132,8 @@ void nbd_accept(struct nbd_server *srv)
 
 void nbd_conn_ended(struct nbd_conn *c)
 {
-	bool idle = c->state < NBD_REQUEST || (c->state == NBD_REQUEST && !c->in_len);
+	bool idle = c->state < NBD_REQUEST || c->state == NBD_CLOSING ||
+		    (c->state == NBD_REQUEST && !c->in_len);
 
 	if (idle && !c->commands)
 		nbd_conn_close(c, NULL);
