@@ -23,6 +23,7 @@
 #define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
 #define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
 #define RF_GATE_QUEUE  0x4u /* others wait already */
+#define RF_GATE_WRITES 0x8u /* writes are pending: look whether it overlaps one */
 
 enum rf_driver_state {
 	RF_DRIVER_NONE,     /* none was seen yet */
@@ -48,11 +49,11 @@ struct rf_service {
 	uint64_t               seq;   /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
-	uint32_t               block_mask;
-	uint32_t               limit[8]; /* by op: most bytes; 0: not allowed */
+	uint64_t               block_mask;
+	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
 	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
 	struct rf_counts       count;
-	uint16_t               free[RF_BLK_DEPTH];
+	struct rf_table_entry *free[RF_BLK_DEPTH];
 	struct rf_hold         hold;
 
 	/* requests that wait */

@@ -5,34 +5,31 @@
 #include "log.h"
 #include "service.h"
 
-static bool is_wide(uint64_t start, uint64_t end)
-{
-	return ((end - 1) >> RF_HOLD_SHIFT) - (start >> RF_HOLD_SHIFT) >= RF_HOLD_WIDE;
-}
-
 /* False: surely no pending write touches these extents. */
 static bool filter_hit(const struct rf_hold *h, uint64_t start, uint64_t end)
 {
-	uint64_t last = (end - 1) >> RF_HOLD_SHIFT;
+	uint64_t extent = start >> RF_HOLD_SHIFT, last = (end - 1) >> RF_HOLD_SHIFT;
 
-	if (h->wide || is_wide(start, end))
+	if (h->wide || last - extent >= RF_HOLD_WIDE)
 		return true;
-	for (uint64_t extent = start >> RF_HOLD_SHIFT; extent <= last; extent++)
+	do
 		if (h->filter[rf_hold_hash(extent)])
 			return true;
+	while (++extent <= last);
 	return false;
 }
 
 static void filter_count(struct rf_hold *h, uint64_t start, uint64_t end, int by)
 {
-	uint64_t last = (end - 1) >> RF_HOLD_SHIFT;
+	uint64_t extent = start >> RF_HOLD_SHIFT, last = (end - 1) >> RF_HOLD_SHIFT;
 
-	if (is_wide(start, end)) {
+	if (last - extent >= RF_HOLD_WIDE) {
 		h->wide += (uint32_t)by;
 		return;
 	}
-	for (uint64_t extent = start >> RF_HOLD_SHIFT; extent <= last; extent++)
+	do
 		h->filter[rf_hold_hash(extent)] += (uint16_t)by;
+	while (++extent <= last);
 }
 
 static bool list_conflict(const struct rf_hold *h, uint64_t start, uint64_t end, uint64_t seq)

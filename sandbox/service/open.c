@@ -79,8 +79,10 @@ static void table_open(struct rf_service *s)
 	*head = want;
 	s->entry = s->table->entry;
 	s->free_count = RF_BLK_DEPTH;
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		s->free[i] = (uint16_t)(RF_BLK_DEPTH - 1 - i);
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		s->entry[i].next_tag = i | RF_TAG_LIVE;
+		s->free[RF_BLK_DEPTH - 1 - i] = &s->entry[i];
+	}
 }
 
 static int map_all(struct rf_service *s)

@@ -151,7 +151,7 @@ static uint32_t collect(struct rf_service *s)
 		if (e->state == RF_ENTRY_FREE)
 			continue;
 		if (e->state == RF_ENTRY_FLIGHT) {
-			e->tag = 0;
+			e->req.tag = 0;
 			e->mark |= RF_MARK_DIED;
 			e->state = RF_ENTRY_REDO;
 			if (s->alone && s->was_up)
@@ -213,7 +213,7 @@ static void fail_poisoned(struct rf_service *s)
 			continue;
 		rf_log("%s of %u bytes at %llu fails with EIO: %u drivers died of it, the last "
 		       "one with nothing else in flight",
-		       op_names[e->op], e->length, (unsigned long long)e->offset, e->attempts + 1u);
+		       op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset, e->attempts + 1u);
 		rf_entry_finish(s, i, -EIO);
 	}
 }
@@ -225,7 +225,7 @@ static void cache_lost(struct rf_service *s)
 	if (s->acked == s->flushed)
 		return;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].op != RF_BLK_FLUSH)
+		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH)
 			continue;
 		s->entry[i].mark |= RF_MARK_LOST;
 		covered |= s->covers[i] == s->acked;
@@ -275,7 +275,7 @@ static void on_gone(struct rf_service *s)
 
 	s->state = RF_DRIVER_GONE;
 	s->gate |= RF_GATE_DRIVER;
-	s->size = 0; /* sends every submission into refuse() */
+	memset(s->limit, 0, sizeof(s->limit)); /* every submission is looked at, and refused */
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		if (s->entry[i].state != RF_ENTRY_FREE)
 			rf_entry_finish(s, i, -EIO);
@@ -296,6 +296,12 @@ static void on_gone(struct rf_service *s)
 		io->done(io, -EIO);
 	}
 	s->queue_tail = &s->queue_head;
+}
+
+/* No length that passes is longer than disk or arena: saves the fast path two checks. */
+static uint32_t limit(uint64_t bytes, uint64_t most)
+{
+	return (uint32_t)(bytes < most ? bytes : most);
 }
 
 static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
@@ -320,11 +326,13 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->info_known = true;
 	s->size = in.size;
 	s->block_mask = block - 1;
-	s->limit[RF_BLK_READ] = in.max_transfer;
+	s->limit[RF_BLK_READ] = limit(limit(in.max_transfer, in.size), s->arena_bytes);
 	if (!(in.features & RF_BLK_READ_ONLY)) {
-		s->limit[RF_BLK_WRITE] = in.max_transfer;
-		s->limit[RF_BLK_DISCARD] = in.features & RF_BLK_HAS_DISCARD ? in.max_discard : 0;
-		s->limit[RF_BLK_ZERO] = in.features & RF_BLK_HAS_ZERO ? in.max_discard : 0;
+		s->limit[RF_BLK_WRITE] = s->limit[RF_BLK_READ];
+		if (in.features & RF_BLK_HAS_DISCARD)
+			s->limit[RF_BLK_DISCARD] = limit(in.max_discard, in.size);
+		if (in.features & RF_BLK_HAS_ZERO)
+			s->limit[RF_BLK_ZERO] = limit(in.max_discard, in.size);
 	}
 	return 0;
 }
@@ -386,7 +394,7 @@ void rf_service_tick(struct rf_service *s)
 		return;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		const struct rf_table_entry *e = &s->entry[i];
-		uint64_t id = (uint64_t)e->generation << 32 | e->tag;
+		uint64_t id = (uint64_t)e->req.generation << 32 | e->req.tag;
 
 		if (e->state != RF_ENTRY_FLIGHT || id != s->stall_tag[i]) {
 			s->stall_tag[i] = id;
@@ -397,8 +405,8 @@ void rf_service_tick(struct rf_service *s)
 			continue;
 		s->stalled = true;
 		s->count.stalls++;
-		rf_log("%s of %u bytes at %llu has no answer for %llu ms", op_names[e->op], e->length,
-		       (unsigned long long)e->offset,
+		rf_log("%s of %u bytes at %llu has no answer for %llu ms", op_names[e->req.op], e->req.length,
+		       (unsigned long long)e->req.offset,
 		       (unsigned long long)(now - s->stall_ns[i]) / 1000000);
 		tell(s, RF_SVC_STALL, 0);
 	}

@@ -19,68 +19,97 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define NO_OWNER    ~0u
 
-static inline void entry_put(struct rf_service *s, uint32_t index)
-{
-	struct rf_table_entry *e = &s->entry[index];
-	uint16_t serial = (uint16_t)(e->serial + 1);
+/* What a request says to the driver is in rf_io and rf_blk_req in the same order. */
+_Static_assert(offsetof(struct rf_blk_req, op) == 8 && offsetof(struct rf_io, op) == 0 &&
+		       offsetof(struct rf_blk_req, length) == offsetof(struct rf_io, length) + 8 &&
+		       offsetof(struct rf_blk_req, offset) == offsetof(struct rf_io, offset) + 8 &&
+		       offsetof(struct rf_blk_req, arena) == offsetof(struct rf_io, arena) + 8,
+	       "entry_fill() relies on it");
 
-	if (unlikely(!serial))
-		serial = 1; /* a tag is never 0 */
-	e->serial = serial;
-	e->tag = index | (uint32_t)serial << 16;
-	e->generation = s->generation;
-	struct rf_blk_req req = {
-		.tag = e->tag, .generation = e->generation,
-		.op = e->op, .flags = e->flags, .length = e->length,
-		.offset = e->offset, .arena = e->arena,
-	};
-	rf_ring_put(&s->req, &req, sizeof(req));
+typedef uint64_t __attribute__((may_alias)) word_t;
+
+static inline void words_put(void *at, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	volatile word_t *word = at; /* or the compiler packs pairs, which costs more than it saves */
+
+	word[0] = a;
+	word[1] = b;
+	word[2] = c;
+	word[3] = d;
+}
+_Static_assert(sizeof(struct rf_blk_req) == 32, "words_put() writes one");
+
+/* Table entry and ring slot are both written from registers: reading the one back for
+ * the other would wait for the store buffer. `what`: op, flags, length. */
+static inline void entry_put(struct rf_service *s, struct rf_table_entry *e, uint64_t what,
+			     uint64_t offset, uint64_t arena)
+{
+	uint32_t tag = e->next_tag + RF_TAG_NEXT_SERIAL;
+	uint64_t head = tag | (uint64_t)s->generation << 32;
+	uint32_t slot = s->req.own++ & (RF_BLK_DEPTH - 1);
+
+	e->next_tag = tag;
+	words_put(&e->req, head, what, offset, arena);
+	words_put(s->req.ring->records + (size_t)slot * sizeof(e->req), head, what, offset, arena);
 	s->dirty = 1;
 	__asm__ volatile("" : : : "memory"); /* table.h: state is written last */
 	e->state = RF_ENTRY_FLIGHT;
 }
 
-static inline void entry_issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t owner)
-{
-	uint32_t index = s->free[--s->free_count];
-	struct rf_table_entry *e = &s->entry[index];
-	uint8_t op = io->op;
-
-	e->op = op;
-	e->flags = io->flags;
-	e->mark = 0;
-	e->attempts = 0;
-	e->length = io->length;
-	e->offset = io->offset;
-	e->arena = io->arena;
-	e->seq = seq;
-	e->io = (uint64_t)(uintptr_t)io;
-	if (op != RF_BLK_READ) {
-		if (op == RF_BLK_FLUSH) {
-			s->covers[index] = s->acked;
-			if (s->flush_fails)
-				e->mark = RF_MARK_LOST;
-			s->flush_fails = false;
-		} else if (owner == NO_OWNER) {
-			rf_hold_add(&s->hold, index, io->offset, io->offset + io->length, seq);
-		} else {
-			rf_hold_move(&s->hold, owner, index);
-		}
-	}
-	entry_put(s, index);
-}
-
 void rf_entry_put(struct rf_service *s, uint32_t index)
 {
-	entry_put(s, index);
+	struct rf_table_entry *e = &s->entry[index];
+	uint64_t what;
+
+	memcpy(&what, &e->req.op, 8);
+	entry_put(s, e, what, e->req.offset, e->req.arena);
+}
+
+/* A request that changes something is known to the hold-back from here on. */
+static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_t owner)
+{
+	uint32_t index = (uint32_t)(e - s->entry);
+
+	if (e->req.op == RF_BLK_FLUSH) {
+		s->covers[index] = s->acked;
+		if (s->flush_fails)
+			e->mark = RF_MARK_LOST;
+		s->flush_fails = false;
+	} else if (owner == NO_OWNER) {
+		s->gate |= RF_GATE_WRITES;
+		rf_hold_add(&s->hold, index, e->req.offset, e->req.offset + e->req.length, e->seq);
+	} else {
+		rf_hold_move(&s->hold, owner, index);
+	}
+}
+
+static inline struct rf_table_entry *entry_issue(struct rf_service *s, struct rf_io *io,
+						 uint64_t seq)
+{
+	struct rf_table_entry *e = s->free[--s->free_count];
+	uint64_t what;
+
+	memcpy(&what, &io->op, 8);
+	e->seq = seq;
+	e->io = (uint64_t)(uintptr_t)io;
+	entry_put(s, e, what, io->offset, io->arena);
+	return e;
+}
+
+static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+{
+	struct rf_table_entry *e = entry_issue(s, io, seq);
+
+	if (io->op != RF_BLK_READ)
+		issue_change(s, e, owner);
 }
 
 /* What a finished write or flush means for later requests; the final status. */
-static int finish_change(struct rf_service *s, uint32_t index, int status)
+static int finish_change(struct rf_service *s, struct rf_table_entry *e, int status)
 {
-	struct rf_table_entry *e = &s->entry[index];
+	uint32_t index = (uint32_t)(e - s->entry);
 
-	if (e->op == RF_BLK_FLUSH) {
+	if (e->req.op == RF_BLK_FLUSH) {
 		if (e->mark & RF_MARK_LOST)
 			return status ? status : -EIO;
 		if (!status && s->covers[index] > s->flushed)
@@ -90,25 +119,28 @@ static int finish_change(struct rf_service *s, uint32_t index, int status)
 	rf_hold_remove(&s->hold, index);
 	if (s->hold.ready)
 		s->gate |= RF_GATE_QUEUE;
-	if (!status && !(e->flags & RF_BLK_FUA))
+	if (!s->hold.writers)
+		s->gate &= ~RF_GATE_WRITES;
+	if (!status && !(e->req.flags & RF_BLK_FUA))
 		s->acked++;
-	if (e->op == RF_BLK_WRITE)
-		s->count.bytes_written += e->length;
+	if (e->req.op == RF_BLK_WRITE)
+		s->count.bytes_written += e->req.length;
 	return status;
 }
 
-static inline void entry_finish(struct rf_service *s, uint32_t index, int status)
+static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, int status)
 {
-	struct rf_table_entry *e = &s->entry[index];
 	struct rf_io *io = (struct rf_io *)(uintptr_t)e->io;
 
-	e->state = RF_ENTRY_FREE;
-	e->tag = 0;
-	s->free[s->free_count++] = (uint16_t)index;
-	if (likely(e->op == RF_BLK_READ))
-		s->count.bytes_read += e->length;
+	if (likely(e->req.op == RF_BLK_READ))
+		s->count.bytes_read += e->req.length;
 	else
-		status = finish_change(s, index, status);
+		status = finish_change(s, e, status);
+	e->state = RF_ENTRY_FREE;
+	e->mark = 0;
+	e->attempts = 0;
+	e->req.tag = 0;
+	s->free[s->free_count++] = e;
 	s->count.completed++;
 	if (unlikely(status))
 		s->count.failed++;
@@ -117,37 +149,48 @@ static inline void entry_finish(struct rf_service *s, uint32_t index, int status
 
 void rf_entry_finish(struct rf_service *s, uint32_t index, int status)
 {
-	entry_finish(s, index, status);
+	entry_finish(s, &s->entry[index], status);
+}
+
+/* Looks at the copy of a response. 0: it answers entry RF_TAG_INDEX(r->tag). */
+static inline enum rf_violation judge(const struct rf_service *s, const struct rf_blk_resp *r)
+{
+	uint32_t index = RF_TAG_INDEX(r->tag);
+
+	if (unlikely(r->generation != s->generation))
+		return RF_LIE_GENERATION;
+	if (unlikely(index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag))
+		return RF_LIE_TAG;
+	if (unlikely(r->status && !rf_blk_status_valid(r->status)))
+		return RF_LIE_STATUS;
+	return 0;
 }
 
 int rf_service_take(struct rf_service *s, enum rf_violation *lie)
 {
-	struct rf_blk_resp r;
-	int ready = rf_ring_ready(&s->resp), taken = 0;
+	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
+	int ready = rf_ring_ready(&end), taken = 0;
+	enum rf_violation found = 0;
 
 	if (unlikely(ready < 0))
 		*lie = RF_LIE_INDEX;
 	if (ready <= 0)
 		return 0;
-	while (taken < ready) {
-		rf_ring_take(&s->resp, &r, sizeof(r));
-		uint32_t index = r.tag & 0xffff;
-		struct rf_table_entry *e = &s->entry[index];
+	for (; taken < ready; taken++) {
+		struct rf_blk_resp r;
 
-		if (unlikely(r.generation != s->generation))
-			*lie = RF_LIE_GENERATION;
-		else if (unlikely(index >= RF_BLK_DEPTH || !r.tag || e->tag != r.tag))
-			*lie = RF_LIE_TAG;
-		else if (unlikely(r.status && !rf_blk_status_valid(r.status)))
-			*lie = RF_LIE_STATUS;
-		if (unlikely(*lie))
+		rf_ring_take(&end, &r, sizeof(r));
+		found = judge(s, &r);
+		if (unlikely(found))
 			break;
+		struct rf_table_entry *e = &s->entry[RF_TAG_INDEX(r.tag)];
 		if (unlikely(e->mark & RF_MARK_DIED && s->awaiting))
 			rf_first_io(s);
-		entry_finish(s, index, r.status);
-		taken++;
+		entry_finish(s, e, r.status);
 	}
-	rf_ring_release(&s->resp);
+	*lie = found;
+	rf_ring_release(&end);
+	s->resp = end;
 	return taken;
 }
 
@@ -165,7 +208,7 @@ void rf_queue_pump(struct rf_service *s)
 			uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
 
 			h->ready &= ~(1ull << i);
-			entry_issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
+			issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
 			continue;
 		}
 		struct rf_io *io = s->queue_head;
@@ -180,7 +223,7 @@ void rf_queue_pump(struct rf_service *s)
 			s->queue_head = io->next;
 		} else {
 			s->queue_head = io->next;
-			entry_issue(s, io, seq, NO_OWNER);
+			issue(s, io, seq, NO_OWNER);
 		}
 		s->seq = seq;
 	}
@@ -217,24 +260,21 @@ static int refuse(struct rf_service *s, const struct rf_io *io)
 	return -EINVAL;
 }
 
-int rf_service_submit(struct rf_service *s, struct rf_io *io)
+/* Everything but a plain read or write that may go at once. */
+static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf_io *io)
 {
-	uint8_t op = io->op & 7;
-
-	if (unlikely(io->length - 1 >= s->limit[op] || io->op != op ||
-		     ((io->offset | io->length) & s->block_mask) || io->offset >= s->size ||
-		     io->length > s->size - io->offset)) {
+	if (io->length - 1 >= s->limit[io->op] || ((io->offset | io->length) & s->block_mask) ||
+	    io->offset > s->size - io->length) {
 		int err = refuse(s, io);
 		if (err)
 			return err;
 		io->offset = io->length = 0;
 	}
-	if (op <= RF_BLK_WRITE) {
-		if (unlikely(io->arena & (RF_ARENA_UNIT - 1) || io->arena >= s->arena_bytes ||
-			     io->length > s->arena_bytes - io->arena))
-			return -EINVAL;
-	}
-	if (unlikely(io->flags & RF_BLK_FUA)) {
+	if (io->op <= RF_BLK_WRITE &&
+	    (io->arena & (RF_ARENA_UNIT - 1) || io->arena >= s->arena_bytes ||
+	     io->length > s->arena_bytes - io->arena))
+		return -EINVAL;
+	if (io->flags & RF_BLK_FUA) {
 		/* Without a volatile cache every write is on stable media. */
 		if (!(s->info.features & RF_BLK_HAS_FLUSH))
 			io->flags &= (uint8_t)~RF_BLK_FUA;
@@ -242,24 +282,42 @@ int rf_service_submit(struct rf_service *s, struct rf_io *io)
 			return -EOPNOTSUPP;
 	}
 	s->count.submitted++;
-	if (unlikely(s->gate || !s->free_count)) {
-		queue_push(s, io);
-		rf_queue_pump(s);
-		return 0;
-	}
+	queue_push(s, io);
+	rf_queue_pump(s);
+	return 0;
+}
+
+/* Anything but a read with nothing in its way. */
+static __attribute__((noinline)) int submit_other(struct rf_service *s, struct rf_io *io)
+{
 	uint64_t seq = s->seq + 1;
-	if (unlikely(s->hold.writers) && has_range(op) &&
-	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq)) {
-		if (!rf_hold_back(&s->hold, io, seq)) {
-			queue_push(s, io);
-			return 0;
-		}
-		s->count.held_back++;
-		s->seq = seq;
-		return 0;
-	}
+
+	/* limit[] is 0 for a flush. */
+	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
+	    io->length - 1 >= s->limit[io->op] || (io->offset | io->length) & s->block_mask ||
+	    io->offset > s->size - io->length || io->op > RF_BLK_WRITE ||
+	    io->arena & (RF_ARENA_UNIT - 1) || io->arena > s->arena_bytes - io->length ||
+	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
+		return submit_slow(s, io);
+	s->count.submitted++;
 	s->seq = seq;
-	entry_issue(s, io, seq, NO_OWNER);
+	issue(s, io, seq, NO_OWNER);
+	return 0;
+}
+
+int rf_service_submit(struct rf_service *s, struct rf_io *io)
+{
+	uint64_t offset = io->offset, arena = io->arena;
+	uint32_t length = io->length;
+
+	/* No length that passes is longer than the disk or the arena. */
+	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate || !s->free_count ||
+		     length - 1 >= s->limit[RF_BLK_READ] || ((offset | length) & s->block_mask) ||
+		     offset > s->size - length || arena & (RF_ARENA_UNIT - 1) ||
+		     arena > s->arena_bytes - length))
+		return submit_other(s, io);
+	s->count.submitted++;
+	entry_issue(s, io, ++s->seq);
 	return 0;
 }
 

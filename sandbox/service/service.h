@@ -30,6 +30,7 @@ struct rf_stats_service;
 struct rf_io {
 	uint8_t  op;     /* enum rf_blk_op */
 	uint8_t  flags;  /* RF_BLK_FUA, RF_BLK_NO_UNMAP */
+	uint16_t reserved; /* 0 */
 	uint32_t length;
 	uint64_t offset;
 	uint64_t arena;  /* byte offset out of rf_arena_alloc() */

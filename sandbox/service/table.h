@@ -8,9 +8,9 @@
  *         line each. RF_TABLE_USED bytes in all; the export enlarges a shorter memfd.
  * Writer: the one export process. An entry is in flight as soon as `state` says so:
  *         it is the last field written, and the first one cleared.
- * Tag:    index of the entry | serial << 16. The serial moves on with every issue, so
- *         that the tag of an answered or reissued request matches nothing any more
- *         (until 65,535 later uses of the same entry).
+ * Tag:    index of the entry | 0x8000 | serial << 16. The serial moves on with every
+ *         issue, so that the tag of an answered or reissued request matches nothing any
+ *         more (until 65,535 later uses of the same entry).
  * After an export's death its successor finds the entries of the dead one here. It
  * counts them, says so and forgets them. None may be reissued: the payload of a write
  * was never acknowledged, its client's connection died with the export, and a client
@@ -34,21 +34,18 @@ enum rf_table_state {
 	RF_ENTRY_REDO,   /* to be reissued; in no ring now */
 };
 
+#define RF_TAG_LIVE        0x8000u /* in every tag, so that 0 is none */
+#define RF_TAG_INDEX(tag)  (((tag) & 0xffffu) ^ RF_TAG_LIVE) /* may be >= RF_BLK_DEPTH */
+#define RF_TAG_NEXT_SERIAL 0x10000u
+
 struct rf_table_entry {
-	_Alignas(64) uint32_t tag; /* 0: no answer is expected */
-	uint32_t generation;
-	uint8_t  state; /* enum rf_table_state */
-	uint8_t  op;    /* enum rf_blk_op */
-	uint8_t  flags; /* RF_BLK_FUA, RF_BLK_NO_UNMAP */
-	uint8_t  mark;  /* RF_MARK_* */
-	uint16_t serial;
+	_Alignas(64) struct rf_blk_req req; /* as told to the driver; tag 0: no answer expected */
+	uint8_t  state;    /* enum rf_table_state */
+	uint8_t  mark;     /* RF_MARK_* */
 	uint16_t attempts; /* times it was reissued */
-	uint32_t length;   /* bytes */
-	uint32_t reserved;
-	uint64_t offset; /* bytes on the disk */
-	uint64_t arena;  /* byte offset of the payload */
-	uint64_t seq;    /* order of submission */
-	uint64_t io;     /* the export's rf_io: means something in that process only */
+	uint32_t next_tag;
+	uint64_t seq; /* order of submission */
+	uint64_t io;  /* the export's rf_io: means something in that process only */
 };
 _Static_assert(sizeof(struct rf_table_entry) == 64, "one entry is one cache line");
 

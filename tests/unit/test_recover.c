@@ -158,7 +158,7 @@ static void successors_that_never_ran_do_not_count(void **state)
 	rig_quiesced(&t->rig, 0);
 	served_up(t);
 	struct rf_blk_req req = see(t);
-	assert_int_equal(t->s->entry[req.tag & 0xffff].attempts, 1);
+	assert_int_equal(t->s->entry[RF_TAG_INDEX(req.tag)].attempts, 1);
 	ram_answer(&t->ram, &req, 0);
 	assert_int_equal(rf_service_poll(t->s), 1);
 	assert_int_equal(a.status, 0);
