@@ -85,6 +85,8 @@ struct rf_control_ops {
 	int (*identify)(struct rf_device *);
 	/* After a quiesce: device enabled, queues of this half created. */
 	int (*enable)(struct rf_device *, unsigned half);
+	/* Before the soft reset: what the device may be told while it still listens. */
+	void (*quiet)(struct rf_device *);
 	/* Orderly end: caches written back. */
 	void (*shutdown)(struct rf_device *);
 	/* Is there still a device behind the registers? */

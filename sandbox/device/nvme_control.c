@@ -145,10 +145,10 @@ static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
 }
 
 /* One admin command, waited for. 0, the NVMe status (> 0), or -errno. */
-static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
+static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0, uint64_t ns)
 {
 	struct nvme_sqe *slot = asq(d) + nvme.sq_tail;
-	uint64_t deadline = now_ns() + 5000000000ull;
+	uint64_t deadline = now_ns() + ns;
 	unsigned wait = 2000;
 	uint32_t first, ignored;
 	int status;
@@ -170,6 +170,11 @@ static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
 	}
 	poison(slot);
 	return status;
+}
+
+static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
+{
+	return admin_within(d, cmd, dw0, 5000000000ull);
 }
 
 static int failed(struct rf_device *d, const char *what, int status)
@@ -224,6 +229,23 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 	if ((status = admin(d, &cmd, NULL)))
 		return failed(d, "set number of queues", status);
 	return create_queues(d, half);
+}
+
+/*
+ * The queues of a dead driver are deleted before the controller is disabled (5.7, 5.6):
+ * there are controllers, QEMU's among them, that mishandle a disable with commands in
+ * flight. What matters is still the reset, so a controller that does not answer in
+ * time gets that at once.
+ */
+static void nvme_quiet(struct rf_device *d)
+{
+	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID };
+	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = QID };
+
+	if (!nvme_present(d) || (reg32(NVME_REG_CSTS) & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY)
+		return;
+	if (!admin_within(d, &sq, NULL, 100000000u))
+		(void)admin_within(d, &cq, NULL, 100000000u);
 }
 
 static int check_controller(struct rf_device *d)
@@ -330,6 +352,7 @@ static void nvme_shutdown(struct rf_device *d)
 const struct rf_control_ops rf_control_nvme = {
 	.identify = nvme_identify,
 	.enable = nvme_enable,
+	.quiet = nvme_quiet,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,
 };

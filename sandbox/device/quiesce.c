@@ -68,6 +68,8 @@ int device_quiesce(struct rf_device *d)
 		return RF_RESET_NONE;
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
+	if (d->control && d->control->quiet)
+		d->control->quiet(d);
 	if (!(err = soft_reset(d)) && !(err = config_wait_idle(d)))
 		return RF_RESET_SOFT;
 	rf_log("%s: soft reset: %s; resetting the function", d->cfg.pci, strerror(-err));
