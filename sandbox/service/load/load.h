@@ -52,15 +52,15 @@ struct load {
 	uint64_t           blocks;  /* in the span */
 	uint64_t           random, next;
 	uint64_t           left;    /* of this round, not yet submitted */
-	uint64_t           flying;
 	uint32_t           serial;
+	bool               plain;   /* nothing to verify, one kind of request */
 	bool               sweep;   /* the last check: reads what was written, once */
 	uint32_t          *written; /* verify: serial by block, 0: unknown content */
 	unsigned char     *busy;    /* verify: a request is under way on this block */
 	struct load_slot  *idle[LOAD_QD_MAX];
 	uint32_t           idle_count;
 
-	uint64_t done, bytes, errors, mismatches, verified, empty_polls, sleeps;
+	uint64_t errors, mismatches, verified, empty_polls, sleeps;
 	struct load_slot slots[LOAD_QD_MAX];
 };
 
@@ -75,6 +75,10 @@ bool load_pattern_check(const void *at, uint32_t bytes, uint64_t seed, uint64_t 
 
 /* Submits as much as is allowed. */
 void load_feed(struct load *);
+static inline bool load_busy(const struct load *l)
+{
+	return l->idle_count < l->args.qd;
+}
 /* Buffers and tables, once the disk is known. 0, or -errno after one line. */
 int  load_prepare(struct load *);
 

@@ -107,7 +107,7 @@ static void run(struct load *l, int epoll)
 {
 	load_feed(l);
 	rf_service_flush(l->service);
-	while (l->flying) {
+	while (load_busy(l)) {
 		if (!rf_service_poll(l->service))
 			idle(l, epoll);
 		load_feed(l);
@@ -135,7 +135,7 @@ static void report(struct load *l, uint32_t round, uint64_t requests, uint64_t e
 static void rounds(struct load *l, int epoll)
 {
 	for (uint32_t round = 1; round <= l->args.rounds; round++) {
-		l->done = l->errors = l->mismatches = l->verified = 0;
+		l->errors = l->mismatches = l->verified = 0;
 		l->empty_polls = l->sleeps = 0;
 		l->left = l->args.requests;
 		uint64_t begin = now_ns();
@@ -144,14 +144,14 @@ static void rounds(struct load *l, int epoll)
 		run(l, epoll);
 		if (l->args.marks)
 			rf_mark_end();
-		uint64_t elapsed = now_ns() - begin, requests = l->done;
+		uint64_t elapsed = now_ns() - begin;
 		if (l->args.verify && round == l->args.rounds) {
 			l->sweep = true;
 			l->next = 0;
 			run(l, epoll);
 		}
 		rf_service_tick(l->service);
-		report(l, round, requests, elapsed);
+		report(l, round, l->args.requests, elapsed);
 	}
 }
 
