@@ -81,6 +81,7 @@ struct rf_service {
 	struct rf_export_config  config;
 	struct rf_blk_info       info;
 	bool                     info_known;
+	bool                     arena_ours; /* no driver of a predecessor's writes to it */
 	unsigned char           *data;
 	unsigned char           *rings;
 	struct rf_table         *table;

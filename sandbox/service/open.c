@@ -69,9 +69,14 @@ static void table_open(struct rf_service *s)
 	struct rf_table_head *head = &s->table->head;
 	uint32_t found = 0;
 
-	if (head->magic == want.magic && head->version == want.version)
+	if (head->magic == want.magic && head->version == want.version) {
+		want.unflushed = head->unflushed;
+		want.untold = head->untold;
+		s->acked = head->unflushed != 0;
+		s->flush_fails = head->untold != 0;
 		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 			found += s->table->entry[i].state != RF_ENTRY_FREE;
+	}
 	if (found)
 		rf_log("a predecessor died with %u requests unanswered; their clients will send "
 		       "them again", found);
@@ -147,7 +152,7 @@ const struct rf_export_config *rf_service_config(const struct rf_service *s)
 
 const struct rf_blk_info *rf_service_info(const struct rf_service *s)
 {
-	return s->info_known ? &s->info : NULL;
+	return s->info_known && s->arena_ours ? &s->info : NULL;
 }
 
 bool rf_service_up(const struct rf_service *s)

@@ -230,8 +230,10 @@ static void cache_lost(struct rf_service *s)
 		s->entry[i].mark |= RF_MARK_LOST;
 		covered |= s->covers[i] == s->acked;
 	}
-	s->flush_fails = !covered;
+	s->flush_fails |= !covered;
 	s->flushed = s->acked;
+	s->table->head.unflushed = 0;
+	s->table->head.untold = 1;
 	s->losses++;
 	rf_log("the device may have lost its write cache: the next flush fails");
 }
@@ -240,6 +242,7 @@ static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (s->state == RF_DRIVER_UP || msg->value > 1)
 		return -EPROTO;
+	s->arena_ours = true;
 	fail_poisoned(s);
 	if (msg->value)
 		cache_lost(s);
@@ -256,7 +259,7 @@ static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
 	}
 	if (msg->generation != s->generation || msg->half != s->half)
 		return -EPROTO;
-	s->was_up = true;
+	s->was_up = s->arena_ours = true;
 	if (s->state == RF_DRIVER_LIED) /* before it was announced */
 		return 0;
 	s->state = RF_DRIVER_UP;
@@ -274,6 +277,7 @@ static void on_gone(struct rf_service *s)
 	uint64_t waiting;
 
 	s->state = RF_DRIVER_GONE;
+	s->arena_ours = true; /* nothing read into it is shown to anybody any more */
 	s->gate |= RF_GATE_DRIVER;
 	memset(s->limit, 0, sizeof(s->limit)); /* every submission is looked at, and refused */
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)

@@ -110,10 +110,13 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 	uint32_t index = (uint32_t)(e - s->entry);
 
 	if (e->req.op == RF_BLK_FLUSH) {
-		if (e->mark & RF_MARK_LOST)
+		if (e->mark & RF_MARK_LOST) {
+			s->table->head.untold = s->flush_fails;
 			return status ? status : -EIO;
+		}
 		if (!status && s->covers[index] > s->flushed)
 			s->flushed = s->covers[index];
+		s->table->head.unflushed = s->acked != s->flushed;
 		return status;
 	}
 	rf_hold_remove(&s->hold, index);
@@ -121,8 +124,10 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->gate |= RF_GATE_QUEUE;
 	if (!s->hold.writers)
 		s->gate &= ~RF_GATE_WRITES;
-	if (!status && !(e->req.flags & RF_BLK_FUA))
+	if (!status && !(e->req.flags & RF_BLK_FUA)) {
 		s->acked++;
+		s->table->head.unflushed = 1;
+	}
 	if (e->req.op == RF_BLK_WRITE)
 		s->count.bytes_written += e->req.length;
 	return status;

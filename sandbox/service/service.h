@@ -42,7 +42,8 @@ struct rf_io {
 int rf_service_open(struct rf_service **out);
 const struct rf_export_config *rf_service_config(const struct rf_service *);
 
-/* The disk, or NULL until the device process has said. */
+/* The disk, or NULL as long as the device process has not said, or the arena may still
+ * be written by what a dead export had asked for. */
 const struct rf_blk_info *rf_service_info(const struct rf_service *);
 bool rf_service_gone(const struct rf_service *);
 /* Does a driver run, so that looking again at once may find an answer? */

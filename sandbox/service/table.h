@@ -15,7 +15,8 @@
  * counts them, says so and forgets them. None may be reissued: the payload of a write
  * was never acknowledged, its client's connection died with the export, and a client
  * that connects again sends again what it had no answer for. Reissuing a write later
- * than that could put old data over new.
+ * than that could put old data over new. What was acknowledged is not forgotten: the head
+ * says whether a write cache that is lost now would still have to be reported.
  */
 #ifndef RF_TABLE_H
 #define RF_TABLE_H
@@ -60,6 +61,8 @@ struct rf_table_head {
 	uint32_t depth; /* RF_BLK_DEPTH */
 	uint32_t entry_bytes;
 	uint32_t generation;
+	uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
+	uint32_t untold;    /* such a write was lost, and no flush has said so yet */
 };
 
 struct rf_table {

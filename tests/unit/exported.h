@@ -112,8 +112,14 @@ static inline void *exported_thread(void *arg)
 {
 	struct exported *e = arg;
 
-	rig_first_up(&e->rig);
-	ram_attach(&e->ram, &e->rig);
+	if (!e->rig.generation) {
+		rig_first_up(&e->rig);
+		ram_attach(&e->ram, &e->rig);
+	} else {
+		/* A new export: told of the disk, then of a death, so that it starts clean. */
+		rig_send(&e->rig, RF_SVC_INFO, 0);
+		e->die_now = 1;
+	}
 	while (exported_live(e)) {
 		struct rf_svc_msg msg;
 
@@ -180,6 +186,21 @@ static inline void exported_serve(struct exported *e, const char *program)
 {
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]);
 	e->rig.fd[RF_EXPORT_FD_LISTEN] = exported_listen(e->socket);
+	exported_start(e, program);
+}
+
+/* Kills the export and starts another in its place, as the supervisor does. */
+static inline void exported_replace(struct exported *e, const char *program)
+{
+	int status;
+
+	rig_must(!kill(e->pid, SIGKILL) && waitpid(e->pid, &status, 0) == e->pid, "kill");
+	e->stop = 1;
+	pthread_join(e->thread, NULL);
+	e->stop = 0;
+	close(e->rig.control);
+	close(e->rig.fd[RF_EXPORT_FD_CONTROL]);
+	rig_connect(&e->rig);
 	exported_start(e, program);
 }
 

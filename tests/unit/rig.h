@@ -63,19 +63,25 @@ static inline void *rig_memfd(int *fd, size_t bytes)
 	return at;
 }
 
-static inline void rig_open(struct rig *r, uint64_t arena_bytes)
+/* The socket between device process and export. */
+static inline void rig_connect(struct rig *r)
 {
 	int pair[2];
 
+	rig_must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
+	r->control = rig_park(pair[0]);
+	r->fd[RF_EXPORT_FD_CONTROL] = rig_park(pair[1]);
+}
+
+static inline void rig_open(struct rig *r, uint64_t arena_bytes)
+{
 	memset(r, 0, sizeof(*r));
 	r->config = rig_memfd(&r->fd[RF_EXPORT_FD_CONFIG], 4096);
 	r->data = rig_memfd(&r->fd[RF_EXPORT_FD_DATA], arena_bytes);
 	r->rings = rig_memfd(&r->fd[RF_EXPORT_FD_RINGS], 2 * RF_BLK_CHAN_BYTES);
 	munmap(rig_memfd(&r->fd[RF_EXPORT_FD_TABLE], 4096), 4096);
 	r->stats = rig_memfd(&r->fd[RF_EXPORT_FD_STATS], RF_STATS_BYTES);
-	rig_must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
-	r->control = rig_park(pair[0]);
-	r->fd[RF_EXPORT_FD_CONTROL] = rig_park(pair[1]);
+	rig_connect(r);
 	for (int i = RF_EXPORT_FD_KICK; i <= RF_EXPORT_FD_WAKE1; i++)
 		r->fd[i] = rig_park(eventfd(0, EFD_CLOEXEC));
 	r->fd[RF_EXPORT_FD_LISTEN] = rig_park(open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -93,14 +93,19 @@ static inline struct served *served_new(uint32_t flags)
 	return t;
 }
 
+static inline void service_free(struct rf_service *s)
+{
+	munmap(s->data, ARENA);
+	munmap(s->rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(s->table, RF_TABLE_USED);
+	munmap(s->stats, RF_STATS_DEVICE);
+	rf_arena_close(&s->arena);
+	free(s);
+}
+
 static inline void served_free(struct served *t)
 {
-	munmap(t->s->data, ARENA);
-	munmap(t->s->rings, 2 * RF_BLK_CHAN_BYTES);
-	munmap(t->s->table, RF_TABLE_USED);
-	munmap(t->s->stats, RF_STATS_DEVICE);
-	rf_arena_close(&t->s->arena);
-	free(t->s);
+	service_free(t->s);
 	rig_close(&t->rig);
 	free(t);
 }

@@ -185,6 +185,35 @@ static void clients_wait_while_no_driver_runs(void **state)
 	assert_quiet_end(&e);
 }
 
+/* Killed with requests in flight: the next one serves what was acknowledged, whoever
+ * waited in the backlog meanwhile. */
+static void a_killed_export_is_replaced(void **state)
+{
+	static struct exported e;
+
+	(void)state;
+	exported_init(&e, 8 << 20);
+	exported_serve(&e, NBD);
+	assert_int_equal(shell(&e, "qemu-io -f raw -c 'write -P 0x21 0 8M' " URI, e.socket), 0);
+	for (int round = 0; round < 5; round++) {
+		uint32_t taken = e.taken;
+
+		e.hold = 1;
+		assert_int_equal(shell(&e, "(qemu-io -f raw -r -c 'read 0 1M' " URI " >cut 2>&1; "
+				       "echo done >>cut) &", e.socket), 0);
+		while (e.taken == taken)
+			usleep(1000);
+		exported_replace(&e, NBD);
+		e.hold = 0;
+		assert_int_equal(shell(&e, "qemu-io -f raw -c 'read -P 0x21 0 8M' " URI " >all && "
+				       "! grep -iE 'fail|error' all && "
+				       "until grep -q done cut; do sleep 0.05; done", e.socket), 0);
+	}
+	assert_int_equal(shell(&e, "test $(grep -c 'a predecessor died with' log) = 5"), 0);
+	assert_int_equal(e.rig.stats->violations, 0);
+	assert_int_equal(exported_end(&e), 0);
+}
+
 static void a_bad_sector_is_an_error_to_the_client_and_to_nobody_else(void **state)
 {
 	static struct exported e;
@@ -311,6 +340,7 @@ int main(void)
 		cmocka_unit_test(qemu_img_converts_and_compares_over_deaths),
 		cmocka_unit_test(fio_verifies_over_many_deaths),
 		cmocka_unit_test(clients_wait_while_no_driver_runs),
+		cmocka_unit_test(a_killed_export_is_replaced),
 		cmocka_unit_test(a_bad_sector_is_an_error_to_the_client_and_to_nobody_else),
 		cmocka_unit_test(load_verifies_over_many_deaths),
 		cmocka_unit_test(load_sees_lost_writes_without_reissue),
