@@ -6,6 +6,7 @@
  * Room:   sandbox/device. Started with the fds of enum rf_device_fd and nothing else.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -97,7 +98,7 @@ static void on_supervisor(struct rf_device *d)
 		return;
 	}
 	if (msg.type == RF_DEV_EXPORT && count == 1 &&
-	    dup3(fds[0], RF_DEVICE_FD_SERVICE, 0) == RF_DEVICE_FD_SERVICE)
+	    dup3(fds[0], RF_DEVICE_FD_SERVICE, O_CLOEXEC) == RF_DEVICE_FD_SERVICE)
 		generation_export(d);
 	else if (msg.type == RF_DEV_GIVE_UP)
 		generation_gone(d, 0);
