@@ -21,8 +21,6 @@
 struct rf_bar {
 	uint64_t bytes, offset; /* of the VFIO region; bytes 0: not there */
 	bool     mappable;
-	void    *map;           /* what this process has mapped, at map_offset */
-	uint64_t map_offset, map_bytes;
 };
 
 struct rf_irq {

@@ -270,6 +270,14 @@ static int check_controller(struct rf_device *d)
 	d->doorbell_bytes = ((nvme_cq_doorbell(QID, nvme.dstrd) + 4 + RF_PAGE - 1) & ~(RF_PAGE - 1)) -
 			    d->doorbell_page;
 	d->queue.regs = sq_db - d->doorbell_page;
+	/* CAP.DSTRD is the device's word: it must neither lead us out of the one page of
+	 * doorbells mapped here nor hand the driver the MSI-X table. */
+	if (nvme_cq_doorbell(0, nvme.dstrd) + 4 > NVME_REG_DBS + RF_PAGE ||
+	    !vfio_window_ok(d, d->doorbell_bar, d->doorbell_page, d->doorbell_bytes)) {
+		rf_log("%s: doorbells of stride 2^%u bytes cannot be given to a driver", d->cfg.pci,
+		       2 + nvme.dstrd);
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -186,9 +186,6 @@ void *vfio_map_bar(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t 
 		rf_log("%s: cannot map BAR %u: %s", d->cfg.pci, bar, strerror(errno));
 		return NULL;
 	}
-	d->bar[bar].map = p;
-	d->bar[bar].map_offset = offset;
-	d->bar[bar].map_bytes = bytes;
 	return p;
 }
 
