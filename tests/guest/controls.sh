@@ -7,27 +7,14 @@
 . /tests/guest/serving.inc
 ulimit -l unlimited
 disk=$(nvme_address rf0)
-serve() { # MORE LINES
-	cat >/tmp/rf.conf <<CONF
-device disk0
-  policy nvme
-  pci $disk
-  export nbd /tmp/disk0.sock
-$1
-CONF
-	/build/bin/ringfence run /tmp/rf.conf 2>/tmp/rf.log &
-	server=$!
-	wait_for 60 up
-}
-up() { /build/bin/ringfence status --json 2>/dev/null | grep -q '"state":"running","code":0.*"generation":[1-9]'; }
-stop() { /build/bin/ringfence stop >/dev/null; wait $server; }
+config
 verifier() { # MORE ARGUMENTS
-	timeout 90 fio --name=v --ioengine=nbd --uri='nbd+unix:///?socket=/tmp/disk0.sock' --bs=4k --size=8m \
+	timeout 90 fio --name=v --ioengine=nbd --uri="$uri" --bs=4k --size=8m \
 		--iodepth=32 --verify=crc32c --verify_fatal=1 --randseed=7 "$@" >/tmp/fio.log 2>&1
 }
 fails() { ! "$@"; }
 
-serve ""
+serve
 expect controls/undamaged "fio sees an error" verifier --rw=write --do_verify=1
 stop
 # Given back, the disk may have another number.
@@ -35,10 +22,11 @@ has_block() { [ -b "$(nvme_block rf0)" ]; }
 wait_for 30 has_block
 expect controls/damage-done "cannot write to the disk" dd if=/dev/urandom of="$(nvme_block rf0)" bs=4k seek=100 \
 	count=1 oflag=direct conv=notrunc,fsync
-serve ""
+serve
 expect controls/damaged-block "a damaged block was not noticed" fails verifier --rw=read
 stop
-serve "  unsafe-no-reissue yes"
+config "unsafe-no-reissue yes"
+serve
 /build/tests/killer disk0 20 3 8 50 /tmp/stop >/dev/null 2>&1 &
 killer=$!
 lost=0
