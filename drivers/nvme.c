@@ -21,6 +21,7 @@ struct nvme_queue {
 	struct nvme_sqe       *sq;
 	const struct nvme_cqe *cq;
 	uint32_t *sq_doorbell, *cq_doorbell;
+	struct rf_doorbell bell;
 	uint32_t  sq_mask, sq_tail, sq_rung; /* rung: what the doorbell last said */
 	uint32_t  cq_entries, cq_head, cq_phase;
 	uint32_t  block_shift;
@@ -55,6 +56,7 @@ static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue
 	q->lists_iova = b->mem_iova + lists;
 	q->sq_doorbell = (uint32_t *)(uintptr_t)b->regs;
 	q->cq_doorbell = (uint32_t *)(uintptr_t)(b->regs + b->param[NVME_PARAM_CQ_DISTANCE]);
+	q->bell = rf_doorbell(boot, queue);
 	q->sq_mask = sq_entries - 1;
 	q->cq_entries = cq_entries;
 	q->cq_phase = 1; /* Base 3.3.3.2: memory is zeroed, the first pass posts ones */
@@ -194,6 +196,7 @@ static inline void nvme_commit(void *dev)
 		return;
 	q->sq_rung = q->sq_tail;
 	rf_mmio_write32(q->sq_doorbell, q->sq_tail);
+	rf_doorbell_kick(&q->bell, RF_ASLEEP);
 }
 
 /* ---- completing --------------------------------------------------------------- */
@@ -264,6 +267,7 @@ static inline void nvme_done(void *dev)
 	struct nvme_queue *q = dev;
 
 	rf_mmio_write32(q->cq_doorbell, q->cq_head);
+	rf_doorbell_kick(&q->bell, RF_ASLEEP_BLOCKED);
 }
 
 static const struct rf_blk_driver nvme_driver = {

@@ -16,17 +16,24 @@
 #include "block.h"
 
 #define RF_BOOT_MAGIC   0x746f6f6265636672ull
-#define RF_BOOT_VERSION 1u
+#define RF_BOOT_VERSION 2u
 #define RF_MAX_QUEUES   8u
 #define RF_PAGE         4096u
 
 /* The whole fd table of a driver. Each is an eventfd, named in the policy. */
 #define RF_FD_WAKE   0 /* read: interrupts of the device and kicks of the service */
 #define RF_FD_KICK   1 /* write 1: wakes the service */
-#define RF_FD_UNMASK 2 /* write 1: re-arms INTx; only in the INTx variant */
+#define RF_FD_DEVICE 2 /* write 1: re-arms INTx, or wakes a software device; only with one
+                          of the flags below */
 
 /* rf_boot.flags */
-#define RF_BOOT_INTX 0x1u /* level interrupt: write RF_FD_UNMASK before each sleep */
+#define RF_BOOT_INTX     0x1u /* level interrupt: write RF_FD_DEVICE before each sleep */
+#define RF_BOOT_DOORBELL 0x2u /* a doorbell is memory: after ringing it, write RF_FD_DEVICE if
+                                 the queue's `asleep` says so */
+
+/* Bits of the word at rf_boot_queue.asleep, set by the device before it sleeps. */
+#define RF_ASLEEP        0x1u /* wake it when requests were submitted */
+#define RF_ASLEEP_BLOCKED 0x2u /* wake it when completions were taken, too: it waits for room */
 
 /* One queue of the device and the channel that feeds it. Addresses are the
  * driver's own virtual ones unless the name says iova. */
@@ -36,6 +43,8 @@ struct rf_boot_queue {
 	uint64_t mem_iova;  /* the same bytes as the device addresses them */
 	uint64_t mem_bytes;
 	uint64_t regs;      /* first register of this queue's window (NVMe: SQ tail doorbell) */
+	uint64_t asleep;    /* uint32_t, RF_ASLEEP*; 0: there is none, so wake the device after
+	                       each submission */
 	uint64_t param[4];  /* meaning by driver, see drivers/hw/ */
 };
 

@@ -50,7 +50,7 @@ struct rf_reg_window {
 struct rf_device_config {
 	char     name[RF_NAME];
 	char     pci[RF_NAME]; /* dddd:bb:dd.f */
-	char     filter[32];   /* system call list of the driver; with INTx it is driver-intx */
+	char     filter[32];   /* system call list of the driver; driver-device where it has RF_FD_DEVICE */
 	uint32_t backend;      /* enum rf_backend */
 	uint32_t control;      /* enum rf_control */
 	uint32_t flags;        /* RF_DEVICE_* */
@@ -85,7 +85,7 @@ enum rf_device_fd {
 	RF_DEVICE_FD_STATS,          /* memfd: struct rf_stats_device at RF_STATS_DEVICE */
 	RF_DEVICE_FD_WAKE0,          /* eventfd of the driver in half 0 */
 	RF_DEVICE_FD_WAKE1,
-	RF_DEVICE_FD_UNMASK,         /* eventfd: re-arms INTx */
+	RF_DEVICE_FD_DEVICE,         /* eventfd: the driver's RF_FD_DEVICE */
 	RF_DEVICE_FDS
 };
 
@@ -110,11 +110,17 @@ enum rf_dev_type {
 #define RF_DEV_STALLED  0x100u
 #define RF_DEV_HANDOVER 0x200u /* its export died, and requests with it */
 
+enum rf_want_fd {
+	RF_WANT_NO_FD,
+	RF_WANT_OUR_FD,   /* the supervisor's eventfd, which is RF_DEVICE_FD_DEVICE here */
+	RF_WANT_LAST_FD,  /* the last fd of this message: an eventfd of the device server's */
+};
+
 struct rf_dev_msg {
 	uint32_t type;
 	uint32_t generation;
 	uint32_t value;
-	uint32_t unmask; /* WANT: 1 if the driver needs RF_FD_UNMASK */
+	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
 	struct rf_blk_info info;
 };
 

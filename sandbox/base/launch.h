@@ -8,7 +8,7 @@
  *         every count and range, because a mistake here opens the fence.
  *
  * The launcher starts with exactly these fds; all but 0, 1 (and 2 with
- * RF_LAUNCH_UNMASK) are closed before the lock.
+ * RF_LAUNCH_DEVICE) are closed before the lock.
  */
 #ifndef RF_LAUNCH_H
 #define RF_LAUNCH_H
@@ -28,7 +28,7 @@
 #define RF_LAUNCH_MAX_FIXUPS  48u
 
 /* rf_launch.flags */
-#define RF_LAUNCH_UNMASK 0x1u /* keep fd 2 (INTx unmask eventfd) */
+#define RF_LAUNCH_DEVICE 0x1u /* keep fd 2, RF_FD_DEVICE */
 
 /* rf_launch_window.flags */
 #define RF_WINDOW_WRITE 0x1u

@@ -85,9 +85,12 @@ enum rf_vu_command {
  * "ringfence": { "doorbell_sleep": { "region": R, "asleep": OFFSET } }. OFFSET, a multiple
  * of 4, is that of a 32-bit word in region R, on the mappable page of the doorbells.
  * GET_REGION_IO_FDS of R then has one entry of type IOEVENTFD that covers this page.
- *   client: store doorbell; full fence; if the word is not 0, write 1 to the eventfd.
- *   server: store 1 to the word; full fence; look at every doorbell once more; sleep on
- *           the eventfd only if none changed; store 0.
+ *   client: store doorbell; full fence; read the word; if bit 0 is set after a submission,
+ *           or bit 1 after any doorbell, write 1 to the eventfd.
+ *   server: store 1 to the word (3 if it waits for room in a completion queue); full
+ *           fence; look at every doorbell once more; sleep on the eventfd only if none
+ *           changed; store 0.
+ * With bit 0 alone a client need not wake the server for completions it took.
  */
 struct rf_vu_version {
 	uint16_t major, minor;

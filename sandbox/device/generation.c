@@ -101,9 +101,9 @@ static void make_plan(struct rf_device *d, struct plan *p, uint32_t generation)
 	unsigned half = generation & 1;
 
 	*p = (struct plan){ .spec = { .magic = RF_LAUNCH_MAGIC, .version = RF_LAUNCH_VERSION,
-				      .flags = d->irq.intx ? RF_LAUNCH_UNMASK : 0,
+				      .flags = d->irq.intx ? RF_LAUNCH_DEVICE : 0,
 				      .generation = generation } };
-	strcpy(p->spec.filter, d->irq.intx ? "driver-intx" : d->cfg.filter);
+	strcpy(p->spec.filter, d->irq.intx ? "driver-device" : d->cfg.filter);
 	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
 	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
 				     half * d->cfg.queues * RF_BLK_CHAN_BYTES,
@@ -175,7 +175,7 @@ void generation_want(struct rf_device *d)
 {
 	uint32_t generation = d->down ? d->generation + 1 : d->next;
 	struct rf_slot *slot = &d->slot[generation & 1];
-	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation, .unmask = d->irq.intx };
+	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation, .device_fd = d->irq.intx };
 	struct plan plan;
 	int fds[1 + RF_LAUNCH_MAX_FDS];
 

@@ -76,7 +76,7 @@ int vfio_open_irq(struct rf_device *d)
 int vfio_irq_vector(struct rf_device *d, unsigned half)
 {
 	int32_t fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
-	int32_t unmask = RF_DEVICE_FD_UNMASK;
+	int32_t unmask = RF_DEVICE_FD_DEVICE;
 
 	if (d->irq.each_half)
 		return 1 + (int)half;

@@ -89,7 +89,7 @@ static void spec_read(struct rf_launch *spec)
 	if (wrong)
 		rf_quit(RF_LAUNCH_BAD_SPEC, "bad launch page: %s", wrong);
 	for (int fd = 0; fd < RF_LAUNCH_FD_WINDOW + (int)spec->fd_count; fd++) {
-		bool needed = fd != RF_FD_UNMASK || (spec->flags & RF_LAUNCH_UNMASK);
+		bool needed = fd != RF_FD_DEVICE || (spec->flags & RF_LAUNCH_DEVICE);
 
 		if (needed && fcntl(fd, F_GETFD) < 0)
 			rf_quit(RF_LAUNCH_BAD_SPEC, "fd %d is not there", fd);
@@ -175,7 +175,7 @@ static struct rf_gate_plan *plan_make(const struct rf_launch *spec, const struct
 
 	_Static_assert(sizeof(failed) <= RF_GATE_LINE, "the line fits");
 	plan_keep_all(plan, s, img);
-	plan->first_closed_fd = spec->flags & RF_LAUNCH_UNMASK ? RF_FD_UNMASK + 1 : RF_FD_UNMASK;
+	plan->first_closed_fd = spec->flags & RF_LAUNCH_DEVICE ? RF_FD_DEVICE + 1 : RF_FD_DEVICE;
 	plan->thread = s->thread;
 	plan->entry = s->image.at + img->entry;
 	plan->stack_top = top;

@@ -42,7 +42,7 @@ static const char *counts_check(const struct rf_launch *spec)
 {
 	if (spec->magic != RF_LAUNCH_MAGIC || spec->version != RF_LAUNCH_VERSION)
 		return "not a launch page of this version";
-	if (spec->flags & ~RF_LAUNCH_UNMASK)
+	if (spec->flags & ~RF_LAUNCH_DEVICE)
 		return "unknown flags";
 	if (!memchr(spec->filter, 0, sizeof(spec->filter)))
 		return "a system call list without an end to its name";

@@ -64,5 +64,24 @@ void rf_kick(void)
 
 void rf_unmask(void)
 {
-	rt_signal(RF_FD_UNMASK);
+	rt_signal(RF_FD_DEVICE);
+}
+
+/*
+ * The device says it sleeps before it looks at the doorbells for the last time: so a
+ * full fence lies between ringing and reading its word. Without a word every submission
+ * wakes it; completions taken need no waking then, because the next submission carries
+ * them along and a queue's slots never outnumber its completion entries.
+ */
+void rf_doorbell_look(const struct rf_doorbell *bell, uint32_t why)
+{
+	uint32_t word = RF_ASLEEP;
+
+	if (bell->asleep) {
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		word = __atomic_load_n(bell->asleep, __ATOMIC_RELAXED);
+	}
+	/* Who waits for room wants to hear of submissions as well. */
+	if (word & (why | RF_ASLEEP_BLOCKED))
+		rt_signal(RF_FD_DEVICE);
 }

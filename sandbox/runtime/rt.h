@@ -35,6 +35,31 @@ void rf_kick(void);
 /* Lets the device interrupt again: INTx only, where fd 2 is there. */
 void rf_unmask(void);
 
+/*
+ * Doorbells of a software device are memory it may not be looking at. Called after
+ * each one rung, with the boot record's flags and the queue's asleep word:
+ * rf_doorbell_kick(&bell, RF_ASLEEP) after submissions, RF_ASLEEP_BLOCKED after
+ * completions were taken. Where the device has real registers it costs one branch.
+ */
+struct rf_doorbell {
+	bool            kicks;
+	const uint32_t *asleep;
+};
+
+static inline struct rf_doorbell rf_doorbell(const struct rf_boot *boot, unsigned queue)
+{
+	return (struct rf_doorbell){ .kicks = boot->flags & RF_BOOT_DOORBELL,
+				     .asleep = (const uint32_t *)(uintptr_t)boot->queue[queue].asleep };
+}
+
+void rf_doorbell_look(const struct rf_doorbell *, uint32_t why);
+
+static inline void rf_doorbell_kick(const struct rf_doorbell *bell, uint32_t why)
+{
+	if (RF_UNLIKELY(bell->kicks))
+		rf_doorbell_look(bell, why);
+}
+
 /* Time stamp counter; boot->tsc_hz ticks a second. */
 static inline uint64_t rf_tsc(void)
 {

@@ -86,7 +86,7 @@ static int start_device(struct sup *s, struct dev *d)
 {
 	static const enum dev_fd list[] = {
 		FD_SUP_THEIRS, FD_SVC_DEVICE, FD_CONFIG, FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES,
-		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_UNMASK,
+		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_DEVICE,
 	};
 	struct rf_keep_spawn spawn = spawn_as(s, d, 0, "rf-device");
 	int fds[4 + RF_DEVICE_FDS] = { s->rf_device, s->null, s->null, 2 }, count = 4;
@@ -136,11 +136,12 @@ static void start_driver(struct sup *s, struct dev *d)
 	GIVE(s->launcher, -1);
 	GIVE(d->fd[FD_WAKE0 + half], RF_FD_WAKE);
 	GIVE(d->fd[FD_KICK], RF_FD_KICK);
-	GIVE(w->unmask ? d->fd[FD_UNMASK] : s->null, RF_FD_UNMASK);
+	int last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;
+	GIVE(last ? w->fds[w->count - 1] : w->device_fd ? d->fd[FD_DEVICE] : s->null, RF_FD_DEVICE);
 	GIVE(w->fds[0], RF_LAUNCH_FD_SPEC);
 	GIVE(d->fd[FD_IMAGE], RF_LAUNCH_FD_IMAGE);
 	GIVE(2, RF_LAUNCH_FD_LOG);
-	for (int i = 1; i < w->count; i++)
+	for (int i = 1; i < w->count - last; i++)
 		GIVE(w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
 #undef GIVE
 	d->generation_of[half] = w->generation;
@@ -217,7 +218,7 @@ static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *m
 
 	if (w->waiting || count < 1 || d->state == DEV_QUARANTINED)
 		return rf_close_all(fds, count);
-	*w = (struct wanted){ .waiting = true, .generation = msg->generation, .unmask = msg->unmask,
+	*w = (struct wanted){ .waiting = true, .generation = msg->generation, .device_fd = msg->device_fd,
 			      .due_ns = now_ns() + backoff(d), .count = count };
 	memcpy(w->fds, fds, sizeof(int) * (size_t)count);
 	dev_spawn_due(s, d);

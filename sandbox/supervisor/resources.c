@@ -26,7 +26,7 @@ static const char *const fd_names[DEV_FDS] = {
 	[FD_CONTAINER] = "container", [FD_GROUP] = "group", [FD_DATA] = "data",
 	[FD_QUEUES] = "queues", [FD_ADMIN] = "admin", [FD_RINGS] = "rings", [FD_BOOT] = "boot",
 	[FD_STATS] = "stats", [FD_TABLE] = "table", [FD_WAKE0] = "wake0", [FD_WAKE1] = "wake1",
-	[FD_KICK] = "kick", [FD_UNMASK] = "unmask", [FD_IMAGE] = "image", [FD_LISTEN] = "listen",
+	[FD_KICK] = "kick", [FD_DEVICE] = "device", [FD_IMAGE] = "image", [FD_LISTEN] = "listen",
 	[FD_SUP_OURS] = "sup", [FD_SUP_THEIRS] = "sup-device", [FD_SVC_DEVICE] = "svc-device",
 	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config", [FD_EXPORT_CONFIG] = "export-config",
 };
@@ -248,7 +248,7 @@ static int open_memory(struct dev *d)
 			return fd;
 		d->fd[plain[i].fd] = fd;
 	}
-	for (int i = FD_WAKE0; i <= FD_UNMASK; i++)
+	for (int i = FD_WAKE0; i <= FD_DEVICE; i++)
 		if ((d->fd[i] = eventfd(0, EFD_CLOEXEC)) < 0)
 			return -errno;
 	/* The export polls its eventfd among others, so it must not block in read. */

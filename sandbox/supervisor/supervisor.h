@@ -31,7 +31,7 @@ enum dev_state {
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
 enum dev_fd {
 	FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES, FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_TABLE,
-	FD_WAKE0, FD_WAKE1, FD_KICK, FD_UNMASK, FD_IMAGE, FD_LISTEN,
+	FD_WAKE0, FD_WAKE1, FD_KICK, FD_DEVICE, FD_IMAGE, FD_LISTEN,
 	FD_SUP_OURS, FD_SUP_THEIRS, FD_SVC_DEVICE, FD_SVC_EXPORT, FD_CONFIG, FD_EXPORT_CONFIG,
 	DEV_FDS
 };
@@ -39,7 +39,7 @@ enum dev_fd {
 /* A driver the device process asked for and the restart budget may hold back. */
 struct wanted {
 	bool     waiting;
-	uint32_t generation, unmask;
+	uint32_t generation, device_fd;
 	uint64_t due_ns;
 	int      fds[RF_PACKET_FDS], count;
 };

@@ -237,8 +237,8 @@ static void intx_variant_keeps_one_more_fd(void **state)
 
 	(void)state;
 	launching_init(&l, PROBE);
-	l.spec.flags = RF_LAUNCH_UNMASK;
-	strcpy(l.spec.filter, "driver-intx");
+	l.spec.flags = RF_LAUNCH_DEVICE;
+	strcpy(l.spec.filter, "driver-device");
 	probe_run(&l);
 	fds_check(l.pid, 3);
 	launching_end(&l);

@@ -192,11 +192,11 @@ static void driver_lists_give_these_verdicts(void **state)
 		{ "driver-irq", SYS_write, 0xffffffffffffffffull, KILL },
 		{ "driver-irq", SYS_exit_group, 0, ALLOW },
 		{ "driver-irq", SYS_exit_group, 84, ALLOW },
-		{ "driver-intx", SYS_read, 0, ALLOW },
-		{ "driver-intx", SYS_read, 2, KILL },
-		{ "driver-intx", SYS_write, 1, ALLOW },
-		{ "driver-intx", SYS_write, 2, ALLOW },
-		{ "driver-intx", SYS_write, 3, KILL },
+		{ "driver-device", SYS_read, 0, ALLOW },
+		{ "driver-device", SYS_read, 2, KILL },
+		{ "driver-device", SYS_write, 1, ALLOW },
+		{ "driver-device", SYS_write, 2, ALLOW },
+		{ "driver-device", SYS_write, 3, KILL },
 	};
 
 	(void)state;
