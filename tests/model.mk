@@ -1,0 +1,11 @@
+# The ring and recovery, as models a checker walks through state by state.
+
+$(B)/.deps-model: images/deps.mk | $(DEPS)
+	@images/install-deps spin
+	@mkdir -p $(@D)
+	@touch $@
+
+##@ Prove
+.PHONY: model
+model: | $(B)/.deps-model ## ring, sleep and recovery against any peer: every state, by SPIN (seconds)
+	tests/model/run
