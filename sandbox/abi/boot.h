@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "net.h"
 
 #define RF_BOOT_MAGIC   0x746f6f6265636672ull
 #define RF_BOOT_VERSION 2u
@@ -38,7 +39,7 @@
 /* One queue of the device and the channel that feeds it. Addresses are the
  * driver's own virtual ones unless the name says iova. */
 struct rf_boot_queue {
-	uint64_t chan;      /* struct rf_blk_chan */
+	uint64_t chan;      /* struct rf_blk_chan or rf_net_chan */
 	uint64_t mem;       /* queue memory (descriptors), zeroed, driver-writable */
 	uint64_t mem_iova;  /* the same bytes as the device addresses them */
 	uint64_t mem_bytes;
@@ -67,7 +68,8 @@ struct rf_boot {
 	uint64_t config;      /* snapshot of config space, or 0 */
 	uint64_t config_bytes;
 
-	struct rf_blk_info   blk;
+	struct rf_blk_info   blk; /* of a block driver */
+	struct rf_net_info   net; /* of a net driver */
 	struct rf_boot_queue queue[RF_MAX_QUEUES];
 };
 _Static_assert(sizeof(struct rf_boot) <= RF_PAGE, "the boot record is one page");

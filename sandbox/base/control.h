@@ -15,12 +15,13 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "net.h"
 
 /* ---- device process <-> export ------------------------------------------ */
 
 enum rf_svc_type {
 	/* device -> export */
-	RF_SVC_INFO = 1,  /* info: the disk is known; sent once before the first UP */
+	RF_SVC_INFO = 1,  /* info or net: disk or interface is known; sent once before the first UP */
 	RF_SVC_DOWN,      /* generation: that driver is dead and reaped. Drain its ring,
 	                     prepare the successor's half (half) with what is in flight */
 	RF_SVC_UP,        /* generation, half: that driver runs (or is about to) */
@@ -40,6 +41,8 @@ enum rf_violation {
 	RF_LIE_TAG,        /* a response for no request, or one answered already */
 	RF_LIE_GENERATION, /* a response under another generation */
 	RF_LIE_STATUS,     /* a status no driver may give */
+	RF_LIE_BUFFER,     /* net: a buffer it does not have */
+	RF_LIE_FRAME,      /* net: a frame that cannot be */
 };
 
 struct rf_svc_msg {
@@ -47,7 +50,8 @@ struct rf_svc_msg {
 	uint32_t generation;
 	uint32_t half; /* 0 or 1: which half of rings and queue memory */
 	uint32_t value;
-	struct rf_blk_info info;
+	struct rf_blk_info info; /* block service */
+	struct rf_net_info net;  /* net service */
 };
 
 /* Size of the memfd the in-flight table lives in. */
@@ -60,8 +64,9 @@ enum rf_export_fd {
 	RF_EXPORT_FD_CONTROL = 3, /* SEQPACKET to the device process */
 	RF_EXPORT_FD_CONFIG,      /* memfd: struct rf_export_config */
 	RF_EXPORT_FD_DATA,        /* memfd: data arena */
-	RF_EXPORT_FD_RINGS,       /* memfd: 2 halves x queues x RF_BLK_CHAN_BYTES; channel of
-	                             (half, queue) at (half * queues + queue) * RF_BLK_CHAN_BYTES */
+	RF_EXPORT_FD_RINGS,       /* memfd: 2 halves x queues x channel bytes (RF_BLK_CHAN_BYTES or
+	                             RF_NET_CHAN_BYTES); channel of (half, queue) at
+	                             (half * queues + queue) * channel bytes */
 	RF_EXPORT_FD_TABLE,       /* memfd: the in-flight table */
 	RF_EXPORT_FD_STATS,       /* memfd: struct rf_stats_service */
 	RF_EXPORT_FD_KICK,        /* eventfd, read: a driver wakes us */

@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "net.h"
 
 #define RF_MAX_STEPS   16
 #define RF_MAX_WINDOWS 4
 #define RF_NAME        32
 
 enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO };
+enum rf_service_kind { RF_SERVICE_BLOCK, RF_SERVICE_NET };
 enum rf_control { RF_CONTROL_NONE, RF_CONTROL_NVME };
 
 /* Kinds of interrupt a policy accepts, in order of preference. */
@@ -53,6 +55,7 @@ struct rf_device_config {
 	char     filter[32];   /* system call list of the driver; driver-device where it has RF_FD_DEVICE */
 	uint32_t backend;      /* enum rf_backend */
 	uint32_t control;      /* enum rf_control */
+	uint32_t service;      /* enum rf_service_kind */
 	uint32_t flags;        /* RF_DEVICE_* */
 	uint32_t interrupts;   /* RF_IRQ_* accepted, 0: none */
 	uint32_t queues;
@@ -67,8 +70,15 @@ struct rf_device_config {
 	uint32_t config_bytes; /* 4096: driver gets the config space snapshot; 0: not */
 	struct rf_reset_step step[RF_MAX_STEPS];
 	struct rf_reg_window window[RF_MAX_WINDOWS];
-	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it */
+	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it, */
+	struct rf_net_info   net; /* or the interface */
 };
+
+/* Bytes of one queue's channel in one half. */
+static inline uint32_t rf_chan_bytes(uint32_t service)
+{
+	return service == RF_SERVICE_NET ? RF_NET_CHAN_BYTES : RF_BLK_CHAN_BYTES;
+}
 
 /* Fixed fd numbers of a device process. */
 enum rf_device_fd {
@@ -93,7 +103,7 @@ enum rf_device_fd {
 
 enum rf_dev_type {
 	/* device -> supervisor */
-	RF_DEV_READY = 1, /* info: found and initialised; start the export */
+	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
 	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
 	RF_DEV_KILL,      /* generation, value enum rf_violation or 0x100 (stall): kill it */
 	RF_DEV_DOWN,      /* generation: its driver died */
@@ -121,7 +131,8 @@ struct rf_dev_msg {
 	uint32_t generation;
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
-	struct rf_blk_info info;
+	struct rf_blk_info info; /* block service */
+	struct rf_net_info net;  /* net service */
 };
 
 /* Exit codes a script can tell apart: of `ringfence`, and of a device process. */

@@ -60,7 +60,8 @@ struct rf_device {
 	struct rf_stats_device *stats;
 
 	const struct rf_control_ops *control;
-	struct rf_blk_info info;
+	struct rf_blk_info info;    /* block service */
+	struct rf_net_info net;     /* net service */
 	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
 	uint32_t doorbell_bar;
 	uint64_t doorbell_page, doorbell_bytes; /* window of registers for the driver */
@@ -79,7 +80,7 @@ struct rf_device {
 
 /* The control half of one kind of device (design: privileged commands stay here). */
 struct rf_control_ops {
-	/* First bring-up: fills info, queue, doorbell_*. 0, or -errno after a line. */
+	/* First bring-up: fills info or net, queue, doorbell_*. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
 	/* After a quiesce: device enabled, queues of this half created. */
 	int (*enable)(struct rf_device *, unsigned half);

@@ -32,7 +32,7 @@ uint64_t now_ns(void)
 void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
 {
 	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
-				  .info = d->info };
+				  .info = d->info, .net = d->net };
 
 	(void)rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), NULL, 0);
 }
@@ -40,7 +40,7 @@ void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, ui
 void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsigned half, uint32_t value)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = generation, .half = half, .value = value,
-				  .info = d->info };
+				  .info = d->info, .net = d->net };
 
 	/* An export that died is replaced by the supervisor, which then says so. */
 	if (type == RF_SVC_INFO || d->export_knows)
@@ -106,8 +106,8 @@ static void make_plan(struct rf_device *d, struct plan *p, uint32_t generation)
 	strcpy(p->spec.filter, d->irq.intx ? "driver-device" : d->cfg.filter);
 	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
 	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
-				     half * d->cfg.queues * RF_BLK_CHAN_BYTES,
-				     d->cfg.queues * RF_BLK_CHAN_BYTES);
+				     half * d->cfg.queues * rf_chan_bytes(d->cfg.service),
+				     d->cfg.queues * rf_chan_bytes(d->cfg.service));
 	uint32_t queues = plan_window(p, RF_DEVICE_FD_QUEUES, RF_WINDOW_WRITE,
 				      half * d->cfg.queue_bytes, d->cfg.queue_bytes);
 	plan_fixup(p, rings, offsetof(struct rf_boot, queue[0].chan), 0);
@@ -148,6 +148,7 @@ static void write_boot(struct rf_device *d, uint32_t generation)
 	b->arena_iova = d->iova;
 	b->arena_bytes = d->cfg.arena_bytes;
 	b->blk = d->info;
+	b->net = d->net;
 	b->queue[0] = d->queue;
 	b->queue[0].regs = 0;
 	b->queue[0].mem_iova = d->queues_iova + half * d->cfg.queue_bytes;

@@ -73,6 +73,8 @@ static void open_device(struct rf_device *d)
 	if (d->control) {
 		if (d->control->identify(d))
 			_exit(RF_EXIT_DEVICE);
+	} else if (d->cfg.service == RF_SERVICE_NET) {
+		d->net = d->cfg.net;
 	} else {
 		d->info = d->cfg.blk;
 		d->info.max_transfer = 1u << 20;

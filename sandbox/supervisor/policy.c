@@ -2,6 +2,7 @@
 /* policy.c - reads policy/NAME.policy. See config.h, and policy/README.md for the keys.
  * Room: sandbox/supervisor, privileged. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,10 +52,11 @@ static int key_driver(struct rf_policy *p, struct rf_words *w)
 
 static int key_service(struct rf_policy *p, struct rf_words *w)
 {
-	static const char *const names[] = { "block", "(no other yet)", NULL };
+	static const char *const names[] = { "block", "net", NULL };
 	int n = one_of(w, 1, names);
 
-	(void)p;
+	if (n >= 0)
+		p->device.service = n ? RF_SERVICE_NET : RF_SERVICE_BLOCK;
 	return n < 0 ? n : 0;
 }
 
@@ -116,6 +118,49 @@ static int key_disk(struct rf_policy *p, struct rf_words *w)
 	if ((block != 512 && block != 4096) || p->device.blk.size % block)
 		return rf_words_error(w, "disk: block must be 512 or 4096 and divide the size");
 	p->device.blk.block_size = (uint32_t)block;
+	return 0;
+}
+
+static bool mac_address(const char *s, uint8_t *mac)
+{
+	unsigned b[6];
+	int used = 0;
+
+	if (strlen(s) != 17 || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4],
+				      &b[5], &used) != 6 || used != 17)
+		return false;
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return !(mac[0] & 1) && memcmp(mac, "\0\0\0\0\0", 6);
+}
+
+/* net MAC mtu N [FEATURE...]: an interface nobody else describes */
+static int key_net(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "tx-csum", "rx-csum", "tso4", "tso6", "vlan", "link", "sg",
+					     NULL };
+	struct rf_net_info *n = &p->device.net;
+	uint64_t mtu;
+
+	if (w->count < 4 || !mac_address(w->word[1], n->mac) || strcmp(w->word[2], "mtu"))
+		return rf_words_error(w, "write as 'net 02:00:00:00:00:01 mtu 1500', with the address of "
+				      "one station");
+	if (rf_parse_number(w->word[3], &mtu) || mtu < 68 || mtu > 16000)
+		return rf_words_error(w, "net: mtu must be from 68 to 16000");
+	n->mtu = (uint16_t)mtu;
+	n->features = 0;
+	for (int i = 4; i < w->count; i++) {
+		int bit = one_of(w, i, names);
+		if (bit < 0)
+			return bit;
+		n->features |= 1u << bit;
+	}
+	n->rx_buffer = 2048;
+	while (n->rx_buffer < mtu + 18)
+		n->rx_buffer *= 2;
+	n->rx_count = 512;
+	n->tx_max = n->features & (RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6) ? 65535 : (uint32_t)mtu + 18;
+	n->link = RF_NET_LINK_UP;
 	return 0;
 }
 
@@ -295,6 +340,7 @@ static const struct {
 	{ "driver", key_driver },       { "service", key_service },
 	{ "match", key_match },         { "backend", key_backend },
 	{ "control", key_control },     { "disk", key_disk },
+	{ "net", key_net },
 	{ "arena", key_arena },         { "queue-memory", key_queue_memory },
 	{ "queue-entries", key_queue_entries },
 	{ "interrupt", key_interrupt }, { "syscalls", key_syscalls },
@@ -322,6 +368,10 @@ static int complete(const char *file, struct rf_policy *p)
 			      : !p->device.queue_entries                 ? "queue-entries"
 			      : !p->deaths                               ? "restart"
 			      : p->device.control == RF_CONTROL_NONE &&
+						p->device.service == RF_SERVICE_NET &&
+						!p->device.net.mtu       ? "net"
+			      : p->device.control == RF_CONTROL_NONE &&
+						p->device.service == RF_SERVICE_BLOCK &&
 						!p->device.blk.size      ? "disk"
 			      : p->device.backend && !p->device.interrupts ? "interrupt"
 									 : NULL;

@@ -232,7 +232,7 @@ static int open_memory(struct dev *d)
 	const struct { enum dev_fd fd; uint64_t bytes; } plain[] = {
 		{ FD_QUEUES, 2 * c->queue_bytes },
 		{ FD_ADMIN, RF_ADMIN_BYTES },
-		{ FD_RINGS, 2ull * c->queues * RF_BLK_CHAN_BYTES },
+		{ FD_RINGS, 2ull * c->queues * rf_chan_bytes(c->service) },
 		{ FD_BOOT, 2 * RF_PAGE },
 		{ FD_STATS, RF_STATS_BYTES },
 		{ FD_TABLE, RF_TABLE_BYTES },
