@@ -22,7 +22,8 @@ static int read16(struct rf_device *d, uint32_t at, uint16_t *value)
 
 int config_snapshot(struct rf_device *d)
 {
-	ssize_t n = pread(d->vfio, d->config, sizeof(d->config), (off_t)d->config_offset);
+	/* Conventional PCI has 256 bytes, and VFIO refuses to read past them. */
+	ssize_t n = pread(d->vfio, d->config, d->config_size, (off_t)d->config_offset);
 
 	if (n < PCI_STD_HEADER_SIZEOF) {
 		rf_log("%s: cannot read its configuration space", d->cfg.pci);

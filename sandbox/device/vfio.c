@@ -91,8 +91,10 @@ static int find_regions(struct rf_device *d)
 						      sizeof(ask), &ask);
 		if (!r)
 			continue;
-		if (i == VFIO_PCI_CONFIG_REGION_INDEX)
+		if (i == VFIO_PCI_CONFIG_REGION_INDEX) {
 			d->config_offset = r->offset;
+			d->config_size = r->size < sizeof(d->config) ? (uint32_t)r->size : sizeof(d->config);
+		}
 		else if (i <= VFIO_PCI_BAR5_REGION_INDEX)
 			d->bar[i] = (struct rf_bar){ .bytes = r->size, .offset = r->offset,
 				.mappable = r->flags & VFIO_REGION_INFO_FLAG_MMAP };
