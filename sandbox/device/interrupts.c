@@ -48,6 +48,15 @@ static void wire_gone(struct rf_device *d)
 			       &d->gone_event, 1);
 }
 
+/* INTx is masked by VFIO at each interrupt; a write to this eventfd re-arms it, whoever
+ * drives the device. Wired once: a second time is EBUSY. */
+static int wire_unmask(struct rf_device *d)
+{
+	const int32_t fd = RF_DEVICE_FD_DEVICE;
+
+	return set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_UNMASK, 0, &fd, 1);
+}
+
 int vfio_open_irq(struct rf_device *d)
 {
 	static const uint32_t indexes[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
@@ -63,6 +72,8 @@ int vfio_open_irq(struct rf_device *d)
 					  .each_half = count >= 3, .intx = kind == 2 };
 		int err = d->irq.each_half ? set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds, 3)
 					   : vfio_irq_vector(d, 1);
+		if (!err && d->irq.intx)
+			err = wire_unmask(d);
 		if (err < 0) {
 			rf_log("%s: cannot wire its interrupts: %s", d->cfg.pci, strerror(-err));
 			return RF_EXIT_SYSTEM;
@@ -76,13 +87,7 @@ int vfio_open_irq(struct rf_device *d)
 int vfio_irq_vector(struct rf_device *d, unsigned half)
 {
 	int32_t fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
-	int32_t unmask = RF_DEVICE_FD_DEVICE;
 
-	if (d->irq.each_half)
-		return 1 + (int)half;
-	int err = set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, &fd, 1);
-	/* INTx is masked by VFIO at each interrupt; a write to this eventfd re-arms it. */
-	if (!err && d->irq.intx)
-		err = set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_UNMASK, 0, &unmask, 1);
-	return err;
+	return d->irq.each_half ? 1 + (int)half
+				: set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, &fd, 1);
 }

@@ -206,14 +206,20 @@ RF_BLK_INLINE bool rf_blk_idle(const struct rf_blk_driver *d, struct rf_blk_queu
 	return !d->pending(dev);
 }
 
-/* Sleeps unless something came in after the kick was asked for. */
+/*
+ * Sleeps unless something came in after the kick was asked for. INTx is re-armed before
+ * that last look, by when the driver has cleared all causes it saw: a cause that is new
+ * then interrupts at once.
+ */
 RF_BLK_INLINE void rf_blk_sleep(const struct rf_blk_driver *d, struct rf_blk_queue *q, char *dev,
-				size_t dev_bytes, unsigned queues)
+				size_t dev_bytes, unsigned queues, bool intx)
 {
 	bool idle = true;
 
 	for (unsigned i = 0; i < queues; i++)
 		rf_ring_arm(&q[i].req);
+	if (intx)
+		rf_unmask();
 	for (unsigned i = 0; i < queues; i++)
 		idle &= rf_blk_idle(d, &q[i], dev + i * dev_bytes);
 	if (idle)
@@ -228,6 +234,7 @@ RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const str
 	const unsigned queues = boot->queue_count;
 	const uint64_t budget = boot->tsc_hz || boot->spin_cycles == UINT64_MAX ?
 					boot->spin_cycles : 0;
+	const bool intx = boot->flags & RF_BOOT_INTX;
 	uint64_t idle_since = 0; /* 0: busy */
 
 	for (unsigned i = 0; i < queues; i++)
@@ -250,7 +257,7 @@ RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const str
 			}
 		}
 		/* The budget is renewed by work, not by a wake-up that brings none. */
-		rf_blk_sleep(d, q, dev, dev_bytes, queues);
+		rf_blk_sleep(d, q, dev, dev_bytes, queues, intx);
 	}
 }
 
