@@ -39,7 +39,7 @@ static void bell_write(uint32_t *at, uint32_t value)
 static jmp_buf exit_jump;
 static bool    exit_expected;
 static int     exit_code;
-static unsigned kicks, waits;
+static unsigned kicks, waits, unmasks;
 
 _Noreturn void rf_exit(int code)
 {
@@ -57,6 +57,12 @@ void rf_kick(void)
 void rf_wait(void)
 {
 	waits++;
+}
+
+void rf_unmask(void)
+{
+	assert_int_equal(unmasks, waits); /* before the sleep, not after it */
+	unmasks++;
 }
 
 /* Only a software device is woken, which this controller is not. */
@@ -436,10 +442,10 @@ static void full_queue_waits_for_the_device(void **state)
 		;
 	assert_int_equal(b.queue.free_count, 0);
 	waits = 0;
-	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1);
+	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1, false);
 	assert_int_equal(waits, 1);
 	controller_run(&b);
-	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1);
+	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1, false);
 	assert_int_equal(waits, 1); /* completions are there: no sleep */
 	for (int i = 0; i < 20; i++) {
 		bench_turn(&b);
@@ -468,12 +474,27 @@ static void service_is_kicked_only_when_asleep(void **state)
 	/* A request that comes after the driver asked for kicks keeps it awake. */
 	waits = 0;
 	request(&b, 1, RF_BLK_READ, 0, 0, 512, 0);
-	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1);
+	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1, false);
 	assert_int_equal(waits, 0);
 	bench_turn(&b);
-	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1);
+	rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1, false);
 	assert_int_equal(waits, 1);
 	assert_int_equal(atomic_load(&b.req.ring->asleep), 0);
+	bench_end(&b);
+}
+
+static void intx_is_re_armed_before_each_sleep(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, 512, 0);
+	waits = unmasks = 0;
+	for (unsigned i = 1; i <= 3; i++) {
+		rf_blk_sleep(&nvme_driver, &b.queue, (char *)&b.dev, sizeof(b.dev), 1, true);
+		assert_int_equal(waits, i);
+		assert_int_equal(unmasks, i);
+	}
 	bench_end(&b);
 }
 
@@ -564,6 +585,7 @@ int main(void)
 		cmocka_unit_test(batches_wrap_and_ring_once),
 		cmocka_unit_test(full_queue_waits_for_the_device),
 		cmocka_unit_test(service_is_kicked_only_when_asleep),
+		cmocka_unit_test(intx_is_re_armed_before_each_sleep),
 		cmocka_unit_test(heartbeat_counts_turns),
 		cmocka_unit_test(device_that_lies_ends_the_driver),
 		cmocka_unit_test(ring_that_lies_ends_the_driver),
