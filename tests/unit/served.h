@@ -25,7 +25,9 @@
 
 #include "rig.h"
 
+#ifndef ARENA
 #define ARENA (8u << 20)
+#endif
 
 /* A request of a test, and what came of it. */
 struct ask {

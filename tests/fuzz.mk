@@ -1,0 +1,24 @@
+# Coverage-guided fuzzing of everything the trusted side parses: tests/fuzz/fuzz_*.c are
+# libFuzzer harnesses under ASan and UBSan. Seeds lie in tests/fuzz/corpus/NAME; what a run
+# adds stays in $(B)/fuzz.
+
+ONLY ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(addprefix $(B)/fuzz/,$(ONLY))
+FUZZ_FLAGS = -g -O1 -std=gnu11 -D_GNU_SOURCE -DRF_VERSION='"fuzz"' -Wno-everything \
+             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+BUDGET ?= 30
+
+$(B)/.deps-fuzz: images/deps.mk | $(DEPS)
+	@images/install-deps clang libclang-rt-14-dev
+	@mkdir -p $(@D)
+	@touch $@
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters.h $(B)/gen/device/filters.h \
+		| $(B)/.deps-fuzz
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< -lcmocka
+-include $(wildcard $(B)/fuzz/*.d)
+
+##@ Prove
+.PHONY: fuzz
+fuzz: $(FUZZ) $(B)/drivers/null_blk ## fuzz every parser of the trusted side, BUDGET=30 seconds each, ONLY=fuzz_nbd for one
+	tests/fuzz/run $(BUDGET) $(FUZZ)

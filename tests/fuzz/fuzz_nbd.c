@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_nbd.c - the NBD server against a client that sends anything, in pieces of any size.
+ *
+ * Room:   tests/fuzz. Input: one byte of options (does it read its answers, does it vanish
+ *         early, does its handshake come for free), then what the client sends, cut into
+ *         pieces by length bytes.
+ * Judged: when the client is gone, nothing of it is left in the server.
+ */
+#include "tests/unit/served.h"
+
+/* Names that statics of several files share, now that they are one. */
+#undef skip
+#define refuse  nbd_refuse
+#define drain   nbd_drain
+#include "sandbox/service/nbd/conn.c"
+#include "sandbox/service/nbd/handshake.c"
+#include "sandbox/service/nbd/part.c"
+#include "sandbox/service/nbd/reply.c"
+#include "sandbox/service/nbd/request.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct served *t;
+static struct nbd_server srv;
+static unsigned char disk[1 << 20];
+
+static void open_server(void)
+{
+	t = served_new(0);
+	t->ram.disk = disk;
+	t->ram.size = sizeof(disk);
+	srv.service = t->s;
+	srv.info = rf_service_info(t->s);
+	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!srv.info || nbd_pools_open(&srv))
+		abort();
+}
+
+/* One turn of the server's loop, and of an honest driver behind it. */
+static void turn(struct nbd_conn *c)
+{
+	struct rf_blk_req req;
+
+	if (c->state != NBD_FREE && c->state != NBD_DEAD)
+		nbd_conn_event(c, EPOLLIN | (c->blocked ? EPOLLOUT : 0));
+	rf_service_flush(t->s);
+	while (ram_take(&t->ram, &req))
+		ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
+	rf_service_poll(t->s);
+	while (srv.dirty) {
+		struct nbd_conn *d = srv.dirty;
+
+		srv.dirty = d->dirty_next;
+		d->dirty = false;
+		nbd_conn_send(d);
+	}
+	if (srv.retry) {
+		srv.retry = false;
+		if (c->stuck && c->state < NBD_CLOSING && c->state != NBD_FREE)
+			nbd_conn_input(c);
+	}
+}
+
+static void swallow(int fd)
+{
+	static unsigned char sink[65536];
+
+	while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
+		;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const unsigned char hello[] = { 0, 0, 0, 3, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0,
+					       8, 0, 0, 0, 0, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,
+					       0, 0, 7, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0 };
+	struct nbd_conn *c = &srv.conns[0];
+	int pair[2];
+
+	if (!size)
+		return 0;
+	if (!t)
+		open_server();
+	uint8_t options = *data++;
+	size--;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		abort();
+	conn_open(&srv, c, pair[0]);
+	if (options & 1 && send(pair[1], hello, sizeof(hello), 0) != sizeof(hello))
+		abort();
+	turn(c);
+	while (size) {
+		size_t n = 1 + data[0];
+		data++;
+		size--;
+		if (n > size)
+			n = size;
+		if (send(pair[1], data, n, MSG_NOSIGNAL) < 0)
+			break; /* the server hung up: its right */
+		data += n;
+		size -= n;
+		turn(c);
+		if (options & 2)
+			swallow(pair[1]);
+	}
+	if (options & 4)
+		shutdown(pair[1], SHUT_WR);
+	for (int i = 0; i < 4; i++) {
+		turn(c);
+		swallow(pair[1]);
+	}
+	close(pair[1]);
+	for (int i = 0; i < 1000 && c->state != NBD_FREE; i++)
+		turn(c);
+	if (c->state != NBD_FREE || rf_service_inflight(t->s) || srv.clients)
+		abort();
+	return 0;
+}
