@@ -80,6 +80,8 @@ enum rf_export_fd {
 #define RF_EXPORT_READ_ONLY  0x1u
 #define RF_EXPORT_NO_REISSUE 0x2u /* test control only: in-flight requests are answered
                                      with success unseen instead of reissued */
+#define RF_EXPORT_REUSE_EARLY 0x4u /* test control only: reads in flight fail at DOWN, and
+                                     PREPARED waits until their buffers could be reused */
 struct rf_export_config {
 	uint32_t flags;
 	uint32_t queues;

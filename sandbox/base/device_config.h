@@ -48,6 +48,8 @@ struct rf_reg_window {
 #define RF_DEVICE_CACHE_LOST    0x2u /* the soft reset drops the volatile write cache */
 #define RF_DEVICE_READ_ONLY     0x4u
 #define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
+/* Test controls: a defence taken away, so that what it stops is seen. */
+#define RF_DEVICE_RESET_LATE    0x10u /* reset only when the export has reused its memory */
 
 struct rf_device_config {
 	char     name[RF_NAME];

@@ -259,6 +259,8 @@ void generation_start(struct rf_device *d)
 
 	if (d->given_up || d->stopping || !d->down)
 		return;
+	if (d->await_export && d->cfg.flags & RF_DEVICE_RESET_LATE)
+		return; /* not even reset */
 	if (slot->state != SLOT_STANDBY || slot->generation != generation)
 		return generation_want(d);
 	if (!d->ready) {
@@ -281,14 +283,6 @@ void generation_start(struct rf_device *d)
 	d->want_ns = now_ns() + STANDBY_DELAY_NS;
 }
 
-void generation_prepared(struct rf_device *d, uint32_t generation)
-{
-	if (!d->await_export || generation != d->generation + 1)
-		return;
-	d->await_export = false;
-	generation_start(d);
-}
-
 static void tell_down(struct rf_device *d)
 {
 	d->await_export = true;
@@ -307,6 +301,16 @@ static void quiet(struct rf_device *d)
 	d->recovery.quiesced_ns = now_ns();
 	bool lost = method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
 	tell_export(d, RF_SVC_QUIESCED, d->recovery.generation, 0, lost);
+}
+
+void generation_prepared(struct rf_device *d, uint32_t generation)
+{
+	if (!d->await_export || generation != d->generation + 1)
+		return;
+	d->await_export = false;
+	if (d->cfg.flags & RF_DEVICE_RESET_LATE && d->recovery.generation && !d->recovery.quiesced_ns)
+		quiet(d);
+	generation_start(d);
 }
 
 void generation_died(struct rf_device *d, unsigned half)
@@ -328,7 +332,8 @@ void generation_died(struct rf_device *d, unsigned half)
 	 * successor does not run before let_go(). */
 	tell_down(d);
 	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
-	quiet(d);
+	if (!(d->cfg.flags & RF_DEVICE_RESET_LATE))
+		quiet(d);
 	if (!d->given_up)
 		generation_start(d);
 }

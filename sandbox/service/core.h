@@ -66,6 +66,7 @@ struct rf_service {
 	bool                 alone;      /* the one request in flight is under suspicion */
 	bool                 was_up;     /* this generation: its driver may have seen the ring */
 	bool                 stalled;    /* this generation: reported */
+	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
 	uint64_t             stall_tag[RF_BLK_DEPTH]; /* seq seen by the last tick */
 	uint64_t             stall_ns[RF_BLK_DEPTH];  /* and when it was first seen */
@@ -102,7 +103,9 @@ void rf_queue_pump(struct rf_service *);
 /* Takes the responses of the current generation; a lie: returns with *lie set. */
 int rf_service_take(struct rf_service *, enum rf_violation *lie);
 
-/* recover.c: a reissued request was answered; lets the next ones go. */
+/* recover.c: the export has had its time to reuse memory. */
+void rf_prepared_late(struct rf_service *);
+/* a reissued request was answered; lets the next ones go. */
 void rf_redo_next(struct rf_service *);
 void rf_first_io(struct rf_service *);
 void rf_service_lied(struct rf_service *, enum rf_violation);

@@ -140,6 +140,12 @@ static uint32_t drain(struct rf_service *s)
 	return drained;
 }
 
+void rf_prepared_late(struct rf_service *s)
+{
+	s->tell_late = false;
+	tell(s, RF_SVC_PREPARED, 0);
+}
+
 /* Everything in flight is in flight no more. Number of requests to reissue. */
 static uint32_t collect(struct rf_service *s)
 {
@@ -159,6 +165,10 @@ static uint32_t collect(struct rf_service *s)
 			/* A driver that was never let go has seen nothing of it. */
 			if (!s->was_up && e->attempts)
 				e->attempts--;
+			if (s->config.flags & RF_EXPORT_REUSE_EARLY && e->req.op == RF_BLK_READ) {
+				rf_entry_finish(s, i, -EIO);
+				continue;
+			}
 		}
 		if (s->config.flags & RF_EXPORT_NO_REISSUE)
 			rf_entry_finish(s, i, 0);
@@ -200,7 +210,10 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->state = RF_DRIVER_PREPARED;
 	rf_redo_next(s);
 	rf_service_flush(s);
-	tell(s, RF_SVC_PREPARED, 0);
+	if (s->config.flags & RF_EXPORT_REUSE_EARLY)
+		s->tell_late = true;
+	else
+		tell(s, RF_SVC_PREPARED, 0);
 	return 0;
 }
 

@@ -358,6 +358,8 @@ int rf_service_poll(struct rf_service *s)
 bool rf_service_sleep(struct rf_service *s)
 {
 	rf_service_flush(s);
+	if (unlikely(s->tell_late))
+		rf_prepared_late(s);
 	if (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED) {
 		rf_ring_arm(&s->resp);
 		if (rf_ring_ready(&s->resp)) {

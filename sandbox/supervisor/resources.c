@@ -200,6 +200,10 @@ static int open_configs(struct dev *d)
 	}
 	if (cfg->no_reissue)
 		e.flags |= RF_EXPORT_NO_REISSUE;
+	if (cfg->reuse_early) {
+		c.flags |= RF_DEVICE_RESET_LATE;
+		e.flags |= RF_EXPORT_REUSE_EARLY;
+	}
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
 	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
