@@ -50,6 +50,7 @@ struct rf_reg_window {
 #define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
 /* Test controls: a defence taken away, so that what it stops is seen. */
 #define RF_DEVICE_RESET_LATE    0x10u /* reset only when the export has reused its memory */
+#define RF_DEVICE_ADMIN_RW      0x20u /* the device may write its admin submission queue */
 
 struct rf_device_config {
 	char     name[RF_NAME];

@@ -273,7 +273,8 @@ int vfio_map_dma(struct rf_device *d)
 	d->admin_iova = (d->queues_iova + queues + 2 * hole - 1) & ~(hole - 1);
 	if ((err = map_one(d, d->data, d->iova, d->cfg.arena_bytes, rw)) ||
 	    (err = map_one(d, d->queues, d->queues_iova, queues, rw)) ||
-	    (err = map_one(d, d->admin, d->admin_iova, RF_PAGE, VFIO_DMA_MAP_FLAG_READ)) ||
+	    (err = map_one(d, d->admin, d->admin_iova, RF_PAGE,
+			   d->cfg.flags & RF_DEVICE_ADMIN_RW ? rw : VFIO_DMA_MAP_FLAG_READ)) ||
 	    (err = map_one(d, (char *)d->admin + RF_PAGE, d->admin_iova + RF_PAGE,
 			   RF_ADMIN_BYTES - RF_PAGE, rw)))
 		return err;

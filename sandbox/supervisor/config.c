@@ -78,6 +78,8 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 		return yes_no(w, &d->no_reissue);
 	if (!strcmp(key, "unsafe-reuse-early"))
 		return yes_no(w, &d->reuse_early);
+	if (!strcmp(key, "unsafe-admin-writable"))
+		return yes_no(w, &d->admin_writable);
 	if (!strcmp(key, "arena")) {
 		if (w->count != 2 || rf_parse_number(w->word[1], &d->arena) || d->arena % (2u << 20))
 			return rf_words_error(w, "arena takes a size that is a multiple of 2M");

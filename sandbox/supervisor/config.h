@@ -35,7 +35,7 @@ struct rf_device {
 	char     load[256];     /* arguments of the load generator */
 	bool     force;         /* take a device that is in use */
 	bool     read_only;
-	bool     no_reissue, reuse_early; /* test controls */
+	bool     no_reissue, reuse_early, admin_writable; /* test controls */
 	uint64_t arena;         /* 0: as the policy says */
 	struct rf_policy policy;
 	char     pci[RF_NAME];

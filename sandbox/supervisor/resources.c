@@ -204,6 +204,8 @@ static int open_configs(struct dev *d)
 		c.flags |= RF_DEVICE_RESET_LATE;
 		e.flags |= RF_EXPORT_REUSE_EARLY;
 	}
+	if (cfg->admin_writable)
+		c.flags |= RF_DEVICE_ADMIN_RW;
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
 	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
