@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nvme.c - the NVMe model: registers, resets, options.
+ *
+ * Room:   tests/models. Base 3.1.3 (registers), 3.5 (enable), 3.6 (shutdown), 3.7 (reset).
+ * BAR 0:  registers, doorbells (shared, whole pages), MSI-X table and PBA on pages of
+ *         their own behind them. The sleep word is the last of the doorbell pages.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "nvme_model.h"
+
+struct model_counter nvme_counters[NVME_COUNTERS] = {
+	[NC_READS] = { "reads", 0 }, [NC_WRITES] = { "writes", 0 }, [NC_FLUSHES] = { "flushes", 0 },
+	[NC_DISCARDS] = { "discards", 0 }, [NC_ZEROES] = { "zeroes", 0 }, [NC_ADMIN] = { "admin_commands", 0 },
+	[NC_COMPLETIONS] = { "completions", 0 }, [NC_BAD_DOORBELLS] = { "bad_doorbells", 0 },
+	[NC_POWER_CUTS] = { "power_cuts", 0 },
+};
+
+static struct nvme  nvme;
+static const char  *file;
+
+/* ---- registers -------------------------------------------------------------------- */
+
+static uint64_t cap(const struct nvme *n)
+{
+	/* MQES; contiguous queues only (CQR); TO 2 s; NVM command set; 4 KiB pages only */
+	return (MAX_ENTRIES - 1) | 1u << 16 | 4u << 24 | (uint64_t)n->dstrd << 32 | 1ull << 37;
+}
+
+static int nvme_read(void *dev, unsigned bar, uint64_t offset, void *to, uint32_t bytes)
+{
+	struct nvme *n = dev;
+	struct {
+		uint64_t cap;
+		uint32_t vs, intms, intmc, cc, rest, csts, nssr, aqa;
+		uint64_t asq, acq;
+	} r = { .cap = cap(n), .vs = 0x00010400, .intms = n->intms, .intmc = n->intms, .cc = n->cc,
+		.csts = n->csts, .aqa = n->aqa, .asq = n->asq, .acq = n->acq };
+
+	(void)bar;
+	_Static_assert(offsetof(__typeof__(r), asq) == NVME_REG_ASQ, "laid out as the registers are");
+	if (nvme_fires(n, N_GONE))
+		n->gone = true;
+	memset(to, n->gone ? 0xff : 0, bytes);
+	if (!n->gone && offset < sizeof(r))
+		memcpy(to, (char *)&r + offset, bytes < sizeof(r) - offset ? bytes : sizeof(r) - offset);
+	return 0;
+}
+
+static void enable(struct nvme *n)
+{
+	unsigned sq = (n->aqa & 0xfff) + 1, cq = (n->aqa >> 16 & 0xfff) + 1;
+
+	n->csts &= ~(NVME_CSTS_CFS | 3u << 2);
+	if (nvme_fires(n, N_READY_NEVER))
+		return;
+	/* 3.5.1: CSS and MPS as CAP has them, queues on pages, at least two entries. */
+	if (n->cc >> 4 & 7 || n->cc >> 7 & 15 || n->asq % NVME_PAGE || n->acq % NVME_PAGE || sq < 2 || cq < 2) {
+		n->csts |= NVME_CSTS_CFS;
+		return;
+	}
+	queue_open_cq(n, 0, n->acq, cq, true, 0);
+	queue_open_sq(n, 0, 0, n->asq, sq);
+	n->csts |= NVME_CSTS_RDY;
+}
+
+/* 3.7.2: a controller reset ends all queues, and what is in flight with them. */
+static void disable(struct nvme *n)
+{
+	queue_close_all(n);
+	n->csts &= ~(NVME_CSTS_RDY | NVME_CSTS_CFS | 3u << 2);
+	n->hung = false;
+	n->intms = 0;
+	memset(n->feature, 0, sizeof(n->feature));
+	n->feature[NVME_FEAT_VOLATILE_WRITE_CACHE] = 1;
+	server_intx(n->server, false);
+}
+
+static void set_cc(struct nvme *n, uint32_t value)
+{
+	uint32_t changed = n->cc ^ value;
+
+	n->cc = value;
+	if (changed & NVME_CC_EN) {
+		if (value & NVME_CC_EN)
+			enable(n);
+		else
+			disable(n);
+	}
+	if (changed & NVME_CC_SHN_MASK && value & NVME_CC_SHN_MASK) {
+		(void)store_flush(&n->store);
+		n->csts = (n->csts & ~(3u << 2)) | NVME_CSTS_SHST_DONE << 2;
+	}
+}
+
+static void set_register(struct nvme *n, uint64_t offset, uint32_t value)
+{
+	bool off = !(n->cc & NVME_CC_EN);
+
+	switch (offset) {
+	case NVME_REG_INTMS:
+		n->intms |= value;
+		break;
+	case NVME_REG_INTMC:
+		n->intms &= ~value;
+		break;
+	case NVME_REG_CC:
+		set_cc(n, value);
+		break;
+	case NVME_REG_AQA:
+		n->aqa = off ? value & 0x0fff0fff : n->aqa;
+		break;
+	case NVME_REG_ASQ:
+		n->asq = off ? (n->asq & ~0xffffffffull) | value : n->asq;
+		break;
+	case NVME_REG_ASQ + 4:
+		n->asq = off ? (n->asq & 0xffffffffull) | (uint64_t)value << 32 : n->asq;
+		break;
+	case NVME_REG_ACQ:
+		n->acq = off ? (n->acq & ~0xffffffffull) | value : n->acq;
+		break;
+	case NVME_REG_ACQ + 4:
+		n->acq = off ? (n->acq & 0xffffffffull) | (uint64_t)value << 32 : n->acq;
+		break;
+	}
+}
+
+static int nvme_write(void *dev, unsigned bar, uint64_t offset, const void *from, uint32_t bytes)
+{
+	struct nvme *n = dev;
+	uint32_t value[2];
+
+	(void)bar;
+	if (n->gone || offset % 4 || (bytes != 4 && bytes != 8))
+		return 0; /* 3.1.3: other widths have no defined result */
+	memcpy(value, from, bytes);
+	for (uint32_t i = 0; i < bytes / 4; i++)
+		set_register(n, offset + 4 * i, value[i]);
+	return 0;
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+static void nvme_reset(void *dev, enum model_reset why)
+{
+	struct nvme *n = dev;
+
+	(void)why;
+	n->gone = false;
+	n->cc = n->aqa = 0;
+	n->asq = n->acq = 0;
+	disable(n);
+	n->twist = (struct twist){ .at_most = ~0ull };
+}
+
+static bool nvme_poll(void *dev)
+{
+	return queue_poll(dev);
+}
+
+static bool nvme_live(void *dev)
+{
+	const struct nvme *n = dev;
+
+	return n->csts & NVME_CSTS_RDY && !n->gone;
+}
+
+static uint64_t nvme_deadline(void *dev)
+{
+	const struct nvme *n = dev;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < n->delayed_count && !n->hung; i++)
+		if (!at || n->delayed[i].due < at)
+			at = n->delayed[i].due;
+	return at;
+}
+
+static int nvme_control(void *dev, int count, char **word, FILE *out)
+{
+	struct nvme *n = dev;
+
+	if (strcmp(word[0], "power-cut") || count > 1)
+		return -ENOENT;
+	NVME_COUNT(NC_POWER_CUTS);
+	fprintf(out, "lost %llu blocks\n", (unsigned long long)store_power_cut(&n->store));
+	nvme_reset(n, RESET_POWER);
+	return 0;
+}
+
+static int option(const char *key, const char *value)
+{
+	char *end;
+	uint64_t number = strtoull(value, &end, 0);
+
+	switch (*end) {
+	case 'G':
+		number <<= 10; /* fall through */
+	case 'M':
+		number <<= 10; /* fall through */
+	case 'K':
+		number <<= 10;
+		end++;
+	}
+	bool valid = end != value && !*end;
+	if (!strcmp(key, "file"))
+		file = value;
+	else if (!strcmp(key, "size") && valid)
+		nvme.store.bytes = number;
+	else if (!strcmp(key, "block") && valid && (number == 512 || number == 4096))
+		nvme.store.block = (uint32_t)number;
+	else if (!strcmp(key, "queues") && valid && number >= 1 && number <= MAX_QUEUES)
+		nvme.queues = (unsigned)number;
+	else if (!strcmp(key, "dstrd") && valid && number <= 10)
+		nvme.dstrd = (unsigned)number;
+	else if (!strcmp(key, "cache") && !strcmp(value, "volatile"))
+		nvme.store.cached = true;
+	else if (!strcmp(key, "cache") && !strcmp(value, "none"))
+		nvme.store.cached = false;
+	else if (!strcmp(key, "size") || !strcmp(key, "block") || !strcmp(key, "queues") || !strcmp(key, "dstrd") ||
+		 !strcmp(key, "cache")) {
+		rf_log("--%s %s: not possible, see --help", key, value);
+		return -EINVAL;
+	} else
+		return -ENOENT;
+	return 0;
+}
+
+static uint32_t pages(uint64_t bytes)
+{
+	return (uint32_t)((bytes + NVME_PAGE - 1) & ~(uint64_t)(NVME_PAGE - 1));
+}
+
+static void *nvme_open(struct server *s, struct model_pci *pci)
+{
+	struct nvme *n = &nvme;
+	/* One word more than there are doorbells: the sleep word. */
+	uint32_t bells = pages(nvme_cq_doorbell(n->queues, n->dstrd) + 8 - NVME_REG_DBS);
+	uint32_t table = NVME_REG_DBS + bells, pba = table + pages((n->queues + 1) * 16u), bar = 16384;
+
+	n->server = s;
+	n->delayed = calloc(MAX_DELAYED, sizeof(*n->delayed));
+	if (!file && !n->store.bytes)
+		n->store.bytes = 64u << 20;
+	if (!n->delayed || store_open(&n->store, file))
+		return NULL;
+	while (bar < pba + NVME_PAGE)
+		bar *= 2;
+	n->bells_bytes = bells;
+	n->bells = server_share(s, 0, NVME_REG_DBS, bells, NVME_REG_DBS + bells - 4);
+	if (!n->bells)
+		return NULL;
+	*pci = (struct model_pci){
+		.vendor = 0x1b36, .device = 0x0010, .subvendor = 0x1af4, .subdevice = 0x1100,
+		.class_code = 0x010802, .revision = 2, .bar[0] = { .bytes = bar, .wide = true },
+		.msix_vectors = (uint16_t)(n->queues + 1), .msix_bar = 0, .msix_table = table, .msix_pba = pba,
+		.intx = true, .flr = true,
+	};
+	return n;
+}
+
+static void nvme_close(void *dev)
+{
+	struct nvme *n = dev;
+
+	(void)store_flush(&n->store);
+	store_close(&n->store);
+	free(n->delayed);
+}
+
+static const struct model model = {
+	.name = "nvme-model",
+	.usage = "  --size BYTES       of the disk in memory (K, M, G); with --file makes it that long (64M)\n"
+		 "  --file PATH        the disk is this file\n"
+		 "  --block 512|4096   (512)\n"
+		 "  --queues N         I/O queue pairs, 1 to 64 (8)\n"
+		 "  --dstrd N          doorbells 4 << N bytes apart (0)\n"
+		 "  --cache none|volatile   volatile: what is not flushed is lost by `power-cut`\n"
+		 "  control: `power-cut` loses the volatile cache and resets the controller\n",
+	.option = option, .open = nvme_open, .close = nvme_close, .reset = nvme_reset,
+	.read = nvme_read, .write = nvme_write, .poll = nvme_poll, .deadline = nvme_deadline, .live = nvme_live,
+	.control = nvme_control,
+	.faults = nvme_faults, .fault_count = NVME_FAULTS, .counters = nvme_counters, .counter_count = NVME_COUNTERS,
+};
+
+int main(int argc, char **argv)
+{
+	nvme.store.block = 512;
+	nvme.queues = 8;
+	return server_main(argc, argv, &model);
+}

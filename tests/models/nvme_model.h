@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nvme_model.h - an NVMe controller in software: what its files share.
+ *
+ * Room:   tests/models. NVM Express Base Specification 1.4 ("Base"), as 2.0 numbers it
+ *         where drivers/hw/nvme.h names a section.
+ * Trust:  none in the client. Queue entries are copied once, PRPs are checked by the DMA
+ *         door of the server, doorbells by range.
+ */
+#ifndef NVME_MODEL_H
+#define NVME_MODEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nvme.h"
+#include "server.h"
+
+#define MAX_QUEUES   64u   /* I/O queue pairs */
+#define MAX_ENTRIES  4096u /* CAP.MQES */
+#define MAX_DELAYED  8192u
+#define MDTS_SHIFT   8u    /* 2^8 pages: 1 MiB */
+#define MAX_TRANSFER ((uint64_t)NVME_PAGE << MDTS_SHIFT)
+#define HELD_EVENTS  4u    /* asynchronous event requests kept */
+
+/* ---- the data: nvme_store.c ------------------------------------------------------ */
+
+struct store {
+	unsigned char *memory; /* NULL: in the file */
+	int      fd;
+	uint64_t bytes;
+	uint32_t block;        /* 512 or 4096 */
+	bool     cached;       /* volatile write cache: unflushed writes die in a power cut */
+	uint32_t *undo_of;     /* by block: 1 + place in undo, 0: stable */
+	uint64_t *undo_block;
+	unsigned char *undo;   /* what stable storage still holds of these blocks */
+	uint32_t undo_count, undo_room;
+};
+
+int  store_open(struct store *, const char *file); /* NULL: memory */
+void store_close(struct store *);
+/* 0 or -EIO. Offsets in bytes, inside the store. */
+int  store_read(struct store *, uint64_t offset, void *to, uint64_t bytes);
+int  store_write(struct store *, uint64_t offset, const void *from, uint64_t bytes);
+int  store_zero(struct store *, uint64_t offset, uint64_t bytes);
+int  store_flush(struct store *);
+int  store_settle(struct store *, uint64_t offset, uint64_t bytes); /* FUA of what was written */
+uint64_t store_power_cut(struct store *); /* blocks lost */
+
+/* ---- the controller ---------------------------------------------------------------- */
+
+struct sq {
+	bool     on;
+	uint16_t id, cqid, entries, head, tail;
+	uint64_t iova;
+	const struct nvme_sqe *memory; /* NULL: reached by messages */
+	_Atomic uint32_t *bell;
+};
+
+struct cq {
+	bool     on, irq, raise, phase;
+	uint16_t id, vector, entries, head, tail, users;
+	uint64_t iova;
+	struct nvme_cqe *memory;
+	_Atomic uint32_t *bell;
+};
+
+struct delayed {
+	struct nvme_sqe cmd;
+	uint16_t sqid;
+	uint64_t due;
+};
+
+/* What the faults do to the command at hand. */
+struct twist {
+	bool     stale, corrupt, lost;
+	uint64_t at_most;   /* bytes moved; ~0: all */
+	uint64_t lba_shift; /* added to the LBA */
+	bool     bad_cid, bad_phase;
+	uint16_t cid;
+};
+
+enum {
+	N_READY_NEVER, N_CFS, N_HANG, N_SLOW, N_GONE, N_BAD_CID, N_BAD_PHASE, N_SHORT, N_STALE, N_CORRUPT,
+	N_MISREAD, N_MISWRITE, N_LOST, N_TORN, N_DMA_OUTSIDE, N_POISON, N_POISON_HANG, N_IO_ERROR,
+	N_ADMIN_LOST, N_ADMIN_ERROR, NVME_FAULTS
+};
+enum { NC_READS, NC_WRITES, NC_FLUSHES, NC_DISCARDS, NC_ZEROES, NC_ADMIN, NC_COMPLETIONS, NC_BAD_DOORBELLS,
+       NC_POWER_CUTS, NVME_COUNTERS };
+
+struct nvme {
+	struct server *server;
+	struct store   store;
+	unsigned queues, dstrd, table, bar_bytes;
+	unsigned char *bells; /* shared page(s) of the doorbells */
+	uint32_t bells_bytes;
+
+	uint32_t cc, csts, aqa, intms;
+	uint64_t asq, acq;
+	bool     gone, hung;
+
+	struct sq sq[MAX_QUEUES + 1];
+	struct cq cq[MAX_QUEUES + 1];
+	uint16_t  active[MAX_QUEUES + 1]; /* submission queues that are on */
+	unsigned  active_count;
+	uint64_t  epoch;
+
+	struct delayed *delayed;
+	unsigned  delayed_count;
+	uint16_t  held[HELD_EVENTS];
+	unsigned  held_count;
+	uint32_t  feature[32];
+	uint32_t  sq_granted, cq_granted;
+	struct twist twist;
+};
+
+extern struct fault         nvme_faults[NVME_FAULTS];
+extern struct model_counter nvme_counters[NVME_COUNTERS];
+#define NVME_COUNT(which) (nvme_counters[which].value++)
+
+static inline bool nvme_fires(struct nvme *n, unsigned which)
+{
+	return fault_fires(server_faults(n->server), &nvme_faults[which]);
+}
+
+/* nvme_queue.c */
+void queue_open_sq(struct nvme *, unsigned qid, unsigned cqid, uint64_t iova, unsigned entries);
+void queue_open_cq(struct nvme *, unsigned qid, uint64_t iova, unsigned entries, bool irq, unsigned vector);
+void queue_close_sq(struct nvme *, unsigned qid);
+void queue_close_all(struct nvme *);
+void queue_complete(struct nvme *, struct sq *, uint16_t cid, uint32_t status, uint32_t dw0);
+bool queue_poll(struct nvme *);
+
+/* nvme_admin.c: NEVER: no completion now. */
+#define STATUS_NEVER 0xffffu
+uint32_t admin_execute(struct nvme *, const struct nvme_sqe *, uint32_t *dw0);
+
+/* nvme_io.c */
+uint32_t io_execute(struct nvme *, const struct nvme_sqe *);
+/* Data of a command by its PRPs, out of or into a buffer of ours. A status. */
+uint32_t prp_copy(struct nvme *, const struct nvme_sqe *, void *data, uint64_t bytes, bool to_client);
+
+/* nvme_faults.c: what the armed faults do to an I/O command. True: it is not executed now. */
+bool nvme_twisted(struct nvme *, struct sq *, const struct nvme_sqe *);
+
+#endif
