@@ -126,7 +126,7 @@ $(call objs,sandbox/service/*.c sandbox/service/*/*.c): | $(B)/gen/service/filte
 $(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-include $(wildcard tests/*.mk images/*.mk)
+include $(wildcard tests/*.mk images/*.mk net/*.mk)
 
 ##@ Housekeeping
 .PHONY: clean help

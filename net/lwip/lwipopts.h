@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwipopts.h - lwIP as this project builds it.
+ *
+ * Room:   net/lwip. Included by lwIP through lwip/opt.h.
+ * Memory: pools of fixed size only: nothing is mapped once the process is locked, and
+ *         taking or giving back a buffer costs a few instructions. Sizes below are chosen
+ *         for RF_LWIP_STREAMS connections; a pool that runs empty delays, never breaks.
+ */
+#ifndef RF_LWIPOPTS_H
+#define RF_LWIPOPTS_H
+
+/* Connections at a time, listeners at a time. */
+#define RF_LWIP_STREAMS   64
+#define RF_LWIP_LISTENERS 32
+
+/* ---- shape: no operating system, one thread, callbacks -------------------------- */
+#define NO_SYS                     1
+#define SYS_LIGHTWEIGHT_PROT       0
+#define LWIP_NETCONN               0
+#define LWIP_SOCKET                0
+#define LWIP_TIMERS                1
+#define LWIP_SINGLE_NETIF          0
+#define LWIP_NETIF_API             0
+
+/* ---- protocols ------------------------------------------------------------------- */
+#define LWIP_IPV4                  1
+#define LWIP_IPV6                  1
+#define LWIP_ARP                   1
+#define LWIP_ETHERNET              1
+#define ETHARP_TABLE_MATCH_NETIF   1
+#define LWIP_ICMP                  1
+#define LWIP_RAW                   0
+#define LWIP_UDP                   1
+#define LWIP_TCP                   1
+#define LWIP_DHCP                  1
+#define DHCP_DOES_ARP_CHECK        1
+#define LWIP_DHCP_MAX_DNS_SERVERS  DNS_MAX_SERVERS
+#define LWIP_DNS                   1
+#define DNS_MAX_NAME_LENGTH        256
+#define DNS_TABLE_SIZE             16
+#define DNS_MAX_REQUESTS           8
+#define LWIP_IPV6_AUTOCONFIG       1
+#define LWIP_IPV6_MLD              1
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2
+#define LWIP_IPV6_REASS            1
+#define IPV6_FRAG_COPYHEADER       1 /* pointers are too long for the header itself */
+#define IP_REASSEMBLY              1
+#define IP_REASS_MAX_PBUFS         64
+#define IP_FORWARD                 0
+#define LWIP_IPV6_FORWARD          0
+
+/* ---- TCP for bulk transfers -------------------------------------------------------- */
+#define TCP_MSS                    1460
+#define LWIP_WND_SCALE             1
+#define TCP_RCV_SCALE              2
+#define TCP_WND                    (128 * 1024)
+#define TCP_SND_BUF                (128 * 1024)
+#define TCP_SND_QUEUELEN           (4 * TCP_SND_BUF / TCP_MSS)
+#define TCP_SNDLOWAT               (8 * TCP_MSS)
+#define TCP_QUEUE_OOSEQ            1
+#define TCP_OOSEQ_MAX_PBUFS        (TCP_WND / TCP_MSS + 8)
+#define LWIP_TCP_SACK_OUT          1
+#define LWIP_TCP_TIMESTAMPS        0
+#define TCP_LISTEN_BACKLOG         1
+#define TCP_DEFAULT_LISTEN_BACKLOG 32
+#define LWIP_TCP_KEEPALIVE         1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS  0
+/* Two seconds of TIME_WAIT are enough on a LAN, and pools are small. */
+#define TCP_MSL                    1000UL
+
+/* ---- memory --------------------------------------------------------------------------- */
+#define MEM_ALIGNMENT              16
+#define MEM_LIBC_MALLOC            0
+#define MEMP_MEM_MALLOC            0
+#define MEM_USE_POOLS              1
+#define MEMP_USE_CUSTOM_POOLS      1
+#define MEM_USE_POOLS_TRY_BIGGER_POOL 1
+#define MEMP_NUM_TCP_PCB           (2 * RF_LWIP_STREAMS)
+#define MEMP_NUM_TCP_PCB_LISTEN    RF_LWIP_LISTENERS
+#define MEMP_NUM_TCP_SEG           8192
+#define MEMP_NUM_UDP_PCB           16
+#define MEMP_NUM_PBUF              1024
+#define MEMP_NUM_REASSDATA         16
+#define MEMP_NUM_FRAG_PBUF         64
+#define MEMP_NUM_SYS_TIMEOUT       (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 8)
+#define PBUF_POOL_SIZE             2048
+#define PBUF_POOL_BUFSIZE          1536
+#define PBUF_LINK_HLEN             16 /* Ethernet and two bytes, so that IP headers are aligned */
+#define ETH_PAD_SIZE               2
+
+/* ---- checksums: ours, see checksum.c ---------------------------------------------------- */
+#define LWIP_CHKSUM                rf_checksum
+#define LWIP_CHKSUM_COPY(to, from, length) rf_checksum_copy(to, from, length)
+#define LWIP_CHECKSUM_ON_COPY      1
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+
+/* ---- what an operator sees --------------------------------------------------------------- */
+#define LWIP_NETIF_STATUS_CALLBACK 1
+#define LWIP_NETIF_LINK_CALLBACK   1
+#define LWIP_NETIF_HOSTNAME        1
+#define LWIP_NETIF_LOOPBACK        0
+#define LWIP_HAVE_LOOPIF           0
+#define LWIP_STATS                 1
+#define LWIP_STATS_LARGE           1
+#define MIB2_STATS                 0
+
+#endif

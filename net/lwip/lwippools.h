@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwippools.h - the pools behind lwIP's mem_malloc(): segments to send, mostly.
+ *
+ * Room:   net/lwip. Included by lwIP's memp_std.h, several times: no include guard.
+ *         Sizes must grow. A full segment is struct pbuf, headers and TCP_MSS bytes.
+ */
+LWIP_MALLOC_MEMPOOL_START
+LWIP_MALLOC_MEMPOOL(1024, 128)
+LWIP_MALLOC_MEMPOOL(512, 256)
+LWIP_MALLOC_MEMPOOL(512, 768)
+LWIP_MALLOC_MEMPOOL(4096, 1664)
+LWIP_MALLOC_MEMPOOL_END

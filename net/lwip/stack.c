@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack.c - lwIP's interface on a link. See stack.h.
+ *
+ * Room:   net/lwip, trusted.
+ * Trust:  frames are hostile and may change while they are read: copied first.
+ */
+#include "stack.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/dns.h"
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/init.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
+#include "lwip/prot/etharp.h"
+#include "lwip/sys.h"
+#include "lwip/tcp.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/timeouts.h"
+#include "netif/ethernet.h"
+
+#include "log.h"
+
+#define ETHER_HEADER 14u
+#define VLAN_TAG     4u
+#define QUIET_MS     10000u /* between two lines on the same thing */
+
+static uint64_t clock_ns;
+static uint64_t random_state[2];
+
+void rf_lwip_assert(const char *what, const char *file, int line)
+{
+	const char *name = strrchr(file, '/');
+
+	rf_die(70, "bug: %s:%d: %s", name ? name + 1 : file, line, what);
+}
+
+/* Ports, sequence numbers and transaction ids must not be guessable: splitmix over a
+ * secret seed would be; so each word is mixed with a second secret. */
+uint32_t rf_lwip_random(void)
+{
+	uint64_t z = random_state[0] += 0x9e3779b97f4a7c15ull;
+
+	z ^= random_state[1];
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return (uint32_t)((z ^ z >> 31) >> 16);
+}
+
+void stack_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t stack_now_ns(void)
+{
+	return clock_ns;
+}
+
+u32_t sys_now(void)
+{
+	return (u32_t)(clock_ns / 1000000);
+}
+
+void stack_init(void)
+{
+	if (getrandom(random_state, sizeof(random_state), 0) != sizeof(random_state))
+		rf_die(70, "getrandom gives no randomness");
+	stack_clock();
+	lwip_init();
+}
+
+/* ---- frames in ------------------------------------------------------------------- */
+
+/* ARP from somebody who claims our address (RFC 5227, 2.4): lwIP does not notice. */
+static void look_for_conflict(struct stack *st, const struct pbuf *p)
+{
+	struct etharp_hdr arp;
+	ip4_addr_t sender;
+
+	if (pbuf_copy_partial(p, &arp, sizeof(arp), SIZEOF_ETH_HDR) != sizeof(arp))
+		return;
+	memcpy(&sender, &arp.sipaddr, sizeof(sender));
+	if (ip4_addr_isany(&sender) || !ip4_addr_cmp(&sender, netif_ip4_addr(&st->netif)) ||
+	    !memcmp(&arp.shwaddr, st->netif.hwaddr, 6))
+		return;
+	uint64_t now = clock_ns / 1000000;
+	if (!st->link->conflicts++ || now - st->conflict_said > QUIET_MS) {
+		const uint8_t *m = arp.shwaddr.addr;
+
+		st->conflict_said = now;
+		rf_log("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one "
+		       "of the two another address", ip4addr_ntoa(&sender), m[0], m[1], m[2], m[3],
+		       m[4], m[5]);
+	}
+}
+
+static void frame_in(void *arg, const void *frame, uint32_t length, bool checked)
+{
+	struct stack *st = arg;
+	struct link *link = st->link;
+
+	if (length < ETHER_HEADER || length > ETHER_HEADER + VLAN_TAG + link->mtu) {
+		link->rx_bad++;
+		return;
+	}
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(length + ETH_PAD_SIZE), PBUF_POOL);
+	if (!p) {
+		link->rx_bad++;
+		return;
+	}
+	const uint8_t *from = frame;
+	uint32_t pad = ETH_PAD_SIZE;
+	for (struct pbuf *q = p; q; q = q->next) {
+		memcpy((uint8_t *)q->payload + pad, from, q->len - pad);
+		from += q->len - pad;
+		pad = 0;
+	}
+	link->rx_frames++;
+	link->rx_bytes += length;
+	if (((struct eth_hdr *)p->payload)->type == PP_HTONS(ETHTYPE_ARP))
+		look_for_conflict(st, p);
+	/* The stack takes the frame in before input() returns: the flags are for this one. */
+	if (st->trust_checksum && checked)
+		NETIF_SET_CHECKSUM_CTRL(&st->netif, NETIF_CHECKSUM_ENABLE_ALL &
+				~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP));
+	if (st->netif.input(p, &st->netif) != ERR_OK)
+		pbuf_free(p);
+	if (st->trust_checksum)
+		NETIF_SET_CHECKSUM_CTRL(&st->netif, NETIF_CHECKSUM_ENABLE_ALL);
+}
+
+/* ---- frames out -------------------------------------------------------------------- */
+
+static err_t frame_out(struct netif *netif, struct pbuf *p)
+{
+	struct stack *st = netif->state;
+	struct link *link = st->link;
+	u16_t length = p->tot_len - ETH_PAD_SIZE;
+	uint8_t *room = link->ops->room(link, length);
+
+	if (!room) {
+		link->tx_full++;
+		st->full = true;
+		return ERR_MEM;
+	}
+	u16_t pad = ETH_PAD_SIZE;
+	for (const struct pbuf *q = p; q; q = q->next) {
+		memcpy(room, (const uint8_t *)q->payload + pad, q->len - pad);
+		room += q->len - pad;
+		pad = 0;
+	}
+	link->ops->send(link, length);
+	link->tx_frames++;
+	link->tx_bytes += length;
+	return ERR_OK;
+}
+
+/* ---- the interface -------------------------------------------------------------------- */
+
+static void status_changed(struct netif *netif)
+{
+	struct stack *st = netif->state;
+
+	if (ip4_addr_cmp(netif_ip4_addr(netif), ip_2_ip4(&st->said4)))
+		return;
+	ip_addr_copy_from_ip4(st->said4, *netif_ip4_addr(netif));
+	if (ip4_addr_isany_val(*netif_ip4_addr(netif))) {
+		rf_log("the IPv4 address is gone");
+		return;
+	}
+	char address[16], gateway[16];
+	ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address));
+	ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway));
+	rf_log("address %s, netmask %s, gateway %s", address, ip4addr_ntoa(netif_ip4_netmask(netif)),
+	       gateway);
+}
+
+static err_t netif_setup(struct netif *netif)
+{
+	struct stack *st = netif->state;
+
+	netif->name[0] = 'r';
+	netif->name[1] = 'f';
+	netif->hostname = "ringfence";
+	netif->hwaddr_len = 6;
+	memcpy(netif->hwaddr, st->link->mac, 6);
+	netif->mtu = st->link->mtu;
+	netif->mtu6 = st->link->mtu;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
+		       NETIF_FLAG_MLD6;
+	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
+	netif->linkoutput = frame_out;
+	return ERR_OK;
+}
+
+static void address4(struct stack *st, const struct rf_lwip_config *c)
+{
+	ip4_addr_t address, mask, gateway;
+
+	if (c->mode4 != RF_LWIP_STATIC)
+		return;
+	uint32_t bits = c->bits4 ? ~0u << (32 - c->bits4) : 0;
+	memcpy(&address, c->address4, 4);
+	memcpy(&gateway, c->gateway4, 4);
+	mask.addr = PP_HTONL(bits);
+	netif_set_addr(&st->netif, &address, &mask, &gateway);
+}
+
+static void address6(struct stack *st, const struct rf_lwip_config *c)
+{
+	ip6_addr_t address = { 0 };
+	s8_t slot;
+
+	if (c->mode6 == RF_LWIP_OFF)
+		return;
+	netif_create_ip6_linklocal_address(&st->netif, 1);
+	if (c->mode6 == RF_LWIP_AUTO)
+		netif_set_ip6_autoconfig_enabled(&st->netif, 1);
+	if (c->mode6 != RF_LWIP_STATIC)
+		return;
+	memcpy(address.addr, c->address6, 16);
+	ip6_addr_assign_zone(&address, IP6_UNICAST, &st->netif);
+	if (netif_add_ip6_address(&st->netif, &address, &slot) == ERR_OK)
+		netif_ip6_addr_set_state(&st->netif, slot, IP6_ADDR_TENTATIVE);
+}
+
+static void name_servers(const struct rf_lwip_config *c)
+{
+	for (u8_t i = 0; i < c->dns_count && i < DNS_MAX_SERVERS; i++) {
+		ip_addr_t server;
+
+		stack_address(&server, &c->dns[i]);
+		dns_setserver(i, &server);
+	}
+}
+
+void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config *c)
+{
+	st->link = link;
+	st->trust_checksum = c->flags & RF_LWIP_TRUST_CHECKSUM;
+	st->started = clock_ns / 1000000;
+	ip_addr_set_zero_ip4(&st->said4);
+	RF_BUG_ON(!netif_add_noaddr(&st->netif, st, netif_setup, ethernet_input));
+	netif_set_status_callback(&st->netif, status_changed);
+	netif_set_default(&st->netif);
+	if (c->hostname[0])
+		st->netif.hostname = c->hostname;
+	netif_set_up(&st->netif);
+	if (link->up)
+		netif_set_link_up(&st->netif);
+	address4(st, c);
+	address6(st, c);
+	name_servers(c);
+	if (c->mode4 == RF_LWIP_DHCP && dhcp_start(&st->netif) != ERR_OK)
+		rf_die(70, "DHCP cannot be started");
+}
+
+int stack_poll(struct stack *st)
+{
+	int n = st->link->ops->receive(st->link, frame_in, st, STACK_BURST);
+
+	if (st->full) {
+		st->full = false;
+		tcp_txnow();
+	}
+	st->link->ops->flush(st->link);
+	return n;
+}
+
+void stack_tick(struct stack *st)
+{
+	if (st->link->up != (bool)netif_is_link_up(&st->netif)) {
+		rf_log("link %s", st->link->up ? "up" : "down: no carrier");
+		if (st->link->up)
+			netif_set_link_up(&st->netif);
+		else
+			netif_set_link_down(&st->netif);
+	}
+	sys_check_timeouts();
+	if (netif_dhcp_data(&st->netif) && !dhcp_supplied_address(&st->netif)) {
+		if (!st->said_waiting && clock_ns / 1000000 - st->started > QUIET_MS) {
+			st->said_waiting = true;
+			rf_log("no answer to DHCP yet; asking on");
+		}
+	}
+}
+
+uint32_t stack_timeout(void)
+{
+	return sys_timeouts_sleeptime();
+}
+
+void stack_address(ip_addr_t *to, const struct rf_lwip_addr *from)
+{
+	memset(to, 0, sizeof(*to));
+	IP_SET_TYPE_VAL(*to, from->family == 6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+	memcpy(from->family == 6 ? (void *)ip_2_ip6(to)->addr : (void *)&ip_2_ip4(to)->addr,
+	       from->bytes, from->family == 6 ? 16 : 4);
+}
+
+bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)
+{
+	uint8_t bytes[16];
+	bool six = IP_IS_V6(peer);
+
+	memcpy(bytes, six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
+	       six ? 16 : 4);
+	return rf_lwip_allowed(s, six ? 6 : 4, bytes, stack_own_address(peer));
+}
+
+bool stack_own_address(const ip_addr_t *address)
+{
+	struct netif *netif;
+
+	NETIF_FOREACH(netif) {
+		if (IP_IS_V4(address) && ip4_addr_cmp(ip_2_ip4(address), netif_ip4_addr(netif)))
+			return true;
+		for (int i = 0; IP_IS_V6(address) && i < LWIP_IPV6_NUM_ADDRESSES; i++)
+			if (ip6_addr_cmp_zoneless(ip_2_ip6(address), netif_ip6_addr(netif, i)))
+				return true;
+	}
+	return false;
+}
