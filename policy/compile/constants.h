@@ -10,6 +10,7 @@
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/if_tun.h>
 #include <linux/sched.h>
 #include <linux/vfio.h>
 #include <signal.h>
@@ -33,6 +34,8 @@ static const struct {
 	const char *name;
 	uint64_t    value;
 } constants[] = {
+	/* TAP */
+	C(TUNSETCARRIER),
 	/* VFIO container, group, device */
 	C(VFIO_GET_API_VERSION), C(VFIO_CHECK_EXTENSION), C(VFIO_SET_IOMMU),
 	C(VFIO_GROUP_GET_STATUS), C(VFIO_GROUP_SET_CONTAINER), C(VFIO_GROUP_UNSET_CONTAINER),

@@ -36,6 +36,26 @@ struct rf_stats_service {
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */
 };
 
+/* The net service's own counters. In struct rf_stats_service it fills `completed` (frames
+ * either way, for the restart budget), `bytes_read` and `bytes_written`, `violations`, `stalls`,
+ * `generation`, and in log[]: inflight (frames handed to the dead driver and not reported
+ * sent: all of them lost), drained (records received by it and kept), first_io_ns. */
+struct rf_stats_net {
+	_Atomic uint64_t rx_frames, rx_bytes;
+	_Atomic uint64_t rx_bad;     /* malformed or longer than the MTU allows: dropped */
+	_Atomic uint64_t rx_dropped; /* by device or driver, as the driver tells */
+	_Atomic uint64_t tx_frames, tx_bytes; /* handed to a driver */
+	_Atomic uint64_t tx_done;    /* of these, reported as sent */
+	_Atomic uint64_t lost_tx;    /* of these, under way at a death: tx_frames - tx_done - these
+	                                are under way now */
+	_Atomic uint64_t tx_refused; /* of the export's, not handed on: the device cannot send them */
+	_Atomic uint64_t rx_lost_export; /* by the export: its consumer did not take them */
+	_Atomic uint32_t link;       /* enum rf_net_link */
+	_Atomic uint32_t speed, mtu; /* Mbit/s, bytes */
+	uint8_t          mac[8];
+};
+#define RF_STATS_NET 262144u /* behind struct rf_stats_service */
+
 /* rf_recovery_device.method */
 enum rf_reset_method { RF_RESET_NONE, RF_RESET_SOFT, RF_RESET_FUNCTION, RF_RESET_HOT };
 
@@ -53,6 +73,8 @@ struct rf_stats_device {
 	_Atomic uint32_t recoveries;
 	struct rf_recovery_device log[RF_STATS_LOG];
 };
+_Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");
+_Static_assert(sizeof(struct rf_stats_net) <= RF_STATS_DEVICE - RF_STATS_NET, "net part fits");
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_DEVICE, "service part fits");
 _Static_assert(sizeof(struct rf_stats_device) <= RF_STATS_BYTES - RF_STATS_DEVICE, "device part fits");
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - finds everything by fd number, maps it, checks its size.
+ *
+ * Room:   sandbox/service/net, trusted. Runs once, before the lock; nothing is mapped or
+ *         allocated later.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net_core.h"
+
+static int map_fd(int fd, const char *what, uint64_t bytes, int prot, void *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st)) {
+		rf_log("fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
+		return -errno;
+	}
+	if ((uint64_t)st.st_size < bytes) {
+		rf_log("fd %d (%s) has %lld bytes, needs %llu", fd, what, (long long)st.st_size,
+		       (unsigned long long)bytes);
+		return -EINVAL;
+	}
+	void *at = mmap(NULL, bytes, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (at == MAP_FAILED) {
+		rf_log("cannot map %llu bytes of fd %d (%s): %s", (unsigned long long)bytes, fd,
+		       what, strerror(errno));
+		return -errno;
+	}
+	*(void **)out = at;
+	return 0;
+}
+
+static int config_read(struct rf_net *n)
+{
+	struct rf_export_config *shared, *c = &n->config;
+	int err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_CONFIG), "config", sizeof(*shared), PROT_READ,
+			 &shared);
+
+	if (err)
+		return err;
+	*c = *shared;
+	munmap(shared, sizeof(*shared));
+	c->name[sizeof(c->name) - 1] = '\0';
+	c->bench[sizeof(c->bench) - 1] = '\0';
+	if (c->queues != 1 || c->arena_bytes / RF_NET_UNIT > RF_TX_AT) {
+		rf_log("a net service has 1 queue, not %u, and less than 64 GiB of arena", c->queues);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int map_all(struct rf_net *n)
+{
+	const int rw = PROT_READ | PROT_WRITE;
+	int kick = RF_NET_FD(n, RF_EXPORT_FD_KICK);
+	int err = config_read(n);
+
+	if (err)
+		return err;
+	if ((err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_DATA), "arena", n->config.arena_bytes, rw,
+			  &n->data)) ||
+	    (err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_RINGS), "rings", 2 * RF_NET_CHAN_BYTES, rw,
+			  &n->rings)) ||
+	    (err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw, &n->stats)))
+		return err;
+	/* A driver that could read the kick eventfd empty must not be able to stop us. */
+	int flags = fcntl(kick, F_GETFL);
+	if (flags < 0 || fcntl(kick, F_SETFL, flags | O_NONBLOCK)) {
+		rf_log("fd %d (kick) was not handed over: %s", kick, strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+int rf_net_open(struct rf_net **out, int first)
+{
+	struct rf_net *n = aligned_alloc(64, (sizeof(*n) + 63) & ~(size_t)63);
+
+	if (!n)
+		return -ENOMEM;
+	memset(n, 0, sizeof(*n));
+	n->first_fd = first;
+	int err = map_all(n);
+	if (err) {
+		free(n);
+		return err;
+	}
+	rf_net_adopt(n);
+	*out = n;
+	return 0;
+}
+
+const struct rf_export_config *rf_net_config(const struct rf_net *n)
+{
+	return &n->config;
+}
+
+const struct rf_net_info *rf_net_info(const struct rf_net *n)
+{
+	return n->info_known && n->arena_ours ? &n->info : NULL;
+}
+
+bool rf_net_up(const struct rf_net *n)
+{
+	return n->state == RF_NET_UP;
+}
+
+bool rf_net_gone(const struct rf_net *n)
+{
+	return n->state == RF_NET_GONE;
+}
+
+bool rf_net_carrier(const struct rf_net *n)
+{
+	return n->link != RF_NET_LINK_DOWN && n->state != RF_NET_GONE;
+}
+
+void *rf_net_at(const struct rf_net *n, uint32_t at)
+{
+	return n->data + (uint64_t)at * RF_NET_UNIT;
+}
+
+uint32_t rf_net_tx_bytes(const struct rf_net *n)
+{
+	return n->tx_buffer;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - what happens to frames and buffers when their driver dies.
+ *
+ * Room:   sandbox/service/net, trusted.
+ * Steps:  DOWN      frames the dead driver had received are kept; those it had not reported
+ *                   as sent are lost, counted, and their buffers in limbo, because the device
+ *                   may still read them. The successor's half is cleared, and the receive
+ *                   buffers of that half, which only its own generations ever had, posted.
+ *         QUIESCED  the device is silent: limbo is over.
+ *         UP        the successor runs. What was sent since DOWN lies in its ring already.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net_core.h"
+#include "packet.h"
+
+#define NUDGE_AFTER 4 /* fractions of the stall time */
+
+static const uint64_t one = 1;
+
+static const char *const lie_names[] = {
+	[RF_LIE_INDEX] = "a ring index that cannot be",
+	[RF_LIE_BUFFER] = "a buffer it does not have",
+	[RF_LIE_FRAME] = "a frame that cannot be",
+};
+
+void rf_net_tell(struct rf_net *n, enum rf_svc_type type, uint32_t value)
+{
+	struct rf_svc_msg msg = { .type = type, .generation = n->generation, .half = n->half,
+				  .value = value };
+
+	/* If the device process is gone the control socket says so in a moment. */
+	(void)rf_packet_send(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
+}
+
+void rf_net_lied(struct rf_net *n, enum rf_violation lie)
+{
+	n->count.violations++;
+	n->state = RF_NET_LIED;
+	rf_log("driver generation %u gave %s: its rings are not read any more", n->generation,
+	       lie_names[lie]);
+	rf_net_tell(n, RF_SVC_VIOLATION, lie);
+	rf_net_publish(n);
+}
+
+/* ---- the next half ------------------------------------------------------------------- */
+
+static void attach(struct rf_net *n, uint32_t generation, uint32_t half)
+{
+	struct rf_net_chan *chan = (void *)(n->rings + half * RF_NET_CHAN_BYTES);
+
+	n->chan = chan;
+	rf_ring_attach(&n->rx, chan->rx.bytes, RF_NET_DEPTH);
+	n->free_shared = (struct rf_ring *)chan->rx_free.bytes;
+	n->tx_shared = (struct rf_ring *)chan->tx.bytes;
+	n->free_ring = (uint32_t *)n->free_shared->records;
+	n->tx_ring = (struct rf_net_frame *)n->tx_shared->records;
+	n->free_own = n->free_seen = 0;
+	n->tx_own = n->tx_seen = n->tx_done = 0;
+	n->generation = generation;
+	n->half = half;
+	n->rx_base = (uint32_t)(rf_net_rx_at(&n->info, half) / RF_NET_UNIT);
+	n->buffer = n->buffers[half];
+	n->beat = n->beat_ns = 0;
+	n->nudged = n->stalled = false;
+	n->rx_dropped_before += n->rx_dropped;
+	n->rx_dropped = 0;
+}
+
+/* All of this half's receive buffers that the export does not hold. */
+static void post_all(struct rf_net *n)
+{
+	for (uint32_t i = 0; i < n->rx_count; i++) {
+		if (n->buffer[i] == RF_BUFFER_HELD)
+			continue;
+		n->buffer[i] = RF_BUFFER_HELD;
+		rf_net_post(n, n->rx_base + (i << n->rx_shift));
+	}
+}
+
+/* ---- death ---------------------------------------------------------------------------- */
+
+/* Frames under way are lost. Number of them. */
+static uint32_t lose(struct rf_net *n)
+{
+	uint32_t frames = 0;
+
+	for (uint32_t i = n->tx_done; i != n->tx_own; i++) {
+		uint32_t slot = n->tx_slot[i & (RF_NET_DEPTH - 1)], at = slot & RF_TX_AT;
+
+		frames += !(slot & RF_TX_MORE);
+		if (slot & RF_TX_KEPT)
+			continue;
+		if (at >= n->tx_base)
+			n->limbo[n->limbo_count++] = at;
+		else if (rf_net_index(n, at) < n->rx_count)
+			n->buffer[rf_net_index(n, at)] = RF_BUFFER_FREE;
+		else
+			rf_net_post_other(n, at);
+	}
+	n->tx_done = n->tx_own;
+	n->count.lost_tx += frames;
+	return frames;
+}
+
+/* Answers the dead driver had published are true: it had them before it died. */
+static uint32_t drain(struct rf_net *n)
+{
+	enum rf_violation lie = 0;
+
+	if (!rf_net_alive(n))
+		return 0;
+	uint32_t drained = rf_net_drain(n, &lie);
+	if (lie) {
+		n->count.violations++;
+		rf_log("driver generation %u, dead, left %s behind", n->generation, lie_names[lie]);
+		return drained;
+	}
+	n->state = RF_NET_LIED; /* a lie now is told to nobody */
+	uint32_t head = atomic_load_explicit(&n->tx_shared->head, memory_order_acquire);
+	if (head - n->tx_done <= n->tx_seen - n->tx_done) {
+		rf_net_reap(n);
+	} else {
+		n->count.violations++;
+		rf_log("driver generation %u, dead, left %s behind", n->generation,
+		       lie_names[RF_LIE_INDEX]);
+	}
+	return drained;
+}
+
+static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	struct rf_recovery_service *log = &n->stats->log[msg->generation % RF_STATS_LOG];
+
+	if (msg->half > 1 || !n->info_known ||
+	    (n->state != RF_NET_NONE && (msg->generation < n->generation || msg->half == n->half)))
+		return -EPROTO;
+	*log = (struct rf_recovery_service){ .generation = msg->generation,
+					     .down_ns = rf_net_now_ns() };
+	/* Kicks of the dead, perhaps as many as make the eventfd refuse its successor's. */
+	rf_net_wake(n, true);
+	log->drained = drain(n);
+	log->inflight = lose(n);
+	n->await_generation = msg->generation;
+	n->first_io_awaited = true;
+	memset(n->rings + msg->half * RF_NET_CHAN_BYTES, 0, RF_NET_CHAN_BYTES);
+	attach(n, msg->generation + 1, msg->half);
+	n->state = RF_NET_PREPARED;
+	post_all(n);
+	rf_net_flush(n);
+	rf_net_tell(n, RF_SVC_PREPARED, 0);
+	return 0;
+}
+
+static void limbo_end(struct rf_net *n)
+{
+	while (n->limbo_count)
+		rf_net_tx_free(n, n->limbo[--n->limbo_count]);
+	n->arena_ours = true;
+}
+
+static int on_quiesced(struct rf_net *n)
+{
+	if (n->state == RF_NET_UP)
+		return -EPROTO;
+	limbo_end(n);
+	return 0;
+}
+
+static int on_up(struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	if (msg->half > 1 || !n->info_known)
+		return -EPROTO;
+	if (n->state == RF_NET_NONE) {
+		attach(n, msg->generation, msg->half);
+		n->state = RF_NET_PREPARED;
+		post_all(n);
+	}
+	if (msg->generation != n->generation || msg->half != n->half)
+		return -EPROTO;
+	limbo_end(n);
+	if (n->state == RF_NET_LIED) /* before it was announced */
+		return 0;
+	n->state = RF_NET_UP;
+	/* What DOWN put there was published, but nobody was kicked. */
+	n->free_seen--;
+	n->tx_seen -= n->tx_own != 0;
+	rf_net_flush(n);
+	return 0;
+}
+
+static void on_gone(struct rf_net *n)
+{
+	if (n->state != RF_NET_NONE)
+		lose(n);
+	n->state = RF_NET_GONE;
+	n->link = RF_NET_LINK_DOWN;
+}
+
+/* ---- the interface ----------------------------------------------------------------------- */
+
+/* Can this be an interface, and do its buffers fit the arena? */
+static bool info_fits(const struct rf_net *n, const struct rf_net_info *in)
+{
+	uint32_t b = in->rx_buffer;
+
+	return b >= 2048 && b <= 32768 && !(b & (b - 1)) && in->rx_count &&
+	       in->rx_count <= RF_NET_DEPTH && in->mtu >= 68 && in->mtu <= 65535 - 18 &&
+	       in->tx_max >= in->mtu + 14u && in->tx_max <= 65535 && !(in->mac[0] & 1) &&
+	       rf_net_tx_at(in) < n->config.arena_bytes &&
+	       n->config.arena_bytes - rf_net_tx_at(in) >= 16 * 65536;
+}
+
+static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	const struct rf_net_info *in = &msg->net;
+
+	if (n->info_known)
+		return memcmp(in, &n->info, sizeof(*in)) ? -EPROTO : 0;
+	if (!info_fits(n, in))
+		return -EPROTO;
+	n->info = *in;
+	n->rx_count = in->rx_count;
+	n->rx_buffer = in->rx_buffer;
+	n->rx_shift = (uint32_t)__builtin_ctz(in->rx_buffer / RF_NET_UNIT);
+	n->frame_max = in->mtu + 18u;
+	n->link = in->link;
+	n->tx_base = (uint32_t)(rf_net_tx_at(in) / RF_NET_UNIT);
+	n->tx_buffer = 2048;
+	while (n->tx_buffer < in->tx_max)
+		n->tx_buffer *= 2;
+	uint64_t at = rf_net_tx_at(in);
+	uint32_t count = 0;
+	for (; count < RF_NET_TX_BUFFERS && at + n->tx_buffer <= n->config.arena_bytes;
+	     at += n->tx_buffer)
+		count++;
+	/* A stack: the first ones are used again and again, and stay in the caches. */
+	while (count--)
+		rf_net_tx_free(n, n->tx_base + count * (n->tx_buffer / RF_NET_UNIT));
+	n->info_known = true;
+	return 0;
+}
+
+static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	if (n->state == RF_NET_GONE)
+		return 0;
+	switch (msg->type) {
+	case RF_SVC_INFO:
+		return on_info(n, msg);
+	case RF_SVC_DOWN:
+		return on_down(n, msg);
+	case RF_SVC_QUIESCED:
+		return on_quiesced(n);
+	case RF_SVC_UP:
+		return on_up(n, msg);
+	case RF_SVC_GONE:
+		on_gone(n);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+int rf_net_control(struct rf_net *n)
+{
+	for (;;) {
+		struct rf_svc_msg msg;
+		int fds[RF_PACKET_FDS], count;
+		int got = rf_packet_recv(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), fds,
+					 &count, MSG_DONTWAIT);
+
+		if (got == -EAGAIN)
+			break;
+		if (got == 0)
+			return -EPIPE;
+		if (got < 0)
+			return got;
+		rf_close_all(fds, count);
+		int err = got == sizeof(msg) && !count ? dispatch(n, &msg) : -EPROTO;
+		if (err) {
+			rf_log("message %u (generation %u, half %u) of the device process does not "
+			       "fit driver generation %u", got >= 4 ? msg.type : 0, msg.generation,
+			       msg.half, n->generation);
+			return err;
+		}
+	}
+	rf_net_publish(n);
+	return 0;
+}
+
+/* ---- signs of life ---------------------------------------------------------------------- */
+
+/* A driver that stands still is woken once; one that then does not move is stuck. */
+static void watch(struct rf_net *n, uint64_t now)
+{
+	uint64_t beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_relaxed);
+
+	if (beat != n->beat || !n->beat_ns) {
+		n->beat = beat;
+		n->beat_ns = now;
+		n->nudged = false;
+		return;
+	}
+	uint64_t still = now - n->beat_ns;
+	if (still >= n->config.stall_ns / NUDGE_AFTER && !n->nudged) {
+		n->nudged = true;
+		(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one,
+			     sizeof(one));
+	}
+	if (still < n->config.stall_ns || n->stalled)
+		return;
+	n->stalled = true;
+	n->count.stalls++;
+	rf_log("driver generation %u was woken and does not move for %llu ms", n->generation,
+	       (unsigned long long)still / 1000000);
+	rf_net_tell(n, RF_SVC_STALL, 0);
+}
+
+void rf_net_tick(struct rf_net *n)
+{
+	if (n->state == RF_NET_UP) {
+		uint32_t link = atomic_load_explicit(&n->chan->link, memory_order_relaxed);
+
+		/* What it says about link and drops harms nobody but itself. */
+		n->rx_dropped = atomic_load_explicit(&n->chan->rx_dropped, memory_order_relaxed);
+		if (n->info.features & RF_NET_HAS_LINK &&
+		    (link == RF_NET_LINK_UP || link == RF_NET_LINK_DOWN))
+			n->link = link;
+		if (n->config.stall_ns)
+			watch(n, rf_net_now_ns());
+	}
+	rf_net_publish(n);
+}
