@@ -39,7 +39,7 @@ INC_base       := -Isandbox/base $(INC_abi)
 INC_launcher   := -Isandbox/launcher -I$(B)/gen/launcher $(INC_base)
 INC_service    := -Isandbox/service -I$(B)/gen/service $(INC_base)
 INC_device     := -Isandbox/device -Idrivers/hw -I$(B)/gen/device $(INC_base)
-INC_supervisor := -Isandbox/supervisor $(INC_base)
+INC_supervisor := -Isandbox/supervisor -I$(B)/gen/supervisor $(INC_base)
 
 $(B)/obj/sandbox/base/%.o:       INC = $(INC_base)
 $(B)/obj/sandbox/launcher/%.o:   INC = $(INC_launcher)
@@ -122,6 +122,10 @@ $(B)/gen/service/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export
 $(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
+$(B)/gen/supervisor/syscalls.h: $(B)/tools/policyc
+	@mkdir -p $(@D)
+	$< --names >$@
+$(call objs,sandbox/supervisor/*.c): | $(B)/gen/supervisor/syscalls.h
 $(call objs,sandbox/launcher/*.c): | $(B)/gen/launcher/filters.h
 $(call objs,sandbox/service/*.c sandbox/service/*/*.c): | $(B)/gen/service/filters.h
 $(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h

@@ -13,12 +13,13 @@ $(B)/unit/%: tests/unit/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters
 	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< -lcmocka
 -include $(wildcard $(B)/unit/*.d)
 
-# The launcher without its lock, for positive controls: not part of any product.
+# The launcher with walls that can be left out (argv[3]; by default the lock), for positive
+# controls: not part of any product.
 LAUNCH_UNFENCED := $(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,$(wildcard sandbox/launcher/*.c))
 $(LAUNCH_UNFENCED): | $(B)/gen/launcher/filters.h
 $(B)/tests/launcher/%.o: sandbox/launcher/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_TRUSTED) $(INC_launcher) -DRF_LAUNCH_UNFENCED -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS_TRUSTED) $(INC_launcher) -DRF_TEST_WALLS -MMD -MP -c -o $@ $<
 $(B)/tests/rf-launch-unfenced: $(LAUNCH_UNFENCED) $(B)/lib/libbase.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)

@@ -4,7 +4,9 @@
  *
  * Room:   policy/compile, a tool of the build host; nothing of it is shipped.
  * Usage:  policyc -o OUT.h LIST...    C header with one struct rf_filter a list
+ *         policyc --learn -o ...      the same, but a call that is not listed asks the tracer
  *         policyc --count LIST...     "name N" a list: system calls it allows
+ *         policyc --names             C header: names of the system calls by number
  * List:   one line a system call, the hottest first; '#' starts a comment.
  *             NAME [aN OP VALUE]... -- why it is needed
  *         OP is == != < <= > >=, or "& MASK ==". VALUE and MASK are numbers or names
@@ -48,6 +50,7 @@ struct list {
 };
 
 static const char *output; /* removed when anything goes wrong */
+static uint32_t    otherwise = SCMP_ACT_KILL_PROCESS; /* what becomes of a call not listed */
 
 _Noreturn static void fail(const char *path, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -272,7 +275,7 @@ static void list_read(struct list *l, const char *path)
 
 static scmp_filter_ctx list_compile(const struct list *l)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(otherwise);
 	uint8_t         priority = 255;
 
 	if (!ctx || seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) ||
@@ -357,11 +360,37 @@ static void header_write(FILE *out, int count, char **paths)
 	free(table);
 }
 
+/* Rows "NAME" by number, holes as 0. */
+static void names_write(const char *symbol, uint32_t arch, int most)
+{
+	printf("static const char *const %s[] = {\n", symbol);
+	for (int nr = 0; nr < most; nr++) {
+		char *name = seccomp_syscall_resolve_num_arch(arch, nr);
+
+		if (name)
+			printf("\t[%d] = \"%s\",\n", nr, name);
+		free(name);
+	}
+	printf("};\n");
+}
+
 int main(int argc, char **argv)
 {
 	static struct list l;
 	char  *text = NULL;
 	size_t len = 0;
+
+	if (argc == 2 && !strcmp(argv[1], "--names")) {
+		printf("/* Written by policyc; do not edit. */\n");
+		names_write("names_x86_64", SCMP_ARCH_X86_64, 600);
+		names_write("names_i386", SCMP_ARCH_X86, 600);
+		return fflush(stdout) ? 2 : 0;
+	}
+	if (argc >= 2 && !strcmp(argv[1], "--learn")) {
+		otherwise = SCMP_ACT_TRACE(1);
+		argc--;
+		argv++;
+	}
 
 	if (argc >= 2 && !strcmp(argv[1], "--count")) {
 		for (int i = 2; i < argc; i++) {

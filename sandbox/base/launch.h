@@ -7,6 +7,9 @@
  * Trust:  written by a trusted, unprivileged process. The launcher still checks
  *         every count and range, because a mistake here opens the fence.
  *
+ * Arguments: argv[1] walls that stand already, argv[2] walls that are demanded, both
+ * hexadecimal bit sets of walls.h; none: nothing stands, nothing is demanded.
+ *
  * The launcher starts with exactly these fds; all but 0, 1 (and 2 with
  * RF_LAUNCH_DEVICE) are closed before the lock.
  */
@@ -22,8 +25,9 @@
 #define RF_LAUNCH_FD_IMAGE  4 /* the driver's static-pie ELF image, sealed memfd */
 #define RF_LAUNCH_FD_LOG    5 /* one line goes here if the launch fails */
 #define RF_LAUNCH_FD_WINDOW 6 /* first of `fd_count` fds that windows map */
+#define RF_LAUNCH_FD_REPORT 14 /* pipe: one struct rf_wall_report; may be missing */
 
-#define RF_LAUNCH_MAX_FDS     8u
+#define RF_LAUNCH_MAX_FDS     8u /* up to RF_LAUNCH_FD_REPORT */
 #define RF_LAUNCH_MAX_WINDOWS 16u
 #define RF_LAUNCH_MAX_FIXUPS  48u
 
@@ -70,6 +74,7 @@ enum rf_launch_exit {
 	RF_LAUNCH_BAD_IMAGE = 121, /* not a static ELF image that may be run */
 	RF_LAUNCH_NO_FILTER = 122, /* unknown list, or the kernel refused it */
 	RF_LAUNCH_SYSTEM = 123,    /* the kernel refused something else */
+	RF_LAUNCH_NO_WALL = 124,   /* a wall the policy demands cannot be had here */
 };
 
 #endif

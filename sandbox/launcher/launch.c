@@ -13,14 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +25,7 @@
 #include "filters.h"
 #include "gate.h"
 #include "image.h"
+#include "raise.h"
 #include "say.h"
 #include "space.h"
 #include "spec.h"
@@ -35,46 +33,6 @@
 #define PAGE 4096ull
 /* Of the stack, below the plan: what the gate itself may use. */
 #define GATE_STACK 1024u
-
-/* ---- what the process may do -------------------------------------------------- */
-
-static void limit_set(int resource, rlim_t limit)
-{
-	struct rlimit r = { .rlim_cur = limit, .rlim_max = limit };
-
-	if (setrlimit(resource, &r))
-		rf_quit(RF_LAUNCH_SYSTEM, "cannot lower limit %d: %s", resource, strerror(errno));
-}
-
-static void privileges_drop(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
-	    sigprocmask(SIG_SETMASK, &none, NULL))
-		rf_quit(RF_LAUNCH_SYSTEM, "cannot give up privileges: %s", strerror(errno));
-	prctl(PR_SET_NAME, "rf-driver", 0, 0, 0);
-	limit_set(RLIMIT_CORE, 0);
-	limit_set(RLIMIT_NPROC, 0);
-	limit_set(RLIMIT_NOFILE, 0); /* no new ones; those there stay */
-}
-
-/* Who starts us must have dropped everything already; a mistake there ends here. */
-static void privileges_check(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct   caps[2];
-
-	if (!getuid() || !geteuid() || !getgid() || !getegid())
-		rf_quit(RF_LAUNCH_SYSTEM, "started as root: a driver needs a user of its own");
-	if (syscall(SYS_capget, &head, caps))
-		rf_quit(RF_LAUNCH_SYSTEM, "cannot read capabilities: %s", strerror(errno));
-	for (int i = 0; i < 2; i++)
-		if (caps[i].permitted || caps[i].inheritable)
-			rf_quit(RF_LAUNCH_SYSTEM, "started with capabilities: drop them first");
-}
 
 /* ---- what it is given --------------------------------------------------------- */
 
@@ -187,6 +145,12 @@ static struct rf_gate_plan *plan_make(const struct rf_launch *spec, const struct
 	memcpy(plan->code, filter->code, filter->count * sizeof(filter->code[0]));
 	plan->prog = (struct sock_fprog){ .len = (unsigned short)filter->count,
 					  .filter = plan->code };
+	/* A list of exit_group alone has no read to wait by: such a driver is held back
+	 * first and locked then, and needs no descriptor at all. */
+	plan->lock_last = filter->syscalls == 1;
+#ifdef RF_TEST_WALLS
+	plan->off = rf_walls_off;
+#endif
 	return plan;
 }
 
@@ -195,8 +159,13 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 	if (__stop_rf_gate - __start_rf_gate != (long)PAGE ||
 	    (uint64_t)(uintptr_t)__start_rf_gate % PAGE)
 		rf_quit(RF_LAUNCH_SYSTEM, "bug: the gate does not fill one page");
-#ifdef RF_LAUNCH_UNFENCED
-	rf_say("!!! UNFENCED TEST BUILD: this driver runs WITHOUT a system call filter !!!");
+#ifdef RF_TEST_WALLS
+	if (!rf_wall_wanted(RF_WALL_SECCOMP))
+		rf_say("!!! UNFENCED TEST BUILD: this driver runs WITHOUT a system call filter !!!");
+#endif
+#ifdef RF_LAUNCH_LEARN
+	rf_say("!!! LEARN MODE: this driver may make ANY system call; those its list lacks are "
+	       "logged !!!");
 #endif
 	/* Nothing of ours may be written to when this process dies. */
 	syscall(SYS_set_tid_address, NULL);
@@ -210,19 +179,28 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 	__builtin_unreachable();
 }
 
-int main(void)
+/* The launcher's own arguments are sets of walls; see launch.h. */
+static uint64_t walls_given(int argc, char **argv, int index)
 {
-	static struct rf_launch  spec;
-	static struct rf_image   img;
-	static struct rf_space   space;
-	const struct rf_filter  *filter;
-	const unsigned char     *file;
-	const char              *wrong;
+	return argc > index ? strtoull(argv[index], NULL, 16) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct rf_launch      spec;
+	static struct rf_image       img;
+	static struct rf_space       space;
+	static struct rf_wall_report report;
+	const struct rf_filter      *filter;
+	const unsigned char         *file;
+	const char                  *wrong;
 	size_t bytes;
 	int    rc;
 
-	privileges_drop();
-	privileges_check();
+#ifdef RF_TEST_WALLS
+	rf_walls_off = argc > 3 ? walls_given(argc, argv, 3) : RF_WALL_BIT(RF_WALL_SECCOMP);
+#endif
+	rf_raise_first(&report);
 	spec_read(&spec);
 	filter = filter_find(spec.filter);
 	file = image_open(&bytes);
@@ -237,5 +215,12 @@ int main(void)
 	rf_space_map_stack(&space);
 	rf_space_map_windows(&space, &spec);
 	rf_space_seal(&space, &spec);
-	gate_enter(plan_make(&spec, filter, &space, &img));
+	struct rf_gate_plan *plan = plan_make(&spec, filter, &space, &img);
+
+	rf_raise_limits(&report);
+	report.image = space.image.at;
+	report.image_bytes = img.span;
+	report.gate = (uint64_t)(uintptr_t)__start_rf_gate;
+	rf_raise_report(&report, walls_given(argc, argv, 1), walls_given(argc, argv, 2));
+	gate_enter(plan);
 }

@@ -28,6 +28,8 @@ struct slot {
 	char  name[RF_KEEP_NAME]; /* "": free */
 	int   fd;                 /* held fd; a process's pidfd */
 	pid_t pid;                /* 0: not a process */
+	struct rf_spawned run;    /* of a process */
+	struct rf_verdict verdict;
 };
 
 struct keeper {
@@ -60,6 +62,8 @@ static struct slot *slot_new(struct keeper *k, const char *name)
 static void slot_free(struct slot *s)
 {
 	close(s->fd);
+	if (s->pid && s->run.report >= 0)
+		close(s->run.report);
 	*s = (struct slot){ 0 };
 }
 
@@ -100,12 +104,14 @@ static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int cou
 	struct slot *s = slot_new(k, msg->name);
 	if (!s)
 		return -ENFILE;
-	int err = rf_spawn(&msg->spawn, fds, count, &s->pid, &s->fd);
-	if (err)
+	int err = rf_spawn(&msg->spawn, fds, count, &s->run);
+	if (err) {
 		*s = (struct slot){ 0 };
-	else
-		msg->pid = s->pid;
-	return err;
+		return err;
+	}
+	s->fd = s->run.pidfd;
+	msg->pid = s->pid = s->run.pid;
+	return 0;
 }
 
 static int do_kill(struct keeper *k, const char *name)
@@ -149,6 +155,14 @@ static void serve(struct keeper *k)
 		s = msg.error ? NULL : slot_find(k, msg.name);
 		give = s ? s->fd : -1;
 		break;
+	case RF_KEEP_WALLS:
+		s = slot_find(k, msg.name);
+		msg.error = s && s->pid ? 0 : -ENOENT;
+		if (!msg.error) {
+			rf_spawn_walls(&s->run);
+			msg.walls = s->run.walls;
+		}
+		break;
 	case RF_KEEP_KILL:
 		msg.error = do_kill(k, msg.name);
 		break;
@@ -162,30 +176,50 @@ static void serve(struct keeper *k)
 			close(fds[i]);
 }
 
+static struct slot *slot_of(struct keeper *k, pid_t pid)
+{
+	for (int i = 0; i < RF_KEEP_SLOTS; i++)
+		if (k->slots[i].pid == pid)
+			return &k->slots[i];
+	return NULL;
+}
+
+static void exited(struct keeper *k, struct slot *s, int status)
+{
+	struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = s->pid, .status = status };
+
+	rf_spawn_walls(&s->run);
+	msg.walls = s->run.walls;
+	msg.verdict = s->verdict;
+	/* We killed it for this signal. */
+	if (s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status))
+		msg.status = s->verdict.signal;
+	memcpy(msg.name, s->name, RF_KEEP_NAME);
+	slot_free(s);
+	tell(k, &msg, NULL, 0);
+}
+
 static void reap(struct keeper *k)
 {
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == k->supervisor) {
+		struct slot *s = slot_of(k, pid);
+
+		if (WIFSTOPPED(status)) {
+			struct rf_verdict nobody;
+
+			rf_trace_stop(pid, status, s ? &s->verdict : &nobody, s ? s->name : "?");
+		} else if (pid == k->supervisor) {
 			k->supervisor = 0;
 			k->done = 1;
 			k->code = WIFEXITED(status) ? WEXITSTATUS(status) : 70;
 			if (WIFSIGNALED(status))
 				rf_log("the supervisor died of signal %d: ending all that it ran",
 				       WTERMSIG(status));
-			continue;
-		}
-		for (int i = 0; i < RF_KEEP_SLOTS; i++) {
-			struct slot *s = &k->slots[i];
-			if (s->pid != pid)
-				continue;
-			struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = pid,
-						   .status = status };
-			memcpy(msg.name, s->name, RF_KEEP_NAME);
-			slot_free(s);
-			tell(k, &msg, NULL, 0);
+		} else if (s) {
+			exited(k, s, status);
 		}
 	}
 }
@@ -228,8 +262,13 @@ static void end_all(struct keeper *k)
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
 		if (k->slots[i].pid)
 			kill(k->slots[i].pid, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	struct rf_verdict nobody;
+	int   status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
+		if (pid > 0 && WIFSTOPPED(status))
+			rf_trace_stop(pid, status, &nobody, "?");
+	rf_spawn_finish();
 }
 
 int rf_keeper_main(const char *config)
@@ -244,6 +283,7 @@ int rf_keeper_main(const char *config)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	rf_spawn_prepare();
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	int err = sig < 0 ? -errno : supervisor_start(&k, config);
 	if (err) {

@@ -14,6 +14,9 @@
 
 #include <stdint.h>
 
+#include "trace.h"
+#include "walls.h"
+
 #define RF_KEEP_NAME  48
 #define RF_KEEP_SLOTS 256 /* most names (fds and processes) held */
 
@@ -23,9 +26,17 @@ enum rf_keep_type {
 	RF_KEEP_DROP,    /* forget every name that begins with `name` */
 	RF_KEEP_SPAWN,   /* run fds[0] as `name`; reply: pid, and its pidfd */
 	RF_KEEP_KILL,    /* SIGKILL the process `name`; -ENOENT if there is none */
+	RF_KEEP_WALLS,   /* reply: walls around the driver `name` */
 	RF_KEEP_REPLY,
-	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2) */
+	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2); of a driver
+	                    its walls and verdict */
 	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
+};
+
+enum rf_fence {
+	RF_FENCE_NONE,
+	RF_FENCE_ROOT,   /* the root directory is empty */
+	RF_FENCE_DRIVER, /* every wall of walls.h that the keeper's child puts up */
 };
 
 /* SPAWN: the child gets fds[i] as number target[i], for i >= 1, and nothing else. */
@@ -33,8 +44,10 @@ struct rf_keep_spawn {
 	uint32_t uid, gid;    /* ~0: stay */
 	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
 	uint64_t nofile;      /* RLIMIT_NOFILE */
-	uint32_t fence;       /* 1: the root directory is empty */
+	uint32_t fence;       /* enum rf_fence */
 	int32_t  target[32];
+	uint64_t demand;      /* driver: RF_WALL_BIT()s without which it must not run */
+	char     group[32];   /* driver: name of its control group */
 	char     argv0[32];
 };
 
@@ -44,7 +57,9 @@ struct rf_keep_msg {
 	int32_t  pid;
 	int32_t  status;
 	char     name[RF_KEEP_NAME];
-	struct rf_keep_spawn spawn;
+	struct rf_keep_spawn spawn;    /* SPAWN */
+	struct rf_wall_report walls;   /* EXITED, reply to WALLS */
+	struct rf_verdict verdict;     /* EXITED */
 };
 
 /* The keeper's whole life: starts `self` again as supervisor, serves it, reaps.

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "deaths.h"
 #include "launch.h"
 #include "log.h"
 #include "supervisor.h"
@@ -60,7 +61,8 @@ static struct rf_keep_spawn spawn_as(const struct sup *s, const struct dev *d, i
 {
 	const struct rf_device_config *c = &d->cfg->policy.device;
 	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
-	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256, .fence = 1 };
+	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256,
+				       .fence = RF_FENCE_ROOT };
 
 	/* Pinned for the device and locked against swapping count apart. */
 	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
@@ -129,6 +131,8 @@ static void start_driver(struct sup *s, struct dev *d)
 	struct wanted *w = &d->want;
 	unsigned half = w->generation & 1;
 	struct rf_keep_spawn spawn = spawn_as(s, d, 2 + (int)half, "rf-launch");
+	spawn.fence = RF_FENCE_DRIVER;
+	snprintf(spawn.group, sizeof(spawn.group), "%s", d->cfg->name);
 	int fds[RF_PACKET_FDS], count = 0, pidfd = -1;
 	char what[32];
 
@@ -274,20 +278,23 @@ void dev_message(struct sup *s, struct dev *d)
 static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
 {
 	uint32_t generation = 0;
+	char words[512];
 
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
 	if (d->driver_pid[generation & 1] == msg->pid)
 		d->driver_pid[generation & 1] = 0;
 	if (d->state == DEV_STOPPING)
 		return;
-	if (WIFSIGNALED(msg->status) && WTERMSIG(msg->status) != SIGKILL)
-		rf_log("%s: driver %u died of signal %d (%s)", d->cfg->name, generation,
-		       WTERMSIG(msg->status), strsignal(WTERMSIG(msg->status)));
-	if (WIFEXITED(msg->status))
-		rf_log("%s: driver %u ended with code %d", d->cfg->name, generation,
-		       WEXITSTATUS(msg->status));
-	if (WIFEXITED(msg->status) && WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
-	    WEXITSTATUS(msg->status) <= RF_LAUNCH_NO_FILTER) {
+	/* Every death is on record; a plain SIGKILL is no news for a person. */
+	rf_death_append(s->config.run_dir, d->cfg->name, msg);
+	if (!WIFSIGNALED(msg->status) || WTERMSIG(msg->status) != SIGKILL) {
+		rf_death_words(msg, words, sizeof(words));
+		rf_log("%s: driver %u %s", d->cfg->name, generation, words);
+	}
+	/* Behind the lock an exit code is only what a driver says of itself. */
+	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&
+	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
+	    WEXITSTATUS(msg->status) != RF_LAUNCH_SYSTEM) {
 		/* It never ran: another try would end the same way. */
 		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
 		dev_stop(s, d);

@@ -5,20 +5,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
+#include "launch.h"
 #include "log.h"
+#include "pit.h"
 
 /* Fds are moved out of the way of their targets first. */
 #define PARK 100
+#define MAX_FDS 33
+/* Of a driver's control group, besides what it may lock: image, stack, page tables. */
+#define GROUP_MEMORY (64ull << 20)
+
+#ifdef RF_TEST_WALLS
+uint64_t rf_walls_off;
+#endif
+
+static struct rf_pit pit = { .user = -1 };
+static uint8_t       group_why; /* errno: why there are no control groups */
 
 static void limit(int what, rlim_t value)
 {
@@ -29,18 +47,18 @@ static void limit(int what, rlim_t value)
 }
 
 /* Installs fds[1..]; returns where fds[0], the program, is parked (close-on-exec). */
-static int install_fds(const struct rf_keep_spawn *spawn, const int *fds, int count)
+static int install_fds(const int *target, const int *fds, int count)
 {
-	int parked[32], last = 2;
+	int parked[MAX_FDS], last = 2;
 
 	for (int i = 0; i < count; i++)
 		if ((parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PARK)) < 0)
 			rf_die(71, "cannot pass fd: %s", strerror(errno));
 	for (int i = 1; i < count; i++) {
-		if (dup2(parked[i], spawn->target[i]) < 0)
-			rf_die(71, "cannot pass fd %d: %s", spawn->target[i], strerror(errno));
-		if (spawn->target[i] > last)
-			last = spawn->target[i];
+		if (dup2(parked[i], target[i]) < 0)
+			rf_die(71, "cannot pass fd %d: %s", target[i], strerror(errno));
+		if (target[i] > last)
+			last = target[i];
 	}
 	syscall(SYS_close_range, (unsigned)last + 1, (unsigned)parked[0] - 1, 0);
 	syscall(SYS_close_range, (unsigned)parked[0] + 1, ~0u, 0);
@@ -74,66 +92,316 @@ static void empty_root(void)
 		rf_die(71, "cannot enter /run/ringfence/empty: %s", strerror(errno));
 }
 
-static void drop_privileges(const struct rf_keep_spawn *spawn)
+static void caps_drop(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 
-	if (!geteuid() && spawn->uid != ~0u) {
-		for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-			prctl(PR_CAPBSET_DROP, cap);
-		if (setgroups(0, NULL) || setresgid(spawn->gid, spawn->gid, spawn->gid) ||
-		    setresuid(spawn->uid, spawn->uid, spawn->uid))
-			rf_die(71, "cannot become uid %u: %s", spawn->uid, strerror(errno));
-	}
+	/* In this order: without capabilities nothing can be taken from the bounding set. */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none))
 		rf_die(71, "cannot drop capabilities: %s", strerror(errno));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
+static void user_change(const struct rf_keep_spawn *spawn)
+{
+	if (geteuid() || spawn->uid == ~0u)
+		return;
+	/* Bounding set first, while there still are capabilities to do it with. */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap);
+	if (setgroups(0, NULL) || setresgid(spawn->gid, spawn->gid, spawn->gid) ||
+	    setresuid(spawn->uid, spawn->uid, spawn->uid))
+		rf_die(71, "cannot become uid %u: %s", spawn->uid, strerror(errno));
+}
+
+static void drop_privileges(const struct rf_keep_spawn *spawn)
+{
+	user_change(spawn);
+	if (rf_wall_wanted(RF_WALL_NO_CAPS))
+		caps_drop();
+	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rf_die(71, "cannot set no_new_privs: %s", strerror(errno));
 }
 
-static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, int count,
-			    pid_t parent)
+static void die_with(pid_t parent)
 {
-	char *argv[] = { (char *)spawn->argv0, NULL }, *envp[] = { NULL };
+	/* After the change of uid, which clears it. A parent outside of our PID namespace
+	 * is called 0. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pid_t now = getppid();
+	if (now && now != parent)
+		_exit(71);
+}
+
+static _Noreturn void program_run(const char *name, int exe, char **argv)
+{
+	char *envp[] = { NULL };
 	sigset_t none;
 
-	rf_log_name = spawn->argv0;
-	int exe = install_fds(spawn, fds, count);
-	if (spawn->fence)
-		empty_root();
-	limit_memlock(spawn->memlock);
-	limit(RLIMIT_NOFILE, spawn->nofile);
-	limit(RLIMIT_CORE, 0);
-	drop_privileges(spawn);
-	/* After the change of uid, which clears it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(71);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
-	rf_die(71, "cannot execute %s: %s", spawn->argv0, strerror(errno));
+	rf_die(71, "cannot execute %s: %s", name, strerror(errno));
 }
 
-int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, pid_t *pid, int *pidfd)
+static void limits_set(const struct rf_keep_spawn *spawn)
 {
-	pid_t parent = getpid();
+	limit_memlock(spawn->memlock);
+	limit(RLIMIT_NOFILE, spawn->nofile);
+	if (rf_wall_wanted(RF_WALL_CORE))
+		limit(RLIMIT_CORE, 0);
+}
+
+/* ---- any process but a driver ------------------------------------------------------ */
+
+static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, int count,
+			    pid_t parent)
+{
+	char *argv[] = { (char *)spawn->argv0, NULL };
+
+	rf_log_name = spawn->argv0;
+	int exe = install_fds(spawn->target, fds, count);
+	if (spawn->fence)
+		empty_root();
+	limits_set(spawn);
+	drop_privileges(spawn);
+	die_with(parent);
+	program_run(spawn->argv0, exe, argv);
+}
+
+/* ---- a driver ------------------------------------------------------------------------ */
+
+/* What the child knows when it is born. */
+struct birth {
+	const struct rf_keep_spawn *spawn;
+	const int *fds;
+	int        count;
+	int        report;     /* socket: our end of rf_spawned.report */
+	pid_t      keeper;
+	uint64_t   up;         /* walls that stand already */
+	uint8_t    group_why;
+};
+
+/* Where no namespace gives an empty root, root changes its own. */
+static uint64_t root_leave(uint64_t up)
+{
+	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid() || !rf_wall_wanted(RF_WALL_ROOT))
+		return up;
+	empty_root();
+	return up | RF_WALL_BIT(RF_WALL_ROOT);
+}
+
+/* The keeper seizes us, says whether that worked, and is still there. */
+static int seized_wait(int report)
+{
+	uint8_t why;
+
+	if (read(report, &why, 1) != 1)
+		_exit(71);
+	return why;
+}
+
+static _Noreturn void driver_child(const struct birth *b)
+{
+	struct rf_wall_report r = { .up = b->up };
+	char up[20], demand[20], off[20] = "0";
+	char *argv[] = { (char *)b->spawn->argv0, up, demand, off, NULL };
+	int  fds[MAX_FDS], target[MAX_FDS];
+
+	rf_log_name = b->spawn->argv0;
+	memcpy(r.why, pit.why, RF_WALLS);
+	r.why[RF_WALL_CGROUP] = b->group_why;
+	r.up |= root_leave(rf_pit_enter(&pit));
+	memcpy(fds, b->fds, sizeof(int) * (size_t)b->count);
+	memcpy(target, b->spawn->target, sizeof(int) * (size_t)b->count);
+	fds[b->count] = b->report;
+	target[b->count] = RF_LAUNCH_FD_REPORT;
+	int exe = install_fds(target, fds, b->count + 1);
+	limits_set(b->spawn);
+	drop_privileges(b->spawn);
+	if (rf_wall_wanted(RF_WALL_ORPHAN)) {
+		die_with(b->keeper);
+		r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
+	}
+	if (geteuid() != 0)
+		r.up |= RF_WALL_BIT(RF_WALL_UID);
+	r.why[RF_WALL_SEIZED] = (uint8_t)seized_wait(RF_LAUNCH_FD_REPORT);
+	if (!r.why[RF_WALL_SEIZED])
+		r.up |= RF_WALL_BIT(RF_WALL_SEIZED);
+	(void)!write(RF_LAUNCH_FD_REPORT, &r, sizeof(r));
+	snprintf(up, sizeof(up), "%llx", (unsigned long long)r.up);
+	snprintf(demand, sizeof(demand), "%llx", (unsigned long long)b->spawn->demand);
+#ifdef RF_TEST_WALLS
+	snprintf(off, sizeof(off), "%llx", (unsigned long long)rf_walls_off);
+#else
+	argv[3] = NULL;
+#endif
+	program_run(b->spawn->argv0, exe, argv);
+}
+
+/* Into the control group of its device, if there are such. */
+static void group_join(struct birth *b, struct clone_args *args)
+{
+	b->group_why = group_why;
+	if (group_why || !rf_wall_wanted(RF_WALL_CGROUP))
+		return;
+	int fd = rf_cgroup_get(b->spawn->group, b->spawn->memlock + GROUP_MEMORY);
+	if (fd < 0) {
+		b->group_why = (uint8_t)-fd;
+		return;
+	}
+	args->flags |= CLONE_INTO_CGROUP;
+	args->cgroup = (uint64_t)fd;
+	b->up |= RF_WALL_BIT(RF_WALL_CGROUP);
+}
+
+/* As root: straight into a PID namespace of its own. */
+static long born(struct birth *b, struct clone_args *args)
+{
+	if (rf_wall_wanted(RF_WALL_PID_NS)) {
+		args->flags |= CLONE_NEWPID;
+		b->up |= RF_WALL_BIT(RF_WALL_PID_NS);
+	}
+	long n = syscall(SYS_clone3, args, sizeof(*args));
+	if (!n)
+		driver_child(b);
+	return n < 0 ? -errno : n;
+}
+
+/*
+ * Not as root: only inside the user namespace may we make a PID namespace. A helper
+ * goes there and bears the driver as our child, not as its own; it shares our fd table,
+ * so that the pidfd it gets is ours.
+ */
+static long born_inside(struct birth *b, struct clone_args *args)
+{
+	struct clone_args helper = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+	volatile long *result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (result == MAP_FAILED)
+		return -errno;
+	*result = -EAGAIN;
+	int *pidfd = (int *)(uintptr_t)args->pidfd;
+	volatile int *shared_fd = (volatile int *)(result + 1);
+	args->pidfd = (uint64_t)(uintptr_t)shared_fd;
+	args->flags |= CLONE_PARENT;
+	args->exit_signal = 0; /* CLONE_PARENT: as the helper's own */
+	long n = syscall(SYS_clone3, &helper, sizeof(helper));
+	if (!n) {
+		if (setns(pit.user, CLONE_NEWUSER)) {
+			*result = -errno;
+			_exit(0);
+		}
+		b->up |= RF_WALL_BIT(RF_WALL_USER_NS);
+		*result = born(b, args);
+		_exit(0);
+	}
+	long err = n < 0 ? -errno : 0;
+	while (!err && waitpid((pid_t)n, NULL, 0) < 0 && errno == EINTR)
+		;
+	err = err ? err : *result;
+	*pidfd = *shared_fd;
+	munmap((void *)result, sizeof(*result));
+	return err;
+}
+
+static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spawned *out)
+{
+	int pair[2];
+
+	if (b->count >= MAX_FDS || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return b->count >= MAX_FDS ? -EINVAL : -errno;
+	b->report = pair[1];
+	group_join(b, args);
+	long n;
+	if (pit.user >= 0) {
+		n = born_inside(b, args);
+	} else if (geteuid()) {
+		/* Without a user namespace there is no PID namespace either. */
+		n = syscall(SYS_clone3, args, sizeof(*args));
+		if (!n)
+			driver_child(b);
+		n = n < 0 ? -errno : n;
+	} else {
+		n = born(b, args);
+	}
+	if (args->flags & CLONE_INTO_CGROUP)
+		close((int)args->cgroup);
+	close(pair[1]);
+	if (n < 0) {
+		close(pair[0]);
+		return (int)n;
+	}
+	out->pid = (pid_t)n;
+	out->report = pair[0];
+	uint8_t why = rf_wall_wanted(RF_WALL_SEIZED) ? (uint8_t)-rf_trace_seize(out->pid) : EINVAL;
+	(void)!send(out->report, &why, 1, MSG_NOSIGNAL);
+	return 0;
+}
+
+/* ---- both ------------------------------------------------------------------------------ */
+
+void rf_spawn_prepare(void)
+{
+	rf_pit_open(&pit);
+	group_why = (uint8_t)-rf_cgroup_open();
+	/* Nobody but root makes namespaces without a user namespace. */
+	if (geteuid() && pit.user < 0)
+		pit.why[RF_WALL_PID_NS] = pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
+}
+
+void rf_spawn_finish(void)
+{
+	rf_cgroup_close();
+}
+
+int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struct rf_spawned *out)
+{
 	struct clone_args args = {
 		.flags = CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.pidfd = (uint64_t)(uintptr_t)&out->pidfd,
 		.exit_signal = SIGCHLD,
 	};
 
 	for (int i = 1; i < count; i++)
 		if (spawn->target[i] < 0 || spawn->target[i] >= PARK)
 			return -EINVAL;
+	*out = (struct rf_spawned){ .pidfd = -1, .report = -1 };
+	if (spawn->fence == RF_FENCE_DRIVER) {
+		struct birth b = { .spawn = spawn, .fds = fds, .count = count, .keeper = getpid() };
+
+		return driver_spawn(&b, &args, out);
+	}
+	pid_t parent = getpid();
 	long n = syscall(SYS_clone3, &args, sizeof(args));
 	if (n < 0)
 		return -errno;
 	if (!n)
 		child(spawn, fds, count, parent);
-	*pid = (pid_t)n;
+	out->pid = (pid_t)n;
 	return 0;
+}
+
+void rf_spawn_walls(struct rf_spawned *out)
+{
+	struct rf_wall_report r;
+
+	while (out->report >= 0 &&
+	       recv(out->report, &r, sizeof(r), MSG_DONTWAIT) == (ssize_t)sizeof(r)) {
+		out->walls.up |= r.up;
+		for (int i = 0; i < RF_WALLS; i++)
+			if (r.why[i])
+				out->walls.why[i] = r.why[i];
+		if (!r.locked)
+			continue;
+		out->walls.locked = 1;
+		out->walls.image = r.image;
+		out->walls.image_bytes = r.image_bytes;
+		out->walls.gate = r.gate;
+	}
 }

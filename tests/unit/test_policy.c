@@ -228,7 +228,8 @@ static void figures_match_the_lists(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < RF_FILTER_COUNT; i++)
-		assert_int_equal(rf_filters[i].syscalls, 3);
+		assert_int_equal(rf_filters[i].syscalls,
+				 strcmp(rf_filters[i].name, "driver-poll") ? 3 : 1);
 }
 
 /* A libc may sign-extend an ioctl number: the filter reads 32 bits, as the kernel does. */

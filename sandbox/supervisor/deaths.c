@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* deaths.c - see deaths.h. Room: sandbox/supervisor, privileged. */
+#include "deaths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "syscalls.h"
+
+#define X32_BIT   0x40000000u
+#define FILE_MOST (1 << 20)
+#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
+
+typedef unsigned long long ull;
+
+/* Text that is cut rather than overflown. */
+struct text {
+	char  *at;
+	size_t room, used;
+};
+
+static void say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct text *t, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	int n = vsnprintf(t->at + t->used, t->room - t->used, fmt, args);
+	va_end(args);
+	t->used += n > 0 ? (size_t)n : 0;
+	if (t->used >= t->room)
+		t->used = t->room - 1;
+}
+
+/* ---- the system call ------------------------------------------------------------- */
+
+static const char *abi_name(const struct rf_verdict *v)
+{
+	if (v->arch == AUDIT_ARCH_I386)
+		return "i386";
+	if (v->arch != AUDIT_ARCH_X86_64)
+		return "unknown";
+	return v->call >= 0 && v->call & X32_BIT ? "x32" : "x86-64";
+}
+
+static const char *call_name(const struct rf_verdict *v)
+{
+	uint64_t nr = (uint64_t)v->call;
+	const char *name = NULL;
+
+	if (v->arch == AUDIT_ARCH_I386)
+		name = nr < COUNT(names_i386) ? names_i386[nr] : NULL;
+	else if ((nr & ~(uint64_t)X32_BIT) < COUNT(names_x86_64))
+		name = names_x86_64[nr & ~(uint64_t)X32_BIT];
+	return name ? name : "unknown";
+}
+
+/* Was it a call its list has no place for? */
+static bool by_list(const struct rf_keep_msg *m)
+{
+	return WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGSYS &&
+	       m->verdict.seen & RF_SEEN_END && !(m->verdict.seen & RF_SEEN_SIGNAL);
+}
+
+/* ---- the wall ----------------------------------------------------------------------- */
+
+bool rf_death_ran(const struct rf_keep_msg *m)
+{
+	return m->walls.locked;
+}
+
+static bool is_fault(const struct rf_keep_msg *m)
+{
+	int sig = m->verdict.signal;
+
+	return m->verdict.seen & RF_SEEN_SIGNAL && m->verdict.code > 0 &&
+	       (sig == SIGSEGV || sig == SIGBUS);
+}
+
+/* Name of the wall it ran into, NULL: none, or nobody saw. */
+static const char *wall_of(const struct rf_keep_msg *m)
+{
+	if (by_list(m))
+		return rf_wall_names[RF_WALL_SECCOMP];
+	if (is_fault(m))
+		return rf_wall_names[RF_WALL_MAPS];
+	if (WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGXFSZ)
+		return rf_wall_names[RF_WALL_FSIZE];
+	return NULL;
+}
+
+/* Where the instruction is: an offset into the image, or the gate, or elsewhere. */
+static void place(struct text *t, const struct rf_keep_msg *m, const char *image,
+		  const char *gate, const char *elsewhere)
+{
+	/* Behind a system call stands its next instruction; all entries take two bytes. */
+	uint64_t ip = m->verdict.ip - (by_list(m) ? 2 : 0);
+
+	if (m->walls.locked && ip - m->walls.image < m->walls.image_bytes)
+		say(t, image, (ull)(ip - m->walls.image));
+	else if (m->walls.locked && ip - m->walls.gate < 4096)
+		say(t, gate, (ull)(ip - m->walls.gate));
+	else
+		say(t, elsewhere, (ull)ip);
+}
+
+/* ---- words ----------------------------------------------------------------------------- */
+
+static void call_words(struct text *t, const struct rf_keep_msg *m)
+{
+	const struct rf_verdict *v = &m->verdict;
+
+	say(t, "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
+	       "%#llx, %#llx, %#llx, %#llx)", call_name(v), abi_name(v),
+	    (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0], (ull)v->args[1],
+	    (ull)v->args[2], (ull)v->args[3], (ull)v->args[4], (ull)v->args[5]);
+}
+
+static void signal_words(struct text *t, const struct rf_keep_msg *m)
+{
+	const struct rf_verdict *v = &m->verdict;
+
+	if (!(v->seen & RF_SEEN_SIGNAL))
+		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status), strsignal(WTERMSIG(m->status)),
+		    v->seen ? "" : ", no stop showed why");
+	else if (is_fault(m))
+		say(t, "touched %#llx, which it may not (%s)", (ull)v->address, strsignal(v->signal));
+	else if (v->code > 0)
+		say(t, "died of %s", strsignal(v->signal));
+	else
+		say(t, "got signal %d (%s) from process %llu", v->signal, strsignal(v->signal),
+		    (ull)v->address);
+}
+
+void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
+{
+	struct text t = { text, room, 0 };
+	const char *wall = wall_of(m);
+
+	text[0] = 0;
+	if (WIFEXITED(m->status)) {
+		say(&t, "ended with code %d%s", WEXITSTATUS(m->status),
+		    rf_death_ran(m) ? "" : " before its image ran");
+		return;
+	}
+	if (by_list(m))
+		call_words(&t, m);
+	else
+		signal_words(&t, m);
+	if (wall || m->verdict.seen & RF_SEEN_SIGNAL)
+		place(&t, m, ", at image+%#llx", ", in the gate+%#llx", ", at %#llx outside its image");
+	if (wall)
+		say(&t, "; wall: %s", wall);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------- */
+
+void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, size_t room)
+{
+	const struct rf_verdict *v = &m->verdict;
+	struct text t = { text, room, 0 };
+	struct timespec now;
+	unsigned generation = 0;
+
+	text[0] = 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	sscanf(strrchr(m->name, '.') ? strrchr(m->name, '.') + 1 : "0", "%u", &generation);
+	say(&t, "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
+	    (long long)now.tv_sec, now.tv_nsec / 1000000, device, generation, m->pid,
+	    rf_death_ran(m) ? "true" : "false");
+	if (WIFEXITED(m->status))
+		say(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
+	else
+		say(&t, ",\"signal\":%d", WTERMSIG(m->status));
+	if (wall_of(m))
+		say(&t, ",\"wall\":\"%s\"", wall_of(m));
+	if (by_list(m)) {
+		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[", call_name(v),
+		    (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
+		for (int i = 0; i < 6; i++)
+			say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
+		say(&t, "]");
+	}
+	if (v->seen & RF_SEEN_SIGNAL)
+		say(&t, ",\"signal_code\":%d,\"%s\":\"%#llx\"", v->code,
+		    v->code > 0 ? "fault_address" : "sender_pid", (ull)v->address);
+	if (v->seen)
+		place(&t, m, ",\"image_offset\":\"%#llx\"", ",\"gate_offset\":\"%#llx\"",
+		      ",\"ip\":\"%#llx\"");
+	say(&t, ",\"registers\":%s}\n", v->seen & RF_SEEN_END ? "\"exit stop\"" :
+	    v->seen ? "\"signal stop\"" : "\"no stop came\"");
+}
+
+void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *m)
+{
+	char path[600], old[604], line[1024];
+	struct stat st;
+
+	rf_death_json(m, device, line, sizeof(line));
+	snprintf(path, sizeof(path), "%s/deaths.jsonl", dir);
+	snprintf(old, sizeof(old), "%s.1", path);
+	if (!stat(path, &st) && st.st_size >= FILE_MOST / 2)
+		rename(path, old);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || write(fd, line, strlen(line)) < 0)
+		rf_log("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deaths.h - a driver's end in words, and as a line of RUNDIR/deaths.jsonl.
+ *
+ * Room:   sandbox/supervisor, privileged. What it prints are numbers of the keeper; no
+ *         byte of a driver's memory is among them.
+ */
+#ifndef RF_DEATHS_H
+#define RF_DEATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "keeper.h"
+
+/* "disk0" and what RF_KEEP_EXITED said of its driver. The line is longer than a name. */
+void rf_death_words(const struct rf_keep_msg *, char *text, size_t room);
+void rf_death_json(const struct rf_keep_msg *, const char *device, char *text, size_t room);
+
+/* Appends the JSON line to DIR/deaths.jsonl, which is kept below 1 MiB: a full one
+ * becomes deaths.jsonl.1. */
+void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *);
+
+/* Did the image of this driver ever run? False: its launcher gave up. */
+bool rf_death_ran(const struct rf_keep_msg *);
+
+#endif
