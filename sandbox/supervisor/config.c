@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <net/if.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +41,35 @@ static bool pci_address(const char *s)
 	       used == 12;
 }
 
-/* export nbd PATH | export load FILE ARGUMENT... */
+/* export tap NAME [owner USER] */
+static int export_tap(struct rf_device *d, struct rf_words *w)
+{
+	const char *name = w->count > 2 ? w->word[2] : "";
+	uint64_t uid;
+
+	if ((w->count != 3 && w->count != 5) || (w->count == 5 && strcmp(w->word[3], "owner")))
+		return rf_words_error(w, "write as 'export tap rf0' or 'export tap rf0 owner alice'");
+	if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/%:\"\\") || name[0] == '.')
+		return rf_words_error(w, "export tap: '%s' is not a name an interface can have", name);
+	d->owner = ~0u;
+	if (w->count == 5) {
+		const struct passwd *user = getpwnam(w->word[4]);
+		if (!user && (rf_parse_number(w->word[4], &uid) || uid >= ~0u))
+			return rf_words_error(w, "export tap: no user '%s' is known", w->word[4]);
+		d->owner = user ? user->pw_uid : (uint32_t)uid;
+	}
+	strcpy(d->listen, name);
+	d->export_kind = RF_EXPORT_TAP;
+	return 0;
+}
+
+/* export nbd PATH | export load FILE ARGUMENT... | export tap ... */
 static int key_export(struct rf_device *d, struct rf_words *w)
 {
 	bool load = w->count >= 3 && !strcmp(w->word[1], "load");
 
+	if (w->count >= 2 && !strcmp(w->word[1], "tap"))
+		return export_tap(d, w);
 	if (!load && (w->count != 3 || strcmp(w->word[1], "nbd")))
 		return rf_words_error(w, "write as 'export nbd /path/of/socket'");
 	if (w->word[2][0] != '/' || strlen(w->word[2]) >= sizeof(d->listen))
@@ -170,6 +196,14 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 	}
 	if (d->export_kind == RF_EXPORT_NONE) {
 		rf_log("%s: device %s has no 'export' line", file, d->name);
+		return -EINVAL;
+	}
+	bool net = d->policy.device.service == RF_SERVICE_NET;
+	if (net && d->export_kind == RF_EXPORT_LOAD)
+		d->export_kind = RF_EXPORT_NETLOAD;
+	if (net != (d->export_kind >= RF_EXPORT_TAP)) {
+		rf_log("%s: device %s: %s", file, d->name, net ? "a net driver is exported as tap or load"
+							  : "only a net driver is exported as tap");
 		return -EINVAL;
 	}
 	if (!d->image[0])

@@ -24,14 +24,22 @@ struct rf_policy {
 	struct rf_device_config device; /* as far as the policy fixes it */
 };
 
-enum rf_export_kind { RF_EXPORT_NONE, RF_EXPORT_NBD, RF_EXPORT_LOAD };
+enum rf_export_kind {
+	RF_EXPORT_NONE,
+	RF_EXPORT_NBD,
+	RF_EXPORT_LOAD,    /* of the block service */
+	RF_EXPORT_TAP,
+	RF_EXPORT_NETLOAD, /* 'export load' of a net driver */
+	RF_EXPORT_KINDS
+};
 
 struct rf_device {
 	char     name[RF_NAME];
 	char     policy_file[256];
 	char     image[256];    /* "": policy's driver in the driver directory */
 	enum rf_export_kind export_kind;
-	char     listen[108];   /* UNIX socket path, or result file of a load */
+	char     listen[108];   /* UNIX socket path, result file of a load, interface */
+	uint32_t owner;         /* of the interface; ~0: nobody */
 	char     load[256];     /* arguments of the load generator */
 	bool     force;         /* take a device that is in use */
 	bool     read_only;

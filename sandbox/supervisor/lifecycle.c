@@ -103,17 +103,22 @@ static int start_device(struct sup *s, struct dev *d)
 	return start_process(s, d, "device", &spawn, fds, count, &d->device_pid, NULL);
 }
 
+const char *const export_programs[RF_EXPORT_KINDS] = {
+	[RF_EXPORT_NONE] = "rf-nbd", [RF_EXPORT_NBD] = "rf-nbd", [RF_EXPORT_LOAD] = "rf-load",
+	[RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_NETLOAD] = "rf-netload",
+};
+
 static int start_export(struct sup *s, struct dev *d)
 {
 	static const enum dev_fd list[] = {
 		FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS, FD_TABLE, FD_STATS, FD_KICK,
 		FD_WAKE0, FD_WAKE1, FD_LISTEN,
 	};
-	bool load = d->cfg->export_kind == RF_EXPORT_LOAD;
-	struct rf_keep_spawn spawn = spawn_as(s, d, 1, load ? "rf-load" : "rf-nbd");
-	int fds[4 + RF_EXPORT_FDS] = { load ? s->rf_load : s->rf_nbd, s->null, s->null, 2 }, count = 4;
+	enum rf_export_kind kind = d->cfg->export_kind;
+	struct rf_keep_spawn spawn = spawn_as(s, d, 1, export_programs[kind]);
+	int fds[4 + RF_EXPORT_FDS] = { s->export[kind], s->null, s->null, 2 }, count = 4;
 
-	if (d->cfg->export_kind == RF_EXPORT_NONE)
+	if (kind == RF_EXPORT_NONE)
 		return 0;
 	spawn.target[1] = 0;
 	spawn.target[2] = 1;
@@ -228,6 +233,25 @@ static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *m
 	dev_spawn_due(s, d);
 }
 
+static void on_ready(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
+{
+	const uint8_t *mac = msg->net.mac;
+
+	d->info = msg->info;
+	d->net = msg->net;
+	d->state = DEV_RUNNING;
+	if (d->cfg->policy.device.service == RF_SERVICE_NET)
+		rf_log("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0], mac[1], mac[2],
+		       mac[3], mac[4], mac[5], msg->net.mtu);
+	else
+		rf_log("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
+		       (unsigned long long)msg->info.size >> 20, msg->info.block_size);
+	if (d->cfg->export_kind == RF_EXPORT_TAP && (d->code = tap_configure(d)))
+		return dev_stop(s, d);
+	if (!d->export_pid && start_export(s, d))
+		dev_stop(s, d);
+}
+
 void dev_message(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg;
@@ -240,12 +264,7 @@ void dev_message(struct sup *s, struct dev *d)
 		return rf_close_all(fds, count);
 	switch (msg.type) {
 	case RF_DEV_READY:
-		d->info = msg.info;
-		d->state = DEV_RUNNING;
-		rf_log("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
-		       (unsigned long long)msg.info.size >> 20, msg.info.block_size);
-		if (!d->export_pid && start_export(s, d))
-			dev_stop(s, d);
+		on_ready(s, d, &msg);
 		break;
 	case RF_DEV_WANT:
 		want_driver(s, d, &msg, fds, count);
@@ -307,7 +326,7 @@ static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 
 static void export_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
 {
-	bool load = d->cfg->export_kind == RF_EXPORT_LOAD;
+	bool load = d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD;
 
 	d->export_pid = 0;
 	if (d->state == DEV_STOPPING)

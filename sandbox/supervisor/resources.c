@@ -155,7 +155,9 @@ static int open_listener(struct dev *d)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	if (d->cfg->export_kind == RF_EXPORT_LOAD) {
+	if (d->cfg->export_kind == RF_EXPORT_TAP)
+		return tap_open(d);
+	if (d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD) {
 		d->fd[FD_LISTEN] = open(d->cfg->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		if (d->fd[FD_LISTEN] < 0)
 			rf_log("%s: %s: %s", d->cfg->name, d->cfg->listen, strerror(errno));

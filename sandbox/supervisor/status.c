@@ -50,13 +50,28 @@ int status_listen(struct sup *s)
 
 static const char *export_name(const struct rf_device *d)
 {
-	static const char *const names[] = { "none", "nbd", "load" };
+	static const char *const names[] = { "none", "nbd", "load", "tap", "load" };
 	return names[d->export_kind];
 }
 
 static pid_t driver_pid(const struct dev *d)
 {
 	return d->generation ? d->driver_pid[d->generation & 1] : 0;
+}
+
+static void put_net_json(FILE *f, const struct dev *d)
+{
+	const struct rf_stats_net *n = (const void *)((const char *)d->service + RF_STATS_NET);
+
+	fprintf(f, ",\"rx_frames\":%llu,\"rx_bad\":%llu,\"rx_dropped\":%llu,\"rx_lost_export\":%llu,"
+		   "\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"lost_tx\":%llu,"
+		   "\"link\":\"%s\",\"mtu\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"",
+		(unsigned long long)n->rx_frames, (unsigned long long)n->rx_bad,
+		(unsigned long long)n->rx_dropped, (unsigned long long)n->rx_lost_export,
+		(unsigned long long)n->tx_frames, (unsigned long long)n->tx_done,
+		(unsigned long long)n->tx_refused, (unsigned long long)n->lost_tx,
+		n->link == RF_NET_LINK_DOWN ? "down" : "up", n->mtu, n->mac[0], n->mac[1], n->mac[2],
+		n->mac[3], n->mac[4], n->mac[5]);
 }
 
 static void put_device_json(FILE *f, const struct dev *d)
@@ -83,6 +98,8 @@ static void put_device_json(FILE *f, const struct dev *d)
 			(unsigned long long)st->violations, (unsigned long long)st->stalls,
 			(unsigned long long)st->held_back, (unsigned long long)st->clients,
 			(unsigned long long)st->client_errors, st->inflight);
+	if (st && d->cfg->policy.device.service == RF_SERVICE_NET)
+		put_net_json(f, d);
 	fprintf(f, "}");
 }
 

@@ -44,8 +44,11 @@ static void open_all(struct sup *s)
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	s->launcher = open_program(&s->config, s->config.launcher);
 	s->rf_device = open_program(&s->config, "rf-device");
-	s->rf_nbd = open_program(&s->config, "rf-nbd");
-	s->rf_load = open_program(&s->config, "rf-load");
+	for (int i = 0; i < s->config.count; i++) {
+		enum rf_export_kind kind = s->config.device[i].export_kind;
+		if (!s->export[kind])
+			s->export[kind] = open_program(&s->config, export_programs[kind]);
+	}
 }
 
 /* Milliseconds until the next driver that is held back may start. */

@@ -60,6 +60,7 @@ struct dev {
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
 	uint64_t       completed_then; /* requests done at the last death */
 	struct rf_blk_info info;
+	struct rf_net_info net;
 	const struct rf_stats_service *service; /* mapped read-only */
 	const struct rf_stats_device  *device;
 };
@@ -70,7 +71,8 @@ struct sup {
 	int   keeper;      /* socket */
 	int   listener;    /* control socket */
 	int   null;        /* /dev/null */
-	int   launcher, rf_device, rf_nbd, rf_load; /* programs */
+	int   launcher, rf_device; /* programs */
+	int   export[RF_EXPORT_KINDS]; /* those the configuration needs */
 	bool  stopping;
 	int   code;
 };
@@ -98,6 +100,13 @@ int  dev_open(struct sup *, struct dev *);
 void dev_close(struct sup *, struct dev *);
 /* A new socket pair between device process and a new export. -errno. */
 int  dev_new_service_socket(struct sup *, struct dev *);
+
+/* Program of an export, by its kind. */
+extern const char *const export_programs[RF_EXPORT_KINDS];
+
+/* tap.c: the interface of `export tap`. 0 or an exit code after a line. */
+int  tap_open(struct dev *);
+int  tap_configure(struct dev *); /* address and MTU, once the device has told them */
 
 /* status.c: the control socket. */
 int  status_listen(struct sup *);

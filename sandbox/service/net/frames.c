@@ -15,6 +15,8 @@
 #include "net_core.h"
 
 #define ETH_BYTES 14u
+#define REAP_AT   64u /* slots under way: buffers used again soon are still in the caches, and
+                         receive buffers that are forwarded do not all wait here */
 #define KNOWN     (RF_NET_MORE | RF_NET_CSUM | RF_NET_CSUM_OK | RF_NET_VLAN)
 
 typedef uint64_t __attribute__((may_alias)) word_t;
@@ -278,7 +280,7 @@ unsigned rf_net_tx_room(struct rf_net *n, unsigned want)
 
 	if (unlikely(!rf_net_alive(n)))
 		return 0;
-	if (RF_NET_DEPTH - used < want)
+	if (used > REAP_AT || RF_NET_DEPTH - used < want)
 		used -= rf_net_reap(n);
 	return unlikely(!rf_net_alive(n)) ? 0 : RF_NET_DEPTH - used;
 }
