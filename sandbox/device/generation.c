@@ -144,7 +144,8 @@ static void write_boot(struct rf_device *d, uint32_t generation)
 	b->flags = d->irq.intx ? RF_BOOT_INTX : 0;
 	b->queue_count = d->cfg.queues;
 	b->tsc_hz = tsc_hz();
-	b->spin_cycles = (uint64_t)((double)d->cfg.spin_ns * (double)b->tsc_hz / 1e9);
+	b->spin_cycles = d->cfg.spin_ns == UINT64_MAX ? UINT64_MAX
+				: (uint64_t)((double)d->cfg.spin_ns * (double)b->tsc_hz / 1e9);
 	b->arena_iova = d->iova;
 	b->arena_bytes = d->cfg.arena_bytes;
 	b->blk = d->info;

@@ -8,7 +8,9 @@
  *
  * When the guest executes a mark (mark.h) it appends one JSON line to FILE with every
  * CPU's counters up to, and without, that mark; and a last one, id -1, when QEMU ends:
- *   {"seq":0,"id":49,"vcpu":1,"user":[U0,U1],"kernel":[K0,K1]}
+ *   {"seq":0,"id":49,"vcpu":1,"user":[U0,U1],"kernel":[K0,K1],"pauses":[[[N,TIMES],...],...]}
+ * The last member is for loops that poll: by CPU, how often N user instructions lay
+ * between one `pause` of user code and the next (N below MAX_GAP only).
  *
  * What is exact: instructions of the CPU that executes the mark. The other CPUs run on
  * meanwhile; their counters are at most one translation block old. A block cut short by
@@ -61,10 +63,13 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 int qemu_plugin_version = 1;
 
 #define MAX_CPUS 64
+#define MAX_GAP  256
 
 /* One writer each: the thread of that CPU. Relaxed atomics for the readers' sake. */
 static struct counter {
 	_Alignas(64) _Atomic uint64_t by_mode[2]; /* user, kernel */
+	uint64_t         last_pause;              /* by_mode[0] at it */
+	_Atomic uint64_t gaps[MAX_GAP];
 } counters[MAX_CPUS];
 
 struct mark {
@@ -99,6 +104,26 @@ static void print_counters(const char *name, unsigned mode, unsigned vcpu, const
 	fputc(']', out);
 }
 
+static void print_gaps(void)
+{
+	fputs(",\"pauses\":[", out);
+	for (int i = 0; i < cpus; i++) {
+		const char *comma = "";
+
+		fputs(i ? ",[" : "[", out);
+		for (int n = 0; n < MAX_GAP; n++) {
+			uint64_t times = atomic_load_explicit(&counters[i].gaps[n], memory_order_relaxed);
+
+			if (!times)
+				continue;
+			fprintf(out, "%s[%d,%" PRIu64 "]", comma, n, times);
+			comma = ",";
+		}
+		fputc(']', out);
+	}
+	fputc(']', out);
+}
+
 static void snapshot(unsigned vcpu, const struct mark *mark)
 {
 	static unsigned seq;
@@ -107,6 +132,7 @@ static void snapshot(unsigned vcpu, const struct mark *mark)
 	fprintf(out, "{\"seq\":%u,\"id\":%d,\"vcpu\":%u", seq++, mark ? mark->id : -1, vcpu);
 	print_counters("user", 0, vcpu, mark);
 	print_counters("kernel", 1, vcpu, mark);
+	print_gaps();
 	fputs("}\n", out);
 	fflush(out);
 	pthread_mutex_unlock(&out_lock);
@@ -115,6 +141,23 @@ static void snapshot(unsigned vcpu, const struct mark *mark)
 static void mark_run(unsigned vcpu, void *userdata)
 {
 	snapshot(vcpu, userdata);
+}
+
+/* The block was counted when it began: what comes after the pause is taken off again. */
+static void pause_run(unsigned vcpu, void *userdata)
+{
+	struct counter *c = &counters[vcpu];
+	uint64_t now = atomic_load_explicit(&c->by_mode[0], memory_order_relaxed) - (uintptr_t)userdata;
+	uint64_t gap = now - c->last_pause;
+
+	c->last_pause = now;
+	if (gap < MAX_GAP)
+		atomic_fetch_add_explicit(&c->gaps[gap], 1, memory_order_relaxed);
+}
+
+static bool is_pause(const struct qemu_plugin_insn *insn)
+{
+	return qemu_plugin_insn_size(insn) == 2 && !memcmp(qemu_plugin_insn_data(insn), "\xf3\x90", 2);
 }
 
 /* Returns the mark's id, or -1 if the instruction is none. See mark.h. */
@@ -139,6 +182,9 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		int which = mark_id(insn);
 		struct mark *mark;
 
+		if (!mode && is_pause(insn))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, pause_run, QEMU_PLUGIN_CB_NO_REGS,
+							       (void *)(n - i - 1));
 		if (which < 0)
 			continue;
 		/* Never freed: translated code may be run as long as QEMU lives. */

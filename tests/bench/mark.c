@@ -4,6 +4,7 @@
  *
  *   mark ID            execute the mark with that id, 0 to 255
  *   mark loop ROUNDS   begin, a loop of exactly 2 x ROUNDS user instructions, end
+ *   mark spin ROUNDS   begin, that many times `pause` and two instructions more, end
  *   mark calls ROUNDS  begin, that many system calls that do next to nothing, end
  */
 #include <stdio.h>
@@ -33,6 +34,16 @@ static void loop(unsigned long rounds)
 			 : "+r"(rounds) : : "cc");
 }
 
+static void spin(unsigned long rounds)
+{
+	RF_MARK(RF_MARK_BEGIN);
+	__asm__ volatile("1: pause\n"
+			 "dec %0\n"
+			 "jnz 1b\n"
+			 : "+r"(rounds) : : "cc");
+	RF_MARK(RF_MARK_END);
+}
+
 static void calls(unsigned long rounds)
 {
 	RF_MARK(RF_MARK_BEGIN);
@@ -45,6 +56,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "loop")) {
 		loop(strtoul(argv[2], NULL, 0));
+	} else if (argc == 3 && !strcmp(argv[1], "spin")) {
+		spin(strtoul(argv[2], NULL, 0));
 	} else if (argc == 3 && !strcmp(argv[1], "calls")) {
 		calls(strtoul(argv[2], NULL, 0));
 	} else if (argc == 2 && argv[1][0] >= '0' && argv[1][0] <= '9') {
@@ -52,7 +65,7 @@ int main(int argc, char **argv)
 
 		((void (*)(void))(all_marks + 9 * id))();
 	} else {
-		fprintf(stderr, "usage: mark ID | mark loop ROUNDS | mark calls ROUNDS\n");
+		fprintf(stderr, "usage: mark ID | mark loop|spin|calls ROUNDS\n");
 		return 2;
 	}
 	return 0;
