@@ -13,7 +13,7 @@ enum rf_exit {
 	RF_EXIT_RING = 81,    /* the service's ring index is impossible */
 	RF_EXIT_REQUEST = 82, /* a request no service may make */
 	RF_EXIT_GONE = 83,    /* the device reads as all ones */
-	RF_EXIT_DEVICE = 84,  /* the device answered what was never asked */
+	RF_EXIT_ANSWER = 84,  /* the device answered what was never asked */
 	RF_EXIT_STACK = 85,   /* the stack canary changed */
 	RF_EXIT_WAKE = 86,    /* an eventfd does not work */
 };

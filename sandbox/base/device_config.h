@@ -17,7 +17,7 @@
 #define RF_MAX_WINDOWS 4
 #define RF_NAME        32
 
-enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO };
+enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO, RF_BACKEND_VFIO_USER };
 enum rf_service_kind { RF_SERVICE_BLOCK, RF_SERVICE_NET };
 enum rf_control { RF_CONTROL_NONE, RF_CONTROL_NVME };
 
@@ -60,6 +60,7 @@ struct rf_device_config {
 	uint32_t control;      /* enum rf_control */
 	uint32_t service;      /* enum rf_service_kind */
 	uint32_t flags;        /* RF_DEVICE_* */
+	uint32_t match_class, match_vendor, match_device; /* ~0: any */
 	uint32_t interrupts;   /* RF_IRQ_* accepted, 0: none */
 	uint32_t queues;
 	uint32_t queue_entries;
@@ -70,7 +71,6 @@ struct rf_device_config {
 	uint32_t nsid;         /* NVMe namespace */
 	uint32_t step_count;
 	uint32_t window_count;
-	uint32_t config_bytes; /* 4096: driver gets the config space snapshot; 0: not */
 	struct rf_reset_step step[RF_MAX_STEPS];
 	struct rf_reg_window window[RF_MAX_WINDOWS];
 	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it, */
@@ -89,7 +89,7 @@ enum rf_device_fd {
 	RF_DEVICE_FD_SERVICE,        /* SEQPACKET, struct rf_svc_msg */
 	RF_DEVICE_FD_CONFIG,         /* memfd: struct rf_device_config */
 	RF_DEVICE_FD_CONTAINER,      /* /dev/vfio/vfio, or /dev/null */
-	RF_DEVICE_FD_GROUP,          /* /dev/vfio/N, or /dev/null */
+	RF_DEVICE_FD_GROUP,          /* /dev/vfio/N, the socket of a vfio-user server, or /dev/null */
 	RF_DEVICE_FD_DATA,           /* memfd: data arena */
 	RF_DEVICE_FD_QUEUES,         /* memfd: two halves of queue memory */
 	RF_DEVICE_FD_ADMIN,          /* memfd: control half's own DMA pages */
@@ -112,7 +112,6 @@ enum rf_dev_type {
 	RF_DEV_DOWN,      /* generation: its driver died */
 	RF_DEV_UP,        /* generation: its driver runs */
 	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
-	RF_DEV_STOPPED,   /* answer to STOP: device silent */
 	/* supervisor -> device */
 	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
 	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
@@ -139,7 +138,7 @@ struct rf_dev_msg {
 };
 
 /* Exit codes a script can tell apart: of `ringfence`, and of a device process. */
-enum rf_exit {
+enum rf_exit_code {
 	RF_EXIT_OK = 0,
 	RF_EXIT_FAILED = 1,      /* the work was done and did not succeed */
 	RF_EXIT_USAGE = 64,      /* unknown flag or command */

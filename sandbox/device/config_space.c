@@ -1,40 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config_space.c - PCI configuration space through VFIO: a snapshot, and the few
+ * config_space.c - PCI configuration space through the back end: a snapshot, and the few
  * bits this process turns. PCI Local Bus 3.0 section 6, PCI Express Base 7.5.
  *
  * Room:   sandbox/device. Trust: a capability list may loop or point anywhere.
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "device.h"
 #include "log.h"
 
 static int read16(struct rf_device *d, uint32_t at, uint16_t *value)
 {
-	return pread(d->vfio, value, 2, (off_t)(d->config_offset + at)) == 2 ? 0 : -EIO;
+	return d->backend->config_read(d, at, value, 2);
 }
 
 int config_snapshot(struct rf_device *d)
 {
 	/* Conventional PCI has 256 bytes, and VFIO refuses to read past them. */
-	ssize_t n = pread(d->vfio, d->config, d->config_size, (off_t)d->config_offset);
-
-	if (n < PCI_STD_HEADER_SIZEOF) {
-		rf_log("%s: cannot read its configuration space", d->cfg.pci);
+	if (d->backend->config_read(d, 0, d->config, d->config_size)) {
+		rf_log("%s: cannot read its configuration space", d->label);
 		return RF_EXIT_DEVICE;
 	}
-	d->config_size = (uint32_t)n;
 	if (d->config[0] == 0xff && d->config[1] == 0xff) {
-		rf_log("%s: configuration space reads all ones: the device is gone", d->cfg.pci);
+		rf_log("%s: configuration space reads all ones: the device is gone", d->label);
 		return RF_EXIT_DEVICE;
 	}
 	return 0;
+}
+
+int config_match(struct rf_device *d)
+{
+	const uint8_t *c = d->config;
+	uint32_t vendor = c[0] | (uint32_t)c[1] << 8, device = c[2] | (uint32_t)c[3] << 8;
+	uint32_t class = c[9] | (uint32_t)c[10] << 8 | (uint32_t)c[11] << 16;
+	const struct rf_device_config *want = &d->cfg;
+
+	if ((want->match_class == ~0u || want->match_class == class) &&
+	    (want->match_vendor == ~0u || want->match_vendor == vendor) &&
+	    (want->match_device == ~0u || want->match_device == device))
+		return 0;
+	rf_log("%s: device %04x:%04x of class %06x is not what its policy is for", d->label, vendor,
+	       device, class);
+	return RF_EXIT_NO_DEVICE;
+}
+
+static uint32_t config32(const struct rf_device *d, uint32_t at)
+{
+	uint32_t value;
+
+	memcpy(&value, d->config + at, 4);
+	return value;
+}
+
+void config_find_msix(struct rf_device *d)
+{
+	uint32_t at = config_find(d, PCI_CAP_ID_MSIX);
+
+	d->msix_table_bar = d->msix_pba_bar = ~0u;
+	if (!at || at > 244)
+		return;
+	uint32_t count = (config32(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
+	uint32_t table = config32(d, at + PCI_MSIX_TABLE), pba = config32(d, at + PCI_MSIX_PBA);
+	d->msix_table_bar = table & PCI_MSIX_TABLE_BIR;
+	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
+	d->msix_table_end = d->msix_table + 16ull * count;
+	d->msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
+	d->msix_pba = pba & PCI_MSIX_PBA_OFFSET;
+	d->msix_pba_end = d->msix_pba + (count + 63) / 64 * 8;
 }
 
 uint32_t config_find(const struct rf_device *d, uint8_t id)
@@ -52,14 +88,14 @@ uint32_t config_find(const struct rf_device *d, uint8_t id)
 
 int config_bus_master(struct rf_device *d, bool on)
 {
-	uint16_t command;
+	uint16_t command, wanted;
 	int err = read16(d, PCI_COMMAND, &command);
 
 	if (err || command == 0xffff)
 		return -EIO;
-	command = (uint16_t)(on ? command | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY
-				: command & ~PCI_COMMAND_MASTER);
-	return pwrite(d->vfio, &command, 2, (off_t)(d->config_offset + PCI_COMMAND)) == 2 ? 0 : -EIO;
+	wanted = (uint16_t)(on ? command | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY
+			       : command & ~PCI_COMMAND_MASTER);
+	return wanted == command ? 0 : d->backend->config_write(d, PCI_COMMAND, &wanted, 2);
 }
 
 /* Device Status, Transactions Pending: polled for at most a second. No PCIe: nothing

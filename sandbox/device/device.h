@@ -9,6 +9,7 @@
 #ifndef RF_DEVICE_H
 #define RF_DEVICE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,8 +20,37 @@
 #include "stats.h"
 
 struct rf_bar {
-	uint64_t bytes, offset; /* of the VFIO region; bytes 0: not there */
+	uint64_t bytes; /* 0: not there */
+	uint64_t offset; /* VFIO: in the device fd */
 	bool     mappable;
+};
+
+/* Registers of this process: mapped, or reached through the back end. */
+struct rf_regs {
+	volatile uint8_t *map; /* NULL: through the back end */
+	uint32_t bar;
+	uint64_t offset;
+};
+
+/* How a driver rings its doorbells; see README.md for the choice. */
+enum rf_road {
+	RF_ROAD_NONE,   /* nothing but what the policy maps */
+	RF_ROAD_PAGE,   /* the device's own page */
+	RF_ROAD_ASLEEP, /* a page of memory, and an eventfd for when the device sleeps */
+	RF_ROAD_SHADOW, /* the same without a word that says so: always an eventfd */
+	RF_ROAD_PROXY,  /* a page of ours; this process passes on what is rung */
+};
+
+/* The control half says which doorbells its driver has, doorbell_open() how. */
+struct rf_doorbells {
+	uint32_t bar;
+	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
+	enum rf_road road;
+	int      fd;               /* what the driver maps: `bytes` at `at` */
+	uint64_t at, bytes;
+	uint64_t regs;             /* offset of `submit` in that */
+	int      event;            /* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
+	uint64_t asleep;           /* offset of the word in that; ~0: none */
 };
 
 struct rf_irq {
@@ -40,10 +70,16 @@ struct rf_slot {
 };
 
 struct rf_control_ops;
+struct rf_backend_ops;
+struct rf_vfio_user;
 
 struct rf_device {
 	struct rf_device_config cfg;
-	int      vfio;              /* device fd, -1 without back end */
+	const char *label;          /* of log lines: its address, or its name */
+	const struct rf_backend_ops *backend; /* NULL: none */
+	int      vfio;              /* VFIO: device fd */
+	bool     hot_reset_ok;      /* VFIO: all functions of its bus are in its group */
+	struct rf_vfio_user *user;  /* vfio-user: the connection */
 	struct rf_bar bar[6];
 	uint64_t config_offset;     /* of config space in the device fd */
 	uint32_t config_size;       /* 256 or 4096 */
@@ -51,7 +87,7 @@ struct rf_device {
 	uint64_t msix_table, msix_table_end, msix_pba, msix_pba_end; /* in their BARs */
 	uint32_t msix_table_bar, msix_pba_bar;
 	struct rf_irq irq;
-	int      gone_event;        /* VFIO's ERR and REQ interrupts, -1: none */
+	int      gone_event;        /* ERR and REQ interrupts of the back end, -1: none */
 
 	uint64_t iova;              /* of the data arena; queues and admin pages follow */
 	uint64_t queues_iova, admin_iova;
@@ -63,8 +99,7 @@ struct rf_device {
 	struct rf_blk_info info;    /* block service */
 	struct rf_net_info net;     /* net service */
 	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
-	uint32_t doorbell_bar;
-	uint64_t doorbell_page, doorbell_bytes; /* window of registers for the driver */
+	struct rf_doorbells doorbell;
 
 	struct rf_slot slot[2];
 	uint32_t generation;        /* running, or the last that ran */
@@ -80,7 +115,7 @@ struct rf_device {
 
 /* The control half of one kind of device (design: privileged commands stay here). */
 struct rf_control_ops {
-	/* First bring-up: fills info or net, queue, doorbell_*. 0, or -errno after a line. */
+	/* First bring-up: fills info or net, queue, doorbell. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
 	/* After a quiesce: device enabled, queues of this half created. */
 	int (*enable)(struct rf_device *, unsigned half);
@@ -93,24 +128,80 @@ struct rf_control_ops {
 };
 extern const struct rf_control_ops rf_control_nvme;
 
-/* vfio.c - 0 or an enum rf_exit code after one line in the log. */
-int  vfio_open(struct rf_device *);
-int  vfio_map_dma(struct rf_device *);
-/* Maps part of a BAR for this process; NULL after a line. Refuses MSI-X pages. */
-void *vfio_map_bar(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes);
-bool vfio_window_ok(const struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes);
-int  vfio_read(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
-int  vfio_write(struct rf_device *, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes);
-int  vfio_reset(struct rf_device *);
-int  vfio_hot_reset(struct rf_device *);
-int  vfio_open_irq(struct rf_device *);
-/* The vector a half's queue interrupts on; wires it if halves share one. -errno. */
-int  vfio_irq_vector(struct rf_device *, unsigned half);
+/* What a back end does for a device; errors are -errno unless it says "exit code". */
+struct rf_backend_ops {
+	const char *list; /* system calls this process needs afterwards */
+	/* Connection, regions, configuration space, bus mastering. Exit code after a line. */
+	int (*open)(struct rf_device *);
+	/* First address >= from, 2 MiB aligned, with `bytes` the device can reach; 0: none. */
+	uint64_t (*pick_iova)(struct rf_device *, uint64_t from, uint64_t bytes);
+	/* Exit code after a line. The memory is that of fd at offset, mapped at p. */
+	int (*map_dma)(struct rf_device *, int fd, uint64_t offset, void *p, uint64_t iova,
+		       uint64_t bytes, bool writable);
+	int (*config_read)(struct rf_device *, uint32_t at, void *to, uint32_t bytes);
+	int (*config_write)(struct rf_device *, uint32_t at, const void *from, uint32_t bytes);
+	/* Access inside the BAR, 1, 2, 4 or 8 bytes. A write may be posted: its failure is
+	 * seen by what is read later. */
+	int (*bar_read)(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
+	int (*bar_write)(struct rf_device *, uint32_t bar, uint64_t offset, const void *from,
+			 uint32_t bytes);
+	/* What to map for whole pages of a BAR: an fd and the offset in it, or -1. */
+	int (*bar_fd)(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at);
+	/* Interrupts: indices, actions and counts are those of linux/vfio.h. */
+	uint32_t (*irq_count)(struct rf_device *, uint32_t index);
+	int (*set_irqs)(struct rf_device *, uint32_t index, uint32_t action, uint32_t start,
+			const int32_t *fds, uint32_t count);
+	/* After the interrupts are wired: what else the device needs to send them. */
+	int (*irqs_on)(struct rf_device *);
+	int (*reset)(struct rf_device *);
+	int (*hot_reset)(struct rf_device *);
+	/* Another road than the device's own page, NULL: there is none. Exit code. */
+	int (*doorbell)(struct rf_device *);
+	/* Before a driver of the next generation starts: nothing of the last one's is rung. */
+	void (*doorbell_clear)(struct rf_device *);
+	/* Fds the main loop waits for, and what to do then; NULL: none. -errno: the device
+	 * is gone, after a line. */
+	unsigned (*poll_fds)(struct rf_device *, struct pollfd *);
+	int (*on_poll)(struct rf_device *, const struct pollfd *, unsigned count);
+};
+#define RF_BACKEND_FDS 4u /* most of poll_fds() */
+extern const struct rf_backend_ops rf_backend_vfio, rf_backend_vfio_user;
 
-/* config_space.c */
+/* bar.c - the same for every back end. */
+/* Whole pages of a BAR that a driver may have: mappable, none of the MSI-X table. */
+bool bar_window_ok(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes);
+/* Registers of one page for this process. -errno after a line. */
+int  bar_open_regs(struct rf_device *, struct rf_regs *, uint32_t bar, uint64_t offset);
+/* All ones if the device is gone. */
+uint32_t reg_read32(struct rf_device *, const struct rf_regs *, uint32_t at);
+void reg_write32(struct rf_device *, const struct rf_regs *, uint32_t at, uint32_t value);
+/* Reset steps; checked against the BAR. */
+int  bar_read(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
+int  bar_write(struct rf_device *, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes);
+
+/* dma.c - the whole DMA map of the device, made once. Exit code after a line. */
+int  dma_map_all(struct rf_device *);
+
+/* doorbell.c - chooses the road to doorbell.submit and .complete. -errno after a line. */
+int  doorbell_open(struct rf_device *);
+
+/* interrupts.c - exit code after a line; and again after a reset that may have undone it. */
+int  irq_open(struct rf_device *);
+int  irq_rewire(struct rf_device *);
+/* The vector a half's queue interrupts on; wires it if halves share one. -errno. */
+int  irq_vector(struct rf_device *, unsigned half);
+
+/* pci_bringup.c - what kernel VFIO does by itself: addresses and decoding of the BARs,
+ * MSI and MSI-X. -errno after a line. */
+int  pci_bringup(struct rf_device *);
+int  pci_msi_on(struct rf_device *);
+
+/* config_space.c; the first two return an exit code after a line. */
 int  config_snapshot(struct rf_device *);
+int  config_match(struct rf_device *); /* is it what the policy is for? */
 int  config_bus_master(struct rf_device *, bool on);
 int  config_wait_idle(struct rf_device *);
+void config_find_msix(struct rf_device *);
 uint32_t config_find(const struct rf_device *, uint8_t id); /* capability offset, 0: none */
 
 /* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */

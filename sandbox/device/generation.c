@@ -19,6 +19,7 @@
 #include "log.h"
 #include "packet.h"
 
+/* Most of what the next standby waits for the driver that just started. */
 #define STANDBY_DELAY_NS 15000000u
 
 uint64_t now_ns(void)
@@ -81,29 +82,44 @@ static void plan_fixup(struct plan *p, uint32_t window, size_t boot_offset, uint
  * policy lists. The first is queue 0's `regs`. */
 static void plan_registers(struct rf_device *d, struct plan *p)
 {
-	if (d->doorbell_bytes) {
-		uint32_t w = plan_window(p, d->vfio, RF_WINDOW_WRITE,
-					 d->bar[d->doorbell_bar].offset + d->doorbell_page,
-					 d->doorbell_bytes);
-		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), d->queue.regs);
+	const struct rf_doorbells *b = &d->doorbell;
+
+	if (b->road != RF_ROAD_NONE) {
+		uint32_t w = plan_window(p, b->fd, RF_WINDOW_WRITE, b->at, b->bytes);
+		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), b->regs);
+		if (b->asleep != ~0ull)
+			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].asleep), b->asleep);
 	}
 	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
 		const struct rf_reg_window *r = &d->cfg.window[i];
-		uint32_t w = plan_window(p, d->vfio, r->write ? RF_WINDOW_WRITE : 0,
-					 d->bar[r->bar].offset + r->offset, r->bytes);
-		if (!i && !d->doorbell_bytes)
+		uint64_t at;
+		int fd = d->backend->bar_fd(d, r->bar, r->offset, r->bytes, &at);
+		if (fd < 0)
+			rf_die(RF_EXIT_DEVICE, "%s: BAR %u cannot be mapped any more", d->label, r->bar);
+		uint32_t w = plan_window(p, fd, r->write ? RF_WINDOW_WRITE : 0, at, r->bytes);
+		if (!i && b->road == RF_ROAD_NONE)
 			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), 0);
 	}
+}
+
+/* What the driver's RF_FD_DEVICE is. INTx and a doorbell would both need it: the back
+ * end does not take such a road then. */
+static enum rf_want_fd device_fd(const struct rf_device *d)
+{
+	if (d->irq.intx || d->doorbell.road == RF_ROAD_PROXY)
+		return RF_WANT_OUR_FD;
+	return d->doorbell.event >= 0 ? RF_WANT_LAST_FD : RF_WANT_NO_FD;
 }
 
 static void make_plan(struct rf_device *d, struct plan *p, uint32_t generation)
 {
 	unsigned half = generation & 1;
+	bool told = device_fd(d) != RF_WANT_NO_FD;
 
 	*p = (struct plan){ .spec = { .magic = RF_LAUNCH_MAGIC, .version = RF_LAUNCH_VERSION,
-				      .flags = d->irq.intx ? RF_LAUNCH_DEVICE : 0,
+				      .flags = told ? RF_LAUNCH_DEVICE : 0,
 				      .generation = generation } };
-	strcpy(p->spec.filter, d->irq.intx ? "driver-device" : d->cfg.filter);
+	strcpy(p->spec.filter, told ? "driver-device" : d->cfg.filter);
 	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
 	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
 				     half * d->cfg.queues * rf_chan_bytes(d->cfg.service),
@@ -141,7 +157,9 @@ static void write_boot(struct rf_device *d, uint32_t generation)
 	b->magic = RF_BOOT_MAGIC;
 	b->version = RF_BOOT_VERSION;
 	b->generation = generation;
-	b->flags = d->irq.intx ? RF_BOOT_INTX : 0;
+	b->flags = d->irq.intx                          ? RF_BOOT_INTX
+		   : device_fd(d) != RF_WANT_NO_FD ? RF_BOOT_DOORBELL
+						   : 0;
 	b->queue_count = d->cfg.queues;
 	b->tsc_hz = tsc_hz();
 	b->spin_cycles = d->cfg.spin_ns == UINT64_MAX ? UINT64_MAX
@@ -177,9 +195,10 @@ void generation_want(struct rf_device *d)
 {
 	uint32_t generation = d->down ? d->generation + 1 : d->next;
 	struct rf_slot *slot = &d->slot[generation & 1];
-	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation, .device_fd = d->irq.intx };
+	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation,
+				  .device_fd = device_fd(d) };
 	struct plan plan;
-	int fds[1 + RF_LAUNCH_MAX_FDS];
+	int fds[2 + RF_LAUNCH_MAX_FDS];
 
 	d->want_ns = 0;
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY)
@@ -192,9 +211,11 @@ void generation_want(struct rf_device *d)
 		rf_log("%s: cannot describe a driver: %s", d->cfg.name, strerror(-fds[0]));
 		return;
 	}
+	int count = 1 + (int)plan.spec.fd_count;
 	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
-	int err = rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds,
-				 1 + (int)plan.spec.fd_count);
+	if (msg.device_fd == RF_WANT_LAST_FD)
+		fds[count++] = d->doorbell.event;
+	int err = rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, count);
 	close(fds[0]);
 	if (!err)
 		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
@@ -244,12 +265,14 @@ static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
  * bus and its half has the interrupt. */
 static int enable(struct rf_device *d, unsigned half)
 {
+	if (d->backend && d->backend->doorbell_clear)
+		d->backend->doorbell_clear(d);
 	if (d->control)
 		return d->control->enable(d, half);
-	if (d->cfg.backend == RF_BACKEND_NONE)
+	if (!d->backend)
 		return 0;
 	int err = config_bus_master(d, true);
-	return err ? err : vfio_irq_vector(d, half) < 0 ? -EIO : 0;
+	return err ? err : irq_vector(d, half) < 0 ? -EIO : 0;
 }
 
 /* Device quiet, a process there and an export that knows the disk: off it goes. */
@@ -280,8 +303,11 @@ void generation_start(struct rf_device *d)
 	d->down = false;
 	let_go(d, slot);
 	/* The next standby is made a little later: its start would take the processor from
-	 * the first requests of this one. */
-	d->want_ns = now_ns() + STANDBY_DELAY_NS;
+	 * the first requests of this one. How long they take goes with how long the
+	 * recovery did: a machine that recovers in a fraction of a millisecond may see the
+	 * next death long before a fixed delay is over. */
+	uint64_t delay = 4 * (now_ns() - d->recovery.detect_ns);
+	d->want_ns = now_ns() + (d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
 }
 
 static void tell_down(struct rf_device *d)
@@ -355,6 +381,10 @@ void generation_export(struct rf_device *d)
 void generation_gone(struct rf_device *d, int code)
 {
 	d->given_up = true;
+	/* A device server may come back: the supervisor starts all of this device anew, and
+	 * clients see their connection end rather than their requests fail. */
+	if (code && d->user)
+		_exit(code);
 	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	if (code)
 		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);

@@ -23,11 +23,12 @@
 #include "log.h"
 #include "packet.h"
 
-static void lock(void)
+static void lock(const struct rf_device *d)
 {
+	const char *name = d->backend ? d->backend->list : "device";
 	const struct rf_filter *f = rf_filters;
 
-	while (strcmp(f->name, "device"))
+	while (strcmp(f->name, name))
 		f++;
 	struct sock_fprog prog = { .len = (unsigned short)f->count, .filter = (struct sock_filter *)f->code };
 
@@ -40,34 +41,48 @@ static void read_config(struct rf_device *d)
 	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
 		rf_die(RF_EXIT_BUG, "its configuration is not there");
 	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
-		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO);
+		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER);
 	for (uint32_t i = 0; i < d->cfg.step_count; i++)
 		RF_BUG_ON(d->cfg.step[i].bar > 5);
 }
 
-static int open_vfio(struct rf_device *d)
+static int open_backend(struct rf_device *d)
 {
 	int err;
 
-	if ((err = vfio_open(d)) || (err = vfio_map_dma(d)))
+	if ((err = d->backend->open(d)) || (err = config_match(d)))
+		return err;
+	config_find_msix(d);
+	if (config_bus_master(d, true)) {
+		rf_log("%s: cannot make it bus master", d->label);
+		return RF_EXIT_DEVICE;
+	}
+	if ((err = dma_map_all(d)))
 		return err;
 	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
 		const struct rf_reg_window *w = &d->cfg.window[i];
-		if (vfio_window_ok(d, w->bar, w->offset, w->bytes))
+		if (bar_window_ok(d, w->bar, w->offset, w->bytes))
 			continue;
-		rf_log("%s: BAR %u has no %#llx bytes at %#llx a driver may map", d->cfg.pci, w->bar,
+		rf_log("%s: BAR %u has no %#llx bytes at %#llx a driver may map", d->label, w->bar,
 		       (unsigned long long)w->bytes, (unsigned long long)w->offset);
 		return RF_EXIT_DEVICE;
 	}
-	return vfio_open_irq(d);
+	return irq_open(d);
 }
+
+static const struct rf_backend_ops *const backends[] = {
+	[RF_BACKEND_VFIO] = &rf_backend_vfio,
+	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
+};
 
 static void open_device(struct rf_device *d)
 {
 	int err = 0;
 
 	d->vfio = d->gone_event = -1;
-	if (d->cfg.backend == RF_BACKEND_VFIO && (err = open_vfio(d)))
+	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
+	d->backend = backends[d->cfg.backend];
+	if (d->backend && (err = open_backend(d)))
 		_exit(err);
 	d->control = d->cfg.control == RF_CONTROL_NVME ? &rf_control_nvme : NULL;
 	if (d->control) {
@@ -140,9 +155,15 @@ static int wait_time(const struct rf_device *d)
 	return d->want_ns <= now ? 0 : (int)((d->want_ns - now) / 1000000 + 1);
 }
 
+static void gone(struct rf_device *d)
+{
+	generation_gone(d, RF_EXIT_DEVICE);
+	_exit(RF_EXIT_DEVICE);
+}
+
 static void turn(struct rf_device *d)
 {
-	struct pollfd p[] = {
+	struct pollfd p[5 + RF_BACKEND_FDS] = {
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
 		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLIN },
@@ -150,7 +171,9 @@ static void turn(struct rf_device *d)
 		{ .fd = d->gone_event, .events = POLLIN },
 	};
 
-	if (poll(p, 5, wait_time(d)) < 0 && errno != EINTR)
+	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 5) : 0;
+
+	if (poll(p, 5 + more, wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	if (d->want_ns && d->want_ns <= now_ns())
 		generation_want(d);
@@ -162,10 +185,11 @@ static void turn(struct rf_device *d)
 	if (p[3].revents & POLLIN)
 		on_export(d);
 	if (p[4].revents & POLLIN) {
-		rf_log("%s: the host reports an error of the device or wants it back", d->cfg.pci);
-		generation_gone(d, RF_EXIT_DEVICE);
-		_exit(RF_EXIT_DEVICE);
+		rf_log("%s: the host reports an error of the device or wants it back", d->label);
+		gone(d);
 	}
+	if (more && d->backend->on_poll(d, p + 5, more))
+		gone(d);
 }
 
 int main(void)
@@ -179,7 +203,9 @@ int main(void)
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		rf_log("cannot lock its memory: %s", strerror(errno));
 	open_device(&d);
-	lock();
+	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
+	prctl(PR_SET_TIMERSLACK, 1000);
+	lock(&d);
 	tell_supervisor(&d, RF_DEV_READY, 0, 0);
 	d.export_knows = true;
 	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
@@ -190,7 +216,7 @@ int main(void)
 		d.control->shutdown(&d);
 	else
 		(void)device_quiesce(&d);
-	if (d.vfio >= 0)
+	if (d.backend)
 		(void)config_bus_master(&d, false);
 	_exit(0);
 }

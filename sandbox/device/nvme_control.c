@@ -30,28 +30,33 @@
 enum { PAGE_ASQ, PAGE_ACQ, PAGE_IDENTIFY };
 
 static struct {
-	volatile uint8_t *regs;      /* registers page, BAR 0 + 0 */
-	volatile uint8_t *doorbells; /* BAR 0 + 0x1000 */
+	struct rf_regs regs;      /* registers page, BAR 0 + 0 */
+	struct rf_regs doorbells; /* BAR 0 + 0x1000: the admin queue's */
 	uint64_t cap;
 	uint32_t dstrd, entries, nsid, flags;
 	uint16_t sq_tail, cq_head, cid;
 	uint8_t  phase;
 } nvme;
 
-static uint32_t reg32(uint32_t at)
+static uint32_t reg32(struct rf_device *d, uint32_t at)
 {
-	return *(volatile uint32_t *)(nvme.regs + at);
+	return reg_read32(d, &nvme.regs, at);
 }
 
-static void set32(uint32_t at, uint32_t value)
+static void set32(struct rf_device *d, uint32_t at, uint32_t value)
 {
-	*(volatile uint32_t *)(nvme.regs + at) = value;
+	reg_write32(d, &nvme.regs, at, value);
 }
 
-static void set64(uint32_t at, uint64_t value)
+static void set64(struct rf_device *d, uint32_t at, uint64_t value)
 {
-	set32(at, (uint32_t)value);
-	set32(at + 4, (uint32_t)(value >> 32));
+	set32(d, at, (uint32_t)value);
+	set32(d, at + 4, (uint32_t)(value >> 32));
+}
+
+static void ring(struct rf_device *d, uint32_t doorbell, uint32_t value)
+{
+	reg_write32(d, &nvme.doorbells, doorbell - NVME_REG_DBS, value);
 }
 
 static struct nvme_sqe *asq(struct rf_device *d)
@@ -68,8 +73,7 @@ static void pause_a_little(unsigned *wait)
 
 static bool nvme_present(struct rf_device *d)
 {
-	(void)d;
-	return reg32(NVME_REG_CSTS) != ~0u;
+	return reg32(d, NVME_REG_CSTS) != ~0u;
 }
 
 /* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
@@ -79,19 +83,19 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 	unsigned wait = 2000;
 
 	for (;;) {
-		uint32_t csts = reg32(NVME_REG_CSTS);
+		uint32_t csts = reg32(d, NVME_REG_CSTS);
 		if (csts == ~0u) {
-			rf_log("%s: registers read all ones: the device is gone", d->cfg.pci);
+			rf_log("%s: registers read all ones: the device is gone", d->label);
 			return -ENODEV;
 		}
 		if ((csts & mask) == value)
 			return 0;
 		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
-			rf_log("%s: controller fatal status (CSTS %#x)", d->cfg.pci, csts);
+			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
 		}
 		if (now_ns() > deadline) {
-			rf_log("%s: CSTS stays %#x, wanted %#x", d->cfg.pci, csts, value);
+			rf_log("%s: CSTS stays %#x, wanted %#x", d->label, csts, value);
 			return -ETIMEDOUT;
 		}
 		pause_a_little(&wait);
@@ -115,10 +119,10 @@ static int controller_enable(struct rf_device *d)
 	nvme.phase = 1;
 	if (config_bus_master(d, true))
 		return -EIO;
-	set32(NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
-	set64(NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
-	set64(NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
-	set32(NVME_REG_CC, NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) |
+	set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
+	set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
+	set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
+	set32(d, NVME_REG_CC, NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) |
 				   NVME_CC_IOCQES(4));
 	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
@@ -137,7 +141,7 @@ static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
 		nvme.cq_head = 0;
 		nvme.phase ^= 1;
 	}
-	*(volatile uint32_t *)(nvme.doorbells + nvme_cq_doorbell(0, nvme.dstrd) - NVME_REG_DBS) = nvme.cq_head;
+	ring(d, nvme_cq_doorbell(0, nvme.dstrd), nvme.cq_head);
 	if (copy.cid != cid)
 		return -EAGAIN; /* of a poisoned entry, or nobody's */
 	*dw0 = copy.dw0;
@@ -162,7 +166,7 @@ static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0
 	*(volatile uint32_t *)slot = first;
 	nvme.sq_tail = (uint16_t)((nvme.sq_tail + 1) % ADMIN_ENTRIES);
 	atomic_thread_fence(memory_order_seq_cst);
-	*(volatile uint32_t *)(nvme.doorbells + nvme_sq_doorbell(0, nvme.dstrd) - NVME_REG_DBS) = nvme.sq_tail;
+	ring(d, nvme_sq_doorbell(0, nvme.dstrd), nvme.sq_tail);
 	while ((status = take_completion(d, nvme.cid, dw0 ? dw0 : &ignored)) == -EAGAIN) {
 		if (now_ns() > deadline)
 			return nvme_present(d) ? -ETIMEDOUT : -ENODEV;
@@ -180,9 +184,9 @@ static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
 static int failed(struct rf_device *d, const char *what, int status)
 {
 	if (status < 0)
-		rf_log("%s: %s: %s", d->cfg.pci, what, strerror(-status));
+		rf_log("%s: %s: %s", d->label, what, strerror(-status));
 	else
-		rf_log("%s: %s: NVMe status %#x", d->cfg.pci, what, status);
+		rf_log("%s: %s: NVMe status %#x", d->label, what, status);
 	return status < 0 ? status : -EIO;
 }
 
@@ -201,7 +205,7 @@ static int identify(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
 static int create_queues(struct rf_device *d, unsigned half)
 {
 	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
-	int vector = vfio_irq_vector(d, half);
+	int vector = irq_vector(d, half);
 	int status;
 
 	if (vector < 0)
@@ -242,7 +246,9 @@ static void nvme_quiet(struct rf_device *d)
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID };
 	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = QID };
 
-	if (!nvme_present(d) || (reg32(NVME_REG_CSTS) & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY)
+	uint32_t csts = reg32(d, NVME_REG_CSTS);
+
+	if (csts == ~0u || (csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY)
 		return;
 	if (!admin_within(d, &sq, NULL, 100000000u))
 		(void)admin_within(d, &cq, NULL, 100000000u);
@@ -253,7 +259,7 @@ static int check_controller(struct rf_device *d)
 	uint32_t sq_db = nvme_sq_doorbell(QID, nvme.dstrd);
 
 	if (!(NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_NVM) || NVME_CAP_MPSMIN(nvme.cap)) {
-		rf_log("%s: needs the NVM command set and 4 KiB pages (CAP %#llx)", d->cfg.pci,
+		rf_log("%s: needs the NVM command set and 4 KiB pages (CAP %#llx)", d->label,
 		       (unsigned long long)nvme.cap);
 		return -EOPNOTSUPP;
 	}
@@ -261,24 +267,21 @@ static int check_controller(struct rf_device *d)
 	while (nvme.entries > NVME_CAP_MQES(nvme.cap) + 1)
 		nvme.entries /= 2;
 	if (nvme.entries < 2 || nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries) > d->cfg.queue_bytes) {
-		rf_log("%s: queues of %u entries need %llu bytes of queue memory", d->cfg.pci, nvme.entries,
+		rf_log("%s: queues of %u entries need %llu bytes of queue memory", d->label, nvme.entries,
 		       (unsigned long long)nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries));
 		return -EINVAL;
 	}
-	d->doorbell_bar = 0;
-	d->doorbell_page = sq_db & ~(RF_PAGE - 1);
-	d->doorbell_bytes = ((nvme_cq_doorbell(QID, nvme.dstrd) + 4 + RF_PAGE - 1) & ~(RF_PAGE - 1)) -
-			    d->doorbell_page;
-	d->queue.regs = sq_db - d->doorbell_page;
-	/* CAP.DSTRD is the device's word: it must neither lead us out of the one page of
-	 * doorbells mapped here nor hand the driver the MSI-X table. */
-	if (nvme_cq_doorbell(0, nvme.dstrd) + 4 > NVME_REG_DBS + RF_PAGE ||
-	    !vfio_window_ok(d, d->doorbell_bar, d->doorbell_page, d->doorbell_bytes)) {
-		rf_log("%s: doorbells of stride 2^%u bytes cannot be given to a driver", d->cfg.pci,
+	/* CAP.DSTRD is the device's word: it must not lead us out of the one page of
+	 * doorbells that is ours. */
+	if (nvme_cq_doorbell(0, nvme.dstrd) + 4 > NVME_REG_DBS + RF_PAGE) {
+		rf_log("%s: doorbells of stride 2^%u bytes cannot be given to a driver", d->label,
 		       2 + nvme.dstrd);
 		return -EINVAL;
 	}
-	return 0;
+	d->doorbell.bar = 0;
+	d->doorbell.submit = sq_db;
+	d->doorbell.complete = nvme_cq_doorbell(QID, nvme.dstrd);
+	return doorbell_open(d);
 }
 
 static int check_namespace(struct rf_device *d, const struct nvme_id_ctrl *c, const struct nvme_id_ns *n)
@@ -288,11 +291,11 @@ static int check_namespace(struct rf_device *d, const struct nvme_id_ctrl *c, co
 
 	if ((f->lbads != 9 && f->lbads != 12) || f->ms || n->dps & 7) {
 		rf_log("%s: namespace %u has blocks of 2^%u bytes with %u of metadata: only 512 and 4096 "
-		       "without metadata are driven", d->cfg.pci, nvme.nsid, f->lbads, f->ms);
+		       "without metadata are driven", d->label, nvme.nsid, f->lbads, f->ms);
 		return -EOPNOTSUPP;
 	}
 	if (!n->nsze || n->nsze > UINT64_MAX >> f->lbads) {
-		rf_log("%s: namespace %u is not there or has an impossible size", d->cfg.pci, nvme.nsid);
+		rf_log("%s: namespace %u is not there or has an impossible size", d->label, nvme.nsid);
 		return -EINVAL;
 	}
 	if (c->mdts && c->mdts < 8)
@@ -323,15 +326,15 @@ static int nvme_identify(struct rf_device *d)
 	static union { struct nvme_id_ctrl ctrl; struct nvme_id_ns ns; } ctrl, ns;
 	int err;
 
-	if (!(nvme.regs = vfio_map_bar(d, 0, 0, RF_PAGE)) ||
-	    !(nvme.doorbells = vfio_map_bar(d, 0, NVME_REG_DBS, RF_PAGE)))
-		return -EIO;
-	nvme.cap = reg32(NVME_REG_CAP) | (uint64_t)reg32(NVME_REG_CAP + 4) << 32;
+	if ((err = bar_open_regs(d, &nvme.regs, 0, 0)) ||
+	    (err = bar_open_regs(d, &nvme.doorbells, 0, NVME_REG_DBS)))
+		return err;
+	nvme.cap = reg32(d, NVME_REG_CAP) | (uint64_t)reg32(d, NVME_REG_CAP + 4) << 32;
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
 	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
 	if (!nvme_present(d))
 		return -ENODEV;
-	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
 	    (err = controller_enable(d)) ||
 	    (err = identify(d, NVME_CNS_CONTROLLER, 0, &ctrl)) ||
@@ -342,18 +345,18 @@ static int nvme_identify(struct rf_device *d)
 	d->queue.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;
 	d->queue.param[NVME_PARAM_NSID] = nvme.nsid;
 	d->queue.param[NVME_PARAM_FLAGS] = nvme.flags;
-	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	return wait_csts(d, NVME_CSTS_RDY, 0);
 }
 
 /* 3.6.1: the controller writes its cache back before it says done. */
 static void nvme_shutdown(struct rf_device *d)
 {
-	if (!nvme_present(d) || !(reg32(NVME_REG_CC) & NVME_CC_EN))
+	if (!nvme_present(d) || !(reg32(d, NVME_REG_CC) & NVME_CC_EN))
 		return;
-	set32(NVME_REG_CC, (reg32(NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	set32(d, NVME_REG_CC, (reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	(void)wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
-	set32(NVME_REG_CC, reg32(NVME_REG_CC) & ~NVME_CC_EN);
+	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	(void)wait_csts(d, NVME_CSTS_RDY, 0);
 }
 

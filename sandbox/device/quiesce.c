@@ -22,9 +22,10 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 
 	for (;;) {
 		uint32_t value = 0;
-		if (vfio_read(d, s->bar, s->offset, &value, s->bytes))
+		if (bar_read(d, s->bar, s->offset, &value, s->bytes))
 			return -EIO;
-		if (value == 0xffffffffu >> (32 - 8 * s->bytes))
+		/* A narrow register may well be all ones. */
+		if (s->bytes == 4 && value == ~0u)
 			return -ENODEV;
 		if ((value & s->mask) == s->value)
 			return 0;
@@ -41,10 +42,10 @@ static int write_step(struct rf_device *d, const struct rf_reset_step *s)
 	uint32_t value = 0;
 
 	if (s->mask != 0xffffffffu >> (32 - 8 * s->bytes) &&
-	    vfio_read(d, s->bar, s->offset, &value, s->bytes))
+	    bar_read(d, s->bar, s->offset, &value, s->bytes))
 		return -EIO;
 	value = (value & ~s->mask) | s->value;
-	return vfio_write(d, s->bar, s->offset, &value, s->bytes);
+	return bar_write(d, s->bar, s->offset, &value, s->bytes);
 }
 
 static int soft_reset(struct rf_device *d)
@@ -64,7 +65,7 @@ int device_quiesce(struct rf_device *d)
 {
 	int err;
 
-	if (d->cfg.backend == RF_BACKEND_NONE)
+	if (!d->backend)
 		return RF_RESET_NONE;
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
@@ -72,15 +73,15 @@ int device_quiesce(struct rf_device *d)
 		d->control->quiet(d);
 	if (!(err = soft_reset(d)) && !(err = config_wait_idle(d)))
 		return RF_RESET_SOFT;
-	rf_log("%s: soft reset: %s; resetting the function", d->cfg.pci, strerror(-err));
+	rf_log("%s: soft reset: %s; resetting the function", d->label, strerror(-err));
 	(void)config_bus_master(d, false);
 	(void)config_wait_idle(d);
-	if (!(err = vfio_reset(d)))
+	if (!(err = d->backend->reset(d)))
 		return RF_RESET_FUNCTION;
-	rf_log("%s: function reset: %s; resetting the bus", d->cfg.pci, strerror(-err));
-	if (!(err = vfio_hot_reset(d)))
+	rf_log("%s: function reset: %s; resetting the bus", d->label, strerror(-err));
+	if (!(err = d->backend->hot_reset(d)))
 		return RF_RESET_HOT;
 	rf_log("%s: bus reset: %s; the device cannot be silenced, so it is not used again",
-	       d->cfg.pci, strerror(-err));
+	       d->label, strerror(-err));
 	return -EIO;
 }

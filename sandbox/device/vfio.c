@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vfio.c - the VFIO group back end: container, regions, DMA map, resets.
+ * vfio.c - the VFIO group back end: container, regions, interrupts, DMA map, resets.
  *
  * Room:   sandbox/device. Kernel interface: Documentation/driver-api/vfio.rst.
  */
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -23,26 +22,26 @@ static int attach_group(struct rf_device *d)
 
 	if (ioctl(container, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 	    ioctl(container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
-		rf_log("%s: this kernel's VFIO has no type 1 v2 IOMMU", d->cfg.pci);
+		rf_log("%s: this kernel's VFIO has no type 1 v2 IOMMU", d->label);
 		return RF_EXIT_NO_IOMMU;
 	}
 	if (ioctl(RF_DEVICE_FD_GROUP, VFIO_GROUP_GET_STATUS, &st) ||
 	    !(st.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		rf_log("%s: its group is not viable: another device of it has a driver", d->cfg.pci);
+		rf_log("%s: its group is not viable: another device of it has a driver", d->label);
 		return RF_EXIT_NOT_VIABLE;
 	}
 	if (!(st.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) &&
 	    ioctl(RF_DEVICE_FD_GROUP, VFIO_GROUP_SET_CONTAINER, &container)) {
-		rf_log("%s: cannot join its container: %s", d->cfg.pci, strerror(errno));
+		rf_log("%s: cannot join its container: %s", d->label, strerror(errno));
 		return RF_EXIT_SYSTEM;
 	}
 	if (ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)) {
 		if (errno == EPERM) {
 			rf_log("%s: no interrupt remapping, so a device could forge any interrupt: "
-			       "enable it (intremap) in firmware or machine", d->cfg.pci);
+			       "enable it (intremap) in firmware or machine", d->label);
 			return RF_EXIT_NO_REMAP;
 		}
-		rf_log("%s: the IOMMU refuses the container: %s", d->cfg.pci, strerror(errno));
+		rf_log("%s: the IOMMU refuses the container: %s", d->label, strerror(errno));
 		return RF_EXIT_NO_IOMMU;
 	}
 	return 0;
@@ -73,16 +72,6 @@ static struct vfio_info_cap_header *next_cap(void *info, uint32_t bytes, uint32_
 	return (void *)((char *)info + at);
 }
 
-static bool region_has(void *info, uint32_t bytes, uint32_t at, uint16_t id)
-{
-	struct vfio_info_cap_header *cap;
-
-	for (int left = 64; left && (cap = next_cap(info, bytes, at)); left--, at = cap->next)
-		if (cap->id == id)
-			return true;
-	return false;
-}
-
 static int find_regions(struct rf_device *d)
 {
 	for (uint32_t i = 0; i <= VFIO_PCI_CONFIG_REGION_INDEX; i++) {
@@ -94,44 +83,50 @@ static int find_regions(struct rf_device *d)
 		if (i == VFIO_PCI_CONFIG_REGION_INDEX) {
 			d->config_offset = r->offset;
 			d->config_size = r->size < sizeof(d->config) ? (uint32_t)r->size : sizeof(d->config);
-		}
-		else if (i <= VFIO_PCI_BAR5_REGION_INDEX)
+		} else if (i <= VFIO_PCI_BAR5_REGION_INDEX) {
 			d->bar[i] = (struct rf_bar){ .bytes = r->size, .offset = r->offset,
 				.mappable = r->flags & VFIO_REGION_INFO_FLAG_MMAP };
-		/* Without MSIX_MAPPABLE the kernel itself keeps the table's pages back. */
-		if (i <= VFIO_PCI_BAR5_REGION_INDEX && r->flags & VFIO_REGION_INFO_FLAG_CAPS)
-			(void)region_has(r, r->argsz, r->cap_offset, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
+		}
 		free(r);
 	}
 	return d->config_offset ? 0 : RF_EXIT_DEVICE;
 }
 
-static uint32_t config32(const struct rf_device *d, uint32_t at)
+/*
+ * A hot reset resets every function of the bus, and the kernel wants the fd of each
+ * function's group. We hold one group: so it is known from the start whether it can work.
+ */
+static void find_hot_reset(struct rf_device *d)
 {
-	uint32_t value;
+	struct { struct vfio_pci_hot_reset_info head; struct vfio_pci_dependent_device more[64]; } r = {
+		.head = { .argsz = sizeof(r) } };
+	uint32_t group = 0;
 
-	memcpy(&value, d->config + at, 4);
-	return value;
-}
+	d->hot_reset_ok = false;
+	if (ioctl(d->vfio, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &r))
+		return; /* no reset of the bus at all, which its first use would say */
+	for (uint32_t i = 0; i < r.head.count && i < 64; i++) {
+		const struct vfio_pci_dependent_device *o = &r.more[i];
+		char address[RF_NAME];
 
-static void find_msix(struct rf_device *d)
-{
-	uint32_t at = config_find(d, PCI_CAP_ID_MSIX);
+		snprintf(address, sizeof(address), "%04x:%02x:%02x.%x", o->segment, o->bus,
+			 o->devfn >> 3, o->devfn & 7);
+		if (!strcmp(address, d->cfg.pci))
+			group = o->group_id;
+	}
+	for (uint32_t i = 0; i < r.head.count && i < 64; i++) {
+		const struct vfio_pci_dependent_device *o = &r.more[i];
 
-	d->msix_table_bar = d->msix_pba_bar = ~0u;
-	if (!at || at > 244)
+		if (o->group_id == group)
+			continue;
+		rf_log("%s: no reset of its bus: %04x:%02x:%02x.%x, in another group, would be reset too",
+		       d->label, o->segment, o->bus, o->devfn >> 3, o->devfn & 7);
 		return;
-	uint32_t count = (config32(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
-	uint32_t table = config32(d, at + PCI_MSIX_TABLE), pba = config32(d, at + PCI_MSIX_PBA);
-	d->msix_table_bar = table & PCI_MSIX_TABLE_BIR;
-	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
-	d->msix_table_end = d->msix_table + 16ull * count;
-	d->msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
-	d->msix_pba = pba & PCI_MSIX_PBA_OFFSET;
-	d->msix_pba_end = d->msix_pba + (count + 63) / 64 * 8;
+	}
+	d->hot_reset_ok = true;
 }
 
-int vfio_open(struct rf_device *d)
+static int vfio_open(struct rf_device *d)
 {
 	int err = attach_group(d);
 
@@ -139,76 +134,85 @@ int vfio_open(struct rf_device *d)
 		return err;
 	d->vfio = ioctl(RF_DEVICE_FD_GROUP, VFIO_GROUP_GET_DEVICE_FD, d->cfg.pci);
 	if (d->vfio < 0) {
-		rf_log("%s: cannot open the device: %s", d->cfg.pci, strerror(errno));
+		rf_log("%s: cannot open the device: %s", d->label, strerror(errno));
 		return RF_EXIT_SYSTEM;
 	}
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	if (ioctl(d->vfio, VFIO_DEVICE_GET_INFO, &info) || !(info.flags & VFIO_DEVICE_FLAGS_PCI)) {
-		rf_log("%s: not a PCI device for VFIO", d->cfg.pci);
+		rf_log("%s: not a PCI device for VFIO", d->label);
 		return RF_EXIT_DEVICE;
 	}
 	if ((err = find_regions(d)) || (err = config_snapshot(d)))
 		return err;
-	find_msix(d);
-	if (config_bus_master(d, true))
-		return RF_EXIT_DEVICE;
+	find_hot_reset(d);
 	return 0;
 }
 
-/* ---- BARs ------------------------------------------------------------------- */
+/* ---- registers, configuration space, interrupts ---------------------------------- */
 
-static bool overlaps(uint64_t a, uint64_t a_end, uint64_t b, uint64_t b_end)
+static int vfio_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at)
 {
-	return a < b_end && b < a_end;
+	(void)bytes;
+	*at = d->bar[bar].offset + offset;
+	return d->bar[bar].mappable ? d->vfio : -1;
 }
 
-/* Whole pages of a BAR of which none holds a byte of the MSI-X table or PBA. */
-bool vfio_window_ok(const struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
+static int read_at(struct rf_device *d, uint64_t at, void *to, uint32_t bytes)
 {
-	if (bar > 5 || offset % RF_PAGE || bytes % RF_PAGE || !bytes || !d->bar[bar].mappable ||
-	    offset > d->bar[bar].bytes || bytes > d->bar[bar].bytes - offset)
-		return false;
-	return !(bar == d->msix_table_bar &&
-		 overlaps(offset, offset + bytes, d->msix_table, d->msix_table_end)) &&
-	       !(bar == d->msix_pba_bar &&
-		 overlaps(offset, offset + bytes, d->msix_pba, d->msix_pba_end));
+	return pread(d->vfio, to, bytes, (off_t)at) == (ssize_t)bytes ? 0 : -EIO;
 }
 
-void *vfio_map_bar(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
+static int write_at(struct rf_device *d, uint64_t at, const void *from, uint32_t bytes)
 {
-	if (!vfio_window_ok(d, bar, offset, bytes)) {
-		rf_log("%s: BAR %u, %#llx bytes at %#llx cannot be mapped (too small, or the MSI-X table "
-		       "is there)", d->cfg.pci, bar, (unsigned long long)bytes,
-		       (unsigned long long)offset);
-		return NULL;
-	}
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, d->vfio,
-		       (off_t)(d->bar[bar].offset + offset));
-	if (p == MAP_FAILED) {
-		rf_log("%s: cannot map BAR %u: %s", d->cfg.pci, bar, strerror(errno));
-		return NULL;
-	}
-	return p;
+	return pwrite(d->vfio, from, bytes, (off_t)at) == (ssize_t)bytes ? 0 : -EIO;
 }
 
-int vfio_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
+static int vfio_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
 {
-	if (offset > d->bar[bar].bytes || bytes > d->bar[bar].bytes - offset)
-		return -EINVAL;
-	return pread(d->vfio, to, bytes, (off_t)(d->bar[bar].offset + offset)) == (ssize_t)bytes ? 0 : -EIO;
+	return read_at(d, d->bar[bar].offset + offset, to, bytes);
 }
 
-int vfio_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes)
+static int vfio_bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from,
+			  uint32_t bytes)
 {
-	if (offset > d->bar[bar].bytes || bytes > d->bar[bar].bytes - offset)
-		return -EINVAL;
-	return pwrite(d->vfio, from, bytes, (off_t)(d->bar[bar].offset + offset)) == (ssize_t)bytes ? 0 : -EIO;
+	return write_at(d, d->bar[bar].offset + offset, from, bytes);
+}
+
+static int vfio_config_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes)
+{
+	return read_at(d, d->config_offset + at, to, bytes);
+}
+
+static int vfio_config_write(struct rf_device *d, uint32_t at, const void *from, uint32_t bytes)
+{
+	return write_at(d, d->config_offset + at, from, bytes);
+}
+
+static int vfio_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, uint32_t start,
+			 const int32_t *fds, uint32_t count)
+{
+	struct { struct vfio_irq_set set; int32_t fd[4]; } s = { 0 };
+
+	RF_BUG_ON(count > 4);
+	s.set = (struct vfio_irq_set){ .argsz = sizeof(s.set) + count * 4,
+				       .flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
+				       .index = index, .start = start, .count = count };
+	memcpy(s.fd, fds, count * 4);
+	return ioctl(d->vfio, VFIO_DEVICE_SET_IRQS, &s) ? -errno : 0;
+}
+
+static uint32_t vfio_irq_count(struct rf_device *d, uint32_t index)
+{
+	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
+
+	return ioctl(d->vfio, VFIO_DEVICE_GET_IRQ_INFO, &info) ||
+	       !(info.flags & VFIO_IRQ_INFO_EVENTFD) ? 0 : info.count;
 }
 
 /* ---- DMA ---------------------------------------------------------------------- */
 
 /* First IOVA >= from, 2 MiB aligned, with `bytes` in one range the kernel allows. */
-static uint64_t pick_iova(uint64_t from, uint64_t bytes)
+static uint64_t pick_iova(struct rf_device *d, uint64_t from, uint64_t bytes)
 {
 	struct vfio_iommu_type1_info ask = { .argsz = sizeof(ask) };
 	struct vfio_iommu_type1_info *info = get_info(RF_DEVICE_FD_CONTAINER, VFIO_IOMMU_GET_INFO,
@@ -216,6 +220,7 @@ static uint64_t pick_iova(uint64_t from, uint64_t bytes)
 	struct vfio_info_cap_header *cap;
 	uint64_t found = 0;
 
+	(void)d;
 	if (!info)
 		return 0;
 	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
@@ -234,66 +239,54 @@ static uint64_t pick_iova(uint64_t from, uint64_t bytes)
 	return found;
 }
 
-static int map_one(struct rf_device *d, void *p, uint64_t iova, uint64_t bytes, uint32_t flags)
+static int vfio_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, uint64_t iova,
+			uint64_t bytes, bool writable)
 {
 	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map), .flags = flags, .vaddr = (uintptr_t)p, .iova = iova, .size = bytes,
+		.argsz = sizeof(map), .vaddr = (uintptr_t)p, .iova = iova, .size = bytes,
+		.flags = VFIO_DMA_MAP_FLAG_READ | (writable ? VFIO_DMA_MAP_FLAG_WRITE : 0),
 	};
 
+	(void)fd;
+	(void)offset;
 	if (!ioctl(RF_DEVICE_FD_CONTAINER, VFIO_IOMMU_MAP_DMA, &map))
 		return 0;
-	rf_log("%s: cannot map %llu KiB for the device: %s%s", d->cfg.pci,
+	rf_log("%s: cannot map %llu KiB for the device: %s%s", d->label,
 	       (unsigned long long)bytes >> 10, strerror(errno),
 	       errno == ENOMEM ? " (locked-memory limit?)" : "");
 	return errno == ENOMEM ? RF_EXIT_MEMLOCK : RF_EXIT_SYSTEM;
 }
 
-/*
- * The whole DMA map of the device, made once: data arena, both halves of queue
- * memory, and the control half's pages, of which the first (the admin submission
- * queue) is read-only for the device. A hole of 2 MiB lies between the parts.
- */
-int vfio_map_dma(struct rf_device *d)
-{
-	const uint32_t rw = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
-	const uint64_t hole = 2u << 20;
-	uint64_t queues = 2 * d->cfg.queue_bytes;
-	uint64_t total = d->cfg.arena_bytes + queues + RF_ADMIN_BYTES + 4 * hole;
-	int err;
-
-	d->iova = pick_iova(d->cfg.iova ? d->cfg.iova : 1ull << 32, total);
-	if (!d->iova)
-		d->iova = pick_iova(hole, total);
-	if (!d->iova) {
-		rf_log("%s: the IOMMU has no room for an arena of %llu MiB", d->cfg.pci,
-		       (unsigned long long)d->cfg.arena_bytes >> 20);
-		return RF_EXIT_SYSTEM;
-	}
-	d->queues_iova = (d->iova + d->cfg.arena_bytes + 2 * hole - 1) & ~(hole - 1);
-	d->admin_iova = (d->queues_iova + queues + 2 * hole - 1) & ~(hole - 1);
-	if ((err = map_one(d, d->data, d->iova, d->cfg.arena_bytes, rw)) ||
-	    (err = map_one(d, d->queues, d->queues_iova, queues, rw)) ||
-	    (err = map_one(d, d->admin, d->admin_iova, RF_PAGE,
-			   d->cfg.flags & RF_DEVICE_ADMIN_RW ? rw : VFIO_DMA_MAP_FLAG_READ)) ||
-	    (err = map_one(d, (char *)d->admin + RF_PAGE, d->admin_iova + RF_PAGE,
-			   RF_ADMIN_BYTES - RF_PAGE, rw)))
-		return err;
-	return 0;
-}
-
 /* ---- resets ---------------------------------------------------------------------- */
 
-int vfio_reset(struct rf_device *d)
+static int vfio_reset(struct rf_device *d)
 {
 	return ioctl(d->vfio, VFIO_DEVICE_RESET) ? -errno : 0;
 }
 
-int vfio_hot_reset(struct rf_device *d)
+static int vfio_hot_reset(struct rf_device *d)
 {
 	struct { struct vfio_pci_hot_reset head; int32_t group; } reset = {
 		.head = { .argsz = sizeof(reset), .count = 1 }, .group = RF_DEVICE_FD_GROUP,
 	};
 
-	/* The kernel checks that the group owns every function of the bus. */
+	if (!d->hot_reset_ok)
+		return -EOPNOTSUPP;
 	return ioctl(d->vfio, VFIO_DEVICE_PCI_HOT_RESET, &reset) ? -errno : 0;
 }
+
+const struct rf_backend_ops rf_backend_vfio = {
+	.list = "device",
+	.open = vfio_open,
+	.pick_iova = pick_iova,
+	.map_dma = vfio_map_dma,
+	.config_read = vfio_config_read,
+	.config_write = vfio_config_write,
+	.bar_read = vfio_bar_read,
+	.bar_write = vfio_bar_write,
+	.bar_fd = vfio_bar_fd,
+	.irq_count = vfio_irq_count,
+	.set_irqs = vfio_set_irqs,
+	.reset = vfio_reset,
+	.hot_reset = vfio_hot_reset,
+};

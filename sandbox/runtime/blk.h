@@ -163,7 +163,7 @@ RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_
 	while (at != end && d->poll(dev, &slot, &status)) {
 		/* A number that is not in flight: the device, or we, lost count. */
 		if (RF_UNLIKELY(slot >= RF_BLK_DEPTH || !q->busy[slot]))
-			rf_exit(RF_EXIT_DEVICE);
+			rf_exit(RF_EXIT_ANSWER);
 		records[at++ & (RF_BLK_DEPTH - 1)] = (struct rf_blk_resp){
 			.tag = q->id[slot].tag, .generation = q->id[slot].generation,
 			.status = status,

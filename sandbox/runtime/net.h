@@ -139,7 +139,7 @@ RF_NET_INLINE unsigned rf_net_reap(const struct rf_net_driver *d, struct rf_net_
 		return 0;
 	unsigned n = d->reap(dev);
 	if (RF_UNLIKELY(n > under_way))
-		rf_exit(RF_EXIT_DEVICE);
+		rf_exit(RF_EXIT_ANSWER);
 	q->tx_head += n;
 	return n;
 }

@@ -9,6 +9,7 @@
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,6 +118,11 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 		strcpy(d->pci, w->word[1]);
 		return 0;
 	}
+	if (!strcmp(key, "socket")) {
+		if (w->count == 2 && w->word[1][0] != '/')
+			return rf_words_error(w, "socket takes an absolute path");
+		return copy(w, d->socket, sizeof(d->socket));
+	}
 	return rf_words_error(w, "unknown key '%s'", key);
 }
 
@@ -155,6 +161,18 @@ static int line(struct rf_words *w, void *arg)
 			      key);
 }
 
+void rf_run_dir(char *to, size_t room)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (!geteuid())
+		snprintf(to, room, "/run/ringfence");
+	else if (runtime && runtime[0] == '/' && strlen(runtime) < room - 16)
+		snprintf(to, room, "%s/ringfence", runtime);
+	else
+		snprintf(to, room, "/tmp/ringfence-%u", geteuid());
+}
+
 /* Programs, drivers and policies lie beside this program unless the file says else. */
 static int defaults(struct rf_config *c)
 {
@@ -169,7 +187,7 @@ static int defaults(struct rf_config *c)
 	const char *top = dirname(up);
 	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
 	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
-	strcpy(c->run_dir, "/run/ringfence");
+	rf_run_dir(c->run_dir, sizeof(c->run_dir) - 32);
 	strcpy(c->launcher, "rf-launch");
 	c->uid_base = 2000000000;
 	return 0;
@@ -190,10 +208,12 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 	int err = rf_policy_read(path, &d->policy);
 	if (err)
 		return -EINVAL;
-	if (d->policy.device.backend == RF_BACKEND_VFIO && !d->pci[0]) {
-		rf_log("%s: device %s has no 'pci' line", file, d->name);
+	if (d->policy.device.backend != RF_BACKEND_NONE && !d->pci[0] == !d->socket[0]) {
+		rf_log("%s: device %s needs either a 'pci' or a 'socket' line", file, d->name);
 		return -EINVAL;
 	}
+	if (d->policy.device.backend != RF_BACKEND_NONE && d->socket[0])
+		d->policy.device.backend = RF_BACKEND_VFIO_USER;
 	if (d->export_kind == RF_EXPORT_NONE) {
 		rf_log("%s: device %s has no 'export' line", file, d->name);
 		return -EINVAL;

@@ -8,6 +8,7 @@
 #define RF_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "device_config.h"
@@ -47,11 +48,12 @@ struct rf_device {
 	uint64_t arena;         /* 0: as the policy says */
 	struct rf_policy policy;
 	char     pci[RF_NAME];
+	char     socket[108];   /* of a vfio-user server, instead of a PCI address */
 };
 
 struct rf_config {
 	char     launcher[64];     /* rf-launch; tests name another */
-	char     run_dir[108];     /* sockets and state: /run/ringfence */
+	char     run_dir[108];     /* sockets and state, see rf_run_dir() */
 	char     program_dir[256]; /* rf-launch and the others: beside this program */
 	char     driver_dir[256], policy_dir[256];
 	uint32_t uid_base;
@@ -62,5 +64,9 @@ struct rf_config {
 /* Both log file:line and return -EINVAL for a mistake in the file. */
 int rf_config_read(const char *file, struct rf_config *);
 int rf_policy_read(const char *file, struct rf_policy *);
+
+/* Where state lies if nobody says: /run/ringfence for root, else $XDG_RUNTIME_DIR/ringfence,
+ * else /tmp/ringfence-UID. */
+void rf_run_dir(char *to, size_t room);
 
 #endif

@@ -25,6 +25,8 @@
 #include "log.h"
 #include "supervisor.h"
 
+static void start(struct sup *s, struct dev *d);
+
 uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -38,7 +40,7 @@ const char *dev_state_name(enum dev_state state)
 	static const char *const names[] = {
 		[DEV_OFF] = "off", [DEV_STARTING] = "starting", [DEV_RUNNING] = "running",
 		[DEV_QUARANTINED] = "quarantined", [DEV_STOPPING] = "stopping",
-		[DEV_FAILED] = "failed",
+		[DEV_WAITING] = "waiting", [DEV_FAILED] = "failed",
 	};
 	return names[state];
 }
@@ -181,20 +183,27 @@ static void quarantine(struct dev *d)
 }
 
 /* Deaths with progress in between cost nothing; the others double the wait. */
-static uint64_t backoff(const struct dev *d)
+static uint64_t backoff(const struct dev *d, uint64_t fruitless)
 {
 	const struct rf_policy *p = &d->cfg->policy;
 	uint64_t ns = p->backoff_ns;
 
-	if (d->fruitless < 2)
+	if (fruitless < 2)
 		return 0;
-	for (uint64_t i = 2; i < d->fruitless && ns < p->backoff_cap_ns; i++)
+	for (uint64_t i = 2; i < fruitless && ns < p->backoff_cap_ns; i++)
 		ns *= 2;
 	return ns < p->backoff_cap_ns ? ns : p->backoff_cap_ns;
 }
 
+uint64_t dev_due_ns(const struct dev *d)
+{
+	return d->state == DEV_WAITING ? d->retry_ns : d->want.waiting ? d->want.due_ns : ~0ull;
+}
+
 void dev_spawn_due(struct sup *s, struct dev *d)
 {
+	if (d->state == DEV_WAITING && d->retry_ns <= now_ns())
+		return start(s, d);
 	if (!d->want.waiting || d->want.due_ns > now_ns())
 		return;
 	if (d->fruitless >= d->cfg->policy.deaths)
@@ -228,7 +237,7 @@ static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *m
 	if (w->waiting || count < 1 || d->state == DEV_QUARANTINED)
 		return rf_close_all(fds, count);
 	*w = (struct wanted){ .waiting = true, .generation = msg->generation, .device_fd = msg->device_fd,
-			      .due_ns = now_ns() + backoff(d), .count = count };
+			      .due_ns = now_ns() + backoff(d, d->fruitless), .count = count };
 	memcpy(w->fds, fds, sizeof(int) * (size_t)count);
 	dev_spawn_due(s, d);
 }
@@ -264,6 +273,7 @@ void dev_message(struct sup *s, struct dev *d)
 		return rf_close_all(fds, count);
 	switch (msg.type) {
 	case RF_DEV_READY:
+		d->served = true;
 		on_ready(s, d, &msg);
 		break;
 	case RF_DEV_WANT:
@@ -345,6 +355,34 @@ static void export_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 		dev_stop(s, d);
 }
 
+/*
+ * A device server that went away, or does not do what a device does, may come back: it
+ * is connected to afresh, with memory and processes as new as the connection. One that
+ * never worked is a mistake of whoever started it, and the end.
+ */
+static void server_failed(struct dev *d)
+{
+	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
+	    (d->code != RF_EXIT_DEVICE && d->code != RF_EXIT_NO_DEVICE) || d->state == DEV_QUARANTINED)
+		return;
+	d->restart = d->reconnect = true;
+	d->code = 0;
+}
+
+static void reconnect(struct dev *d)
+{
+	d->reconnect = false;
+	if (++d->failures >= d->cfg->policy.deaths) {
+		rf_log("%s: its device server failed %u times without completing a request: quarantined; "
+		       "'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
+		d->state = DEV_QUARANTINED;
+		d->code = RF_EXIT_QUARANTINE;
+		return;
+	}
+	d->state = DEV_WAITING;
+	d->retry_ns = now_ns() + backoff(d, d->failures + 1);
+}
+
 static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
 {
 	d->device_pid = 0;
@@ -352,6 +390,7 @@ static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 		return;
 	if (WIFEXITED(msg->status)) {
 		d->code = WEXITSTATUS(msg->status) ? WEXITSTATUS(msg->status) : RF_EXIT_DEVICE;
+		server_failed(d);
 	} else {
 		rf_log("%s: its device process died of signal %d", d->cfg->name, WTERMSIG(msg->status));
 		d->process_deaths++;
@@ -364,13 +403,16 @@ static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 
 static void all_ended(struct sup *s, struct dev *d)
 {
+	if (d->service && d->service->completed)
+		d->failures = 0;
 	dev_close(s, d);
 	d->generation = 0;
-	if (d->restart && !s->stopping) {
-		d->restart = false;
-		d->state = DEV_OFF;
-		return dev_start(s, d);
-	}
+	bool again = d->restart && !s->stopping;
+	d->restart = false;
+	if (again && d->reconnect)
+		return reconnect(d);
+	if (again)
+		return start(s, d);
 	d->state = d->code ? DEV_FAILED : DEV_OFF;
 }
 
@@ -398,7 +440,7 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
 
 /* ---- start and stop ------------------------------------------------------------ */
 
-void dev_start(struct sup *s, struct dev *d)
+static void start(struct sup *s, struct dev *d)
 {
 	d->code = 0;
 	d->fruitless = d->last_up = 0;
@@ -407,8 +449,28 @@ void dev_start(struct sup *s, struct dev *d)
 	d->code = dev_open(s, d);
 	if (!d->code && start_device(s, d))
 		d->code = RF_EXIT_SYSTEM;
-	if (d->code)
+	if (d->code) {
+		server_failed(d);
 		dev_stop(s, d);
+	}
+}
+
+void dev_start(struct sup *s, struct dev *d)
+{
+	d->served = false;
+	d->failures = 0;
+	start(s, d);
+}
+
+void dev_restart(struct sup *s, struct dev *d)
+{
+	d->served = d->reconnect = false;
+	d->failures = 0;
+	if (d->state == DEV_OFF || d->state == DEV_FAILED)
+		return start(s, d);
+	d->restart = true;
+	d->code = 0;
+	dev_stop(s, d);
 }
 
 /*

@@ -16,7 +16,8 @@ static const char usage[] =
 	"       ringfence restart DEVICE        stop and start again, also out of quarantine\n"
 	"       ringfence stop                  end all, give the devices back\n"
 	"       ringfence --version\n"
-	"--run-dir DIR before the command names another place than /run/ringfence\n";
+	"--run-dir DIR before the command names another place than /run/ringfence (root),\n"
+	"$XDG_RUNTIME_DIR/ringfence or /tmp/ringfence-UID\n";
 
 static int complain(const char *what)
 {
@@ -37,8 +38,10 @@ static int ask(const char *dir, const char *verb, const char *name)
 int main(int argc, char **argv)
 {
 	static struct rf_config c;
-	const char *dir = "/run/ringfence";
+	char own[76];
+	const char *dir = own;
 
+	rf_run_dir(own, sizeof(own));
 	if (argc > 2 && !strcmp(argv[1], "--run-dir")) {
 		dir = argv[2];
 		argv += 2;

@@ -4,7 +4,7 @@
  *
  * Room:   sandbox/supervisor, privileged. Reads what the kernel says of a device,
  *         never the device itself.
- * Errors: functions return 0 or an enum rf_exit code after one line in the log.
+ * Errors: functions return 0 or an enum rf_exit_code after one line in the log.
  */
 #ifndef RF_PCI_H
 #define RF_PCI_H

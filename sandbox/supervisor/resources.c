@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -114,7 +115,7 @@ static int check_memlock(const struct rf_device *cfg)
 	uint64_t need = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
 	struct rlimit r;
 
-	if (c->backend == RF_BACKEND_NONE || getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
+	if (c->backend != RF_BACKEND_VFIO || getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
 		return 0;
 	r.rlim_cur = r.rlim_max = need;
 	if (!setrlimit(RLIMIT_MEMLOCK, &r))
@@ -148,6 +149,27 @@ static int open_vfio(struct sup *s, struct dev *d)
 		       errno == EBUSY ? " (another program owns the group)" : "");
 		return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
 	}
+	return 0;
+}
+
+/* A server that is there takes a client at once; one with a full queue gets a second. */
+static int open_server(struct dev *d)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = -1;
+
+	if (fd < 0)
+		return RF_EXIT_SYSTEM;
+	strcpy(addr.sun_path, d->cfg->socket);
+	for (int i = 0; i < 100 && (err = connect(fd, (struct sockaddr *)&addr, sizeof(addr))) &&
+			errno == EAGAIN; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	if (err) {
+		rf_log("%s: no device server at %s: %s", d->cfg->name, addr.sun_path, strerror(errno));
+		close(fd);
+		return RF_EXIT_NO_DEVICE;
+	}
+	d->fd[FD_GROUP] = fd;
 	return 0;
 }
 
@@ -196,6 +218,9 @@ static int open_configs(struct dev *d)
 
 	strcpy(c.name, cfg->name);
 	strcpy(c.pci, cfg->pci);
+	c.match_class = cfg->policy.match_class;
+	c.match_vendor = cfg->policy.match_vendor;
+	c.match_device = cfg->policy.match_device;
 	if (cfg->read_only) {
 		c.flags |= RF_DEVICE_READ_ONLY;
 		e.flags |= RF_EXPORT_READ_ONLY;
@@ -279,6 +304,8 @@ int dev_open(struct sup *s, struct dev *d)
 	    (err = open_listener(d)))
 		return err;
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
+		return err;
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_server(d)))
 		return err;
 	if ((err = open_memory(d)) || (err = open_configs(d)) ||
 	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||

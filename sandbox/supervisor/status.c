@@ -164,15 +164,6 @@ static struct dev *find(struct sup *s, const char *name)
 	return NULL;
 }
 
-static void restart(struct sup *s, struct dev *d)
-{
-	if (d->state == DEV_OFF || d->state == DEV_FAILED)
-		return dev_start(s, d);
-	d->restart = true;
-	d->code = 0;
-	dev_stop(s, d);
-}
-
 static void answer(struct sup *s, FILE *f, char *request)
 {
 	char *save, *verb = strtok_r(request, " \n", &save);
@@ -195,7 +186,7 @@ static void answer(struct sup *s, FILE *f, char *request)
 	else if (!strcmp(verb, "recoveries"))
 		put_recoveries(f, d);
 	else if (!strcmp(verb, "restart")) {
-		restart(s, d);
+		dev_restart(s, d);
 		fprintf(f, "restarting %s\n", name);
 	} else
 		fprintf(f, "error: unknown request '%s'\n", verb);

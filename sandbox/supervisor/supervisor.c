@@ -26,21 +26,28 @@ static int open_program(const struct rf_config *c, const char *name)
 	return fd;
 }
 
+/* A directory that is there already must be ours: under /tmp anybody could have made it. */
 static void make_dir(const char *base, const char *name, mode_t mode)
 {
 	char path[256];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "%s%s%s", base, name[0] ? "/" : "", name);
 	if (mkdir(path, mode) && errno != EEXIST)
 		rf_die(RF_EXIT_SYSTEM, "cannot make %s: %s", path, strerror(errno));
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
+		rf_die(RF_EXIT_SYSTEM, "%s must be a directory of this user's that nobody else may write",
+		       path);
 }
 
 static void open_all(struct sup *s)
 {
-	make_dir(s->config.run_dir, "", 0755);
+	make_dir(s->config.run_dir, "", geteuid() ? 0700 : 0755);
 	make_dir(s->config.run_dir, "restore", 0700);
-	make_dir("/run/ringfence", "", 0755);
-	make_dir("/run/ringfence", "empty", 0555);
+	if (!geteuid()) { /* the root of every other process; only root can give one */
+		make_dir("/run/ringfence", "", 0755);
+		make_dir("/run/ringfence", "empty", 0555);
+	}
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	s->launcher = open_program(&s->config, s->config.launcher);
 	s->rf_device = open_program(&s->config, "rf-device");
@@ -51,14 +58,14 @@ static void open_all(struct sup *s)
 	}
 }
 
-/* Milliseconds until the next driver that is held back may start. */
+/* Milliseconds until the next driver or device that is held back may start. */
 static int wait_time(const struct sup *s)
 {
 	uint64_t now = now_ns(), first = ~0ull;
 
 	for (int i = 0; i < s->config.count; i++)
-		if (s->dev[i].want.waiting && s->dev[i].want.due_ns < first)
-			first = s->dev[i].want.due_ns;
+		if (dev_due_ns(&s->dev[i]) < first)
+			first = dev_due_ns(&s->dev[i]);
 	if (first == ~0ull)
 		return -1;
 	return first <= now ? 0 : (int)((first - now) / 1000000 + 1);

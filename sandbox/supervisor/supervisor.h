@@ -25,12 +25,15 @@ enum dev_state {
 	DEV_RUNNING,     /* exports, a driver runs or is being replaced */
 	DEV_QUARANTINED, /* its driver died too often; `restart` is the way back */
 	DEV_STOPPING,    /* told to stop, or its device process died: all of it ends */
+	DEV_WAITING,     /* its device server went away; tried again at retry_ns */
 	DEV_FAILED,      /* ended for good; code says why */
 };
 
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
 enum dev_fd {
-	FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES, FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_TABLE,
+	FD_CONTAINER,
+	FD_GROUP, /* or the socket of a vfio-user server */
+	FD_DATA, FD_QUEUES, FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_TABLE,
 	FD_WAKE0, FD_WAKE1, FD_KICK, FD_DEVICE, FD_IMAGE, FD_LISTEN,
 	FD_SUP_OURS, FD_SUP_THEIRS, FD_SVC_DEVICE, FD_SVC_EXPORT, FD_CONFIG, FD_EXPORT_CONFIG,
 	DEV_FDS
@@ -48,10 +51,14 @@ struct dev {
 	const struct rf_device *cfg;
 	int            index;
 	enum dev_state state;
-	int            code;         /* enum rf_exit, once it ended */
+	int            code;         /* enum rf_exit_code, once it ended */
 	int            fd[DEV_FDS];
 	int            processes;    /* of it, alive */
-	bool           restart;      /* start again once all has ended */
+	bool           restart;      /* start again once all has ended, */
+	bool           reconnect;    /* but not before retry_ns: the device server is gone */
+	bool           served;       /* it ran once since it was started or restarted */
+	uint32_t       failures;     /* of the server, without a request done in between */
+	uint64_t       retry_ns;
 	struct wanted  want;
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint32_t       last_up;      /* newest generation that ever ran */
@@ -92,7 +99,9 @@ void dev_start(struct sup *, struct dev *);
 void dev_stop(struct sup *, struct dev *);
 void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
 void dev_exited(struct sup *, const struct rf_keep_msg *);
-void dev_spawn_due(struct sup *, struct dev *);    /* the back-off may be over */
+void dev_spawn_due(struct sup *, struct dev *);    /* a back-off may be over */
+uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is none */
+void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
 const char *dev_state_name(enum dev_state);
 
 /* resources.c: what a device needs before it runs; 0 or an exit code after a line. */

@@ -522,14 +522,14 @@ static void device_that_lies_ends_the_driver(void **state)
 		request(&b, 1, RF_BLK_READ, 0, 0, 512, 0);
 		bench_turn(&b);
 		complete(&b, lies[i], 0);
-		assert_int_equal(turn_exit(&b), RF_EXIT_DEVICE);
+		assert_int_equal(turn_exit(&b), RF_EXIT_ANSWER);
 		bench_end(&b);
 	}
 	/* the same answer twice */
 	bench_start(&b, 512, 0);
 	roundtrip(&b, RF_BLK_READ, 0, 0, 512, 0);
 	complete(&b, 0, 0);
-	assert_int_equal(turn_exit(&b), RF_EXIT_DEVICE);
+	assert_int_equal(turn_exit(&b), RF_EXIT_ANSWER);
 	bench_end(&b);
 }
 
