@@ -79,6 +79,7 @@ struct rf_service {
 	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
 
 	/* set-up */
+	int                      fds_up; /* its fds are those of enum rf_export_fd plus this */
 	struct rf_export_config  config;
 	struct rf_blk_info       info;
 	bool                     info_known;
@@ -89,6 +90,11 @@ struct rf_service {
 	struct rf_stats_service *stats;
 	struct rf_arena          arena;
 };
+
+static inline int rf_service_fd(const struct rf_service *s, enum rf_export_fd fd)
+{
+	return (int)fd + s->fds_up;
+}
 
 /* The channel of queue 0 in one half. */
 struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);

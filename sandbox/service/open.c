@@ -41,7 +41,7 @@ static int map_fd(int fd, const char *what, uint64_t bytes, int prot, void *out)
 static int config_read(struct rf_service *s)
 {
 	struct rf_export_config *shared, *c = &s->config;
-	int err = map_fd(RF_EXPORT_FD_CONFIG, "config", sizeof(*shared), PROT_READ, &shared);
+	int err = map_fd(rf_service_fd(s, RF_EXPORT_FD_CONFIG), "config", sizeof(*shared), PROT_READ, &shared);
 
 	if (err)
 		return err;
@@ -97,35 +97,36 @@ static int map_all(struct rf_service *s)
 
 	if (err)
 		return err;
-	if (!fstat(RF_EXPORT_FD_TABLE, &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
-	    ftruncate(RF_EXPORT_FD_TABLE, RF_TABLE_USED)) {
+	if (!fstat(rf_service_fd(s, RF_EXPORT_FD_TABLE), &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
+	    ftruncate(rf_service_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
 		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
 		       strerror(errno));
 		return -errno;
 	}
 	const int rw = PROT_READ | PROT_WRITE;
 	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
-	if ((err = map_fd(RF_EXPORT_FD_DATA, "arena", s->config.arena_bytes, rw, &s->data)) ||
-	    (err = map_fd(RF_EXPORT_FD_RINGS, "rings", rings, rw, &s->rings)) ||
-	    (err = map_fd(RF_EXPORT_FD_TABLE, "table", RF_TABLE_USED, rw, &s->table)) ||
-	    (err = map_fd(RF_EXPORT_FD_STATS, "stats", RF_STATS_DEVICE, rw, &s->stats)))
+	if ((err = map_fd(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena", s->config.arena_bytes, rw, &s->data)) ||
+	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw, &s->rings)) ||
+	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw, &s->table)) ||
+	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw, &s->stats)))
 		return err;
 	/* A driver that could read the kick eventfd empty must not be able to stop us. */
-	int flags = fcntl(RF_EXPORT_FD_KICK, F_GETFL);
-	if (flags < 0 || fcntl(RF_EXPORT_FD_KICK, F_SETFL, flags | O_NONBLOCK)) {
-		rf_log("fd %d (kick) was not handed over: %s", RF_EXPORT_FD_KICK, strerror(errno));
+	int flags = fcntl(rf_service_fd(s, RF_EXPORT_FD_KICK), F_GETFL);
+	if (flags < 0 || fcntl(rf_service_fd(s, RF_EXPORT_FD_KICK), F_SETFL, flags | O_NONBLOCK)) {
+		rf_log("fd %d (kick) was not handed over: %s", rf_service_fd(s, RF_EXPORT_FD_KICK), strerror(errno));
 		return -errno;
 	}
 	return 0;
 }
 
-int rf_service_open(struct rf_service **out)
+int rf_service_open_at(struct rf_service **out, int up)
 {
 	struct rf_service *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 
 	if (!s)
 		return -ENOMEM;
 	memset(s, 0, sizeof(*s));
+	s->fds_up = up;
 	s->gate = RF_GATE_DRIVER;
 	s->queue_tail = &s->queue_head;
 	int err = map_all(s);
@@ -138,6 +139,11 @@ int rf_service_open(struct rf_service **out)
 	rf_stats_adopt(s);
 	*out = s;
 	return 0;
+}
+
+int rf_service_open(struct rf_service **out)
+{
+	return rf_service_open_at(out, 0);
 }
 
 struct rf_blk_chan *rf_service_chan(struct rf_service *s, uint32_t half)

@@ -42,7 +42,7 @@ static void tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
 				  .value = value };
 
 	/* If the device process is gone the control socket says so in a moment. */
-	(void)rf_packet_send(RF_EXPORT_FD_CONTROL, &msg, sizeof(msg), NULL, 0);
+	(void)rf_packet_send(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
 }
 
 void rf_service_lied(struct rf_service *s, enum rf_violation lie)
@@ -380,7 +380,7 @@ int rf_service_control(struct rf_service *s)
 	for (;;) {
 		struct rf_svc_msg msg;
 		int fds[RF_PACKET_FDS], count;
-		int n = rf_packet_recv(RF_EXPORT_FD_CONTROL, &msg, sizeof(msg), fds, &count,
+		int n = rf_packet_recv(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), fds, &count,
 				       MSG_DONTWAIT);
 
 		if (n == -EAGAIN)

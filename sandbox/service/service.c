@@ -336,7 +336,7 @@ void rf_service_flush(struct rf_service *s)
 	rf_ring_publish(&s->req);
 	/* A successor that is still held back gets no kick: it looks before it sleeps. */
 	if (s->state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
-		(void)!write(s->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0, &one, sizeof(one));
+		(void)!write(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half, &one, sizeof(one));
 }
 
 int rf_service_poll(struct rf_service *s)
@@ -378,5 +378,5 @@ void rf_service_wake(struct rf_service *s, bool kicked)
 	if (s->resp.ring)
 		rf_ring_disarm(&s->resp);
 	if (kicked)
-		(void)!read(RF_EXPORT_FD_KICK, &count, sizeof(count));
+		(void)!read(rf_service_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
 }

@@ -40,6 +40,8 @@ struct rf_io {
 
 /* Maps the fds of enum rf_export_fd. 0, or -errno after one line in the log. */
 int rf_service_open(struct rf_service **out);
+/* The same with every fd's number higher by `up`: for a process with several devices. */
+int rf_service_open_at(struct rf_service **out, int up);
 const struct rf_export_config *rf_service_config(const struct rf_service *);
 
 /* The disk, or NULL as long as the device process has not said, or the arena may still

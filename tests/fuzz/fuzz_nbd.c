@@ -18,6 +18,7 @@
 #include "sandbox/service/nbd/part.c"
 #include "sandbox/service/nbd/reply.c"
 #include "sandbox/service/nbd/request.c"
+#include "sandbox/service/nbd/socket.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +33,7 @@ static void open_server(void)
 	t->ram.size = sizeof(disk);
 	srv.service = t->s;
 	srv.info = rf_service_info(t->s);
+	srv.whole = (struct nbd_export){ .name = "disk", .size = srv.info ? srv.info->size : 0 };
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!srv.info || nbd_pools_open(&srv))
 		abort();
@@ -43,7 +45,7 @@ static void turn(struct nbd_conn *c)
 	struct rf_blk_req req;
 
 	if (c->state != NBD_FREE && c->state != NBD_DEAD)
-		nbd_conn_event(c, EPOLLIN | (c->blocked ? EPOLLOUT : 0));
+		nbd_conn_event(c, true, c->blocked, false);
 	rf_service_flush(t->s);
 	while (ram_take(&t->ram, &req))
 		ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
@@ -75,7 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const unsigned char hello[] = { 0, 0, 0, 3, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0,
 					       8, 0, 0, 0, 0, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,
 					       0, 0, 7, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0 };
-	struct nbd_conn *c = &srv.conns[0];
 	int pair[2];
 
 	if (!size)
@@ -86,7 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		abort();
-	conn_open(&srv, c, pair[0]);
+	struct nbd_conn *c = nbd_conn_seat(&srv);
+	c->via = &over_socket;
+	c->fd = pair[0];
+	nbd_conn_open(c, &srv.whole);
 	if (options & 1 && send(pair[1], hello, sizeof(hello), 0) != sizeof(hello))
 		abort();
 	turn(c);

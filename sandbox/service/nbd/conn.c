@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn.c - connections: accept, receive, epoll, end.
+ * conn.c - connections: seats, receive, end.
  *
  * Room:   sandbox/service/nbd, trusted.
  */
@@ -9,10 +9,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "nbd.h"
@@ -34,15 +30,8 @@ static bool reads(const struct nbd_conn *c)
 
 void nbd_conn_watch(struct nbd_conn *c)
 {
-	uint32_t want = (reads(c) && !c->stuck ? EPOLLIN : 0) | (c->blocked ? EPOLLOUT : 0);
-
-	if (c->state == NBD_FREE || c->state == NBD_DEAD || want == c->events)
-		return;
-	struct epoll_event ev = { .events = want };
-	ev.data.u64 = c->id << 8 | (uint64_t)(c - c->server->conns);
-	if (epoll_ctl(c->server->epoll, EPOLL_CTL_MOD, c->fd, &ev))
-		rf_die(70, "epoll_ctl: %s", strerror(errno));
-	c->events = want;
+	if (c->state != NBD_FREE && c->state != NBD_DEAD)
+		c->via->watch(c, reads(c) && !c->stuck, c->blocked);
 }
 
 void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
@@ -57,8 +46,7 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 		va_end(args);
 		rf_log("client %llu %s", (unsigned long long)c->id, text);
 	}
-	close(c->fd);
-	c->fd = -1;
+	c->via->close(c);
 	c->state = NBD_DEAD;
 	if (c->part)
 		nbd_part_free(c->part);
@@ -87,47 +75,37 @@ void nbd_conn_settle(struct nbd_conn *c)
 	}
 }
 
-static void conn_open(struct nbd_server *srv, struct nbd_conn *c, int fd)
-{
-	bool dirty = c->dirty; /* may still be on the list from its former life */
-	struct nbd_conn *next = c->dirty_next;
-
-	memset(c, 0, offsetof(struct nbd_conn, in));
-	c->dirty = dirty;
-	c->dirty_next = next;
-	c->server = srv;
-	c->id = ++srv->clients_ever;
-	c->fd = fd;
-	c->events = EPOLLIN;
-	c->reply_tail = &c->reply_head;
-	c->greet_until = srv->now + NBD_GREET_NS;
-	struct epoll_event ev = { .events = EPOLLIN };
-	ev.data.u64 = c->id << 8 | (uint64_t)(c - srv->conns);
-	if (epoll_ctl(srv->epoll, EPOLL_CTL_ADD, fd, &ev))
-		rf_die(70, "epoll_ctl: %s", strerror(errno));
-	count_clients(srv, 1);
-	nbd_greet(c);
-}
-
-/* Lets in as many as there is room for; the rest stays in the backlog. */
-void nbd_accept(struct nbd_server *srv)
+struct nbd_conn *nbd_conn_seat(struct nbd_server *srv)
 {
 	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
-		if (srv->conns[i].state != NBD_FREE)
+		struct nbd_conn *c = &srv->conns[i];
+
+		if (c->state != NBD_FREE)
 			continue;
-		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0 && rf_service_gone(srv->service)) {
-			close(fd);
-			return;
-		}
-		if (fd >= 0) {
-			conn_open(srv, &srv->conns[i], fd);
-			continue;
-		}
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			rf_die(70, "cannot accept clients: %s", strerror(errno));
-		return;
+		bool dirty = c->dirty; /* may still be on the list from its former life */
+		struct nbd_conn *next = c->dirty_next;
+
+		memset(c, 0, offsetof(struct nbd_conn, in));
+		c->dirty = dirty;
+		c->dirty_next = next;
+		c->server = srv;
+		c->fd = -1;
+		return c;
 	}
+	return NULL;
+}
+
+void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
+{
+	struct nbd_server *srv = c->server;
+
+	c->export = export;
+	c->id = ++srv->clients_ever;
+	c->reply_tail = &c->reply_head;
+	c->greet_until = srv->now + NBD_GREET_NS;
+	count_clients(srv, 1);
+	nbd_greet(c);
+	nbd_conn_watch(c);
 }
 
 void nbd_conn_ended(struct nbd_conn *c)
@@ -145,7 +123,7 @@ void nbd_conn_ended(struct nbd_conn *c)
 static ssize_t receive(struct nbd_conn *c, bool *more)
 {
 	struct iovec iov[2];
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 };
+	int pieces = 1;
 	size_t direct = 0, room;
 
 	if (c->in_at) {
@@ -161,17 +139,14 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 		room = last ? NBD_REQUEST_BYTES : 0;
 		iov[0].iov_base = (char *)rf_arena_at(c->server->service, io->arena) + c->filled;
 		iov[0].iov_len = direct;
-		msg.msg_iovlen = room ? 2 : 1;
+		pieces = room ? 2 : 1;
 	} else if (c->state == NBD_REQUEST && c->wrote) {
 		room = NBD_REQUEST_BYTES - c->in_len; /* payload follows: not into here */
 	}
 	iov[direct != 0] = (struct iovec){ c->in + c->in_len, room };
 
-	ssize_t n;
-	do
-		n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
+	ssize_t n = c->via->receive(c, iov, pieces);
+	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0) {
 		nbd_conn_ended(c);
@@ -199,7 +174,7 @@ void nbd_conn_input(struct nbd_conn *c)
 			c->stuck = true;
 			break;
 		}
-		/* What stays in the socket brings us back: epoll is level-triggered. */
+		/* What stays with the transport brings us back: it is asked by level, not by edge. */
 		if (step == NBD_MORE && (!more || rounds++ == ROUNDS || receive(c, &more) <= 0))
 			break;
 	}
@@ -209,16 +184,16 @@ void nbd_conn_input(struct nbd_conn *c)
 	nbd_conn_watch(c);
 }
 
-void nbd_conn_event(struct nbd_conn *c, uint32_t events)
+void nbd_conn_event(struct nbd_conn *c, bool receive, bool send, bool broken)
 {
-	if (events & EPOLLOUT) {
+	if (send) {
 		c->blocked = false;
 		nbd_conn_send(c);
 	}
 	if (c->state == NBD_FREE || c->state == NBD_DEAD)
 		return;
-	if (events & (EPOLLHUP | EPOLLERR) && (c->stuck || c->state == NBD_CLOSING))
+	if (broken && (c->stuck || c->state == NBD_CLOSING))
 		nbd_conn_ended(c);
-	else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->stuck)
+	else if ((receive || broken) && !c->stuck)
 		nbd_conn_input(c);
 }

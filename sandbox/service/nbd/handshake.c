@@ -51,7 +51,7 @@ static void transmission(struct nbd_conn *c)
 
 static bool name_known(const struct nbd_conn *c, const unsigned char *name, uint32_t length)
 {
-	const char *ours = rf_service_config(c->server->service)->name;
+	const char *ours = c->export->name;
 
 	return !length || (length == strlen(ours) && !memcmp(name, ours, length));
 }
@@ -63,8 +63,8 @@ static enum nbd_step opt_export_name(struct nbd_conn *c, const unsigned char *da
 		nbd_conn_close(c, "asked for an export that is not here");
 		return NBD_ENDED;
 	}
-	unsigned char *p = be64_put(out_at(c), c->server->info->size);
-	p = be16_put(p, nbd_transmission_flags(c->server));
+	unsigned char *p = be64_put(out_at(c), c->export->size);
+	p = be16_put(p, nbd_transmission_flags(c));
 	if (!c->no_zeroes) {
 		memset(p, 0, 124);
 		p += 124;
@@ -76,7 +76,7 @@ static enum nbd_step opt_export_name(struct nbd_conn *c, const unsigned char *da
 
 static void opt_list(struct nbd_conn *c, uint32_t length)
 {
-	const char *name = rf_service_config(c->server->service)->name;
+	const char *name = c->export->name;
 	uint32_t bytes = (uint32_t)strlen(name);
 
 	if (length) {
@@ -101,8 +101,8 @@ static void info_always(struct nbd_conn *c)
 	const struct rf_blk_info *info = c->server->info;
 	unsigned char *p = be16_put(option_reply(c, NBD_REP_INFO, 12), NBD_INFO_EXPORT);
 
-	p = be64_put(p, info->size);
-	be16_put(p, nbd_transmission_flags(c->server));
+	p = be64_put(p, c->export->size);
+	be16_put(p, nbd_transmission_flags(c));
 	p = be16_put(option_reply(c, NBD_REP_INFO, 14), NBD_INFO_BLOCK_SIZE);
 	p = be32_put(p, info->block_size);
 	p = be32_put(p, 4096);
@@ -131,7 +131,7 @@ static void opt_info_go(struct nbd_conn *c, const unsigned char *data, uint32_t 
 	}
 	info_always(c);
 	if (name)
-		info_text(c, NBD_INFO_NAME, rf_service_config(c->server->service)->name);
+		info_text(c, NBD_INFO_NAME, c->export->name);
 	if (text)
 		info_text(c, NBD_INFO_DESCRIPTION, description);
 	option_reply(c, NBD_REP_ACK, 0);

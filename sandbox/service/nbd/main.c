@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -63,7 +62,9 @@ static void control(struct nbd_server *srv)
 		exit(0);
 	if (err)
 		rf_die(70, "ends: control socket: %s", strerror(-err));
-	srv->info = rf_service_info(srv->service);
+	nbd_server_info(srv);
+	if (srv->info)
+		srv->whole.size = srv->info->size;
 }
 
 static void event(struct nbd_server *srv, const struct epoll_event *ev)
@@ -73,70 +74,13 @@ static void event(struct nbd_server *srv, const struct epoll_event *ev)
 	if (ev->data.u64 >> 8) {
 		/* An event may outlive its connection within one batch. */
 		if (c->id == ev->data.u64 >> 8 && c->state != NBD_FREE && c->state != NBD_DEAD)
-			nbd_conn_event(c, ev->events);
+			nbd_conn_event(c, ev->events & EPOLLIN, ev->events & EPOLLOUT,
+				       ev->events & (EPOLLHUP | EPOLLERR));
 	} else if (ev->data.u64 == EV_CONTROL) {
 		control(srv);
 	} else if (ev->data.u64 == EV_LISTEN) {
 		nbd_accept(srv);
 	}
-}
-
-static void retry_stuck(struct nbd_server *srv)
-{
-	srv->retry = false;
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
-		if (srv->conns[i].stuck && srv->conns[i].state < NBD_CLOSING &&
-		    srv->conns[i].state != NBD_FREE)
-			nbd_conn_input(&srv->conns[i]);
-}
-
-static void send_dirty(struct nbd_server *srv)
-{
-	while (srv->dirty) {
-		struct nbd_conn *c = srv->dirty;
-
-		srv->dirty = c->dirty_next;
-		c->dirty = false;
-		nbd_conn_send(c);
-	}
-}
-
-/* Number of completions. */
-static int work(struct nbd_server *srv)
-{
-	int done = rf_service_poll(srv->service);
-
-	do {
-		send_dirty(srv);
-		if (srv->retry)
-			retry_stuck(srv);
-	} while (srv->dirty);
-	rf_service_flush(srv->service);
-	return done;
-}
-
-static bool greeting(struct nbd_server *srv, bool cut_off)
-{
-	bool any = false;
-
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
-		struct nbd_conn *c = &srv->conns[i];
-
-		if (c->state < NBD_HELLO || c->state >= NBD_REQUEST)
-			continue;
-		any = true;
-		if (cut_off && srv->now > c->greet_until)
-			nbd_conn_close(c, "does not get on with the negotiation");
-	}
-	return any;
-}
-
-static void tick(struct nbd_server *srv)
-{
-	rf_service_tick(srv->service);
-	greeting(srv, true);
-	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
-			      memory_order_relaxed);
 }
 
 /* True: a response came while we looked for one. */
@@ -148,7 +92,7 @@ static bool spin(struct nbd_server *srv)
 		return false;
 	for (uint64_t until = now_ns() + budget; now_ns() < until;) {
 		for (int i = 0; i < SPINS; i++) {
-			if (work(srv))
+			if (nbd_server_work(srv))
 				return true;
 			__builtin_ia32_pause();
 		}
@@ -166,8 +110,8 @@ static void loop(struct nbd_server *srv)
 		int timeout = 0;
 
 		/* While there is work the sockets are only looked at. */
-		if (!work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
-			timeout = rf_service_inflight(srv->service) || greeting(srv, false) ?
+		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
+			timeout = rf_service_inflight(srv->service) || nbd_server_greeting(srv, false) ?
 					  TICK_MS : -1;
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
@@ -183,8 +127,8 @@ static void loop(struct nbd_server *srv)
 			event(srv, &events[i]);
 		if (srv->now - ticked >= TICK_NS) {
 			ticked = srv->now;
-			work(srv); /* an answer that is there already is not late */
-			tick(srv);
+			nbd_server_work(srv); /* an answer that is there already is not late */
+			nbd_server_tick(srv);
 		}
 	}
 }
@@ -200,6 +144,7 @@ int main(void)
 	if (err)
 		rf_die(70, "cannot start: %s", strerror(-err));
 	srv.errors = rf_service_stats(srv.service)->client_errors;
+	srv.whole.name = rf_service_config(srv.service)->name;
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);
 	if (srv.epoll < 0 || flags < 0 ||

@@ -5,7 +5,7 @@
  * Room:   sandbox/service/nbd, trusted, unprivileged, locked before the first client.
  * Trust:  none in clients. Whatever one sends costs at most its own connection; what
  *         it may hold of arena, commands and parts is bounded (NBD_* below).
- * Shape:  one thread, one epoll loop, every socket non-blocking. A command is split
+ * Shape:  one thread, one loop, transports that never block. A command is split
  *         into parts, each one request of the block service with one arena buffer.
  *         Payload goes from socket to arena and back without a copy, but for what was
  *         read together with the header of a write.
@@ -16,6 +16,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "proto.h"
 #include "service.h"
@@ -33,6 +35,24 @@
 struct nbd_cmd;
 struct nbd_conn;
 struct nbd_server;
+
+/* How a client's bytes come and go: a socket (socket.c), or a TCP stack of our own. */
+struct nbd_transport {
+	/* Bytes put into the pieces. 0: the client has ended; -EAGAIN: none now; -errno. */
+	ssize_t (*receive)(struct nbd_conn *, struct iovec *, int pieces);
+	/* Bytes taken of the pieces; fewer than there are: no more now. -EAGAIN, -errno. */
+	ssize_t (*send)(struct nbd_conn *, struct iovec *, int pieces);
+	/* nbd_conn_event() is called when one of these is possible; always for an end. */
+	void    (*watch)(struct nbd_conn *, bool receive, bool send);
+	void    (*close)(struct nbd_conn *);
+};
+
+/* What a client gets to see: a disk or a part of it. */
+struct nbd_export {
+	const char *name;
+	uint64_t    first, size; /* bytes */
+	bool        read_only;
+};
 
 /* Bytes to be sent: a header and perhaps payload out of the arena. */
 struct nbd_reply {
@@ -92,11 +112,14 @@ enum nbd_state {
 struct nbd_conn {
 	struct nbd_server *server;
 	uint64_t           id; /* for log lines */
-	int                fd;
+	const struct nbd_transport *via;
+	const struct nbd_export *export;
+	int                fd;      /* the transport's, or ... */
+	void              *stream;  /* ... this */
+	uint32_t           events;  /* the transport's: what it waits for */
 	enum nbd_state     state;
-	uint32_t           events;  /* what epoll was told */
 	bool               stuck;   /* waits for room, not for bytes */
-	bool               blocked; /* the socket took no more output */
+	bool               blocked; /* the transport took no more output */
 	bool               dirty;   /* on the list of connections with output */
 	bool               structured, no_zeroes;
 	bool               wrote; /* the last request was a write: do not read ahead */
@@ -122,8 +145,9 @@ struct nbd_conn {
 struct nbd_server {
 	struct rf_service *service;
 	const struct rf_blk_info *info; /* NULL: not known yet, nobody is let in */
-	int                epoll;
+	int                epoll;     /* socket.c's */
 	bool               listening; /* the listener is in the epoll set */
+	struct nbd_export  whole;     /* rf-nbd's only export */
 	bool               retry;     /* room came back: look at stuck connections */
 	uint64_t           now, clients_ever, errors;
 	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
@@ -141,11 +165,23 @@ enum nbd_step {
 	NBD_ENDED, /* the connection is closed or closing */
 };
 
-/* conn.c */
+/* socket.c: clients over sockets, RF_EXPORT_FD_LISTEN and epoll */
 void nbd_accept(struct nbd_server *);
+
+/* server.c: the turns of the server, whatever it is built into */
+void nbd_server_info(struct nbd_server *); /* the device process has said something */
+int  nbd_server_work(struct nbd_server *); /* number of completions */
+bool nbd_server_greeting(struct nbd_server *, bool cut_off); /* does anybody negotiate? */
+void nbd_server_tick(struct nbd_server *); /* every 100 ms */
+
+/* conn.c */
+/* NULL: every seat is taken. `c->via` and what it needs are set before the greeting. */
+struct nbd_conn *nbd_conn_seat(struct nbd_server *);
+void nbd_conn_open(struct nbd_conn *, const struct nbd_export *);
 void nbd_conn_input(struct nbd_conn *);
-void nbd_conn_event(struct nbd_conn *, uint32_t events);
-void nbd_conn_watch(struct nbd_conn *); /* tells epoll what to wait for */
+/* Input may have come, output may be possible, or the client has ended or broken. */
+void nbd_conn_event(struct nbd_conn *, bool receive, bool send, bool broken);
+void nbd_conn_watch(struct nbd_conn *); /* tells the transport what to wait for */
 void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
 void nbd_conn_ended(struct nbd_conn *); /* the client went away */
@@ -157,7 +193,12 @@ enum nbd_step nbd_handshake(struct nbd_conn *);
 
 /* request.c */
 enum nbd_step nbd_request(struct nbd_conn *);
-uint16_t      nbd_transmission_flags(const struct nbd_server *);
+uint16_t      nbd_transmission_flags(const struct nbd_conn *);
+
+/* partition.c: where partition `number` of a disk lies, by its first bytes. 0, or -errno
+ * with the reason in *why. */
+int nbd_partition_find(const unsigned char *data, size_t length, const struct rf_blk_info *disk,
+		       unsigned number, uint64_t *first, uint64_t *size, const char **why);
 
 /* part.c */
 int              nbd_pools_open(struct nbd_server *);

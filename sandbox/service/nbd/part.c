@@ -105,7 +105,7 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd)
 	part->io.done = part_done;
 	part->io.op = cmd->op;
 	part->io.flags = cmd->io_flags;
-	part->io.offset = cmd->offset + cmd->started;
+	part->io.offset = c->export->first + cmd->offset + cmd->started;
 	return part;
 }
 

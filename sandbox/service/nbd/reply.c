@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "nbd.h"
 
@@ -109,7 +107,7 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	if (cmd->conn->structured) {
 		p = put_chunk(p, cmd, last ? NBD_REPLY_FLAG_DONE : 0, NBD_REPLY_TYPE_OFFSET_DATA,
 			      8 + part->io.length);
-		p = be64_put(p, part->io.offset);
+		p = be64_put(p, part->io.offset - cmd->conn->export->first);
 	} else if (!cmd->header_sent) {
 		p = put_simple(p, cmd, 0);
 	}
@@ -203,16 +201,12 @@ void nbd_conn_send(struct nbd_conn *c)
 	size_t total;
 
 	while (!c->blocked && c->state != NBD_DEAD && c->state != NBD_FREE) {
-		struct msghdr msg = { .msg_iov = iov };
 		int n = gather(c, iov, &total);
 
 		if (!n)
 			break;
-		msg.msg_iovlen = n;
-		ssize_t sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno != EAGAIN) {
+		ssize_t sent = c->via->send(c, iov, n);
+		if (sent < 0 && sent != -EAGAIN) {
 			nbd_conn_ended(c);
 			return;
 		}

@@ -10,12 +10,12 @@
 
 #include "nbd.h"
 
-uint16_t nbd_transmission_flags(const struct nbd_server *srv)
+uint16_t nbd_transmission_flags(const struct nbd_conn *c)
 {
-	uint32_t has = srv->info->features;
+	uint32_t has = c->server->info->features;
 	uint16_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_CAN_MULTI_CONN;
 
-	if (has & RF_BLK_READ_ONLY)
+	if (has & RF_BLK_READ_ONLY || c->export->read_only)
 		return flags | NBD_FLAG_READ_ONLY;
 	flags |= NBD_FLAG_SEND_FUA;
 	if (has & RF_BLK_HAS_DISCARD)
@@ -56,13 +56,13 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 	}
 	if (flags & ~allowed)
 		return NBD_EINVAL;
-	if (cmd->op != RF_BLK_READ && info->features & RF_BLK_READ_ONLY)
+	if (cmd->op != RF_BLK_READ && (info->features & RF_BLK_READ_ONLY || c->export->read_only))
 		return NBD_EPERM;
 	if ((info->features & needs) != needs || flags & NBD_CMD_FLAG_FAST_ZERO)
 		return NBD_ENOTSUP;
 	if (!cmd->length || (cmd->offset | cmd->length) & (info->block_size - 1))
 		return NBD_EINVAL;
-	if (cmd->offset > info->size || cmd->length > info->size - cmd->offset)
+	if (cmd->offset > c->export->size || cmd->length > c->export->size - cmd->offset)
 		return cmd->op == RF_BLK_READ ? NBD_EINVAL : NBD_ENOSPC;
 	if (cmd->op <= RF_BLK_WRITE && cmd->length > NBD_MAX_BYTES)
 		return NBD_EINVAL;
