@@ -8,92 +8,25 @@
  *
  * A driver is killed once INFLIGHT requests are in flight and PROGRESS were completed
  * since the last kill, after a random pause of up to PAUSE_MS. (A request that is in
- * flight at three deaths in a row would rightly be taken for their cause.) Ends after KILLS kills, or with 1 if one is not recovered within
- * 60 s. STOP_FILE is made at the end. Prints the figures as JSON members.
+ * flight at three deaths in a row would rightly be taken for their cause.) Ends after
+ * KILLS kills, or with 1 if one is not recovered within 60 s. STOP_FILE is made at the
+ * end. Prints the figures as JSON members.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "status.h"
 
 #define MAX_KILLS 4000
 #define PROGRESS  64
 
 struct death { uint32_t generation; uint64_t kill_ns; };
 static struct death deaths[MAX_KILLS];
-static char answer_text[4 << 20];
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static const char *ask(const char *request)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/run/ringfence/control" };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	size_t used = 0;
-	ssize_t n;
-
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) || write(fd, request, strlen(request)) < 0) {
-		fprintf(stderr, "killer: no supervisor answers: %s\n", strerror(errno));
-		exit(1);
-	}
-	while (used < sizeof(answer_text) - 1 &&
-	       (n = read(fd, answer_text + used, sizeof(answer_text) - 1 - used)) > 0)
-		used += (size_t)n;
-	answer_text[used] = '\0';
-	close(fd);
-	return answer_text;
-}
-
-/* Number after "key": in the text from `at`, 0 if it is not there before `end`. */
-static uint64_t member(const char *at, const char *end, const char *key)
-{
-	char quoted[64];
-
-	snprintf(quoted, sizeof(quoted), "\"%s\":", key);
-	const char *p = strstr(at, quoted);
-	return p && p < end ? strtoull(p + strlen(quoted), NULL, 10) : 0;
-}
-
-struct state { uint32_t generation, pid, inflight; uint64_t completed, reissued, errors; };
-
-static struct state look(const char *device)
-{
-	char name[64];
-	const char *all = ask("status-json\n");
-
-	snprintf(name, sizeof(name), "\"device\":\"%s\"", device);
-	const char *at = strstr(all, name), *end = at ? strchr(at, '}') : NULL;
-	if (!end) {
-		fprintf(stderr, "killer: no device %s\n", device);
-		exit(1);
-	}
-	return (struct state){
-		.generation = (uint32_t)member(at, end, "generation"),
-		.pid = (uint32_t)member(at, end, "driver_pid"),
-		.inflight = (uint32_t)member(at, end, "inflight"),
-		.completed = member(at, end, "completed"),
-		.reissued = member(at, end, "reissued"),
-		.errors = member(at, end, "client_errors"),
-	};
-}
-
-static void nap(unsigned us)
-{
-	nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l }, NULL);
-}
 
 static int order(const void *a, const void *b)
 {
