@@ -25,6 +25,7 @@
 #include "packet.h"
 #include "stats.h"
 
+#define RIG_RINGS (2 * RF_NET_CHAN_BYTES) /* enough for either service */
 #define RIG_PARK 64 /* fds of the test itself lie above the export's */
 
 struct rig {
@@ -32,6 +33,7 @@ struct rig {
 	unsigned char            *data, *rings;
 	struct rf_stats_service  *stats;
 	struct rf_blk_info        info;
+	struct rf_net_info        net;
 	int                       fd[RF_EXPORT_FDS]; /* the export's, by enum rf_export_fd */
 	int                       control;           /* our end */
 	uint32_t                  generation, half;
@@ -78,7 +80,7 @@ static inline void rig_open(struct rig *r, uint64_t arena_bytes)
 	memset(r, 0, sizeof(*r));
 	r->config = rig_memfd(&r->fd[RF_EXPORT_FD_CONFIG], 4096);
 	r->data = rig_memfd(&r->fd[RF_EXPORT_FD_DATA], arena_bytes);
-	r->rings = rig_memfd(&r->fd[RF_EXPORT_FD_RINGS], 2 * RF_BLK_CHAN_BYTES);
+	r->rings = rig_memfd(&r->fd[RF_EXPORT_FD_RINGS], RIG_RINGS);
 	munmap(rig_memfd(&r->fd[RF_EXPORT_FD_TABLE], 4096), 4096);
 	r->stats = rig_memfd(&r->fd[RF_EXPORT_FD_STATS], RF_STATS_BYTES);
 	rig_connect(r);
@@ -97,7 +99,7 @@ static inline void rig_close(struct rig *r)
 {
 	munmap(r->data, r->config->arena_bytes);
 	munmap(r->config, 4096);
-	munmap(r->rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(r->rings, RIG_RINGS);
 	munmap(r->stats, RF_STATS_BYTES);
 	for (int i = RF_EXPORT_FD_CONTROL; i < RF_EXPORT_FDS; i++)
 		close(r->fd[i]);
@@ -114,7 +116,7 @@ static inline void rig_install(const struct rig *r)
 static inline void rig_send(struct rig *r, enum rf_svc_type type, uint32_t value)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = r->generation, .half = r->half,
-				  .value = value, .info = r->info };
+				  .value = value, .info = r->info, .net = r->net };
 
 	rig_must(!rf_packet_send(r->control, &msg, sizeof(msg), NULL, 0), "send to export");
 }

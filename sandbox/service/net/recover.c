@@ -333,6 +333,7 @@ void rf_net_tick(struct rf_net *n)
 			n->link = link;
 		if (n->config.stall_ns)
 			watch(n, rf_net_now_ns());
+		rf_net_reap(n);
 	}
 	rf_net_publish(n);
 }

@@ -1,0 +1,6 @@
+# Tests and measurements of the net service and its exports, on this machine, in network
+# namespaces of their own.
+
+$(B)/tests/net-pair: tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c $(wildcard tests/unit/rig.h sandbox/base/*.h sandbox/abi/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c
