@@ -6,6 +6,7 @@
  * Room:   tests/models/server.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
