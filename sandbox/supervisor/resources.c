@@ -128,9 +128,38 @@ static int check_memlock(const struct rf_device *cfg)
 	return RF_EXIT_MEMLOCK;
 }
 
+/* Whose group it is: devices of one group can write to each other's memory, so two
+ * drivers in it would share a fence. */
+static const struct dev *group_owner(const struct sup *s, int group)
+{
+	for (int i = 0; i < s->config.count; i++)
+		if (s->dev[i].fd[FD_GROUP] >= 0 && s->dev[i].group == group)
+			return &s->dev[i];
+	return NULL;
+}
+
+static int open_group(struct sup *s, struct dev *d, int group)
+{
+	const struct dev *owner = group_owner(s, group);
+	char path[64];
+
+	if (owner) {
+		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from %s",
+		       d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
+		return RF_EXIT_NOT_VIABLE;
+	}
+	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
+	d->fd[FD_GROUP] = open(path, O_RDWR | O_CLOEXEC);
+	d->group = group;
+	if (d->fd[FD_GROUP] >= 0)
+		return 0;
+	rf_log("%s: %s: %s%s", d->cfg->name, path, strerror(errno),
+	       errno == EBUSY ? " (another program owns the group)" : "");
+	return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
+}
+
 static int open_vfio(struct sup *s, struct dev *d)
 {
-	char path[64];
 	int group = -1;
 	int err = rf_pci_take(&s->config, d->cfg, &group);
 
@@ -142,14 +171,7 @@ static int open_vfio(struct sup *s, struct dev *d)
 		       d->cfg->name, strerror(errno));
 		return RF_EXIT_NO_IOMMU;
 	}
-	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
-	d->fd[FD_GROUP] = open(path, O_RDWR | O_CLOEXEC);
-	if (d->fd[FD_GROUP] < 0) {
-		rf_log("%s: %s: %s%s", d->cfg->name, path, strerror(errno),
-		       errno == EBUSY ? " (another program owns the group)" : "");
-		return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
-	}
-	return 0;
+	return open_group(s, d, group);
 }
 
 /* A server that is there takes a client at once; one with a full queue gets a second. */

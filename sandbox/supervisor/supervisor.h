@@ -53,6 +53,7 @@ struct dev {
 	enum dev_state state;
 	int            code;         /* enum rf_exit_code, once it ended */
 	int            fd[DEV_FDS];
+	int            group;        /* its IOMMU group, while it is taken */
 	int            processes;    /* of it, alive */
 	bool           restart;      /* start again once all has ended, */
 	bool           reconnect;    /* but not before retry_ns: the device server is gone */
