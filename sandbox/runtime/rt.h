@@ -76,6 +76,11 @@ static inline void rf_pause(void)
  * all earlier stores to memory, a read before all later loads: x86 keeps that
  * order for uncached accesses, the clobber makes the compiler keep it.
  */
+static inline void rf_mmio_write16(volatile void *at, uint16_t value)
+{
+	__asm__ volatile("movw %1, %0" : "=m"(*(volatile uint16_t *)at) : "r"(value) : "memory");
+}
+
 static inline void rf_mmio_write32(volatile void *at, uint32_t value)
 {
 	__asm__ volatile("movl %1, %0" : "=m"(*(volatile uint32_t *)at) : "r"(value) : "memory");
