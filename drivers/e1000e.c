@@ -43,7 +43,7 @@ struct e1000e {
 
 static bool entries_valid(uint64_t entries)
 {
-	return entries >= 64 && entries <= 4096 && !(entries & (entries - 1));
+	return entries >= E1000E_MIN_ENTRIES && entries <= E1000E_MAX_ENTRIES && !(entries & (entries - 1));
 }
 
 static unsigned e1000e_start(void *dev, const struct rf_boot *boot)
@@ -57,8 +57,8 @@ static unsigned e1000e_start(void *dev, const struct rf_boot *boot)
 		rf_exit(RF_EXIT_BOOT);
 	e->rx = (struct e1000e_desc *)(uintptr_t)b->mem;
 	e->tx = (struct e1000e_desc *)(uintptr_t)(b->mem + e1000e_queue_tx((uint32_t)rx));
-	e->rdt = (uint32_t *)(uintptr_t)(b->regs + E1000E_WINDOW_RDT);
-	e->tdt = (uint32_t *)(uintptr_t)(b->regs + E1000E_WINDOW_TDT);
+	e->rdt = (uint32_t *)(uintptr_t)b->regs;
+	e->tdt = (uint32_t *)(uintptr_t)(b->regs + E1000E_TDT_DISTANCE);
 	e->arena_iova = boot->arena_iova;
 	e->rx_mask = (uint32_t)rx - 1;
 	e->tx_mask = (uint32_t)tx - 1;

@@ -14,24 +14,14 @@
 #ifndef RF_E1000E_H
 #define RF_E1000E_H
 
-#include <stdint.h>
+#include "intel_nic.h"
 
-/* ---- registers (BAR 0, 32 bits each) --------------------------------------------- */
+/* ---- registers (BAR 0, 32 bits each); common ones are in intel_nic.h ----------------- */
 
-#define E1000E_CTRL     0x0000u
-#define E1000E_STATUS   0x0008u
-#define E1000E_CTRL_EXT 0x0018u
-#define E1000E_VET      0x0038u
-#define E1000E_ICR      0x00c0u
-#define E1000E_IMS      0x00d0u
-#define E1000E_IMC      0x00d8u
 #define E1000E_EIAC     0x00dcu
 #define E1000E_IAM      0x00e0u
 #define E1000E_IVAR     0x00e4u
-#define E1000E_EITR(n)  (0x00e8u + 4 * (n))
-#define E1000E_RCTL     0x0100u
-#define E1000E_TCTL     0x0400u
-#define E1000E_TIPG     0x0410u
+#define E1000E_EITR(n)  (0x00e8u + 4 * (n)) /* units of 256 ns */
 #define E1000E_RDBAL    0x2800u
 #define E1000E_RDBAH    0x2804u
 #define E1000E_RDLEN    0x2808u
@@ -48,66 +38,26 @@
 #define E1000E_TIDV     0x3820u
 #define E1000E_TXDCTL   0x3828u
 #define E1000E_TADV     0x382cu
-#define E1000E_RXCSUM   0x5000u
-#define E1000E_RFCTL    0x5008u
-#define E1000E_MTA(n)   (0x5200u + 4 * (n)) /* 128 of them */
-#define E1000E_RAL(n)   (0x5400u + 8 * (n)) /* 16 pairs */
-#define E1000E_RAH(n)   (0x5404u + 8 * (n))
-#define E1000E_MRQC     0x5818u
-#define E1000E_REGS     0x6000u /* bytes of BAR 0 that hold all of these */
 
-/* The driver's window, and the tails in it. */
-#define E1000E_WINDOW       0x2000u
-#define E1000E_WINDOW_BYTES 0x2000u
-#define E1000E_WINDOW_RDT   (E1000E_RDT - E1000E_WINDOW)
-#define E1000E_WINDOW_TDT   (E1000E_TDT - E1000E_WINDOW)
+/* The queue's `regs` is RDT; TDT lies this far behind it. */
+#define E1000E_TDT_DISTANCE (E1000E_TDT - E1000E_RDT)
 
-#define E1000E_CTRL_FD   (1u << 0)
-#define E1000E_CTRL_GIO_MASTER_DISABLE (1u << 2)
-#define E1000E_CTRL_ASDE (1u << 5)
-#define E1000E_CTRL_SLU  (1u << 6)
-#define E1000E_CTRL_RST  (1u << 26)
-#define E1000E_CTRL_VME  (1u << 30)
+#define E1000E_CTRL_EXT_IAME (1u << 27) /* with IAM = 0: nothing is masked by itself */
+#define E1000E_CTRL_EXT_PBA  (1u << 31) /* PBA bit is cleared when the vector is sent */
 
-#define E1000E_STATUS_LU       (1u << 1)
-#define E1000E_STATUS_SPEED(s) ((s) >> 6 & 3u) /* 10, 100, 1000, 1000 Mbit/s */
-#define E1000E_STATUS_GIO_MASTER_ENABLE (1u << 19)
-
-#define E1000E_CTRL_EXT_IAME   (1u << 27) /* with IAM = 0: nothing is masked by itself */
-#define E1000E_CTRL_EXT_PBA    (1u << 31) /* PBA bit is cleared when the vector is sent */
-
-/* ICR, IMS, IMC, EIAC: causes that have a vector */
+/* IMS, IMC, EIAC: causes that have a vector */
 #define E1000E_IRQ_RXQ0 (1u << 20)
 #define E1000E_IRQ_TXQ0 (1u << 22)
 
 /* IVAR: a vector for each cause, and a valid bit */
-#define E1000E_IVAR_RXQ0(v)  (((v) | 8u) << 0)
-#define E1000E_IVAR_TXQ0(v)  (((v) | 8u) << 8)
+#define E1000E_IVAR_RXQ0(v) (((v) | 8u) << 0)
+#define E1000E_IVAR_TXQ0(v) (((v) | 8u) << 8)
 
-#define E1000E_RCTL_EN        (1u << 1)
-#define E1000E_RCTL_UPE       (1u << 3)
-#define E1000E_RCTL_MPE       (1u << 4)
-#define E1000E_RCTL_LPE       (1u << 5)
-#define E1000E_RCTL_BAM       (1u << 15)
-#define E1000E_RCTL_BSIZE2048 (0u << 16)
-#define E1000E_RCTL_SECRC     (1u << 26) /* no FCS in memory */
-
-#define E1000E_TCTL_EN      (1u << 1)
-#define E1000E_TCTL_PSP     (1u << 3)
-#define E1000E_TCTL_CT(n)   ((uint32_t)(n) << 4)
-#define E1000E_TCTL_COLD(n) ((uint32_t)(n) << 12)
-#define E1000E_TIPG_COPPER  (8u | 8u << 10 | 6u << 20)
-
-#define E1000E_RXDCTL_GRAN      (1u << 24) /* thresholds count descriptors */
+#define E1000E_RXDCTL_GRAN       (1u << 24) /* thresholds count descriptors */
 #define E1000E_RXDCTL_WTHRESH(n) ((uint32_t)(n) << 16)
-#define E1000E_TXDCTL_GRAN      (1u << 24)
+#define E1000E_TXDCTL_GRAN       (1u << 24)
 #define E1000E_TXDCTL_COUNT_DESC (1u << 22) /* must be set, 82574 specification update */
 #define E1000E_TXDCTL_WTHRESH(n) ((uint32_t)(n) << 16)
-
-#define E1000E_RXCSUM_IPOFLD (1u << 8)
-#define E1000E_RXCSUM_TUOFLD (1u << 9)
-#define E1000E_RFCTL_EXSTEN  (1u << 15) /* extended receive descriptors */
-#define E1000E_RAH_AV        (1u << 31)
 
 /* ---- descriptors: 16 bytes, two little-endian words of 64 bits ---------------------- */
 
@@ -170,6 +120,10 @@ struct e1000e_desc {
 
 /* rf_boot_queue.param of this driver. */
 enum { E1000E_PARAM_RX_ENTRIES, E1000E_PARAM_TX_ENTRIES };
+
+/* Both rings: a power of two; a frame of the most parts fits. */
+#define E1000E_MIN_ENTRIES 64u
+#define E1000E_MAX_ENTRIES 4096u
 
 /* The receive ring, then the transmit ring; both of a power of two of entries. */
 static inline uint64_t e1000e_queue_tx(uint32_t rx_entries)

@@ -19,7 +19,14 @@
 
 enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO, RF_BACKEND_VFIO_USER };
 enum rf_service_kind { RF_SERVICE_BLOCK, RF_SERVICE_NET };
-enum rf_control { RF_CONTROL_NONE, RF_CONTROL_NVME };
+enum rf_control {
+	RF_CONTROL_NONE,
+	RF_CONTROL_NVME,
+	RF_CONTROL_E1000E,
+	RF_CONTROL_VIRTIO_NET,
+	RF_CONTROL_VIRTIO_BLK,
+	RF_CONTROLS,
+};
 
 /* Kinds of interrupt a policy accepts, in order of preference. */
 #define RF_IRQ_MSIX 0x1u
@@ -68,6 +75,7 @@ struct rf_device_config {
 	uint64_t queue_bytes;  /* of one half */
 	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
 	uint64_t spin_ns;      /* driver */
+	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
 	uint32_t nsid;         /* NVMe namespace */
 	uint32_t step_count;
 	uint32_t window_count;

@@ -41,7 +41,8 @@ static void read_config(struct rf_device *d)
 	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
 		rf_die(RF_EXIT_BUG, "its configuration is not there");
 	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
-		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER);
+		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER ||
+		  d->cfg.control >= RF_CONTROLS);
 	for (uint32_t i = 0; i < d->cfg.step_count; i++)
 		RF_BUG_ON(d->cfg.step[i].bar > 5);
 }
@@ -75,6 +76,13 @@ static const struct rf_backend_ops *const backends[] = {
 	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
 };
 
+static const struct rf_control_ops *const controls[RF_CONTROLS] = {
+	[RF_CONTROL_NVME] = &rf_control_nvme,
+	[RF_CONTROL_E1000E] = &rf_control_e1000e,
+	[RF_CONTROL_VIRTIO_NET] = &rf_control_virtio_net,
+	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
+};
+
 static void open_device(struct rf_device *d)
 {
 	int err = 0;
@@ -84,7 +92,7 @@ static void open_device(struct rf_device *d)
 	d->backend = backends[d->cfg.backend];
 	if (d->backend && (err = open_backend(d)))
 		_exit(err);
-	d->control = d->cfg.control == RF_CONTROL_NVME ? &rf_control_nvme : NULL;
+	d->control = controls[d->cfg.control];
 	if (d->control) {
 		if (d->control->identify(d))
 			_exit(RF_EXIT_DEVICE);

@@ -99,11 +99,17 @@ static int key_backend(struct rf_policy *p, struct rf_words *w)
 
 static int key_control(struct rf_policy *p, struct rf_words *w)
 {
-	static const char *const names[] = { "none", "nvme", NULL };
+	static const char *const names[RF_CONTROLS + 1] = {
+		[RF_CONTROL_NONE] = "none",
+		[RF_CONTROL_NVME] = "nvme",
+		[RF_CONTROL_E1000E] = "e1000e",
+		[RF_CONTROL_VIRTIO_NET] = "virtio_net",
+		[RF_CONTROL_VIRTIO_BLK] = "virtio_blk",
+	};
 	int n = one_of(w, 1, names);
 
 	if (n >= 0)
-		p->device.control = n ? RF_CONTROL_NVME : RF_CONTROL_NONE;
+		p->device.control = (uint32_t)n;
 	return n < 0 ? n : 0;
 }
 
@@ -317,6 +323,11 @@ static int key_spin(struct rf_policy *p, struct rf_words *w)
 	return err;
 }
 
+static int key_moderation(struct rf_policy *p, struct rf_words *w)
+{
+	return want_time(w, 1, &p->device.moderation_ns);
+}
+
 /* restart progress-free N backoff TIME cap TIME */
 static int key_restart(struct rf_policy *p, struct rf_words *w)
 {
@@ -348,6 +359,7 @@ static const struct {
 	{ "cache", key_cache },         { "reset", key_reset },
 	{ "map", key_map },             { "stall", key_stall },
 	{ "spin", key_spin },           { "restart", key_restart },
+	{ "moderation", key_moderation },
 };
 
 static int line(struct rf_words *w, void *arg)

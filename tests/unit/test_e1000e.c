@@ -29,6 +29,9 @@ static void bell_write(uint32_t *at, uint32_t value)
 #define ENTRIES 64u
 #define ARENA   (2u << 20)
 #define WIRE    256u
+/* Tails in the two pages the driver has. */
+#define RDT_AT  (E1000E_RDT % RF_PAGE)
+#define TDT_AT  (RDT_AT + E1000E_TDT_DISTANCE)
 
 /* ---- what the runtime would do ---------------------------------------------------- */
 
@@ -110,17 +113,17 @@ static void bench_start(struct bench *b)
 	b->chan = aligned_alloc(4096, RF_NET_CHAN_BYTES);
 	b->mem = aligned_alloc(128, bytes);
 	b->arena = aligned_alloc(4096, ARENA);
-	b->regs = aligned_alloc(4096, E1000E_WINDOW_BYTES);
+	b->regs = aligned_alloc(4096, 2 * RF_PAGE);
 	memset(b->chan, 0, RF_NET_CHAN_BYTES);
 	memset(b->mem, 0, bytes);
 	memset(b->arena, 0, ARENA);
-	memset(b->regs, 0, E1000E_WINDOW_BYTES);
+	memset(b->regs, 0, 2 * RF_PAGE);
 	b->boot.queue_count = 1;
 	b->boot.arena_iova = (uint64_t)(uintptr_t)b->arena;
 	b->boot.queue[0] = (struct rf_boot_queue){
 		.chan = (uint64_t)(uintptr_t)b->chan, .mem = (uint64_t)(uintptr_t)b->mem,
 		.mem_iova = (uint64_t)(uintptr_t)b->mem, .mem_bytes = bytes,
-		.regs = (uint64_t)(uintptr_t)b->regs, .param = { ENTRIES, ENTRIES },
+		.regs = (uint64_t)(uintptr_t)(b->regs + RDT_AT), .param = { ENTRIES, ENTRIES },
 	};
 	rf_ring_attach(&b->free, &b->chan->rx_free, RF_NET_DEPTH);
 	rf_ring_attach(&b->rx, &b->chan->rx, RF_NET_DEPTH);
@@ -169,7 +172,7 @@ static bool wire_in(struct bench *b, uint64_t status, uint32_t mark, uint32_t le
 {
 	struct e1000e_desc *d = rx_desc(b, b->rdh);
 
-	if (b->rdh == tail_of(b, E1000E_WINDOW_RDT))
+	if (b->rdh == tail_of(b, RDT_AT))
 		return false;
 	assert_int_equal(d->word[1], 0);
 	memset((void *)(uintptr_t)d->word[0], 0, length);
@@ -184,7 +187,7 @@ static void wire_out(struct bench *b, unsigned most)
 {
 	struct sent *s = &b->sent[b->sent_count];
 
-	for (; most && b->tdh != tail_of(b, E1000E_WINDOW_TDT); most--) {
+	for (; most && b->tdh != tail_of(b, TDT_AT); most--) {
 		struct e1000e_desc *d = tx_desc(b, b->tdh);
 		uint64_t w = d->word[1];
 
@@ -238,7 +241,7 @@ static void test_received_frames_come_in_their_buffers(void **state)
 	bench_start(&b);
 	give_buffers(&b, 200);
 	/* All entries but one hold a buffer. */
-	assert_int_equal(tail_of(&b, E1000E_WINDOW_RDT), ENTRIES - 1);
+	assert_int_equal(tail_of(&b, RDT_AT), ENTRIES - 1);
 	for (unsigned round = 0; round < 5; round++) {
 		for (uint32_t i = 0; i < 40; i++)
 			assert_true(wire_in(&b, E1000E_RXD_EOP, i, 60 + i));
