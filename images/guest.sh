@@ -32,6 +32,16 @@ wait_for() {
 	done
 }
 
+# pci_by_id VENDOR:DEVICE [N]: PCI address of the first, or Nth, such device
+pci_by_id() {
+	pci_n=${2:-1}
+	for p in /sys/bus/pci/devices/*; do
+		[ "$(cat "$p/vendor" "$p/device" | tr -d '\n')" = "0x${1%:*}0x${1#*:}" ] || continue
+		[ $((pci_n -= 1)) = 0 ] && basename "$p" && return 0
+	done
+	return 1
+}
+
 # nvme_address SERIAL: PCI address of the NVMe disk with that serial number, by the
 # kernel's own driver, so ask before giving the disk away
 nvme_address() {
