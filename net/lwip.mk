@@ -1,6 +1,7 @@
 # rf-lwip: lwIP, built from Debian's sources, and what runs on it. rf-dial connects for it.
 
 LWIP := $(B)/lwip
+LWIP_LTO := -O3 -flto -flto-partition=one
 LWIP_AR := gcc-ar # knows objects to be optimised when they are linked
 LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/memp core/netif \
              core/pbuf core/stats core/tcp core/tcp_in core/tcp_out core/timeouts core/udp \
@@ -10,7 +11,7 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 LWIP_OUR := $(wildcard net/lwip/*.h net/lwip/arch/*.h)
 # Its headers are not ours to warn about.
-INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd
+INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd -Isandbox/service/net
 
 $(LWIP)/.source: net/lwip/get-source | $(DEPS)
 	@mkdir -p $(@D)
@@ -18,10 +19,10 @@ $(LWIP)/.source: net/lwip/get-source | $(DEPS)
 	@touch $@
 $(LWIP)/obj/%.o: $(LWIP)/.source $(LWIP_OUR)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(HARDEN) -O3 -flto -flto-partition=one -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
+	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
 
 $(B)/obj/net/lwip/%.o: INC = $(INC_lwip)
-$(call objs,net/lwip/*.c): HARDEN += -O3 -flto -flto-partition=one
+$(call objs,net/lwip/*.c): HARDEN += $(LWIP_LTO)
 $(call objs,net/lwip/*.c): | $(LWIP)/.source $(B)/gen/service/filters.h
 
 $(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/lwip/%.o,checksum stack stream)
@@ -32,3 +33,18 @@ $(B)/obj/tests/bench/lwip.o: | $(LWIP)/.source
 $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/libbase.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
+
+# The programs. The NBD server's own main and sockets stay out.
+LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/service/nbd/*.c))
+LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
+
+$(B)/obj/net/dial/%.o: INC = $(INC_service)
+$(B)/bin/rf-lwip: $(filter-out $(B)/obj/net/lwip/checksum.o $(B)/obj/net/lwip/stack.o $(B)/obj/net/lwip/stream.o,$(call objs,net/lwip/*.c)) \
+                  $(LWIP)/liblwip.a $(LWIP_NBD) $(call objs,sandbox/service/net/*.c) $(SERVICE) $(B)/lib/libbase.a
+$(B)/bin/rf-dial: $(call objs,net/dial/*.c) $(B)/obj/sandbox/service/lock.o $(B)/lib/libbase.a
+$(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
+$(LWIP_PROGRAMS):
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+	@images/check-static-pie $@
+all: $(LWIP_PROGRAMS)

@@ -64,8 +64,15 @@ static const struct link_ops ops = {
 	.flush = flush,
 };
 
-void link_fd_open(struct link *link, const uint8_t mac[6], uint16_t mtu)
+static void readable(struct watch *w)
+{
+	(void)w; /* to wake up was all */
+}
+
+void link_fd_open(struct link *link, struct watch *watch, const uint8_t mac[6], uint16_t mtu)
 {
 	*link = (struct link){ .ops = &ops, .mtu = mtu, .known = true, .up = true };
 	memcpy(link->mac, mac, 6);
+	*watch = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = readable };
+	loop_want(watch, EPOLLIN);
 }

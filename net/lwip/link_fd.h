@@ -4,7 +4,8 @@
 #define RF_LWIP_LINK_FD_H
 
 #include "link.h"
+#include "loop.h"
 
-void link_fd_open(struct link *, const uint8_t mac[6], uint16_t mtu);
+void link_fd_open(struct link *, struct watch *, const uint8_t mac[6], uint16_t mtu);
 
 #endif

@@ -33,7 +33,7 @@
 
 #define RF_LWIP_SERVICES 16
 #define RF_LWIP_ALLOWS   8
-#define RF_LWIP_DISKS    4
+#define RF_LWIP_DISKS    2
 
 struct rf_lwip_addr {
 	uint8_t family;    /* 4, 6; 0: not an address */
@@ -68,6 +68,7 @@ struct rf_lwip_service {
 enum rf_lwip_mode { RF_LWIP_OFF, RF_LWIP_STATIC, RF_LWIP_DHCP, RF_LWIP_AUTO };
 
 #define RF_LWIP_TRUST_CHECKSUM 0x1u
+#define RF_LWIP_LINK_FD        0x2u /* no net service: see net/lwip/link_fd.c */
 
 struct rf_lwip_config {
 	uint32_t flags;
@@ -77,6 +78,8 @@ struct rf_lwip_config {
 	uint32_t dns_count;
 	struct rf_lwip_addr dns[2];
 	char     hostname[32];
+	uint8_t  mac[6]; /* RF_LWIP_LINK_FD only */
+	uint16_t mtu;
 	uint32_t count, disks;
 	struct rf_lwip_service service[RF_LWIP_SERVICES];
 };
