@@ -27,7 +27,7 @@ $(B)/tests/rf-launch-unfenced: $(LAUNCH_UNFENCED) $(B)/lib/libbase.a
 
 # What tests run rather than link.
 UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policyc \
-              $(DRIVERS) $(HOSTILE)
+              $(DRIVERS) $(HOSTILE) $(PROGRAMS) $(POLICIES) $(B)/models/nvme
 
 ##@ Test
 .PHONY: check-unit

@@ -81,7 +81,7 @@ int irq_open(struct rf_device *d)
 			err = d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
 		if (err < 0) {
 			rf_log("%s: cannot wire its interrupts: %s", d->label, strerror(-err));
-			return RF_EXIT_SYSTEM;
+			return d->user ? RF_EXIT_DEVICE : RF_EXIT_SYSTEM;
 		}
 		return 0;
 	}

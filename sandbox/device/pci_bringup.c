@@ -95,7 +95,15 @@ static int msix_on(struct rf_device *d)
 {
 	uint32_t at = config_find(d, PCI_CAP_ID_MSIX);
 	uint16_t flags;
-	int err = d->backend->config_read(d, at + PCI_MSIX_FLAGS, &flags, 2);
+	int err;
+
+	if (d->msix_table_bar > 5 || d->msix_table_end > d->bar[d->msix_table_bar].bytes) {
+		rf_log("%s: its MSI-X table lies outside of BAR %u, which has %llu bytes", d->label,
+		       d->msix_table_bar,
+		       d->msix_table_bar > 5 ? 0 : (unsigned long long)d->bar[d->msix_table_bar].bytes);
+		return -EINVAL;
+	}
+	err = d->backend->config_read(d, at + PCI_MSIX_FLAGS, &flags, 2);
 
 	flags = (uint16_t)((flags | PCI_MSIX_FLAGS_ENABLE) & ~PCI_MSIX_FLAGS_MASKALL);
 	if (!err)

@@ -166,7 +166,7 @@ static bool decodes(const struct server *s)
 }
 
 /* Raises a vector if everything that must be set up is. */
-static bool server_interrupt(struct server *s, unsigned vector)
+static __attribute__((unused)) bool server_interrupt(struct server *s, unsigned vector)
 {
 	uint64_t one = 1;
 	uint16_t flags = get16(s->config + MSIX_CAP + PCI_MSIX_FLAGS);
@@ -373,18 +373,22 @@ static void server_init(struct server *s)
 	SURE((s->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0);
 }
 
-static void server_start(struct server *s)
+static void server_has_msix(struct server *s)
+{
+	s->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	s->config[PCI_CAPABILITY_LIST] = MSIX_CAP;
+	s->config[MSIX_CAP] = PCI_CAP_ID_MSIX;
+	s->config[MSIX_CAP + 2] = MSIX_VECTORS - 1;
+	s->config[MSIX_CAP + 5] = MSIX_TABLE >> 8;
+	s->config[MSIX_CAP + 9] = MSIX_PBA >> 8;
+}
+
+static __attribute__((unused)) void server_start(struct server *s)
 {
 	int pair[2];
 
-	if (s->msix) {
-		s->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
-		s->config[PCI_CAPABILITY_LIST] = MSIX_CAP;
-		s->config[MSIX_CAP] = PCI_CAP_ID_MSIX;
-		s->config[MSIX_CAP + 2] = MSIX_VECTORS - 1;
-		s->config[MSIX_CAP + 5] = MSIX_TABLE >> 8;
-		s->config[MSIX_CAP + 9] = MSIX_PBA >> 8;
-	}
+	if (s->msix)
+		server_has_msix(s);
 	SURE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	s->sock = pair[0];
 	s->client = pair[1];
@@ -392,7 +396,7 @@ static void server_start(struct server *s)
 }
 
 /* After the client's end was closed. */
-static void server_stop(struct server *s)
+static __attribute__((unused)) void server_stop(struct server *s)
 {
 	SURE(!pthread_join(s->thread, NULL));
 	close(s->sock);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_vfio_user_run.c - `ringfence run` with a vfio-user server that is missing, strange,
+ * or dies: the line, the exit code, and that nothing is left behind.
+ *
+ * Room:   tests/unit. Runs the built programs, as they are, on this machine. No root, no
+ *         IOMMU; where this is root the same is done as nobody, too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "device_config.h"
+#include "scripted_server.h"
+
+#define NOBODY   65534
+#define DEADLINE 60 /* seconds for anything; each takes one or a few */
+
+static char dir[64], said[16384];
+static uid_t run_as; /* 0: as we are */
+
+static void path(char *to, size_t room, const char *name)
+{
+	snprintf(to, room, "%s/%s", dir, name);
+}
+
+static void begin(void)
+{
+	char conf[96];
+
+	strcpy(dir, "/tmp/rf-user-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	path(conf, sizeof(conf), "rf.conf");
+	FILE *f = fopen(conf, "w");
+	assert_non_null(f);
+	fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
+		   "  export nbd %s/nbd.sock\n", dir, dir, dir);
+	fclose(f);
+	if (run_as)
+		assert_int_equal(chown(dir, run_as, run_as), 0);
+}
+
+static void end(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* A program with its output in a file of the directory. */
+static pid_t run(const char *log, const char *const *argv)
+{
+	char file[96];
+
+	path(file, sizeof(file), log);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	if (run_as && (setgroups(0, NULL) || setresgid(run_as, run_as, run_as) ||
+		       setresuid(run_as, run_as, run_as)))
+		_exit(127);
+	execv(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static pid_t run_ringfence(void)
+{
+	char conf[96];
+
+	path(conf, sizeof(conf), "rf.conf");
+	return run("log", (const char *const[]){ "build/bin/ringfence", "run", conf, NULL });
+}
+
+static int exit_code(pid_t pid)
+{
+	int status;
+
+	for (int i = 0; i < DEADLINE * 100; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	fail_msg("it does not end");
+	return -1;
+}
+
+static void read_file(const char *name)
+{
+	char file[96];
+
+	path(file, sizeof(file), name);
+	FILE *f = fopen(file, "r");
+	said[0] = '\0';
+	if (!f)
+		return;
+	said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+	fclose(f);
+}
+
+/* Waits until the log has the text so many times. */
+static void log_has(const char *text, int times)
+{
+	for (int i = 0; i < DEADLINE * 20; i++) {
+		int n = 0;
+
+		read_file("log");
+		for (const char *p = said; (p = strstr(p, text)); p++)
+			n++;
+		if (n >= times)
+			return;
+		usleep(50000);
+	}
+	fail_msg("wanted \"%s\" %d times in: %s", text, times, said);
+}
+
+/* ---- servers ---------------------------------------------------------------------------- */
+
+static struct server scripted;
+
+static int listen_here(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	path(a.sun_path, sizeof(a.sun_path), "dev.sock");
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(chmod(a.sun_path, 0666), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void *accept_one(void *arg)
+{
+	int listener = *(int *)arg;
+
+	scripted.sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	return scripted.sock < 0 ? NULL : server_main(&scripted);
+}
+
+static bool never_answer(struct server *s, struct incoming *m)
+{
+	(void)s;
+	(void)m;
+	return true;
+}
+
+static bool speak_http(struct server *s, struct incoming *m)
+{
+	(void)m;
+	(void)!write(s->sock, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+	return true;
+}
+
+static void nothing_is_left(void)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		if (!strcmp(e->d_name, "nbd.sock"))
+			fail_msg("its export's socket is still there");
+	closedir(d);
+}
+
+/* ---- tests ------------------------------------------------------------------------------- */
+
+static void no_socket(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(exit_code(run_ringfence()), RF_EXIT_NO_DEVICE);
+	log_has("no device server at ", 1);
+	log_has("No such file or directory", 1);
+	nothing_is_left();
+	/* A file that nobody listens at is the same. */
+	close(listen_here());
+	assert_int_equal(exit_code(run_ringfence()), RF_EXIT_NO_DEVICE);
+	log_has("Connection refused", 1);
+	end();
+}
+
+static void bad_servers_end_in_a_line_and_a_code(void **state)
+{
+	static const struct {
+		const char *what;
+		int code;
+		twist_fn *twist;
+		uint16_t major;
+		uint32_t regions, bar0;
+		bool no_msix, other_class;
+	} cases[] = {
+		{ "no vfio-user handshake", RF_EXIT_DEVICE, .twist = never_answer },
+		{ "no vfio-user handshake", RF_EXIT_DEVICE, .twist = speak_http },
+		{ "speaks version 1.0", RF_EXIT_DEVICE, .major = 1 },
+		{ "a PCI device needs 8", RF_EXIT_DEVICE, .regions = 3 },
+		{ "none of the interrupts its policy accepts", RF_EXIT_DEVICE, .no_msix = true },
+		{ "outside of BAR 0, which has 4096 bytes", RF_EXIT_DEVICE, .bar0 = 4096 },
+		{ "is not what its policy is for", RF_EXIT_NO_DEVICE, .other_class = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pthread_t thread;
+
+		begin();
+		server_init(&scripted);
+		scripted.twist = cases[i].twist;
+		scripted.major = cases[i].major;
+		scripted.minor = cases[i].major ? 0 : 1;
+		scripted.regions = cases[i].regions ? cases[i].regions : scripted.regions;
+		scripted.bar0_bytes = cases[i].bar0 ? cases[i].bar0 : scripted.bar0_bytes;
+		if (!cases[i].no_msix)
+			server_has_msix(&scripted);
+		if (cases[i].other_class)
+			scripted.config[11] = 2;
+		int listener = listen_here();
+		assert_int_equal(pthread_create(&thread, NULL, accept_one, &listener), 0);
+		int code = exit_code(run_ringfence());
+		pthread_join(thread, NULL);
+		close(listener);
+		close(scripted.sock);
+		read_file("log");
+		if (code != cases[i].code || !strstr(said, cases[i].what))
+			fail_msg("case %zu: code %d, wanted %d and \"%s\" in: %s", i, code, cases[i].code,
+				 cases[i].what, said);
+		nothing_is_left();
+		for (unsigned v = 0; v < MSIX_VECTORS; v++)
+			if (scripted.vector[v] >= 0)
+				close(scripted.vector[v]);
+		close(scripted.page_fd);
+		close(scripted.shadow_fd);
+		close(scripted.bell_fd);
+		end();
+	}
+}
+
+static pid_t run_model(void)
+{
+	char sock[96];
+
+	path(sock, sizeof(sock), "dev.sock");
+	unlink(sock);
+	pid_t pid = run("model", (const char *const[]){ "build/models/nvme", "--socket", sock, "--size", "16M",
+							NULL });
+	for (int i = 0; i < DEADLINE * 100 && access(sock, F_OK); i++)
+		usleep(10000);
+	return pid;
+}
+
+static void kill_model(pid_t pid)
+{
+	char sock[96];
+
+	path(sock, sizeof(sock), "dev.sock");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(sock);
+}
+
+/* Dies and comes back; dies and does not. */
+static void a_dead_server_is_connected_to_afresh(void **state)
+{
+	static const char up[] = "disk0: 16 MiB, blocks of";
+
+	(void)state;
+	begin();
+	pid_t model = run_model(), rf = run_ringfence();
+	log_has(up, 1);
+	kill_model(model);
+	log_has("its vfio-user server closed the connection", 1);
+	model = run_model();
+	log_has(up, 2);
+	kill_model(model);
+	log_has("quarantined", 1);
+	kill(rf, SIGTERM);
+	assert_int_equal(exit_code(rf), RF_EXIT_QUARANTINE);
+	nothing_is_left();
+	end();
+}
+
+static void nobody_can_do_it_all(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip(); /* all of the above was done without root */
+	run_as = NOBODY;
+	begin();
+	pid_t model = run_model(), rf = run_ringfence();
+	for (int i = 0; i < DEADLINE * 20; i++) {
+		read_file("log");
+		if (strstr(said, "16 MiB"))
+			break;
+		int status;
+		if (waitpid(rf, &status, WNOHANG) == rf) {
+			kill_model(model);
+			end();
+			run_as = 0;
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+				print_message("# nobody cannot reach this directory: not tried\n");
+				skip();
+			}
+			fail_msg("it ended: %s", said);
+		}
+		usleep(50000);
+	}
+	log_has("16 MiB", 1);
+	kill(rf, SIGTERM);
+	assert_int_equal(exit_code(rf), 0);
+	kill_model(model);
+	nothing_is_left();
+	end();
+	run_as = 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_socket),
+		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
+		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
+		cmocka_unit_test(nobody_can_do_it_all),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
