@@ -17,3 +17,14 @@ $(MODELS): $(B)/models/%: $$(call objs,tests/models/$$*.c tests/models/$$*_*.c) 
 .PHONY: models
 models: $(MODELS) ## software devices behind a vfio-user socket, into build/models/
 check-programs: models
+
+# The NVMe model and the server under ASan and UBSan, for the unit tests that run them as
+# a process of their own. Its main() is model_main() there.
+MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/base/log.c)
+$(B)/unit/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<
+-include $(shell find $(B)/unit/obj -name '*.d' 2>/dev/null)
+$(B)/unit/test_model_server $(B)/unit/test_model_nvme: $(B)/unit/%: tests/unit/%.c $(MODEL_UNIT)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(MODEL_UNIT) -lcmocka

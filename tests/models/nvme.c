@@ -209,7 +209,7 @@ static int option(const char *key, const char *value)
 	bool valid = end != value && !*end;
 	if (!strcmp(key, "file"))
 		file = value;
-	else if (!strcmp(key, "size") && valid)
+	else if (!strcmp(key, "size") && valid && number)
 		nvme.store.bytes = number;
 	else if (!strcmp(key, "block") && valid && (number == 512 || number == 4096))
 		nvme.store.block = (uint32_t)number;
