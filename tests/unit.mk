@@ -2,7 +2,7 @@
 # ASan and UBSan. One may #include a .c file of any room to reach its statics.
 
 INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/base -Isandbox/launcher \
-            -I$(B)/gen/launcher -Isandbox/service -I$(B)/gen/service -Isandbox/device \
+            -I$(B)/gen/launcher -Isandbox/service -Isandbox/service/net -Inet/tap -I$(B)/gen/service -Isandbox/device \
             -I$(B)/gen/device -Isandbox/supervisor -I.
 CFLAGS_UNIT = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -fsanitize=address,undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer

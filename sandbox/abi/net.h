@@ -107,7 +107,7 @@ struct rf_net_info {
 	uint16_t mtu;       /* most bytes behind the Ethernet header, without a VLAN tag */
 	uint32_t features;  /* RF_NET_HAS_* */
 	uint32_t rx_buffer; /* bytes of one receive buffer: a power of two, 2048 to 32768 */
-	uint32_t rx_count;  /* receive buffers of one half, at most RF_NET_DEPTH */
+	uint32_t rx_count;  /* receive buffers of one half, 64 to RF_NET_DEPTH */
 	uint32_t tx_max;    /* most bytes of a frame to send, with segmentation, at most 65535 */
 	uint32_t link;      /* enum rf_net_link at bring-up; later the channel's is newer */
 	uint32_t speed;     /* Mbit/s, 0: unknown */

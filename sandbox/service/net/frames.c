@@ -15,7 +15,7 @@
 #include "net_core.h"
 
 #define ETH_BYTES 14u
-#define REAP_AT   64u /* slots under way: buffers used again soon are still in the caches, and
+#define REAP_AT   16u /* slots under way: buffers used again soon are still in the caches, and
                          receive buffers that are forwarded do not all wait here */
 #define KNOWN     (RF_NET_MORE | RF_NET_CSUM | RF_NET_CSUM_OK | RF_NET_VLAN)
 

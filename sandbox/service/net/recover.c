@@ -19,6 +19,7 @@
 #include "packet.h"
 
 #define NUDGE_AFTER 4 /* fractions of the stall time */
+#define RX_LEAST    64u /* receive buffers: some are always under way */
 
 static const uint64_t one = 1;
 
@@ -208,9 +209,10 @@ static bool info_fits(const struct rf_net *n, const struct rf_net_info *in)
 {
 	uint32_t b = in->rx_buffer;
 
-	return b >= 2048 && b <= 32768 && !(b & (b - 1)) && in->rx_count &&
-	       in->rx_count <= RF_NET_DEPTH && in->mtu >= 68 && in->mtu <= 65535 - 18 &&
-	       in->tx_max >= in->mtu + 14u && in->tx_max <= 65535 && !(in->mac[0] & 1) &&
+	return b >= 2048 && b <= 32768 && !(b & (b - 1)) &&
+	       in->rx_count <= RF_NET_DEPTH && in->rx_count >= RX_LEAST && in->mtu >= 68 &&
+	       in->mtu <= 65535 - 18 && in->tx_max >= in->mtu + 14u && in->tx_max <= 65535 &&
+	       !(in->mac[0] & 1) &&
 	       rf_net_tx_at(in) < n->config.arena_bytes &&
 	       n->config.arena_bytes - rf_net_tx_at(in) >= 16 * 65536;
 }
