@@ -53,10 +53,11 @@ int tap_open(struct dev *d)
 		close(fd);
 		return code;
 	}
-	if ((d->cfg->owner != ~0u && ioctl(fd, TUNSETOWNER, (unsigned long)d->cfg->owner)) ||
-	    ioctl(fd, TUNSETPERSIST, 1ul)) {
-		rf_log("%s: cannot keep interface %s: %s", d->cfg->name, d->cfg->listen,
-		       strerror(errno));
+	bool given = d->cfg->owner == ~0u || !ioctl(fd, TUNSETOWNER, (unsigned long)d->cfg->owner);
+	if (!given || ioctl(fd, TUNSETPERSIST, 1ul)) {
+		rf_log("%s: cannot %s interface %s: %s%s", d->cfg->name,
+		       given ? "keep" : "give away", d->cfg->listen, strerror(errno),
+		       given ? "" : " (is the owner a user of this user namespace?)");
 		close(fd);
 		return RF_EXIT_SYSTEM;
 	}
