@@ -322,7 +322,8 @@ static void quiet(struct rf_device *d)
 {
 	int method = device_quiesce(d);
 
-	if (method < 0 || (d->control && !d->control->present(d)))
+	/* A soft reset ends in a register that was read and made sense. */
+	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)))
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = now_ns();
