@@ -154,6 +154,16 @@ void rf_pit_open(struct rf_pit *p)
 		p->why[RF_WALL_ROOT] = p->why[RF_WALL_MOUNT_NS];
 }
 
+void rf_pit_close(struct rf_pit *p)
+{
+	for (int wall = 0; wall < RF_WALLS; wall++)
+		if (p->ns[wall])
+			close(p->ns[wall]);
+	if (p->user >= 0)
+		close(p->user);
+	*p = (struct rf_pit){ .user = -1 };
+}
+
 uint64_t rf_pit_enter(const struct rf_pit *p)
 {
 	uint64_t up = 0;

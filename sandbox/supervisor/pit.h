@@ -23,6 +23,7 @@ struct rf_pit {
 
 /* Makes them. What the kernel refuses is left out, with the reason in `why`. */
 void rf_pit_open(struct rf_pit *);
+void rf_pit_close(struct rf_pit *);
 
 /* In the child: enters all but the user namespace. Walls that stand now, as bits. */
 uint64_t rf_pit_enter(const struct rf_pit *);

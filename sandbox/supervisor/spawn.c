@@ -97,9 +97,6 @@ static void caps_drop(void)
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 
-	/* In this order: without capabilities nothing can be taken from the bounding set. */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none))
 		rf_die(71, "cannot drop capabilities: %s", strerror(errno));
@@ -107,11 +104,8 @@ static void caps_drop(void)
 
 static void user_change(const struct rf_keep_spawn *spawn)
 {
-	if (geteuid() || spawn->uid == ~0u)
+	if (geteuid() || spawn->uid == ~0u || !rf_wall_wanted(RF_WALL_UID))
 		return;
-	/* Bounding set first, while there still are capabilities to do it with. */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap);
 	if (setgroups(0, NULL) || setresgid(spawn->gid, spawn->gid, spawn->gid) ||
 	    setresuid(spawn->uid, spawn->uid, spawn->uid))
 		rf_die(71, "cannot become uid %u: %s", spawn->uid, strerror(errno));
@@ -119,6 +113,10 @@ static void user_change(const struct rf_keep_spawn *spawn)
 
 static void drop_privileges(const struct rf_keep_spawn *spawn)
 {
+	/* The bounding set first, while there still are capabilities to do it with. */
+	if (rf_wall_wanted(RF_WALL_NO_CAPS))
+		for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+			prctl(PR_CAPBSET_DROP, cap);
 	user_change(spawn);
 	if (rf_wall_wanted(RF_WALL_NO_CAPS))
 		caps_drop();
@@ -358,6 +356,7 @@ void rf_spawn_prepare(void)
 void rf_spawn_finish(void)
 {
 	rf_cgroup_close();
+	rf_pit_close(&pit);
 }
 
 int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struct rf_spawned *out)

@@ -5,11 +5,11 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/ptrace.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <linux/ptrace.h> /* after the libc's: glibc's own does not bear it the other way */
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -96,6 +96,16 @@ static bool stops_only(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
+/* Did it stop itself? Inside a PID namespace of its own it is number 1, and whoever is
+ * outside is 0. */
+static bool by_itself(pid_t pid)
+{
+	siginfo_t info;
+
+	return !ptrace(PTRACE_GETSIGINFO, pid, 0, &info) && info.si_code <= 0 &&
+	       (info.si_pid == 1 || info.si_pid == pid);
+}
+
 static bool harmless(int sig)
 {
 	return sig == SIGCONT || sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH;
@@ -121,7 +131,7 @@ void rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name
 		signal_fill(pid, sig, v);
 		kill(pid, SIGKILL);
 		return;
-	} else if (!event) {
+	} else if (!event && !(stops_only(sig) && by_itself(pid))) {
 		deliver = sig;
 	}
 	/* -ESRCH: killed meanwhile, which is as good. */
