@@ -123,7 +123,10 @@ static unsigned e1000e_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
 	struct e1000e *e = dev;
 	const struct e1000e_desc *ring = e->rx;
-	uint32_t next = e->rx_next, first = next, end = next + RF_NET_BATCH, mask = e->rx_mask;
+	uint32_t next = e->rx_next, first = next, mask = e->rx_mask;
+	/* One that was not refilled since still says that it is done. */
+	uint32_t held = e->rx_tail - next;
+	uint32_t end = next + (held < RF_NET_BATCH ? held : RF_NET_BATCH);
 	uint64_t iova = e->arena_iova;
 
 	for (; next != end; next++, at++) {
@@ -323,7 +326,7 @@ static bool e1000e_pending(void *dev, bool tx)
 {
 	const struct e1000e *e = dev;
 
-	if (word_look(&e->rx[e->rx_next & e->rx_mask]) & E1000E_RXD_DD)
+	if (e->rx_next != e->rx_tail && word_look(&e->rx[e->rx_next & e->rx_mask]) & E1000E_RXD_DD)
 		return true;
 	return tx && e->batch_head != e->batch_tail &&
 	       batch_done(e, &e->batch[e->batch_head & (RF_NET_DEPTH - 1)]);
