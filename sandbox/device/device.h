@@ -154,6 +154,8 @@ struct rf_backend_ops {
 			const int32_t *fds, uint32_t count);
 	/* After the interrupts are wired: what else the device needs to send them. */
 	int (*irqs_on)(struct rf_device *);
+	/* Is there anybody to reset it? NULL: always. */
+	bool (*alive)(const struct rf_device *);
 	int (*reset)(struct rf_device *);
 	int (*hot_reset)(struct rf_device *);
 	/* Another road than the device's own page, NULL: there is none. Exit code. */

@@ -73,6 +73,8 @@ int device_quiesce(struct rf_device *d)
 		d->control->quiet(d);
 	if (!(err = soft_reset(d)) && !(err = config_wait_idle(d)))
 		return RF_RESET_SOFT;
+	if (d->backend->alive && !d->backend->alive(d))
+		return -ENODEV; /* that was logged when it was found */
 	rf_log("%s: soft reset: %s; resetting the function", d->label, strerror(-err));
 	(void)config_bus_master(d, false);
 	(void)config_wait_idle(d);

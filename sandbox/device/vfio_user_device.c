@@ -309,6 +309,11 @@ static int user_reset(struct rf_device *d)
 	return irq_rewire(d);
 }
 
+static bool user_alive(const struct rf_device *d)
+{
+	return !d->user->dead;
+}
+
 static int user_hot_reset(struct rf_device *d)
 {
 	(void)d;
@@ -396,6 +401,7 @@ const struct rf_backend_ops rf_backend_vfio_user = {
 	.irq_count = user_irq_count,
 	.set_irqs = user_set_irqs,
 	.irqs_on = pci_msi_on,
+	.alive = user_alive,
 	.reset = user_reset,
 	.hot_reset = user_hot_reset,
 	.doorbell = user_doorbell,
