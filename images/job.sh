@@ -20,7 +20,7 @@ verify_round() {
 	round=$((round + 1))
 	if ! fio --name=verify --ioengine=nbd --uri="nbd+unix:///?socket=$sock" \
 		--rw=randwrite --bs=4k --size=8m --offset=${1}m --iodepth=32 \
-		--verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=$((seed + round)) \
+		--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --randseed=$((seed + round)) \
 		--output-format=json --output=$dir/fio.json >$dir/fio.log 2>&1; then
 		errors=$((errors + 1))
 		echo "fio failed:"

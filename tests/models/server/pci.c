@@ -160,6 +160,7 @@ int pci_open(struct server *s)
 void pci_reset(struct server *s)
 {
 	memcpy(s->config, s->config_reset, CONFIG_BYTES);
+	s->epoch++; /* Bus Master is off: no pointer into client memory is good any more */
 }
 
 void device_reset(struct server *s, enum model_reset why)
@@ -190,6 +191,8 @@ static void written(struct server *s, const uint8_t *old, bool flr)
 		device_reset(s, RESET_PM);
 		return;
 	}
+	if ((old[PCI_COMMAND] ^ s->config[PCI_COMMAND]) & COMMAND_MASTER)
+		s->epoch++;
 	if (s->cap_msix)
 		irq_unmasked(s);
 }

@@ -1,0 +1,845 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_model_nvme.c - the NVMe model: initialisation, data, queues, interrupts, sleep and
+ * wake-up, and every fault seen by a driver.
+ *
+ * Room:   tests/unit. The model runs in a process of its own under ASan and UBSan; the
+ *         driver is a few functions below.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
+
+#include "model_client.h"
+#include "nvme.h"
+
+int model_main(int argc, char **argv);
+
+#define TRIGGER_EVENTFD (RF_VU_SET_DATA_EVENTFD | RF_VU_SET_ACTION_TRIGGER)
+#define RW      (RF_VU_DMA_READABLE | RF_VU_DMA_WRITEABLE)
+#define IOVA    0x10000000ull
+#define MEMORY  (4u << 20)
+#define ENTRIES 16u
+#define NEVER   0xffffffffu /* no completion came */
+
+/* Places in DMA memory. */
+enum { ASQ = 0, ACQ = 0x1000, IDENTIFY = 0x2000, SQ = 0x4000, CQ = 0x5000, LIST = 0x6000, DATA = 0x100000 };
+
+struct ring { uint32_t tail, head; bool phase; uint16_t id; };
+
+struct rig {
+	struct modelled model;
+	struct client   c;
+	unsigned char  *memory;
+	int             memory_fd, event[2]; /* vectors 0 and 1 */
+	struct ring     admin, io;
+	unsigned        dstrd;
+	uint16_t        cid, got_cid;
+	uint32_t        dw0;
+	int             quick_ms; /* how long a completion that must not come is waited for */
+	volatile uint32_t *page;  /* the doorbell page, or NULL: over the socket */
+	int             kick;
+};
+
+/* ---- a driver -------------------------------------------------------------------------- */
+
+static void ring_bell(struct rig *r, uint32_t offset, uint32_t value)
+{
+	if (!r->page) {
+		client_set32(&r->c, 0, offset, value);
+		return;
+	}
+	uint64_t one = 1;
+	r->page[(offset - NVME_REG_DBS) / 4] = value;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (r->page[1023])
+		must(write(r->kick, &one, sizeof(one)) == sizeof(one), "kick");
+}
+
+static void submit(struct rig *r, struct ring *q, uint32_t at, struct nvme_sqe cmd)
+{
+	cmd.cid = ++r->cid;
+	memcpy(r->memory + at + q->tail * sizeof(cmd), &cmd, sizeof(cmd));
+	q->tail = (q->tail + 1) % ENTRIES;
+	ring_bell(r, nvme_sq_doorbell(q->id, r->dstrd), q->tail);
+}
+
+/* The next completion: its status, NEVER if none comes within wait_ms. */
+static uint32_t reap(struct rig *r, struct ring *q, uint32_t at, int wait_ms)
+{
+	volatile uint32_t *entry = (volatile uint32_t *)(void *)(r->memory + at + q->head * 16);
+	bool served = r->c.wild_memory != NULL;
+
+	for (int i = 0; (entry[3] >> 16 & 1) != q->phase; i++) {
+		if (i == wait_ms * 10)
+			return NEVER;
+		if (served) /* the model's DMA messages are answered while a reply is waited for */
+			(void)client_get32(&r->c, RF_VU_CONFIG, 0);
+		else
+			usleep(100);
+	}
+	atomic_thread_fence(memory_order_acquire);
+	r->dw0 = entry[0];
+	r->got_cid = (uint16_t)entry[3];
+	uint32_t status = NVME_CQE_STATUS(entry[3] >> 16);
+	q->head = (q->head + 1) % ENTRIES;
+	q->phase ^= !q->head;
+	ring_bell(r, nvme_cq_doorbell(q->id, r->dstrd), q->head);
+	return status;
+}
+
+static uint32_t admin(struct rig *r, struct nvme_sqe cmd)
+{
+	submit(r, &r->admin, ASQ, cmd);
+	return reap(r, &r->admin, ACQ, CLIENT_WAIT_MS);
+}
+
+static uint32_t io_within(struct rig *r, struct nvme_sqe cmd, int wait_ms)
+{
+	cmd.nsid = cmd.nsid ? cmd.nsid : 1;
+	submit(r, &r->io, SQ, cmd);
+	return reap(r, &r->io, CQ, wait_ms);
+}
+
+static uint32_t io(struct rig *r, struct nvme_sqe cmd)
+{
+	return io_within(r, cmd, CLIENT_WAIT_MS);
+}
+
+/* Read or write of whole 512-byte blocks at DATA + `at`: at most two pages. */
+static struct nvme_sqe moving(uint8_t opc, uint64_t lba, uint32_t blocks, uint32_t at)
+{
+	return (struct nvme_sqe){ .opc = opc, .slba = lba, .cdw12 = blocks - 1, .prp1 = IOVA + DATA + at,
+				  .prp2 = IOVA + DATA + at + 4096 };
+}
+
+static uint32_t rd(struct rig *r, uint64_t lba, uint32_t blocks, uint32_t at)
+{
+	return io(r, moving(NVME_CMD_READ, lba, blocks, at));
+}
+
+static uint32_t wr(struct rig *r, uint64_t lba, uint32_t blocks, uint32_t at)
+{
+	return io(r, moving(NVME_CMD_WRITE, lba, blocks, at));
+}
+
+static void fill(struct rig *r, uint32_t at, uint32_t bytes, unsigned seed)
+{
+	for (uint32_t i = 0; i < bytes; i++)
+		r->memory[DATA + at + i] = (unsigned char)(seed * 31 + i * 7 + i / 256);
+}
+
+static bool same(struct rig *r, uint32_t a, uint32_t b, uint32_t bytes)
+{
+	return !memcmp(r->memory + DATA + a, r->memory + DATA + b, bytes);
+}
+
+static void bring_up_pci(struct rig *r)
+{
+	uint16_t command = 6; /* memory, bus master */
+
+	assert_true(client_write(&r->c, RF_VU_CONFIG, 4, &command, 2) > 0);
+}
+
+static bool ready(struct rig *r, bool on, int wait_ms)
+{
+	for (int i = 0; (client_get32(&r->c, 0, NVME_REG_CSTS) & 1) != on; i++) {
+		if (i == wait_ms)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static void start_registers(struct rig *r)
+{
+	memset(r->memory, 0, DATA);
+	r->admin = (struct ring){ .phase = true };
+	r->io = (struct ring){ .phase = true, .id = 1 };
+	client_set32(&r->c, 0, NVME_REG_CC, 0);
+	client_set32(&r->c, 0, NVME_REG_AQA, NVME_AQA(ENTRIES, ENTRIES));
+	client_set32(&r->c, 0, NVME_REG_ASQ, (uint32_t)(IOVA + ASQ));
+	client_set32(&r->c, 0, NVME_REG_ACQ, (uint32_t)(IOVA + ACQ));
+	client_set32(&r->c, 0, NVME_REG_CC, NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
+}
+
+static void create_queues(struct rig *r)
+{
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_CREATE_CQ, .prp1 = IOVA + CQ,
+			.cdw10 = NVME_QUEUE_CDW10(1, ENTRIES), .cdw11 = NVME_CQ_CDW11(1) }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_CREATE_SQ, .prp1 = IOVA + SQ,
+			.cdw10 = NVME_QUEUE_CDW10(1, ENTRIES), .cdw11 = NVME_SQ_CDW11(1) }), 0);
+}
+
+static void enable(struct rig *r)
+{
+	start_registers(r);
+	assert_true(ready(r, true, CLIENT_WAIT_MS));
+	create_queues(r);
+}
+
+/* A session up to working queues. */
+static void attach(struct rig *r, const char *json, bool by_fd)
+{
+	r->c = client_greeted(&r->model, json);
+	if (!by_fd) {
+		r->c.wild_memory = r->memory;
+		r->c.wild = IOVA;
+		r->c.wild_bytes = MEMORY;
+	}
+	bring_up_pci(r);
+	assert_int_equal(client_map(&r->c, IOVA, MEMORY, RW, by_fd ? r->memory_fd : -1, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, TRIGGER_EVENTFD, 0, 2, r->event, 2), 0);
+	enable(r);
+}
+
+static struct rig *rig_new(const char *const *options)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	model_start(&r->model, model_main, options);
+	r->memory_fd = memfd_create("dma", MFD_CLOEXEC);
+	must(!ftruncate(r->memory_fd, MEMORY), "ftruncate");
+	r->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
+	r->event[0] = eventfd(0, EFD_CLOEXEC);
+	r->event[1] = eventfd(0, EFD_CLOEXEC);
+	r->quick_ms = 300;
+	r->c.fd = -1;
+	return r;
+}
+
+static void detach(struct rig *r)
+{
+	if (r->page)
+		munmap((void *)(uintptr_t)r->page, 4096);
+	r->page = NULL;
+	if (r->c.fd >= 0)
+		close(r->c.fd);
+	r->c = (struct client){ .fd = -1 };
+}
+
+static int rig_free(struct rig *r)
+{
+	detach(r);
+	int code = model_stop(&r->model);
+	munmap(r->memory, MEMORY);
+	close(r->memory_fd);
+	close(r->event[0]);
+	close(r->event[1]);
+	free(r);
+	if (code)
+		print_message("# the model ended with %d\n", code);
+	return code;
+}
+
+static int setup(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "16M", NULL });
+
+	attach(r, PLAIN_JSON, true);
+	*state = r;
+	return 0;
+}
+
+static int setup_bare(void **state)
+{
+	*state = rig_new((const char *const[]){ "--size", "16M", NULL });
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	return rig_free(*state);
+}
+
+static bool fault(struct rig *r, const char *line)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "fault %s", line);
+	return model_ok(&r->model, text);
+}
+
+static uint64_t counter(struct rig *r, const char *name)
+{
+	return model_counter(&r->model, name);
+}
+
+/* ---- an honest controller -------------------------------------------------------------- */
+
+static void identifies_itself(void **state)
+{
+	struct rig *r = *state;
+	struct nvme_id_ctrl *c = (void *)(r->memory + IDENTIFY);
+	struct nvme_id_ns *n = (void *)c;
+	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .cdw10 = NVME_CNS_CONTROLLER, .prp1 = IOVA + IDENTIFY };
+
+	assert_int_equal(client_get32(&r->c, 0, NVME_REG_VS), 0x10400);
+	assert_int_equal(admin(r, cmd), 0);
+	assert_int_equal(c->sqes, 0x66);
+	assert_int_equal(c->nn, 1);
+	cmd.cdw10 = NVME_CNS_NAMESPACE;
+	cmd.nsid = 1;
+	assert_int_equal(admin(r, cmd), 0);
+	assert_int_equal(n->nsze, (16u << 20) / 512);
+	assert_int_equal(n->lbaf[0].lbads, 9);
+	cmd.nsid = 2;
+	assert_int_equal(admin(r, cmd), NVME_SC_INVALID_NAMESPACE);
+	cmd.nsid = 0;
+	cmd.cdw10 = NVME_CNS_ACTIVE_NS;
+	assert_int_equal(admin(r, cmd), 0);
+	assert_int_equal(*(uint32_t *)(void *)c, 1);
+	cmd.cdw10 = 0x77;
+	assert_int_equal(admin(r, cmd), NVME_SC_INVALID_FIELD);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = 0x7f }), NVME_SC_INVALID_OPCODE);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_NUMBER_OF_QUEUES,
+			.cdw11 = 0x003f003f }), 0);
+	assert_int_equal(r->dw0, 0x00070007);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_LOG_PAGE, .cdw10 = 2 | 127u << 16,
+			.prp1 = IOVA + IDENTIFY }), 0);
+	/* Events are held: no completion, and one more than can be held is refused. */
+	for (unsigned i = 0; i < 4; i++)
+		submit(r, &r->admin, ASQ, (struct nvme_sqe){ .opc = NVME_ADMIN_ASYNC_EVENT });
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_ASYNC_EVENT }), 0x105);
+}
+
+static void moves_data(void **state)
+{
+	struct rig *r = *state;
+	struct nvme_sqe cmd;
+
+	fill(r, 0, 8192, 1);
+	assert_int_equal(wr(r, 100, 16, 0), 0);
+	assert_int_equal(rd(r, 100, 16, 0x10000), 0);
+	assert_true(same(r, 0, 0x10000, 8192));
+	/* From the middle of a page, by PRP 1 and 2. */
+	cmd = moving(NVME_CMD_READ, 100, 8, 0x20200);
+	cmd.prp2 = IOVA + DATA + 0x21000;
+	assert_int_equal(io(r, cmd), 0);
+	assert_true(same(r, 0, 0x20200, 4096));
+	/* 256 KiB by a list whose page ends in a pointer to the next, pages in reverse. */
+	uint64_t *list = (void *)(r->memory + LIST + 0x1000 - 16 * 8), *more = (void *)(r->memory + LIST + 0x1000);
+	for (unsigned i = 0; i < 63; i++)
+		*(i < 15 ? &list[i] : &more[i - 15]) = IOVA + DATA + 0x80000 - (i + 1) * 4096ull;
+	list[15] = IOVA + LIST + 0x1000;
+	fill(r, 0x40000, 0x41000, 5);
+	cmd = moving(NVME_CMD_WRITE, 1000, 512, 0x80000);
+	cmd.prp2 = IOVA + LIST + 0x1000 - 16 * 8;
+	assert_int_equal(io(r, cmd), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		assert_int_equal(rd(r, 1000 + 8 * i, 8, 0x10000), 0);
+		assert_true(same(r, 0x10000, 0x80000 - i * 4096, 4096));
+	}
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH }), 0);
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES, .slba = 104, .cdw12 = 3 }), 0);
+	struct nvme_dsm_range *d = (void *)(r->memory + IDENTIFY);
+	*d = (struct nvme_dsm_range){ .nlb = 2, .slba = 100 };
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_DSM, .cdw11 = NVME_DSM_AD, .prp1 = IOVA + IDENTIFY }), 0);
+	assert_int_equal(rd(r, 100, 16, 0x10000), 0);
+	memset(r->memory + DATA, 0, 1024);
+	memset(r->memory + DATA + 2048, 0, 2048);
+	assert_true(same(r, 0, 0x10000, 8192));
+}
+
+static void refuses_what_cannot_be(void **state)
+{
+	struct rig *r = *state;
+	struct nvme_sqe cmd;
+
+	assert_int_equal(rd(r, (16u << 20) / 512, 1, 0), NVME_SC_LBA_OUT_OF_RANGE);
+	assert_int_equal(rd(r, (16u << 20) / 512 - 1, 2, 0), NVME_SC_LBA_OUT_OF_RANGE);
+	assert_int_equal(rd(r, ~0ull, 1, 0), NVME_SC_LBA_OUT_OF_RANGE);
+	cmd = moving(NVME_CMD_READ, 0, 16, 0);
+	cmd.prp2 |= 8;
+	assert_int_equal(io(r, cmd), 0x13);
+	cmd.prp1 |= 1;
+	assert_int_equal(io(r, cmd), 0x13);
+	cmd = moving(NVME_CMD_READ, 0, 4096, 0);
+	assert_int_equal(io(r, cmd), NVME_SC_INVALID_FIELD); /* over MDTS */
+	cmd = moving(NVME_CMD_READ, 0, 1, 0);
+	cmd.nsid = 3;
+	assert_int_equal(io(r, cmd), NVME_SC_INVALID_NAMESPACE);
+	cmd = moving(NVME_CMD_READ, 0, 1, 0);
+	cmd.flags = 0x40; /* SGL */
+	assert_int_equal(io(r, cmd), NVME_SC_INVALID_FIELD);
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = 0x55 }), NVME_SC_INVALID_OPCODE);
+	struct nvme_sqe queue = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = IOVA + SQ, .cdw10 = NVME_QUEUE_CDW10(1, ENTRIES),
+				  .cdw11 = NVME_SQ_CDW11(1) };
+	assert_int_equal(admin(r, queue), NVME_SC_INVALID_QUEUE_ID);
+	queue.cdw10 = NVME_QUEUE_CDW10(2, ENTRIES);
+	queue.cdw11 = NVME_SQ_CDW11(3);
+	assert_int_equal(admin(r, queue), NVME_SC_CQ_INVALID);
+	queue.cdw10 = NVME_QUEUE_CDW10(9, ENTRIES);
+	assert_int_equal(admin(r, queue), NVME_SC_INVALID_QUEUE_ID);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 }), 0x10c);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 }), 0);
+	r->io = (struct ring){ .phase = true, .id = 1 };
+	memset(r->memory + CQ, 0, 4096);
+	create_queues(r);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	/* A tail outside the queue is nobody's command. */
+	client_set32(&r->c, 0, nvme_sq_doorbell(1, 0), 5000);
+	client_set32(&r->c, 0, nvme_sq_doorbell(1, 0), r->io.tail);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(counter(r, "bad_doorbells"), 1);
+}
+
+static void dma_stays_inside_its_map(void **state)
+{
+	struct rig *r = *state;
+	struct nvme_sqe cmd = moving(NVME_CMD_READ, 0, 1, 0);
+	uint16_t command = 2;
+
+	cmd.prp1 = IOVA + MEMORY;
+	assert_int_equal(io(r, cmd), NVME_SC_DATA_TRANSFER_ERROR);
+	cmd.prp1 = 0xfffffffffffff000;
+	assert_int_equal(io(r, cmd), NVME_SC_DATA_TRANSFER_ERROR);
+	assert_int_equal(counter(r, "dma_refused"), 2);
+	/* Memory that may only be read, and only be written. */
+	int other = memfd_create("half", MFD_CLOEXEC);
+	must(!ftruncate(other, 0x2000), "ftruncate");
+	assert_int_equal(client_map(&r->c, 0x1000, 0x1000, RF_VU_DMA_READABLE, other, 0), 0);
+	assert_int_equal(client_map(&r->c, 0x2000, 0x1000, RF_VU_DMA_WRITEABLE, other, 0x1000), 0);
+	cmd.prp1 = 0x1000;
+	assert_int_equal(io(r, cmd), NVME_SC_DATA_TRANSFER_ERROR);
+	cmd.opc = NVME_CMD_WRITE;
+	assert_int_equal(io(r, cmd), 0);
+	cmd.prp1 = 0x2000;
+	assert_int_equal(io(r, cmd), NVME_SC_DATA_TRANSFER_ERROR);
+	cmd.opc = NVME_CMD_READ;
+	assert_int_equal(io(r, cmd), 0);
+	/* The file shrinks under the map: the model lives on. */
+	must(!ftruncate(other, 0), "ftruncate");
+	(void)io(r, cmd);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_true(client_unmap(&r->c, 0x2000, 0x1000, 0) >= 0);
+	assert_int_equal(io(r, cmd), NVME_SC_DATA_TRANSFER_ERROR);
+	assert_int_equal(counter(r, "dma_refused"), 5);
+	/* Bus Master off: no entry comes in, nothing goes out, and the controller says so. */
+	assert_true(client_write(&r->c, RF_VU_CONFIG, 4, &command, 2) > 0);
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), r->quick_ms), NEVER);
+	assert_true(client_get32(&r->c, 0, NVME_REG_CSTS) & NVME_CSTS_CFS);
+	close(other);
+}
+
+static void works_without_shared_memory(void **state)
+{
+	struct rig *r = *state;
+
+	attach(r, PLAIN_JSON, false);
+	fill(r, 0, 8192, 9);
+	assert_int_equal(wr(r, 40, 16, 0), 0);
+	assert_int_equal(rd(r, 40, 16, 0x10000), 0);
+	assert_true(same(r, 0, 0x10000, 8192));
+	assert_true(r->c.dma_reads > 4 && r->c.dma_writes > 4);
+}
+
+static void one_interrupt_a_batch(void **state)
+{
+	struct rig *r = *state;
+	struct nvme_sqe cmd = moving(NVME_CMD_READ, 0, 8, 0);
+
+	(void)event_wait(r->event[1], 0);
+	cmd.nsid = 1;
+	for (unsigned i = 0; i < 8; i++) {
+		cmd.cid = (uint16_t)(0x100 + i);
+		memcpy(r->memory + SQ + r->io.tail * 64, &cmd, 64);
+		r->io.tail = (r->io.tail + 1) % ENTRIES;
+	}
+	uint64_t before = counter(r, "irqs");
+	ring_bell(r, nvme_sq_doorbell(1, 0), r->io.tail);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
+		assert_int_equal(r->got_cid, 0x100 + i);
+	}
+	assert_int_equal(event_wait(r->event[1], CLIENT_WAIT_MS), 1);
+	assert_int_equal(counter(r, "irqs"), before + 1);
+	/* Masked by the client itself, having been open: held back, shown in the PBA, then sent. */
+	client_set32(&r->c, 0, 0x2000 + 16 + 12, 0);
+	client_set32(&r->c, 0, 0x2000 + 16 + 12, 1);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(client_get32(&r->c, 0, 0x3000), 2);
+	assert_int_equal(event_wait(r->event[1], 0), 0);
+	client_set32(&r->c, 0, 0x2000 + 16 + 12, 0);
+	assert_int_equal(event_wait(r->event[1], CLIENT_WAIT_MS), 1);
+	assert_int_equal(client_get32(&r->c, 0, 0x3000), 0);
+}
+
+static void intx_where_nothing_else_is_wired(void **state)
+{
+	struct rig *r = *state;
+	int line = eventfd(0, EFD_CLOEXEC);
+
+	assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER, 0, 0, NULL, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, TRIGGER_EVENTFD, 0, 1, &line, 1), 0);
+	submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
+	assert_int_equal(event_wait(line, CLIENT_WAIT_MS), 1);
+	/* Masked by itself; still high when unmasked, so it comes again. */
+	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0), 0);
+	assert_int_equal(event_wait(line, CLIENT_WAIT_MS), 1);
+	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0), 0);
+	assert_int_equal(event_wait(line, 0), 0);
+	close(line);
+}
+
+/* ---- doorbells by memory ----------------------------------------------------------------- */
+
+static void map_doorbells(struct rig *r)
+{
+	struct rf_vu_region_info q = { .argsz = 256 };
+	struct { struct rf_vu_io_fds h; struct rf_vu_io_fd e; } io_fd = { .h = { .argsz = 256 } };
+	unsigned char reply[256];
+
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply), NULL, 0) > 0);
+	assert_int_equal(r->c.got_fds, 1);
+	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[0], 0x1000);
+	assert_true(r->page != MAP_FAILED);
+	close(r->c.got_fd[0]);
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &io_fd.h, sizeof(io_fd.h), &io_fd, sizeof(io_fd), NULL, 0) > 0);
+	r->kick = r->c.got_fd[0];
+}
+
+static void sleeps_when_idle_and_is_woken_by_the_bell(void **state)
+{
+	struct rig *r = *state;
+
+	attach(r, SLEEP_JSON, true);
+	map_doorbells(r);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_int_equal(wr(r, i, 1, 0), 0);
+		if (i % 20 == 0)
+			usleep(5000); /* long past the budget */
+	}
+	/* Asleep: the word says so, and nothing happens until the bell rings. */
+	for (int i = 0; i < CLIENT_WAIT_MS && !r->page[1023]; i++)
+		usleep(1000);
+	assert_int_not_equal(r->page[1023], 0);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_true(counter(r, "kicks") >= 1);
+	usleep(20000);
+	uint64_t before = counter(r, "sleeps");
+	usleep(200000);
+	/* Each counters command itself wakes it: this one's end, and the next one's start. */
+	assert_in_range(counter(r, "sleeps") - before, 0, 3);
+	close(r->kick);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+static void bad_data_faults(void **state)
+{
+	struct rig *r = *state;
+
+	fill(r, 0, 8192, 1);
+	fill(r, 0x4000, 8192, 2);
+	assert_int_equal(wr(r, 0, 16, 0), 0);
+	assert_int_equal(wr(r, 16, 16, 0x4000), 0);
+	memset(r->memory + DATA + 0x10000, 0xee, 8192);
+	memset(r->memory + DATA + 0x20000, 0xee, 8192);
+
+	assert_true(fault(r, "stale-data"));
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0x20000, 8192));
+	assert_true(fault(r, "wrong-length arg 512"));
+	assert_int_equal(rd(r, 0, 8, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0, 512));
+	assert_true(same(r, 0x10200, 0x20200, 512));
+	assert_true(fault(r, "corrupt-data"));
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_false(same(r, 0x10000, 0, 8192));
+	assert_true(same(r, 0x10001, 1, 8191));
+	assert_true(fault(r, "misdirected-read arg 16"));
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0x4000, 8192));
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0, 8192));
+
+	assert_true(fault(r, "lost-write"));
+	assert_int_equal(wr(r, 0, 16, 0x4000), 0);
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0, 8192));
+	assert_true(fault(r, "torn-write"));
+	assert_int_equal(wr(r, 0, 16, 0x4000), 0);
+	assert_int_equal(rd(r, 0, 16, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0x4000, 4096));
+	assert_true(same(r, 0x11000, 0x1000, 4096));
+	assert_true(fault(r, "misdirected-write arg 32"));
+	assert_int_equal(wr(r, 0, 8, 0), 0);
+	assert_int_equal(rd(r, 32, 8, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0, 4096));
+	assert_int_equal(rd(r, 0, 8, 0x10000), 0);
+	assert_true(same(r, 0x10000, 0x4000, 4096));
+
+	assert_true(fault(r, "dma-outside count 3"));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rd(r, 0, 8, 0x10000), 0);
+	assert_int_equal(counter(r, "dma_refused"), 3);
+	assert_true(fault(r, "io-error"));
+	assert_int_equal(rd(r, 0, 8, 0x10000), NVME_SC_UNRECOVERED_READ);
+}
+
+static void bad_completion_faults(void **state)
+{
+	struct rig *r = *state;
+
+	assert_true(fault(r, "bad-cid after 1"));
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(r->got_cid, r->cid);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(r->got_cid, (uint16_t)(r->cid + 0x4000));
+	assert_true(fault(r, "bad-cid arg 77"));
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(r->got_cid, 77);
+	assert_true(fault(r, "poison-lba arg 50 count forever"));
+	assert_int_equal(rd(r, 40, 10, 0), 0);
+	assert_int_equal(r->got_cid, r->cid);
+	assert_int_equal(rd(r, 40, 11, 0), 0);
+	assert_int_equal(r->got_cid, (uint16_t)(r->cid + 0x4000));
+	assert_true(model_ok(&r->model, "clear poison-lba"));
+	assert_int_equal(rd(r, 50, 1, 0), 0);
+	assert_int_equal(r->got_cid, r->cid);
+	assert_true(fault(r, "slow arg 100000"));
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), 20), NEVER);
+	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
+	assert_true(fault(r, "slow arg 60000000"));
+	submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
+	assert_int_equal(counter(r, "fault slow"), 2); /* taken before the abort is sent */
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_ABORT, .cdw10 = 1 | (uint32_t)r->cid << 16 }), 0);
+	assert_int_equal(r->dw0 & 1, 0);
+	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), NVME_SC_ABORT_REQUESTED);
+	assert_true(fault(r, "admin-error"));
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_FEATURES, .cdw10 = 7 }), NVME_SC_INTERNAL_ERROR);
+	assert_true(fault(r, "bad-phase"));
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), r->quick_ms), NEVER);
+	assert_int_equal(counter(r, "fault bad-phase"), 1);
+}
+
+static void interrupt_faults(void **state)
+{
+	struct rig *r = *state;
+
+	(void)event_wait(r->event[0], 0);
+	(void)event_wait(r->event[1], 0);
+	assert_true(fault(r, "irq-lost"));
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	(void)counter(r, "irqs"); /* its answer comes after the interrupt would have */
+	assert_int_equal(event_wait(r->event[1], 0), 0);
+	assert_true(fault(r, "irq-duplicate"));
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	(void)counter(r, "irqs");
+	assert_int_equal(event_wait(r->event[1], CLIENT_WAIT_MS), 2);
+	assert_true(fault(r, "irq-spurious"));
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(event_wait(r->event[0], CLIENT_WAIT_MS), 1);
+	(void)event_wait(r->event[1], CLIENT_WAIT_MS);
+	assert_true(fault(r, "irq-storm arg 500"));
+	uint64_t before = counter(r, "irqs");
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(counter(r, "irqs"), before + 501);
+}
+
+/* A controller that stopped, and comes back by what the caller names. */
+static void stops(struct rig *r, const char *line)
+{
+	assert_true(fault(r, line));
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), r->quick_ms), NEVER);
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), r->quick_ms), NEVER);
+}
+
+static void dead_controller_faults(void **state)
+{
+	struct rig *r = *state;
+
+	stops(r, "hang");
+	enable(r);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	stops(r, "cfs");
+	assert_true(client_get32(&r->c, 0, NVME_REG_CSTS) & NVME_CSTS_CFS);
+	enable(r);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	stops(r, "poison-lba-hang arg 0 count 2");
+	enable(r);
+	assert_true(fault(r, "admin-lost"));
+	submit(r, &r->admin, ASQ, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_FEATURES, .cdw10 = 7 });
+	assert_int_equal(reap(r, &r->admin, ACQ, r->quick_ms), NEVER);
+	enable(r);
+	assert_true(fault(r, "never-ready"));
+	start_registers(r);
+	assert_false(ready(r, true, r->quick_ms));
+	enable(r);
+	stops(r, "all-ones");
+	assert_int_equal(client_get32(&r->c, 0, NVME_REG_CSTS), 0xffffffff);
+	assert_int_equal(client_get32(&r->c, 0, NVME_REG_CAP), 0xffffffff);
+	assert_int_equal(client_call(&r->c, RF_VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
+	bring_up_pci(r);
+	enable(r);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+}
+
+/* The same seed and requests, the same faults: as a string of which reads went wrong. */
+static void replayed(const char *seed, char *out)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--seed", seed, "--fault",
+						       "io-error,one-in=3,count=forever", NULL });
+
+	attach(r, PLAIN_JSON, true);
+	for (unsigned i = 0; i < 64; i++)
+		out[i] = rd(r, i, 1, 0) ? 'x' : '.';
+	out[64] = '\0';
+	assert_int_equal(rig_free(r), 0);
+}
+
+static void faults_replay_by_seed(void **state)
+{
+	char a[65], b[65], c[65];
+
+	(void)state;
+	replayed("7", a);
+	replayed("7", b);
+	replayed("8", c);
+	assert_string_equal(a, b);
+	assert_string_not_equal(a, c);
+	assert_true(strchr(a, 'x') && strchr(a, '.'));
+}
+
+/* ---- other shapes of it ------------------------------------------------------------------------ */
+
+static void a_power_cut_takes_what_was_not_flushed(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--cache", "volatile", NULL });
+	struct nvme_sqe fua;
+
+	(void)state;
+	attach(r, PLAIN_JSON, true);
+	fill(r, 0, 4096, 1);
+	fill(r, 0x1000, 4096, 2);
+	memset(r->memory + DATA + 0x2000, 0, 4096);
+	assert_int_equal(wr(r, 0, 8, 0), 0);
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH }), 0);
+	assert_int_equal(wr(r, 0, 8, 0x1000), 0);  /* over the flushed one */
+	assert_int_equal(wr(r, 16, 8, 0x1000), 0); /* never flushed */
+	assert_int_equal(wr(r, 32, 8, 0), 0);
+	fua = moving(NVME_CMD_WRITE, 32, 8, 0x1000);
+	fua.cdw12 |= NVME_RW_FUA;
+	assert_int_equal(io(r, fua), 0);
+	assert_non_null(strstr(model_tell(&r->model, "power-cut"), "lost 24 blocks"));
+	assert_int_equal(client_get32(&r->c, 0, NVME_REG_CSTS), 0);
+	enable(r);
+	assert_int_equal(rd(r, 0, 8, 0x3000), 0);
+	assert_true(same(r, 0x3000, 0, 4096));
+	assert_int_equal(rd(r, 16, 8, 0x3000), 0);
+	assert_true(same(r, 0x3000, 0x2000, 4096));
+	assert_int_equal(rd(r, 32, 8, 0x3000), 0);
+	assert_true(same(r, 0x3000, 0x1000, 4096));
+	assert_int_equal(rig_free(r), 0);
+}
+
+static void a_file_keeps_its_data(void **state)
+{
+	char path[] = "/tmp/rf-disk-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		struct rig *r = rig_new((const char *const[]){ "--file", path, "--size", "2M", "--block", "4096", NULL });
+		attach(r, PLAIN_JSON, true);
+		fill(r, 0, 8192, 3);
+		if (!turn)
+			assert_int_equal(wr(r, 100, 2, 0), 0);
+		assert_int_equal(rd(r, 100, 2, 0x4000), 0);
+		assert_true(same(r, 0, 0x4000, 8192));
+		assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH }), 0);
+		assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES, .slba = 200 }), 0);
+		assert_int_equal(rig_free(r), 0);
+	}
+	close(fd);
+	unlink(path);
+}
+
+static void a_wide_stride_moves_the_doorbells(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--dstrd", "10", NULL });
+
+	(void)state;
+	r->dstrd = 10;
+	attach(r, PLAIN_JSON, true);
+	assert_int_equal(NVME_CAP_DSTRD((uint64_t)client_get32(&r->c, 0, 4) << 32), 10);
+	assert_int_equal(wr(r, 0, 1, 0), 0);
+	assert_int_equal(rig_free(r), 0);
+}
+
+static void strict_asks_for_all_of_pci(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--strict", NULL });
+	uint32_t v;
+
+	(void)state;
+	r->c = client_greeted(&r->model, PLAIN_JSON);
+	assert_int_equal(client_read(&r->c, 0, 0, &v, 4), -EINVAL);
+	bring_up_pci(r);
+	assert_true(client_read(&r->c, 0, 0, &v, 4) > 0);
+	assert_int_equal(client_map(&r->c, IOVA, MEMORY, RW, r->memory_fd, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, TRIGGER_EVENTFD, 0, 2, r->event, 2), 0);
+	enable(r);
+	assert_int_equal(rd(r, 0, 1, 0), 0);
+	assert_int_equal(event_wait(r->event[1], 0), 0); /* neither enabled nor unmasked */
+	client_set32(&r->c, 0, 0x2000 + 16 + 12, 0);
+	uint32_t msix = 0x8000u << 16;
+	assert_true(client_write(&r->c, RF_VU_CONFIG, 0xa0, &msix, 4) > 0);
+	assert_int_equal(event_wait(r->event[1], CLIENT_WAIT_MS), 1);
+	assert_int_equal(rig_free(r), 0);
+}
+
+static void every_fault_has_a_name_and_a_line(void **state)
+{
+	struct rig *r = *state;
+	const char *all = model_tell(&r->model, "list");
+	unsigned lines = 0;
+
+	for (const char *p = all; strcmp(p, "ok\n"); p = strchr(p, '\n') + 1, lines++) {
+		char name[64];
+		assert_int_equal(sscanf(p, "%63s", name), 1);
+		assert_true(fault(r, name));
+		all = model_tell(&r->model, "list"); /* the same buffer, the same lines but for [armed] */
+		p = all;
+		for (unsigned i = 0; i < lines; i++)
+			p = strchr(p, '\n') + 1;
+		assert_non_null(strstr(p, "[armed, 1 left, after 0]"));
+	}
+	assert_int_equal(lines, 31);
+	assert_true(model_ok(&r->model, "clear"));
+}
+
+int main(void)
+{
+#define WORKING(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define BARE(name)    cmocka_unit_test_setup_teardown(name, setup_bare, teardown)
+	const struct CMUnitTest tests[] = {
+		WORKING(identifies_itself),
+		WORKING(moves_data),
+		WORKING(refuses_what_cannot_be),
+		WORKING(dma_stays_inside_its_map),
+		BARE(works_without_shared_memory),
+		WORKING(one_interrupt_a_batch),
+		WORKING(intx_where_nothing_else_is_wired),
+		BARE(sleeps_when_idle_and_is_woken_by_the_bell),
+		WORKING(bad_data_faults),
+		WORKING(bad_completion_faults),
+		WORKING(interrupt_faults),
+		WORKING(dead_controller_faults),
+		cmocka_unit_test(faults_replay_by_seed),
+		cmocka_unit_test(a_power_cut_takes_what_was_not_flushed),
+		cmocka_unit_test(a_file_keeps_its_data),
+		cmocka_unit_test(a_wide_stride_moves_the_doorbells),
+		cmocka_unit_test(strict_asks_for_all_of_pci),
+		BARE(every_fault_has_a_name_and_a_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
