@@ -3,28 +3,27 @@
 # kernel's. CPU 1: export or fio; CPU 2: driver. The counter's marks frame each run.
 # Arguments: ours|kernel
 . /lib/guest.sh
+. /lib/serving.sh
 ulimit -l unlimited
 disk=$(nvme_address rf0)
 block=$(nvme_block rf0)
 irqs_to() { # CPU NAME
 	for n in $(grep -aE "$2" /proc/interrupts | sed 's/:.*//'); do echo $1 >/proc/irq/$n/smp_affinity_list 2>/dev/null; done
 }
-running() { /build/bin/ringfence status --json 2>/dev/null | grep -q '"state":"running","code":0.*"generation":[1-9]'; }
-driver_pid() { /build/bin/ringfence status --json | sed -n 's/.*"driver_pid":\([0-9]*\).*/\1/p'; }
 
 ours() { # SPIN REQUESTS
 	cp -r /build/policy /tmp/policy
 	sed -i "s/^spin .*/spin $1/" /tmp/policy/nvme.policy
-	cat >/tmp/rf.conf <<CONF
+	cat >$conf <<CONF
 policy-dir /tmp/policy
 device disk0
   policy nvme
   pci $disk
   export load /tmp/load.json mode=randread bs=4096 qd=32 requests=$2 rounds=4 marks=1 pin=1 seed=1
 CONF
-	/build/bin/ringfence run /tmp/rf.conf &
+	$rf run $conf &
 	wait_for 60 running || exit 1
-	taskset -p 4 $(driver_pid) >/dev/null
+	taskset -p 4 $(field driver_pid) >/dev/null
 	irqs_to 2 vfio
 	wait
 	cat /tmp/load.json

@@ -3,17 +3,17 @@
 # queue depth 32; then, PAIRS times, 5 s as it is and 5 s with a kill a second.
 # Arguments: KILLS SEED OUT PAIRS
 . /lib/guest.sh
+. /lib/serving.sh
 kills=$1 seed=$2 out=$3 pairs=$4
 ulimit -l unlimited
 disk=$(nvme_address rf0) || { echo "no NVMe disk"; exit 1; }
-cat >/tmp/rf.conf <<CONF
+cat >$conf <<CONF
 device disk0
   policy nvme
   pci $disk
   export load /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
 CONF
-/build/bin/ringfence run /tmp/rf.conf 2>/tmp/rf.err &
-running() { /build/bin/ringfence status --json 2>/dev/null | grep -q '"state":"running","code":0.*"generation":[1-9]'; }
+$rf run $conf 2>/tmp/rf.err &
 wait_for 60 running || { echo "no driver came up"; exit 1; }
 # The disk is a sparse file at first; its host would be measured, not the restart.
 warm() { [ "$(wc -l </tmp/load.json 2>/dev/null)" -ge 10 ]; }
@@ -24,14 +24,14 @@ echo '"kept_kills":0' >/tmp/kept.json
 [ $pairs = 0 ] || /build/tests/kept disk0 $pairs 5 >/tmp/kept.json || code=1
 # At least one round of the load must have ended, so that it has verified something.
 wait_for 60 test -s /tmp/load.json || code=1
-/build/bin/ringfence status
+$rf status
 # Drivers nobody killed but the supervisor, for a hang or a lie it saw; and any other death.
 false_kills=$(grep -cE 'driver [0-9]+ (does not answer|lied): killed' /tmp/rf.err)
-deaths=$(/build/bin/ringfence status --json | sed -n 's/.*"deaths":\([0-9]*\).*/\1/p')
+deaths=$(field deaths)
 ours=$(($(sed -n 's/.*"kills":\([0-9]*\).*/\1/p' /tmp/kills.json) + $(sed -n 's/.*"kept_kills":\([0-9]*\).*/\1/p' /tmp/kept.json)))
 [ "$deaths" = $((ours + false_kills)) ] || { echo "$deaths drivers died, $ours were killed"; code=1; }
 cat /tmp/rf.err
-/build/bin/ringfence stop
+$rf stop
 wait
 bad=$(grep -cE '"(errors|mismatches)":[1-9]' /tmp/load.json)
 [ "$bad" = 0 ] || { echo "the load saw errors:"; grep -E '"(errors|mismatches)":[1-9]' /tmp/load.json | head -3; code=1; }
