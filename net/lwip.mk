@@ -48,3 +48,18 @@ $(LWIP_PROGRAMS):
 	$(LINK_TRUSTED)
 	@images/check-static-pie $@
 all: $(LWIP_PROGRAMS)
+
+# rf-lwip once more under ASan and UBSan, and what its tests need.
+LWIP_ASAN_SRC := $(wildcard net/lwip/*.c sandbox/service/*.c sandbox/service/net/*.c sandbox/base/*.c) \
+                 $(filter-out %/main.c %/socket.c,$(wildcard sandbox/service/nbd/*.c))
+CFLAGS_LWIP_ASAN = -std=c11 -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
+                   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source $(B)/gen/service/filters.h
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -o $@ tests/unit/no_lock.c \
+		$(filter-out sandbox/service/lock.c,$(LWIP_ASAN_SRC)) $(LWIP_CORE:%=$(LWIP)/src/%.c)
+$(B)/tests/rf-dial: $(B)/bin/rf-dial
+	cp $< $@
+
+UNIT += tests/net/lwip tests/net/lwip-asan
+check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour) | $(B)/.deps-net

@@ -71,11 +71,16 @@
 
 /* ---- memory --------------------------------------------------------------------------- */
 #define MEM_ALIGNMENT              16
+#ifdef RF_LWIP_MALLOC /* tests: a sanitizer sees where a buffer ends */
+#define MEM_LIBC_MALLOC            1
+#define MEMP_MEM_MALLOC            1
+#else
 #define MEM_LIBC_MALLOC            0
 #define MEMP_MEM_MALLOC            0
 #define MEM_USE_POOLS              1
 #define MEMP_USE_CUSTOM_POOLS      1
 #define MEM_USE_POOLS_TRY_BIGGER_POOL 1
+#endif
 #define MEMP_NUM_TCP_PCB           (2 * RF_LWIP_STREAMS)
 #define MEMP_NUM_TCP_PCB_LISTEN    RF_LWIP_LISTENERS
 #define MEMP_NUM_TCP_SEG           8192
