@@ -191,17 +191,23 @@ int user_doorbell(struct rf_device *d)
 
 /* ---- the proxy ------------------------------------------------------------------------ */
 
-void user_doorbell_clear(struct rf_device *d)
+/* Empties the eventfd. It may be empty: a poll() that said otherwise was before a recovery
+ * emptied it, and a read would wait. */
+static bool take_ring(void)
 {
-	const struct rf_doorbells *b = &d->doorbell;
 	struct pollfd p = { .fd = RF_DEVICE_FD_DEVICE, .events = POLLIN };
 	uint64_t count;
 
+	return poll(&p, 1, 0) > 0 && read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
+}
+
+void user_doorbell_clear(struct rf_device *d)
+{
+	const struct rf_doorbells *b = &d->doorbell;
+
 	if (b->road != RF_ROAD_PROXY)
 		return;
-	/* It blocks, so that a driver's write of it does. */
-	if (poll(&p, 1, 0) > 0)
-		(void)!read(RF_DEVICE_FD_DEVICE, &count, sizeof(count));
+	(void)take_ring();
 	d->user->proxy[b->regs / 4] = 0;
 	d->user->proxy[(b->regs + b->complete - b->submit) / 4] = 0;
 	d->user->rung[0] = d->user->rung[1] = 0;
@@ -215,11 +221,9 @@ void user_doorbell_forward(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
 	const uint64_t where[2] = { b->complete, b->submit };
-	uint64_t count;
 
-	(void)!read(RF_DEVICE_FD_DEVICE, &count, sizeof(count));
-	if (d->down)
-		return; /* what is left of a dead driver's */
+	if (!take_ring() || d->down)
+		return; /* d->down: what is left of a dead driver's */
 	for (int i = 0; i < 2; i++) {
 		uint32_t value = d->user->proxy[(b->regs + where[i] - b->submit) / 4];
 
