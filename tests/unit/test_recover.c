@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_recover.c - the block service when drivers die: drain, reissue, poison, cache.
+ * test_recover.c - the block service when drivers die: drain, reissue, poison.
  *
  * Room:   tests/unit. The test is driver and device process; see served.h.
  */
@@ -272,113 +272,6 @@ static void a_poisonous_write_frees_those_behind_it(void **state)
 	served_free(t);
 }
 
-/* ---- write cache ----------------------------------------------------------- */
-
-static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
-{
-	uint32_t length = op == RF_BLK_FLUSH ? 0 : 4096;
-
-	*a = (struct ask){ .io = { .op = op, .flags = flags, .length = length, .done = ask_done } };
-	assert_int_equal(rf_service_submit(t->s, &a->io), 0);
-	struct rf_blk_req req = see(t);
-	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
-	return a->status;
-}
-
-static void cycle_losing_cache(struct served *t)
-{
-	served_down(t);
-	rig_quiesced(&t->rig, 1);
-	served_up(t);
-}
-
-static void after_a_lost_cache_one_flush_fails(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask a;
-
-	(void)state;
-	finish(t, &a, RF_BLK_WRITE, 0);
-	cycle_losing_cache(t);
-	assert_int_equal(rf_service_losses(t->s), 1);
-	assert_int_equal(finish(t, &a, RF_BLK_READ, 0), 0);
-	assert_int_equal(finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA), 0);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	served_free(t);
-}
-
-static void a_kept_cache_fails_nothing(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask a;
-
-	(void)state;
-	finish(t, &a, RF_BLK_WRITE, 0);
-	served_cycle(t);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	assert_int_equal(rf_service_losses(t->s), 0);
-	served_free(t);
-}
-
-/* Everything acknowledged was flushed or written through: nothing can be lost. */
-static void a_lost_cache_with_nothing_in_it_fails_nothing(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask a;
-
-	(void)state;
-	finish(t, &a, RF_BLK_WRITE, 0);
-	finish(t, &a, RF_BLK_FLUSH, 0);
-	finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA);
-	cycle_losing_cache(t);
-	assert_int_equal(rf_service_losses(t->s), 0);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	served_free(t);
-}
-
-/* The flush is reissued and does well, but what it was to save is gone. */
-static void a_flush_under_way_fails_when_the_cache_is_lost(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask w, f;
-
-	(void)state;
-	finish(t, &w, RF_BLK_WRITE, 0);
-	ask(t, &f, RF_BLK_FLUSH, 0, 0);
-	see(t);
-	cycle_losing_cache(t);
-	struct rf_blk_req req = see(t);
-	assert_int_equal(req.op, RF_BLK_FLUSH);
-	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
-	assert_int_equal(f.status, -EIO);
-	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
-	served_free(t);
-}
-
-/* A flush covers what was answered before it, so the next one must tell of the rest. */
-static void a_write_answered_after_the_flush_is_lost_separately(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask w, f;
-
-	(void)state;
-	finish(t, &w, RF_BLK_WRITE, 0);
-	ask(t, &f, RF_BLK_FLUSH, 0, 0);
-	see(t);
-	finish(t, &w, RF_BLK_WRITE, 0);
-	cycle_losing_cache(t);
-	struct rf_blk_req req = see(t);
-	ram_answer(&t->ram, &req, 0);
-	rf_service_poll(t->s);
-	assert_int_equal(f.status, -EIO);
-	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), -EIO);
-	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
-	served_free(t);
-}
-
 /* ---- the rest -------------------------------------------------------------- */
 
 static void without_reissue_requests_are_answered_unseen(void **state)
@@ -394,6 +287,31 @@ static void without_reissue_requests_are_answered_unseen(void **state)
 	assert_true(a.done == 1 && a.status == 0);
 	assert_int_equal(log_of(t, 1)->reissued, 0);
 	assert_int_equal(see(t).op, RF_BLK_READ);
+	served_free(t);
+}
+
+/* The test control: reads fail before the reset, and the reset waits for their reuse. */
+static void reused_early_reads_fail_before_the_reset(void **state)
+{
+	struct served *t = served_new(RF_EXPORT_REUSE_EARLY);
+	struct rf_svc_msg msg;
+	struct ask w, r;
+
+	(void)state;
+	ask(t, &w, RF_BLK_WRITE, 0, 4096);
+	ask(t, &r, RF_BLK_READ, 1 << 20, 4096);
+	see(t);
+	rig_down(&t->rig);
+	assert_int_equal(rf_service_control(t->s), 0);
+	assert_true(r.done == 1 && r.status == -EIO && w.done == 0);
+	assert_true(rig_hear(&t->rig, &msg, 0) != RF_SVC_PREPARED);
+	ram_attach(&t->ram, &t->rig);
+	assert_true(rf_service_sleep(t->s));
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PREPARED);
+	rig_quiesced(&t->rig, 0);
+	served_up(t);
+	assert_int_equal(see(t).op, RF_BLK_WRITE);
+	see_nothing(t);
 	served_free(t);
 }
 
@@ -514,34 +432,6 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	served_free(t);
 }
 
-/* The export dies, then the cache is lost: its successor must still say so. And if that
- * dies before it could, the next one must. */
-static void unflushed_writes_outlive_the_export(void **state)
-{
-	struct served *t = served_new(0);
-	struct ask a;
-
-	(void)state;
-	finish(t, &a, RF_BLK_WRITE, 0);
-	for (int i = 0; i < 3; i++) {
-		service_free(t->s);
-		assert_int_equal(rf_service_open(&t->s), 0);
-		rig_send(&t->rig, RF_SVC_INFO, 0);
-		if (i)
-			served_cycle(t);
-		else
-			cycle_losing_cache(t);
-	}
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	service_free(t->s);
-	assert_int_equal(rf_service_open(&t->s), 0);
-	rig_send(&t->rig, RF_SVC_INFO, 0);
-	cycle_losing_cache(t);
-	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	served_free(t);
-}
-
 /* Deaths at random moments under load: everything is answered exactly once, no write
  * that was acknowledged is missing from the disk. */
 static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
@@ -636,17 +526,12 @@ int main(void)
 		cmocka_unit_test(requests_are_reissued_alone_after_two_times),
 		cmocka_unit_test(a_poisonous_request_fails_alone),
 		cmocka_unit_test(a_poisonous_write_frees_those_behind_it),
-		cmocka_unit_test(after_a_lost_cache_one_flush_fails),
-		cmocka_unit_test(a_kept_cache_fails_nothing),
-		cmocka_unit_test(a_lost_cache_with_nothing_in_it_fails_nothing),
-		cmocka_unit_test(a_flush_under_way_fails_when_the_cache_is_lost),
-		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
 		cmocka_unit_test(without_reissue_requests_are_answered_unseen),
+		cmocka_unit_test(reused_early_reads_fail_before_the_reset),
 		cmocka_unit_test(when_the_device_is_gone_everything_fails),
 		cmocka_unit_test(an_old_request_is_a_stall_once),
 		cmocka_unit_test(messages_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),
-		cmocka_unit_test(unflushed_writes_outlive_the_export),
 		cmocka_unit_test(no_acknowledged_write_is_lost_over_many_deaths),
 	};
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_recover_cache.c - the block service when a reset drops the volatile write cache.
+ *
+ * Room:   tests/unit. The test is driver and device process; see served.h.
+ */
+#include "served.h"
+
+static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
+{
+	uint32_t length = op == RF_BLK_FLUSH ? 0 : 4096;
+
+	*a = (struct ask){ .io = { .op = op, .flags = flags, .length = length, .done = ask_done } };
+	assert_int_equal(rf_service_submit(t->s, &a->io), 0);
+	struct rf_blk_req req = see(t);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	return a->status;
+}
+
+static void cycle_losing_cache(struct served *t)
+{
+	served_down(t);
+	rig_quiesced(&t->rig, 1);
+	served_up(t);
+}
+
+static void after_a_lost_cache_one_flush_fails(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	cycle_losing_cache(t);
+	assert_int_equal(rf_service_losses(t->s), 1);
+	assert_int_equal(finish(t, &a, RF_BLK_READ, 0), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+static void a_kept_cache_fails_nothing(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	served_cycle(t);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	assert_int_equal(rf_service_losses(t->s), 0);
+	served_free(t);
+}
+
+/* Everything acknowledged was flushed or written through: nothing can be lost. */
+static void a_lost_cache_with_nothing_in_it_fails_nothing(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	finish(t, &a, RF_BLK_FLUSH, 0);
+	finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA);
+	cycle_losing_cache(t);
+	assert_int_equal(rf_service_losses(t->s), 0);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* The flush is reissued and does well, but what it was to save is gone. */
+static void a_flush_under_way_fails_when_the_cache_is_lost(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, f;
+
+	(void)state;
+	finish(t, &w, RF_BLK_WRITE, 0);
+	ask(t, &f, RF_BLK_FLUSH, 0, 0);
+	see(t);
+	cycle_losing_cache(t);
+	struct rf_blk_req req = see(t);
+	assert_int_equal(req.op, RF_BLK_FLUSH);
+	ram_answer(&t->ram, &req, 0);
+	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(f.status, -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* A flush covers what was answered before it, so the next one must tell of the rest. */
+static void a_write_answered_after_the_flush_is_lost_separately(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, f;
+
+	(void)state;
+	finish(t, &w, RF_BLK_WRITE, 0);
+	ask(t, &f, RF_BLK_FLUSH, 0, 0);
+	see(t);
+	finish(t, &w, RF_BLK_WRITE, 0);
+	cycle_losing_cache(t);
+	struct rf_blk_req req = see(t);
+	ram_answer(&t->ram, &req, 0);
+	rf_service_poll(t->s);
+	assert_int_equal(f.status, -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* The export dies, then the cache is lost: its successor must still say so. And if that
+ * dies before it could, the next one must. */
+static void unflushed_writes_outlive_the_export(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	for (int i = 0; i < 3; i++) {
+		service_free(t->s);
+		assert_int_equal(rf_service_open(&t->s), 0);
+		rig_send(&t->rig, RF_SVC_INFO, 0);
+		if (i)
+			served_cycle(t);
+		else
+			cycle_losing_cache(t);
+	}
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	service_free(t->s);
+	assert_int_equal(rf_service_open(&t->s), 0);
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	cycle_losing_cache(t);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(after_a_lost_cache_one_flush_fails),
+		cmocka_unit_test(a_kept_cache_fails_nothing),
+		cmocka_unit_test(a_lost_cache_with_nothing_in_it_fails_nothing),
+		cmocka_unit_test(a_flush_under_way_fails_when_the_cache_is_lost),
+		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
+		cmocka_unit_test(unflushed_writes_outlive_the_export),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
