@@ -247,7 +247,7 @@ static int setup(void **state)
 
 static int setup_bare(void **state)
 {
-	*state = rig_new((const char *const[]){ "--size", "16M", NULL });
+	*state = rig_new((const char *const[]){ "--size", "16M", "--budget", "50", NULL });
 	return 0;
 }
 
@@ -528,6 +528,51 @@ static void sleeps_when_idle_and_is_woken_by_the_bell(void **state)
 	/* Each counters command itself wakes it: this one's end, and the next one's start. */
 	assert_in_range(counter(r, "sleeps") - before, 0, 3);
 	close(r->kick);
+}
+
+static void a_plain_mapping_is_polled(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--doorbells", "plain-mmap", NULL });
+	struct rf_vu_region_info q = { .argsz = 256 };
+	unsigned char reply[256];
+
+	(void)state;
+	attach(r, PLAIN_JSON, true);
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply), NULL, 0) > 0);
+	assert_int_equal(r->c.got_fds, 1);
+	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[0], 0x1000);
+	assert_true(r->page != MAP_FAILED);
+	for (unsigned i = 0; i < 10; i++) {
+		usleep(2000);
+		assert_int_equal(r->page[1023], 0); /* no sleep word: this client would not look at it */
+		assert_int_equal(wr(r, i, 1, 0), 0);
+	}
+	assert_int_equal(rig_free(r), 0);
+}
+
+static void a_shadow_is_rung_by_memory_and_eventfd(void **state)
+{
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--doorbells", "shadow", NULL });
+	struct { struct rf_vu_io_fds h; struct rf_vu_io_shadow e; } q = { .h = { .argsz = 256 } };
+
+	(void)state;
+	attach(r, PLAIN_JSON, true);
+	assert_int_equal(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &q.h, sizeof(q.h), &q, sizeof(q), NULL, 0), sizeof(q));
+	assert_int_equal(q.h.count, 1);
+	assert_int_equal(q.e.type, RF_VU_IO_SHADOW);
+	assert_int_equal(r->c.got_fds, 2);
+	r->kick = r->c.got_fd[q.e.fd_index];
+	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[q.e.shadow_index],
+		       (off_t)q.e.shadow_offset);
+	assert_true(r->page != MAP_FAILED);
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t one = 1;
+		usleep(2000);
+		submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
+		must(write(r->kick, &one, sizeof(one)) == sizeof(one), "kick"); /* every time: that is the rule */
+		assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
+	}
+	assert_int_equal(rig_free(r), 0);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */
@@ -829,6 +874,8 @@ int main(void)
 		WORKING(one_interrupt_a_batch),
 		WORKING(intx_where_nothing_else_is_wired),
 		BARE(sleeps_when_idle_and_is_woken_by_the_bell),
+		cmocka_unit_test(a_plain_mapping_is_polled),
+		cmocka_unit_test(a_shadow_is_rung_by_memory_and_eventfd),
 		WORKING(bad_data_faults),
 		WORKING(bad_completion_faults),
 		WORKING(interrupt_faults),

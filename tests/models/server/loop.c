@@ -346,7 +346,10 @@ static struct server *server_new(const struct model *model)
 {
 	static struct server s;
 
-	s = (struct server){ .model = model, .twin = true, .budget_ns = 50000, .seed = 1, .listener = -1 };
+	s = (struct server){ .model = model, .twin = true, .seed = 1, .listener = -1 };
+	/* Client, driver and device poll by turns: with fewer CPUs than that, polling here only
+	 * keeps the others from running. */
+	s.budget_ns = sysconf(_SC_NPROCESSORS_ONLN) > 3 ? 50000 : 0;
 	s.session.fd = s.session.twin = -1;
 	for (unsigned i = 0; i < MAX_REFUSALS; i++)
 		s.refusal[i].fd = -1;
