@@ -162,6 +162,12 @@ static bool nvme_poll(void *dev)
 	return queue_poll(dev);
 }
 
+static void nvme_rung(void *dev, unsigned bar, uint64_t offset, uint32_t bytes)
+{
+	(void)bar, (void)offset, (void)bytes;
+	queue_rung(dev);
+}
+
 static bool nvme_live(void *dev)
 {
 	const struct nvme *n = dev;
@@ -282,7 +288,7 @@ static const struct model model = {
 		 "  --cache none|volatile   volatile: what is not flushed is lost by `power-cut`\n"
 		 "  control: `power-cut` loses the volatile cache and resets the controller\n",
 	.option = option, .open = nvme_open, .close = nvme_close, .reset = nvme_reset,
-	.read = nvme_read, .write = nvme_write, .poll = nvme_poll, .deadline = nvme_deadline, .live = nvme_live,
+	.read = nvme_read, .write = nvme_write, .rung = nvme_rung, .poll = nvme_poll, .deadline = nvme_deadline, .live = nvme_live,
 	.control = nvme_control,
 	.faults = nvme_faults, .fault_count = NVME_FAULTS, .counters = nvme_counters, .counter_count = NVME_COUNTERS,
 };

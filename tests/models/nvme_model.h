@@ -131,6 +131,7 @@ void queue_close_sq(struct nvme *, unsigned qid);
 void queue_close_all(struct nvme *);
 void queue_complete(struct nvme *, struct sq *, uint16_t cid, uint32_t status, uint32_t dw0);
 bool queue_poll(struct nvme *);
+void queue_rung(struct nvme *); /* a doorbell came over the socket */
 
 /* nvme_admin.c: NEVER: no completion now. */
 #define STATUS_NEVER 0xffffu

@@ -241,6 +241,13 @@ static void interrupts(struct nvme *n)
 		server_intx(n->server, high);
 }
 
+void queue_rung(struct nvme *n)
+{
+	/* INTx falls with the last completion taken: before the client's next message. */
+	if (!stopped(n) && !server_has_msix(n->server) && !server_has_msi(n->server))
+		interrupts(n);
+}
+
 bool queue_poll(struct nvme *n)
 {
 	bool some = false;

@@ -79,10 +79,8 @@ static inline void model_start(struct modelled *m, int (*main_of_model)(int, cha
 	}
 	for (int i = 0, fd; i < CLIENT_WAIT_MS; i++) {
 		if ((fd = connect_to(m->control)) >= 0) {
-			/* The device socket is listened at after the control socket. */
-			close(fd);
-			if (!access(m->socket, F_OK))
-				return;
+			close(fd); /* the device is listened at before this */
+			return;
 		}
 		usleep(1000);
 	}

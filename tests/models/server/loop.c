@@ -392,7 +392,8 @@ int server_main(int argc, char **argv, const struct model *model)
 	irq_open(s);
 	dma_guard(s);
 	device_reset(s, RESET_POWER);
-	if (control_open(s) || (s->listener = listen_at(s->path)) < 0)
+	/* In this order: whoever is answered by the control socket can connect to the device. */
+	if ((s->listener = listen_at(s->path)) < 0 || control_open(s))
 		return 71;
 	catch_signals(s, &during_sleep);
 	rf_log("serving at %s, seed %llu", s->path, (unsigned long long)s->seed);
