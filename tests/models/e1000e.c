@@ -20,7 +20,7 @@
 
 static struct fault e1000e_faults[F_COUNT] = {
 	[F_BAD_LENGTH] = { .name = "bad-length", .what = "a received frame is said to be longer than its buffer (arg: length)" },
-	[F_STALE] = { .name = "stale-descriptor", .what = "an old receive descriptor is reported done again (arg: how far back)" },
+	[F_STALE] = { .name = "stale-descriptor", .what = "a receive descriptor is reported done with an old frame's status (arg: how far back, 0 the next)" },
 	[F_DMA_OUTSIDE] = { .name = "dma-outside", .what = "frame data from or to an address outside the map (arg: address)" },
 	[F_LINK_FLAP] = { .name = "link-flap", .what = "the link goes down at a frame and comes back (arg: ms, 100)" },
 	[F_NEVER_READY] = { .name = "never-ready", .what = "CTRL.RST never clears, until reset through PCI" },

@@ -112,10 +112,11 @@ static void give(struct nic *n, uint64_t at, const struct written *w)
 	memcpy(n->rx_last, d, sizeof(d));
 }
 
-/* What the driver gave back long ago is reported once more. */
+/* The last write-back once more, where no frame has come: in the next descriptor, or in one
+ * that the driver has had before. */
 static void give_stale(struct nic *n, const struct e_ring *r)
 {
-	uint32_t back = (uint32_t)fault_arg(&n->fault[F_STALE], 1) % r->count;
+	uint32_t back = (uint32_t)fault_arg(&n->fault[F_STALE], 0) % r->count;
 	uint32_t old = (r->head + r->count - back) % r->count;
 
 	write_back(n, r->base + (uint64_t)old * E_DESC, n->rx_last);

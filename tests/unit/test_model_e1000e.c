@@ -730,11 +730,17 @@ static void test_faults_on_descriptors(void **state)
 	one_frame();
 	assert_int_equal(rx_status(0) & E_RXD_DD, E_RXD_DD); /* and there it is again */
 	assert_int_equal(e_ring_get(nic, E_RX(0) + E_HEAD), 3);
+	arm("stale-descriptor");
+	one_frame();
+	assert_int_equal(rx_status(4) & E_RXD_DD, E_RXD_DD); /* no frame came there */
+	assert_int_equal(e_ring_get(nic, E_RX(0) + E_HEAD), 4);
+	put64(RX_RING + 4 * E_DESC, RX_DATA);
+	put64(RX_RING + 4 * E_DESC + 8, 0);
 	arm("dma-outside");
 	fake.refused = 0;
 	one_frame();
 	assert_int_equal(fake.refused, 1);
-	assert_true(rx_status(3) & E_RXD_DD); /* it says done all the same */
+	assert_true(rx_status(4) & E_RXD_DD); /* it says done all the same */
 	arm("dma-outside,arg=4096");
 	tx(TX_DATA, 100 | E_TXD_EOP | E_TXD_RS);
 	run();
