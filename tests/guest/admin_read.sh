@@ -3,7 +3,7 @@
 # there, and all goes on; with the queue writable for the device it does arrive. Judged by
 # the queue's memory: the device calls both reads a success.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 120
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited

@@ -3,7 +3,7 @@
 # that order turned round the verifier reports the late writes: the disk is so slow that
 # every kill leaves reads in the device, and their buffers hold new writes when it ends.
 # guest: -d nvme,serial=rf0,size=64M,bps=8M
-# seconds: 150
+# seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited

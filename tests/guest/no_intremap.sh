@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Without interrupt remapping a device could forge any interrupt: refused, and it says so.
 # guest: -x intremap -d nvme,serial=rf0
-# seconds: 90
+# seconds: 180
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited

@@ -3,7 +3,7 @@
 # refused while the first is served. A bus reset is done where every function of the bus
 # belongs to that owner, and where one does not, the device is not used again.
 # guest: -q -device -q pcie-root-port,id=shared,chassis=9,slot=9 -q -device -q edu,bus=shared,addr=0.0,multifunction=on -q -device -q edu,bus=shared,addr=0.1
-# seconds: 150
+# seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited
