@@ -468,7 +468,8 @@ static void lies_in_answers_end_the_connection(void **state)
 		server_init(&server);
 		start(&server);
 		assert_int_equal(open_all(d), 0);
-		d->user->within_ns = 300000000;
+		/* Only the lie that is never finished is to run into the deadline. */
+		d->user->within_ns = strstr(cases[i].what, "in time") ? 300000000ull : 60000000000ull;
 		lie_head = cases[i].head;
 		lie_bytes = cases[i].bytes;
 		lie_fds = cases[i].fds;
