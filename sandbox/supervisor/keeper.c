@@ -97,8 +97,13 @@ static void do_drop(struct keeper *k, const char *prefix)
 			slot_free(&k->slots[i]);
 }
 
+static void reap(struct keeper *k);
+
 static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count)
 {
+	/* The last one of this name may be dead, and known to be by its pidfd, before we
+	 * have come to bury it. */
+	reap(k);
 	if (count < 1 || slot_find(k, msg->name))
 		return -EEXIST;
 	struct slot *s = slot_new(k, msg->name);
