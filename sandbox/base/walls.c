@@ -2,7 +2,9 @@
 /* walls.c - see walls.h. Room: sandbox/base, trusted. */
 #include "walls.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const rf_wall_names[RF_WALLS] = {
 	[RF_WALL_UID] = "uid",
@@ -42,4 +44,19 @@ int rf_wall_find(const char *name)
 		if (!strcmp(rf_wall_names[i], name))
 			return i;
 	return -1;
+}
+
+void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
+{
+	size_t used = 0;
+
+	text[0] = 0;
+	for (int i = 0; i < RF_WALLS && used < room; i++) {
+		/* Root makes all the other namespaces without one. */
+		if (r->up & RF_WALL_BIT(i) || (i == RF_WALL_USER_NS && !geteuid()))
+			continue;
+		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "",
+					 rf_wall_names[i],
+					 r->why[i] ? strerror(r->why[i]) : "not put up");
+	}
 }

@@ -9,6 +9,7 @@
 #ifndef RF_WALLS_H
 #define RF_WALLS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum rf_wall {
@@ -66,6 +67,9 @@ struct rf_wall_report {
 	uint8_t  reserved[64 - 1 - RF_WALLS];
 };
 _Static_assert(sizeof(struct rf_wall_report) == 96, "one write to a pipe");
+
+/* The walls that do not stand, each with why, in words; "" if all do. */
+void rf_walls_missing(const struct rf_wall_report *, char *text, size_t room);
 
 /* Programs of the tests leave out one wall to show what it stops. */
 #ifdef RF_TEST_WALLS

@@ -87,7 +87,7 @@ static void open_device(struct rf_device *d)
 {
 	int err = 0;
 
-	d->vfio = d->gone_event = -1;
+	d->vfio = d->gone_event = d->doorbell.event = -1;
 	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
 	d->backend = backends[d->cfg.backend];
 	if (d->backend && (err = open_backend(d)))

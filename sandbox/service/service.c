@@ -360,7 +360,9 @@ bool rf_service_sleep(struct rf_service *s)
 	rf_service_flush(s);
 	if (unlikely(s->tell_late))
 		rf_prepared_late(s);
-	if (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED) {
+	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
+	if (s->config.spin_ns != UINT64_MAX &&
+	    (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED)) {
 		rf_ring_arm(&s->resp);
 		if (rf_ring_ready(&s->resp)) {
 			rf_ring_disarm(&s->resp);

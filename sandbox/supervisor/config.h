@@ -19,7 +19,8 @@ struct rf_policy {
 	char     driver[RF_NAME];
 	uint32_t match_class;   /* ~0: any */
 	uint32_t match_vendor, match_device; /* ~0: any */
-	uint64_t stall_ns, spin_ns;
+	uint64_t stall_ns, spin_ns; /* spin: ~0: for ever */
+	uint64_t demand;        /* RF_WALL_BIT()s a driver must have around it */
 	uint32_t deaths;        /* without progress, before quarantine */
 	uint64_t backoff_ns, backoff_cap_ns;
 	struct rf_device_config device; /* as far as the policy fixes it */

@@ -42,6 +42,7 @@ static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int coun
 	else if (got >= 0)
 		close(got);
 	msg->pid = reply.pid;
+	msg->walls = reply.walls;
 	return reply.error;
 }
 
@@ -84,6 +85,15 @@ void keep_drop(struct sup *s, const char *prefix)
 	struct rf_keep_msg msg = request(RF_KEEP_DROP, prefix);
 
 	(void)call(s, &msg, NULL, 0, NULL);
+}
+
+int keep_walls(struct sup *s, const char *name, struct rf_wall_report *walls)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_WALLS, name);
+	int err = call(s, &msg, NULL, 0, NULL);
+
+	*walls = msg.walls;
+	return err;
 }
 
 int keep_event(struct sup *s, struct rf_keep_msg *msg)

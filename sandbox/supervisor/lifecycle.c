@@ -139,6 +139,7 @@ static void start_driver(struct sup *s, struct dev *d)
 	unsigned half = w->generation & 1;
 	struct rf_keep_spawn spawn = spawn_as(s, d, 2 + (int)half, "rf-launch");
 	spawn.fence = RF_FENCE_DRIVER;
+	spawn.demand = d->cfg->policy.demand;
 	snprintf(spawn.group, sizeof(spawn.group), "%s", d->cfg->name);
 	int fds[RF_PACKET_FDS], count = 0, pidfd = -1;
 	char what[32];
@@ -261,6 +262,22 @@ static void on_ready(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		dev_stop(s, d);
 }
 
+/* Which walls stand, of the first driver that runs: its successors' are the same. */
+static void walls_ask(struct sup *s, struct dev *d)
+{
+	char name[RF_KEEP_NAME], what[32], missing[512];
+
+	if (d->walls.locked)
+		return;
+	snprintf(what, sizeof(what), "driver.%u", d->generation);
+	process_name(name, d, what);
+	if (keep_walls(s, name, &d->walls))
+		return; /* dead again */
+	rf_walls_missing(&d->walls, missing, sizeof(missing));
+	if (d->walls.locked && missing[0])
+		rf_log("%s: this host gives its driver no %s", d->cfg->name, missing);
+}
+
 void dev_message(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg;
@@ -295,6 +312,7 @@ void dev_message(struct sup *s, struct dev *d)
 		break;
 	case RF_DEV_UP:
 		d->generation = d->last_up = msg.generation;
+		walls_ask(s, d);
 		break;
 	default:
 		rf_log("%s: message %u from its device process is not known", d->cfg->name, msg.type);
@@ -444,6 +462,7 @@ static void start(struct sup *s, struct dev *d)
 {
 	d->code = 0;
 	d->fruitless = d->last_up = 0;
+	d->walls = (struct rf_wall_report){ 0 };
 	d->completed_then = 0;
 	d->state = DEV_STARTING;
 	d->code = dev_open(s, d);

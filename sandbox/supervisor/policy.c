@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "walls.h"
 #include "words.h"
 
 typedef int key_fn(struct rf_policy *, struct rf_words *);
@@ -315,10 +316,15 @@ static int key_stall(struct rf_policy *p, struct rf_words *w)
 	return want_time(w, 1, &p->stall_ns);
 }
 
+/* spin TIME|forever */
 static int key_spin(struct rf_policy *p, struct rf_words *w)
 {
-	int err = want_time(w, 1, &p->spin_ns);
+	int err = 0;
 
+	if (w->count == 2 && !strcmp(w->word[1], "forever"))
+		p->spin_ns = UINT64_MAX;
+	else
+		err = want_time(w, 1, &p->spin_ns);
 	p->device.spin_ns = p->spin_ns;
 	return err;
 }
@@ -326,6 +332,20 @@ static int key_spin(struct rf_policy *p, struct rf_words *w)
 static int key_moderation(struct rf_policy *p, struct rf_words *w)
 {
 	return want_time(w, 1, &p->device.moderation_ns);
+}
+
+/* demand WALL... : walls.h by name; without them no driver of this policy runs */
+static int key_demand(struct rf_policy *p, struct rf_words *w)
+{
+	for (int i = 1; i < w->count; i++) {
+		int wall = rf_wall_find(w->word[i]);
+
+		if (wall < 0)
+			return rf_words_error(w, "demand: '%s' is no wall; 'ringfence status' names them",
+					      w->word[i]);
+		p->demand |= RF_WALL_BIT(wall);
+	}
+	return w->count > 1 ? 0 : rf_words_error(w, "demand takes names of walls");
 }
 
 /* restart progress-free N backoff TIME cap TIME */
@@ -359,6 +379,7 @@ static const struct {
 	{ "cache", key_cache },         { "reset", key_reset },
 	{ "map", key_map },             { "stall", key_stall },
 	{ "spin", key_spin },           { "restart", key_restart },
+	{ "demand", key_demand },
 	{ "moderation", key_moderation },
 };
 
@@ -392,6 +413,9 @@ static int complete(const char *file, struct rf_policy *p)
 		return -EINVAL;
 	}
 	p->device.queues = 1;
+	/* Who never sleeps needs no call to wait, and its export none to wake it. */
+	if (p->spin_ns == UINT64_MAX)
+		strcpy(p->device.filter, "driver-poll");
 	return 0;
 }
 

@@ -74,6 +74,19 @@ static void put_net_json(FILE *f, const struct dev *d)
 		n->mac[3], n->mac[4], n->mac[5]);
 }
 
+static void put_walls_json(FILE *f, const struct dev *d)
+{
+	const char *comma = "";
+
+	fprintf(f, ",\"walls\":[");
+	for (int i = 0; i < RF_WALLS; i++)
+		if (d->walls.up & RF_WALL_BIT(i)) {
+			fprintf(f, "%s\"%s\"", comma, rf_wall_names[i]);
+			comma = ",";
+		}
+	fprintf(f, "]");
+}
+
 static void put_device_json(FILE *f, const struct dev *d)
 {
 	const struct rf_stats_service *st = d->service;
@@ -100,6 +113,8 @@ static void put_device_json(FILE *f, const struct dev *d)
 			(unsigned long long)st->client_errors, st->inflight);
 	if (st && d->cfg->policy.device.service == RF_SERVICE_NET)
 		put_net_json(f, d);
+	if (d->walls.locked)
+		put_walls_json(f, d);
 	fprintf(f, "}");
 }
 
@@ -111,6 +126,18 @@ static void put_status_json(FILE *f, const struct sup *s)
 		put_device_json(f, &s->dev[i]);
 	}
 	fprintf(f, "]\n");
+}
+
+/* Below the table, and only where there is something to say. */
+static void put_walls(FILE *f, const struct dev *d)
+{
+	char missing[512];
+
+	if (!d->walls.locked)
+		return;
+	rf_walls_missing(&d->walls, missing, sizeof(missing));
+	if (missing[0])
+		fprintf(f, "%s: walls missing around its driver: %s\n", d->cfg->name, missing);
 }
 
 static void put_status(FILE *f, const struct sup *s)
@@ -128,6 +155,8 @@ static void put_status(FILE *f, const struct sup *s)
 			st ? (unsigned long long)st->reissued : 0,
 			st ? (unsigned long long)st->client_errors : 0);
 	}
+	for (int i = 0; i < s->config.count; i++)
+		put_walls(f, &s->dev[i]);
 }
 
 /* One line a recovery, oldest first: what happened when, in nanoseconds. */

@@ -67,6 +67,7 @@ struct dev {
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
 	uint64_t       completed_then; /* requests done at the last death */
+	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;
 	const struct rf_stats_service *service; /* mapped read-only */
@@ -92,6 +93,7 @@ int keep_spawn(struct sup *, const char *name, struct rf_keep_spawn *, const int
 int keep_put(struct sup *, const char *name, int fd);
 int keep_kill(struct sup *, const char *name);
 void keep_drop(struct sup *, const char *prefix);
+int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
 /* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
 int keep_event(struct sup *, struct rf_keep_msg *msg);
 

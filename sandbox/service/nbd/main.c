@@ -83,21 +83,25 @@ static void event(struct nbd_server *srv, const struct epoll_event *ev)
 	}
 }
 
-/* True: a response came while we looked for one. */
+#define FOREVER_TURN_NS 20000
+
+/* True: a response came while we looked for one, or we are to look for ever. */
 static bool spin(struct nbd_server *srv)
 {
 	uint64_t budget = rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
 
 	if (!budget || !rf_service_inflight(srv->service))
 		return false;
-	for (uint64_t until = now_ns() + budget; now_ns() < until;) {
+	/* For ever, but with a look at the sockets now and then. */
+	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
+	for (uint64_t until = now_ns() + turn; now_ns() < until;) {
 		for (int i = 0; i < SPINS; i++) {
 			if (nbd_server_work(srv))
 				return true;
 			__builtin_ia32_pause();
 		}
 	}
-	return false;
+	return budget == UINT64_MAX;
 }
 
 static void loop(struct nbd_server *srv)
