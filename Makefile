@@ -116,6 +116,19 @@ $(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h | $(DEPS
 $(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
+# Learn mode, no part of `all`: what a driver lacks is logged and let through. For
+# `unsafe-launcher rf-launch-learn` in a configuration.
+$(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
+	@mkdir -p $(@D)
+	$< --learn -o $@ $(filter %.list,$^)
+$(B)/bin/rf-launch-learn: $(wildcard sandbox/launcher/*.[ch]) $(B)/gen/learn/filters.h $(B)/lib/libbase.a
+	@mkdir -p $(B)/obj/learn
+	for c in sandbox/launcher/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launcher) \
+		-DRF_LAUNCH_LEARN -c -o $(B)/obj/learn/$$(basename $$c .c).o $$c || exit 1; done
+	$(LD_PIE) -o $@ $(CRT1) $(B)/obj/learn/*.o $(B)/lib/libbase.a -L$(MUSL) -Wl,--start-group -lc -lgcc \
+		-Wl,--end-group $(CRTN)
+.PHONY: learn
+learn: all $(B)/bin/rf-launch-learn ## the launcher that lists what system calls a driver would need: NOT a fence
 $(B)/gen/service/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)

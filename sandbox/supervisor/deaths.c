@@ -53,7 +53,7 @@ static const char *abi_name(const struct rf_verdict *v)
 	return v->call >= 0 && v->call & X32_BIT ? "x32" : "x86-64";
 }
 
-static const char *call_name(const struct rf_verdict *v)
+const char *rf_call_name(const struct rf_verdict *v)
 {
 	uint64_t nr = (uint64_t)v->call;
 	const char *name = NULL;
@@ -121,7 +121,7 @@ static void call_words(struct text *t, const struct rf_keep_msg *m)
 	const struct rf_verdict *v = &m->verdict;
 
 	say(t, "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
-	       "%#llx, %#llx, %#llx, %#llx)", call_name(v), abi_name(v),
+	       "%#llx, %#llx, %#llx, %#llx)", rf_call_name(v), abi_name(v),
 	    (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0], (ull)v->args[1],
 	    (ull)v->args[2], (ull)v->args[3], (ull)v->args[4], (ull)v->args[5]);
 }
@@ -185,7 +185,7 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 	if (wall_of(m))
 		say(&t, ",\"wall\":\"%s\"", wall_of(m));
 	if (by_list(m)) {
-		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[", call_name(v),
+		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[", rf_call_name(v),
 		    (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
 		for (int i = 0; i < 6; i++)
 			say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);

@@ -21,6 +21,9 @@ void rf_death_json(const struct rf_keep_msg *, const char *device, char *text, s
  * becomes deaths.jsonl.1. */
 void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *);
 
+/* The system call of a verdict, "unknown" if it has no name. */
+const char *rf_call_name(const struct rf_verdict *);
+
 /* Did the image of this driver ever run? False: its launcher gave up. */
 bool rf_death_ran(const struct rf_keep_msg *);
 

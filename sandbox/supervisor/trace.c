@@ -14,6 +14,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
+#include "deaths.h"
 #include "log.h"
 
 #define STOP_EVENT(status) ((status) >> 16)
@@ -86,8 +87,8 @@ static void learn(pid_t pid, const char *name)
 	if (known[nr / 64] >> (nr % 64) & 1)
 		return;
 	known[nr / 64] |= 1ull << (nr % 64);
-	rf_log("LEARN: %s would need system call %lld, first with (%#llx, %#llx, %#llx)", name,
-	       (long long)v.call, (unsigned long long)v.args[0], (unsigned long long)v.args[1],
+	rf_log("LEARN: %s would need %s (%lld), first with (%#llx, %#llx, %#llx)", name,
+	       rf_call_name(&v), (long long)v.call, (unsigned long long)v.args[0], (unsigned long long)v.args[1],
 	       (unsigned long long)v.args[2]);
 }
 
