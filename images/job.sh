@@ -2,6 +2,7 @@
 # job.sh - the main job, wherever it runs: a client that writes and verifies while drivers
 # are killed, and the table at its end. Sourced by run.sh (natively) and by appliance.sh (in
 # the guest), which set: dir (scratch), sock (NBD), seed.
+mib=8 # of one round
 verified=0 errors=0 round=0
 least=$((40 * 1024 * 1024))
 
@@ -14,12 +15,12 @@ wait_until() { # SECONDS COMMAND...
 	done
 }
 
-# fio writes every block of 8 MiB once at random with a checksum in it, then reads all
+# fio writes every block of $mib MiB once at random with a checksum in it, then reads all
 # back. $1: where, in MiB.
 verify_round() {
 	round=$((round + 1))
 	if ! fio --name=verify --ioengine=nbd --uri="nbd+unix:///?socket=$sock" \
-		--rw=randwrite --bs=4k --size=8m --offset=${1}m --iodepth=32 \
+		--rw=randwrite --bs=4k --size=${mib}m --offset=${1}m --iodepth=32 \
 		--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --randseed=$((seed + round)) \
 		--output-format=json --output=$dir/fio.json >$dir/fio.log 2>&1; then
 		errors=$((errors + 1))

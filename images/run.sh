@@ -9,10 +9,11 @@
 # hands out wrong data with a good status cannot be told from a good one by any driver.
 set -u
 cd "$(dirname "$0")/.."
-kills=${1:-50} seed=${2:-1} mib=128
+kills=${1:-50} seed=${2:-1}
 dir=$(mktemp -d /tmp/ringfence-run.XXXXXX)
 sock=$dir/disk0.sock
 . images/job.sh
+mib=16
 start=$(date +%s%N)
 log=build/logs/run.log
 mkdir -p build/logs build/results
@@ -49,9 +50,10 @@ device disk0
   export nbd $sock
 CONF
 : >$log
-build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size ${mib}M --block 4096 --seed $seed >>$log 2>&1 </dev/null &
+build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 128M --block 4096 --seed $seed >>$log 2>&1 </dev/null &
 model=$!
-wait_until 20 test -S $dir/nvme.sock || fail "the model does not come up"
+there() { tell counters >/dev/null 2>&1; }
+wait_until 20 there || fail "the model does not come up"
 build/bin/ringfence run $dir/rf.conf >>$log 2>&1 </dev/null &
 ringfence=$!
 export RF_CONTROL=$dir/run/control
@@ -64,7 +66,7 @@ head -c 16M /dev/urandom >$dir/file
 (
 	nbdcopy -- $dir/file "nbd+unix:///?socket=$sock" 2>>$log || errors=$((errors + 1))
 	while [ $errors = 0 ] && { [ ! -e $dir/stop ] || [ $verified -lt $least ]; }; do
-		verify_round $((16 + round % 14 * 8))
+		verify_round $((16 + round % 7 * 16))
 	done
 	echo "$verified $errors" >$dir/load
 ) &

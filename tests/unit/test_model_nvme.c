@@ -649,8 +649,8 @@ static void bad_completion_faults(void **state)
 	assert_true(model_ok(&r->model, "clear poison-lba"));
 	assert_int_equal(rd(r, 50, 1, 0), 0);
 	assert_int_equal(r->got_cid, r->cid);
-	assert_true(fault(r, "slow arg 100000"));
-	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), 20), NEVER);
+	assert_true(fault(r, "slow arg 3000000"));
+	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), 5), NEVER);
 	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
 	assert_true(fault(r, "slow arg 60000000"));
 	submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });

@@ -30,6 +30,15 @@ static int start(void **state)
 	return 0;
 }
 
+static int start_impatient(void **state)
+{
+	struct modelled *m = calloc(1, sizeof(*m));
+
+	model_start(m, model_main, (const char *const[]){ "--handshake", "200", NULL });
+	*state = m;
+	return 0;
+}
+
 static int stop(void **state)
 {
 	int code = model_stop(*state);
@@ -152,7 +161,7 @@ static void a_silent_client_is_put_out(void **state)
 	assert_int_equal(poll(&p, 1, CLIENT_WAIT_MS), 1);
 	assert_true(read(c.fd, &byte, 1) <= 0);
 	close(c.fd);
-	assert_serves(m);
+	assert_int_equal(model_counter(m, "bad_handshakes"), 1);
 }
 
 static void a_second_client_is_refused_clearly(void **state)
@@ -227,7 +236,7 @@ static void record_session(struct recording *r)
 	struct rf_vu_dma_unmap unmap = { sizeof(unmap), 0, 0x100000, 0x10000 };
 	int events[2] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) }, memory = memory_file(0x10000);
 
-	record(r, RF_VU_VERSION, &version, sizeof(version), NULL, 0);
+	record(r, RF_VU_VERSION, &version, sizeof(version.v) + sizeof(SLEEP_JSON), NULL, 0);
 	record(r, RF_VU_DMA_MAP, &map, sizeof(map), &memory, 1);
 	record(r, RF_VU_GET_REGION_INFO, &info, sizeof(info), NULL, 0);
 	record(r, RF_VU_SET_IRQS, &irqs, sizeof(irqs), events, 2);
@@ -751,7 +760,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SERVED(bad_handshakes_are_survived),
 		SERVED(versions_are_negotiated),
-		SERVED(a_silent_client_is_put_out),
+		cmocka_unit_test_setup_teardown(a_silent_client_is_put_out, start_impatient, stop),
 		SERVED(a_second_client_is_refused_clearly),
 		SERVED(a_client_may_leave_at_any_byte),
 		SERVED(a_session_may_come_byte_by_byte),

@@ -17,7 +17,6 @@
 #define MAX_REFUSALS  4u
 #define MAX_CONTROLS  4u
 #define MAX_POSTPONED 64u
-#define HANDSHAKE_NS  2000000000ull /* for a client that says nothing */
 #define CLIENT_NS     5000000000ull /* for a DMA answer, or a full socket */
 
 enum doorbells { DOORBELLS_MMAP, DOORBELLS_PLAIN, DOORBELLS_SHADOW, DOORBELLS_SOCKET };
@@ -95,7 +94,7 @@ struct server {
 	/* options */
 	const char    *path, *control_path;
 	enum doorbells doorbells;
-	uint64_t       budget_ns, seed;
+	uint64_t       budget_ns, seed, handshake_ns; /* the last: for a client that says nothing */
 	bool           keep_state, twin, strict;
 
 	int      listener, control_listener;

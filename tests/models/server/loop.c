@@ -113,7 +113,7 @@ static void client_accept(struct server *s)
 	rf_log("a second client is refused: one at a time");
 	for (unsigned i = 0; i < MAX_REFUSALS; i++)
 		if (s->refusal[i].fd < 0) {
-			s->refusal[i] = (struct refusal){ .fd = fd, .deadline = server_now() + HANDSHAKE_NS };
+			s->refusal[i] = (struct refusal){ .fd = fd, .deadline = server_now() + s->handshake_ns };
 			return;
 		}
 	close(fd);
@@ -169,7 +169,7 @@ static uint64_t next_deadline(struct server *s)
 	uint64_t at = s->model->deadline ? s->model->deadline(s->dev) : 0;
 
 	if (s->session.fd >= 0 && !s->session.greeted)
-		at = earlier(at, s->session.since + HANDSHAKE_NS);
+		at = earlier(at, s->session.since + s->handshake_ns);
 	for (unsigned i = 0; i < MAX_REFUSALS; i++)
 		if (s->refusal[i].fd >= 0)
 			at = earlier(at, s->refusal[i].deadline);
@@ -180,7 +180,7 @@ static void overdue(struct server *s)
 {
 	uint64_t now = server_now();
 
-	if (s->session.fd >= 0 && !s->session.greeted && now >= s->session.since + HANDSHAKE_NS)
+	if (s->session.fd >= 0 && !s->session.greeted && now >= s->session.since + s->handshake_ns)
 		session_close(s, "it says nothing");
 	for (unsigned i = 0; i < MAX_REFUSALS; i++)
 		if (s->refusal[i].fd >= 0 && now >= s->refusal[i].deadline) {
@@ -346,7 +346,8 @@ static struct server *server_new(const struct model *model)
 {
 	static struct server s;
 
-	s = (struct server){ .model = model, .twin = true, .seed = 1, .listener = -1 };
+	s = (struct server){ .model = model, .twin = true, .seed = 1, .listener = -1,
+			     .handshake_ns = 10000000000u };
 	/* Client, driver and device poll by turns: with fewer CPUs than that, polling here only
 	 * keeps the others from running. */
 	s.budget_ns = sysconf(_SC_NPROCESSORS_ONLN) > 3 ? 50000 : 0;

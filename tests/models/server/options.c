@@ -19,6 +19,7 @@ static const char usage[] =
 	"                     polls. shadow: shadow memory and eventfd. socket: no mapping\n"
 	"  --budget US        polls mapped doorbells so long before it sleeps (50; with 3 CPUs\n"
 	"                     or fewer 0)\n"
+	"  --handshake MS     a client must have sent its version by then (10000)\n"
 	"  --fault NAME[,after=N][,count=N|forever][,arg=V][,one-in=N]   may stand more than once\n"
 	"  --seed N           of all chance (1)\n"
 	"  --list-faults      their names and what they do\n"
@@ -76,6 +77,10 @@ static int with_value(struct server *s, const char *key, const char *value)
 		if ((err = number(key, value, &s->budget_ns)))
 			return err;
 		s->budget_ns *= 1000;
+	} else if (!strcmp(key, "handshake")) {
+		if ((err = number(key, value, &s->handshake_ns)))
+			return err;
+		s->handshake_ns *= 1000000;
 	} else if (!strcmp(key, "seed")) {
 		if ((err = number(key, value, &s->seed)))
 			return err;
