@@ -47,13 +47,31 @@ static void read_config(struct rf_device *d)
 		RF_BUG_ON(d->cfg.step[i].bar > 5);
 }
 
+static const struct rf_backend_ops *const backends[] = {
+	[RF_BACKEND_VFIO] = &rf_backend_vfio,
+	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
+};
+
+/* Comes before all that takes time: a device server does not wait long for a client that
+ * says nothing. */
+static void connect_device(struct rf_device *d)
+{
+	int err;
+
+	d->vfio = d->gone_event = d->doorbell.event = -1;
+	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
+	d->backend = backends[d->cfg.backend];
+	if (!d->backend)
+		return;
+	if ((err = d->backend->open(d)) || (err = config_match(d)))
+		_exit(err);
+	config_find_msix(d);
+}
+
 static int open_backend(struct rf_device *d)
 {
 	int err;
 
-	if ((err = d->backend->open(d)) || (err = config_match(d)))
-		return err;
-	config_find_msix(d);
 	if (config_bus_master(d, true)) {
 		rf_log("%s: cannot make it bus master", d->label);
 		return RF_EXIT_DEVICE;
@@ -71,11 +89,6 @@ static int open_backend(struct rf_device *d)
 	return irq_open(d);
 }
 
-static const struct rf_backend_ops *const backends[] = {
-	[RF_BACKEND_VFIO] = &rf_backend_vfio,
-	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
-};
-
 static const struct rf_control_ops *const controls[RF_CONTROLS] = {
 	[RF_CONTROL_NVME] = &rf_control_nvme,
 	[RF_CONTROL_E1000E] = &rf_control_e1000e,
@@ -87,9 +100,6 @@ static void open_device(struct rf_device *d)
 {
 	int err = 0;
 
-	d->vfio = d->gone_event = d->doorbell.event = -1;
-	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
-	d->backend = backends[d->cfg.backend];
 	if (d->backend && (err = open_backend(d)))
 		_exit(err);
 	d->control = controls[d->cfg.control];
@@ -206,6 +216,7 @@ int main(void)
 
 	rf_log_name = "rf-device";
 	read_config(&d);
+	connect_device(&d);
 	generation_open(&d);
 	/* Recovery allocates nothing: the disk may hold the swap. */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))

@@ -327,14 +327,15 @@ int dev_open(struct sup *s, struct dev *d)
 		return err;
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
 		return err;
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_server(d)))
-		return err;
 	if ((err = open_memory(d)) || (err = open_configs(d)) ||
 	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||
 	    (err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT))) {
 		rf_log("%s: cannot make its memory and sockets: %s", d->cfg->name, strerror(-err));
 		return RF_EXIT_SYSTEM;
 	}
+	/* Last: a server does not wait long for a client that says nothing yet. */
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_server(d)))
+		return err;
 	for (int i = 0; i < DEV_FDS; i++) {
 		char name[RF_KEEP_NAME];
 		snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[i]);
