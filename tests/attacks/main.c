@@ -14,7 +14,7 @@
  */
 #include "attack.h"
 
-#include <dirent.h>
+#include <sys/resource.h>
 
 bool attack_quick;
 
@@ -140,6 +140,10 @@ int main(int argc, char **argv)
 		printf("skipped: walls are taken away only as root\n0 passed, 0 failed\n");
 		return 77;
 	}
+	struct rlimit no_core;
+	getrlimit(RLIMIT_CORE, &no_core);
+	no_core.rlim_cur = 0;
+	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGPIPE, SIG_IGN);
 	if (walls)
 		return attack_walls(true) ? 0 : 1;

@@ -195,6 +195,10 @@ static enum outcome attack_core(const struct attack *a, enum mode mode, char *wh
 	}
 	target_end(&t);
 	close(here);
+	unlink("/tmp/ringfence-cores/core");
+	rmdir("/tmp/ringfence-cores");
+	all.rlim_cur = 0; /* exports that crash in a control leave none */
+	setrlimit(RLIMIT_CORE, &all);
 	return o;
 }
 
