@@ -34,6 +34,18 @@ $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/li
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 
+# The same with lwIP's own checksum and the options everything else is built with.
+$(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
+		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(addprefix net/lwip/,checksum.c stack.c stream.c) \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libbase.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+
+##@ Measure
+.PHONY: bench-lwip
+bench-lwip: $(B)/tests/bench-lwip $(B)/tests/bench-lwip-stock $(COUNT) ## guest instructions per TCP segment through the stack
+	@tests/bench/lwip
+
 # The programs. The NBD server's own main and sockets stay out.
 LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/service/nbd/*.c))
 LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial

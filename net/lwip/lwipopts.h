@@ -95,9 +95,11 @@
 #define ETH_PAD_SIZE               2
 
 /* ---- checksums: ours, see checksum.c ---------------------------------------------------- */
+#ifndef RF_LWIP_STOCK /* measurements: as lwIP does it by itself */
 #define LWIP_CHKSUM                rf_checksum
 #define LWIP_CHKSUM_COPY(to, from, length) rf_checksum_copy(to, from, length)
 #define LWIP_CHECKSUM_ON_COPY      1
+#endif
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 
 /* ---- what an operator sees --------------------------------------------------------------- */

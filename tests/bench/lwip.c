@@ -81,7 +81,7 @@ static void reads(struct stream *s, void *owner)
 		rf_die(70, "the reader's connection broke: %s", strerror(-s->error));
 	for (int i = 0; i < n; i++) {
 		/* A byte here and there, so that a connection that delivers rubbish is seen. */
-		for (size_t at = -read_bytes % STRIDE; at < piece[i].iov_len; at += STRIDE)
+		for (size_t at = (STRIDE - read_bytes % STRIDE) % STRIDE; at < piece[i].iov_len; at += STRIDE)
 			read_sum += ((uint8_t *)piece[i].iov_base)[at];
 		read_bytes += piece[i].iov_len;
 		stream_consume(s, piece[i].iov_len);
