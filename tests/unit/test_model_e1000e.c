@@ -355,6 +355,9 @@ static void test_rx_long_frame_takes_several_buffers_and_none_is_lost_without_ro
 	run();
 	head = e_ring_get(nic, E_RX(0) + E_HEAD);
 	assert_int_equal(head, 60);
+	wr(E_RX(0) + E_TAIL, 0); /* 4 free: one too few */
+	run();
+	assert_int_equal(e_ring_get(nic, E_RX(0) + E_HEAD), 60);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_int_equal(rx_length(i), i < 4 ? 2048 : 9000 - 4 * 2048);
 		assert_int_equal(!!(rx_status(i) & E_RXD_EOP), i == 4);
