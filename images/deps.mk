@@ -3,7 +3,7 @@
 
 DEPS_BUILD := gcc binutils libc6-dev linux-libc-dev musl-tools libseccomp-dev libcmocka-dev
 DEPS_GUEST := qemu-system-x86 qemu-utils fio libnbd-bin busybox-static cpio lz4 zstd xz-utils
-DEPS_NET   := iproute2 iputils-ping curl
+DEPS_NET   := iproute2 iputils-ping curl iperf3
 DEPS_BENCH := libdpdk-dev pkg-config
 
 ##@ Packages
@@ -16,7 +16,7 @@ $(B)/.deps: images/deps.mk
 	@images/install-deps $(DEPS_BUILD) $(DEPS_GUEST)
 	@mkdir -p $(@D)
 	@touch $@
-# The stack against the kernel's, in a network namespace.
+# The stack against the kernel's, and interfaces, in network namespaces.
 $(B)/.deps-net: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_NET)
 	@mkdir -p $(@D)

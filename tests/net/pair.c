@@ -24,6 +24,7 @@
 
 #define ARENA (64u << 20)
 #define MASK  (RF_NET_DEPTH - 1)
+#define STUCK_NS 2000000u /* before its death, so that frames are under way at most deaths */
 
 struct end {
 	struct rig          rig;
@@ -32,6 +33,7 @@ struct end {
 	uint32_t            free_own, rx_own, tx_own; /* this generation's */
 	uint64_t            wire_tx, wire_rx, wire_dropped, lost, deaths;
 	uint64_t            die_ns;
+	bool                stuck; /* takes nothing any more: dies in a moment */
 };
 
 static struct end ends[2];
@@ -78,6 +80,7 @@ static void die(struct end *e)
 	attach(e);
 	rig_send(&e->rig, RF_SVC_UP, 0);
 	e->deaths++;
+	e->stuck = false;
 	schedule(e);
 }
 
@@ -130,7 +133,7 @@ static bool move(struct end *from, struct end *to)
 	struct rf_net_frame *records = (void *)tx->records;
 	uint32_t n = ring_tail(tx) - from->tx_own, got = to->rx_own;
 
-	if (!n)
+	if (!n || from->stuck)
 		return false;
 	for (n = n > 32 ? 32 : n; n; n--) {
 		struct rf_net_frame f = records[from->tx_own++ & MASK];
@@ -276,7 +279,7 @@ static bool rest(uint64_t until)
 			.fd = ends[i].rig.fd[ends[i].rig.half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0] };
 		atomic_store(&tx->asleep, 1);
 		atomic_thread_fence(memory_order_seq_cst);
-		idle &= ring_tail(tx) == ends[i].tx_own;
+		idle &= ends[i].stuck || ring_tail(tx) == ends[i].tx_own;
 	}
 	uint64_t now = now_ns();
 	int ms = until <= now ? 0 : until - now > 1000000000 ? 1000 : (int)((until - now) / 1000000) + 1;
@@ -316,8 +319,11 @@ int main(int argc, char **argv)
 			atomic_fetch_add(&ends[i].chan->heartbeat, 1);
 			if (now > ends[i].die_ns)
 				die(&ends[i]);
+			else if (now && now + STUCK_NS > ends[i].die_ns)
+				ends[i].stuck = true;
 		}
 		uint64_t next = ends[0].die_ns < ends[1].die_ns ? ends[0].die_ns : ends[1].die_ns;
+		next -= now + STUCK_NS < next ? STUCK_NS : 0; /* when it gets stuck, or dies */
 		struct pollfd in = { .fd = 0, .events = POLLIN };
 		if (work ? !(turns % 1024) && poll(&in, 1, 0) > 0 : rest(next))
 			break;
@@ -325,6 +331,7 @@ int main(int argc, char **argv)
 	/* What is under way arrives before it is counted. */
 	kill_ns = 0;
 	ends[0].die_ns = ends[1].die_ns = UINT64_MAX;
+	ends[0].stuck = ends[1].stuck = false;
 	for (uint64_t until = now_ns() + 200000000; now_ns() < until;)
 		(void)(move(&ends[0], &ends[1]) | move(&ends[1], &ends[0]));
 	report();

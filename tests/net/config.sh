@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# config.sh - what a TAP export says of names, owners and interfaces it cannot have; and
+# that without root it needs nothing but namespaces of its own.
+. tests/net/lib.sh
+
+conf() { printf 'run-dir %s\ndevice net\n  policy %s\n  export %s\n' "$work/$1" "$2" "$3" >"$work/$1.conf"; }
+# refused NAME CODE PATTERN: ringfence ends with this code and one line that fits.
+refused() {
+	"$B/bin/ringfence" run "$work/$1.conf" >"$work/$1.log" 2>&1 </dev/null
+	local code=$?
+	[ $code = "$2" ] || die "$1: code $code, not $2"
+	[ "$(grep -c "$3" "$work/$1.log")" = 1 ] || die "$1: no single line says '$3'"
+}
+
+conf slash loop_net "tap a/b";                         refused slash 65 "not a name an interface can have"
+conf long loop_net "tap sixteen_letters_";             refused long 65 "not a name an interface can have"
+conf percent loop_net "tap rf%d";                      refused percent 65 "not a name an interface can have"
+conf user loop_net "tap rf0 owner no_such_user";       refused user 65 "no user 'no_such_user'"
+conf disk null_blk "tap rf0";                          refused disk 65 "only a net driver"
+conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap or load"
+ip link add veth9 type veth peer name veth8 || die "veth"
+conf veth loop_net "tap veth9";                        refused veth 69 "exists already"
+
+conf one loop_net "tap rf0"
+setsid "$B/bin/ringfence" run "$work/one.conf" >"$work/one.log" 2>&1 </dev/null & first=$!; children+=($first)
+until_true 20 ip link show rf0 || die "no interface"
+sed "s,$work/one,$work/two," "$work/one.conf" >"$work/two.conf"
+refused two 69 "in use by another program"
+ip link set rf0 up
+until_true 20 carrier rf0 || die "no carrier"
+until_true 20 eval '[ "$(mac rf0)" = 02:00:00:00:00:01 ]' || die "address"
+"$B/bin/ringfence" --run-dir "$work/one" stop >/dev/null; wait $first || die "stop"
+# The interface stays, without a carrier, and the next run takes it again.
+! carrier rf0 || die "a carrier with nobody behind it"
+setsid "$B/bin/ringfence" run "$work/one.conf" >"$work/one.log" 2>&1 </dev/null & first=$!; children+=($first)
+until_true 20 carrier rf0 || die "not taken again"
+"$B/bin/ringfence" --run-dir "$work/one" stop >/dev/null; wait $first || die "stop"
