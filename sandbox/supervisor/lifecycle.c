@@ -262,12 +262,13 @@ static void on_ready(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		dev_stop(s, d);
 }
 
-/* Which walls stand, of the first driver that runs: its successors' are the same. */
-static void walls_ask(struct sup *s, struct dev *d)
+/* Which walls stand, of the first driver that runs: its successors' are the same. It may
+ * be let go before its launcher has come as far as to say so; then the next one asks. */
+void dev_walls(struct sup *s, struct dev *d)
 {
 	char name[RF_KEEP_NAME], what[32], missing[512];
 
-	if (d->walls.locked)
+	if (d->walls.locked || !d->generation)
 		return;
 	snprintf(what, sizeof(what), "driver.%u", d->generation);
 	process_name(name, d, what);
@@ -312,7 +313,7 @@ void dev_message(struct sup *s, struct dev *d)
 		break;
 	case RF_DEV_UP:
 		d->generation = d->last_up = msg.generation;
-		walls_ask(s, d);
+		dev_walls(s, d);
 		break;
 	default:
 		rf_log("%s: message %u from its device process is not known", d->cfg->name, msg.type);

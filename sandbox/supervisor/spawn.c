@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -209,6 +210,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	char up[20], demand[20], off[20] = "0";
 	char *argv[] = { (char *)b->spawn->argv0, up, demand, off, NULL };
 	int  fds[MAX_FDS], target[MAX_FDS];
+	bool root = !geteuid();
 
 	rf_log_name = b->spawn->argv0;
 	memcpy(r.why, pit.why, RF_WALLS);
@@ -225,8 +227,11 @@ static _Noreturn void driver_child(const struct birth *b)
 		die_with(b->keeper);
 		r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
 	}
-	if (geteuid() != 0)
+	/* Who is not root has no other user to give. */
+	if (root && geteuid())
 		r.up |= RF_WALL_BIT(RF_WALL_UID);
+	else
+		r.why[RF_WALL_UID] = EPERM;
 	r.why[RF_WALL_SEIZED] = (uint8_t)seized_wait(RF_LAUNCH_FD_REPORT);
 	if (!r.why[RF_WALL_SEIZED])
 		r.up |= RF_WALL_BIT(RF_WALL_SEIZED);

@@ -238,6 +238,8 @@ void status_serve(struct sup *s)
 		return;
 	}
 	request[n] = '\0';
+	for (int i = 0; i < s->config.count; i++)
+		dev_walls(s, &s->dev[i]);
 	answer(s, f, request);
 	fclose(f);
 }

@@ -105,6 +105,7 @@ void dev_exited(struct sup *, const struct rf_keep_msg *);
 void dev_spawn_due(struct sup *, struct dev *);    /* a back-off may be over */
 uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is none */
 void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
+void dev_walls(struct sup *, struct dev *);        /* learns them, unless it did */
 const char *dev_state_name(enum dev_state);
 
 /* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
