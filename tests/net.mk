@@ -9,3 +9,8 @@ $(B)/tests/net-pair: tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c $
 .PHONY: check-net
 check-net: all $(B)/tests/net-pair $(MODELS) | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
 	@tests/net/run $(NET)
+
+##@ Measure
+.PHONY: bench-net
+bench-net: all $(B)/tests/net-pair | $(B)/.deps-net ## interfaces: TCP through a TAP beside the kernel's bridge, frames round a loop (native)
+	@bash tests/bench/net.sh $(VERSION)

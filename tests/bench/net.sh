@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# net.sh VERSION - make bench-net: writes build/results/bench-net.json. Native part: TCP
+# through the TAP export, and frames round a loop through driver, rings and service.
+set -u
+cd "$(dirname "$0")/../.."
+B=$PWD/build
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$B/results"
+
+tap=$(unshare -n bash tests/bench/net-tap.sh "${SECONDS_EACH:-5}") || { echo "$tap"; exit 1; }
+
+# loop NAME BATCH: million frames a second each way, the median of five rounds.
+loop() {
+	printf 'run-dir %s/run\ndevice loop\n  policy loop_net\n  export load %s/%s.json prime=256 batch=%s frames=2000000 rounds=5\n' \
+		"$work" "$work" "$1" "$2" >"$work/$1.conf"
+	timeout 120 unshare -n "$B/bin/ringfence" run "$work/$1.conf" >"$work/$1.log" 2>&1 </dev/null ||
+		{ cat "$work/$1.log" >&2; return 1; }
+	sed -n 's/.*"received":\([0-9]*\).*"elapsed_ns":\([0-9]*\).*/\1 \2/p' "$work/$1.json" |
+		awk '{printf "%.3f\n", $1*1e3/$2}' | sort -n | sed -n 3p
+}
+b32=$(loop b32 32) && b1=$(loop b1 1) && [ -n "$b32" ] && [ -n "$b1" ] || exit 1
+cat >"$B/results/bench-net.json" <<EOF2
+{"name": "bench-net", "ok": true, "build": "$1", $tap, "loop_native_b32_mfps": $b32, "loop_native_b1_mfps": $b1}
+EOF2
+cat "$B/results/bench-net.json"
