@@ -15,7 +15,9 @@ $(B)/.deps-fuzz: images/deps.mk | $(DEPS)
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters.h $(B)/gen/device/filters.h \
 		| $(B)/.deps-fuzz
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< -lcmocka
+	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
+$(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
+	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c)
 -include $(wildcard $(B)/fuzz/*.d)
 
 ##@ Prove
