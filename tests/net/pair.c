@@ -205,7 +205,7 @@ static void start(struct end *e, const char *program, int tap, unsigned mtu, boo
 		.mac = { 2, 0, 0, 0, 0, e == &ends[0] ? 1 : 2 }, .mtu = (uint16_t)mtu,
 		.features = offload ? RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 |
 					      RF_NET_HAS_TSO6 | RF_NET_HAS_LINK : RF_NET_HAS_LINK,
-		.rx_buffer = 2048, .rx_count = 1024,
+		.rx_buffer = offload ? 32768 : 2048, .rx_count = offload ? 256 : 1024,
 		.tx_max = offload ? 65535 : mtu + 18, .link = RF_NET_LINK_UP,
 	};
 	while (e->rig.net.rx_buffer < mtu + 18)
