@@ -203,7 +203,7 @@ static void wire_out(struct bench *b, unsigned most)
 			continue;
 		}
 		uint32_t length = w & 0xfffff;
-		assert_in_range(length, 1, 1u << PIECE_SHIFT);
+		assert_in_range(length, 1, INTEL_PIECE);
 		for (uint32_t i = 0; i < length && s->bytes + i < sizeof(s->data); i++)
 			s->data[s->bytes + i] = ((unsigned char *)(uintptr_t)d->word[0])[i];
 		s->bytes += length;
