@@ -174,6 +174,7 @@ static void run(struct load *l)
 			continue;
 		}
 		l->empty_polls++;
+		__builtin_ia32_pause();
 		/* Frames under way give their buffers back only if somebody asks. */
 		if (!(++empty % CLOCK_EVERY))
 			(void)rf_net_tx_room(l->net, RF_NET_DEPTH);

@@ -105,7 +105,8 @@ RF_NET_INLINE unsigned rf_net_ready(struct rf_ring_end *end)
 	return (unsigned)ready;
 }
 
-/* Buffers are handed on by the batch; fewer only if there is nothing better to do. */
+/* Buffers are handed on by the batch; fewer only if there is nothing better to do and the
+ * device has used up half of its own. */
 RF_NET_INLINE unsigned rf_net_refill(const struct rf_net_driver *d, struct rf_net_queue *q,
 				     void *dev, bool idle)
 {
@@ -116,7 +117,7 @@ RF_NET_INLINE unsigned rf_net_refill(const struct rf_net_driver *d, struct rf_ne
 		n = q->free.peer - q->free.own;
 		if (RF_UNLIKELY(n > RF_NET_DEPTH))
 			rf_exit(RF_EXIT_RING);
-		if (n < RF_NET_BATCH && !idle)
+		if (n < RF_NET_BATCH && (!idle || q->held > q->room / 2))
 			return 0;
 	}
 	if (n > RF_NET_BATCH)
