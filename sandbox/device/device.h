@@ -126,7 +126,7 @@ struct rf_control_ops {
 	/* Is there still a device behind the registers? */
 	bool (*present)(struct rf_device *);
 };
-extern const struct rf_control_ops rf_control_nvme, rf_control_e1000e,
+extern const struct rf_control_ops rf_control_nvme, rf_control_e1000e, rf_control_igb,
 	rf_control_virtio_net, rf_control_virtio_blk;
 
 /* What a back end does for a device; errors are -errno unless it says "exit code". */

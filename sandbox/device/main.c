@@ -92,6 +92,7 @@ static int open_backend(struct rf_device *d)
 static const struct rf_control_ops *const controls[RF_CONTROLS] = {
 	[RF_CONTROL_NVME] = &rf_control_nvme,
 	[RF_CONTROL_E1000E] = &rf_control_e1000e,
+	[RF_CONTROL_IGB] = &rf_control_igb,
 	[RF_CONTROL_VIRTIO_NET] = &rf_control_virtio_net,
 	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
 };

@@ -104,6 +104,7 @@ static int key_control(struct rf_policy *p, struct rf_words *w)
 		[RF_CONTROL_NONE] = "none",
 		[RF_CONTROL_NVME] = "nvme",
 		[RF_CONTROL_E1000E] = "e1000e",
+		[RF_CONTROL_IGB] = "igb",
 		[RF_CONTROL_VIRTIO_NET] = "virtio_net",
 		[RF_CONTROL_VIRTIO_BLK] = "virtio_blk",
 	};
