@@ -40,11 +40,11 @@ struct ruleset {
 /* Every right the kernel's ABI knows is handled, and no rule grants one. */
 static struct ruleset ruleset_of(long abi)
 {
-	static const unsigned file_rights[] = { 0, 13, 14, 15, 15, 16 }; /* number, by ABI */
+	static const unsigned file_rights[] = {0, 13, 14, 15, 15, 16}; /* number, by ABI */
 	unsigned n = file_rights[abi < 5 ? abi : 5];
 
-	return (struct ruleset){ .files = (1ull << n) - 1, .net = abi >= 4 ? 3 : 0,
-				 .scoped = abi >= 6 ? 3 : 0 };
+	return (struct ruleset){
+	    .files = (1ull << n) - 1, .net = abi >= 4 ? 3 : 0, .scoped = abi >= 6 ? 3 : 0};
 }
 
 /* 0 or errno: mostly ENOSYS, or EOPNOTSUPP where it is built in and not switched on. */
@@ -56,7 +56,7 @@ static int landlock_raise(void)
 		return errno;
 	struct ruleset set = ruleset_of(abi);
 	size_t bytes = abi >= 6 ? sizeof(set) : abi >= 4 ? 16 : 8;
-	long   fd = syscall(SYS_landlock_create_ruleset, &set, bytes, 0);
+	long fd = syscall(SYS_landlock_create_ruleset, &set, bytes, 0);
 
 	if (fd < 0)
 		return errno;
@@ -70,8 +70,8 @@ static int landlock_raise(void)
 /* Who starts us must have dropped everything already; a mistake there ends here. */
 static void privileges_check(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct   caps[2];
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2];
 
 	if (rf_wall_wanted(RF_WALL_UID) && (!getuid() || !geteuid() || !getgid() || !getegid()))
 		rf_quit(RF_LAUNCH_SYSTEM, "started as root: a driver needs a user of its own");
@@ -125,17 +125,19 @@ void rf_raise_first(struct rf_wall_report *r)
 void rf_raise_limits(struct rf_wall_report *r)
 {
 	/* Those already there stay: descriptors, memory, locked pages. */
-	static const struct { uint8_t wall, limit; } limits[] = {
-		{ RF_WALL_CORE, RLIMIT_CORE },     { RF_WALL_NOFILE, RLIMIT_NOFILE },
-		{ RF_WALL_NPROC, RLIMIT_NPROC },   { RF_WALL_MEMLOCK, RLIMIT_MEMLOCK },
-		{ RF_WALL_AS, RLIMIT_AS },         { RF_WALL_AS, RLIMIT_DATA },
-		{ RF_WALL_STACK, RLIMIT_STACK },   { RF_WALL_NPROC, RLIMIT_SIGPENDING },
-		{ RF_WALL_NPROC, RLIMIT_MSGQUEUE }, { RF_WALL_NPROC, RLIMIT_NICE },
-		{ RF_WALL_NPROC, RLIMIT_RTPRIO },
+	static const struct {
+		uint8_t wall, limit;
+	} limits[] = {
+	    {RF_WALL_CORE, RLIMIT_CORE},      {RF_WALL_NOFILE, RLIMIT_NOFILE},
+	    {RF_WALL_NPROC, RLIMIT_NPROC},    {RF_WALL_MEMLOCK, RLIMIT_MEMLOCK},
+	    {RF_WALL_AS, RLIMIT_AS},          {RF_WALL_AS, RLIMIT_DATA},
+	    {RF_WALL_STACK, RLIMIT_STACK},    {RF_WALL_NPROC, RLIMIT_SIGPENDING},
+	    {RF_WALL_NPROC, RLIMIT_MSGQUEUE}, {RF_WALL_NPROC, RLIMIT_NICE},
+	    {RF_WALL_NPROC, RLIMIT_RTPRIO},
 	};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit none = { 0, 0 };
+		struct rlimit none = {0, 0};
 
 		if (!rf_wall_wanted(limits[i].wall))
 			continue;
@@ -151,8 +153,8 @@ void rf_raise_limits(struct rf_wall_report *r)
 void rf_raise_report(struct rf_wall_report *r, uint64_t stand, uint64_t demanded)
 {
 	/* Put up by space.c and the gate, or the image does not run. */
-	static const uint8_t always[] = { RF_WALL_FSIZE, RF_WALL_FDS, RF_WALL_MAPS, RF_WALL_BOOT,
-					  RF_WALL_RELRO, RF_WALL_SECCOMP };
+	static const uint8_t always[] = {RF_WALL_FSIZE, RF_WALL_FDS,   RF_WALL_MAPS,
+					 RF_WALL_BOOT,  RF_WALL_RELRO, RF_WALL_SECCOMP};
 
 	for (size_t i = 0; i < sizeof(always); i++)
 		if (rf_wall_wanted(always[i]))
@@ -161,7 +163,8 @@ void rf_raise_report(struct rf_wall_report *r, uint64_t stand, uint64_t demanded
 		if (demanded & ~(stand | r->up) & RF_WALL_BIT(wall))
 			rf_quit(RF_LAUNCH_NO_WALL, "the policy demands the wall \"%s\": %s",
 				rf_wall_names[wall],
-				r->why[wall] ? strerror(r->why[wall]) : "it could not be put up here");
+				r->why[wall] ? strerror(r->why[wall])
+					     : "it could not be put up here");
 	r->locked = 1;
 	/* Nobody may be there to hear it. */
 	(void)!write(RF_LAUNCH_FD_REPORT, r, sizeof(*r));

@@ -11,10 +11,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define MOUNT         "/sys/fs/cgroup"
-#define CGROUP2_MAGIC 0x63677270
+#define MOUNT          "/sys/fs/cgroup"
+#define CGROUP2_MAGIC  0x63677270
 #define MOST_PROCESSES "8" /* running, standby and dying ones, with room for one being spawned */
-#define MOST_CPU "200000 100000" /* us of us: two processes, one thread each */
+#define MOST_CPU       "200000 100000" /* us of us: two processes, one thread each */
 
 static char top[512]; /* our own directory: MOUNT, our group, ringfence.PID; "": none */
 
@@ -34,9 +34,9 @@ static int put(const char *dir, const char *file, const char *text)
 /* "0::/path" is the group of cgroup v2. */
 static int own_group(char *path, size_t room)
 {
-	char  line[512];
+	char line[512];
 	FILE *f = fopen("/proc/self/cgroup", "re");
-	int   err = -ENOENT;
+	int err = -ENOENT;
 
 	if (!f)
 		return -errno;
@@ -53,7 +53,7 @@ static int own_group(char *path, size_t room)
 /* Hands the controllers down from `dir` to the groups in it. */
 static int hand_down(const char *dir)
 {
-	static const char *const names[] = { "+memory", "+pids", "+cpu" };
+	static const char *const names[] = {"+memory", "+pids", "+cpu"};
 	int err = 0;
 
 	for (int i = 0; i < 3 && !err; i++)
@@ -74,9 +74,9 @@ static int move_aside(const char *dir)
 
 int rf_cgroup_open(void)
 {
-	char         dir[400];
+	char dir[400];
 	struct statfs fs;
-	int          err;
+	int err;
 
 	if (statfs(MOUNT, &fs))
 		return -errno;
@@ -102,7 +102,7 @@ int rf_cgroup_open(void)
 int rf_cgroup_get(const char *device, uint64_t memory)
 {
 	char dir[600], bytes[32];
-	int  err;
+	int err;
 
 	if (!top[0])
 		return -ENODEV;

@@ -25,7 +25,7 @@ typedef unsigned long long ull;
 
 /* Text that is cut rather than overflown. */
 struct text {
-	char  *at;
+	char *at;
 	size_t room, used;
 };
 
@@ -100,8 +100,8 @@ static const char *wall_of(const struct rf_keep_msg *m)
 }
 
 /* Where the instruction is: an offset into the image, or the gate, or elsewhere. */
-static void place(struct text *t, const struct rf_keep_msg *m, const char *image,
-		  const char *gate, const char *elsewhere)
+static void place(struct text *t, const struct rf_keep_msg *m, const char *image, const char *gate,
+		  const char *elsewhere)
 {
 	/* Behind a system call stands its next instruction; all entries take two bytes. */
 	uint64_t ip = m->verdict.ip - (by_list(m) ? 2 : 0);
@@ -120,10 +120,11 @@ static void call_words(struct text *t, const struct rf_keep_msg *m)
 {
 	const struct rf_verdict *v = &m->verdict;
 
-	say(t, "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
-	       "%#llx, %#llx, %#llx, %#llx)", rf_call_name(v), abi_name(v),
-	    (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0], (ull)v->args[1],
-	    (ull)v->args[2], (ull)v->args[3], (ull)v->args[4], (ull)v->args[5]);
+	say(t,
+	    "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
+	    "%#llx, %#llx, %#llx, %#llx)",
+	    rf_call_name(v), abi_name(v), (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0],
+	    (ull)v->args[1], (ull)v->args[2], (ull)v->args[3], (ull)v->args[4], (ull)v->args[5]);
 }
 
 static void signal_words(struct text *t, const struct rf_keep_msg *m)
@@ -131,10 +132,11 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 	const struct rf_verdict *v = &m->verdict;
 
 	if (!(v->seen & RF_SEEN_SIGNAL))
-		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status), strsignal(WTERMSIG(m->status)),
-		    v->seen ? "" : ", no stop showed why");
+		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status),
+		    strsignal(WTERMSIG(m->status)), v->seen ? "" : ", no stop showed why");
 	else if (is_fault(m))
-		say(t, "touched %#llx, which it may not (%s)", (ull)v->address, strsignal(v->signal));
+		say(t, "touched %#llx, which it may not (%s)", (ull)v->address,
+		    strsignal(v->signal));
 	else if (v->code > 0)
 		say(t, "died of %s", strsignal(v->signal));
 	else
@@ -144,7 +146,7 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 
 void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 {
-	struct text t = { text, room, 0 };
+	struct text t = {text, room, 0};
 	const char *wall = wall_of(m);
 
 	text[0] = 0;
@@ -158,7 +160,8 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 	else
 		signal_words(&t, m);
 	if (wall || m->verdict.seen & RF_SEEN_SIGNAL)
-		place(&t, m, ", at image+%#llx", ", in the gate+%#llx", ", at %#llx outside its image");
+		place(&t, m, ", at image+%#llx", ", in the gate+%#llx",
+		      ", at %#llx outside its image");
 	if (wall)
 		say(&t, "; wall: %s", wall);
 }
@@ -168,7 +171,7 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, size_t room)
 {
 	const struct rf_verdict *v = &m->verdict;
-	struct text t = { text, room, 0 };
+	struct text t = {text, room, 0};
 	struct timespec now;
 	unsigned generation = 0;
 
@@ -185,8 +188,8 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 	if (wall_of(m))
 		say(&t, ",\"wall\":\"%s\"", wall_of(m));
 	if (by_list(m)) {
-		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[", rf_call_name(v),
-		    (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
+		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[",
+		    rf_call_name(v), (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
 		for (int i = 0; i < 6; i++)
 			say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
 		say(&t, "]");
@@ -197,8 +200,10 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 	if (v->seen)
 		place(&t, m, ",\"image_offset\":\"%#llx\"", ",\"gate_offset\":\"%#llx\"",
 		      ",\"ip\":\"%#llx\"");
-	say(&t, ",\"registers\":%s}\n", v->seen & RF_SEEN_END ? "\"exit stop\"" :
-	    v->seen ? "\"signal stop\"" : "\"no stop came\"");
+	say(&t, ",\"registers\":%s}\n",
+	    v->seen & RF_SEEN_END ? "\"exit stop\""
+	    : v->seen             ? "\"signal stop\""
+				  : "\"no stop came\"");
 }
 
 void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *m)

@@ -19,12 +19,12 @@
 
 static const struct kind {
 	enum rf_wall wall;
-	int          flag;
-	const char  *file; /* in /proc/PID/ns */
+	int flag;
+	const char *file; /* in /proc/PID/ns */
 } kinds[] = {
-	{ RF_WALL_USER_NS, CLONE_NEWUSER, "user" }, { RF_WALL_MOUNT_NS, CLONE_NEWNS, "mnt" },
-	{ RF_WALL_NET_NS, CLONE_NEWNET, "net" },    { RF_WALL_IPC_NS, CLONE_NEWIPC, "ipc" },
-	{ RF_WALL_UTS_NS, CLONE_NEWUTS, "uts" },    { RF_WALL_CGROUP_NS, CLONE_NEWCGROUP, "cgroup" },
+    {RF_WALL_USER_NS, CLONE_NEWUSER, "user"}, {RF_WALL_MOUNT_NS, CLONE_NEWNS, "mnt"},
+    {RF_WALL_NET_NS, CLONE_NEWNET, "net"},    {RF_WALL_IPC_NS, CLONE_NEWIPC, "ipc"},
+    {RF_WALL_UTS_NS, CLONE_NEWUTS, "uts"},    {RF_WALL_CGROUP_NS, CLONE_NEWCGROUP, "cgroup"},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -44,7 +44,7 @@ static int file_write(const char *path, const char *text)
 static int ids_map(uid_t uid, gid_t gid)
 {
 	char line[64];
-	int  err = file_write("/proc/self/setgroups", "deny");
+	int err = file_write("/proc/self/setgroups", "deny");
 
 	snprintf(line, sizeof(line), "%d %u 1", NOBODY, uid);
 	err = err ? err : file_write("/proc/self/uid_map", line);
@@ -56,7 +56,7 @@ static int ids_map(uid_t uid, gid_t gid)
 static int root_empty(void)
 {
 	static const char options[] = "size=4k,nr_inodes=2,mode=555";
-	unsigned long     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("pit", "/proc", "tmpfs", flags, options) || chdir("/proc"))
@@ -79,7 +79,7 @@ static _Noreturn void maker(uint8_t *why, int ready, int leave)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	char  c = 0;
+	char c = 0;
 
 	for (size_t i = 0; i < KINDS; i++) {
 		const struct kind *k = &kinds[i];
@@ -125,11 +125,12 @@ static void namespaces_take(struct rf_pit *p, pid_t pid)
 
 void rf_pit_open(struct rf_pit *p)
 {
-	int      ready[2], leave[2];
-	uint8_t *why = mmap(NULL, RF_WALLS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char     c;
+	int ready[2], leave[2];
+	uint8_t *why =
+	    mmap(NULL, RF_WALLS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char c;
 
-	*p = (struct rf_pit){ .user = -1 };
+	*p = (struct rf_pit){.user = -1};
 	if (why == MAP_FAILED || pipe2(ready, O_CLOEXEC) || pipe2(leave, O_CLOEXEC))
 		rf_die(71, "cannot make namespaces: %s", strerror(errno));
 	pid_t pid = fork();
@@ -161,7 +162,7 @@ void rf_pit_close(struct rf_pit *p)
 			close(p->ns[wall]);
 	if (p->user >= 0)
 		close(p->user);
-	*p = (struct rf_pit){ .user = -1 };
+	*p = (struct rf_pit){.user = -1};
 }
 
 uint64_t rf_pit_enter(const struct rf_pit *p)

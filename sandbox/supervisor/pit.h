@@ -16,9 +16,9 @@
 #include "walls.h"
 
 struct rf_pit {
-	int     user;             /* fd of the user namespace; -1: root needs none, or none to be had */
-	int     ns[RF_WALLS];     /* fds by wall, 0: none */
-	uint8_t why[RF_WALLS];    /* errno where there is none */
+	int user;         /* fd of the user namespace; -1: root needs none, or none to be had */
+	int ns[RF_WALLS]; /* fds by wall, 0: none */
+	uint8_t why[RF_WALLS]; /* errno where there is none */
 };
 
 /* Makes them. What the kernel refuses is left out, with the reason in `why`. */

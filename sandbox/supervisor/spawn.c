@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 #include "pit.h"
 
 /* Fds are moved out of the way of their targets first. */
-#define PARK 100
+#define PARK    100
 #define MAX_FDS 33
 /* Of a driver's control group, besides what it may lock: image, stack, page tables. */
 #define GROUP_MEMORY (64ull << 20)
@@ -36,12 +36,12 @@
 uint64_t rf_walls_off;
 #endif
 
-static struct rf_pit pit = { .user = -1 };
-static uint8_t       group_why; /* errno: why there are no control groups */
+static struct rf_pit pit = {.user = -1};
+static uint8_t group_why; /* errno: why there are no control groups */
 
 static void limit(int what, rlim_t value)
 {
-	struct rlimit r = { value, value };
+	struct rlimit r = {value, value};
 
 	if (setrlimit(what, &r))
 		rf_die(71, "cannot set resource limit %d: %s", what, strerror(errno));
@@ -75,7 +75,7 @@ static void limit_memlock(rlim_t wanted)
 	if (getrlimit(RLIMIT_MEMLOCK, &r))
 		rf_die(71, "cannot read the locked-memory limit: %s", strerror(errno));
 	if (wanted > r.rlim_max) {
-		r = (struct rlimit){ wanted, wanted };
+		r = (struct rlimit){wanted, wanted};
 		if (!setrlimit(RLIMIT_MEMLOCK, &r))
 			return;
 		getrlimit(RLIMIT_MEMLOCK, &r);
@@ -95,8 +95,8 @@ static void empty_root(void)
 
 static void caps_drop(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none))
@@ -137,7 +137,7 @@ static void die_with(pid_t parent)
 
 static _Noreturn void program_run(const char *name, int exe, char **argv)
 {
-	char *envp[] = { NULL };
+	char *envp[] = {NULL};
 	sigset_t none;
 
 	signal(SIGPIPE, SIG_DFL);
@@ -160,7 +160,7 @@ static void limits_set(const struct rf_keep_spawn *spawn)
 static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, int count,
 			    pid_t parent)
 {
-	char *argv[] = { (char *)spawn->argv0, NULL };
+	char *argv[] = {(char *)spawn->argv0, NULL};
 
 	rf_log_name = spawn->argv0;
 	int exe = install_fds(spawn->target, fds, count);
@@ -178,11 +178,11 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 struct birth {
 	const struct rf_keep_spawn *spawn;
 	const int *fds;
-	int        count;
-	int        report;     /* socket: our end of rf_spawned.report */
-	pid_t      keeper;
-	uint64_t   up;         /* walls that stand already */
-	uint8_t    group_why;
+	int count;
+	int report; /* socket: our end of rf_spawned.report */
+	pid_t keeper;
+	uint64_t up; /* walls that stand already */
+	uint8_t group_why;
 };
 
 /* Where no namespace gives an empty root, root changes its own. */
@@ -206,10 +206,10 @@ static int seized_wait(int report)
 
 static _Noreturn void driver_child(const struct birth *b)
 {
-	struct rf_wall_report r = { .up = b->up };
+	struct rf_wall_report r = {.up = b->up};
 	char up[20], demand[20], off[20] = "0";
-	char *argv[] = { (char *)b->spawn->argv0, up, demand, off, NULL };
-	int  fds[MAX_FDS], target[MAX_FDS];
+	char *argv[] = {(char *)b->spawn->argv0, up, demand, off, NULL};
+	int fds[MAX_FDS], target[MAX_FDS];
 	bool root = !geteuid();
 
 	rf_log_name = b->spawn->argv0;
@@ -282,9 +282,9 @@ static long born(struct birth *b, struct clone_args *args)
  */
 static long born_inside(struct birth *b, struct clone_args *args)
 {
-	struct clone_args helper = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
-	volatile long *result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct clone_args helper = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+	volatile long *result =
+	    mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (result == MAP_FAILED)
 		return -errno;
@@ -355,7 +355,8 @@ void rf_spawn_prepare(void)
 	group_why = (uint8_t)-rf_cgroup_open();
 	/* Nobody but root makes namespaces without a user namespace. */
 	if (geteuid() && pit.user < 0)
-		pit.why[RF_WALL_PID_NS] = pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
+		pit.why[RF_WALL_PID_NS] =
+		    pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
 }
 
 void rf_spawn_finish(void)
@@ -367,17 +368,17 @@ void rf_spawn_finish(void)
 int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struct rf_spawned *out)
 {
 	struct clone_args args = {
-		.flags = CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)&out->pidfd,
-		.exit_signal = SIGCHLD,
+	    .flags = CLONE_PIDFD,
+	    .pidfd = (uint64_t)(uintptr_t)&out->pidfd,
+	    .exit_signal = SIGCHLD,
 	};
 
 	for (int i = 1; i < count; i++)
 		if (spawn->target[i] < 0 || spawn->target[i] >= PARK)
 			return -EINVAL;
-	*out = (struct rf_spawned){ .pidfd = -1, .report = -1 };
+	*out = (struct rf_spawned){.pidfd = -1, .report = -1};
 	if (spawn->fence == RF_FENCE_DRIVER) {
-		struct birth b = { .spawn = spawn, .fds = fds, .count = count, .keeper = getpid() };
+		struct birth b = {.spawn = spawn, .fds = fds, .count = count, .keeper = getpid()};
 
 		return driver_spawn(&b, &args, out);
 	}

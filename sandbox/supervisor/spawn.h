@@ -13,8 +13,8 @@
 
 struct rf_spawned {
 	pid_t pid;
-	int   pidfd;
-	int   report; /* drivers: what stands is read from here, see rf_spawn_walls(); else -1 */
+	int pidfd;
+	int report; /* drivers: what stands is read from here, see rf_spawn_walls(); else -1 */
 	struct rf_wall_report walls;
 };
 

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <linux/ptrace.h> /* after the libc's: glibc's own does not bear it the other way */
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+
+/* After the libc's: glibc's own does not bear it the other way. */
+#include <linux/ptrace.h>
 
 #include "deaths.h"
 #include "log.h"
@@ -28,7 +30,7 @@ int rf_trace_seize(pid_t pid)
 
 static int registers(pid_t pid, struct user_regs_struct *r)
 {
-	struct iovec v = { r, sizeof(*r) };
+	struct iovec v = {r, sizeof(*r)};
 
 	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v);
 }
@@ -36,7 +38,7 @@ static int registers(pid_t pid, struct user_regs_struct *r)
 /* i386 entry is told apart by the kernel's own mark, not by bytes of the driver. */
 static uint32_t arch_of(pid_t pid)
 {
-	struct ptrace_syscall_info info = { 0 };
+	struct ptrace_syscall_info info = {0};
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
 		return AUDIT_ARCH_X86_64;
@@ -54,8 +56,8 @@ static void call_fill(pid_t pid, struct rf_verdict *v)
 	v->call = (int64_t)r.orig_rax;
 	if (!(v->seen & RF_SEEN_SIGNAL))
 		v->ip = r.rip;
-	const uint64_t native[] = { r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9 };
-	const uint64_t i386[] = { r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp };
+	const uint64_t native[] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
+	const uint64_t i386[] = {r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp};
 	for (int i = 0; i < 6; i++)
 		v->args[i] = v->arch == AUDIT_ARCH_I386 ? (uint32_t)i386[i] : native[i];
 	v->seen |= RF_SEEN_END;
@@ -80,7 +82,7 @@ static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
 static void learn(pid_t pid, const char *name)
 {
 	static uint64_t known[16];
-	struct rf_verdict v = { 0 };
+	struct rf_verdict v = {0};
 
 	call_fill(pid, &v);
 	uint64_t nr = (uint64_t)v.call & 1023;
@@ -88,8 +90,8 @@ static void learn(pid_t pid, const char *name)
 		return;
 	known[nr / 64] |= 1ull << (nr % 64);
 	rf_log("LEARN: %s would need %s (%lld), first with (%#llx, %#llx, %#llx)", name,
-	       rf_call_name(&v), (long long)v.call, (unsigned long long)v.args[0], (unsigned long long)v.args[1],
-	       (unsigned long long)v.args[2]);
+	       rf_call_name(&v), (long long)v.call, (unsigned long long)v.args[0],
+	       (unsigned long long)v.args[1], (unsigned long long)v.args[2]);
 }
 
 static bool stops_only(int sig)

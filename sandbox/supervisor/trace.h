@@ -18,14 +18,14 @@
 
 /* A driver's end, as far as it could be seen. */
 struct rf_verdict {
-	uint32_t seen;     /* enum rf_seen bits */
-	uint32_t arch;     /* AUDIT_ARCH_* of the system call */
-	int64_t  call;     /* RF_SEEN_END: system call it was in, -1: none */
+	uint32_t seen; /* enum rf_seen bits */
+	uint32_t arch; /* AUDIT_ARCH_* of the system call */
+	int64_t call;  /* RF_SEEN_END: system call it was in, -1: none */
 	uint64_t args[6];
-	uint64_t ip;       /* behind the system call; of the fault */
-	int32_t  signal;   /* RF_SEEN_SIGNAL: the one that came */
-	int32_t  code;     /* si_code */
-	uint64_t address;  /* si_addr of a fault, or the sender's pid */
+	uint64_t ip;      /* behind the system call; of the fault */
+	int32_t signal;   /* RF_SEEN_SIGNAL: the one that came */
+	int32_t code;     /* si_code */
+	uint64_t address; /* si_addr of a fault, or the sender's pid */
 };
 
 enum rf_seen {

@@ -29,7 +29,7 @@ enum outcome {
 /* The page of tests/fault/evil.h. */
 struct evil_page {
 	volatile uint64_t stage;
-	volatile int64_t  value;
+	volatile int64_t value;
 };
 enum { EVIL_NOT_BEGUN, EVIL_BEGAN, EVIL_REFUSED, EVIL_THROUGH };
 
@@ -37,40 +37,40 @@ struct attack;
 
 /* One hostile process. */
 struct target {
-	struct launching      l;
-	struct rf_spawned     run;
-	struct rf_verdict     verdict;
-	struct evil_page     *page;
-	int      page_fd, program;
+	struct launching l;
+	struct rf_spawned run;
+	struct rf_verdict verdict;
+	struct evil_page *page;
+	int page_fd, program;
 	uint64_t param[4];
-	bool     ended, stopped;
-	int      status;
+	bool ended, stopped;
+	int status;
 	uint64_t kicks;
-	char     log[512];
+	char log[512];
 };
 
 typedef enum outcome attack_fn(const struct attack *, enum mode, char *what);
 
 struct attack {
 	const char *name, *category, *image;
-	int         wall;     /* enum rf_wall, or -1: `stops` says it */
-	uint64_t    others;   /* walls that would stop it too */
-	const char *stops;    /* what stops it, where it is no wall of walls.h */
-	attack_fn  *run;      /* NULL: attack_process() */
+	int wall;               /* enum rf_wall, or -1: `stops` says it */
+	uint64_t others;        /* walls that would stop it too */
+	const char *stops;      /* what stops it, where it is no wall of walls.h */
+	attack_fn *run;         /* NULL: attack_process() */
 	const char *no_control; /* why there is none */
-	uint64_t    arg;      /* for run() */
-	bool        quick;    /* part of make check */
+	uint64_t arg;           /* for run() */
+	bool quick;             /* part of make check */
 };
 
 #define OFF(wall) RF_WALL_BIT(RF_WALL_##wall)
-#define WHAT 200
+#define WHAT      200
 
 /* Walls left out in this mode. */
 uint64_t attack_off(const struct attack *, enum mode);
 
 /* target.c: from set-up to the end of the process. */
 void target_init(struct target *, const char *image);
-int  target_spawn(struct target *, uint64_t off);
+int target_spawn(struct target *, uint64_t off);
 /* Waits until it ended, stopped, or said a last stage; kills it after `ms`. */
 void target_wait(struct target *, int ms);
 void target_end(struct target *);

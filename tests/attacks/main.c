@@ -23,19 +23,20 @@ static struct {
 } total;
 
 static const struct group {
-	const char          *category;
+	const char *category;
 	const struct attack *rows;
 } groups[] = {
-	{ "process", attacks_process },
-	{ "image", attacks_image },
-	{ "ring", attacks_ring },
+    {"process", attacks_process},
+    {"image", attacks_image},
+    {"ring", attacks_ring},
 };
 
 static void row_print(const char *category, const char *name, const char *wall, bool stopped,
 		      const char *what, bool shown, const char *control)
 {
 	printf("%-8s %-46s %-14s %s: %s\n%71s control %s: %s\n", category, name, wall,
-	       stopped ? "stopped" : "ESCAPED", what, "", shown ? "got through" : "not shown", control);
+	       stopped ? "stopped" : "ESCAPED", what, "", shown ? "got through" : "not shown",
+	       control);
 	fflush(stdout);
 	total.attacks++;
 	total.stopped += stopped;
@@ -45,11 +46,11 @@ static void row_print(const char *category, const char *name, const char *wall, 
 
 static void attack_run(const char *category, const struct attack *a)
 {
-	static const char *const outcomes[] = { "stopped", "got through", "broken", "not shown" };
-	attack_fn    *run = a->run ? a->run : attack_process;
-	char          what[WHAT] = "", alone[WHAT] = "", control[WHAT] = "";
-	enum outcome  shipped = run(a, SHIPPED, what), second = STOPPED, third = NOT_SHOWN;
-	char          both[2 * WHAT + 32];
+	static const char *const outcomes[] = {"stopped", "got through", "broken", "not shown"};
+	attack_fn *run = a->run ? a->run : attack_process;
+	char what[WHAT] = "", alone[WHAT] = "", control[WHAT] = "";
+	enum outcome shipped = run(a, SHIPPED, what), second = STOPPED, third = NOT_SHOWN;
+	char both[2 * WHAT + 32];
 
 	if (a->others)
 		second = run(a, ALONE, alone);
@@ -74,19 +75,19 @@ static void attack_run(const char *category, const struct attack *a)
 /* Rows of attacks that were run in a guest. */
 static void rows_read(const char *path)
 {
-	char  line[1024];
+	char line[1024];
 	FILE *f = fopen(path, "r");
 
 	while (f && fgets(line, sizeof(line), f)) {
 		char *field[7], *at = line;
-		int   n = 0;
+		int n = 0;
 
 		line[strcspn(line, "\n")] = 0;
 		while (n < 7 && (field[n] = strsep(&at, "|")))
 			n++;
 		if (n == 7)
-			row_print(field[0], field[1], field[2], !strcmp(field[3], "stopped"), field[4],
-				  !strcmp(field[5], "shown"), field[6]);
+			row_print(field[0], field[1], field[2], !strcmp(field[3], "stopped"),
+				  field[4], !strcmp(field[5], "shown"), field[6]);
 	}
 	if (f)
 		fclose(f);
@@ -110,9 +111,10 @@ static void json_write(const char *path, const char *version)
 	FILE *f = fopen(path, "w");
 
 	MUST(f);
-	fprintf(f, "{\n  \"name\": \"attacks\",\n  \"ok\": %s,\n  \"build\": \"%s\",\n"
-		   "  \"attacks\": %u,\n  \"stopped\": %u,\n  \"escapes\": %u,\n"
-		   "  \"controls_shown\": %u\n}\n",
+	fprintf(f,
+		"{\n  \"name\": \"attacks\",\n  \"ok\": %s,\n  \"build\": \"%s\",\n"
+		"  \"attacks\": %u,\n  \"stopped\": %u,\n  \"escapes\": %u,\n"
+		"  \"controls_shown\": %u\n}\n",
 		total.attacks && !total.escapes ? "true" : "false", version, total.attacks,
 		total.stopped, total.escapes, total.shown);
 	MUST(!fclose(f));
@@ -157,7 +159,7 @@ int main(int argc, char **argv)
 		json_write(json, RF_VERSION);
 	if (attack_quick)
 		printf("%u passed, %u failed\n", total.stopped, total.escapes);
-	printf("%u attacks, %u stopped, %u escapes, %u controls shown\n", total.attacks, total.stopped,
-	       total.escapes, total.shown);
+	printf("%u attacks, %u stopped, %u escapes, %u controls shown\n", total.attacks,
+	       total.stopped, total.escapes, total.shown);
 	return total.attacks && !total.escapes ? 0 : 1;
 }

@@ -3,6 +3,7 @@
 #include "attack.h"
 
 #include <linux/audit.h>
+#include <netinet/in.h>
 #include <sys/ipc.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -10,15 +11,14 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <netinet/in.h>
 
 #include "deaths.h"
 
-#define UID     2000100000u
-#define SHM_KEY 0x5246
-#define WHOAMI  "/tmp/ringfence-whoami"
-#define MADE    "/tmp/ringfence-was-here"
-#define X32     0x40000000u
+#define UID       2000100000u
+#define SHM_KEY   0x5246
+#define WHOAMI    "/tmp/ringfence-whoami"
+#define MADE      "/tmp/ringfence-was-here"
+#define X32       0x40000000u
 #define LAST_CALL 480u /* none of the three tables goes further */
 
 extern bool attack_quick;
@@ -47,7 +47,7 @@ static enum outcome go(const struct attack *a, enum mode mode, struct target *t,
 
 static int lure_abstract(void)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "\0ringfence-lure" };
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "\0ringfence-lure"};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	MUST(fd >= 0 && !bind(fd, (struct sockaddr *)&at, 17) && !listen(fd, 4));
@@ -56,7 +56,7 @@ static int lure_abstract(void)
 
 static int lure_tcp(uint64_t *port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t bytes = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -90,8 +90,8 @@ static void neighbour_end(pid_t pid)
 static enum outcome attack_lure(const struct attack *a, enum mode mode, char *what)
 {
 	struct target t;
-	int  abstract = lure_abstract(), tcp;
-	int  shm = shmget(SHM_KEY, 4096, IPC_CREAT | 0666);
+	int abstract = lure_abstract(), tcp;
+	int shm = shmget(SHM_KEY, 4096, IPC_CREAT | 0666);
 
 	target_init(&t, a->image);
 	tcp = lure_tcp(&t.param[0]);
@@ -219,7 +219,7 @@ static enum outcome attack_peek(const struct attack *a, enum mode mode, char *wh
 	pid_t pid = fork();
 	if (!pid) {
 		char byte;
-		struct iovec to = { &byte, 1 }, from = { (void *)t.run.walls.image, 1 };
+		struct iovec to = {&byte, 1}, from = {(void *)t.run.walls.image, 1};
 
 		if (!geteuid() && (setgid(UID) || setuid(UID)))
 			_exit(1);
@@ -240,7 +240,7 @@ static enum outcome attack_peek(const struct attack *a, enum mode mode, char *wh
 	return got > 0 ? THROUGH : STOPPED;
 }
 
-/* ---- what becomes of it, and of its exit code ----------------------------------------------- */
+/* ---- what becomes of it, and of its exit code -------------------------------------- */
 
 static _Noreturn void keeper_play(const struct attack *a, enum mode mode, int say)
 {
@@ -270,7 +270,7 @@ static enum outcome attack_orphan(const struct attack *a, enum mode mode, char *
 	MUST(read(pipes[0], &driver, sizeof(driver)) == sizeof(driver));
 	int pidfd = (int)syscall(434 /* pidfd_open */, driver, 0);
 	MUST(pidfd >= 0);
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 	neighbour_end(keeper);
 	bool ended = poll(&p, 1, 1500) == 1;
 	if (!ended)
@@ -290,7 +290,7 @@ static enum outcome attack_exit(const struct attack *a, enum mode mode, char *wh
 	MUST(!target_spawn(&t, 0));
 	target_wait(&t, 5000);
 	rf_spawn_walls(&t.run);
-	struct rf_keep_msg m = { .status = t.status, .walls = t.run.walls };
+	struct rf_keep_msg m = {.status = t.status, .walls = t.run.walls};
 	/* The control: a supervisor that has only the exit code to go by. */
 	if (mode == CONTROL)
 		m.walls.locked = 0;
@@ -298,7 +298,8 @@ static enum outcome attack_exit(const struct attack *a, enum mode mode, char *wh
 	bool code = t.ended && WIFEXITED(t.status) && WEXITSTATUS(t.status) == RF_LAUNCH_BAD_IMAGE;
 	target_end(&t);
 	(void)a;
-	snprintf(what, WHAT, "code 121 %s", believed ? "taken for the launcher's" : "known for the driver's own");
+	snprintf(what, WHAT, "code 121 %s",
+		 believed ? "taken for the launcher's" : "known for the driver's own");
 	return !code ? BROKEN : believed ? THROUGH : STOPPED;
 }
 
@@ -325,7 +326,7 @@ static enum outcome attack_suid(const struct attack *a, enum mode mode, char *wh
 	return o;
 }
 
-/* ---- every system call ------------------------------------------------------------------------ */
+/* ---- every system call ---------------------------------------------------------- */
 
 /*
  * uretprobe and uprobe, which Linux has since 6.11 and 6.18: such kernels let them past every
@@ -348,8 +349,9 @@ static bool call_dies(const struct attack *a, enum mode mode, const uint64_t *pa
 	MUST(!target_spawn(&t, attack_off(a, mode)));
 	target_wait(&t, 3000);
 	const struct rf_verdict *v = &t.verdict;
-	bool killed = t.ended && WIFSIGNALED(t.status) &&
-		      (WTERMSIG(t.status) == SIGSYS || (probe_call(param) && WTERMSIG(t.status) == SIGILL));
+	bool killed =
+	    t.ended && WIFSIGNALED(t.status) &&
+	    (WTERMSIG(t.status) == SIGSYS || (probe_call(param) && WTERMSIG(t.status) == SIGILL));
 	bool named = v->seen & RF_SEEN_END && (uint64_t)v->call == param[0] && v->arch == arch;
 	bool through = t.page->stage == EVIL_THROUGH;
 
@@ -357,8 +359,10 @@ static bool call_dies(const struct attack *a, enum mode mode, const uint64_t *pa
 		killed = named = true;
 	if (!killed || !named)
 		snprintf(what, WHAT, "call %#llx entry %llu: %s", (unsigned long long)param[0],
-			 (unsigned long long)param[1], through ? "came back" : killed ?
-			 "killed, but the record names another" : "not killed");
+			 (unsigned long long)param[1],
+			 through  ? "came back"
+			 : killed ? "killed, but the record names another"
+				  : "not killed");
 	target_end(&t);
 	return killed && named;
 }
@@ -370,19 +374,21 @@ static enum outcome attack_sweep(const struct attack *a, enum mode mode, char *w
 
 	if (mode == CONTROL) {
 		/* getpid, by each door */
-		const uint64_t param[4] = { a->arg == 2 ? 20 : a->arg == 1 ? X32 | 39 : 39, a->arg == 2, 0, 0 };
+		const uint64_t nr = a->arg == 2 ? 20 : a->arg == 1 ? X32 | 39 : 39;
+		const uint64_t param[4] = {nr, a->arg == 2, 0, 0};
 		struct target t;
 
 		target_init(&t, a->image);
 		memcpy(t.param, param, sizeof(param));
 		enum outcome o = go(a, mode, &t, what);
 		/* A kernel without this table says ENOSYS, or kills a process that comes so. */
-		return o == THROUGH && strstr(what, "(-38)") ?
-			       not_shown(what, "this kernel has no such entry") : o;
+		return o == THROUGH && strstr(what, "(-38)")
+			   ? not_shown(what, "this kernel has no such entry")
+			   : o;
 	}
 	for (unsigned later = 0; later < 2; later++)
 		for (unsigned nr = 0; nr < LAST_CALL; nr += attack_quick ? 61 : 1) {
-			uint64_t param[4] = { nr | (a->arg == 1 ? X32 : 0), a->arg == 2, later, 77 };
+			uint64_t param[4] = {nr | (a->arg == 1 ? X32 : 0), a->arg == 2, later, 77};
 
 			/* exit_group is allowed; read and write are with other arguments. */
 			if (!a->arg && nr == 231)
@@ -397,12 +403,23 @@ static enum outcome attack_sweep(const struct attack *a, enum mode mode, char *w
 
 static enum outcome attack_arguments(const struct attack *a, enum mode mode, char *what)
 {
-	static const uint64_t fds[] = { 2, 3, 4, 5, 63, 255, 1023, 0x7fffffff, 0xffffffff, 1ull << 32,
-					(1ull << 32) + 1, 1ull << 63, ~0ull };
+	static const uint64_t fds[] = {2,
+				       3,
+				       4,
+				       5,
+				       63,
+				       255,
+				       1023,
+				       0x7fffffff,
+				       0xffffffff,
+				       1ull << 32,
+				       (1ull << 32) + 1,
+				       1ull << 63,
+				       ~0ull};
 	unsigned tried = 0;
 
 	if (mode == CONTROL) {
-		const uint64_t param[4] = { SYS_write, 0, 0, 1ull << 32 };
+		const uint64_t param[4] = {SYS_write, 0, 0, 1ull << 32};
 		struct target t;
 
 		target_init(&t, a->image);
@@ -412,7 +429,7 @@ static enum outcome attack_arguments(const struct attack *a, enum mode mode, cha
 	for (unsigned nr = SYS_read; nr <= SYS_write; nr++)
 		for (unsigned i = 0; i <= sizeof(fds) / sizeof(fds[0]); i++) {
 			uint64_t other = nr == SYS_read ? 1 : 0;
-			uint64_t param[4] = { nr, 0, i & 1, i ? fds[i - 1] : other };
+			uint64_t param[4] = {nr, 0, i & 1, i ? fds[i - 1] : other};
 
 			if (!call_dies(a, mode, param, what))
 				return BROKEN;
@@ -422,100 +439,213 @@ static enum outcome attack_arguments(const struct attack *a, enum mode mode, cha
 	return STOPPED;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------- */
 
 #define SEC OFF(SECCOMP)
 
 const struct attack attacks_process[] = {
-	{ .name = "every x86-64 system call, first and later", .image = "evil_call",
-	  .wall = RF_WALL_SECCOMP, .run = attack_sweep, .arg = 0, .quick = true },
-	{ .name = "every x32 system call, first and later", .image = "evil_call",
-	  .wall = RF_WALL_SECCOMP, .run = attack_sweep, .arg = 1, .quick = true },
-	{ .name = "every i386 system call, first and later", .image = "evil_call",
-	  .wall = RF_WALL_SECCOMP, .run = attack_sweep, .arg = 2, .quick = true },
-	{ .name = "allowed calls with other descriptors", .image = "evil_call",
-	  .wall = RF_WALL_SECCOMP, .run = attack_arguments, .quick = true },
-	{ .name = "enter by the vsyscall page", .image = "evil_vsyscall", .wall = RF_WALL_SECCOMP },
-	{ .name = "forge a signal frame", .image = "evil_sigreturn", .wall = RF_WALL_SECCOMP },
-	{ .name = "open a file of the host", .image = "evil_open", .wall = RF_WALL_ROOT,
-	  .others = SEC | OFF(LANDLOCK) | OFF(NOFILE), .run = attack_lure, .quick = true },
-	{ .name = "open a file of the host, with the root in reach", .image = "evil_open",
-	  .wall = RF_WALL_LANDLOCK, .others = SEC | OFF(ROOT) | OFF(NOFILE), .run = attack_lure,
-	  .quick = true },
-	{ .name = "make a file", .image = "evil_create", .wall = RF_WALL_ROOT,
-	  .others = SEC | OFF(LANDLOCK) | OFF(NOFILE), .run = attack_lure },
-	{ .name = "make a file, with the root in reach", .image = "evil_create",
-	  .wall = RF_WALL_LANDLOCK, .others = SEC | OFF(ROOT) | OFF(NOFILE), .run = attack_lure },
-	{ .name = "connect to an abstract socket", .image = "evil_abstract", .wall = RF_WALL_NET_NS,
-	  .others = SEC | OFF(LANDLOCK) | OFF(NOFILE), .run = attack_lure, .quick = true },
-	{ .name = "connect to an abstract socket of its network", .image = "evil_abstract",
-	  .wall = RF_WALL_LANDLOCK, .others = SEC | OFF(NET_NS) | OFF(NOFILE), .run = attack_lure },
-	{ .name = "connect to a TCP port", .image = "evil_tcp", .wall = RF_WALL_NET_NS,
-	  .others = SEC | OFF(LANDLOCK) | OFF(NOFILE), .run = attack_lure },
-	{ .name = "connect to a TCP port of its network", .image = "evil_tcp",
-	  .wall = RF_WALL_LANDLOCK, .others = SEC | OFF(NET_NS) | OFF(NOFILE), .run = attack_lure },
-	{ .name = "attach shared memory of the host", .image = "evil_shm", .wall = RF_WALL_IPC_NS,
-	  .others = SEC | OFF(AS), .run = attack_lure },
-	{ .name = "learn the host's name", .image = "evil_uname", .wall = RF_WALL_UTS_NS, .others = SEC },
-	{ .name = "signal a process of its user", .image = "evil_signal", .wall = RF_WALL_PID_NS,
-	  .others = SEC | OFF(LANDLOCK), .run = attack_signal, .quick = true },
-	{ .name = "signal a process it can name", .image = "evil_signal", .wall = RF_WALL_LANDLOCK,
-	  .others = SEC | OFF(PID_NS), .run = attack_signal },
-	{ .name = "stop itself", .image = "evil_stop", .wall = RF_WALL_PID_NS,
-	  .others = SEC | OFF(SEIZED) },
-	{ .name = "stop itself, as any process may", .image = "evil_stop", .wall = RF_WALL_SEIZED,
-	  .others = SEC | OFF(PID_NS) },
-	{ .name = "change its root directory", .image = "evil_chroot", .wall = RF_WALL_NO_CAPS,
-	  .others = SEC | OFF(UID) },
-	{ .name = "mount", .image = "evil_mount", .wall = RF_WALL_NO_CAPS,
-	  .others = SEC | OFF(UID) | OFF(LANDLOCK) },
-	{ .name = "execute a program that becomes root", .image = "evil_suid",
-	  .wall = RF_WALL_NO_NEW_PRIVS, .run = attack_suid,
-	  .others = SEC | OFF(ROOT) | OFF(LANDLOCK) | OFF(NOFILE) | OFF(AS) | OFF(STACK) | OFF(NPROC) },
-	{ .name = "a page both writable and executable", .image = "evil_mmap_wx",
-	  .wall = RF_WALL_MDWE, .others = SEC | OFF(AS), .quick = true },
-	{ .name = "execute data", .image = "evil_mprotect_x", .wall = RF_WALL_MDWE, .others = SEC },
-	{ .name = "change its code", .image = "evil_mprotect_text", .wall = RF_WALL_MDWE,
-	  .others = SEC | OFF(AS) },
-	{ .name = "two views of one memory", .image = "evil_two_views", .wall = RF_WALL_AS,
-	  .others = SEC | OFF(NOFILE) | OFF(FSIZE) },
-	{ .name = "make a descriptor", .image = "evil_dup", .wall = RF_WALL_NOFILE, .others = SEC },
-	{ .name = "fork", .image = "evil_fork", .wall = RF_WALL_NPROC,
-	  .others = SEC | OFF(AS) | OFF(CGROUP), .quick = true },
-	{ .name = "start a thread", .image = "evil_thread", .wall = RF_WALL_NPROC,
-	  .others = SEC | OFF(AS) | OFF(CGROUP) },
-	{ .name = "let a file grow", .image = "evil_file", .wall = RF_WALL_FSIZE,
-	  .others = SEC | OFF(NOFILE) },
-	{ .name = "leave a core file", .image = "evil_core", .wall = RF_WALL_CORE, .run = attack_core,
-	  .others = OFF(DUMPABLE) | OFF(SEIZED) | OFF(ROOT) | OFF(MOUNT_NS) | OFF(LANDLOCK) |
-		    OFF(FSIZE) | OFF(NOFILE) },
-	{ .name = "leave a core file, were one allowed", .image = "evil_core",
-	  .wall = RF_WALL_DUMPABLE, .run = attack_core,
-	  .others = OFF(CORE) | OFF(SEIZED) | OFF(ROOT) | OFF(MOUNT_NS) | OFF(LANDLOCK) |
-		    OFF(FSIZE) | OFF(NOFILE) },
-	{ .name = "be read by a process of its user", .image = "evil_spin", .wall = RF_WALL_DUMPABLE,
-	  .run = attack_peek },
-	{ .name = "lock memory", .image = "evil_mlock", .wall = RF_WALL_MEMLOCK, .others = SEC },
-	{ .name = "take memory", .image = "evil_memory", .wall = RF_WALL_AS,
-	  .others = SEC | OFF(CGROUP) },
-	{ .name = "use up its stack", .image = "evil_stack", .wall = -1, .stops = "hole below the stack",
-	  .no_control = "no build has a stack without holes" },
-	{ .name = "use descriptors left open", .image = "evil_fds", .wall = RF_WALL_FDS, .others = SEC },
-	{ .name = "shrink the arena", .image = "evil_resize", .wall = -1, .stops = "sealed memory",
-	  .others = SEC | OFF(FDS), .run = attack_seals, .quick = true },
-	{ .name = "seal the arena", .image = "evil_seal", .wall = -1, .stops = "sealed memory",
-	  .others = SEC | OFF(FDS), .run = attack_seals },
-	{ .name = "read the other half of the rings", .image = "evil_below", .wall = -1,
-	  .stops = "exact windows", .run = attack_below, .arg = 1 },
-	{ .name = "read payload without leave", .image = "evil_arena", .wall = -1,
-	  .stops = "payload none", .run = attack_payload },
-	{ .name = "write to the boot record", .image = "evil_boot", .wall = RF_WALL_BOOT },
-	{ .name = "write to relocated constants", .image = "evil_relro", .wall = RF_WALL_RELRO },
-	{ .name = "outlive the keeper", .image = "evil_spin", .wall = RF_WALL_ORPHAN,
-	  .others = OFF(SEIZED), .run = attack_orphan, .quick = true },
-	{ .name = "outlive the keeper, deaf to its parent's death", .image = "evil_spin",
-	  .wall = RF_WALL_SEIZED, .others = OFF(ORPHAN), .run = attack_orphan },
-	{ .name = "end with the launcher's exit code", .image = "evil_exit", .wall = -1,
-	  .stops = "launcher's report", .run = attack_exit },
-	{ 0 },
+    {.name = "every x86-64 system call, first and later",
+     .image = "evil_call",
+     .wall = RF_WALL_SECCOMP,
+     .run = attack_sweep,
+     .arg = 0,
+     .quick = true},
+    {.name = "every x32 system call, first and later",
+     .image = "evil_call",
+     .wall = RF_WALL_SECCOMP,
+     .run = attack_sweep,
+     .arg = 1,
+     .quick = true},
+    {.name = "every i386 system call, first and later",
+     .image = "evil_call",
+     .wall = RF_WALL_SECCOMP,
+     .run = attack_sweep,
+     .arg = 2,
+     .quick = true},
+    {.name = "allowed calls with other descriptors",
+     .image = "evil_call",
+     .wall = RF_WALL_SECCOMP,
+     .run = attack_arguments,
+     .quick = true},
+    {.name = "enter by the vsyscall page", .image = "evil_vsyscall", .wall = RF_WALL_SECCOMP},
+    {.name = "forge a signal frame", .image = "evil_sigreturn", .wall = RF_WALL_SECCOMP},
+    {.name = "open a file of the host",
+     .image = "evil_open",
+     .wall = RF_WALL_ROOT,
+     .others = SEC | OFF(LANDLOCK) | OFF(NOFILE),
+     .run = attack_lure,
+     .quick = true},
+    {.name = "open a file of the host, with the root in reach",
+     .image = "evil_open",
+     .wall = RF_WALL_LANDLOCK,
+     .others = SEC | OFF(ROOT) | OFF(NOFILE),
+     .run = attack_lure,
+     .quick = true},
+    {.name = "make a file",
+     .image = "evil_create",
+     .wall = RF_WALL_ROOT,
+     .others = SEC | OFF(LANDLOCK) | OFF(NOFILE),
+     .run = attack_lure},
+    {.name = "make a file, with the root in reach",
+     .image = "evil_create",
+     .wall = RF_WALL_LANDLOCK,
+     .others = SEC | OFF(ROOT) | OFF(NOFILE),
+     .run = attack_lure},
+    {.name = "connect to an abstract socket",
+     .image = "evil_abstract",
+     .wall = RF_WALL_NET_NS,
+     .others = SEC | OFF(LANDLOCK) | OFF(NOFILE),
+     .run = attack_lure,
+     .quick = true},
+    {.name = "connect to an abstract socket of its network",
+     .image = "evil_abstract",
+     .wall = RF_WALL_LANDLOCK,
+     .others = SEC | OFF(NET_NS) | OFF(NOFILE),
+     .run = attack_lure},
+    {.name = "connect to a TCP port",
+     .image = "evil_tcp",
+     .wall = RF_WALL_NET_NS,
+     .others = SEC | OFF(LANDLOCK) | OFF(NOFILE),
+     .run = attack_lure},
+    {.name = "connect to a TCP port of its network",
+     .image = "evil_tcp",
+     .wall = RF_WALL_LANDLOCK,
+     .others = SEC | OFF(NET_NS) | OFF(NOFILE),
+     .run = attack_lure},
+    {.name = "attach shared memory of the host",
+     .image = "evil_shm",
+     .wall = RF_WALL_IPC_NS,
+     .others = SEC | OFF(AS),
+     .run = attack_lure},
+    {.name = "learn the host's name", .image = "evil_uname", .wall = RF_WALL_UTS_NS, .others = SEC},
+    {.name = "signal a process of its user",
+     .image = "evil_signal",
+     .wall = RF_WALL_PID_NS,
+     .others = SEC | OFF(LANDLOCK),
+     .run = attack_signal,
+     .quick = true},
+    {.name = "signal a process it can name",
+     .image = "evil_signal",
+     .wall = RF_WALL_LANDLOCK,
+     .others = SEC | OFF(PID_NS),
+     .run = attack_signal},
+    {.name = "stop itself",
+     .image = "evil_stop",
+     .wall = RF_WALL_PID_NS,
+     .others = SEC | OFF(SEIZED)},
+    {.name = "stop itself, as any process may",
+     .image = "evil_stop",
+     .wall = RF_WALL_SEIZED,
+     .others = SEC | OFF(PID_NS)},
+    {.name = "change its root directory",
+     .image = "evil_chroot",
+     .wall = RF_WALL_NO_CAPS,
+     .others = SEC | OFF(UID)},
+    {.name = "mount",
+     .image = "evil_mount",
+     .wall = RF_WALL_NO_CAPS,
+     .others = SEC | OFF(UID) | OFF(LANDLOCK)},
+    {.name = "execute a program that becomes root",
+     .image = "evil_suid",
+     .wall = RF_WALL_NO_NEW_PRIVS,
+     .run = attack_suid,
+     .others = SEC | OFF(ROOT) | OFF(LANDLOCK) | OFF(NOFILE) | OFF(AS) | OFF(STACK) | OFF(NPROC)},
+    {.name = "a page both writable and executable",
+     .image = "evil_mmap_wx",
+     .wall = RF_WALL_MDWE,
+     .others = SEC | OFF(AS),
+     .quick = true},
+    {.name = "execute data", .image = "evil_mprotect_x", .wall = RF_WALL_MDWE, .others = SEC},
+    {.name = "change its code",
+     .image = "evil_mprotect_text",
+     .wall = RF_WALL_MDWE,
+     .others = SEC | OFF(AS)},
+    {.name = "two views of one memory",
+     .image = "evil_two_views",
+     .wall = RF_WALL_AS,
+     .others = SEC | OFF(NOFILE) | OFF(FSIZE)},
+    {.name = "make a descriptor", .image = "evil_dup", .wall = RF_WALL_NOFILE, .others = SEC},
+    {.name = "fork",
+     .image = "evil_fork",
+     .wall = RF_WALL_NPROC,
+     .others = SEC | OFF(AS) | OFF(CGROUP),
+     .quick = true},
+    {.name = "start a thread",
+     .image = "evil_thread",
+     .wall = RF_WALL_NPROC,
+     .others = SEC | OFF(AS) | OFF(CGROUP)},
+    {.name = "let a file grow",
+     .image = "evil_file",
+     .wall = RF_WALL_FSIZE,
+     .others = SEC | OFF(NOFILE)},
+    {.name = "leave a core file",
+     .image = "evil_core",
+     .wall = RF_WALL_CORE,
+     .run = attack_core,
+     .others = OFF(DUMPABLE) | OFF(SEIZED) | OFF(ROOT) | OFF(MOUNT_NS) | OFF(LANDLOCK) |
+	       OFF(FSIZE) | OFF(NOFILE)},
+    {.name = "leave a core file, were one allowed",
+     .image = "evil_core",
+     .wall = RF_WALL_DUMPABLE,
+     .run = attack_core,
+     .others = OFF(CORE) | OFF(SEIZED) | OFF(ROOT) | OFF(MOUNT_NS) | OFF(LANDLOCK) | OFF(FSIZE) |
+	       OFF(NOFILE)},
+    {.name = "be read by a process of its user",
+     .image = "evil_spin",
+     .wall = RF_WALL_DUMPABLE,
+     .run = attack_peek},
+    {.name = "lock memory", .image = "evil_mlock", .wall = RF_WALL_MEMLOCK, .others = SEC},
+    {.name = "take memory",
+     .image = "evil_memory",
+     .wall = RF_WALL_AS,
+     .others = SEC | OFF(CGROUP)},
+    {.name = "use up its stack",
+     .image = "evil_stack",
+     .wall = -1,
+     .stops = "hole below the stack",
+     .no_control = "no build has a stack without holes"},
+    {.name = "use descriptors left open", .image = "evil_fds", .wall = RF_WALL_FDS, .others = SEC},
+    {.name = "shrink the arena",
+     .image = "evil_resize",
+     .wall = -1,
+     .stops = "sealed memory",
+     .others = SEC | OFF(FDS),
+     .run = attack_seals,
+     .quick = true},
+    {.name = "seal the arena",
+     .image = "evil_seal",
+     .wall = -1,
+     .stops = "sealed memory",
+     .others = SEC | OFF(FDS),
+     .run = attack_seals},
+    {.name = "read the other half of the rings",
+     .image = "evil_below",
+     .wall = -1,
+     .stops = "exact windows",
+     .run = attack_below,
+     .arg = 1},
+    {.name = "read payload without leave",
+     .image = "evil_arena",
+     .wall = -1,
+     .stops = "payload none",
+     .run = attack_payload},
+    {.name = "write to the boot record", .image = "evil_boot", .wall = RF_WALL_BOOT},
+    {.name = "write to relocated constants", .image = "evil_relro", .wall = RF_WALL_RELRO},
+    {.name = "outlive the keeper",
+     .image = "evil_spin",
+     .wall = RF_WALL_ORPHAN,
+     .others = OFF(SEIZED),
+     .run = attack_orphan,
+     .quick = true},
+    {.name = "outlive the keeper, deaf to its parent's death",
+     .image = "evil_spin",
+     .wall = RF_WALL_SEIZED,
+     .others = OFF(ORPHAN),
+     .run = attack_orphan},
+    {.name = "end with the launcher's exit code",
+     .image = "evil_exit",
+     .wall = -1,
+     .stops = "launcher's report",
+     .run = attack_exit},
+    {0},
 };

@@ -24,12 +24,12 @@ enum expect { EXPECT_REPORT = 1, EXPECT_STALL = 2, EXPECT_SERVED = 3, EXPECT_EIT
 #define ARG(expect, without) ((uint64_t)(expect) << 32 | (without))
 
 struct scene {
-	struct rig     rig;
-	struct target  t;
+	struct rig rig;
+	struct target t;
 	struct served_page *page;
-	pid_t    served;
-	int      served_status;
-	bool     served_ended;
+	pid_t served;
+	int served_status;
+	bool served_ended;
 	uint32_t heard; /* RF_SVC_VIOLATION or RF_SVC_STALL */
 	uint32_t lie;
 };
@@ -58,9 +58,14 @@ static void scene_open(struct scene *s, const char *image, unsigned without, uin
 static void scene_join(struct scene *s)
 {
 	struct launching *l = &s->t.l;
-	const struct { int *own; int theirs; } swap[] = {
-		{ &l->chan_fd, s->rig.fd[RF_EXPORT_FD_RINGS] }, { &l->arena_fd, s->rig.fd[RF_EXPORT_FD_DATA] },
-		{ &l->wake, s->rig.fd[RF_EXPORT_FD_WAKE0] },    { &l->kick, s->rig.fd[RF_EXPORT_FD_KICK] },
+	const struct {
+		int *own;
+		int theirs;
+	} swap[] = {
+	    {&l->chan_fd, s->rig.fd[RF_EXPORT_FD_RINGS]},
+	    {&l->arena_fd, s->rig.fd[RF_EXPORT_FD_DATA]},
+	    {&l->wake, s->rig.fd[RF_EXPORT_FD_WAKE0]},
+	    {&l->kick, s->rig.fd[RF_EXPORT_FD_KICK]},
 	};
 
 	for (size_t i = 0; i < 4; i++) {
@@ -106,7 +111,8 @@ static bool wrong(const struct scene *s)
 
 static enum outcome scene_judge(const struct scene *s, enum expect expect, char *what)
 {
-	static const char *const lies[] = { "-", "index", "tag", "generation", "status", "buffer", "frame" };
+	static const char *const lies[] = {"-",      "index",  "tag",  "generation",
+					   "status", "buffer", "frame"};
 
 	if (s->served_ended) {
 		snprintf(what, WHAT, "the export died (status %#x)", (unsigned)s->served_status);
@@ -115,12 +121,15 @@ static enum outcome scene_judge(const struct scene *s, enum expect expect, char 
 	if (wrong(s)) {
 		snprintf(what, WHAT, "%llu answers for %u requests, %llu twice, %llu impossible",
 			 (unsigned long long)s->page->completed, WANTED,
-			 (unsigned long long)s->page->doubled, (unsigned long long)s->page->impossible);
+			 (unsigned long long)s->page->doubled,
+			 (unsigned long long)s->page->impossible);
 		return THROUGH;
 	}
 	if (s->heard) {
-		snprintf(what, WHAT, s->heard == RF_SVC_STALL ? "reported: does not answer" :
-			 "reported: lied about %s", s->lie < 7 ? lies[s->lie] : "?");
+		snprintf(what, WHAT,
+			 s->heard == RF_SVC_STALL ? "reported: does not answer"
+						  : "reported: lied about %s",
+			 s->lie < 7 ? lies[s->lie] : "?");
 		return expect == EXPECT_SERVED ? BROKEN : STOPPED;
 	}
 	if (s->page->finished) {
@@ -138,7 +147,9 @@ static enum outcome scene_judge(const struct scene *s, enum expect expect, char 
 static enum outcome ring_once(const struct attack *a, enum mode mode, uint64_t param, char *what)
 {
 	enum expect expect = (enum expect)(a->arg >> 32);
-	unsigned without = mode == CONTROL ? (uint32_t)a->arg : mode == ALONE ? (uint32_t)a->others : 0;
+	unsigned without = mode == CONTROL ? (uint32_t)a->arg
+			   : mode == ALONE ? (uint32_t)a->others
+					   : 0;
 	struct scene s;
 
 	/* What a lie leaves unanswered is noticed by its age. */
@@ -188,11 +199,11 @@ static enum outcome sweep(const struct attack *a, enum mode mode, const uint64_t
 	return o;
 }
 
-#define SWEEP(name, ...)                                                                  \
-	static enum outcome name(const struct attack *a, enum mode mode, char *what)       \
-	{                                                                                  \
-		static const uint64_t params[] = { __VA_ARGS__ };                          \
-		return sweep(a, mode, params, sizeof(params) / sizeof(params[0]), what);   \
+#define SWEEP(name, ...)                                                                           \
+	static enum outcome name(const struct attack *a, enum mode mode, char *what)               \
+	{                                                                                          \
+		static const uint64_t params[] = {__VA_ARGS__};                                    \
+		return sweep(a, mode, params, sizeof(params) / sizeof(params[0]), what);           \
 	}
 
 SWEEP(tail_ahead, 1, 2, 16, 100, 254, 255, 256, 257, 511, 512, 1024, 4096, 65535, 65536, 1 << 20,
@@ -234,46 +245,107 @@ static enum outcome attack_sibling(const struct attack *a, enum mode mode, char 
 }
 
 const struct attack attacks_ring[] = {
-	{ .name = "index of answers ahead, all distances", .image = "evil_tail", .wall = -1,
-	  .stops = "index, tag", .run = tail_ahead,
-	  .arg = ARG(EXPECT_REPORT, WITHOUT_INDEX | WITHOUT_TAG | WITHOUT_GENERATION) },
-	{ .name = "index of answers back, all distances", .image = "evil_tail", .wall = -1,
-	  .stops = "index, tag", .run = tail_back,
-	  .arg = ARG(EXPECT_REPORT, WITHOUT_INDEX | WITHOUT_TAG | WITHOUT_GENERATION) },
-	{ .name = "index of requests taken, all distances", .image = "evil_head", .wall = -1,
-	  .stops = "never read", .run = heads, .arg = ARG(EXPECT_SERVED, 0),
-	  .no_control = "there is no code that would read it" },
-	{ .name = "tags nobody gave", .image = "evil_tag", .wall = -1, .stops = "tag check",
-	  .run = tags, .arg = ARG(EXPECT_REPORT, WITHOUT_TAG), .quick = true },
-	{ .name = "an answer given twice", .image = "evil_twice", .wall = -1, .stops = "tag check",
-	  .run = attack_ring, .arg = ARG(EXPECT_REPORT, WITHOUT_TAG) },
-	{ .name = "an answer before its request", .image = "evil_early", .wall = -1,
-	  .stops = "tag check", .run = attack_ring, .arg = ARG(EXPECT_REPORT, WITHOUT_TAG) },
-	{ .name = "more answers than requests", .image = "evil_flood", .wall = -1,
-	  .stops = "index, tag", .run = attack_ring,
-	  .arg = ARG(EXPECT_REPORT, WITHOUT_TAG | WITHOUT_INDEX) },
-	{ .name = "an answer under an older generation", .image = "evil_old", .wall = -1,
-	  .stops = "generation", .run = attack_ring, .arg = ARG(EXPECT_REPORT, WITHOUT_GENERATION) },
-	{ .name = "statuses no driver may give", .image = "evil_status", .wall = -1,
-	  .stops = "status check", .run = statuses, .arg = ARG(EXPECT_REPORT, WITHOUT_STATUS) },
-	{ .name = "fields that change while they are read", .image = "evil_flip", .wall = -1,
-	  .stops = "one fetch", .run = again, .arg = ARG(EXPECT_EITHER, WITHOUT_COPY) },
-	{ .name = "its own requests rewritten", .image = "evil_records", .wall = -1,
-	  .stops = "never read", .run = attack_ring, .arg = ARG(EXPECT_SERVED, 0),
-	  .no_control = "there is no code that would read them" },
-	{ .name = "lies about who sleeps", .image = "evil_asleep", .wall = -1, .stops = "hints only",
-	  .run = attack_ring, .arg = ARG(EXPECT_SERVED, 0),
-	  .no_control = "there is nothing to take out: no decision depends on it" },
-	{ .name = "never answers, and beats its heart", .image = "evil_silent", .wall = -1,
-	  .stops = "stall", .run = attack_ring, .arg = ARG(EXPECT_STALL, 0), .quick = true },
-	{ .name = "answers as late as it can", .image = "evil_slow", .wall = -1,
-	  .stops = "(nothing is lost)", .run = attack_ring, .arg = ARG(EXPECT_SERVED, 0),
-	  .no_control = "slowness is not stopped, only survived" },
-	{ .name = "takes the processor: a neighbour's requests", .image = "evil_spin", .wall = -1,
-	  .stops = "processes apart", .run = attack_sibling,
-	  .no_control = "one thread a driver: there is no build with more" },
-	{ .name = "wakes without end: a neighbour's requests", .image = "evil_storm", .wall = -1,
-	  .stops = "processes apart", .run = attack_sibling,
-	  .no_control = "an eventfd counts, whoever writes to it" },
-	{ 0 },
+    {.name = "index of answers ahead, all distances",
+     .image = "evil_tail",
+     .wall = -1,
+     .stops = "index, tag",
+     .run = tail_ahead,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_INDEX | WITHOUT_TAG | WITHOUT_GENERATION)},
+    {.name = "index of answers back, all distances",
+     .image = "evil_tail",
+     .wall = -1,
+     .stops = "index, tag",
+     .run = tail_back,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_INDEX | WITHOUT_TAG | WITHOUT_GENERATION)},
+    {.name = "index of requests taken, all distances",
+     .image = "evil_head",
+     .wall = -1,
+     .stops = "never read",
+     .run = heads,
+     .arg = ARG(EXPECT_SERVED, 0),
+     .no_control = "there is no code that would read it"},
+    {.name = "tags nobody gave",
+     .image = "evil_tag",
+     .wall = -1,
+     .stops = "tag check",
+     .run = tags,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_TAG),
+     .quick = true},
+    {.name = "an answer given twice",
+     .image = "evil_twice",
+     .wall = -1,
+     .stops = "tag check",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_TAG)},
+    {.name = "an answer before its request",
+     .image = "evil_early",
+     .wall = -1,
+     .stops = "tag check",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_TAG)},
+    {.name = "more answers than requests",
+     .image = "evil_flood",
+     .wall = -1,
+     .stops = "index, tag",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_TAG | WITHOUT_INDEX)},
+    {.name = "an answer under an older generation",
+     .image = "evil_old",
+     .wall = -1,
+     .stops = "generation",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_GENERATION)},
+    {.name = "statuses no driver may give",
+     .image = "evil_status",
+     .wall = -1,
+     .stops = "status check",
+     .run = statuses,
+     .arg = ARG(EXPECT_REPORT, WITHOUT_STATUS)},
+    {.name = "fields that change while they are read",
+     .image = "evil_flip",
+     .wall = -1,
+     .stops = "one fetch",
+     .run = again,
+     .arg = ARG(EXPECT_EITHER, WITHOUT_COPY)},
+    {.name = "its own requests rewritten",
+     .image = "evil_records",
+     .wall = -1,
+     .stops = "never read",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_SERVED, 0),
+     .no_control = "there is no code that would read them"},
+    {.name = "lies about who sleeps",
+     .image = "evil_asleep",
+     .wall = -1,
+     .stops = "hints only",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_SERVED, 0),
+     .no_control = "there is nothing to take out: no decision depends on it"},
+    {.name = "never answers, and beats its heart",
+     .image = "evil_silent",
+     .wall = -1,
+     .stops = "stall",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_STALL, 0),
+     .quick = true},
+    {.name = "answers as late as it can",
+     .image = "evil_slow",
+     .wall = -1,
+     .stops = "(nothing is lost)",
+     .run = attack_ring,
+     .arg = ARG(EXPECT_SERVED, 0),
+     .no_control = "slowness is not stopped, only survived"},
+    {.name = "takes the processor: a neighbour's requests",
+     .image = "evil_spin",
+     .wall = -1,
+     .stops = "processes apart",
+     .run = attack_sibling,
+     .no_control = "one thread a driver: there is no build with more"},
+    {.name = "wakes without end: a neighbour's requests",
+     .image = "evil_storm",
+     .wall = -1,
+     .stops = "processes apart",
+     .run = attack_sibling,
+     .no_control = "an eventfd counts, whoever writes to it"},
+    {0},
 };

@@ -23,7 +23,7 @@ unsigned rf_without;
 
 static struct request {
 	struct rf_io io; /* first */
-	int          pending;
+	int pending;
 } requests[DEPTH];
 
 static struct served_page *page;
@@ -48,8 +48,11 @@ static void feed(struct rf_service *s, uint32_t *made)
 
 		if (r->pending)
 			continue;
-		r->io = (struct rf_io){ .op = RF_BLK_READ, .length = 4096, .offset = 4096u * (*made % 1024),
-					.arena = 4096u * (unsigned)i, .done = done };
+		r->io = (struct rf_io){.op = RF_BLK_READ,
+				       .length = 4096,
+				       .offset = 4096u * (*made % 1024),
+				       .arena = 4096u * (unsigned)i,
+				       .done = done};
 		r->pending = 1;
 		if (rf_service_submit(s, &r->io))
 			rf_die(70, "a good request was refused");
@@ -82,6 +85,6 @@ int main(void)
 		page->finished = page->completed >= page->wanted;
 		if (++turns % 64 == 0)
 			rf_service_tick(s);
-		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
 	}
 }

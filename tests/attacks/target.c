@@ -30,8 +30,8 @@ void target_init(struct target *t, const char *image)
 	snprintf(path, sizeof(path), "build/fault/%s", image ? image : "");
 	launching_init(&t->l, image ? path : NULL);
 	t->page_fd = launching_memfd("rf-queues", RF_PAGE, (void **)&t->page);
-	spec->windows[3] = (struct rf_launch_window){ .fd = 3, .flags = RF_WINDOW_WRITE,
-						      .bytes = RF_PAGE };
+	spec->windows[3] =
+	    (struct rf_launch_window){.fd = 3, .flags = RF_WINDOW_WRITE, .bytes = RF_PAGE};
 	spec->fd_count = spec->window_count = 4;
 	launching_fixup(&t->l, 3, offsetof(struct rf_boot, queue[0].mem));
 	t->run.pid = 0;
@@ -41,10 +41,14 @@ void target_init(struct target *t, const char *image)
 int target_spawn(struct target *t, uint64_t off)
 {
 	struct launching *l = &t->l;
-	struct rf_keep_spawn spawn = { .uid = UID, .gid = UID, .memlock = 64 << 20, .nofile = 256,
-				       .fence = RF_FENCE_DRIVER, .argv0 = "rf-launch",
-				       .group = "attack",
-				       .target = { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 } };
+	struct rf_keep_spawn spawn = {.uid = UID,
+				      .gid = UID,
+				      .memlock = 64 << 20,
+				      .nofile = 256,
+				      .fence = RF_FENCE_DRIVER,
+				      .argv0 = "rf-launch",
+				      .group = "attack",
+				      .target = {-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
 	static uint64_t prepared = 1; /* no set of walls looks like this */
 
 	if (t->program < 0)
@@ -58,8 +62,8 @@ int target_spawn(struct target *t, uint64_t off)
 	}
 	memcpy(l->boot->queue[0].param, t->param, sizeof(t->param));
 	l->spec_fd = launching_bytes("rf-spec", &l->spec, sizeof(l->spec));
-	const int fds[] = { t->program, l->wake, l->kick, l->log_w, l->spec_fd, l->image_fd, l->log_w,
-			    l->boot_fd, l->chan_fd, l->arena_fd, t->page_fd };
+	const int fds[] = {t->program, l->wake,    l->kick,    l->log_w,    l->spec_fd, l->image_fd,
+			   l->log_w,   l->boot_fd, l->chan_fd, l->arena_fd, t->page_fd};
 	int err = rf_spawn(&spawn, fds, 11, &t->run);
 	close(l->log_w);
 	l->log_w = -1;
@@ -74,8 +78,9 @@ void target_look(struct target *t)
 	while (!t->ended && waitpid(t->run.pid, &status, WNOHANG | __WALL | WUNTRACED) > 0) {
 		if (!WIFSTOPPED(status)) {
 			t->ended = true;
-			t->status = t->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ?
-					    t->verdict.signal : status;
+			t->status = t->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status)
+					? t->verdict.signal
+					: status;
 			break;
 		}
 		t->stopped |= WSTOPSIG(status) == SIGSTOP && status >> 16 == 128;
@@ -96,7 +101,7 @@ static uint64_t now_ms(void)
 
 static void rest(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 void target_wait(struct target *t, int ms)
@@ -137,7 +142,7 @@ void target_end(struct target *t)
 /* What came of it, in words. Reads the log and the kicks. */
 enum outcome target_judge(struct target *t, char *what)
 {
-	struct rf_keep_msg m = { .status = t->status, .verdict = t->verdict };
+	struct rf_keep_msg m = {.status = t->status, .verdict = t->verdict};
 	ssize_t got = read(t->l.log_r, t->log, sizeof(t->log) - 1);
 
 	t->kicks = launching_kicks(&t->l, 0);
@@ -152,14 +157,16 @@ enum outcome target_judge(struct target *t, char *what)
 		return STOPPED;
 	}
 	if (!t->ended) {
-		snprintf(what, WHAT, "%s", t->stopped ? "stopped itself" : "neither ended nor did anything");
+		snprintf(what, WHAT, "%s",
+			 t->stopped ? "stopped itself" : "neither ended nor did anything");
 		return t->stopped ? THROUGH : BROKEN;
 	}
 	if (WIFSIGNALED(t->status)) {
 		rf_death_words(&m, what, WHAT);
 		return STOPPED;
 	}
-	if (!m.walls.locked && WIFEXITED(t->status) && WEXITSTATUS(t->status) >= RF_LAUNCH_BAD_SPEC) {
+	if (!m.walls.locked && WIFEXITED(t->status) &&
+	    WEXITSTATUS(t->status) >= RF_LAUNCH_BAD_SPEC) {
 		if (got > 0)
 			t->log[got] = 0;
 		t->log[strcspn(t->log, "\n")] = 0;

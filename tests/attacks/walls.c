@@ -27,8 +27,9 @@ unsigned attack_walls(bool print)
 			printf("%-14s stands\n", rf_wall_names[wall]);
 		else
 			printf("%-14s missing: %s\n", rf_wall_names[wall],
-			       wall == RF_WALL_USER_NS && !geteuid() ? "root needs none" :
-			       t.run.walls.why[wall] ? strerror(t.run.walls.why[wall]) : "not put up");
+			       wall == RF_WALL_USER_NS && !geteuid() ? "root needs none"
+			       : t.run.walls.why[wall] ? strerror(t.run.walls.why[wall])
+						       : "not put up");
 	}
 	if (print)
 		printf("%u walls stand\n", up);

@@ -9,7 +9,8 @@
 
 _Noreturn void rf_driver_start(const struct rf_boot *boot)
 {
-	uint64_t at = boot->queue[0].chan + (boot->queue[0].param[0] ? RF_BLK_CHAN_BYTES : -4096ull);
+	uint64_t at =
+	    boot->queue[0].chan + (boot->queue[0].param[0] ? RF_BLK_CHAN_BYTES : -4096ull);
 
 	evil_begin(boot);
 	evil_end(boot, (long)(*(volatile unsigned char *)(uintptr_t)at));

@@ -12,5 +12,6 @@
 _Noreturn void rf_driver_start(const struct rf_boot *boot)
 {
 	evil_begin(boot);
-	evil_end(boot, evil_call(SYS_openat, AT_FDCWD, EVIL_P("/tmp/ringfence-was-here"), O_CREAT | O_RDWR, 0600, 0, 0));
+	evil_end(boot, evil_call(SYS_openat, AT_FDCWD, EVIL_P("/tmp/ringfence-was-here"),
+				 O_CREAT | O_RDWR, 0600, 0, 0));
 }

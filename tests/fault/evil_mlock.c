@@ -11,5 +11,6 @@
 _Noreturn void rf_driver_start(const struct rf_boot *boot)
 {
 	evil_begin(boot);
-	evil_end(boot, evil_call(SYS_mlock, (long)boot->arena, (long)boot->arena_bytes, 0, 0, 0, 0));
+	evil_end(boot,
+		 evil_call(SYS_mlock, (long)boot->arena, (long)boot->arena_bytes, 0, 0, 0, 0));
 }

@@ -20,7 +20,11 @@ _Noreturn void rf_driver_start(const struct rf_boot *boot)
 
 	for (;;) {
 		records[(r.req.own - 1) % RF_BLK_DEPTH] = (struct rf_blk_req){
-			.tag = ~0u, .op = RF_BLK_WRITE, .length = ~0u, .offset = ~0ull, .arena = ~0ull,
+		    .tag = ~0u,
+		    .op = RF_BLK_WRITE,
+		    .length = ~0u,
+		    .offset = ~0ull,
+		    .arena = ~0ull,
 		};
 		evil_answer(&r, &req);
 		req = evil_take(&r);

@@ -20,7 +20,7 @@ struct frame {
 	uint16_t cs, gs, fs, ss;
 	uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
 	uint64_t mask;
-	char     siginfo[128];
+	char siginfo[128];
 };
 
 static char room[65536] __attribute__((aligned(16)));
@@ -41,6 +41,9 @@ _Noreturn void rf_driver_start(const struct rf_boot *boot)
 	f.eflags = 0x202;
 	f.cs = 0x33;
 	f.ss = 0x2b;
-	__asm__ volatile("mov %0, %%rsp\n\tsyscall" : : "r"(&f), "a"((long)SYS_rt_sigreturn) : "memory");
+	__asm__ volatile("mov %0, %%rsp\n\tsyscall"
+			 :
+			 : "r"(&f), "a"((long)SYS_rt_sigreturn)
+			 : "memory");
 	__builtin_trap();
 }
