@@ -139,9 +139,12 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 		    strsignal(v->signal));
 	else if (v->code > 0)
 		say(t, "died of %s", strsignal(v->signal));
-	else
+	else if (v->address)
 		say(t, "got signal %d (%s) from process %llu", v->signal, strsignal(v->signal),
 		    (ull)v->address);
+	else
+		/* Seen from inside its PID namespace, which has no name for the sender. */
+		say(t, "got signal %d (%s) from outside", v->signal, strsignal(v->signal));
 }
 
 void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
