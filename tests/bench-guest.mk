@@ -1,9 +1,15 @@
-# Benches that need the guest.
+# Benches with a part in the guest, against QEMU's devices, and one on this machine, against
+# our models. The second can be run alone; each leaves the other's figures where they are.
 
 ##@ Measure
-.PHONY: bench-recovery
-bench-recovery: all check-programs ## restart time of a killed driver under load at depth 32 (KILLS=500)
+.PHONY: bench-recovery bench-recovery-guest bench-recovery-native
+KILLS_NATIVE ?= 10000
+bench-recovery: bench-recovery-guest bench-recovery-native ## restart time of a killed driver under load at depth 32 (KILLS=500, KILLS_NATIVE=10000)
+bench-recovery-guest: all check-programs
 	@tests/bench/recovery
+bench-recovery-native: all check-programs ## its native part alone
+	@tests/bench/recovery-native $(KILLS_NATIVE) $(SEED)
+bench-recovery-native: $(if $(filter bench-recovery bench,$(MAKECMDGOALS)),bench-recovery-guest)
 .PHONY: bench-block
 bench-block: all check-programs $(COUNT) ## guest instructions per 4 KiB read at depth 32, the kernel's driver beside ours
 	@tests/bench/block

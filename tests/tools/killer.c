@@ -6,11 +6,11 @@
  *
  *   killer DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]
  *
- * A driver is killed once INFLIGHT requests are in flight and PROGRESS were completed
- * since the last kill, after a random pause of up to PAUSE_MS. (A request that is in
- * flight at three deaths in a row would rightly be taken for their cause.) Ends after
- * KILLS kills, or with 1 if one is not recovered within 60 s. STOP_FILE is made at the
- * end. Prints the figures as JSON members.
+ * A driver is killed once INFLIGHT requests are in flight, PROGRESS were completed since
+ * the last kill and a new standby is there, after a random pause of up to PAUSE_MS. (A
+ * request that is in flight at three deaths in a row would rightly be taken for their
+ * cause.) Ends after KILLS kills, or with 1 if one is not recovered within 60 s. STOP_FILE
+ * is made at the end. Prints the figures as JSON members.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -22,7 +22,8 @@
 
 #include "status.h"
 
-#define MAX_KILLS 4000
+#define MAX_KILLS 100000
+#define COLLECT   2000 /* kills: half of what a supervisor remembers (RF_STATS_LOG) */
 #define PROGRESS  64
 
 struct death { uint32_t generation; uint64_t kill_ns; };
@@ -53,29 +54,37 @@ static void add(int kind, uint64_t from, uint64_t to)
 		series[kind][lengths[kind]++] = to > from ? to - from : 0;
 }
 
+/* A line about a driver we killed. */
+static void recovery(const char *line, const char *end, uint64_t killed)
+{
+	uint64_t detect = member(line, end, "detect_ns"), quiet = member(line, end, "quiesced_ns");
+	uint64_t spawned = member(line, end, "spawned_ns"), on = member(line, end, "enabled_ns");
+
+	add(DETECT, killed, detect);
+	add(QUIESCE, detect, quiet);
+	add(SPAWN, quiet, spawned > quiet ? spawned : quiet);
+	add(ENABLE, spawned > quiet ? spawned : quiet, on);
+	series[INFLIGHT][lengths[INFLIGHT]++] = member(line, end, "inflight");
+	if (!member(line, end, "reissued"))
+		return;
+	add(FIRST_IO, on, member(line, end, "first_io_ns"));
+	add(TOTAL, killed, member(line, end, "first_io_ns"));
+}
+
+/* What became of kills [collected, kills): generations only grow, in both lists. */
 static void collect(const char *device, int kills)
 {
+	static int collected;
 	char request[80];
 
 	snprintf(request, sizeof(request), "recoveries %s\n", device);
 	const char *text = ask(request);
 	for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
 		uint32_t g = (uint32_t)member(line, end, "generation");
-		for (int i = 0; i < kills; i++) {
-			if (deaths[i].generation != g)
-				continue;
-			uint64_t detect = member(line, end, "detect_ns"), quiet = member(line, end, "quiesced_ns");
-			uint64_t spawned = member(line, end, "spawned_ns"), on = member(line, end, "enabled_ns");
-			add(DETECT, deaths[i].kill_ns, detect);
-			add(QUIESCE, detect, quiet);
-			add(SPAWN, quiet, spawned > quiet ? spawned : quiet);
-			add(ENABLE, spawned > quiet ? spawned : quiet, on);
-			series[INFLIGHT][lengths[INFLIGHT]++] = member(line, end, "inflight");
-			if (!member(line, end, "reissued"))
-				continue;
-			add(FIRST_IO, on, member(line, end, "first_io_ns"));
-			add(TOTAL, deaths[i].kill_ns, member(line, end, "first_io_ns"));
-		}
+		while (collected < kills && deaths[collected].generation < g)
+			collected++;
+		if (collected < kills && deaths[collected].generation == g)
+			recovery(line, end, deaths[collected++].kill_ns);
 	}
 }
 
@@ -90,12 +99,13 @@ static void report(const char *device, int kills)
 
 	collect(device, kills);
 	printf("\"requests\":%llu,\"kills\":%d,\"recoveries\":%d,\"reissued\":%llu,"
-	       "\"inflight_at_kill_p50\":%llu,\"service_errors\":%llu,\"recovery_samples\":%d,"
+	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"service_errors\":%llu,\"recovery_samples\":%d,"
 	       "\"recovery_p50_us\":%.1f,\"recovery_p99_us\":%.1f,\"recovery_max_us\":%.1f,"
 	       "\"detect_us\":%.1f,\"quiesce_us\":%.1f,\"spawn_us\":%.1f,\"enable_us\":%.1f,"
 	       "\"first_io_us\":%.1f\n",
 	       (unsigned long long)s.completed, kills, lengths[INFLIGHT], (unsigned long long)s.reissued,
 	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 50),
+	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0),
 	       (unsigned long long)s.errors, lengths[TOTAL], us(TOTAL, 50), us(TOTAL, 99), us(TOTAL, 100),
 	       us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50), us(ENABLE, 50), us(FIRST_IO, 50));
 }
@@ -123,7 +133,7 @@ int main(int argc, char **argv)
 
 		nap((unsigned)(random() % (pause * 1000 + 1)));
 		while (s = look(device), !s.pid || s.generation == last || s.inflight < least ||
-		       s.completed < done + PROGRESS) {
+		       s.completed < done + PROGRESS || !s.standby) {
 			if (now_ns() > deadline) {
 				fprintf(stderr, "killer: no driver with %u requests in flight for 60 s\n", least);
 				kills = i;
@@ -134,11 +144,13 @@ int main(int argc, char **argv)
 		}
 		if (code)
 			break;
+		if (i % COLLECT == COLLECT - 1)
+			collect(device, i);
 		deaths[i] = (struct death){ .generation = s.generation, .kill_ns = now_ns() };
 		kill((pid_t)s.pid, SIGKILL);
 		last = s.generation;
 		done = s.completed;
-		if ((i + 1) % 10 == 0)
+		if ((i + 1) % (kills < 1000 ? 10 : 500) == 0)
 			fprintf(stderr, "killer: %d of %d\n", i + 1, kills);
 	}
 	if (argc > 6)

@@ -58,7 +58,7 @@ static uint64_t member(const char *at, const char *end, const char *key)
 	return p && p < end ? strtoull(p + strlen(quoted), NULL, 10) : 0;
 }
 
-struct state { uint32_t generation, pid, inflight; uint64_t completed, reissued, errors; };
+struct state { uint32_t generation, pid, standby, inflight; uint64_t completed, reissued, errors; };
 
 static inline struct state look(const char *device)
 {
@@ -74,6 +74,7 @@ static inline struct state look(const char *device)
 	return (struct state){
 		.generation = (uint32_t)member(at, end, "generation"),
 		.pid = (uint32_t)member(at, end, "driver_pid"),
+		.standby = (uint32_t)member(at, end, "standby_pid"),
 		.inflight = (uint32_t)member(at, end, "inflight"),
 		.completed = member(at, end, "completed"),
 		.reissued = member(at, end, "reissued"),
