@@ -102,12 +102,14 @@ static void report(const char *device, int kills)
 	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"service_errors\":%llu,\"recovery_samples\":%d,"
 	       "\"recovery_p50_us\":%.1f,\"recovery_p99_us\":%.1f,\"recovery_max_us\":%.1f,"
 	       "\"detect_us\":%.1f,\"quiesce_us\":%.1f,\"spawn_us\":%.1f,\"enable_us\":%.1f,"
-	       "\"first_io_us\":%.1f\n",
+	       "\"first_io_us\":%.1f,\"detect_p99_us\":%.1f,\"quiesce_p99_us\":%.1f,"
+	       "\"spawn_p99_us\":%.1f,\"enable_p99_us\":%.1f,\"first_io_p99_us\":%.1f\n",
 	       (unsigned long long)s.completed, kills, lengths[INFLIGHT], (unsigned long long)s.reissued,
 	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 50),
 	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0),
 	       (unsigned long long)s.errors, lengths[TOTAL], us(TOTAL, 50), us(TOTAL, 99), us(TOTAL, 100),
-	       us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50), us(ENABLE, 50), us(FIRST_IO, 50));
+	       us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50), us(ENABLE, 50), us(FIRST_IO, 50),
+	       us(DETECT, 99), us(QUIESCE, 99), us(SPAWN, 99), us(ENABLE, 99), us(FIRST_IO, 99));
 }
 
 int main(int argc, char **argv)
