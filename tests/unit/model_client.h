@@ -152,7 +152,7 @@ struct client {
 static inline int send_fds(int fd, const void *data, size_t bytes, const int *fds, int count)
 {
 	struct iovec io = { .iov_base = (void *)(uintptr_t)data, .iov_len = bytes };
-	union { char bytes[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } room = { 0 };
+	union { char bytes[CMSG_SPACE(32 * sizeof(int))]; struct cmsghdr align; } room = { 0 };
 	struct msghdr h = { .msg_iov = &io, .msg_iovlen = 1 };
 
 	if (count) {

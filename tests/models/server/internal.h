@@ -16,6 +16,7 @@
 #define MAX_WATCHES   4u
 #define MAX_REFUSALS  4u
 #define MAX_CONTROLS  4u
+#define MAX_FDS       16u /* of a message to us: what known clients send, whatever they were told */
 #define MAX_POSTPONED 64u
 #define CLIENT_NS     5000000000ull /* for a DMA answer, or a full socket */
 
@@ -26,7 +27,7 @@ struct message {
 	struct rf_vu_header header;
 	unsigned char body[RF_VU_MAX_MESSAGE];
 	uint32_t have; /* bytes of header and body so far */
-	int      fd[RF_VU_MAX_FDS];
+	int      fd[MAX_FDS];
 	int      fds;
 };
 

@@ -82,8 +82,8 @@ void irq_info(struct server *s, struct message *m)
 	}
 	r.argsz = sizeof(r);
 	(void)vectors(s, r.index, &r.count);
-	r.flags = RF_VU_IRQ_EVENTFD | RF_VU_IRQ_MASKABLE |
-		  (r.index == RF_VU_INTX ? RF_VU_IRQ_AUTOMASKED : RF_VU_IRQ_NORESIZE);
+	/* No RF_VU_IRQ_NORESIZE: each vector can be wired without touching the others. */
+	r.flags = RF_VU_IRQ_EVENTFD | RF_VU_IRQ_MASKABLE | (r.index == RF_VU_INTX ? RF_VU_IRQ_AUTOMASKED : 0);
 	reply_send(s, &m->header, 0, &r, sizeof(r), NULL, 0, NULL, 0);
 }
 

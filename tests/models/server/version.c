@@ -42,7 +42,7 @@ static int capabilities(struct server *s, char *out, size_t room, bool twin)
 {
 	int n = snprintf(out, room,
 			 "{\"capabilities\":{\"max_msg_fds\":%u,\"max_data_xfer_size\":%u,\"max_dma_maps\":%u,"
-			 "\"pgsizes\":%u,\"write_multiple\":true", RF_VU_MAX_FDS, RF_VU_MAX_DATA, MAX_MAPS,
+			 "\"pgsizes\":%u,\"write_multiple\":true", MAX_FDS, RF_VU_MAX_DATA, MAX_MAPS,
 			 RF_VU_DEFAULT_PGSIZE);
 	if (twin)
 		n += snprintf(out + n, room - (size_t)n, ",\"twin_socket\":{\"supported\":true,\"fd_index\":0}");

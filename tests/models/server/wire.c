@@ -26,7 +26,7 @@ static void take_fds(struct message *m, struct msghdr *h)
 		for (unsigned i = 0; i < n; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (m->fds < (int)RF_VU_MAX_FDS)
+			if (m->fds < (int)MAX_FDS)
 				m->fd[m->fds++] = fd;
 			else
 				close(fd);
@@ -43,7 +43,7 @@ int message_receive(int fd, struct message *m)
 		if (m->have >= head && m->have == want)
 			return 1;
 		union {
-			char bytes[CMSG_SPACE(sizeof(int) * RF_VU_MAX_FDS)];
+			char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
 			struct cmsghdr align;
 		} room;
 		unsigned char *at = m->have < head ? (unsigned char *)&m->header + m->have :
