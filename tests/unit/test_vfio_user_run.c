@@ -252,17 +252,22 @@ static void bad_servers_end_in_a_line_and_a_code(void **state)
 	}
 }
 
-static pid_t run_model(void)
+static pid_t run_model_with(const char *dstrd)
 {
 	char sock[96];
 
 	path(sock, sizeof(sock), "dev.sock");
 	unlink(sock);
 	pid_t pid = run("model", (const char *const[]){ "build/models/nvme", "--socket", sock, "--size", "16M",
-							NULL });
+							"--dstrd", dstrd, NULL });
 	for (int i = 0; i < DEADLINE * 100 && access(sock, F_OK); i++)
 		usleep(10000);
 	return pid;
+}
+
+static pid_t run_model(void)
+{
+	return run_model_with("0");
 }
 
 static void kill_model(pid_t pid)
@@ -273,6 +278,29 @@ static void kill_model(pid_t pid)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	unlink(sock);
+}
+
+/* CAP.DSTRD is the device's word. It may put the doorbells further apart, but not out of the
+ * page that is the driver's. */
+static void doorbells_stay_in_their_page(void **state)
+{
+	(void)state;
+	begin();
+	pid_t model = run_model_with("8"), rf = run_ringfence(); /* queue 1's at 0x1800 and 0x1c00 */
+	log_has("disk0: 16 MiB, blocks of", 1);
+	kill(rf, SIGTERM);
+	assert_int_equal(exit_code(rf), 0);
+	kill_model(model);
+	nothing_is_left();
+	end();
+
+	begin();
+	model = run_model_with("10");
+	assert_int_equal(exit_code(run_ringfence()), RF_EXIT_DEVICE);
+	log_has("doorbells of stride 2^12 bytes cannot be given to a driver", 1);
+	kill_model(model);
+	nothing_is_left();
+	end();
 }
 
 /* Dies and comes back; dies and does not. */
@@ -335,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_socket),
 		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
+		cmocka_unit_test(doorbells_stay_in_their_page),
 		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
 		cmocka_unit_test(nobody_can_do_it_all),
 	};
