@@ -75,7 +75,7 @@ static unsigned e1000e_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
 	struct e1000e *e = dev;
 	const struct intel_desc *ring = e->rx.ring;
-	uint32_t next = e->rx.next, first = next, end = next + RF_NET_BATCH, mask = e->rx.mask;
+	uint32_t next = e->rx.next, first = next, end = intel_rx_end(&e->rx), mask = e->rx.mask;
 	uint64_t iova = e->arena_iova;
 
 	for (; next != end; next++, at++) {
@@ -211,7 +211,7 @@ static bool e1000e_pending(void *dev, bool tx)
 {
 	const struct e1000e *e = dev;
 
-	return intel_look(&e->rx.ring[e->rx.next & e->rx.mask]) & E1000E_RXD_DD ||
+	return (e->rx.next != e->rx.tail && intel_look(&e->rx.ring[e->rx.next & e->rx.mask]) & E1000E_RXD_DD) ||
 	       (tx && intel_batch_done(&e->tx));
 }
 

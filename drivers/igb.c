@@ -78,7 +78,7 @@ static unsigned igb_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 	struct igb *g = dev;
 	const struct intel_desc *ring = g->rx.ring;
 	const uint32_t *free = g->free;
-	uint32_t next = g->rx.next, first = next, end = next + RF_NET_BATCH, mask = g->rx.mask;
+	uint32_t next = g->rx.next, first = next, end = intel_rx_end(&g->rx), mask = g->rx.mask;
 
 	for (; next != end; next++, at++) {
 		uint64_t word = intel_look(&ring[next & mask]);
@@ -213,7 +213,7 @@ static bool igb_pending(void *dev, bool tx)
 {
 	const struct igb *g = dev;
 
-	return intel_look(&g->rx.ring[g->rx.next & g->rx.mask]) & IGB_RXD_DD ||
+	return (g->rx.next != g->rx.tail && intel_look(&g->rx.ring[g->rx.next & g->rx.mask]) & IGB_RXD_DD) ||
 	       (tx && intel_batch_done(&g->tx));
 }
 

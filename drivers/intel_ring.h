@@ -85,6 +85,15 @@ static inline void intel_refill(struct intel_rx *rx, uint64_t iova, const uint32
 	rx->tail = tail;
 }
 
+/* Where a batch that begins at `next` ends at the latest: what lies behind the tail was
+ * not given to the device yet, and may still say "done" from the last time round. */
+static inline uint32_t intel_rx_end(const struct intel_rx *rx)
+{
+	uint32_t given = rx->tail - rx->next;
+
+	return rx->next + (given < RF_NET_BATCH ? given : RF_NET_BATCH);
+}
+
 /* ---- sending -------------------------------------------------------------------------- */
 
 /* Descriptors there is room for: one stays unused, since head = tail is the empty ring. */

@@ -16,6 +16,7 @@
 
 /* ---- registers (BAR 0, 32 bits each); common ones are in intel_nic.h ----------------- */
 
+#define IGB_MDIC    0x0020u
 #define IGB_GPIE    0x1514u
 #define IGB_EIMS    0x1524u
 #define IGB_EIMC    0x1528u
@@ -39,6 +40,12 @@
 
 /* The queue's `regs` is RDT; TDT lies this far behind it. */
 #define IGB_TDT_DISTANCE (IGB_TDT - IGB_RDT)
+
+/* MDIC: data 0-15, register 16-20, PHY 21-25, operation 26-27 */
+#define IGB_MDIC_WRITE(reg, value) ((value) | (uint32_t)(reg) << 16 | 1u << 21 | 1u << 26)
+#define IGB_MDIC_READY     (1u << 28)
+#define IGB_PHY_CONTROL    0u
+#define IGB_PHY_AUTONEG    0x1200u /* enabled, and started again */
 
 #define IGB_GPIE_NSICR     (1u << 0)  /* ICR is not cleared with MSI-X vectors */
 #define IGB_GPIE_MULTIPLE_MSIX (1u << 4)

@@ -282,6 +282,37 @@ static void test_device_drops_when_there_is_no_buffer(void **state)
 	bench_end(&b);
 }
 
+/* Descriptors behind the tail still say "done" from the round before. */
+static void test_all_buffers_used_up_round_after_round(void **state)
+{
+	static struct bench b;
+
+	(void)state;
+	bench_start(&b);
+	give_buffers(&b, ENTRIES - 1);
+	for (unsigned round = 0; round < 5; round++) {
+		struct rf_net_frame f;
+		unsigned got = 0;
+
+		do {
+			while (wire_in(&b, E1000E_RXD_EOP, 0, 60))
+				;
+			for (unsigned turns = 0; turn(&b); turns++)
+				assert_in_range(turns, 0, 100);
+		} while (b.queue.held);
+		assert_false(e1000e_pending(&b.dev, true));
+		for (; rf_ring_ready(&b.rx) > 0; got++) {
+			rf_ring_take(&b.rx, &f, sizeof(f));
+			rf_ring_put(&b.free, &f.at, sizeof(f.at));
+		}
+		assert_int_equal(got, ENTRIES - 1);
+		rf_ring_publish(&b.free);
+		while (turn(&b))
+			;
+	}
+	bench_end(&b);
+}
+
 static void test_status_becomes_flags(void **state)
 {
 	static const struct {
@@ -492,6 +523,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_received_frames_come_in_their_buffers),
 		cmocka_unit_test(test_device_drops_when_there_is_no_buffer),
+		cmocka_unit_test(test_all_buffers_used_up_round_after_round),
 		cmocka_unit_test(test_status_becomes_flags),
 		cmocka_unit_test(test_a_batch_rings_once_and_is_reaped_as_one),
 		cmocka_unit_test(test_full_ring_takes_what_fits_and_goes_on),
