@@ -80,6 +80,20 @@ static int setup_interrupts(struct rf_device *d, unsigned half)
 	return 0;
 }
 
+/*
+ * Link setup. The PHY keeps its link over CTRL.RST; where it did not, or the device is
+ * fresh from power-on, it negotiates again, and frames flow once it is done.
+ */
+static void link_up(struct rf_device *d)
+{
+	intel_link_up(d, &nic, 0);
+	if (!intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 5))
+		return;
+	set(d, IGB_MDIC, IGB_MDIC_WRITE(IGB_PHY_CONTROL, IGB_PHY_AUTONEG));
+	if (intel_wait(d, &nic, IGB_MDIC, IGB_MDIC_READY, IGB_MDIC_READY, 10))
+		rf_log("%s: its PHY does not answer", d->label);
+}
+
 static int reset(struct rf_device *d)
 {
 	set(d, IGB_EIMC, ~0u);
@@ -95,7 +109,7 @@ static int igb_enable(struct rf_device *d, unsigned half)
 		return err;
 	if (config_bus_master(d, true))
 		return -EIO;
-	intel_link_up(d, &nic, 0);
+	link_up(d);
 	if ((err = setup_receive(d, base)) ||
 	    (err = setup_transmit(d, base + (uint64_t)nic.entries * IGB_DESC_BYTES))) {
 		rf_log("%s: its queues cannot be enabled: %s", d->label, strerror(-err));
@@ -130,7 +144,9 @@ static int igb_identify(struct rf_device *d)
 
 	if ((err = check_rings(d)) || (err = intel_open(d, &nic, pages, 5)) || (err = reset(d)))
 		return err;
-	intel_link_up(d, &nic, 0);
+	link_up(d);
+	/* Who has no link by then is told so. */
+	(void)intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 4000);
 	if ((err = intel_describe(d, &nic)))
 		return err;
 	d->queue.param[IGB_PARAM_ENTRIES] = nic.entries;
