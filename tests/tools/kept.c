@@ -7,8 +7,8 @@
  *
  * PAIRS times SECONDS without kills and SECONDS with PER_SECOND (1) of them, in turns, so
  * that a machine that is slow for a while is slow for both. Prints JSON members, named for
- * WHERE (guest). 1 if a kill found no driver before the next was due: then it was not that
- * many kills a second.
+ * WHERE (guest). 1 if one kill in fifty found no new driver before the next was due: then
+ * it was not that many kills a second.
  */
 #include <signal.h>
 
@@ -24,16 +24,20 @@ static void wait_until(uint64_t due)
 		nap((unsigned)((due - now) / 1000));
 }
 
+/* Not the same one twice: a dead driver is in the supervisor's books until it is noticed. */
 static void kill_driver(const char *device, uint64_t before)
 {
+	static uint32_t last;
 	struct state s;
 
-	while (s = look(device), !s.pid && now_ns() < before)
+	while (s = look(device), (!s.pid || s.generation == last) && now_ns() < before)
 		nap(1000);
-	if (!s.pid)
+	if (!s.pid || s.generation == last) {
 		missed++;
-	else if (!kill((pid_t)s.pid, SIGKILL))
+	} else if (!kill((pid_t)s.pid, SIGKILL)) {
+		last = s.generation;
 		kills++;
+	}
 }
 
 /* Requests completed in a window. Both kinds are looked at equally often. */
@@ -67,7 +71,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2 * atoi(argv[2]); i++)
 		done[i & 1] += window(argv[1], atoi(argv[3]), rate, i & 1, &ns[i & 1]);
 	double quiet = (double)done[0] * 1e9 / (double)ns[0], killed = (double)done[1] * 1e9 / (double)ns[1];
-	printf("\"%s_throughput_kept_%ups\":%.4f,\"quiet_iops\":%.0f,\"killed_%ups_iops\":%.0f,\"kept_kills\":%u\n",
-	       where, rate, killed / quiet, quiet, rate, killed, kills);
-	return missed != 0;
+	printf("\"%s_throughput_kept_%ups\":%.4f,\"quiet_iops\":%.0f,\"killed_%ups_iops\":%.0f,\"kept_kills\":%u,"
+	       "\"kept_missed\":%u\n",
+	       where, rate, killed / quiet, quiet, rate, killed, kills, missed);
+	return missed * 50 > kills;
 }
