@@ -122,9 +122,11 @@ errors=$((errors + $(member client_errors)))
 # A device that hangs up takes its export along; clients have to connect again, which fio's
 # cannot: so this comes after the load, and before its data are looked at.
 answers() { nbdinfo --size "nbd+unix:///?socket=$sock" >/dev/null 2>&1; }
+before=$(member device_pid)
+another() { local now=$(member device_pid); [ "${now:-0}" != 0 ] && [ $now != $before ] && running; }
 tell disconnect >/dev/null
 injected=$((injected + 1))
-wait_until 30 running && wait_until 30 answers || fail "no recovery from a device that hung up"
+wait_until 30 another && wait_until 30 answers || fail "no recovery from a device that hung up"
 recovered=$((recovered + 1))
 if nbdcopy "nbd+unix:///?socket=$sock" - 2>>$log | head -c 16M | cmp - $dir/file; then
 	verified=$((verified + 16 * 1024 * 1024))
