@@ -38,12 +38,8 @@ fail() {
 	exit 1
 }
 
-# The shipped policy, but for how long a silent device is waited for: 30 s there.
-cp -r build/policy $dir/policy
-sed -i 's/^stall .*/stall 250ms/' $dir/policy/nvme.policy
 cat >$dir/rf.conf <<CONF
 run-dir $dir/run
-policy-dir $dir/policy
 device disk0
   policy nvme
   socket $dir/nvme.sock

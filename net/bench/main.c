@@ -32,7 +32,6 @@
 #define BATCH_MAX     32u
 #define CONTROL_EVERY 4096u /* empty polls between looks at the control socket */
 #define CLOCK_EVERY   64u
-#define TICK_MS       100
 
 struct load {
 	struct rf_net *net;
@@ -115,7 +114,7 @@ static void sleep_once(struct load *l)
 	if (!rf_net_sleep(l->net, true))
 		return;
 	l->sleeps++;
-	int n = poll(p, 2, TICK_MS);
+	int n = poll(p, 2, rf_net_patience(l->net));
 	if (n < 0 && errno != EINTR)
 		rf_die(70, "poll: %s", strerror(errno));
 	rf_net_wake(l->net, n > 0 && p[0].revents);

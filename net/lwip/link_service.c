@@ -111,6 +111,11 @@ static void wake(struct link *link)
 	rf_net_wake(it.net, false);
 }
 
+int link_service_patience(void)
+{
+	return rf_net_patience(it.net);
+}
+
 static void learn(void)
 {
 	const struct rf_net_info *info = rf_net_info(it.net);

@@ -8,5 +8,6 @@
 /* `link->known` turns true when the device process has told of the interface. */
 struct link *link_service_open(void);
 uint64_t     link_service_spin_ns(void);
+int          link_service_patience(void); /* milliseconds: see rf_net_patience() */
 
 #endif

@@ -21,7 +21,7 @@
 #include "loop.h"
 #include "stack.h"
 
-#define TICK_NS 100000000ull
+#define TICK_NS 5000000ull /* while awake; see rf_service_tick() and rf_net_tick() */
 #define TICK_MS 100
 
 static struct {
@@ -157,6 +157,19 @@ static uint64_t spin_ns(void)
 	return most;
 }
 
+/* Milliseconds this process may sleep, its clocks aside: the drivers are watched. */
+static int patience(void)
+{
+	int most = it.config.flags & RF_LWIP_LINK_FD ? TICK_MS : link_service_patience();
+
+	for (uint32_t i = 0; i < it.config.disks; i++) {
+		int ms = rf_service_patience(it.disks[i].service);
+		if (ms >= 0 && ms < most)
+			most = ms;
+	}
+	return most < TICK_MS ? most : TICK_MS;
+}
+
 static void turn(void)
 {
 	int ms = 0;
@@ -170,7 +183,9 @@ static void turn(void)
 	else if (stack_now_ns() - it.busy_ns >= spin_ns())
 		asleep = sleep_all();
 	if (asleep) {
-		ms = it.open && stack_timeout() < TICK_MS ? (int)stack_timeout() : TICK_MS;
+		ms = patience();
+		if (it.open && stack_timeout() < (uint32_t)ms)
+			ms = (int)stack_timeout();
 	}
 	services_watch(it.services, it.open ? it.config.count : 0);
 	loop_wait(ms);

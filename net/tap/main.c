@@ -24,7 +24,7 @@
 #include "tap.h"
 
 #define FD_TAP    RF_EXPORT_FD_LISTEN
-#define TICK_MS   100
+#define TICK_NS   5000000u /* while awake; see rf_net_tick() */
 #define LOOK_EVERY 32u /* empty turns of the rings between two looks at the kernel's side */
 
 struct tap {
@@ -161,7 +161,7 @@ static unsigned send_frames(struct tap *t)
 
 static void tick(struct tap *t, uint64_t now)
 {
-	if (now - t->tick_ns < TICK_MS * 1000000ull)
+	if (now - t->tick_ns < TICK_NS)
 		return;
 	t->tick_ns = now;
 	rf_net_tick(t->net);
@@ -176,7 +176,7 @@ static void sleep_once(struct tap *t)
 
 	if (!rf_net_sleep(t->net, t->blocked))
 		return;
-	int n = poll(p, 3, TICK_MS);
+	int n = poll(p, 3, rf_net_patience(t->net));
 	if (n < 0 && errno != EINTR)
 		rf_die(70, "poll: %s", strerror(errno));
 	rf_net_wake(t->net, n > 0 && p[1].revents);

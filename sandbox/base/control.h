@@ -34,6 +34,8 @@ enum rf_svc_type {
 	RF_SVC_PREPARED,  /* generation: answer to DOWN; the half of this successor is ready, it
 	                     may run once the device is quiet */
 	RF_SVC_STALL,     /* generation: oldest request in flight is older than allowed */
+	RF_SVC_SILENT,    /* generation: it was kicked and its heartbeat did not move up to at_ns;
+	                     value: number of the kick. Sent again while that is so */
 };
 
 enum rf_violation {
@@ -50,6 +52,7 @@ struct rf_svc_msg {
 	uint32_t generation;
 	uint32_t half; /* 0 or 1: which half of rings and queue memory */
 	uint32_t value;
+	uint64_t at_ns; /* SILENT: CLOCK_MONOTONIC */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 };
@@ -88,6 +91,7 @@ struct rf_export_config {
 	uint64_t arena_bytes;
 	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
 	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */
+	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
 	char     name[64];    /* export name, shown to clients */
 	char     bench[256];  /* load generator only: its arguments */
 };

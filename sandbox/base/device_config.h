@@ -121,6 +121,7 @@ enum rf_dev_type {
 	RF_DEV_DOWN,      /* generation: its driver died */
 	RF_DEV_UP,        /* generation: its driver runs */
 	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
+	RF_DEV_SILENT,    /* generation, value, at_ns: RF_SVC_SILENT, passed on */
 	/* supervisor -> device */
 	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
 	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
@@ -142,6 +143,7 @@ struct rf_dev_msg {
 	uint32_t generation;
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
+	uint64_t at_ns;     /* SILENT */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 };

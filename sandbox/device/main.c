@@ -143,6 +143,15 @@ static void on_supervisor(struct rf_device *d)
 	rf_close_all(fds, count);
 }
 
+/* Whether a silent driver hangs the supervisor can see, and this process cannot. */
+static void pass_on(const struct rf_svc_msg *msg)
+{
+	struct rf_dev_msg on = { .type = RF_DEV_SILENT, .generation = msg->generation,
+				 .value = msg->value, .at_ns = msg->at_ns };
+
+	(void)rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &on, sizeof(on), NULL, 0);
+}
+
 static void on_export(struct rf_device *d)
 {
 	struct rf_svc_msg msg;
@@ -154,6 +163,8 @@ static void on_export(struct rf_device *d)
 		return generation_prepared(d, msg.generation);
 	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
 		return; /* about a driver that is dead already */
+	if (msg.type == RF_SVC_SILENT)
+		return pass_on(&msg);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
 		tell_supervisor(d, RF_DEV_KILL, msg.generation,
 				msg.type == RF_SVC_STALL ? RF_DEV_STALLED : msg.value);

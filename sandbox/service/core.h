@@ -18,6 +18,7 @@
 #include "service.h"
 #include "stats.h"
 #include "table.h"
+#include "watch.h"
 
 /* rf_service.gate: why a request may not go straight into the ring */
 #define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
@@ -35,7 +36,7 @@ enum rf_driver_state {
 
 struct rf_counts {
 	uint64_t submitted, completed, bytes_read, bytes_written;
-	uint64_t failed, reissued, violations, stalls, held_back;
+	uint64_t failed, reissued, violations, stalls, held_back, nudges, nudges_helped;
 };
 
 struct rf_service {
@@ -68,6 +69,8 @@ struct rf_service {
 	bool                 stalled;    /* this generation: reported */
 	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
+	struct rf_watch      watch;
+	uint64_t             scanned_ns;              /* when ages were looked at last */
 	uint64_t             stall_tag[RF_BLK_DEPTH]; /* seq seen by the last tick */
 	uint64_t             stall_ns[RF_BLK_DEPTH];  /* and when it was first seen */
 

@@ -18,11 +18,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "packet.h"
 
 #define ALONE_AFTER 2u /* reissues */
+#define SLOW_OPS    4  /* times the stall time: flush, discard, zero */
 
 static const char *const op_names[] = {
 	[RF_BLK_READ] = "read", [RF_BLK_WRITE] = "write", [RF_BLK_FLUSH] = "flush",
@@ -36,13 +38,18 @@ static const char *const lie_names[] = {
 	[RF_LIE_STATUS] = "a status no driver may give",
 };
 
-static void tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
+static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value, uint64_t at)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = s->generation, .half = s->half,
-				  .value = value };
+				  .value = value, .at_ns = at };
 
 	/* If the device process is gone the control socket says so in a moment. */
 	(void)rf_packet_send(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
+}
+
+static void tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
+{
+	tell_at(s, type, value, 0);
 }
 
 void rf_service_lied(struct rf_service *s, enum rf_violation lie)
@@ -187,6 +194,7 @@ static void attach(struct rf_service *s, uint32_t generation, uint32_t half)
 	s->generation = s->table->head.generation = generation;
 	s->half = half;
 	s->alone = s->was_up = s->stalled = false;
+	rf_watch_reset(&s->watch);
 }
 
 static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
@@ -402,13 +410,41 @@ int rf_service_control(struct rf_service *s)
 	return 0;
 }
 
-void rf_service_tick(struct rf_service *s)
+int rf_service_patience(const struct rf_service *s)
 {
-	uint64_t now = rf_now_ns();
+	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? RF_WATCH_TURN_MS : -1;
+}
 
-	rf_stats_publish(s);
-	if (!s->config.stall_ns || s->state != RF_DRIVER_UP)
-		return;
+static void watch(struct rf_service *s, uint64_t now)
+{
+	static const uint64_t one = 1;
+	uint64_t beat = atomic_load_explicit(&rf_service_chan(s, s->half)->heartbeat, memory_order_acquire);
+
+	switch (rf_watch_look(&s->watch, now, s->config.nudge_ns, s->free_count != RF_BLK_DEPTH,
+			      s->count.completed, beat)) {
+	case RF_WATCH_KICK:
+		(void)!write(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half, &one, sizeof(one));
+		break;
+	case RF_WATCH_SILENT:
+		tell_at(s, RF_SVC_SILENT, s->watch.episode, now);
+		break;
+	case RF_WATCH_FINE:
+		break;
+	}
+}
+
+/* What may make a device write back its whole cache, or walk its tables, takes longer. A
+ * request that was stalled before is waited for twice as long: its device may be only slow,
+ * and after so many deaths the request itself would fail. */
+static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_entry *e)
+{
+	unsigned attempts = e->attempts < 4 ? e->attempts : 4;
+
+	return s->config.stall_ns * (e->req.op > RF_BLK_WRITE ? SLOW_OPS : 1) << attempts;
+}
+
+static void look_at_ages(struct rf_service *s, uint64_t now)
+{
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		const struct rf_table_entry *e = &s->entry[i];
 		uint64_t id = (uint64_t)e->req.generation << 32 | e->req.tag;
@@ -418,7 +454,9 @@ void rf_service_tick(struct rf_service *s)
 			s->stall_ns[i] = now;
 			continue;
 		}
-		if (now - s->stall_ns[i] < s->config.stall_ns || s->stalled)
+		if (now - s->stall_ns[i] < patience_ns(s, e) || s->stalled ||
+		    (s->config.nudge_ns &&
+		     !rf_watch_alive_since(&s->watch, s->stall_ns[i] + patience_ns(s, e))))
 			continue;
 		s->stalled = true;
 		s->count.stalls++;
@@ -426,5 +464,21 @@ void rf_service_tick(struct rf_service *s)
 		       (unsigned long long)e->req.offset,
 		       (unsigned long long)(now - s->stall_ns[i]) / 1000000);
 		tell(s, RF_SVC_STALL, 0);
+	}
+}
+
+void rf_service_tick(struct rf_service *s)
+{
+	uint64_t now = rf_now_ns();
+
+	rf_stats_publish(s);
+	if (s->state != RF_DRIVER_UP)
+		return;
+	if (s->config.nudge_ns)
+		watch(s, now);
+	/* A 16th of the time is near enough. */
+	if (s->config.stall_ns && now - s->scanned_ns >= s->config.stall_ns / 16) {
+		s->scanned_ns = now;
+		look_at_ages(s, now);
 	}
 }

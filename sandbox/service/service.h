@@ -89,7 +89,10 @@ int rf_service_control(struct rf_service *);
 bool rf_service_sleep(struct rf_service *);
 /* After blocking: drains the kick eventfd (if it was readable). */
 void rf_service_wake(struct rf_service *, bool kicked);
-/* Looks at request ages; call now and then (every 100 ms is plenty). */
+/* Looks whether the driver moves, and at request ages. Call it after each sleep that
+ * rf_service_patience() bounded, and as often (5 ms) while there is no time to sleep. */
 void rf_service_tick(struct rf_service *);
+/* Most milliseconds to sleep; -1: nothing is in flight, and an event will tell. */
+int rf_service_patience(const struct rf_service *);
 
 #endif

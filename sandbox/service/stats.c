@@ -33,6 +33,8 @@ void rf_stats_publish(struct rf_service *s)
 	PUT(violations, c->violations);
 	PUT(stalls, c->stalls);
 	PUT(held_back, c->held_back);
+	PUT(nudges, c->nudges + s->watch.nudges);
+	PUT(nudges_helped, c->nudges_helped + s->watch.helped);
 	PUT(inflight, RF_BLK_DEPTH - s->free_count);
 	PUT(generation, s->generation);
 }
@@ -45,7 +47,8 @@ void rf_stats_adopt(struct rf_service *s)
 		.bytes_read = GET(bytes_read), .bytes_written = GET(bytes_written),
 		.failed = GET(failed), .reissued = GET(reissued),
 		.violations = GET(violations), .stalls = GET(stalls),
-		.held_back = GET(held_back),
+		.held_back = GET(held_back), .nudges = GET(nudges),
+		.nudges_helped = GET(nudges_helped),
 	};
 	PUT(inflight, 0);
 	PUT(clients, 0);

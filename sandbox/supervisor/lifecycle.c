@@ -212,11 +212,12 @@ void dev_spawn_due(struct sup *s, struct dev *d)
 	start_driver(s, d);
 }
 
-static void count_death(struct dev *d)
+static void count_death(struct dev *d, uint32_t generation)
 {
 	uint64_t completed = d->service->completed;
 
 	d->deaths++;
+	d->died_of[d->killed == generation ? d->killed_for : DEATH_CRASH]++;
 	d->fruitless = completed == d->completed_then ? d->fruitless + 1 : 0;
 	d->completed_then = completed;
 }
@@ -229,6 +230,32 @@ static void kill_driver(struct sup *s, struct dev *d, uint32_t generation)
 
 	snprintf(what, sizeof(what), "driver.%u", generation);
 	kill_process(s, d, what);
+}
+
+static void kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death why)
+{
+	static const char *const words[DEATHS] = {
+		[DEATH_HANG] = "hangs", [DEATH_STALL] = "does not answer", [DEATH_LIE] = "lied",
+	};
+
+	if (words[why])
+		rf_log("%s: driver %u %s: killed", d->cfg->name, generation, words[why]);
+	d->killed = generation;
+	d->killed_for = why;
+	kill_driver(s, d, generation);
+}
+
+static void on_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
+{
+	pid_t pid = d->driver_pid[msg->generation & 1];
+	struct rf_sample now;
+
+	if (msg->generation != d->generation || !pid || d->killed == msg->generation ||
+	    rf_sample_take(pid, &now))
+		return;
+	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
+			    d->cfg->policy.hang_ns))
+		kill_for(s, d, msg->generation, DEATH_HANG);
 }
 
 static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *msg, int *fds, int count)
@@ -298,10 +325,11 @@ void dev_message(struct sup *s, struct dev *d)
 		want_driver(s, d, &msg, fds, count);
 		return; /* the fds are kept until it is spawned */
 	case RF_DEV_KILL:
-		if (msg.value != RF_DEV_HANDOVER)
-			rf_log("%s: driver %u %s: killed", d->cfg->name, msg.generation,
-			       msg.value == RF_DEV_STALLED ? "does not answer" : "lied");
-		kill_driver(s, d, msg.generation);
+		kill_for(s, d, msg.generation, msg.value == RF_DEV_HANDOVER ? DEATH_HANDOVER :
+			 msg.value == RF_DEV_STALLED ? DEATH_STALL : DEATH_LIE);
+		break;
+	case RF_DEV_SILENT:
+		on_silent(s, d, &msg);
 		break;
 	case RF_DEV_FAILED:
 		d->code = (int)msg.value;
@@ -309,7 +337,7 @@ void dev_message(struct sup *s, struct dev *d)
 		break;
 	case RF_DEV_DOWN:
 		d->generation = 0;
-		count_death(d);
+		count_death(d, msg.generation);
 		break;
 	case RF_DEV_UP:
 		d->generation = d->last_up = msg.generation;
@@ -462,7 +490,8 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
 static void start(struct sup *s, struct dev *d)
 {
 	d->code = 0;
-	d->fruitless = d->last_up = 0;
+	d->fruitless = d->last_up = d->killed = 0;
+	d->silence = (struct rf_silence){ 0 };
 	d->walls = (struct rf_wall_report){ 0 };
 	d->completed_then = 0;
 	d->state = DEV_STARTING;

@@ -317,6 +317,20 @@ static int key_stall(struct rf_policy *p, struct rf_words *w)
 	return want_time(w, 1, &p->stall_ns);
 }
 
+static int key_nudge(struct rf_policy *p, struct rf_words *w)
+{
+	return want_time(w, 1, &p->nudge_ns);
+}
+
+static int key_hang(struct rf_policy *p, struct rf_words *w)
+{
+	int err = want_time(w, 1, &p->hang_ns);
+
+	if (!err && p->hang_ns < 1000000)
+		return rf_words_error(w, "hang: at least 1ms, which is as finely as the kernel counts");
+	return err;
+}
+
 /* spin TIME|forever */
 static int key_spin(struct rf_policy *p, struct rf_words *w)
 {
@@ -380,7 +394,8 @@ static const struct {
 	{ "cache", key_cache },         { "reset", key_reset },
 	{ "map", key_map },             { "stall", key_stall },
 	{ "spin", key_spin },           { "restart", key_restart },
-	{ "demand", key_demand },
+	{ "demand", key_demand },       { "nudge", key_nudge },
+	{ "hang", key_hang },
 	{ "moderation", key_moderation },
 };
 
@@ -422,7 +437,8 @@ static int complete(const char *file, struct rf_policy *p)
 
 int rf_policy_read(const char *file, struct rf_policy *p)
 {
-	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u };
+	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
+				  .nudge_ns = 10000000, .hang_ns = 20000000 };
 	p->device.backend = RF_BACKEND_VFIO;
 	int err = rf_words_read(file, line, p);
 	if (err && err != -EINVAL)

@@ -236,7 +236,8 @@ static int open_configs(struct dev *d)
 	struct rf_device_config c = cfg->policy.device;
 	struct rf_export_config e = { .queues = c.queues, .arena_bytes = c.arena_bytes,
 				      .spin_ns = cfg->policy.spin_ns,
-				      .stall_ns = cfg->policy.stall_ns };
+				      .stall_ns = cfg->policy.stall_ns,
+				      .nudge_ns = cfg->policy.nudge_ns };
 
 	strcpy(c.name, cfg->name);
 	strcpy(c.pci, cfg->pci);

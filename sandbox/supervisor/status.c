@@ -94,23 +94,27 @@ static void put_device_json(FILE *f, const struct dev *d)
 	fprintf(f, "{\"device\":\"%s\",\"state\":\"%s\",\"code\":%d,\"pci\":\"%s\",\"driver\":\"%s\","
 		   "\"export\":\"%s\",\"generation\":%u,\"driver_pid\":%d,\"device_pid\":%d,"
 		   "\"export_pid\":%d,\"standby_pid\":%d,\"deaths\":%llu,\"standby_deaths\":%llu,"
-		   "\"process_deaths\":%llu",
+		   "\"process_deaths\":%llu,\"crashes\":%llu,\"hangs\":%llu,\"stall_deaths\":%llu,"
+		   "\"lies\":%llu",
 		d->cfg->name, dev_state_name(d->state), d->code, d->cfg->pci, d->cfg->policy.driver,
 		export_name(d->cfg), d->generation, driver_pid(d), d->device_pid, d->export_pid,
 		d->driver_pid[!(d->generation & 1)], (unsigned long long)d->deaths,
-		(unsigned long long)d->standby_deaths, (unsigned long long)d->process_deaths);
+		(unsigned long long)d->standby_deaths, (unsigned long long)d->process_deaths,
+		(unsigned long long)d->died_of[DEATH_CRASH], (unsigned long long)d->died_of[DEATH_HANG],
+		(unsigned long long)d->died_of[DEATH_STALL], (unsigned long long)d->died_of[DEATH_LIE]);
 	if (st)
 		fprintf(f, ",\"size\":%llu,\"block_size\":%u,\"submitted\":%llu,\"completed\":%llu,"
 			   "\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
 			   "\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
-			   "\"client_errors\":%llu,\"inflight\":%u",
+			   "\"client_errors\":%llu,\"nudges\":%llu,\"nudges_helped\":%llu,\"inflight\":%u",
 			(unsigned long long)d->info.size, d->info.block_size,
 			(unsigned long long)st->submitted, (unsigned long long)st->completed,
 			(unsigned long long)st->bytes_read, (unsigned long long)st->bytes_written,
 			(unsigned long long)st->failed, (unsigned long long)st->reissued,
 			(unsigned long long)st->violations, (unsigned long long)st->stalls,
 			(unsigned long long)st->held_back, (unsigned long long)st->clients,
-			(unsigned long long)st->client_errors, st->inflight);
+			(unsigned long long)st->client_errors, (unsigned long long)st->nudges,
+			(unsigned long long)st->nudges_helped, st->inflight);
 	if (st && d->cfg->policy.device.service == RF_SERVICE_NET)
 		put_net_json(f, d);
 	if (d->walls.locked)
@@ -140,6 +144,26 @@ static void put_walls(FILE *f, const struct dev *d)
 		fprintf(f, "%s: walls missing around its driver: %s\n", d->cfg->name, missing);
 }
 
+/* Deaths by their kind, and only where there were some. */
+static void put_deaths(FILE *f, const struct dev *d)
+{
+	static const char *const kinds[DEATHS] = {
+		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
+		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "export replaced",
+	};
+	const char *comma = "";
+
+	if (!d->deaths)
+		return;
+	fprintf(f, "%s: its drivers died of:", d->cfg->name);
+	for (int i = 0; i < DEATHS; i++)
+		if (d->died_of[i]) {
+			fprintf(f, "%s %s %llu", comma, kinds[i], (unsigned long long)d->died_of[i]);
+			comma = ",";
+		}
+	fprintf(f, "\n");
+}
+
 static void put_status(FILE *f, const struct sup *s)
 {
 	fprintf(f, "%-12s %-12s %-13s %-10s %-8s %6s %8s %12s %9s %7s\n", "DEVICE", "STATE", "PCI",
@@ -155,8 +179,10 @@ static void put_status(FILE *f, const struct sup *s)
 			st ? (unsigned long long)st->reissued : 0,
 			st ? (unsigned long long)st->client_errors : 0);
 	}
-	for (int i = 0; i < s->config.count; i++)
+	for (int i = 0; i < s->config.count; i++) {
+		put_deaths(f, &s->dev[i]);
 		put_walls(f, &s->dev[i]);
+	}
 }
 
 /* One line a recovery, oldest first: what happened when, in nanoseconds. */

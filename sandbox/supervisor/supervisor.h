@@ -17,6 +17,7 @@
 #include "device_config.h"
 #include "keeper.h"
 #include "packet.h"
+#include "silent.h"
 #include "stats.h"
 
 enum dev_state {
@@ -28,6 +29,9 @@ enum dev_state {
 	DEV_WAITING,     /* its device server went away; tried again at retry_ns */
 	DEV_FAILED,      /* ended for good; code says why */
 };
+
+/* Why a driver that ran is dead. */
+enum death { DEATH_CRASH, DEATH_HANG, DEATH_STALL, DEATH_LIE, DEATH_HANDOVER, DEATHS };
 
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
 enum dev_fd {
@@ -66,6 +70,10 @@ struct dev {
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
+	uint64_t       died_of[DEATHS];
+	uint32_t       killed;       /* generation we killed last, */
+	enum death     killed_for;   /* and why */
+	struct rf_silence silence;
 	uint64_t       completed_then; /* requests done at the last death */
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;

@@ -361,10 +361,58 @@ static void an_old_request_is_a_stall_once(void **state)
 	served_cycle(t);
 	rf_service_tick(t->s);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
-	usleep(2000);
+	usleep(5000); /* a second time it is given twice as long */
 	rf_service_tick(t->s);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_STALL);
 	assert_int_equal(msg.generation, 2);
+	served_free(t);
+}
+
+/* Ticks until the export says something, or the driver was kicked. */
+static uint32_t tick_until(struct served *t, struct rf_svc_msg *msg, bool kick, uint64_t *kicks)
+{
+	struct pollfd p = { .fd = t->rig.fd[RF_EXPORT_FD_WAKE0 + t->rig.half], .events = POLLIN };
+	uint64_t begin = rf_now_ns();
+	uint32_t type;
+
+	while (!(type = rig_hear(&t->rig, msg, 1))) {
+		assert_true(rf_now_ns() - begin < 10000000000ull);
+		rf_service_tick(t->s);
+		if (kick && poll(&p, 1, 0) > 0) {
+			assert_int_equal(read(p.fd, kicks, 8), 8);
+			return 0;
+		}
+	}
+	return type;
+}
+
+static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_blk_chan *chan = rf_service_chan(t->s, t->rig.half);
+	uint64_t kicks = 0, before = rf_now_ns();
+	struct rf_svc_msg msg;
+	struct ask a;
+
+	(void)state;
+	t->s->config.nudge_ns = 10000000;
+	assert_int_equal(rf_service_patience(t->s), -1);
+	ask(t, &a, RF_BLK_READ, 0, 512);
+	rf_service_flush(t->s);
+	assert_true(rf_service_patience(t->s) > 0);
+	assert_int_equal(tick_until(t, &msg, true, &kicks), 0);
+	assert_true(rf_now_ns() - before >= 10000000);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_SILENT);
+		assert_int_equal(msg.value, 1);
+		assert_true(msg.at_ns > before && msg.at_ns <= rf_now_ns());
+		before = msg.at_ns;
+	}
+	/* It moves: the next report, if there is one, is about the next kick. */
+	chan->heartbeat++;
+	assert_int_equal(tick_until(t, &msg, true, &kicks), 0);
+	assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_SILENT);
+	assert_int_equal(msg.value, 2);
 	served_free(t);
 }
 
@@ -530,6 +578,7 @@ int main(void)
 		cmocka_unit_test(reused_early_reads_fail_before_the_reset),
 		cmocka_unit_test(when_the_device_is_gone_everything_fails),
 		cmocka_unit_test(an_old_request_is_a_stall_once),
+		cmocka_unit_test(a_silent_driver_is_kicked_then_reported_as_long_as_it_is),
 		cmocka_unit_test(messages_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),
 		cmocka_unit_test(no_acknowledged_write_is_lost_over_many_deaths),

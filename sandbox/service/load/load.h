@@ -61,6 +61,7 @@ struct load {
 	uint32_t           idle_count;
 
 	uint64_t errors, mismatches, verified, empty_polls, sleeps;
+	uint64_t watched; /* when it was looked at last whether the driver moves */
 	struct load_slot slots[LOAD_QD_MAX];
 };
 

@@ -27,6 +27,7 @@
 #define CLOCK_EVERY   64
 #define TICK_EVERY    4096 /* turns of a load that never sleeps between ticks */
 #define TICK_MS       100
+#define WATCH_NS      5000000u /* between two looks whether the driver moves */
 
 enum { EV_CONTROL, EV_KICK };
 
@@ -63,7 +64,8 @@ static void sleep_once(struct load *l, int epoll)
 	if (!rf_service_sleep(l->service))
 		return;
 	l->sleeps++;
-	int n = epoll_wait(epoll, events, 2, TICK_MS);
+	int patience = rf_service_patience(l->service);
+	int n = epoll_wait(epoll, events, 2, patience < 0 ? TICK_MS : patience);
 	if (n < 0 && errno != EINTR)
 		rf_die(70, "epoll_wait: %s", strerror(errno));
 	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
@@ -71,9 +73,11 @@ static void sleep_once(struct load *l, int epoll)
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
 			control(l);
-	if (!n) {
+	/* Not only when nothing came: a driver can kick for ever and do no work. */
+	if (!n || now_ns() - l->watched >= WATCH_NS) {
 		rf_service_poll(l->service);
 		rf_service_tick(l->service);
+		l->watched = now_ns();
 	}
 }
 

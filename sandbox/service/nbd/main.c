@@ -19,7 +19,7 @@
 #include "stats.h"
 
 #define EVENTS  64
-#define TICK_NS 100000000ull
+#define TICK_NS 5000000ull /* while awake; see rf_service_tick() */
 #define TICK_MS 100
 #define SPINS   32 /* polls between looks at the clock */
 
@@ -104,6 +104,16 @@ static bool spin(struct nbd_server *srv)
 	return budget == UINT64_MAX;
 }
 
+/* Milliseconds this process may sleep. */
+static int patience(struct nbd_server *srv)
+{
+	int ms = rf_service_patience(srv->service);
+
+	if (ms >= 0)
+		return ms;
+	return rf_service_inflight(srv->service) || nbd_server_greeting(srv, false) ? TICK_MS : -1;
+}
+
 static void loop(struct nbd_server *srv)
 {
 	struct epoll_event events[EVENTS];
@@ -115,8 +125,7 @@ static void loop(struct nbd_server *srv)
 
 		/* While there is work the sockets are only looked at. */
 		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
-			timeout = rf_service_inflight(srv->service) || nbd_server_greeting(srv, false) ?
-					  TICK_MS : -1;
+			timeout = patience(srv);
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
 		if (got < 0 && errno != EINTR)

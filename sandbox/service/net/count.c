@@ -51,6 +51,8 @@ void rf_net_publish(struct rf_net *n)
 	PUT(n->stats->failed, c->lost_tx);
 	PUT(n->stats->violations, c->violations);
 	PUT(n->stats->stalls, c->stalls);
+	PUT(n->stats->nudges, c->nudges + n->watch.nudges);
+	PUT(n->stats->nudges_helped, c->nudges_helped + n->watch.helped);
 	PUT(n->stats->inflight, n->tx_own - n->tx_done);
 	PUT(n->stats->generation, n->generation);
 }
@@ -65,7 +67,8 @@ void rf_net_adopt(struct rf_net *n)
 		.rx_bad = GET(s->rx_bad), .tx_frames = GET(s->tx_frames),
 		.tx_bytes = GET(s->tx_bytes), .tx_done = GET(s->tx_done),
 		.tx_refused = GET(s->tx_refused), .violations = GET(n->stats->violations),
-		.stalls = GET(n->stats->stalls),
+		.stalls = GET(n->stats->stalls), .nudges = GET(n->stats->nudges),
+		.nudges_helped = GET(n->stats->nudges_helped),
 	};
 	n->count.lost_tx = n->count.tx_frames - n->count.tx_done;
 	n->rx_dropped_before = GET(s->rx_dropped);

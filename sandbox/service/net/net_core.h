@@ -14,6 +14,7 @@
 #include "boot.h"
 #include "log.h"
 #include "net_service.h"
+#include "watch.h"
 
 enum rf_net_state {
 	RF_NET_NONE,     /* no driver was seen yet */
@@ -50,7 +51,7 @@ struct rf_net {
 	uint32_t             tx_free_count;
 	struct rf_net_count {
 		uint64_t rx_frames, rx_bytes, rx_bad, tx_frames, tx_bytes, tx_done, tx_refused;
-		uint64_t lost_tx, violations, stalls;
+		uint64_t lost_tx, violations, stalls, nudges, nudges_helped;
 	} count;
 	uint32_t             tx_slot[RF_NET_DEPTH]; /* what is in the ring: at | RF_TX_* */
 	uint32_t             tx_free[RF_NET_TX_BUFFERS];
@@ -67,8 +68,10 @@ struct rf_net {
 	uint32_t             limbo[RF_NET_DEPTH];
 
 	/* the driver */
-	uint64_t             beat, beat_ns;   /* heartbeat, and since when it stands still */
-	bool                 nudged, stalled;
+	struct rf_watch      watch;
+	uint32_t             sent_then;       /* tx_done, and since when it stands still */
+	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
+	bool                 stalled;
 	uint32_t             link;
 	uint64_t             rx_dropped, rx_dropped_before; /* this driver's; of all before it */
 	bool                 first_io_awaited;

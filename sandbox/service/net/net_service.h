@@ -87,8 +87,11 @@ int rf_net_control(struct rf_net *);
 bool rf_net_sleep(struct rf_net *, bool tx);
 /* After blocking: drains the kick eventfd (if it was readable). */
 void rf_net_wake(struct rf_net *, bool kicked);
-/* Link, heartbeat, counters; call now and then (every 100 ms is plenty). */
+/* Link, signs of life, counters; call it after each sleep that rf_net_patience() bounded,
+ * and as often (5 ms) while there is no time to sleep. */
 void rf_net_tick(struct rf_net *);
+/* Most milliseconds to sleep before the next tick. */
+int rf_net_patience(const struct rf_net *);
 
 /* The export's own part of the counters is written by it. */
 struct rf_stats_net *rf_net_stats(struct rf_net *);

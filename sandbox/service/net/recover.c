@@ -18,7 +18,8 @@
 #include "net_core.h"
 #include "packet.h"
 
-#define NUDGE_AFTER 4 /* fractions of the stall time */
+#define TICK_MS     100
+#define IDLE_NUDGES 50 /* nudges, between two kicks while no frame is under way */
 #define RX_LEAST    64u /* receive buffers: some are always under way */
 
 static const uint64_t one = 1;
@@ -29,13 +30,18 @@ static const char *const lie_names[] = {
 	[RF_LIE_FRAME] = "a frame that cannot be",
 };
 
-void rf_net_tell(struct rf_net *n, enum rf_svc_type type, uint32_t value)
+static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uint64_t at)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = n->generation, .half = n->half,
-				  .value = value };
+				  .value = value, .at_ns = at };
 
 	/* If the device process is gone the control socket says so in a moment. */
 	(void)rf_packet_send(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
+}
+
+void rf_net_tell(struct rf_net *n, enum rf_svc_type type, uint32_t value)
+{
+	tell_at(n, type, value, 0);
 }
 
 void rf_net_lied(struct rf_net *n, enum rf_violation lie)
@@ -66,8 +72,9 @@ static void attach(struct rf_net *n, uint32_t generation, uint32_t half)
 	n->half = half;
 	n->rx_base = (uint32_t)(rf_net_rx_at(&n->info, half) / RF_NET_UNIT);
 	n->buffer = n->buffers[half];
-	n->beat = n->beat_ns = 0;
-	n->nudged = n->stalled = false;
+	rf_watch_reset(&n->watch);
+	n->sent_ns = 0;
+	n->stalled = false;
 	n->rx_dropped_before += n->rx_dropped;
 	n->rx_dropped = 0;
 }
@@ -297,29 +304,52 @@ int rf_net_control(struct rf_net *n)
 
 /* ---- signs of life ---------------------------------------------------------------------- */
 
-/* A driver that stands still is woken once; one that then does not move is stuck. */
+/* Frames under way, which a driver that is kicked should report as sent some day. */
+static bool sending(const struct rf_net *n)
+{
+	return n->tx_done != n->tx_own;
+}
+
+int rf_net_patience(const struct rf_net *n)
+{
+	return n->state == RF_NET_UP && sending(n) ? RF_WATCH_TURN_MS : TICK_MS;
+}
+
+/* With nothing under way a driver that hangs looks like one with nothing to receive: it is
+ * kicked all the same, but rarely. */
 static void watch(struct rf_net *n, uint64_t now)
 {
-	uint64_t beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_relaxed);
+	uint64_t beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_acquire);
+	uint64_t nudge = sending(n) ? n->config.nudge_ns : n->config.nudge_ns * IDLE_NUDGES;
 
-	if (beat != n->beat || !n->beat_ns) {
-		n->beat = beat;
-		n->beat_ns = now;
-		n->nudged = false;
-		return;
-	}
-	uint64_t still = now - n->beat_ns;
-	if (still >= n->config.stall_ns / NUDGE_AFTER && !n->nudged) {
-		n->nudged = true;
+	switch (rf_watch_look(&n->watch, now, nudge, true, n->count.rx_frames + n->count.tx_done, beat)) {
+	case RF_WATCH_KICK:
 		(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one,
 			     sizeof(one));
+		break;
+	case RF_WATCH_SILENT:
+		tell_at(n, RF_SVC_SILENT, n->watch.episode, now);
+		break;
+	case RF_WATCH_FINE:
+		break;
 	}
-	if (still < n->config.stall_ns || n->stalled)
+}
+
+/* A device that sends nothing more, although it has a link, is reset with its driver. */
+static void look_at_sending(struct rf_net *n, uint64_t now)
+{
+	if (!sending(n) || n->link == RF_NET_LINK_DOWN || !n->sent_ns || n->tx_done != n->sent_then) {
+		n->sent_then = n->tx_done;
+		n->sent_ns = now;
+		return;
+	}
+	if (now - n->sent_ns < n->config.stall_ns || n->stalled ||
+	    (n->config.nudge_ns && !rf_watch_alive_since(&n->watch, n->sent_ns + n->config.stall_ns)))
 		return;
 	n->stalled = true;
 	n->count.stalls++;
-	rf_log("driver generation %u was woken and does not move for %llu ms", n->generation,
-	       (unsigned long long)still / 1000000);
+	rf_log("%u frames handed to driver generation %u: none was sent for %llu ms", n->tx_own - n->tx_done,
+	       n->generation, (unsigned long long)(now - n->sent_ns) / 1000000);
 	rf_net_tell(n, RF_SVC_STALL, 0);
 }
 
@@ -333,9 +363,12 @@ void rf_net_tick(struct rf_net *n)
 		if (n->info.features & RF_NET_HAS_LINK &&
 		    (link == RF_NET_LINK_UP || link == RF_NET_LINK_DOWN))
 			n->link = link;
-		if (n->config.stall_ns)
-			watch(n, rf_net_now_ns());
 		rf_net_reap(n);
+		uint64_t now = rf_net_now_ns();
+		if (n->config.nudge_ns)
+			watch(n, now);
+		if (n->config.stall_ns && n->state == RF_NET_UP)
+			look_at_sending(n, now);
 	}
 	rf_net_publish(n);
 }
