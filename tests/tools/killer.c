@@ -93,20 +93,30 @@ static double us(int kind, int p)
 	return (double)percentile(series[kind], lengths[kind], p) / 1000.0;
 }
 
-static void report(const char *device, int kills)
+/* Deaths that found fewer requests in flight than the supervisor had said just before. */
+static int below(unsigned least)
+{
+	int n = 0;
+
+	for (int i = 0; i < lengths[INFLIGHT]; i++)
+		n += series[INFLIGHT][i] < least;
+	return n;
+}
+
+static void report(const char *device, int kills, unsigned least)
 {
 	struct state s = look(device);
 
 	collect(device, kills);
 	printf("\"requests\":%llu,\"kills\":%d,\"recoveries\":%d,\"reissued\":%llu,"
-	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"service_errors\":%llu,\"recovery_samples\":%d,"
+	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"inflight_below_%u\":%d,\"service_errors\":%llu,\"recovery_samples\":%d,"
 	       "\"recovery_p50_us\":%.1f,\"recovery_p99_us\":%.1f,\"recovery_max_us\":%.1f,"
 	       "\"detect_us\":%.1f,\"quiesce_us\":%.1f,\"spawn_us\":%.1f,\"enable_us\":%.1f,"
 	       "\"first_io_us\":%.1f,\"detect_p99_us\":%.1f,\"quiesce_p99_us\":%.1f,"
 	       "\"spawn_p99_us\":%.1f,\"enable_p99_us\":%.1f,\"first_io_p99_us\":%.1f\n",
 	       (unsigned long long)s.completed, kills, lengths[INFLIGHT], (unsigned long long)s.reissued,
 	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 50),
-	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0),
+	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0), least, below(least),
 	       (unsigned long long)s.errors, lengths[TOTAL], us(TOTAL, 50), us(TOTAL, 99), us(TOTAL, 100),
 	       us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50), us(ENABLE, 50), us(FIRST_IO, 50),
 	       us(DETECT, 99), us(QUIESCE, 99), us(SPAWN, 99), us(ENABLE, 99), us(FIRST_IO, 99));
@@ -161,6 +171,6 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 200 && (last == look(device).generation || !look(device).pid); i++)
 		nap(50000);
 	nap(1000000);
-	report(device, kills);
+	report(device, kills, least);
 	return code;
 }
