@@ -63,7 +63,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 int qemu_plugin_version = 1;
 
 #define MAX_CPUS 64
-#define MAX_GAP  256
+#define MAX_GAP  4096
 
 /* One writer each: the thread of that CPU. Relaxed atomics for the readers' sake. */
 static struct counter {
