@@ -252,14 +252,15 @@ static void bad_servers_end_in_a_line_and_a_code(void **state)
 	}
 }
 
-static pid_t run_model_with(const char *dstrd)
+/* value NULL: an option without one. */
+static pid_t run_model_with(const char *key, const char *value)
 {
 	char sock[96];
 
 	path(sock, sizeof(sock), "dev.sock");
 	unlink(sock);
 	pid_t pid = run("model", (const char *const[]){ "build/models/nvme", "--socket", sock, "--size", "16M",
-							"--dstrd", dstrd, NULL });
+							key, value, NULL });
 	for (int i = 0; i < DEADLINE * 100 && access(sock, F_OK); i++)
 		usleep(10000);
 	return pid;
@@ -267,7 +268,7 @@ static pid_t run_model_with(const char *dstrd)
 
 static pid_t run_model(void)
 {
-	return run_model_with("0");
+	return run_model_with(NULL, NULL);
 }
 
 static void kill_model(pid_t pid)
@@ -286,7 +287,7 @@ static void doorbells_stay_in_their_page(void **state)
 {
 	(void)state;
 	begin();
-	pid_t model = run_model_with("8"), rf = run_ringfence(); /* queue 1's at 0x1800 and 0x1c00 */
+	pid_t model = run_model_with("--dstrd", "8"), rf = run_ringfence(); /* queue 1's at 0x1800 and 0x1c00 */
 	log_has("disk0: 16 MiB, blocks of", 1);
 	kill(rf, SIGTERM);
 	assert_int_equal(exit_code(rf), 0);
@@ -295,9 +296,33 @@ static void doorbells_stay_in_their_page(void **state)
 	end();
 
 	begin();
-	model = run_model_with("10");
+	model = run_model_with("--dstrd", "10");
 	assert_int_equal(exit_code(run_ringfence()), RF_EXIT_DEVICE);
 	log_has("doorbells of stride 2^12 bytes cannot be given to a driver", 1);
+	kill_model(model);
+	nothing_is_left();
+	end();
+}
+
+/* A server that wants all of PCI, as QEMU's does: BARs that are dead without an address and
+ * Memory Enable, interrupts that need MSI-X Enable and unmasked entries. */
+static void a_strict_server_is_driven(void **state)
+{
+	char conf[96];
+
+	(void)state;
+	begin();
+	path(conf, sizeof(conf), "rf.conf");
+	FILE *f = fopen(conf, "w");
+	assert_non_null(f);
+	fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
+		   "  export load %s/load.json mode=randrw verify=1 qd=8 requests=2000\n", dir, dir, dir);
+	fclose(f);
+	pid_t model = run_model_with("--strict", NULL), rf = run_ringfence();
+	assert_int_equal(exit_code(rf), 0); /* once the load is done */
+	read_file("load.json");
+	assert_non_null(strstr(said, "\"requests\":2000"));
+	assert_non_null(strstr(said, "\"errors\":0,\"mismatches\":0"));
 	kill_model(model);
 	nothing_is_left();
 	end();
@@ -364,6 +389,7 @@ int main(void)
 		cmocka_unit_test(no_socket),
 		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
 		cmocka_unit_test(doorbells_stay_in_their_page),
+		cmocka_unit_test(a_strict_server_is_driven),
 		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
 		cmocka_unit_test(nobody_can_do_it_all),
 	};
