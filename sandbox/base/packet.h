@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#define RF_PACKET_FDS 32 /* most fds of one message */
+#define RF_PACKET_FDS 64 /* most fds of one message */
 
 /* Sends one packet. 0, or -errno (-EPIPE: the other end is gone). Never raises
  * SIGPIPE. The fds stay the caller's. */

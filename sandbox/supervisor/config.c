@@ -64,13 +64,15 @@ static int export_tap(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-/* export nbd PATH | export load FILE ARGUMENT... | export tap ... */
+/* export nbd PATH | export load FILE ARGUMENT... | export tap ... | export lwip ... */
 static int key_export(struct rf_device *d, struct rf_words *w)
 {
 	bool load = w->count >= 3 && !strcmp(w->word[1], "load");
 
 	if (w->count >= 2 && !strcmp(w->word[1], "tap"))
 		return export_tap(d, w);
+	if (w->count >= 2 && !strcmp(w->word[1], "lwip"))
+		return rf_config_export_lwip(d, w);
 	if (!load && (w->count != 3 || strcmp(w->word[1], "nbd")))
 		return rf_words_error(w, "write as 'export nbd /path/of/socket'");
 	if (w->word[2][0] != '/' || strlen(w->word[2]) >= sizeof(d->listen))
@@ -123,7 +125,8 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 			return rf_words_error(w, "socket takes an absolute path");
 		return copy(w, d->socket, sizeof(d->socket));
 	}
-	return rf_words_error(w, "unknown key '%s'", key);
+	int err = rf_config_lwip_key(d, w);
+	return err == -ENOENT ? rf_words_error(w, "unknown key '%s'", key) : err;
 }
 
 static int new_device(struct rf_config *c, struct rf_words *w)
@@ -135,6 +138,7 @@ static int new_device(struct rf_config *c, struct rf_words *w)
 			return rf_words_error(w, "device '%s' stands twice", w->word[1]);
 	if (w->count == 2 && strpbrk(w->word[1], "/.\"\\"))
 		return rf_words_error(w, "a device name has no '/', '.', '\"' or '\\'");
+	rf_lwip_config_init(&c->device[c->count].lwip);
 	return copy(w, c->device[c->count++].name, RF_NAME - 16);
 }
 
@@ -222,8 +226,9 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 	if (net && d->export_kind == RF_EXPORT_LOAD)
 		d->export_kind = RF_EXPORT_NETLOAD;
 	if (net != (d->export_kind >= RF_EXPORT_TAP)) {
-		rf_log("%s: device %s: %s", file, d->name, net ? "a net driver is exported as tap or load"
-							  : "only a net driver is exported as tap");
+		rf_log("%s: device %s: %s", file, d->name, net ?
+		       "a net driver is exported as tap or load or lwip" :
+		       "only a net driver is exported as tap or as lwip without a device");
 		return -EINVAL;
 	}
 	if (!d->image[0])
@@ -243,6 +248,8 @@ int rf_config_read(const char *file, struct rf_config *c)
 		rf_log("%s: cannot read the configuration: %s", file, strerror(-err));
 	for (int i = 0; !err && i < c->count; i++)
 		err = finish(file, c, &c->device[i]);
+	if (!err)
+		err = rf_config_lwip_finish(file, c);
 	if (!err && !c->count) {
 		rf_log("%s: no 'device' line, so there is nothing to run", file);
 		err = -EINVAL;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "device_config.h"
+#include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
 
@@ -31,8 +32,10 @@ enum rf_export_kind {
 	RF_EXPORT_NONE,
 	RF_EXPORT_NBD,
 	RF_EXPORT_LOAD,    /* of the block service */
+	RF_EXPORT_LWIP_DISK, /* served by the stack of another device */
 	RF_EXPORT_TAP,
 	RF_EXPORT_NETLOAD, /* 'export load' of a net driver */
+	RF_EXPORT_LWIP,    /* a TCP/IP stack, with disks in it perhaps */
 	RF_EXPORT_KINDS
 };
 
@@ -44,6 +47,11 @@ struct rf_device {
 	char     listen[108];   /* UNIX socket path, result file of a load, interface */
 	uint32_t owner;         /* of the interface; ~0: nobody */
 	char     load[256];     /* arguments of the load generator */
+	struct rf_lwip_config lwip; /* RF_EXPORT_LWIP: what the stack is to do, */
+	int      disk[RF_LWIP_DISKS]; /* and which devices, by index, are its disks */
+	char     lwip_key[RF_NAME];   /* a key of it stands here; "": none */
+	char     stack[RF_NAME];      /* RF_EXPORT_LWIP_DISK: name of the stack's device, */
+	int      stack_index;         /* and its index */
 	bool     force;         /* take a device that is in use */
 	bool     read_only;
 	bool     no_reissue, reuse_early, admin_writable; /* test controls */
@@ -66,6 +74,11 @@ struct rf_config {
 /* Both log file:line and return -EINVAL for a mistake in the file. */
 int rf_config_read(const char *file, struct rf_config *);
 int rf_policy_read(const char *file, struct rf_policy *);
+
+/* config_lwip.c: 'export lwip' and the keys of a stack; who serves which disk. */
+int rf_config_export_lwip(struct rf_device *, struct rf_words *);
+int rf_config_lwip_key(struct rf_device *, struct rf_words *); /* -ENOENT: not one */
+int rf_config_lwip_finish(const char *file, struct rf_config *);
 
 /* Where state lies if nobody says: /run/ringfence for root, else $XDG_RUNTIME_DIR/ringfence,
  * else /tmp/ringfence-UID. */

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "packet.h"
 #include "trace.h"
 #include "walls.h"
 
@@ -45,7 +46,7 @@ struct rf_keep_spawn {
 	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
 	uint64_t nofile;      /* RLIMIT_NOFILE */
 	uint32_t fence;       /* enum rf_fence */
-	int32_t  target[32];
+	int32_t  target[RF_PACKET_FDS];
 	uint64_t demand;      /* driver: RF_WALL_BIT()s without which it must not run */
 	char     group[32];   /* driver: name of its control group */
 	char     argv0[32];

@@ -50,7 +50,7 @@ static void process_name(char *name, const struct dev *d, const char *what)
 	snprintf(name, RF_KEEP_NAME, "%s.%s", d->cfg->name, what);
 }
 
-static void kill_process(struct sup *s, struct dev *d, const char *what)
+void dev_kill(struct sup *s, struct dev *d, const char *what)
 {
 	char name[RF_KEEP_NAME];
 
@@ -58,8 +58,8 @@ static void kill_process(struct sup *s, struct dev *d, const char *what)
 	(void)keep_kill(s, name); /* -ENOENT: it is dead already */
 }
 
-static struct rf_keep_spawn spawn_as(const struct sup *s, const struct dev *d, int role,
-				     const char *program)
+struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int role,
+				  const char *program)
 {
 	const struct rf_device_config *c = &d->cfg->policy.device;
 	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
@@ -72,8 +72,8 @@ static struct rf_keep_spawn spawn_as(const struct sup *s, const struct dev *d, i
 	return spawn;
 }
 
-static int start_process(struct sup *s, struct dev *d, const char *what,
-			 struct rf_keep_spawn *spawn, int *fds, int count, pid_t *pid, int *pidfd)
+int dev_spawn(struct sup *s, struct dev *d, const char *what, struct rf_keep_spawn *spawn, int *fds,
+	      int count, pid_t *pid, int *pidfd)
 {
 	char name[RF_KEEP_NAME];
 
@@ -92,7 +92,7 @@ static int start_device(struct sup *s, struct dev *d)
 		FD_SUP_THEIRS, FD_SVC_DEVICE, FD_CONFIG, FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES,
 		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_DEVICE,
 	};
-	struct rf_keep_spawn spawn = spawn_as(s, d, 0, "rf-device");
+	struct rf_keep_spawn spawn = dev_spawn_as(s, d, 0, "rf-device");
 	int fds[4 + RF_DEVICE_FDS] = { s->rf_device, s->null, s->null, 2 }, count = 4;
 
 	spawn.target[1] = 0;
@@ -102,13 +102,24 @@ static int start_device(struct sup *s, struct dev *d)
 		spawn.target[count] = RF_DEVICE_FD_SUPERVISOR + (int)i;
 		fds[count++] = d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null;
 	}
-	return start_process(s, d, "device", &spawn, fds, count, &d->device_pid, NULL);
+	return dev_spawn(s, d, "device", &spawn, fds, count, &d->device_pid, NULL);
 }
 
 const char *const export_programs[RF_EXPORT_KINDS] = {
 	[RF_EXPORT_NONE] = "rf-nbd", [RF_EXPORT_NBD] = "rf-nbd", [RF_EXPORT_LOAD] = "rf-load",
-	[RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_NETLOAD] = "rf-netload",
+	[RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_NETLOAD] = "rf-netload", [RF_EXPORT_LWIP] = "rf-lwip",
 };
+
+int dev_lend(struct sup *s, struct dev *d)
+{
+	struct rf_dev_msg hello = { .type = RF_DEV_EXPORT };
+	int err = 0;
+
+	if (d->lent && !(err = dev_new_service_socket(s, d)))
+		err = rf_packet_send(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
+	d->lent = true;
+	return err;
+}
 
 static int start_export(struct sup *s, struct dev *d)
 {
@@ -117,11 +128,14 @@ static int start_export(struct sup *s, struct dev *d)
 		FD_WAKE0, FD_WAKE1, FD_LISTEN,
 	};
 	enum rf_export_kind kind = d->cfg->export_kind;
-	struct rf_keep_spawn spawn = spawn_as(s, d, 1, export_programs[kind]);
+	struct rf_keep_spawn spawn = dev_spawn_as(s, d, 1, export_programs[kind]);
 	int fds[4 + RF_EXPORT_FDS] = { s->export[kind], s->null, s->null, 2 }, count = 4;
 
 	if (kind == RF_EXPORT_NONE)
 		return 0;
+	int err = dev_lend(s, d);
+	if (err)
+		return err;
 	spawn.target[1] = 0;
 	spawn.target[2] = 1;
 	spawn.target[3] = 2;
@@ -129,7 +143,7 @@ static int start_export(struct sup *s, struct dev *d)
 		spawn.target[count] = RF_EXPORT_FD_CONTROL + (int)i;
 		fds[count++] = d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null;
 	}
-	return start_process(s, d, "export", &spawn, fds, count, &d->export_pid, NULL);
+	return dev_spawn(s, d, "export", &spawn, fds, count, &d->export_pid, NULL);
 }
 
 /* The launcher, which becomes the driver of one generation. */
@@ -137,7 +151,7 @@ static void start_driver(struct sup *s, struct dev *d)
 {
 	struct wanted *w = &d->want;
 	unsigned half = w->generation & 1;
-	struct rf_keep_spawn spawn = spawn_as(s, d, 2 + (int)half, "rf-launch");
+	struct rf_keep_spawn spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch");
 	spawn.fence = RF_FENCE_DRIVER;
 	spawn.demand = d->cfg->policy.demand;
 	snprintf(spawn.group, sizeof(spawn.group), "%s", d->cfg->name);
@@ -158,7 +172,7 @@ static void start_driver(struct sup *s, struct dev *d)
 #undef GIVE
 	d->generation_of[half] = w->generation;
 	snprintf(what, sizeof(what), "driver.%u", w->generation);
-	int err = start_process(s, d, what, &spawn, fds, count, &d->driver_pid[half], &pidfd);
+	int err = dev_spawn(s, d, what, &spawn, fds, count, &d->driver_pid[half], &pidfd);
 	rf_close_all(w->fds, w->count);
 	w->waiting = false;
 	if (err)
@@ -198,13 +212,17 @@ static uint64_t backoff(const struct dev *d, uint64_t fruitless)
 
 uint64_t dev_due_ns(const struct dev *d)
 {
-	return d->state == DEV_WAITING ? d->retry_ns : d->want.waiting ? d->want.due_ns : ~0ull;
+	uint64_t due = d->state == DEV_WAITING ? d->retry_ns : d->want.waiting ? d->want.due_ns : ~0ull;
+
+	return d->stack.due_ns && d->stack.due_ns < due ? d->stack.due_ns : due;
 }
 
 void dev_spawn_due(struct sup *s, struct dev *d)
 {
 	if (d->state == DEV_WAITING && d->retry_ns <= now_ns())
 		return start(s, d);
+	if (d->stack.due_ns && d->stack.due_ns <= now_ns())
+		stack_try(s, d);
 	if (!d->want.waiting || d->want.due_ns > now_ns())
 		return;
 	if (d->fruitless >= d->cfg->policy.deaths)
@@ -229,7 +247,7 @@ static void kill_driver(struct sup *s, struct dev *d, uint32_t generation)
 	char what[32];
 
 	snprintf(what, sizeof(what), "driver.%u", generation);
-	kill_process(s, d, what);
+	dev_kill(s, d, what);
 }
 
 static void kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death why)
@@ -285,7 +303,9 @@ static void on_ready(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		       (unsigned long long)msg->info.size >> 20, msg->info.block_size);
 	if (d->cfg->export_kind == RF_EXPORT_TAP && (d->code = tap_configure(d)))
 		return dev_stop(s, d);
-	if (!d->export_pid && start_export(s, d))
+	if (stack_of(s, d))
+		stack_try(s, stack_of(s, d));
+	else if (!d->export_pid && start_export(s, d))
 		dev_stop(s, d);
 }
 
@@ -395,10 +415,7 @@ static void export_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 	d->process_deaths++;
 	rf_log("%s: its export died (status %#x): a successor takes the socket over", d->cfg->name,
 	       msg->status);
-	struct rf_dev_msg hello = { .type = RF_DEV_EXPORT };
-	if (dev_new_service_socket(s, d) ||
-	    rf_packet_send(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1) ||
-	    start_export(s, d))
+	if (start_export(s, d))
 		dev_stop(s, d);
 }
 
@@ -461,6 +478,9 @@ static void all_ended(struct sup *s, struct dev *d)
 	if (again)
 		return start(s, d);
 	d->state = d->code ? DEV_FAILED : DEV_OFF;
+	if (d->code && stack_of(s, d) && stack_of(s, d) != d && !s->stopping)
+		rf_log("%s: without it the stack of %s does not run; 'ringfence restart %s' tries again",
+		       d->cfg->name, d->cfg->stack, d->cfg->name);
 }
 
 void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
@@ -475,6 +495,8 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
 		d->processes--;
 		if (!strcmp(what, "device"))
 			device_exited(s, d, msg);
+		else if (!strcmp(what, "dial") || (d->stack.open && !strcmp(what, "export")))
+			stack_exited(s, d, msg, what[0] == 'd');
 		else if (!strcmp(what, "export"))
 			export_exited(s, d, msg);
 		else
@@ -492,6 +514,7 @@ static void start(struct sup *s, struct dev *d)
 	d->code = 0;
 	d->fruitless = d->last_up = d->killed = 0;
 	d->silence = (struct rf_silence){ 0 };
+	d->lent = false;
 	d->walls = (struct rf_wall_report){ 0 };
 	d->completed_then = 0;
 	d->state = DEV_STARTING;
@@ -538,8 +561,9 @@ void dev_stop(struct sup *s, struct dev *d)
 	if (d->want.waiting)
 		rf_close_all(d->want.fds, d->want.count);
 	d->want.waiting = false;
+	stack_kill(s, d);
 	if (d->export_pid)
-		kill_process(s, d, "export");
+		dev_kill(s, d, "export");
 	if (d->device_pid)
 		(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 	for (int half = 0; half < 2; half++)

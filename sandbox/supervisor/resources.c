@@ -207,7 +207,9 @@ static int open_listener(struct dev *d)
 			rf_log("%s: %s: %s", d->cfg->name, d->cfg->listen, strerror(errno));
 		return d->fd[FD_LISTEN] < 0 ? RF_EXIT_SYSTEM : 0;
 	}
-	if (d->cfg->export_kind == RF_EXPORT_NONE)
+	if (d->cfg->export_kind == RF_EXPORT_LWIP)
+		return stack_open(d);
+	if (d->cfg->export_kind == RF_EXPORT_NONE || d->cfg->export_kind == RF_EXPORT_LWIP_DISK)
 		return 0;
 	strcpy(addr.sun_path, d->cfg->listen);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -358,6 +360,7 @@ void dev_close(struct sup *s, struct dev *d)
 	d->device = NULL;
 	if (d->fd[FD_LISTEN] >= 0 && d->cfg->export_kind == RF_EXPORT_NBD)
 		unlink(d->cfg->listen);
+	stack_close(d);
 	for (int i = 0; i < DEV_FDS; i++) {
 		if (d->fd[i] >= 0)
 			close(d->fd[i]);

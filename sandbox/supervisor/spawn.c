@@ -28,7 +28,7 @@
 
 /* Fds are moved out of the way of their targets first. */
 #define PARK    100
-#define MAX_FDS 33
+#define MAX_FDS (RF_PACKET_FDS + 1)
 /* Of a driver's control group, besides what it may lock: image, stack, page tables. */
 #define GROUP_MEMORY (64ull << 20)
 

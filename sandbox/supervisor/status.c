@@ -50,7 +50,7 @@ int status_listen(struct sup *s)
 
 static const char *export_name(const struct rf_device *d)
 {
-	static const char *const names[] = { "none", "nbd", "load", "tap", "load" };
+	static const char *const names[] = { "none", "nbd", "load", "lwip", "tap", "load", "lwip" };
 	return names[d->export_kind];
 }
 
@@ -87,7 +87,7 @@ static void put_walls_json(FILE *f, const struct dev *d)
 	fprintf(f, "]");
 }
 
-static void put_device_json(FILE *f, const struct dev *d)
+static void put_device_json(FILE *f, const struct dev *d, const struct dev *stack)
 {
 	const struct rf_stats_service *st = d->service;
 
@@ -97,7 +97,8 @@ static void put_device_json(FILE *f, const struct dev *d)
 		   "\"process_deaths\":%llu,\"crashes\":%llu,\"hangs\":%llu,\"stall_deaths\":%llu,"
 		   "\"lies\":%llu",
 		d->cfg->name, dev_state_name(d->state), d->code, d->cfg->pci, d->cfg->policy.driver,
-		export_name(d->cfg), d->generation, driver_pid(d), d->device_pid, d->export_pid,
+		export_name(d->cfg), d->generation, driver_pid(d), d->device_pid,
+		(stack ? stack : d)->export_pid,
 		d->driver_pid[!(d->generation & 1)], (unsigned long long)d->deaths,
 		(unsigned long long)d->standby_deaths, (unsigned long long)d->process_deaths,
 		(unsigned long long)d->died_of[DEATH_CRASH], (unsigned long long)d->died_of[DEATH_HANG],
@@ -122,12 +123,12 @@ static void put_device_json(FILE *f, const struct dev *d)
 	fprintf(f, "}");
 }
 
-static void put_status_json(FILE *f, const struct sup *s)
+static void put_status_json(FILE *f, struct sup *s)
 {
 	fprintf(f, "[");
 	for (int i = 0; i < s->config.count; i++) {
 		fprintf(f, i ? ",\n " : "");
-		put_device_json(f, &s->dev[i]);
+		put_device_json(f, &s->dev[i], stack_of(s, &s->dev[i]));
 	}
 	fprintf(f, "]\n");
 }

@@ -53,8 +53,10 @@ static void open_all(struct sup *s)
 	s->rf_device = open_program(&s->config, "rf-device");
 	for (int i = 0; i < s->config.count; i++) {
 		enum rf_export_kind kind = s->config.device[i].export_kind;
-		if (!s->export[kind])
+		if (!s->export[kind] && export_programs[kind])
 			s->export[kind] = open_program(&s->config, export_programs[kind]);
+		if (kind == RF_EXPORT_LWIP && !s->dial && rf_lwip_dials(&s->config.device[i].lwip))
+			s->dial = open_program(&s->config, "rf-dial");
 	}
 }
 

@@ -51,6 +51,17 @@ struct wanted {
 	int      fds[RF_PACKET_FDS], count;
 };
 
+/* The processes of 'export lwip': rf-lwip is the device's export_pid, rf-dial is here. */
+struct stack {
+	bool     open;        /* the fds are there */
+	int      config, listen[RF_LWIP_SERVICES];
+	pid_t    dial_pid;
+	bool     told;        /* to end, by us */
+	bool     ending;      /* one of the two is dead */
+	uint64_t started_ns, due_ns; /* due: when it is tried again; 0: at once */
+	uint32_t failures;    /* soon after its start, in a row */
+};
+
 struct dev {
 	const struct rf_device *cfg;
 	int            index;
@@ -65,6 +76,8 @@ struct dev {
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
 	struct wanted  want;
+	struct stack   stack;        /* RF_EXPORT_LWIP */
+	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint32_t       last_up;      /* newest generation that ever ran */
 	pid_t          driver_pid[2], device_pid, export_pid;
@@ -90,6 +103,7 @@ struct sup {
 	int   null;        /* /dev/null */
 	int   launcher, rf_device; /* programs */
 	int   export[RF_EXPORT_KINDS]; /* those the configuration needs */
+	int   dial;        /* rf-dial, if a stack needs it */
 	bool  stopping;
 	int   code;
 };
@@ -114,6 +128,14 @@ void dev_spawn_due(struct sup *, struct dev *);    /* a back-off may be over */
 uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is none */
 void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
 void dev_walls(struct sup *, struct dev *);        /* learns them, unless it did */
+/* One of its processes, as the user of that role: 0 the device process, 1 the export. */
+struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int role,
+				  const char *program);
+int  dev_spawn(struct sup *, struct dev *, const char *what, struct rf_keep_spawn *, int *fds,
+	       int count, pid_t *pid, int *pidfd);
+void dev_kill(struct sup *, struct dev *, const char *what);
+/* Tells the device process of a new export, unless this is its first. -errno. */
+int  dev_lend(struct sup *, struct dev *);
 const char *dev_state_name(enum dev_state);
 
 /* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
@@ -128,6 +150,14 @@ extern const char *const export_programs[RF_EXPORT_KINDS];
 /* tap.c: the interface of `export tap`. 0 or an exit code after a line. */
 int  tap_open(struct dev *);
 int  tap_configure(struct dev *); /* address and MTU, once the device has told them */
+
+/* stack.c: the processes of 'export lwip', which serve several devices. */
+int  stack_open(struct dev *);                  /* 0 or an exit code after a line */
+void stack_close(struct dev *);
+struct dev *stack_of(struct sup *, const struct dev *); /* whose stack it is in; NULL: none */
+void stack_try(struct sup *, struct dev *);     /* starts it if all it needs is there */
+void stack_kill(struct sup *, struct dev *);    /* the one it is in */
+void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
 
 /* status.c: the control socket. */
 int  status_listen(struct sup *);

@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "sandbox/base/log.c"
+#include "sandbox/base/walls.c"
 #include "sandbox/base/words.c"
+#include "sandbox/base/lwip_config.c"
 #include "sandbox/supervisor/config.c"
+#include "sandbox/supervisor/config_lwip.c"
 #define copy policy_copy
 #define line policy_line
 #define finish policy_finish

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack.c - the processes of 'export lwip': rf-lwip, which serves a net device and the
+ * disks in it, and rf-dial, which connects to the host for it.
+ *
+ * Room:   sandbox/supervisor, privileged.
+ * Life:   they are started when the device processes of all of these are ready, and again,
+ *         both, when one of the two has died or the device process of one of the devices
+ *         was replaced. Deaths of drivers do not touch them: TCP connections live on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "supervisor.h"
+
+/* One that ends sooner than this has not worked, and waits as long before the next try. */
+#define SOON_NS 5000000000ull
+#define WAIT_NS 1000000000ull
+
+/* ---- what they need and nobody else ------------------------------------------------ */
+
+static int config_memory(const struct rf_lwip_config *c)
+{
+	int fd = memfd_create("rf-lwip-config", MFD_CLOEXEC);
+
+	if (fd >= 0 && write(fd, c, sizeof(*c)) == sizeof(*c))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int listen_on(struct dev *d, uint32_t i)
+{
+	const struct rf_lwip_service *service = &d->cfg->lwip.service[i];
+	int fd = rf_lwip_listen(service);
+
+	if (fd == -EADDRINUSE)
+		return RF_EXIT_IN_USE;
+	if (fd < 0)
+		return RF_EXIT_SYSTEM;
+	if (service->listen.kind == RF_LWIP_UNIX)
+		chmod(service->listen.name, 0660);
+	d->stack.listen[i] = fd;
+	return 0;
+}
+
+int stack_open(struct dev *d)
+{
+	const struct rf_lwip_config *c = &d->cfg->lwip;
+	int code = 0;
+
+	d->stack = (struct stack){ .open = true, .config = config_memory(c) };
+	memset(d->stack.listen, -1, sizeof(d->stack.listen));
+	if (d->stack.config < 0) {
+		rf_log("%s: no memory for the configuration of its stack: %s", d->cfg->name,
+		       strerror(errno));
+		return RF_EXIT_SYSTEM;
+	}
+	for (uint32_t i = 0; i < c->count && !code; i++)
+		if (rf_lwip_on_host(&c->service[i]))
+			code = listen_on(d, i);
+	return code;
+}
+
+void stack_close(struct dev *d)
+{
+	if (!d->stack.open)
+		return;
+	for (uint32_t i = 0; i < d->cfg->lwip.count; i++) {
+		if (d->stack.listen[i] < 0)
+			continue;
+		close(d->stack.listen[i]);
+		if (d->cfg->lwip.service[i].listen.kind == RF_LWIP_UNIX)
+			unlink(d->cfg->lwip.service[i].listen.name);
+	}
+	if (d->stack.config >= 0)
+		close(d->stack.config);
+	d->stack = (struct stack){ 0 };
+}
+
+/* ---- who is in it --------------------------------------------------------------------- */
+
+struct dev *stack_of(struct sup *s, const struct dev *d)
+{
+	if (d->cfg->export_kind == RF_EXPORT_LWIP)
+		return &s->dev[d->index];
+	return d->cfg->export_kind == RF_EXPORT_LWIP_DISK ? &s->dev[d->cfg->stack_index] : NULL;
+}
+
+/* A quarantined disk counts: it answers, with errors. */
+static bool there(const struct dev *d)
+{
+	return d->device_pid && (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED);
+}
+
+static bool all_there(const struct sup *s, const struct dev *d)
+{
+	bool all = there(d);
+
+	for (uint32_t i = 0; i < d->cfg->lwip.disks; i++)
+		all = all && there(&s->dev[d->cfg->disk[i]]);
+	return all;
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+/* The fds a process is to get, and where. */
+struct handed {
+	struct rf_keep_spawn spawn;
+	int fds[RF_PACKET_FDS], count;
+};
+
+static void hand(struct handed *h, int fd, int target)
+{
+	h->spawn.target[h->count] = target;
+	h->fds[h->count++] = fd;
+}
+
+static void hand_first(struct handed *h, const struct sup *s, int program)
+{
+	hand(h, program, -1);
+	hand(h, s->null, 0);
+	hand(h, s->null, 1);
+	hand(h, 2, 2);
+}
+
+/* The service of one device; `base` is added to the numbers of enum rf_export_fd. */
+static int hand_service(struct handed *h, struct sup *s, struct dev *d, int base)
+{
+	static const enum dev_fd list[] = { FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS,
+					    FD_TABLE, FD_STATS, FD_KICK, FD_WAKE0, FD_WAKE1 };
+	int err = dev_lend(s, d);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		hand(h, d->fd[list[i]], base + RF_EXPORT_FD_CONTROL + (int)i);
+	hand(h, s->null, base + RF_EXPORT_FD_LISTEN);
+	return 0;
+}
+
+static int start_lwip(struct sup *s, struct dev *d, int dial)
+{
+	const struct rf_lwip_config *c = &d->cfg->lwip;
+	struct handed h = { .spawn = dev_spawn_as(s, d, 1, "rf-lwip") };
+	int err;
+
+	hand_first(&h, s, s->export[RF_EXPORT_LWIP]);
+	err = hand_service(&h, s, d, 0);
+	for (uint32_t i = 0; i < c->disks && !err; i++) {
+		struct dev *disk = &s->dev[d->cfg->disk[i]];
+
+		err = hand_service(&h, s, disk, RF_LWIP_DISK_FD(i));
+		h.spawn.memlock += dev_spawn_as(s, disk, 1, "").memlock;
+	}
+	if (err)
+		return err;
+	hand(&h, d->stack.config, RF_LWIP_FD_CONFIG);
+	if (dial >= 0)
+		hand(&h, dial, RF_LWIP_FD_DIAL);
+	for (uint32_t i = 0; i < c->count; i++)
+		if (d->stack.listen[i] >= 0)
+			hand(&h, d->stack.listen[i], RF_LWIP_FD_LISTEN + (int)i);
+	h.spawn.nofile = 1024;
+	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->export_pid, NULL);
+}
+
+/* It sees the host's files, for the sockets among them, as a user of its own. */
+static int start_dial(struct sup *s, struct dev *d, int socket_fd)
+{
+	struct handed h = { .spawn = dev_spawn_as(s, d, 1, "rf-dial") };
+
+	hand_first(&h, s, s->dial);
+	hand(&h, socket_fd, RF_DIAL_FD_STACK);
+	hand(&h, d->stack.config, RF_DIAL_FD_CONFIG);
+	h.spawn.fence = RF_FENCE_NONE;
+	h.spawn.uid = h.spawn.gid = s->config.uid_base + 4 * RF_MAX_DEVICES + (uint32_t)d->index;
+	return dev_spawn(s, d, "dial", &h.spawn, h.fds, h.count, &d->stack.dial_pid, NULL);
+}
+
+static int start_both(struct sup *s, struct dev *d)
+{
+	int pair[2] = { -1, -1 }, err = 0;
+
+	if (rf_lwip_dials(&d->cfg->lwip)) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+			return -errno;
+		err = start_dial(s, d, pair[1]);
+	}
+	if (!err)
+		err = start_lwip(s, d, pair[0]);
+	/* Each of them must see the other's end. */
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+	return err;
+}
+
+void stack_try(struct sup *s, struct dev *d)
+{
+	struct stack *st = &d->stack;
+
+	if (st->due_ns <= now_ns())
+		st->due_ns = 0;
+	if (!st->open || st->due_ns || d->export_pid || st->dial_pid || s->stopping || !all_there(s, d))
+		return;
+	st->told = st->ending = false;
+	st->started_ns = now_ns();
+	int err = start_both(s, d);
+	if (!err)
+		return;
+	rf_log("%s: cannot start its stack: %s", d->cfg->name, strerror(-err));
+	d->code = RF_EXIT_SYSTEM;
+	dev_stop(s, d);
+}
+
+/* ---- end ------------------------------------------------------------------------------------ */
+
+void stack_kill(struct sup *s, struct dev *d)
+{
+	struct dev *nic = stack_of(s, d);
+
+	if (!nic)
+		return;
+	nic->stack.told = true;
+	if (nic->export_pid)
+		dev_kill(s, nic, "export");
+	if (nic->stack.dial_pid)
+		dev_kill(s, nic, "dial");
+}
+
+/* The first of the two that is dead; its end is told, and the other one's brought about. */
+static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
+{
+	struct stack *st = &d->stack;
+	bool expected = st->told || (WIFEXITED(msg->status) && !WEXITSTATUS(msg->status));
+
+	if (!expected) {
+		d->process_deaths++;
+		rf_log("%s: its %s died (status %#x): its connections are lost, and it starts again",
+		       d->cfg->name, dial ? "rf-dial" : "stack", msg->status);
+	}
+	bool soon = !expected && now_ns() - st->started_ns < SOON_NS;
+	st->failures = soon ? st->failures + 1 : 0;
+	st->due_ns = soon ? now_ns() + WAIT_NS : 0;
+	st->ending = true;
+	stack_kill(s, d);
+}
+
+void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
+{
+	struct stack *st = &d->stack;
+
+	*(dial ? &st->dial_pid : &d->export_pid) = 0;
+	if (d->state == DEV_STOPPING)
+		return;
+	if (!st->ending)
+		first_ended(s, d, msg, dial);
+	if (st->failures < d->cfg->policy.deaths)
+		return stack_try(s, d);
+	rf_log("%s: its stack ended %u times right after its start", d->cfg->name, st->failures);
+	d->code = RF_EXIT_FAILED;
+	dev_stop(s, d);
+}
