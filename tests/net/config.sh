@@ -18,6 +18,29 @@ conf percent loop_net "tap rf%d";                      refused percent 65 "not a
 conf user loop_net "tap rf0 owner no_such_user";       refused user 65 "no user 'no_such_user'"
 conf disk null_blk "tap rf0";                          refused disk 65 "only a net driver"
 conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap or load"
+# What is said of a stack and its disks.
+lines() { { echo "run-dir $work/$1"; cat; } >"$work/$1.conf"; }
+nic='device net
+ policy loop_net
+ export lwip
+ address none'
+disk='device disk
+ policy null_blk
+ export lwip'
+conf block null_blk "lwip";                            refused block 65 "only a net driver"
+conf member loop_net "lwip net";                       refused member 65 "exported as tap or load or lwip"
+conf words loop_net "lwip a b";                        refused words 65 "words.conf:4: write as 'export lwip'"
+lines alone <<<"$disk net";                            refused alone 65 "no device net with the line 'export lwip'"
+lines unseen <<<"$nic"$'\n'"$disk net";                refused unseen 65 "net has no line 'disk disk lwip-tcp ADDR:PORT'"
+lines nodisk <<<"$nic"$'\n disk d lwip-tcp *:10809';   refused nodisk 65 "needs a device d with the line 'export lwip net'"
+lines stray <<<"$disk net"$'\n status lwip-tcp *:80\n'"$nic"$'\n disk disk lwip-tcp *:1'
+refused stray 65 "'status' is a key of a stack"
+lines badkey <<<"$nic"$'\n status tcp:1.2.3.4:80';     refused badkey 65 "badkey.conf:6: write as 'status lwip-tcp"
+three=$(for d in a b c; do printf 'device %s\n policy null_blk\n export lwip net\n' $d; done)
+lines three <<<"$nic"$'\n disk a lwip-tcp *:1\n disk b lwip-tcp *:2\n disk c lwip-tcp *:3\n'"$three"
+refused three 65 "more than 2 disks in one stack"
+lines nodir <<<"$nic"$'\n socks unix:/nowhere/sock';   refused nodir 71 "cannot listen on unix:/nowhere/sock"
+
 ip link add veth9 type veth peer name veth8 || die "veth"
 conf veth loop_net "tap veth9";                        refused veth 69 "exists already"
 
