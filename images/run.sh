@@ -115,8 +115,8 @@ load=0
 read -r verified errors <$dir/load || fail "the load left nothing behind"
 requests=$(member completed) reissued=$(member reissued)
 errors=$((errors + $(member client_errors)))
-# A device that hangs up takes its export along; clients have to connect again, which fio's
-# cannot: so this comes after the load, and before its data are looked at.
+# A device that hangs up counts as one that lost its cache, which fails a flush: so this comes
+# after the load, and before its data are looked at.
 answers() { nbdinfo --size "nbd+unix:///?socket=$sock" >/dev/null 2>&1; }
 before=$(member device_pid)
 another() { local now=$(member device_pid); [ "${now:-0}" != 0 ] && [ $now != $before ] && running; }

@@ -78,6 +78,7 @@ struct rf_device_config {
 	uint64_t spin_ns;      /* driver */
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
 	uint32_t nsid;         /* NVMe namespace */
+	uint32_t revived;      /* 0, or: its predecessor died; every generation up to this was used */
 	uint32_t step_count;
 	uint32_t window_count;
 	struct rf_reset_step step[RF_MAX_STEPS];

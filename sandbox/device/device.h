@@ -216,6 +216,7 @@ void generation_want(struct rf_device *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
 void generation_died(struct rf_device *, unsigned half);
 void generation_start(struct rf_device *);
+void generation_revived(struct rf_device *);
 void generation_export(struct rf_device *);
 void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);

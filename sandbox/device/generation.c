@@ -379,11 +379,23 @@ void generation_export(struct rf_device *d)
 	tell_supervisor(d, RF_DEV_KILL, d->generation, RF_DEV_HANDOVER);
 }
 
+/*
+ * We follow a device process that died. Its drivers are dead and reaped, and opening the
+ * device anew has reset it, by whatever method its back end has: a cache may be lost. The
+ * export is told of one more death, and keeps all that is in flight. What it had told our
+ * predecessor still lies in the socket, under generations that nobody has any more.
+ */
+void generation_revived(struct rf_device *d)
+{
+	tell_down(d);
+	tell_export(d, RF_SVC_QUIESCED, d->generation, 0, d->backend != NULL);
+}
+
 void generation_gone(struct rf_device *d, int code)
 {
 	d->given_up = true;
-	/* A device server may come back: the supervisor starts all of this device anew, and
-	 * clients see their connection end rather than their requests fail. */
+	/* A device server may come back: the supervisor starts a successor of ours, and clients
+	 * see latency rather than their requests fail. */
 	if (code && d->user)
 		_exit(code);
 	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
@@ -418,7 +430,7 @@ int generation_open(struct rf_device *d)
 	/* Before the first driver there is a generation 0 that never ran: the device is
 	 * "down" and quiet, so starting is recovering. */
 	d->down = true;
-	d->generation = 0;
-	d->next = 1;
+	d->generation = d->cfg.revived;
+	d->next = d->generation + 1;
 	return 0;
 }

@@ -240,6 +240,8 @@ int main(void)
 	tell_supervisor(&d, RF_DEV_READY, 0, 0);
 	d.export_knows = true;
 	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
+	if (d.cfg.revived)
+		generation_revived(&d);
 	generation_start(&d);
 	while (!d.stopping || drivers_left(&d))
 		turn(&d);

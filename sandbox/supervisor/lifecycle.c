@@ -26,6 +26,7 @@
 #include "supervisor.h"
 
 static void start(struct sup *s, struct dev *d);
+static void revive(struct sup *s, struct dev *d);
 
 uint64_t now_ns(void)
 {
@@ -40,7 +41,7 @@ const char *dev_state_name(enum dev_state state)
 	static const char *const names[] = {
 		[DEV_OFF] = "off", [DEV_STARTING] = "starting", [DEV_RUNNING] = "running",
 		[DEV_QUARANTINED] = "quarantined", [DEV_STOPPING] = "stopping",
-		[DEV_WAITING] = "waiting", [DEV_FAILED] = "failed",
+		[DEV_WAITING] = "waiting", [DEV_REVIVING] = "reviving", [DEV_FAILED] = "failed",
 	};
 	return names[state];
 }
@@ -214,6 +215,8 @@ uint64_t dev_due_ns(const struct dev *d)
 {
 	uint64_t due = d->state == DEV_WAITING ? d->retry_ns : d->want.waiting ? d->want.due_ns : ~0ull;
 
+	if (d->state == DEV_REVIVING && !d->driver_pid[0] && !d->driver_pid[1] && !d->device_pid)
+		due = d->retry_ns;
 	return d->stack.due_ns && d->stack.due_ns < due ? d->stack.due_ns : due;
 }
 
@@ -221,6 +224,9 @@ void dev_spawn_due(struct sup *s, struct dev *d)
 {
 	if (d->state == DEV_WAITING && d->retry_ns <= now_ns())
 		return start(s, d);
+	if (d->state == DEV_REVIVING && !d->driver_pid[0] && !d->driver_pid[1] && !d->device_pid &&
+	    d->retry_ns <= now_ns())
+		return revive(s, d);
 	if (d->stack.due_ns && d->stack.due_ns <= now_ns())
 		stack_try(s, d);
 	if (!d->want.waiting || d->want.due_ns > now_ns())
@@ -282,6 +288,8 @@ static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *m
 
 	if (w->waiting || count < 1 || d->state == DEV_QUARANTINED)
 		return rf_close_all(fds, count);
+	if (msg->generation > d->last_wanted)
+		d->last_wanted = msg->generation;
 	*w = (struct wanted){ .waiting = true, .generation = msg->generation, .device_fd = msg->device_fd,
 			      .due_ns = now_ns() + backoff(d, d->fruitless), .count = count };
 	memcpy(w->fds, fds, sizeof(int) * (size_t)count);
@@ -334,7 +342,7 @@ void dev_message(struct sup *s, struct dev *d)
 
 	if (n <= 0)
 		return;
-	if (n != sizeof(msg) || d->state == DEV_STOPPING)
+	if (n != sizeof(msg) || d->state == DEV_STOPPING || !d->device_pid)
 		return rf_close_all(fds, count);
 	switch (msg.type) {
 	case RF_DEV_READY:
@@ -379,7 +387,7 @@ static void driver_exited(struct sup *s, struct dev *d, const struct rf_keep_msg
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
 	if (d->driver_pid[generation & 1] == msg->pid)
 		d->driver_pid[generation & 1] = 0;
-	if (d->state == DEV_STOPPING)
+	if (d->state == DEV_STOPPING || (d->state == DEV_REVIVING && !d->device_pid))
 		return;
 	/* Every death is on record; a plain SIGKILL is no news for a person. */
 	rf_death_append(s->config.run_dir, d->cfg->name, msg);
@@ -447,11 +455,67 @@ static void reconnect(struct dev *d)
 	d->retry_ns = now_ns() + backoff(d, d->failures + 1);
 }
 
+/*
+ * The export and its clients outlive their device process, and see latency. Its drivers do
+ * not: nobody else can make their device quiet. Of a net service all is started anew,
+ * because its halves cannot be told apart after this.
+ */
+static bool can_revive(struct dev *d, int code)
+{
+	const struct rf_device_config *c = &d->cfg->policy.device;
+	uint64_t completed = d->service ? d->service->completed : 0;
+
+	if (c->service != RF_SERVICE_BLOCK || !d->export_pid || !d->last_up ||
+	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
+	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
+		return false;
+	d->failures = completed != d->completed_at_failure ? 1 : d->failures + 1;
+	d->completed_at_failure = completed;
+	return d->failures < d->cfg->policy.deaths;
+}
+
+static void revive_later(struct sup *s, struct dev *d)
+{
+	d->state = DEV_REVIVING;
+	d->generation = 0;
+	d->retry_ns = now_ns() + backoff(d, d->failures);
+	if (d->want.waiting)
+		rf_close_all(d->want.fds, d->want.count);
+	d->want.waiting = false;
+	for (int half = 0; half < 2; half++)
+		if (d->driver_pid[half])
+			kill_driver(s, d, d->generation_of[half]);
+}
+
+/* All that could touch the device or its rings is dead. */
+static void revive(struct sup *s, struct dev *d)
+{
+	int code = dev_reopen(s, d);
+
+	if (!code && start_device(s, d))
+		code = RF_EXIT_SYSTEM;
+	d->retry_ns = ~0ull;
+	if (code && can_revive(d, code))
+		return revive_later(s, d);
+	if (code) {
+		d->code = code;
+		server_failed(d);
+		dev_stop(s, d);
+	}
+}
+
 static void device_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
 {
 	d->device_pid = 0;
 	if (d->state == DEV_STOPPING)
 		return;
+	if (can_revive(d, !WIFEXITED(msg->status) ? 0 : WEXITSTATUS(msg->status) ? WEXITSTATUS(msg->status) :
+			  RF_EXIT_DEVICE)) {
+		rf_log("%s: its device process died (status %#x): a successor takes the device over",
+		       d->cfg->name, msg->status);
+		d->process_deaths += WIFSIGNALED(msg->status);
+		return revive_later(s, d);
+	}
 	if (WIFEXITED(msg->status)) {
 		d->code = WEXITSTATUS(msg->status) ? WEXITSTATUS(msg->status) : RF_EXIT_DEVICE;
 		server_failed(d);
@@ -512,7 +576,8 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *msg)
 static void start(struct sup *s, struct dev *d)
 {
 	d->code = 0;
-	d->fruitless = d->last_up = d->killed = 0;
+	d->fruitless = d->last_up = d->last_wanted = d->killed = 0;
+	d->completed_at_failure = 0;
 	d->silence = (struct rf_silence){ 0 };
 	d->lent = false;
 	d->walls = (struct rf_wall_report){ 0 };

@@ -232,37 +232,47 @@ static int open_listener(struct dev *d)
 	return 0;
 }
 
-static int open_configs(struct dev *d)
+/* What the device process is told. */
+static int open_config(struct dev *d)
 {
 	const struct rf_device *cfg = d->cfg;
 	struct rf_device_config c = cfg->policy.device;
-	struct rf_export_config e = { .queues = c.queues, .arena_bytes = c.arena_bytes,
-				      .spin_ns = cfg->policy.spin_ns,
-				      .stall_ns = cfg->policy.stall_ns,
-				      .nudge_ns = cfg->policy.nudge_ns };
 
 	strcpy(c.name, cfg->name);
 	strcpy(c.pci, cfg->pci);
 	c.match_class = cfg->policy.match_class;
 	c.match_vendor = cfg->policy.match_vendor;
 	c.match_device = cfg->policy.match_device;
-	if (cfg->read_only) {
+	c.revived = d->last_wanted ? d->last_wanted + 1 : 0;
+	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
-		e.flags |= RF_EXPORT_READ_ONLY;
-	}
-	if (cfg->no_reissue)
-		e.flags |= RF_EXPORT_NO_REISSUE;
-	if (cfg->reuse_early) {
+	if (cfg->reuse_early)
 		c.flags |= RF_DEVICE_RESET_LATE;
-		e.flags |= RF_EXPORT_REUSE_EARLY;
-	}
 	if (cfg->admin_writable)
 		c.flags |= RF_DEVICE_ADMIN_RW;
+	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
+	return d->fd[FD_CONFIG] < 0 ? -EIO : 0;
+}
+
+static int open_export_config(struct dev *d)
+{
+	const struct rf_device *cfg = d->cfg;
+	const struct rf_device_config *c = &cfg->policy.device;
+	struct rf_export_config e = { .queues = c->queues, .arena_bytes = c->arena_bytes,
+				      .spin_ns = cfg->policy.spin_ns,
+				      .stall_ns = cfg->policy.stall_ns,
+				      .nudge_ns = cfg->policy.nudge_ns };
+
+	if (cfg->read_only)
+		e.flags |= RF_EXPORT_READ_ONLY;
+	if (cfg->no_reissue)
+		e.flags |= RF_EXPORT_NO_REISSUE;
+	if (cfg->reuse_early)
+		e.flags |= RF_EXPORT_REUSE_EARLY;
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
-	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
 	d->fd[FD_EXPORT_CONFIG] = sealed_copy("rf-export-config", &e, sizeof(e));
-	return d->fd[FD_CONFIG] < 0 || d->fd[FD_EXPORT_CONFIG] < 0 ? -EIO : 0;
+	return d->fd[FD_EXPORT_CONFIG] < 0 ? -EIO : 0;
 }
 
 static int socket_pair(struct dev *d, enum dev_fd a, enum dev_fd b)
@@ -319,6 +329,51 @@ static int open_memory(struct dev *d)
 	return 0;
 }
 
+static int keep(struct sup *s, struct dev *d, enum dev_fd i)
+{
+	char name[RF_KEEP_NAME];
+	int err;
+
+	snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[i]);
+	if (d->fd[i] < 0 || !(err = keep_put(s, name, d->fd[i])))
+		return 0;
+	rf_log("%s: the keeper refused %s: %s", d->cfg->name, name, strerror(-err));
+	return RF_EXIT_SYSTEM;
+}
+
+/*
+ * What a dead device process had of its device is closed for good before it is opened
+ * again: with VFIO's last fd go the mappings in the IOMMU, and the kernel has reset the
+ * function; a device server sees its one client leave, and takes the next when it is
+ * through with that. Memory, eventfds and the socket to the export stay as they are.
+ */
+int dev_reopen(struct sup *s, struct dev *d)
+{
+	static const enum dev_fd fresh[] = { FD_CONTAINER, FD_GROUP, FD_SUP_OURS, FD_SUP_THEIRS, FD_CONFIG };
+	const unsigned count = sizeof(fresh) / sizeof(fresh[0]);
+	enum rf_backend backend = d->cfg->policy.device.backend;
+	int err = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		char name[RF_KEEP_NAME];
+
+		snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[fresh[i]]);
+		keep_drop(s, name);
+		if (d->fd[fresh[i]] >= 0)
+			close(d->fd[fresh[i]]);
+		d->fd[fresh[i]] = -1;
+	}
+	if (open_config(d) || socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS))
+		return RF_EXIT_SYSTEM;
+	if (backend == RF_BACKEND_VFIO)
+		err = open_vfio(s, d);
+	else if (backend == RF_BACKEND_VFIO_USER)
+		err = open_server(d);
+	for (unsigned i = 0; i < count && !err; i++)
+		err = keep(s, d, fresh[i]);
+	return err;
+}
+
 int dev_open(struct sup *s, struct dev *d)
 {
 	int err;
@@ -330,7 +385,8 @@ int dev_open(struct sup *s, struct dev *d)
 		return err;
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
 		return err;
-	if ((err = open_memory(d)) || (err = open_configs(d)) ||
+	if ((err = open_memory(d)) || (err = open_config(d)) ||
+	    (err = open_export_config(d)) ||
 	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||
 	    (err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT))) {
 		rf_log("%s: cannot make its memory and sockets: %s", d->cfg->name, strerror(-err));
@@ -339,15 +395,9 @@ int dev_open(struct sup *s, struct dev *d)
 	/* Last: a server does not wait long for a client that says nothing yet. */
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_server(d)))
 		return err;
-	for (int i = 0; i < DEV_FDS; i++) {
-		char name[RF_KEEP_NAME];
-		snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[i]);
-		if (d->fd[i] >= 0 && (err = keep_put(s, name, d->fd[i]))) {
-			rf_log("%s: the keeper refused %s: %s", d->cfg->name, name, strerror(-err));
-			return RF_EXIT_SYSTEM;
-		}
-	}
-	return 0;
+	for (int i = 0; i < DEV_FDS && !err; i++)
+		err = keep(s, d, i);
+	return err;
 }
 
 void dev_close(struct sup *s, struct dev *d)

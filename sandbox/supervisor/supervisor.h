@@ -27,6 +27,7 @@ enum dev_state {
 	DEV_QUARANTINED, /* its driver died too often; `restart` is the way back */
 	DEV_STOPPING,    /* told to stop, or its device process died: all of it ends */
 	DEV_WAITING,     /* its device server went away; tried again at retry_ns */
+	DEV_REVIVING,    /* its device process died: export and clients wait for the next one */
 	DEV_FAILED,      /* ended for good; code says why */
 };
 
@@ -75,11 +76,13 @@ struct dev {
 	bool           served;       /* it ran once since it was started or restarted */
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
+	uint64_t       completed_at_failure; /* requests done when its device process died last */
 	struct wanted  want;
 	struct stack   stack;        /* RF_EXPORT_LWIP */
 	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint32_t       last_up;      /* newest generation that ever ran */
+	uint32_t       last_wanted;  /* newest one that was asked for */
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
@@ -141,6 +144,8 @@ const char *dev_state_name(enum dev_state);
 /* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
 int  dev_open(struct sup *, struct dev *);
 void dev_close(struct sup *, struct dev *);
+/* For a successor of its device process: the device anew, and a socket to it. The same. */
+int  dev_reopen(struct sup *, struct dev *);
 /* A new socket pair between device process and a new export. -errno. */
 int  dev_new_service_socket(struct sup *, struct dev *);
 
