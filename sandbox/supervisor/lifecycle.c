@@ -498,7 +498,9 @@ static void revive(struct sup *s, struct dev *d)
 	if (code && can_revive(d, code))
 		return revive_later(s, d);
 	if (code) {
-		d->code = code;
+		/* What cannot be opened again may be once all of it has ended. */
+		d->restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
+		d->code = d->restart ? 0 : code;
 		server_failed(d);
 		dev_stop(s, d);
 	}
