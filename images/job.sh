@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # job.sh - the main job, wherever it runs: a client that writes and verifies while drivers
 # are killed, and the table at its end. Sourced by run.sh (natively) and by appliance.sh (in
-# the guest), which set: dir (scratch), sock (NBD), seed.
+# the guest), which set: dir (scratch), sock (NBD) or uri, seed.
 mib=8 # of one round
 verified=0 errors=0 round=0
 least=$((40 * 1024 * 1024))
@@ -19,7 +19,7 @@ wait_until() { # SECONDS COMMAND...
 # back. $1: where, in MiB.
 verify_round() {
 	round=$((round + 1))
-	if ! fio --name=verify --ioengine=nbd --uri="nbd+unix:///?socket=$sock" \
+	if ! fio --name=verify --ioengine=nbd --uri="${uri:-nbd+unix:///?socket=$sock}" \
 		--rw=randwrite --bs=4k --size=${mib}m --offset=${1}m --iodepth=32 \
 		--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --randseed=$((seed + round)) \
 		--output-format=json --output=$dir/fio.json >$dir/fio.log 2>&1; then
