@@ -412,7 +412,7 @@ int rf_service_control(struct rf_service *s)
 
 int rf_service_patience(const struct rf_service *s)
 {
-	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? RF_WATCH_TURN_MS : -1;
+	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? rf_watch_turn(&s->watch) : -1;
 }
 
 static void watch(struct rf_service *s, uint64_t now)

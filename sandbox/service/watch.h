@@ -19,8 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RF_WATCH_TURN_MS 5       /* an export looks this often while work is waited for */
-#define RF_WATCH_TURN_NS 5000000u
+#define RF_WATCH_TURN_MS   5 /* an export looks this often while work is waited for, */
+#define RF_WATCH_SILENT_MS 2 /* and this often once it kicked: each look is a sample there */
+#define RF_WATCH_SILENT_NS 2000000u
 #define RF_WATCH_SLOWEST 16u     /* longest time between kicks, in nudges */
 
 struct rf_watch {
@@ -90,10 +91,16 @@ static inline enum rf_watch_verdict rf_watch_look(struct rf_watch *w, uint64_t n
 			w->factor *= 2;
 		return RF_WATCH_FINE;
 	}
-	if (now - w->told < RF_WATCH_TURN_NS)
+	if (now - w->told < RF_WATCH_SILENT_NS)
 		return RF_WATCH_FINE;
 	w->told = now;
 	return RF_WATCH_SILENT;
+}
+
+/* Milliseconds an export may sleep while work is waited for. */
+static inline int rf_watch_turn(const struct rf_watch *w)
+{
+	return w->kicked ? RF_WATCH_SILENT_MS : RF_WATCH_TURN_MS;
 }
 
 /*

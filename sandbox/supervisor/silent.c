@@ -15,8 +15,10 @@
  *    clock, confirms that it still stood. Messages that wait in a queue, because we or the
  *    export were not let run, therefore never make time that came after a beat count.
  * 2. The processor itself may stand still, in a virtual machine whose host is busy: all
- *    that time is then booked as the driver's at once. No step between two samples
- *    counts for more than a third of `hang`, so that one pause alone never decides.
+ *    that time is then booked as the driver's at once. So does one register access that a
+ *    software device answers in the driver's stead, and a turn has a few of these. No step
+ *    between two samples counts for more than an eighth of `hang`, so that pauses decide
+ *    only if there are eight of them in one turn.
  * 3. Asleep or stopped. A driver that was kicked is runnable, and beats before it sleeps
  *    again; one that waits for a processor is in state R. So one that sleeps in two samples
  *    `hang` apart, without having been on a run queue in between, has ignored the kick. The
@@ -32,7 +34,7 @@
 
 #include "supervisor.h"
 
-#define STEPS 3 /* least number of samples that make up `hang` */
+#define STEPS 8 /* least number of samples that make up `hang` */
 
 static int read_proc(pid_t pid, const char *what, char *text, size_t room)
 {

@@ -312,7 +312,7 @@ static bool sending(const struct rf_net *n)
 
 int rf_net_patience(const struct rf_net *n)
 {
-	return n->state == RF_NET_UP && sending(n) ? RF_WATCH_TURN_MS : TICK_MS;
+	return n->state == RF_NET_UP && sending(n) ? rf_watch_turn(&n->watch) : TICK_MS;
 }
 
 /* With nothing under way a driver that hangs looks like one with nothing to receive: it is
