@@ -278,8 +278,12 @@ static void on_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg
 	    rf_sample_take(pid, &now))
 		return;
 	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
-			    d->cfg->policy.hang_ns))
+			    d->cfg->policy.hang_ns)) {
+		rf_log("%s: driver %u gives no sign of life: state %c, %llu us of its own processor time "
+		       "in %d looks", d->cfg->name, msg->generation, d->silence.last.state,
+		       (unsigned long long)d->silence.spun_ns / 1000, d->silence.samples);
 		kill_for(s, d, msg->generation, DEATH_HANG);
+	}
 }
 
 static void want_driver(struct sup *s, struct dev *d, const struct rf_dev_msg *msg, int *fds, int count)
