@@ -91,6 +91,9 @@ static inline enum rf_watch_verdict rf_watch_look(struct rf_watch *w, uint64_t n
 			w->factor *= 2;
 		return RF_WATCH_FINE;
 	}
+	/* Its first turn is its start: code and pages it never touched, all its own time. */
+	if (!beat && now - w->asked_ns < nudge * RF_WATCH_SLOWEST)
+		return RF_WATCH_FINE;
 	if (now - w->told < RF_WATCH_SILENT_NS)
 		return RF_WATCH_FINE;
 	w->told = now;
