@@ -12,7 +12,7 @@ bench-recovery-native: all check-programs ## its native part alone
 bench-recovery-native: $(if $(filter bench-recovery bench,$(MAKECMDGOALS)),bench-recovery-guest)
 .PHONY: bench-block bench-block-guest bench-block-native
 bench-block: bench-block-guest bench-block-native ## a 4 KiB read at depth 32: guest instructions, beside the kernel's driver; native reads a second
-bench-block-guest: all check-programs $(COUNT)
+bench-block-guest: all check-programs
 	@tests/bench/block
 bench-block-native: all check-programs ## its native part alone
 	@tests/bench/block-native

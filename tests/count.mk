@@ -9,6 +9,9 @@ $(B)/tests/mark: $(B)/obj/tests/bench/mark.o
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 
+# Those files are read before this one, where COUNT would still be empty.
+bench-block-guest bench-net-guest: $(COUNT)
+
 ##@ Test
 .PHONY: check-count
 check-count: $(COUNT) ## the instruction counter against code whose count is known
