@@ -10,7 +10,7 @@ $(B)/tests/mark: $(B)/obj/tests/bench/mark.o
 	$(LINK_TRUSTED)
 
 # Those files are read before this one, where COUNT would still be empty.
-bench-block-guest bench-net-guest: $(COUNT)
+bench-block-guest bench-net-guest bench-lwip: $(COUNT)
 
 ##@ Test
 .PHONY: check-count
