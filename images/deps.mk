@@ -4,8 +4,11 @@
 DEPS_BUILD := gcc binutils libc6-dev linux-libc-dev musl-tools libseccomp-dev libcmocka-dev
 DEPS_GUEST := qemu-system-x86 qemu-utils fio libnbd-bin busybox-static cpio lz4 zstd xz-utils
 DEPS_NET   := iproute2 iputils-ping curl iperf3
+# To fetch a newer QEMU and check its signatures: see images/get-qemu.
+DEPS_QEMU  := apt debian-archive-keyring
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev
+DEPS_BENCH_NBD := nbdkit
 
 ##@ Packages
 .PHONY: deps
@@ -22,6 +25,10 @@ $(B)/.deps-net: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_NET)
 	@mkdir -p $(@D)
 	@touch $@
+$(B)/.deps-qemu: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_QEMU)
+	@mkdir -p $(@D)
+	@touch $@
 # Only what compares itself with DPDK asks for this one.
 $(B)/.deps-bench: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_BENCH)
@@ -30,5 +37,10 @@ $(B)/.deps-bench: images/deps.mk | $(DEPS)
 # Only the bench that runs DPDK's own forwarder asks for this one: it is large.
 $(B)/.deps-bench-net: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_BENCH_NET)
+	@mkdir -p $(@D)
+	@touch $@
+# Only the bench of the storage appliance asks for this one.
+$(B)/.deps-bench-nbd: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_BENCH_NBD)
 	@mkdir -p $(@D)
 	@touch $@

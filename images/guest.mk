@@ -6,7 +6,7 @@ guest-shell: all ## a shell in the guest, an NVMe disk in it (GUEST="-d edu ..."
 	@images/run-guest -s -d nvme,serial=rf0,size=1G $(GUEST)
 
 ##@ Run
-RUN_NEEDS := $(addprefix $(B)/bin/,ringfence rf-device rf-nbd rf-launch) $(B)/drivers/nvme $(B)/policy/nvme.policy \
+RUN_NEEDS := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-launch rf-scribe) $(B)/drivers/nvme $(B)/policy/nvme.policy \
              $(B)/models/nvme $(B)/tests/killer $(B)/tests/tell
 .PHONY: run appliance storage
 run: $(RUN_NEEDS) ## the main job on this machine, without root or a guest: a device model, kills and faults
