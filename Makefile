@@ -29,7 +29,7 @@ LD_PIE   = $(CC) -nostdlib -nostartfiles -static-pie -Wl,-z,relro,-z,now,-z,noex
 CRT1    := $(MUSL)/rcrt1.o $(MUSL)/crti.o
 CRTN    := $(MUSL)/crtn.o
 LIBC     = -L$(MUSL) -lc -lgcc -lgcc_eh
-LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o %.a,$^) -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o,$^) $(filter %.a,$^) -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 # ---- the rooms: who may include whom ---------------------------------------
 INC_abi        := -Isandbox/abi
@@ -39,14 +39,20 @@ INC_base       := -Isandbox/base $(INC_abi)
 INC_launcher   := -Isandbox/launcher -I$(B)/gen/launcher $(INC_base)
 INC_service    := -Isandbox/service -I$(B)/gen/service $(INC_base)
 INC_device     := -Isandbox/device -Idrivers/hw -I$(B)/gen/device $(INC_base)
+INC_scribe     := -Isandbox/scribe -I$(B)/gen/scribe $(INC_base)
 INC_supervisor := -Isandbox/supervisor -I$(B)/gen/supervisor $(INC_base)
+INC_client     := -Isandbox/client $(INC_base)
+INC_config     := -Isandbox/config -I$(B)/gen/config $(INC_base)
 
 $(B)/obj/sandbox/base/%.o:       INC = $(INC_base)
 $(B)/obj/sandbox/launcher/%.o:   INC = $(INC_launcher)
 $(B)/obj/sandbox/service/%.o:    INC = $(INC_service)
 $(B)/obj/sandbox/service/net/%.o: INC = -Isandbox/service/net $(INC_service)
 $(B)/obj/sandbox/device/%.o:     INC = $(INC_device)
+$(B)/obj/sandbox/scribe/%.o:     INC = $(INC_scribe)
 $(B)/obj/sandbox/supervisor/%.o: INC = $(INC_supervisor)
+$(B)/obj/sandbox/client/%.o:     INC = $(INC_client)
+$(B)/obj/sandbox/config/%.o:     INC = $(INC_config)
 $(B)/obj/sandbox/runtime/%.o:    INC = $(INC_runtime)
 $(B)/obj/drivers/%.o:            INC = $(INC_drivers)
 $(B)/obj/tests/fault/%.o:        INC = $(INC_drivers)
@@ -56,7 +62,7 @@ objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 BASE       := $(call objs,sandbox/base/*.c)
 RUNTIME    := $(call objs,sandbox/runtime/*.c)
 SERVICE    := $(call objs,sandbox/service/*.c)
-PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-device rf-nbd rf-load rf-launch)
+PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-load rf-launch rf-scribe)
 DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
 HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
 POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
@@ -84,10 +90,19 @@ $(B)/lib/libbase.a: $(BASE)
 	@mkdir -p $(@D)
 	rm -f $@; ar rcs $@ $^
 
-$(B)/bin/ringfence: $(call objs,sandbox/supervisor/*.c) $(B)/lib/libbase.a
+$(B)/bin/ringfence: $(call objs,sandbox/client/*.c)     $(B)/lib/libbase.a
+# What keeps, starts and opens is root or has capabilities; what decides has none of either.
+KEEPER     := $(addprefix $(B)/obj/sandbox/supervisor/,main.o keeper.o spawner.o spawn.o pit.o cgroup.o trace.o \
+                call_name.o fetch.o fetch_check.o opener.o pci.o tap.o death_file.o privilege.o)
+SUPERVISOR := $(B)/obj/sandbox/supervisor/privilege.o $(B)/obj/sandbox/supervisor/call_name.o \
+              $(filter-out $(KEEPER),$(call objs,sandbox/supervisor/*.c))
+$(B)/bin/rf-keeper: $(KEEPER)         $(B)/lib/libbase.a
+$(B)/bin/rf-supervisor: $(SUPERVISOR) $(B)/lib/libbase.a
+$(B)/bin/rf-config: $(call objs,sandbox/config/*.c)     $(B)/lib/libbase.a
 $(B)/bin/rf-device: $(call objs,sandbox/device/*.c)     $(B)/lib/libbase.a
 $(B)/bin/rf-nbd:    $(call objs,sandbox/service/nbd/*.c)  $(SERVICE) $(B)/lib/libbase.a
 $(B)/bin/rf-load:   $(call objs,sandbox/service/load/*.c) $(SERVICE) $(B)/lib/libbase.a
+$(B)/bin/rf-scribe: $(call objs,sandbox/scribe/*.c) $(B)/lib/libbase.a
 $(B)/bin/rf-launch: $(call objs,sandbox/launcher/*.c) $(B)/lib/libbase.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
@@ -135,13 +150,24 @@ $(B)/gen/service/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export
 $(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
+$(B)/gen/config/filters.h: $(B)/tools/policyc policy/syscalls/config.list
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/supervisor/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list keeper.list opener.list)
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/scribe/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(call objs,sandbox/scribe/*.c): | $(B)/gen/scribe/filters.h
 $(B)/gen/supervisor/syscalls.h: $(B)/tools/policyc
 	@mkdir -p $(@D)
 	$< --names >$@
-$(call objs,sandbox/supervisor/*.c): | $(B)/gen/supervisor/syscalls.h
+$(call objs,sandbox/supervisor/*.c): | $(B)/gen/supervisor/syscalls.h $(B)/gen/supervisor/filters.h
 $(call objs,sandbox/launcher/*.c): | $(B)/gen/launcher/filters.h
 $(call objs,sandbox/service/*.c sandbox/service/*/*.c): | $(B)/gen/service/filters.h
 $(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h
+$(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 include $(wildcard tests/*.mk images/*.mk net/*.mk)

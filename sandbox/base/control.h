@@ -22,13 +22,14 @@
 enum rf_svc_type {
 	/* device -> export */
 	RF_SVC_INFO = 1,  /* info or net: disk or interface is known; sent once before the first UP */
-	RF_SVC_DOWN,      /* generation: that driver is dead and reaped. Drain its ring,
+	RF_SVC_DOWN,      /* generation: that driver executes nothing more. Drain its ring,
 	                     prepare the successor's half (half) with what is in flight */
 	RF_SVC_UP,        /* generation, half: that driver runs (or is about to) */
 	RF_SVC_GONE,      /* the device will not come back: fail everything with -EIO */
 	RF_SVC_QUIESCED,  /* generation: the device no longer touches memory on behalf of it;
 	                     sent between DOWN and UP. value 1: the reset may have dropped
 	                     the volatile write cache */
+	RF_SVC_LINK,      /* net: value enum rf_net_link: the cable was pulled, or is in again */
 	/* export -> device */
 	RF_SVC_VIOLATION, /* generation, value enum rf_violation: kill it */
 	RF_SVC_PREPARED,  /* generation: answer to DOWN; the half of this successor is ready, it
@@ -85,6 +86,12 @@ enum rf_export_fd {
                                      with success unseen instead of reissued */
 #define RF_EXPORT_REUSE_EARLY 0x4u /* test control only: reads in flight fail at DOWN, and
                                      PREPARED waits until their buffers could be reused */
+#define RF_EXPORT_INTEGRITY 0x8u /* see sandbox/service/integrity.h */
+#define RF_EXPORT_WARD 0x10u /* see sandbox/service/ward.h */
+#define RF_EXPORT_WARD_BYTES (96u << 20) /* memory for it, besides that of the arena */
+#define RF_EXPORT_WARD_FORMAT 0x20u /* and end; */
+#define RF_EXPORT_WARD_ADOPT 0x40u  /* what is on the disk stays; */
+#define RF_EXPORT_WARD_AGAIN 0x80u  /* although there is a checksum area */
 struct rf_export_config {
 	uint32_t flags;
 	uint32_t queues;
@@ -92,6 +99,7 @@ struct rf_export_config {
 	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
 	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */
 	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
+	uint64_t integrity_key[2];
 	char     name[64];    /* export name, shown to clients */
 	char     bench[256];  /* load generator only: its arguments */
 };

@@ -56,6 +56,8 @@ struct rf_reg_window {
 #define RF_DEVICE_CACHE_LOST    0x2u /* the soft reset drops the volatile write cache */
 #define RF_DEVICE_READ_ONLY     0x4u
 #define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
+#define RF_DEVICE_PROMISCUOUS   0x80u /* frames to every station, where the device filters */
+#define RF_DEVICE_NO_STANDBY    0x40u /* a driver's successor is spawned when it is dead */
 /* Test controls: a defence taken away, so that what it stops is seen. */
 #define RF_DEVICE_RESET_LATE    0x10u /* reset only when the export has reused its memory */
 #define RF_DEVICE_ADMIN_RW      0x20u /* the device may write its admin submission queue */
@@ -77,6 +79,7 @@ struct rf_device_config {
 	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
 	uint64_t spin_ns;      /* driver */
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
+	uint32_t storm_rate;   /* interrupts a second, beyond what is completed, that are a storm; 0: none */
 	uint32_t nsid;         /* NVMe namespace */
 	uint32_t revived;      /* 0, or: its predecessor died; every generation up to this was used */
 	uint32_t step_count;
@@ -109,6 +112,7 @@ enum rf_device_fd {
 	RF_DEVICE_FD_WAKE0,          /* eventfd of the driver in half 0 */
 	RF_DEVICE_FD_WAKE1,
 	RF_DEVICE_FD_DEVICE,         /* eventfd: the driver's RF_FD_DEVICE */
+	RF_DEVICE_FD_INTERRUPTS,     /* /proc/interrupts, or /dev/null */
 	RF_DEVICE_FDS
 };
 
@@ -119,18 +123,25 @@ enum rf_dev_type {
 	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
 	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
 	RF_DEV_KILL,      /* generation, value enum rf_violation or 0x100 (stall): kill it */
-	RF_DEV_DOWN,      /* generation: its driver died */
+	RF_DEV_DOWN,      /* generation: its driver died, or is about to and executes nothing more */
 	RF_DEV_UP,        /* generation: its driver runs */
 	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
 	RF_DEV_SILENT,    /* generation, value, at_ns: RF_SVC_SILENT, passed on */
+	RF_DEV_ADOPTED,   /* answer to ADOPT. generation: the driver that runs, 0: none; value as
+	                     asked; downs; info or net. What is still to be done is said again after it */
 	/* supervisor -> device */
 	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
 	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
 	RF_DEV_STOP,      /* silence the device and end */
 	RF_DEV_EXPORT,    /* a new export was started; fds: the socket to it */
+	RF_DEV_ADOPT,     /* value: this is another supervisor, which knows nothing of what was said */
+	/* keeper -> device, in the supervisor's place */
+	RF_DEV_ENDING,    /* generation: its driver is at its last stop and executes nothing more; the
+	                     pidfd will say when it is dead */
 };
 /* KILL: other values than enum rf_violation. */
 #define RF_DEV_STALLED  0x100u
+#define RF_DEV_STORM    0x400u /* its device interrupts without end */
 #define RF_DEV_HANDOVER 0x200u /* its export died, and requests with it */
 
 enum rf_want_fd {
@@ -145,6 +156,7 @@ struct rf_dev_msg {
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
 	uint64_t at_ns;     /* SILENT */
+	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 };
@@ -167,6 +179,8 @@ enum rf_exit_code {
 	RF_EXIT_DEVICE = 75,     /* device does not do what its specification says */
 	RF_EXIT_QUARANTINE = 76, /* its driver died too often */
 	RF_EXIT_NOT_RUNNING = 77,/* no supervisor answers */
+	RF_EXIT_INTEGRITY = 78,  /* no checksum area, or not under this key, or damaged */
+	RF_EXIT_FORMATTED = 79,  /* of an export: it has made one; becomes 0 */
 };
 
 #endif

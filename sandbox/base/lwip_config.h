@@ -28,8 +28,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control.h"
-#include "words.h"
 
 #define RF_LWIP_SERVICES 16
 #define RF_LWIP_ALLOWS   8
@@ -108,9 +106,6 @@ struct rf_dial_answer {
 	int32_t  error; /* -errno: no fd comes with it */
 };
 
-void rf_lwip_config_init(struct rf_lwip_config *);
-/* One line. 0; -ENOENT: no key of ours; -EINVAL: a mistake, after one line in the log. */
-int  rf_lwip_config_line(struct rf_lwip_config *, struct rf_words *);
 /* Does it listen on the host; does any service connect to the host? */
 bool rf_lwip_on_host(const struct rf_lwip_service *);
 bool rf_lwip_dials(const struct rf_lwip_config *);

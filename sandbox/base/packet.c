@@ -14,7 +14,7 @@ union fd_space {
 	char bytes[CMSG_SPACE(sizeof(int) * RF_PACKET_FDS)];
 };
 
-int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
+static int send_with(int sock, const void *data, size_t bytes, const int *fds, int count, int flags)
 {
 	union fd_space space = { 0 };
 	struct iovec iov = { .iov_base = (void *)data, .iov_len = bytes };
@@ -32,9 +32,19 @@ int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int
 	}
 	ssize_t n;
 	do
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	return send_with(sock, data, bytes, fds, count, 0);
+}
+
+int rf_packet_post(int sock, const void *data, size_t bytes)
+{
+	return send_with(sock, data, bytes, NULL, 0, MSG_DONTWAIT);
 }
 
 static int take_fds(struct msghdr *msg, int *fds)

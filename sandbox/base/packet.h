@@ -14,6 +14,8 @@
 /* Sends one packet. 0, or -errno (-EPIPE: the other end is gone). Never raises
  * SIGPIPE. The fds stay the caller's. */
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count);
+/* The same without fds, and without waiting: -EAGAIN: the other end does not read. */
+int rf_packet_post(int sock, const void *data, size_t bytes);
 
 /*
  * Receives one packet of at most `bytes`. Length of it, 0 when the other end has

@@ -34,6 +34,8 @@ struct rf_stats_service {
 	_Atomic uint64_t client_errors; /* requests answered to a client with an error */
 	_Atomic uint64_t nudges;        /* kicks of a driver that got nothing done for a while */
 	_Atomic uint64_t nudges_helped; /* of these, at once followed by an answer */
+	_Atomic uint64_t corrupt;       /* reads whose data was not what it must be, see
+	                                   sandbox/service/integrity.h */
 	_Atomic uint32_t inflight, generation;
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */
 };
@@ -73,6 +75,7 @@ struct rf_recovery_device {
 struct rf_stats_device {
 	_Atomic uint32_t generation; /* running now; 0: none */
 	_Atomic uint32_t recoveries;
+	_Atomic uint32_t losses;     /* times the device may have lost a write cache */
 	struct rf_recovery_device log[RF_STATS_LOG];
 };
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");

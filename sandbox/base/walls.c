@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const rf_wall_names[RF_WALLS] = {
     [RF_WALL_UID] = "uid",
@@ -53,7 +52,7 @@ void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
 	text[0] = 0;
 	for (int i = 0; i < RF_WALLS && used < room; i++) {
 		/* Root makes all the other namespaces without one. */
-		if (r->up & RF_WALL_BIT(i) || (i == RF_WALL_USER_NS && !geteuid()))
+		if (r->up & RF_WALL_BIT(i) || (i == RF_WALL_USER_NS && r->up & RF_WALL_BIT(RF_WALL_UID)))
 			continue;
 		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "",
 					 rf_wall_names[i],

@@ -3,6 +3,7 @@
 #include "words.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,23 @@ static int split(struct rf_words *w)
 	return 0;
 }
 
+static int open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int (*rf_words_open)(const char *path) = open_file;
+
 int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *arg)
 {
 	struct rf_words w = { .file = file };
-	FILE *f = fopen(file, "re");
-	int err = 0;
+	int fd = rf_words_open(file), err = 0;
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!f)
-		return -errno;
+		return fd < 0 ? fd : -errno;
 	while (!err && fgets(w.text, sizeof(w.text), f)) {
 		w.line++;
 		if (!strchr(w.text, '\n') && !feof(f))

@@ -29,6 +29,9 @@ struct rf_words {
  */
 int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *arg);
 
+/* How a file is opened: fd or -errno. Who may open nothing asks for it here. */
+extern int (*rf_words_open)(const char *path);
+
 /* Logs "file:line: ..." and returns -EINVAL. */
 int rf_words_error(const struct rf_words *, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -115,12 +115,12 @@ static void plan_keep_all(struct rf_gate_plan *plan, const struct rf_space *s,
 	}
 	plan_keep(plan, s->tls.at, s->tls.bytes);
 	plan_keep(plan, s->stack.at, s->stack.bytes);
-	for (unsigned i = 0; i < s->window_count; i++)
-		plan_keep(plan, s->window[i].at, s->window[i].bytes);
 	plan_keep(plan, (uint64_t)(uintptr_t)__start_rf_gate, PAGE);
 	/* Resident memory, where the limit allows it: a driver may serve the swap. */
 	mlock((void *)(uintptr_t)s->tls.at, s->tls.bytes);
 	mlock((void *)(uintptr_t)s->stack.at, s->stack.bytes);
+	for (unsigned i = 0; i < s->window_count; i++)
+		plan_keep(plan, s->window[i].at, s->window[i].bytes);
 }
 
 static struct rf_gate_plan *plan_make(const struct rf_launch *spec, const struct rf_filter *filter,
@@ -179,6 +179,10 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 	__builtin_unreachable();
 }
 
+#ifndef RF_TEST_WALLS_OFF
+#define RF_TEST_WALLS_OFF RF_WALL_BIT(RF_WALL_SECCOMP)
+#endif
+
 /* The launcher's own arguments are sets of walls; see launch.h. */
 static uint64_t walls_given(int argc, char **argv, int index)
 {
@@ -198,7 +202,7 @@ int main(int argc, char **argv)
 	int    rc;
 
 #ifdef RF_TEST_WALLS
-	rf_walls_off = argc > 3 ? walls_given(argc, argv, 3) : RF_WALL_BIT(RF_WALL_SECCOMP);
+	rf_walls_off = argc > 3 ? walls_given(argc, argv, 3) : RF_TEST_WALLS_OFF;
 #endif
 	rf_raise_first(&report);
 	spec_read(&spec);
@@ -215,6 +219,7 @@ int main(int argc, char **argv)
 	rf_space_map_stack(&space);
 	rf_space_map_windows(&space, &spec);
 	rf_space_seal(&space, &spec);
+	rf_space_hold(&space);
 	struct rf_gate_plan *plan = plan_make(&spec, filter, &space, &img);
 
 	rf_raise_limits(&report);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "landlock.h"
 #include "launch.h"
 #include "say.h"
 
@@ -28,41 +29,6 @@ uint64_t rf_walls_off;
 static void stands(struct rf_wall_report *r, enum rf_wall wall)
 {
 	r->up |= RF_WALL_BIT(wall);
-}
-
-/* ---- Landlock -------------------------------------------------------------------- */
-
-/* struct landlock_ruleset_attr as of ABI 6; an older kernel takes its beginning. */
-struct ruleset {
-	uint64_t files, net, scoped;
-};
-
-/* Every right the kernel's ABI knows is handled, and no rule grants one. */
-static struct ruleset ruleset_of(long abi)
-{
-	static const unsigned file_rights[] = {0, 13, 14, 15, 15, 16}; /* number, by ABI */
-	unsigned n = file_rights[abi < 5 ? abi : 5];
-
-	return (struct ruleset){
-	    .files = (1ull << n) - 1, .net = abi >= 4 ? 3 : 0, .scoped = abi >= 6 ? 3 : 0};
-}
-
-/* 0 or errno: mostly ENOSYS, or EOPNOTSUPP where it is built in and not switched on. */
-static int landlock_raise(void)
-{
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-	if (abi < 1)
-		return errno;
-	struct ruleset set = ruleset_of(abi);
-	size_t bytes = abi >= 6 ? sizeof(set) : abi >= 4 ? 16 : 8;
-	long fd = syscall(SYS_landlock_create_ruleset, &set, bytes, 0);
-
-	if (fd < 0)
-		return errno;
-	int err = syscall(SYS_landlock_restrict_self, (int)fd, 0) ? errno : 0;
-	close((int)fd);
-	return err;
 }
 
 /* ---- the first ones ----------------------------------------------------------------- */
@@ -114,7 +80,7 @@ void rf_raise_first(struct rf_wall_report *r)
 		stands(r, RF_WALL_NO_NEW_PRIVS);
 	}
 	if (rf_wall_wanted(RF_WALL_LANDLOCK))
-		optional(r, RF_WALL_LANDLOCK, landlock_raise());
+		optional(r, RF_WALL_LANDLOCK, rf_landlock_raise());
 	if (rf_wall_wanted(RF_WALL_MDWE))
 		optional(r, RF_WALL_MDWE,
 			 prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ? errno : 0);
@@ -135,7 +101,11 @@ void rf_raise_limits(struct rf_wall_report *r)
 	    {RF_WALL_NPROC, RLIMIT_MSGQUEUE}, {RF_WALL_NPROC, RLIMIT_NICE},
 	    {RF_WALL_NPROC, RLIMIT_RTPRIO},
 	};
+	struct sched_param none_before = {0};
 
+	/* The trusted processes may go before others, a driver never. */
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none_before))
+		rf_quit(RF_LAUNCH_SYSTEM, "cannot leave real-time scheduling: %s", strerror(errno));
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit none = {0, 0};
 

@@ -3,6 +3,7 @@
 #include "space.h"
 
 #include <errno.h>
+#include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -14,6 +15,7 @@
 #define PAGE    4096ull
 #define HUGE    (2ull << 20)
 #define LOWEST  (1ull << 36)
+#define AT_ONCE (64ull << 10) /* bytes of a window that a driver finds mapped when it starts */
 #define CHOICES (1ull << 24) /* of 2 MiB steps: up to 32 TiB above LOWEST */
 #define TRIES   16
 /* x86-64 ABI, thread-local storage variant II: FS points at the end of the block,
@@ -128,8 +130,7 @@ void rf_space_map_windows(struct rf_space *s, const struct rf_launch *spec)
 		const struct rf_launch_window *w = &spec->windows[i];
 		struct rf_region *r = &s->window[i];
 		int   prot = PROT_READ | (w->flags ? PROT_WRITE : 0);
-		int   flags = MAP_SHARED | MAP_FIXED | (w->bytes < HUGE ? MAP_POPULATE : 0);
-		void *at = mmap((void *)(uintptr_t)r->at, r->bytes, prot, flags,
+		void *at = mmap((void *)(uintptr_t)r->at, r->bytes, prot, MAP_SHARED | MAP_FIXED,
 				RF_LAUNCH_FD_WINDOW + (int)w->fd, (off_t)w->offset);
 
 		if (at == MAP_FAILED)
@@ -139,6 +140,25 @@ void rf_space_map_windows(struct rf_space *s, const struct rf_launch *spec)
 			s->boot = at;
 			s->boot_window = *r;
 		}
+	}
+}
+
+/* Registers refuse it, and are mapped as they are. */
+static void populate(uint64_t at, uint64_t bytes)
+{
+	(void)madvise((void *)(uintptr_t)at, bytes, MADV_POPULATE_READ);
+}
+
+void rf_space_hold(const struct rf_space *s)
+{
+	for (unsigned i = 0; i < s->window_count; i++) {
+		const struct rf_region *r = &s->window[i];
+
+		mlock2((void *)(uintptr_t)r->at, r->bytes, MLOCK_ONFAULT);
+		populate(r->at, r->bytes < AT_ONCE ? r->bytes : AT_ONCE);
+		/* Where there is a page, its neighbours need no memory for their entries. */
+		for (uint64_t at = HUGE; at < r->bytes; at += HUGE)
+			populate(r->at + at, PAGE);
 	}
 }
 

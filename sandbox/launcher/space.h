@@ -15,7 +15,9 @@
 #include "image.h"
 #include "launch.h"
 
-#define RF_STACK_BYTES (256u << 10)
+/* Locked into memory page by page, and so returned when the driver dies: that lies between
+ * its death and the moment anybody hears of it. A driver has no recursion and no big locals. */
+#define RF_STACK_BYTES (64u << 10)
 
 struct rf_region {
 	uint64_t at, bytes; /* whole pages */
@@ -36,6 +38,10 @@ void rf_space_map_windows(struct rf_space *, const struct rf_launch *);
 void rf_space_map_stack(struct rf_space *);
 /* After the image was relocated: its TLS bytes may hold addresses. */
 void rf_space_map_tls(struct rf_space *, const struct rf_image *);
+/* What windows show is resident, because others hold it: what a driver touches of it is mapped
+ * when it does, without asking for memory. With all of it mapped at once, its end would take
+ * several times as long as the rest of a recovery. */
+void rf_space_hold(const struct rf_space *);
 /* Writes the addresses the driver needs, then takes the boot page's write bit. */
 void rf_space_seal(struct rf_space *, const struct rf_launch *);
 

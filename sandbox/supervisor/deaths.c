@@ -2,24 +2,16 @@
 /* deaths.c - see deaths.h. Room: sandbox/supervisor, privileged. */
 #include "deaths.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/audit.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "log.h"
-#include "syscalls.h"
 
 #define X32_BIT   0x40000000u
-#define FILE_MOST (1 << 20)
-#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 
 typedef unsigned long long ull;
 
@@ -51,18 +43,6 @@ static const char *abi_name(const struct rf_verdict *v)
 	if (v->arch != AUDIT_ARCH_X86_64)
 		return "unknown";
 	return v->call >= 0 && v->call & X32_BIT ? "x32" : "x86-64";
-}
-
-const char *rf_call_name(const struct rf_verdict *v)
-{
-	uint64_t nr = (uint64_t)v->call;
-	const char *name = NULL;
-
-	if (v->arch == AUDIT_ARCH_I386)
-		name = nr < COUNT(names_i386) ? names_i386[nr] : NULL;
-	else if ((nr & ~(uint64_t)X32_BIT) < COUNT(names_x86_64))
-		name = names_x86_64[nr & ~(uint64_t)X32_BIT];
-	return name ? name : "unknown";
 }
 
 /* Was it a call its list has no place for? */
@@ -175,14 +155,12 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 {
 	const struct rf_verdict *v = &m->verdict;
 	struct text t = {text, room, 0};
-	struct timespec now;
 	unsigned generation = 0;
 
 	text[0] = 0;
-	clock_gettime(CLOCK_REALTIME, &now);
 	sscanf(strrchr(m->name, '.') ? strrchr(m->name, '.') + 1 : "0", "%u", &generation);
 	say(&t, "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
-	    (long long)now.tv_sec, now.tv_nsec / 1000000, device, generation, m->pid,
+	    (long long)(m->time_ns / 1000000000), (long)(m->time_ns % 1000000000 / 1000000), device, generation, m->pid,
 	    rf_death_ran(m) ? "true" : "false");
 	if (WIFEXITED(m->status))
 		say(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
@@ -207,21 +185,4 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 	    v->seen & RF_SEEN_END ? "\"exit stop\""
 	    : v->seen             ? "\"signal stop\""
 				  : "\"no stop came\"");
-}
-
-void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *m)
-{
-	char path[600], old[604], line[1024];
-	struct stat st;
-
-	rf_death_json(m, device, line, sizeof(line));
-	snprintf(path, sizeof(path), "%s/deaths.jsonl", dir);
-	snprintf(old, sizeof(old), "%s.1", path);
-	if (!stat(path, &st) && st.st_size >= FILE_MOST / 2)
-		rename(path, old);
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, line, strlen(line)) < 0)
-		rf_log("%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
 }

@@ -17,9 +17,11 @@
 void rf_death_words(const struct rf_keep_msg *, char *text, size_t room);
 void rf_death_json(const struct rf_keep_msg *, const char *device, char *text, size_t room);
 
-/* Appends the JSON line to DIR/deaths.jsonl, which is kept below 1 MiB: a full one
- * becomes deaths.jsonl.1. */
-void rf_death_append(const char *dir, const char *device, const struct rf_keep_msg *);
+#define RF_DEATHS_MOST (1 << 20)
+
+/* DIR/deaths.jsonl, to append lines to; of it and the one before, deaths.jsonl.1, that many
+ * bytes stay: one of half as many is put aside. -1 after a line in the log. */
+int rf_death_file(const char *dir);
 
 /* The system call of a verdict, "unknown" if it has no name. */
 const char *rf_call_name(const struct rf_verdict *);

@@ -41,8 +41,7 @@ static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int coun
 		*fd = got;
 	else if (got >= 0)
 		close(got);
-	msg->pid = reply.pid;
-	msg->walls = reply.walls;
+	*msg = reply;
 	return reply.error;
 }
 
@@ -73,6 +72,29 @@ int keep_put(struct sup *s, const char *name, int fd)
 	return call(s, &msg, &fd, 1, NULL);
 }
 
+int keep_get(struct sup *s, const char *name)
+{
+	struct rf_keep_msg msg = request(RF_KEEP_GET, name);
+	int fd = -1;
+	int err = call(s, &msg, NULL, 0, &fd);
+
+	return err ? err : fd;
+}
+
+int keep_list(struct sup *s, struct rf_keep_msg *msg)
+{
+	msg->type = RF_KEEP_LIST;
+	return call(s, msg, NULL, 0, NULL);
+}
+
+void keep_bury(struct sup *s, const struct rf_keep_msg *dead)
+{
+	struct rf_keep_msg msg = *dead;
+
+	msg.type = RF_KEEP_BURY;
+	(void)call(s, &msg, NULL, 0, NULL); /* -ENOENT: its name has a new owner */
+}
+
 int keep_kill(struct sup *s, const char *name)
 {
 	struct rf_keep_msg msg = request(RF_KEEP_KILL, name);
@@ -94,6 +116,14 @@ int keep_walls(struct sup *s, const char *name, struct rf_wall_report *walls)
 
 	*walls = msg.walls;
 	return err;
+}
+
+bool keep_dead(pid_t pid)
+{
+	for (int i = 0; i < backlog_count; i++)
+		if (backlog[i].type == RF_KEEP_EXITED && backlog[i].pid == pid)
+			return true;
+	return false;
 }
 
 int keep_event(struct sup *s, struct rf_keep_msg *msg)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -89,15 +89,18 @@ static int check_match(const struct rf_device *d)
 /* Calls fn for every entry of a folder; stops at its first non-zero return. */
 static int each_entry(const char *path, int (*fn)(const char *name, void *arg), void *arg)
 {
-	DIR *dir = opendir(path);
-	struct dirent *e;
-	int err = 0;
+	/* As the kernel writes it; opendir() would allocate. */
+	char buf[4096] __attribute__((aligned(8)));
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	long n = 0;
 
-	while (dir && !err && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			err = fn(e->d_name, arg);
-	if (dir)
-		closedir(dir);
+	while (dir >= 0 && !err && (n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
+		for (struct dirent *e = (void *)buf; !err && (char *)e < buf + n;
+		     e = (void *)((char *)e + e->d_reclen))
+			if (e->d_name[0] != '.')
+				err = fn(e->d_name, arg);
+	if (dir >= 0)
+		close(dir);
 	return err;
 }
 
@@ -169,24 +172,30 @@ static int member(const char *name, void *arg)
 	return 0;
 }
 
+int rf_pci_group(const char *address)
+{
+	char number[32];
+
+	read_link(address, "iommu_group", number, sizeof(number));
+	return number[0] ? atoi(number) : -1;
+}
+
 static int check_group(const char *address, int *group)
 {
 	struct members m = { .own = address };
-	char number[32], path[128];
+	char path[128];
 
-	read_link(address, "iommu_group", number, sizeof(number));
-	if (!number[0]) {
+	if ((*group = rf_pci_group(address)) < 0) {
 		rf_log("%s has no IOMMU group: this machine has no IOMMU, or its kernel was started "
 		       "without it (intel_iommu=on or amd_iommu=on)", address);
 		return RF_EXIT_NO_IOMMU;
 	}
-	*group = atoi(number);
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/devices", number);
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices", *group);
 	each_entry(path, member, &m);
 	if (!m.names[0])
 		return 0;
-	rf_log("group %s of %s is not viable: unbind %s first, the IOMMU cannot tell them apart",
-	       number, address, m.names);
+	rf_log("group %d of %s is not viable: unbind %s first, the IOMMU cannot tell them apart",
+	       *group, address, m.names);
 	return RF_EXIT_NOT_VIABLE;
 }
 
@@ -221,7 +230,7 @@ int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group
 	int err;
 
 	snprintf(path, sizeof(path), PCI "devices/%s", d->pci);
-	if (access(path, F_OK)) {
+	if (read_hex(d->pci, "vendor") == ~0u) {
 		rf_log("there is no PCI device %s (see lspci -D for the addresses)", d->pci);
 		return RF_EXIT_NO_DEVICE;
 	}

@@ -22,6 +22,9 @@
  */
 int rf_pci_take(const struct rf_config *, const struct rf_device *, int *group);
 
+/* Number of its IOMMU group. */
+int rf_pci_group(const char *address);
+
 /* Gives the device back to the driver it had. Also for one that was taken only
  * half-way, or by a predecessor. Says nothing if there is nothing to give back. */
 void rf_pci_give_back(const struct rf_config *, const char *address);

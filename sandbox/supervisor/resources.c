@@ -14,13 +14,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "boot.h"
-#include "pci.h"
+#include "privilege.h"
 #include "supervisor.h"
 
 static const char *const fd_names[DEV_FDS] = {
@@ -30,6 +28,7 @@ static const char *const fd_names[DEV_FDS] = {
 	[FD_KICK] = "kick", [FD_DEVICE] = "device", [FD_IMAGE] = "image", [FD_LISTEN] = "listen",
 	[FD_SUP_OURS] = "sup", [FD_SUP_THEIRS] = "sup-device", [FD_SVC_DEVICE] = "svc-device",
 	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config", [FD_EXPORT_CONFIG] = "export-config",
+	[FD_INTERRUPTS] = "interrupts",
 };
 
 /* Memory that can neither grow nor shrink any more, so that no mapping of it faults. */
@@ -64,7 +63,6 @@ static int arena_memory(uint64_t bytes)
 	return sealed_memory("rf-data", bytes, 0);
 }
 
-/* A copy of a file or structure that nobody can change any more. */
 static int sealed_copy(const char *name, const void *data, size_t bytes)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -81,17 +79,17 @@ static int sealed_copy(const char *name, const void *data, size_t bytes)
 
 #define IMAGE_MAX (16u << 20)
 
-static int open_image(struct dev *d)
+static int open_image(struct sup *s, struct dev *d)
 {
-	int fd = open(d->cfg->image, O_RDONLY | O_CLOEXEC);
 	struct stat st;
+	int fd, code = open_one(s, d, RF_OPEN_IMAGE, &fd);
 
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > (off_t)IMAGE_MAX ||
+	if (code)
+		return code;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > (off_t)IMAGE_MAX ||
 	    st.st_size < 64) {
-		rf_log("%s: driver image %s: %s", d->cfg->name, d->cfg->image,
-		       fd < 0 ? strerror(errno) : "not a file of 64 bytes to 16 MiB");
-		if (fd >= 0)
-			close(fd);
+		rf_log("%s: driver image %s: not a file of 64 bytes to 16 MiB", d->cfg->name, d->cfg->image);
+		close(fd);
 		return RF_EXIT_IMAGE;
 	}
 	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -105,7 +103,10 @@ static int open_image(struct dev *d)
 	}
 	d->fd[FD_IMAGE] = sealed_copy(d->cfg->policy.driver, p, (size_t)st.st_size);
 	munmap(p, (size_t)st.st_size);
-	return d->fd[FD_IMAGE] < 0 ? RF_EXIT_SYSTEM : 0;
+	if (d->fd[FD_IMAGE] < 0)
+		return RF_EXIT_SYSTEM;
+	d->image = rf_pages_hold(d->fd[FD_IMAGE]);
+	return 0;
 }
 
 /* VFIO charges pinned memory to the limit of the process that maps it. */
@@ -138,98 +139,33 @@ static const struct dev *group_owner(const struct sup *s, int group)
 	return NULL;
 }
 
-static int open_group(struct sup *s, struct dev *d, int group)
+static int open_vfio(struct sup *s, struct dev *d)
 {
-	const struct dev *owner = group_owner(s, group);
-	char path[64];
+	int fds[RF_OPEN_FDS], group = -1;
+	int code = open_take(s, d, &group);
+	const struct dev *owner = code ? NULL : group_owner(s, group);
 
 	if (owner) {
 		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from %s",
 		       d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
 		return RF_EXIT_NOT_VIABLE;
 	}
-	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
-	d->fd[FD_GROUP] = open(path, O_RDWR | O_CLOEXEC);
+	if (code || (code = open_two(s, d, RF_OPEN_VFIO, fds)))
+		return code;
+	d->fd[FD_CONTAINER] = fds[0];
+	d->fd[FD_GROUP] = fds[1];
 	d->group = group;
-	if (d->fd[FD_GROUP] >= 0)
-		return 0;
-	rf_log("%s: %s: %s%s", d->cfg->name, path, strerror(errno),
-	       errno == EBUSY ? " (another program owns the group)" : "");
-	return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
-}
-
-static int open_vfio(struct sup *s, struct dev *d)
-{
-	int group = -1;
-	int err = rf_pci_take(&s->config, d->cfg, &group);
-
-	if (err)
-		return err;
-	d->fd[FD_CONTAINER] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	if (d->fd[FD_CONTAINER] < 0) {
-		rf_log("%s: /dev/vfio/vfio: %s; load the modules vfio and vfio_iommu_type1",
-		       d->cfg->name, strerror(errno));
-		return RF_EXIT_NO_IOMMU;
-	}
-	return open_group(s, d, group);
-}
-
-/* A server that is there takes a client at once; one with a full queue gets a second. */
-static int open_server(struct dev *d)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = -1;
-
-	if (fd < 0)
-		return RF_EXIT_SYSTEM;
-	strcpy(addr.sun_path, d->cfg->socket);
-	for (int i = 0; i < 100 && (err = connect(fd, (struct sockaddr *)&addr, sizeof(addr))) &&
-			errno == EAGAIN; i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	if (err) {
-		rf_log("%s: no device server at %s: %s", d->cfg->name, addr.sun_path, strerror(errno));
-		close(fd);
-		return RF_EXIT_NO_DEVICE;
-	}
-	d->fd[FD_GROUP] = fd;
+	/* The kernel's text, for the device process. We are in /proc. */
+	if (d->fd[FD_INTERRUPTS] < 0)
+		d->fd[FD_INTERRUPTS] = open("interrupts", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
-static int open_listener(struct dev *d)
+static int open_listener(struct sup *s, struct dev *d)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	if (d->cfg->export_kind == RF_EXPORT_TAP)
-		return tap_open(d);
-	if (d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD) {
-		d->fd[FD_LISTEN] = open(d->cfg->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		if (d->fd[FD_LISTEN] < 0)
-			rf_log("%s: %s: %s", d->cfg->name, d->cfg->listen, strerror(errno));
-		return d->fd[FD_LISTEN] < 0 ? RF_EXIT_SYSTEM : 0;
-	}
 	if (d->cfg->export_kind == RF_EXPORT_LWIP)
-		return stack_open(d);
-	if (d->cfg->export_kind == RF_EXPORT_NONE || d->cfg->export_kind == RF_EXPORT_LWIP_DISK)
-		return 0;
-	strcpy(addr.sun_path, d->cfg->listen);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		rf_log("%s: somebody already serves %s", d->cfg->name, addr.sun_path);
-		close(fd);
-		return RF_EXIT_IN_USE;
-	}
-	close(fd);
-	unlink(addr.sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 64)) {
-		rf_log("%s: cannot listen on %s: %s", d->cfg->name, addr.sun_path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return RF_EXIT_SYSTEM;
-	}
-	chmod(addr.sun_path, 0660);
-	d->fd[FD_LISTEN] = fd;
-	return 0;
+		return stack_open(s, d);
+	return open_one(s, d, RF_OPEN_LISTENER, &d->fd[FD_LISTEN]);
 }
 
 /* What the device process is told. */
@@ -265,6 +201,10 @@ static int open_export_config(struct dev *d)
 
 	if (cfg->read_only)
 		e.flags |= RF_EXPORT_READ_ONLY;
+	if (cfg->integrity)
+		e.flags |= RF_EXPORT_INTEGRITY;
+	e.flags |= cfg->ward;
+	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
 	if (cfg->no_reissue)
 		e.flags |= RF_EXPORT_NO_REISSUE;
 	if (cfg->reuse_early)
@@ -286,12 +226,15 @@ static int socket_pair(struct dev *d, enum dev_fd a, enum dev_fd b)
 	return 0;
 }
 
-int dev_new_service_socket(struct sup *s, struct dev *d)
+static int map_stats(struct dev *d)
 {
-	(void)s;
-	close(d->fd[FD_SVC_DEVICE]);
-	close(d->fd[FD_SVC_EXPORT]);
-	return socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT);
+	void *p = mmap(NULL, RF_STATS_BYTES, PROT_READ, MAP_SHARED, d->fd[FD_STATS], 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	d->service = p;
+	d->device = (void *)((char *)p + RF_STATS_DEVICE);
+	return 0;
 }
 
 static int open_memory(struct dev *d)
@@ -321,12 +264,12 @@ static int open_memory(struct dev *d)
 			return -errno;
 	/* The export polls its eventfd among others, so it must not block in read. */
 	fcntl(d->fd[FD_KICK], F_SETFL, O_NONBLOCK);
-	void *p = mmap(NULL, RF_STATS_BYTES, PROT_READ, MAP_SHARED, d->fd[FD_STATS], 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	d->service = p;
-	d->device = (void *)((char *)p + RF_STATS_DEVICE);
-	return 0;
+	return map_stats(d);
+}
+
+void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
+{
+	snprintf(name, RF_KEEP_NAME, "%s/%s", d->cfg->name, fd_names[i]);
 }
 
 static int keep(struct sup *s, struct dev *d, enum dev_fd i)
@@ -334,11 +277,20 @@ static int keep(struct sup *s, struct dev *d, enum dev_fd i)
 	char name[RF_KEEP_NAME];
 	int err;
 
-	snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[i]);
+	dev_fd_name(name, d, i);
 	if (d->fd[i] < 0 || !(err = keep_put(s, name, d->fd[i])))
 		return 0;
 	rf_log("%s: the keeper refused %s: %s", d->cfg->name, name, strerror(-err));
 	return RF_EXIT_SYSTEM;
+}
+
+int dev_new_service_socket(struct sup *s, struct dev *d)
+{
+	close(d->fd[FD_SVC_DEVICE]);
+	close(d->fd[FD_SVC_EXPORT]);
+	int err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT);
+
+	return err ? err : keep(s, d, FD_SVC_DEVICE) || keep(s, d, FD_SVC_EXPORT) ? -EIO : 0;
 }
 
 /*
@@ -357,7 +309,7 @@ int dev_reopen(struct sup *s, struct dev *d)
 	for (unsigned i = 0; i < count; i++) {
 		char name[RF_KEEP_NAME];
 
-		snprintf(name, sizeof(name), "%s/%s", d->cfg->name, fd_names[fresh[i]]);
+		dev_fd_name(name, d, fresh[i]);
 		keep_drop(s, name);
 		if (d->fd[fresh[i]] >= 0)
 			close(d->fd[fresh[i]]);
@@ -368,7 +320,7 @@ int dev_reopen(struct sup *s, struct dev *d)
 	if (backend == RF_BACKEND_VFIO)
 		err = open_vfio(s, d);
 	else if (backend == RF_BACKEND_VFIO_USER)
-		err = open_server(d);
+		err = open_one(s, d, RF_OPEN_SERVER, &d->fd[FD_GROUP]);
 	for (unsigned i = 0; i < count && !err; i++)
 		err = keep(s, d, fresh[i]);
 	return err;
@@ -380,8 +332,8 @@ int dev_open(struct sup *s, struct dev *d)
 
 	for (int i = 0; i < DEV_FDS; i++)
 		d->fd[i] = -1;
-	if ((err = check_memlock(d->cfg)) || (err = open_image(d)) ||
-	    (err = open_listener(d)))
+	if ((err = check_memlock(d->cfg)) || (err = open_image(s, d)) ||
+	    (err = open_listener(s, d)))
 		return err;
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
 		return err;
@@ -393,11 +345,29 @@ int dev_open(struct sup *s, struct dev *d)
 		return RF_EXIT_SYSTEM;
 	}
 	/* Last: a server does not wait long for a client that says nothing yet. */
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_server(d)))
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_one(s, d, RF_OPEN_SERVER, &d->fd[FD_GROUP])))
 		return err;
 	for (int i = 0; i < DEV_FDS && !err; i++)
 		err = keep(s, d, i);
+	if (!err && d->stack.open)
+		stack_keep(s, d);
 	return err;
+}
+
+int dev_find(struct sup *s, struct dev *d)
+{
+	for (int i = 0; i < DEV_FDS; i++) {
+		char name[RF_KEEP_NAME];
+
+		dev_fd_name(name, d, i);
+		d->fd[i] = keep_get(s, name);
+		if (d->fd[i] < 0)
+			d->fd[i] = -1;
+	}
+	stack_find(s, d);
+	if (d->fd[FD_IMAGE] >= 0)
+		d->image = rf_pages_hold(d->fd[FD_IMAGE]);
+	return d->fd[FD_STATS] >= 0 && map_stats(d) ? RF_EXIT_SYSTEM : 0;
 }
 
 void dev_close(struct sup *s, struct dev *d)
@@ -408,9 +378,11 @@ void dev_close(struct sup *s, struct dev *d)
 		munmap((void *)d->service, RF_STATS_BYTES);
 	d->service = NULL;
 	d->device = NULL;
-	if (d->fd[FD_LISTEN] >= 0 && d->cfg->export_kind == RF_EXPORT_NBD)
-		unlink(d->cfg->listen);
-	stack_close(d);
+	rf_pages_drop(d->fd[FD_IMAGE], d->image);
+	d->image = NULL;
+	if (d->fd[FD_LISTEN] >= 0)
+		(void)open_do(s, d, RF_OPEN_VANISH);
+	stack_close(s, d);
 	for (int i = 0; i < DEV_FDS; i++) {
 		if (d->fd[i] >= 0)
 			close(d->fd[i]);
@@ -420,5 +392,5 @@ void dev_close(struct sup *s, struct dev *d)
 	keep_drop(s, prefix);
 	/* Unbinding waits for the last fd and mapping, so this comes last. */
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO)
-		rf_pci_give_back(&s->config, d->cfg->pci);
+		(void)open_do(s, d, RF_OPEN_GIVE_BACK);
 }

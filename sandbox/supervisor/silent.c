@@ -40,7 +40,7 @@ static int read_proc(pid_t pid, const char *what, char *text, size_t room)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+	snprintf(path, sizeof(path), "%d/%s", pid, what); /* we are in /proc */
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

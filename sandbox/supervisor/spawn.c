@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,7 +22,9 @@
 #include "cgroup.h"
 #include "launch.h"
 #include "log.h"
+#include "packet.h"
 #include "pit.h"
+#include "privilege.h"
 
 /* Fds are moved out of the way of their targets first. */
 #define PARK    100
@@ -38,6 +38,7 @@ uint64_t rf_walls_off;
 
 static struct rf_pit pit = {.user = -1};
 static uint8_t group_why; /* errno: why there are no control groups */
+static bool for_parent;   /* who is spawned is our parent's child */
 
 static void limit(int what, rlim_t value)
 {
@@ -84,32 +85,27 @@ static void limit_memlock(rlim_t wanted)
 	limit(RLIMIT_MEMLOCK, wanted);
 }
 
-/* An empty directory nobody can write, made once by the supervisor. */
-static void empty_root(void)
+/* The root of every other process; only root can give one. */
+void rf_spawn_root(void)
 {
 	if (geteuid())
 		return;
-	if (chroot("/run/ringfence/empty") || chdir("/"))
-		rf_die(71, "cannot enter /run/ringfence/empty: %s", strerror(errno));
+	rf_dir_make("/run/ringfence", "", 0755);
+	rf_dir_make("/run/ringfence", "empty", 0555);
 }
 
-static void caps_drop(void)
+/* That empty directory, which nobody can write. */
+static void empty_root(void)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {0};
-
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &head, none))
-		rf_die(71, "cannot drop capabilities: %s", strerror(errno));
+	if (chroot("/run/ringfence/empty") || chdir("/"))
+		rf_die(71, "cannot enter /run/ringfence/empty: %s", strerror(errno));
 }
 
 static void user_change(const struct rf_keep_spawn *spawn)
 {
 	if (geteuid() || spawn->uid == ~0u || !rf_wall_wanted(RF_WALL_UID))
 		return;
-	if (setgroups(0, NULL) || setresgid(spawn->gid, spawn->gid, spawn->gid) ||
-	    setresuid(spawn->uid, spawn->uid, spawn->uid))
-		rf_die(71, "cannot become uid %u: %s", spawn->uid, strerror(errno));
+	rf_user_become(spawn->uid, spawn->gid);
 }
 
 static void drop_privileges(const struct rf_keep_spawn *spawn)
@@ -120,19 +116,9 @@ static void drop_privileges(const struct rf_keep_spawn *spawn)
 			prctl(PR_CAPBSET_DROP, cap);
 	user_change(spawn);
 	if (rf_wall_wanted(RF_WALL_NO_CAPS))
-		caps_drop();
+		rf_caps_keep(0);
 	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rf_die(71, "cannot set no_new_privs: %s", strerror(errno));
-}
-
-static void die_with(pid_t parent)
-{
-	/* After the change of uid, which clears it. A parent outside of our PID namespace
-	 * is called 0. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pid_t now = getppid();
-	if (now && now != parent)
-		_exit(71);
 }
 
 static _Noreturn void program_run(const char *name, int exe, char **argv)
@@ -153,9 +139,40 @@ static void limits_set(const struct rf_keep_spawn *spawn)
 	limit(RLIMIT_NOFILE, spawn->nofile);
 	if (rf_wall_wanted(RF_WALL_CORE))
 		limit(RLIMIT_CORE, 0);
+	/* And dies if it does so for a second on end. Only root can allow it. */
+	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
+		limit(RLIMIT_RTTIME, 1000000);
+}
+
+/* Into the namespaces; where none gives an empty root, root changes its own. */
+static uint64_t outside_leave(void)
+{
+	uint64_t up = rf_pit_enter(&pit);
+
+	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid() || !rf_wall_wanted(RF_WALL_ROOT))
+		return up;
+	empty_root();
+	return up | RF_WALL_BIT(RF_WALL_ROOT);
 }
 
 /* ---- any process but a driver ------------------------------------------------------ */
+
+static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds, int count, pid_t parent)
+{
+	char *argv[] = {(char *)spawn->argv0, (char *)spawn->group, NULL};
+	int exe = install_fds(spawn->target, fds, count);
+
+	/* Of what there is to open the supervisor has /proc: the processor time of a silent driver. */
+	if (spawn->uid != ~0u) {
+		if (chdir("/proc") || (!geteuid() && chroot(".")))
+			rf_die(71, "cannot enter /proc: %s", strerror(errno));
+		drop_privileges(spawn);
+	}
+	/* A terminal's Ctrl-C goes to the keeper, which passes it on in order. */
+	setpgid(0, 0);
+	rf_die_with(parent);
+	program_run(spawn->argv0, exe, argv);
+}
 
 static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, int count,
 			    pid_t parent)
@@ -163,12 +180,15 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 	char *argv[] = {(char *)spawn->argv0, NULL};
 
 	rf_log_name = spawn->argv0;
+	if (spawn->fence == RF_FENCE_OWN)
+		own_run(spawn, fds, count, parent);
+	/* Who is not root can enter only what drivers are born into. */
+	if (spawn->fence && !geteuid())
+		(void)outside_leave();
 	int exe = install_fds(spawn->target, fds, count);
-	if (spawn->fence)
-		empty_root();
 	limits_set(spawn);
 	drop_privileges(spawn);
-	die_with(parent);
+	rf_die_with(parent);
 	program_run(spawn->argv0, exe, argv);
 }
 
@@ -184,15 +204,6 @@ struct birth {
 	uint64_t up; /* walls that stand already */
 	uint8_t group_why;
 };
-
-/* Where no namespace gives an empty root, root changes its own. */
-static uint64_t root_leave(uint64_t up)
-{
-	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid() || !rf_wall_wanted(RF_WALL_ROOT))
-		return up;
-	empty_root();
-	return up | RF_WALL_BIT(RF_WALL_ROOT);
-}
 
 /* The keeper seizes us, says whether that worked, and is still there. */
 static int seized_wait(int report)
@@ -215,7 +226,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	rf_log_name = b->spawn->argv0;
 	memcpy(r.why, pit.why, RF_WALLS);
 	r.why[RF_WALL_CGROUP] = b->group_why;
-	r.up |= root_leave(rf_pit_enter(&pit));
+	r.up |= outside_leave();
 	memcpy(fds, b->fds, sizeof(int) * (size_t)b->count);
 	memcpy(target, b->spawn->target, sizeof(int) * (size_t)b->count);
 	fds[b->count] = b->report;
@@ -224,7 +235,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	limits_set(b->spawn);
 	drop_privileges(b->spawn);
 	if (rf_wall_wanted(RF_WALL_ORPHAN)) {
-		die_with(b->keeper);
+		rf_die_with(b->keeper);
 		r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
 	}
 	/* Who is not root has no other user to give. */
@@ -262,6 +273,12 @@ static void group_join(struct birth *b, struct clone_args *args)
 	b->up |= RF_WALL_BIT(RF_WALL_CGROUP);
 }
 
+static void parent_choose(struct clone_args *args, bool ours)
+{
+	args->flags |= ours ? CLONE_PARENT : 0;
+	args->exit_signal = ours ? 0 : SIGCHLD; /* CLONE_PARENT: as our own */
+}
+
 /* As root: straight into a PID namespace of its own. */
 static long born(struct birth *b, struct clone_args *args)
 {
@@ -277,12 +294,12 @@ static long born(struct birth *b, struct clone_args *args)
 
 /*
  * Not as root: only inside the user namespace may we make a PID namespace. A helper
- * goes there and bears the driver as our child, not as its own; it shares our fd table,
- * so that the pidfd it gets is ours.
+ * goes there and bears the driver as its own parent's child; it shares our fd table, so
+ * that the pidfd it gets is ours. We stand still until it has ended.
  */
 static long born_inside(struct birth *b, struct clone_args *args)
 {
-	struct clone_args helper = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+	struct clone_args helper = {.flags = CLONE_FILES | CLONE_VFORK};
 	volatile long *result =
 	    mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -292,8 +309,8 @@ static long born_inside(struct birth *b, struct clone_args *args)
 	int *pidfd = (int *)(uintptr_t)args->pidfd;
 	volatile int *shared_fd = (volatile int *)(result + 1);
 	args->pidfd = (uint64_t)(uintptr_t)shared_fd;
-	args->flags |= CLONE_PARENT;
-	args->exit_signal = 0; /* CLONE_PARENT: as the helper's own */
+	parent_choose(&helper, for_parent);
+	parent_choose(args, true);
 	long n = syscall(SYS_clone3, &helper, sizeof(helper));
 	if (!n) {
 		if (setns(pit.user, CLONE_NEWUSER)) {
@@ -305,7 +322,7 @@ static long born_inside(struct birth *b, struct clone_args *args)
 		_exit(0);
 	}
 	long err = n < 0 ? -errno : 0;
-	while (!err && waitpid((pid_t)n, NULL, 0) < 0 && errno == EINTR)
+	while (!err && !for_parent && waitpid((pid_t)n, NULL, 0) < 0 && errno == EINTR)
 		;
 	err = err ? err : *result;
 	*pidfd = *shared_fd;
@@ -342,9 +359,15 @@ static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spaw
 	}
 	out->pid = (pid_t)n;
 	out->report = pair[0];
-	uint8_t why = rf_wall_wanted(RF_WALL_SEIZED) ? (uint8_t)-rf_trace_seize(out->pid) : EINVAL;
-	(void)!send(out->report, &why, 1, MSG_NOSIGNAL);
 	return 0;
+}
+
+void rf_spawn_seize(const struct rf_spawned *s)
+{
+	if (s->report < 0)
+		return;
+	uint8_t why = rf_wall_wanted(RF_WALL_SEIZED) ? (uint8_t)-rf_trace_seize(s->pid) : EINVAL;
+	(void)rf_packet_send(s->report, &why, 1, NULL, 0);
 }
 
 /* ---- both ------------------------------------------------------------------------------ */
@@ -359,6 +382,16 @@ void rf_spawn_prepare(void)
 		    pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
 }
 
+void rf_spawn_for_parent(void)
+{
+	for_parent = true;
+}
+
+void rf_spawn_forget(void)
+{
+	rf_pit_close(&pit);
+}
+
 void rf_spawn_finish(void)
 {
 	rf_cgroup_close();
@@ -370,19 +403,21 @@ int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struc
 	struct clone_args args = {
 	    .flags = CLONE_PIDFD,
 	    .pidfd = (uint64_t)(uintptr_t)&out->pidfd,
-	    .exit_signal = SIGCHLD,
 	};
+	pid_t parent = for_parent ? getppid() : getpid();
 
 	for (int i = 1; i < count; i++)
 		if (spawn->target[i] < 0 || spawn->target[i] >= PARK)
 			return -EINVAL;
 	*out = (struct rf_spawned){.pidfd = -1, .report = -1};
+	parent_choose(&args, for_parent);
 	if (spawn->fence == RF_FENCE_DRIVER) {
-		struct birth b = {.spawn = spawn, .fds = fds, .count = count, .keeper = getpid()};
+		struct birth b = {.spawn = spawn, .fds = fds, .count = count, .keeper = parent};
 
 		return driver_spawn(&b, &args, out);
 	}
-	pid_t parent = getpid();
+	if (spawn->fence == RF_FENCE_ROOT && !geteuid())
+		args.flags |= CLONE_NEWPID;
 	long n = syscall(SYS_clone3, &args, sizeof(args));
 	if (n < 0)
 		return -errno;
@@ -396,8 +431,11 @@ void rf_spawn_walls(struct rf_spawned *out)
 {
 	struct rf_wall_report r;
 
-	while (out->report >= 0 &&
-	       recv(out->report, &r, sizeof(r), MSG_DONTWAIT) == (ssize_t)sizeof(r)) {
+	int fds[RF_PACKET_FDS], count;
+
+	while (out->report >= 0 && rf_packet_recv(out->report, &r, sizeof(r), fds, &count,
+						  MSG_DONTWAIT) == (int)sizeof(r)) {
+		rf_close_all(fds, count);
 		out->walls.up |= r.up;
 		for (int i = 0; i < RF_WALLS; i++)
 			if (r.why[i])

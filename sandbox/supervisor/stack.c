@@ -5,8 +5,8 @@
  *
  * Room:   sandbox/supervisor, privileged.
  * Life:   they are started when the device processes of all of these are ready, and again,
- *         both, when one of the two has died or the device process of one of the devices
- *         was replaced. Deaths of drivers do not touch them: TCP connections live on.
+ *         both, when one of the two has died or one of the devices ended. Deaths of drivers
+ *         and device processes do not touch them: TCP connections live on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,22 +37,7 @@ static int config_memory(const struct rf_lwip_config *c)
 	return -1;
 }
 
-static int listen_on(struct dev *d, uint32_t i)
-{
-	const struct rf_lwip_service *service = &d->cfg->lwip.service[i];
-	int fd = rf_lwip_listen(service);
-
-	if (fd == -EADDRINUSE)
-		return RF_EXIT_IN_USE;
-	if (fd < 0)
-		return RF_EXIT_SYSTEM;
-	if (service->listen.kind == RF_LWIP_UNIX)
-		chmod(service->listen.name, 0660);
-	d->stack.listen[i] = fd;
-	return 0;
-}
-
-int stack_open(struct dev *d)
+int stack_open(struct sup *s, struct dev *d)
 {
 	const struct rf_lwip_config *c = &d->cfg->lwip;
 	int code = 0;
@@ -66,21 +51,47 @@ int stack_open(struct dev *d)
 	}
 	for (uint32_t i = 0; i < c->count && !code; i++)
 		if (rf_lwip_on_host(&c->service[i]))
-			code = listen_on(d, i);
+			code = open_service(s, d, RF_OPEN_STACK, i, &d->stack.listen[i]);
 	return code;
 }
 
-void stack_close(struct dev *d)
+void stack_keep(struct sup *s, struct dev *d)
 {
+	char name[RF_KEEP_NAME];
+
+	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
+	(void)keep_put(s, name, d->stack.config);
+	for (uint32_t i = 0; i < d->cfg->lwip.count; i++) {
+		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
+		if (d->stack.listen[i] >= 0)
+			(void)keep_put(s, name, d->stack.listen[i]);
+	}
+}
+
+void stack_find(struct sup *s, struct dev *d)
+{
+	char name[RF_KEEP_NAME];
+
+	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
+	d->stack.config = keep_get(s, name);
+	d->stack.open = d->stack.config >= 0;
+	for (uint32_t i = 0; i < RF_LWIP_SERVICES; i++) {
+		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
+		d->stack.listen[i] = d->stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
+	}
+}
+
+void stack_close(struct sup *s, struct dev *d)
+{
+	int none;
+
 	if (!d->stack.open)
 		return;
-	for (uint32_t i = 0; i < d->cfg->lwip.count; i++) {
-		if (d->stack.listen[i] < 0)
-			continue;
-		close(d->stack.listen[i]);
-		if (d->cfg->lwip.service[i].listen.kind == RF_LWIP_UNIX)
-			unlink(d->cfg->lwip.service[i].listen.name);
-	}
+	for (uint32_t i = 0; i < d->cfg->lwip.count; i++)
+		if (d->stack.listen[i] >= 0) {
+			close(d->stack.listen[i]);
+			(void)open_service(s, d, RF_OPEN_STACK_VANISH, i, &none);
+		}
 	if (d->stack.config >= 0)
 		close(d->stack.config);
 	d->stack = (struct stack){ 0 };
@@ -111,26 +122,6 @@ static bool all_there(const struct sup *s, const struct dev *d)
 }
 
 /* ---- start -------------------------------------------------------------------------------- */
-
-/* The fds a process is to get, and where. */
-struct handed {
-	struct rf_keep_spawn spawn;
-	int fds[RF_PACKET_FDS], count;
-};
-
-static void hand(struct handed *h, int fd, int target)
-{
-	h->spawn.target[h->count] = target;
-	h->fds[h->count++] = fd;
-}
-
-static void hand_first(struct handed *h, const struct sup *s, int program)
-{
-	hand(h, program, -1);
-	hand(h, s->null, 0);
-	hand(h, s->null, 1);
-	hand(h, 2, 2);
-}
 
 /* The service of one device; `base` is added to the numbers of enum rf_export_fd. */
 static int hand_service(struct handed *h, struct sup *s, struct dev *d, int base)
@@ -222,6 +213,16 @@ void stack_try(struct sup *s, struct dev *d)
 	dev_stop(s, d);
 }
 
+/* Both run, or neither: a start that a supervisor did not live to end is undone. */
+void stack_adopt(struct sup *s, struct dev *d)
+{
+	if (!d->stack.open)
+		return;
+	if (rf_lwip_dials(&d->cfg->lwip) && !d->export_pid != !d->stack.dial_pid)
+		stack_kill(s, d);
+	stack_try(s, d);
+}
+
 /* ---- end ------------------------------------------------------------------------------------ */
 
 void stack_kill(struct sup *s, struct dev *d)
@@ -259,9 +260,6 @@ void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, b
 {
 	struct stack *st = &d->stack;
 
-	*(dial ? &st->dial_pid : &d->export_pid) = 0;
-	if (d->state == DEV_STOPPING)
-		return;
 	if (!st->ending)
 		first_ended(s, d, msg, dial);
 	if (st->failures < d->cfg->policy.deaths)

@@ -3,67 +3,48 @@
 #include "supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
-#include "pci.h"
-
-static int open_program(const struct rf_config *c, const char *name)
-{
-	char path[400];
-
-	snprintf(path, sizeof(path), "%s/%s", c->program_dir, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		rf_die(RF_EXIT_SYSTEM, "%s: %s", path, strerror(errno));
-	return fd;
-}
-
-/* A directory that is there already must be ours: under /tmp anybody could have made it. */
-static void make_dir(const char *base, const char *name, mode_t mode)
-{
-	char path[256];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s%s%s", base, name[0] ? "/" : "", name);
-	if (mkdir(path, mode) && errno != EEXIST)
-		rf_die(RF_EXIT_SYSTEM, "cannot make %s: %s", path, strerror(errno));
-	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		rf_die(RF_EXIT_SYSTEM, "%s must be a directory of this user's that nobody else may write",
-		       path);
-}
+#include "privilege.h"
 
 static void open_all(struct sup *s)
 {
-	make_dir(s->config.run_dir, "", geteuid() ? 0700 : 0755);
-	make_dir(s->config.run_dir, "restore", 0700);
-	if (!geteuid()) { /* the root of every other process; only root can give one */
-		make_dir("/run/ringfence", "", 0755);
-		make_dir("/run/ringfence", "empty", 0555);
-	}
-	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	s->launcher = open_program(&s->config, s->config.launcher);
-	s->rf_device = open_program(&s->config, "rf-device");
+	if (open_one(s, &s->dev[0], RF_OPEN_NULL, &s->null))
+		rf_die(RF_EXIT_SYSTEM, "there is no /dev/null");
+	s->launcher = open_program(s, RF_PROGRAM_LAUNCHER);
+	s->rf_device = open_program(s, RF_PROGRAM_DEVICE);
 	for (int i = 0; i < s->config.count; i++) {
 		enum rf_export_kind kind = s->config.device[i].export_kind;
-		if (!s->export[kind] && export_programs[kind])
-			s->export[kind] = open_program(&s->config, export_programs[kind]);
+		if (!s->export[kind] && rf_export_programs[kind])
+			s->export[kind] = open_program(s, RF_PROGRAM_EXPORT + kind);
 		if (kind == RF_EXPORT_LWIP && !s->dial && rf_lwip_dials(&s->config.device[i].lwip))
-			s->dial = open_program(&s->config, "rf-dial");
+			s->dial = open_program(s, RF_PROGRAM_DIAL);
 	}
+	scribe_open(s);
 }
 
-/* Milliseconds until the next driver or device that is held back may start. */
-static int wait_time(const struct sup *s)
+/* Of all devices the latest. */
+static uint64_t busy_until_ns(const struct sup *s)
 {
-	uint64_t now = now_ns(), first = ~0ull;
+	uint64_t last = 0;
+
+	for (int i = 0; i < s->config.count; i++)
+		if (dev_busy_until_ns(&s->dev[i]) > last)
+			last = dev_busy_until_ns(&s->dev[i]);
+	return last;
+}
+
+/* Milliseconds until the next driver or device that is held back may start, or `busy` is over. */
+static int wait_time(const struct sup *s, uint64_t busy)
+{
+	uint64_t now = now_ns(), first = busy ? busy : ~0ull;
 
 	for (int i = 0; i < s->config.count; i++)
 		if (dev_due_ns(&s->dev[i]) < first)
@@ -95,54 +76,87 @@ static void keeper_events(struct sup *s)
 	while (keep_event(s, &msg)) {
 		if (msg.type == RF_KEEP_STOP)
 			stop_all(s);
-		else if (msg.type == RF_KEEP_EXITED)
-			dev_exited(s, &msg);
+		if (msg.type != RF_KEEP_EXITED)
+			continue;
+		dev_exited(s, &msg);
+		record_write(s);
+		keep_bury(s, &msg);
 	}
 }
 
 static void turn(struct sup *s)
 {
-	struct pollfd p[2 + RF_MAX_DEVICES] = { { .fd = s->keeper, .events = POLLIN },
+	uint64_t busy = busy_until_ns(s);
+	struct pollfd p[2 + RF_MAX_DEVICES] = { { .fd = busy ? -1 : s->keeper, .events = POLLIN },
 						{ .fd = s->listener, .events = POLLIN } };
 	int n = 2 + s->config.count;
 
 	for (int i = 0; i < s->config.count; i++)
 		p[2 + i] = (struct pollfd){ .fd = s->dev[i].fd[FD_SUP_OURS], .events = POLLIN };
-	if (poll(p, (nfds_t)n, wait_time(s)) < 0 && errno != EINTR)
-		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+	int ms = wait_time(s, busy);
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	if (ppoll(p, (nfds_t)n, ms < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
+		rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
 	/* A device's last words come before its exit is looked at. */
 	for (int i = 0; i < s->config.count; i++)
 		if (p[2 + i].revents & POLLIN)
 			dev_message(s, &s->dev[i]);
 	/* An answer may have brought events along, so ask whatever poll said. */
-	keeper_events(s);
+	if (!busy_until_ns(s))
+		keeper_events(s);
 	if (p[1].revents & POLLIN)
 		status_serve(s);
 	for (int i = 0; i < s->config.count; i++)
-		dev_spawn_due(s, &s->dev[i]);
+		dev_due(s, &s->dev[i]);
+	record_write(s);
 }
 
-int rf_supervisor_main(int keeper, const char *config)
+/* Each device waits for its start, which is due. */
+static int first(struct sup *s)
+{
+	for (int i = 0; i < s->config.count; i++)
+		s->dev[i].state = DEV_WAITING;
+	keep_drop(s, "control"); /* of one that died before it had come as far as the record */
+	if (open_one(s, &s->dev[0], RF_OPEN_CONTROL, &s->listener))
+		return RF_EXIT_IN_USE;
+	open_return(s);
+	int err = keep_put(s, "control", s->listener);
+	if (!err)
+		err = record_make(s);
+	if (err)
+		rf_log("cannot leave anything to a successor: %s", strerror(-err));
+	return err ? RF_EXIT_SYSTEM : 0;
+}
+
+int main(int argc, char **argv)
 {
 	static struct sup s;
 
+	if (argc != 2 || strcmp(argv[1], "supervise"))
+		rf_die(RF_EXIT_USAGE, "this program is for the keeper to start");
+	rf_log_name = "ringfence";
+	prctl(PR_SET_NAME, "rf-supervisor");
+	rf_memory_hold();
 	signal(SIGPIPE, SIG_IGN);
-	s.keeper = keeper;
-	fcntl(keeper, F_SETFD, FD_CLOEXEC);
-	if (rf_config_read(config, &s.config))
-		return RF_EXIT_CONFIG;
-	for (int i = 0; i < s.config.count; i++) {
+	s.keeper = RF_OWN_FD_ABOVE;
+	s.opener = RF_OWN_FD_OPENER;
+	s.pid = getpid();
+	s.deaths = -1;
+	if (pread(RF_OWN_FD_CONFIG, &s.config, sizeof(s.config), 0) != sizeof(s.config))
+		return RF_EXIT_BUG;
+	close(RF_OWN_FD_CONFIG);
+	rf_lock("supervisor");
+	for (int i = 0; i < RF_MAX_DEVICES; i++) {
 		s.dev[i].cfg = &s.config.device[i];
 		s.dev[i].index = i;
 		for (int f = 0; f < DEV_FDS; f++)
 			s.dev[i].fd[f] = -1;
 	}
+	int record = keep_get(&s, "record");
 	open_all(&s);
-	if ((s.listener = status_listen(&s)) < 0)
-		return RF_EXIT_IN_USE;
-	rf_pci_give_back_all(&s.config);
-	for (int i = 0; i < s.config.count; i++)
-		dev_start(&s, &s.dev[i]);
+	int code = record < 0 ? first(&s) : adopt_all(&s, record);
+	if (code)
+		return code;
 	while (anything_left(&s))
 		turn(&s);
 	for (int i = 0; i < s.config.count && !s.code; i++)

@@ -2,7 +2,7 @@
 /*
  * supervisor.h - the supervisor's own state, shared by its few files.
  *
- * Room:   sandbox/supervisor, privileged. Decides; parses nothing that a driver, a
+ * Room:   sandbox/supervisor, no privilege but what keeper and opener do for it. Decides; parses nothing that a driver, a
  *         device or a peer wrote. What device processes and exports say are fixed
  *         records with numbers in them.
  */
@@ -16,23 +16,11 @@
 #include "control.h"
 #include "device_config.h"
 #include "keeper.h"
+#include "opener.h"
 #include "packet.h"
 #include "silent.h"
+#include "snapshot.h"
 #include "stats.h"
-
-enum dev_state {
-	DEV_OFF,         /* nothing of it runs */
-	DEV_STARTING,    /* device process initialises the device */
-	DEV_RUNNING,     /* exports, a driver runs or is being replaced */
-	DEV_QUARANTINED, /* its driver died too often; `restart` is the way back */
-	DEV_STOPPING,    /* told to stop, or its device process died: all of it ends */
-	DEV_WAITING,     /* its device server went away; tried again at retry_ns */
-	DEV_REVIVING,    /* its device process died: export and clients wait for the next one */
-	DEV_FAILED,      /* ended for good; code says why */
-};
-
-/* Why a driver that ran is dead. */
-enum death { DEATH_CRASH, DEATH_HANG, DEATH_STALL, DEATH_LIE, DEATH_HANDOVER, DEATHS };
 
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
 enum dev_fd {
@@ -41,6 +29,7 @@ enum dev_fd {
 	FD_DATA, FD_QUEUES, FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_TABLE,
 	FD_WAKE0, FD_WAKE1, FD_KICK, FD_DEVICE, FD_IMAGE, FD_LISTEN,
 	FD_SUP_OURS, FD_SUP_THEIRS, FD_SVC_DEVICE, FD_SVC_EXPORT, FD_CONFIG, FD_EXPORT_CONFIG,
+	FD_INTERRUPTS,
 	DEV_FDS
 };
 
@@ -49,6 +38,8 @@ struct wanted {
 	bool     waiting;
 	uint32_t generation, device_fd;
 	uint64_t due_ns;
+	unsigned held; /* times it was put off, */
+	unsigned short_of; /* for want of memory or of a place for a process */
 	int      fds[RF_PACKET_FDS], count;
 };
 
@@ -64,51 +55,69 @@ struct stack {
 };
 
 struct dev {
-	const struct rf_device *cfg;
-	int            index;
+	/* What a successor of this process must know, up to `cfg`: see record.c. */
 	enum dev_state state;
 	int            code;         /* enum rf_exit_code, once it ended */
-	int            fd[DEV_FDS];
 	int            group;        /* its IOMMU group, while it is taken */
-	int            processes;    /* of it, alive */
 	bool           restart;      /* start again once all has ended, */
 	bool           reconnect;    /* but not before retry_ns: the device server is gone */
 	bool           served;       /* it ran once since it was started or restarted */
+	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
 	uint64_t       completed_at_failure; /* requests done when its device process died last */
-	struct wanted  want;
 	struct stack   stack;        /* RF_EXPORT_LWIP */
-	bool           lent;         /* an export has, or had, its service socket */
+	uint32_t       export_failures;      /* the same of its export */
+	uint64_t       completed_at_export;
+	uint64_t       export_due_ns;        /* its successor is held back until then; 0: it is not */
 	uint32_t       generation;   /* of the running driver; 0: none */
+	uint64_t       downs;        /* drivers that died under this device process */
 	uint32_t       last_up;      /* newest generation that ever ran */
 	uint32_t       last_wanted;  /* newest one that was asked for */
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
 	uint64_t       died_of[DEATHS];
+	pid_t          buried;       /* its last process whose end was dealt with */
 	uint32_t       killed;       /* generation we killed last, */
 	enum death     killed_for;   /* and why */
-	struct rf_silence silence;
 	uint64_t       completed_then; /* requests done at the last death */
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;
+
+	/* What it finds at the keeper, or anew. */
+	const struct rf_device *cfg;
+	int            index;
+	int            fd[DEV_FDS];
+	bool           adopting;     /* its device process has not yet said what we missed */
+	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
+	struct wanted  want;
+	struct rf_silence silence;
 	const struct rf_stats_service *service; /* mapped read-only */
 	const struct rf_stats_device  *device;
+	const void    *image;        /* pages of FD_IMAGE */
 };
 
 struct sup {
 	struct rf_config config;
 	struct dev       dev[RF_MAX_DEVICES];
-	int   keeper;      /* socket */
+	int   keeper, opener; /* sockets */
 	int   listener;    /* control socket */
 	int   null;        /* /dev/null */
+	int   deaths;      /* the file of deaths; -1: not opened yet */
 	int   launcher, rf_device; /* programs */
 	int   export[RF_EXPORT_KINDS]; /* those the configuration needs */
 	int   dial;        /* rf-dial, if a stack needs it */
+	struct record *record; /* mapped */
+	pid_t pid;         /* our own */
 	bool  stopping;
 	int   code;
+	uint64_t takeovers; /* supervisors before this one that died */
+	struct {
+		int program, dir, kmsg, socket; /* -1: it does not run */
+		uint64_t deaths;   /* it was told of, or had no room for */
+	} scribe;
 };
 
 /* keeper_client.c: one request and its answer. -errno of the keeper. Events that
@@ -116,60 +125,120 @@ struct sup {
 int keep_spawn(struct sup *, const char *name, struct rf_keep_spawn *, const int *fds, int count,
 	       pid_t *pid, int *pidfd);
 int keep_put(struct sup *, const char *name, int fd);
+int keep_get(struct sup *, const char *name); /* fd */
+/* The next live process: its name and pid, at msg->at. -ENOENT: that was all. */
+int keep_list(struct sup *, struct rf_keep_msg *msg);
+void keep_bury(struct sup *, const struct rf_keep_msg *dead);
+bool keep_dead(pid_t); /* its end was told and not yet taken by keep_event() */
 int keep_kill(struct sup *, const char *name);
 void keep_drop(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
 /* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
 int keep_event(struct sup *, struct rf_keep_msg *msg);
 
+/* record.c: what a supervisor leaves to its successor, in memory the keeper holds. */
+int  record_make(struct sup *);  /* 0 or -errno */
+int  record_read(struct sup *, int fd); /* the same; -EPROTO: it makes no sense */
+void record_write(struct sup *);
+
+/* adopt.c: finds all that runs, after a supervisor that died. */
+int  adopt_all(struct sup *, int record); /* 0 or an exit code after a line */
+void adopt_told(struct dev *, const struct rf_dev_msg *); /* RF_DEV_ADOPTED */
+
 /* lifecycle.c: one device from start to end. */
-void dev_start(struct sup *, struct dev *);
 void dev_stop(struct sup *, struct dev *);
+void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
 void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
 void dev_exited(struct sup *, const struct rf_keep_msg *);
-void dev_spawn_due(struct sup *, struct dev *);    /* a back-off may be over */
-uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is none */
-void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
+void dev_due(struct sup *, struct dev *);          /* something of it may be due */
+uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is nothing */
+/* Until when deaths are not looked at: clients of this device wait for its next driver, and
+ * nobody for the books. 0: nothing stands in the way. */
+uint64_t dev_busy_until_ns(const struct dev *);
+void dev_end(struct sup *, struct dev *);          /* DEV_STOPPING: all of it is to end, or has */
+
+/* drivers.c: its drivers, and the restart budget. */
+void dev_want(struct dev *, const struct rf_dev_msg *, const int *fds, int count);
+void dev_want_due(struct sup *, struct dev *);     /* spawns it, unless it is held back */
+void dev_want_drop(struct dev *);
+void dev_give_up(struct dev *);                    /* tells its device process of the quarantine */
+bool dev_shortage(int err); /* a process cannot be had, but perhaps later */
+uint64_t dev_backoff(const struct dev *, uint64_t fruitless);
+void dev_count_death(struct dev *, uint32_t generation);
+void dev_kill_for(struct sup *, struct dev *, uint32_t generation, enum death why);
+void dev_silent(struct sup *, struct dev *, const struct rf_dev_msg *);
+void dev_driver_died(struct sup *, struct dev *, const struct rf_keep_msg *);
 void dev_walls(struct sup *, struct dev *);        /* learns them, unless it did */
+
+/* processes.c: -errno after a line in the log. */
+/* What a process is handed: fds[i] as number spawn.target[i]. */
+struct handed {
+	struct rf_keep_spawn spawn;
+	int fds[RF_PACKET_FDS], count;
+};
+void hand(struct handed *, int fd, int target);
+void hand_first(struct handed *, const struct sup *, int program); /* and stdin to stderr */
 /* One of its processes, as the user of that role: 0 the device process, 1 the export. */
 struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int role,
 				  const char *program);
 int  dev_spawn(struct sup *, struct dev *, const char *what, struct rf_keep_spawn *, int *fds,
 	       int count, pid_t *pid, int *pidfd);
-void dev_kill(struct sup *, struct dev *, const char *what);
-/* Tells the device process of a new export, unless this is its first. -errno. */
+int  dev_start_device(struct sup *, struct dev *);
+int  dev_start_driver(struct sup *, struct dev *, int *pidfd); /* the one in `want` */
+int  dev_export(struct sup *, struct dev *);
+/* Tells the device process of a new export, unless this is its first. */
 int  dev_lend(struct sup *, struct dev *);
-const char *dev_state_name(enum dev_state);
+void process_name(char *name, const struct dev *, const char *what);
+/* Whose process it is, and `what` of it; NULL: nobody's. */
+struct dev *dev_of(struct sup *, const char *process, const char **what);
+bool dev_alive(const struct dev *);
+void dev_kill(struct sup *, struct dev *, const char *what);
+void dev_kill_driver(struct sup *, struct dev *, uint32_t generation);
+void dev_kill_drivers(struct sup *, struct dev *);
 
 /* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
 int  dev_open(struct sup *, struct dev *);
 void dev_close(struct sup *, struct dev *);
+/* After a supervisor that died: all the keeper has of it. The same. */
+int  dev_find(struct sup *, struct dev *);
 /* For a successor of its device process: the device anew, and a socket to it. The same. */
 int  dev_reopen(struct sup *, struct dev *);
+/* What the keeper knows a fd by. */
+void dev_fd_name(char *name, const struct dev *, enum dev_fd);
 /* A new socket pair between device process and a new export. -errno. */
 int  dev_new_service_socket(struct sup *, struct dev *);
 
-/* Program of an export, by its kind. */
-extern const char *const export_programs[RF_EXPORT_KINDS];
-
-/* tap.c: the interface of `export tap`. 0 or an exit code after a line. */
-int  tap_open(struct dev *);
-int  tap_configure(struct dev *); /* address and MTU, once the device has told them */
+/* opener_client.c: what takes privilege is opened by another process. 0 or an exit code after
+ * a line. */
+int  open_one(struct sup *, const struct dev *, enum rf_open_what, int *fd); /* -1: there is none */
+int  open_two(struct sup *, const struct dev *, enum rf_open_what, int fds[RF_OPEN_FDS]);
+int  open_do(struct sup *, const struct dev *, enum rf_open_what);
+int  open_service(struct sup *, const struct dev *, enum rf_open_what, uint32_t service, int *fd); /* of a stack */
+int  open_take(struct sup *, const struct dev *, int *group); /* lent to VFIO */
+int  open_interface(struct sup *, const struct dev *); /* its address and MTU, once they are known */
+int  open_program(struct sup *, uint32_t program); /* enum rf_open_program; its fd */
+void open_return(struct sup *);                    /* what a predecessor left taken */
+void death_append(struct sup *, const char *line); /* to RUNDIR/deaths.jsonl */
 
 /* stack.c: the processes of 'export lwip', which serve several devices. */
-int  stack_open(struct dev *);                  /* 0 or an exit code after a line */
-void stack_close(struct dev *);
+int  stack_open(struct sup *, struct dev *);                  /* 0 or an exit code after a line */
+void stack_close(struct sup *, struct dev *);
+void stack_keep(struct sup *, struct dev *);    /* its fds at the keeper, */
+void stack_find(struct sup *, struct dev *);    /* and back from there */
 struct dev *stack_of(struct sup *, const struct dev *); /* whose stack it is in; NULL: none */
 void stack_try(struct sup *, struct dev *);     /* starts it if all it needs is there */
 void stack_kill(struct sup *, struct dev *);    /* the one it is in */
+void stack_adopt(struct sup *, struct dev *);   /* after a supervisor that died */
 void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
 
+/* scribe.c: a dead driver's bundle is written by another process. */
+void scribe_open(struct sup *);
+void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, enum death why,
+		 const char *words, const char *json);
+
 /* status.c: the control socket. */
-int  status_listen(struct sup *);
 void status_serve(struct sup *);
-int  status_client(const struct rf_config *, const char *request, bool quiet);
 
 uint64_t now_ns(void);
-int rf_supervisor_main(int keeper, const char *config);
 
 #endif

@@ -35,6 +35,17 @@ static int registers(pid_t pid, struct user_regs_struct *r)
 	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v);
 }
 
+static void keep(pid_t pid, const struct user_regs_struct *r, struct rf_verdict *v)
+{
+	struct iovec to = {v->stack, sizeof(v->stack)};
+	struct iovec from = {(void *)(uintptr_t)(r->rsp & ~7ull), sizeof(v->stack)};
+
+	_Static_assert(sizeof(v->regs) == sizeof(*r), "all of them");
+	memcpy(v->regs, r, sizeof(*r));
+	ssize_t got = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	v->stack_words = got > 0 ? (uint32_t)got / 8 : 0;
+}
+
 /* i386 entry is told apart by the kernel's own mark, not by bytes of the driver. */
 static uint32_t arch_of(pid_t pid)
 {
@@ -54,8 +65,10 @@ static void call_fill(pid_t pid, struct rf_verdict *v)
 		return;
 	v->arch = arch_of(pid);
 	v->call = (int64_t)r.orig_rax;
-	if (!(v->seen & RF_SEEN_SIGNAL))
+	if (!(v->seen & RF_SEEN_SIGNAL)) {
 		v->ip = r.rip;
+		keep(pid, &r, v);
+	}
 	const uint64_t native[] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
 	const uint64_t i386[] = {r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp};
 	for (int i = 0; i < 6; i++)
@@ -70,8 +83,10 @@ static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
 
 	v->signal = sig;
 	v->seen |= RF_SEEN_SIGNAL;
-	if (!registers(pid, &r))
+	if (!registers(pid, &r)) {
 		v->ip = r.rip;
+		keep(pid, &r, v);
+	}
 	if (ptrace(PTRACE_GETSIGINFO, pid, 0, &info))
 		return;
 	v->code = info.si_code;
@@ -114,11 +129,16 @@ static bool harmless(int sig)
 	return sig == SIGCONT || sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH;
 }
 
+bool rf_trace_last(int status)
+{
+	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
+}
+
 void rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name)
 {
 	int event = STOP_EVENT(status), sig = WSTOPSIG(status), deliver = 0;
 
-	if (event == PTRACE_EVENT_EXIT) {
+	if (rf_trace_last(status)) {
 		call_fill(pid, v);
 	} else if (event == PTRACE_EVENT_STOP) {
 		/* Stopped by SIGSTOP it stays so; the trap that follows SIGCONT lets it go. */

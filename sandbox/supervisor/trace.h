@@ -4,8 +4,8 @@
  *
  * Room:   sandbox/supervisor, privileged; used by the keeper only, which seizes each
  *         driver when it is born.
- * Trust:  a dead driver's registers are numbers that are copied, and nothing else: no
- *         byte of its memory is read.
+ * Trust:  a dead driver's registers, and a few words of its stack, are numbers that are
+ *         copied and handed on; nothing follows from them.
  * Stops:  a signal (the driver has no handlers: it is killed, and the signal is what is
  *         reported), SIGSTOP (it stays stopped), its end (it goes on at once).
  */
@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "autopsy.h"
 
 /* A driver's end, as far as it could be seen. */
 struct rf_verdict {
@@ -26,6 +28,9 @@ struct rf_verdict {
 	int32_t signal;   /* RF_SEEN_SIGNAL: the one that came */
 	int32_t code;     /* si_code */
 	uint64_t address; /* si_addr of a fault, or the sender's pid */
+	/* All of its registers, and what lay at its stack pointer: for its bundle. */
+	uint64_t regs[RF_DEATH_REGS], stack[RF_DEATH_STACK];
+	uint32_t stack_words;
 };
 
 enum rf_seen {
@@ -35,6 +40,10 @@ enum rf_seen {
 
 /* From now on its stops are reported to our waitpid(), and it dies with us. 0, -errno. */
 int rf_trace_seize(pid_t pid);
+
+/* Of a status that is WIFSTOPPED: its last stop. One thread is all a driver has, since no list
+ * lets it make another: it executes no instruction more. */
+bool rf_trace_last(int status);
 
 /* waitpid() said WIFSTOPPED(status): looks, fills in, lets it go on. `name` is for the
  * log of the learn mode. */

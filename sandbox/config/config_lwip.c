@@ -3,15 +3,14 @@
  * config_lwip.c - reads what the configuration says of TCP/IP stacks: a net device with
  * 'export lwip' has one, disks with 'export lwip NAME' are served in it.
  *
- * Room:   sandbox/supervisor, privileged. See config.h; the keys are lwip_config.h's.
+ * Room:   sandbox/config. See read.h; the keys are lwip_config.h's.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "config.h"
 #include "log.h"
-#include "words.h"
+#include "read.h"
 
 /* export lwip: of a net device; export lwip NAME: of a disk */
 int rf_config_export_lwip(struct rf_device *d, struct rf_words *w)

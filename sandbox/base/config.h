@@ -2,7 +2,8 @@
 /*
  * config.h - the operator's configuration and the policy of each driver.
  *
- * Room:   sandbox/supervisor, privileged. Reads text files of the operator.
+ * Room:   sandbox/base. Written by rf-config, which reads the operator's files without any
+ *         privilege; range-checked by the keeper before anybody uses it.
  */
 #ifndef RF_CONFIG_H
 #define RF_CONFIG_H
@@ -15,6 +16,7 @@
 #include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
+#define RF_UID_BASE    2000000000u /* the users of its processes begin here */
 
 struct rf_policy {
 	char     driver[RF_NAME];
@@ -38,6 +40,8 @@ enum rf_export_kind {
 	RF_EXPORT_LWIP,    /* a TCP/IP stack, with disks in it perhaps */
 	RF_EXPORT_KINDS
 };
+/* Program of an export, by its kind; NULL: none of its own. */
+extern const char *const rf_export_programs[RF_EXPORT_KINDS];
 
 struct rf_device {
 	char     name[RF_NAME];
@@ -54,6 +58,10 @@ struct rf_device {
 	int      stack_index;         /* and its index */
 	bool     force;         /* take a device that is in use */
 	bool     read_only;
+	bool     promiscuous;   /* read by rf-config only: RF_DEVICE_PROMISCUOUS in the policy */
+	bool     integrity;
+	uint32_t ward;          /* 'integrity disk': RF_EXPORT_WARD and what goes with it */
+	uint64_t integrity_key[2];
 	bool     no_reissue, reuse_early, admin_writable; /* test controls */
 	uint64_t arena;         /* 0: as the policy says */
 	struct rf_policy policy;
@@ -71,14 +79,15 @@ struct rf_config {
 	struct rf_device device[RF_MAX_DEVICES];
 };
 
-/* Both log file:line and return -EINVAL for a mistake in the file. */
-int rf_config_read(const char *file, struct rf_config *);
-int rf_policy_read(const char *file, struct rf_policy *);
+/* fds of rf-config. Its first packet is the name of the configuration file; after that it
+ * asks for files by name, and the answer is an int, 0 or -errno, with the fd. */
+#define RF_CONFIG_FD_OUT 3 /* memfd: struct rf_config */
+#define RF_CONFIG_FD_ASK 4 /* SEQPACKET to the keeper */
+#define RF_CONFIG_PATH   1024 /* most bytes of a name */
 
-/* config_lwip.c: 'export lwip' and the keys of a stack; who serves which disk. */
-int rf_config_export_lwip(struct rf_device *, struct rf_words *);
-int rf_config_lwip_key(struct rf_device *, struct rf_words *); /* -ENOENT: not one */
-int rf_config_lwip_finish(const char *file, struct rf_config *);
+/* Programs, drivers and policies lie beside this program unless the file says else. 0 or
+ * -errno. */
+int rf_config_defaults(struct rf_config *);
 
 /* Where state lies if nobody says: /run/ringfence for root, else $XDG_RUNTIME_DIR/ringfence,
  * else /tmp/ringfence-UID. */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* policy.c - reads policy/NAME.policy. See config.h, and policy/README.md for the keys.
- * Room: sandbox/supervisor, privileged. */
+/* policy.c - reads policy/NAME.policy. See read.h, and policy/README.md for the keys.
+ * Room: sandbox/config. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 #include "log.h"
+#include "read.h"
 #include "walls.h"
-#include "words.h"
 
 typedef int key_fn(struct rf_policy *, struct rf_words *);
 
@@ -322,12 +321,29 @@ static int key_nudge(struct rf_policy *p, struct rf_words *w)
 	return want_time(w, 1, &p->nudge_ns);
 }
 
+static int key_standby(struct rf_policy *p, struct rf_words *w)
+{
+	static const char *const names[] = { "yes", "no", NULL };
+	return flag(w, names, RF_DEVICE_NO_STANDBY, &p->device.flags);
+}
+
 static int key_hang(struct rf_policy *p, struct rf_words *w)
 {
 	int err = want_time(w, 1, &p->hang_ns);
 
 	if (!err && p->hang_ns < 1000000)
 		return rf_words_error(w, "hang: at least 1ms, which is as finely as the kernel counts");
+	return err;
+}
+
+static int key_storm(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t rate = 0;
+	int err = want(w, 1, &rate);
+
+	if (!err && rate > UINT32_MAX)
+		return rf_words_error(w, "storm: interrupts a second, 0 to %u", UINT32_MAX);
+	p->device.storm_rate = (uint32_t)rate;
 	return err;
 }
 
@@ -395,7 +411,8 @@ static const struct {
 	{ "map", key_map },             { "stall", key_stall },
 	{ "spin", key_spin },           { "restart", key_restart },
 	{ "demand", key_demand },       { "nudge", key_nudge },
-	{ "hang", key_hang },
+	{ "hang", key_hang },           { "standby", key_standby },
+	{ "storm", key_storm },
 	{ "moderation", key_moderation },
 };
 
@@ -439,6 +456,7 @@ int rf_policy_read(const char *file, struct rf_policy *p)
 {
 	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
 				  .nudge_ns = 10000000, .hang_ns = 20000000 };
+	p->device.storm_rate = 50000;
 	p->device.backend = RF_BACKEND_VFIO;
 	int err = rf_words_read(file, line, p);
 	if (err && err != -EINVAL)

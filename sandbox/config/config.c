@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* config.c - reads the configuration file. See config.h.
- * Room: sandbox/supervisor, privileged. */
-#include "config.h"
+/* config.c - reads the configuration file. See read.h. Room: sandbox/config. */
+#include "read.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <net/if.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "log.h"
-#include "words.h"
 
 static int copy(struct rf_words *w, char *to, size_t room)
 {
@@ -42,6 +37,22 @@ static bool pci_address(const char *s)
 	       used == 12;
 }
 
+/* By name; getpwnam() would open the file by itself. */
+static bool user_find(const char *name, uint32_t *uid)
+{
+	int fd = rf_words_open("/etc/passwd");
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	const struct passwd *user = NULL;
+
+	while (f && (user = fgetpwent(f)) && strcmp(user->pw_name, name))
+		;
+	if (user)
+		*uid = user->pw_uid;
+	if (f)
+		fclose(f);
+	return user;
+}
+
 /* export tap NAME [owner USER] */
 static int export_tap(struct rf_device *d, struct rf_words *w)
 {
@@ -54,10 +65,11 @@ static int export_tap(struct rf_device *d, struct rf_words *w)
 		return rf_words_error(w, "export tap: '%s' is not a name an interface can have", name);
 	d->owner = ~0u;
 	if (w->count == 5) {
-		const struct passwd *user = getpwnam(w->word[4]);
-		if (!user && (rf_parse_number(w->word[4], &uid) || uid >= ~0u))
+		if (!user_find(w->word[4], &d->owner) &&
+		    (rf_parse_number(w->word[4], &uid) || uid >= ~0u))
 			return rf_words_error(w, "export tap: no user '%s' is known", w->word[4]);
-		d->owner = user ? user->pw_uid : (uint32_t)uid;
+		if (d->owner == ~0u)
+			d->owner = (uint32_t)uid;
 	}
 	strcpy(d->listen, name);
 	d->export_kind = RF_EXPORT_TAP;
@@ -89,6 +101,16 @@ static int key_export(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
+static int key_integrity(struct rf_device *d, struct rf_words *w)
+{
+	if (w->count >= 3 && !strcmp(w->word[1], "disk"))
+		return rf_config_integrity(d, w);
+	d->integrity = w->count == 2 && !strcmp(w->word[1], "memory");
+	if (!d->integrity && (w->count != 2 || strcmp(w->word[1], "no")))
+		return rf_words_error(w, "integrity is 'memory', 'disk KEYFILE' or 'no'");
+	return 0;
+}
+
 static int device_key(struct rf_device *d, struct rf_words *w)
 {
 	const char *key = w->word[0];
@@ -103,6 +125,10 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 		return yes_no(w, &d->force);
 	if (!strcmp(key, "read-only"))
 		return yes_no(w, &d->read_only);
+	if (!strcmp(key, "promiscuous"))
+		return yes_no(w, &d->promiscuous);
+	if (!strcmp(key, "integrity"))
+		return key_integrity(d, w);
 	if (!strcmp(key, "unsafe-no-reissue"))
 		return yes_no(w, &d->no_reissue);
 	if (!strcmp(key, "unsafe-reuse-early"))
@@ -165,38 +191,6 @@ static int line(struct rf_words *w, void *arg)
 			      key);
 }
 
-void rf_run_dir(char *to, size_t room)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-
-	if (!geteuid())
-		snprintf(to, room, "/run/ringfence");
-	else if (runtime && runtime[0] == '/' && strlen(runtime) < room - 16)
-		snprintf(to, room, "%s/ringfence", runtime);
-	else
-		snprintf(to, room, "/tmp/ringfence-%u", geteuid());
-}
-
-/* Programs, drivers and policies lie beside this program unless the file says else. */
-static int defaults(struct rf_config *c)
-{
-	char self[200], up[200];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		return -errno;
-	self[n] = '\0';
-	snprintf(c->program_dir, sizeof(c->program_dir), "%s", dirname(self));
-	snprintf(up, sizeof(up), "%s", c->program_dir);
-	const char *top = dirname(up);
-	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
-	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
-	rf_run_dir(c->run_dir, sizeof(c->run_dir) - 32);
-	strcpy(c->launcher, "rf-launch");
-	c->uid_base = 2000000000;
-	return 0;
-}
-
 static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 {
 	char path[600];
@@ -231,6 +225,14 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 		       "only a net driver is exported as tap or as lwip without a device");
 		return -EINVAL;
 	}
+	if (d->ward && rf_config_integrity_finish(file, d, net))
+		return -EINVAL;
+	if (d->promiscuous && !net) {
+		rf_log("%s: device %s: 'promiscuous' is for a net driver", file, d->name);
+		return -EINVAL;
+	}
+	if (d->promiscuous)
+		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
 	if (!d->image[0])
 		snprintf(d->image, sizeof(d->image), "%.200s/%s", c->driver_dir, d->policy.driver);
 	if (d->arena)
@@ -240,10 +242,8 @@ static int finish(const char *file, struct rf_config *c, struct rf_device *d)
 
 int rf_config_read(const char *file, struct rf_config *c)
 {
-	memset(c, 0, sizeof(*c));
-	int err = defaults(c);
-	if (!err)
-		err = rf_words_read(file, line, c);
+	int err = rf_words_read(file, line, c);
+
 	if (err && err != -EINVAL)
 		rf_log("%s: cannot read the configuration: %s", file, strerror(-err));
 	for (int i = 0; !err && i < c->count; i++)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adopt.c - the first turn of a supervisor whose predecessor died: nothing that runs may
+ * notice.
+ *
+ * Room:   sandbox/supervisor, privileged.
+ * Knows:  the record, what the keeper holds and which processes live. The keeper also tells
+ *         again of every death that was not dealt with to the end.
+ * Asks:   each device process, for what it said to nobody or to the dead: which driver runs,
+ *         which one it wants, whom it wants killed (RF_DEV_ADOPT). What it said before is
+ *         thrown away up to the answer.
+ * Rule:   what ought to be there and is not is made, by the state the record tells; what
+ *         the predecessor had begun is done again. Every step of a device's life can be.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "supervisor.h"
+
+static uint32_t generation_in(const char *what)
+{
+	uint32_t generation = 0;
+
+	return sscanf(what, "driver.%u", &generation) == 1 ? generation : 0;
+}
+
+static void found(struct sup *s, const struct rf_keep_msg *msg)
+{
+	const char *what;
+	struct dev *d = dev_of(s, msg->name, &what);
+
+	if (!d)
+		return;
+	uint32_t generation = generation_in(what);
+	if (generation) {
+		d->driver_pid[generation & 1] = msg->pid;
+		d->generation_of[generation & 1] = generation;
+		if (generation > d->last_wanted)
+			d->last_wanted = generation;
+	} else if (!strcmp(what, "device")) {
+		d->device_pid = msg->pid;
+	} else if (!strcmp(what, "export")) {
+		d->export_pid = msg->pid;
+	} else {
+		d->stack.dial_pid = msg->pid;
+	}
+}
+
+/* One that neither lives nor has a death to be told of was dealt with. */
+static void forget_if_gone(pid_t *pid, const pid_t *live, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (live[i] == *pid)
+			return;
+	if (!keep_dead(*pid))
+		*pid = 0;
+}
+
+static void find_processes(struct sup *s)
+{
+	static pid_t live[RF_KEEP_SLOTS];
+	struct rf_keep_msg msg = { 0 };
+	int count = 0;
+
+	while (!keep_list(s, &msg)) {
+		found(s, &msg);
+		live[count++] = msg.pid;
+	}
+	for (int i = 0; i < s->config.count; i++) {
+		struct dev *d = &s->dev[i];
+		pid_t *const all[] = { &d->device_pid, &d->export_pid, &d->stack.dial_pid,
+				       &d->driver_pid[0], &d->driver_pid[1] };
+
+		for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+			forget_if_gone(all[k], live, count);
+	}
+}
+
+/* A driver that was spawned may not have been handed to its device process yet; one that
+ * has it already closes this. */
+static void hand_again(struct sup *s, struct dev *d, unsigned half)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->generation_of[half] };
+	char name[RF_KEEP_NAME];
+
+	if (!d->driver_pid[half])
+		return;
+	snprintf(name, sizeof(name), "%s.driver.%u", d->cfg->name, msg.generation);
+	int pidfd = keep_get(s, name);
+	if (pidfd < 0)
+		return;
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
+	close(pidfd);
+}
+
+static uint32_t asker; /* our own pid: which supervisor an answer is for */
+
+static void ask(struct sup *s, struct dev *d)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_ADOPT, .value = (uint32_t)s->pid };
+
+	for (unsigned half = 0; half < 2; half++)
+		hand_again(s, d, half);
+	asker = msg.value;
+	d->adopting = true;
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+}
+
+/* Its death, if it is dead, is still to be told. */
+static void go_on(struct sup *s, struct dev *d)
+{
+	if (!d->device_pid) {
+		/* It was never started. */
+		d->restart = true;
+		return dev_stop(s, d);
+	}
+	ask(s, d);
+	if (d->state == DEV_QUARANTINED)
+		dev_give_up(d);
+	if (d->state == DEV_RUNNING && !d->export_pid && !d->export_due_ns && !stack_of(s, d) && dev_export(s, d))
+		dev_stop(s, d);
+}
+
+static void revive_again(struct sup *s, struct dev *d)
+{
+	if (d->device_pid) {
+		d->retry_ns = ~0ull;
+		return ask(s, d);
+	}
+	if (d->retry_ns == ~0ull)
+		d->retry_ns = 0;
+	dev_kill_drivers(s, d);
+}
+
+/* Nothing of it ran when the record was written: a start that was cut short is undone. */
+static void undo_start(struct sup *s, struct dev *d)
+{
+	if (!dev_alive(d))
+		return dev_close(s, d);
+	d->restart = d->state == DEV_WAITING;
+	d->state = DEV_STARTING;
+	dev_stop(s, d);
+}
+
+static void settle(struct sup *s, struct dev *d)
+{
+	switch (d->state) {
+	case DEV_OFF:
+	case DEV_FAILED:
+	case DEV_WAITING:
+		return undo_start(s, d);
+	case DEV_STARTING:
+	case DEV_RUNNING:
+		return go_on(s, d);
+	case DEV_QUARANTINED:
+		return d->device_pid ? go_on(s, d) : undo_start(s, d);
+	case DEV_REVIVING:
+		return revive_again(s, d);
+	case DEV_STOPPING:
+		return dev_end(s, d);
+	case DEV_STATES:
+		break;
+	}
+}
+
+int adopt_all(struct sup *s, int record)
+{
+	int err = record_read(s, record);
+
+	close(record);
+	if (err) {
+		rf_log("what the supervisor before this one knew makes no sense: ending all that it ran");
+		return RF_EXIT_BUG;
+	}
+	s->takeovers++;
+	if ((s->listener = keep_get(s, "control")) < 0)
+		return RF_EXIT_BUG;
+	for (int i = 0; i < s->config.count; i++)
+		if (dev_find(s, &s->dev[i]))
+			return RF_EXIT_BUG;
+	find_processes(s);
+	for (int i = 0; i < s->config.count; i++)
+		settle(s, &s->dev[i]);
+	for (int i = 0; i < s->config.count; i++)
+		stack_adopt(s, &s->dev[i]);
+	record_write(s);
+	return 0;
+}
+
+/* Deaths nobody was there to count. Between two supervisors there are two at most: the
+ * second driver is the last one that was spawned. */
+static void count_missed(struct dev *d, uint64_t downs)
+{
+	uint32_t generation = d->generation ? d->generation : d->last_up + 1;
+
+	for (int n = 0; d->downs < downs && n < 2; n++, d->downs++)
+		dev_count_death(d, generation++);
+}
+
+void adopt_told(struct dev *d, const struct rf_dev_msg *msg)
+{
+	if (!d->adopting || msg->value != asker)
+		return; /* an answer to a predecessor */
+	d->adopting = false;
+	count_missed(d, msg->downs);
+	d->downs = msg->downs;
+	d->generation = msg->generation <= d->last_wanted ? msg->generation : 0;
+	uint32_t ran = d->generation ? d->generation : d->device->generation;
+	if (ran > d->last_up && ran <= d->last_wanted)
+		d->last_up = ran;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drivers.c - the drivers of one device: who is let live, who is killed, and the budget.
+ *
+ * Room:   sandbox/supervisor, privileged.
+ *
+ * A driver's standby is its restart token: the device process asks for one (WANT) and
+ * replaces a dead driver by it without asking anybody. Holding the token back is the
+ * back-off, never giving it is the quarantine. Steps are those of the README's "Recovery,
+ * in order".
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "deaths.h"
+#include "launch.h"
+#include "log.h"
+#include "supervisor.h"
+
+/* A look at what a wanted launcher waits for, and how many there are at most. */
+#define HELD_NS	  5000000u
+#define HELD_MOST 2000u
+
+/* ---- step 9: the budget ---------------------------------------------------------- */
+
+void dev_give_up(struct dev *d)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_GIVE_UP };
+
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+}
+
+static void quarantine(struct sup *s, struct dev *d)
+{
+	rf_log("%s: its driver died %u times without completing a request: quarantined; "
+	       "'ringfence restart %s' tries again", d->cfg->name, d->cfg->policy.deaths, d->cfg->name);
+	d->state = DEV_QUARANTINED;
+	d->code = RF_EXIT_QUARANTINE;
+	dev_want_drop(d);
+	record_write(s);
+	dev_give_up(d);
+	/* The last standby may be the driver that runs. */
+	dev_kill_drivers(s, d);
+}
+
+/* Deaths with progress in between cost nothing; the others double the wait. */
+uint64_t dev_backoff(const struct dev *d, uint64_t fruitless)
+{
+	const struct rf_policy *p = &d->cfg->policy;
+	uint64_t ns = p->backoff_ns;
+
+	if (fruitless < 2)
+		return 0;
+	for (uint64_t i = 2; i < fruitless && ns < p->backoff_cap_ns; i++)
+		ns *= 2;
+	return ns < p->backoff_cap_ns ? ns : p->backoff_cap_ns;
+}
+
+bool dev_shortage(int err)
+{
+	return err == -ENOMEM || err == -EAGAIN;
+}
+
+void dev_count_death(struct dev *d, uint32_t generation)
+{
+	uint64_t completed = d->service->completed;
+
+	if (d->state == DEV_QUARANTINED)
+		return; /* we killed it */
+	enum death why = d->killed == generation ? d->killed_for : DEATH_CRASH;
+
+	d->deaths++;
+	d->died_of[why]++;
+	if (why == DEATH_HANDOVER)
+		return; /* of its export, which has a budget of its own */
+	/* One that storms and answers all the same would be let do so for ever. */
+	d->fruitless = completed == d->completed_then || why == DEATH_STORM ? d->fruitless + 1 : 0;
+	d->completed_then = completed;
+}
+
+/* ---- step 7: a standby, which becomes the driver ------------------------------------ */
+
+void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int count)
+{
+	if (msg->generation > d->last_wanted)
+		d->last_wanted = msg->generation;
+	d->want = (struct wanted){ .waiting = true, .generation = msg->generation,
+				   .device_fd = msg->device_fd, .count = count,
+				   .due_ns = now_ns() + dev_backoff(d, d->fruitless) };
+	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
+}
+
+void dev_want_drop(struct dev *d)
+{
+	if (d->want.waiting)
+		rf_close_all(d->want.fds, d->want.count);
+	d->want.waiting = false;
+}
+
+/* An image that will not run is complained of once: a launcher waits until the last one of
+ * its half is buried, and the first standby's until the first driver is locked. */
+static bool want_held(struct sup *s, struct dev *d)
+{
+	struct wanted *w = &d->want;
+
+	if (!d->walls.locked && d->generation)
+		dev_walls(s, d);
+	if ((!d->driver_pid[w->generation & 1] && (d->walls.locked || !d->generation)) ||
+	    w->held == HELD_MOST)
+		return false;
+	w->held++;
+	w->due_ns = now_ns() + HELD_NS;
+	return true;
+}
+
+void dev_want_due(struct sup *s, struct dev *d)
+{
+	int pidfd = -1;
+
+	if (!d->want.waiting || d->want.due_ns > now_ns())
+		return;
+	if (want_held(s, d))
+		return;
+	if (d->fruitless >= d->cfg->policy.deaths)
+		return quarantine(s, d);
+	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->want.generation };
+	int err = dev_start_driver(s, d, &pidfd);
+	if (err && d->last_up && dev_shortage(err)) {
+		d->want.due_ns = now_ns() + dev_backoff(d, 2 + d->want.short_of++);
+		return;
+	}
+	dev_want_drop(d);
+	if (err)
+		return dev_stop(s, d);
+	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
+	close(pidfd);
+}
+
+/* ---- step 1: who has to go ------------------------------------------------------------ */
+
+void dev_kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death why)
+{
+	static const char *const words[DEATHS] = {
+		[DEATH_HANG] = "hangs", [DEATH_STALL] = "does not answer", [DEATH_LIE] = "lied",
+		[DEATH_STORM] = "has its device interrupt without end",
+	};
+
+	if (words[why])
+		rf_log("%s: driver %u %s: killed", d->cfg->name, generation, words[why]);
+	d->killed = generation;
+	d->killed_for = why;
+	record_write(s);
+	dev_kill_driver(s, d, generation);
+}
+
+void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
+{
+	pid_t pid = d->driver_pid[msg->generation & 1];
+	struct rf_sample now;
+
+	if (msg->generation != d->generation || !pid || d->killed == msg->generation ||
+	    rf_sample_take(pid, &now))
+		return;
+	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
+			    d->cfg->policy.hang_ns)) {
+		rf_log("%s: driver %u gives no sign of life: state %c, %llu us of its own processor time "
+		       "in %d looks", d->cfg->name, msg->generation, d->silence.last.state,
+		       (unsigned long long)d->silence.spun_ns / 1000, d->silence.samples);
+		dev_kill_for(s, d, msg->generation, DEATH_HANG);
+	}
+}
+
+/* ---- what is known of them -------------------------------------------------------------- */
+
+/* Which walls stand, of the first driver that runs: its successors' are the same. It may
+ * be let go before its launcher has come as far as to say so; then the next one asks. */
+void dev_walls(struct sup *s, struct dev *d)
+{
+	char name[RF_KEEP_NAME], what[32], missing[512];
+
+	if (d->walls.locked || !d->generation)
+		return;
+	snprintf(what, sizeof(what), "driver.%u", d->generation);
+	process_name(name, d, what);
+	if (keep_walls(s, name, &d->walls))
+		return; /* dead again */
+	rf_walls_missing(&d->walls, missing, sizeof(missing));
+	if (d->walls.locked && missing[0])
+		rf_log("%s: this host gives its driver no %s", d->cfg->name, missing);
+}
+
+void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
+{
+	uint32_t generation = 0;
+	char words[512], line[1024];
+
+	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
+	/* Every death is on record; a plain SIGKILL is no news for a person. */
+	rf_death_json(msg, d->cfg->name, line, sizeof(line));
+	rf_death_words(msg, words, sizeof(words));
+	death_append(s, line);
+	if (!WIFSIGNALED(msg->status) || WTERMSIG(msg->status) != SIGKILL)
+		rf_log("%s: driver %u %s", d->cfg->name, generation, words);
+	scribe_tell(s, d, msg, d->killed == generation ? d->killed_for : DEATH_CRASH, words, line);
+	/* Behind the lock an exit code is only what a driver says of itself. */
+	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&
+	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
+	    WEXITSTATUS(msg->status) != RF_LAUNCH_SYSTEM) {
+		/* It never ran: another try would end the same way. */
+		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
+		dev_stop(s, d);
+	} else if (generation > d->last_up && generation > d->device->generation) {
+		/* A standby: it did no work, so its successors are held back ever longer. */
+		d->standby_deaths++;
+		d->fruitless++;
+	}
+}

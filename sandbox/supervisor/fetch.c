@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* fetch.c - see fetch.h. Room: sandbox/supervisor, privileged. */
+#include "fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "packet.h"
+#include "spawn.h"
+
+/* A user of its own, above those of the devices and of rf-dial. */
+#define UID_OFFSET 128u
+
+static int reader_start(const struct rf_config *c, int out, int ask, struct rf_spawned *run)
+{
+	struct rf_keep_spawn spawn = {
+		.uid = c->uid_base + UID_OFFSET, .gid = c->uid_base + UID_OFFSET, .nofile = 256,
+		.fence = RF_FENCE_ROOT, .argv0 = "rf-config",
+		.target = { -1, 0, 1, 2, RF_CONFIG_FD_OUT, RF_CONFIG_FD_ASK },
+	};
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/rf-config", c->program_dir);
+	int exe = open(path, O_RDONLY | O_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int fds[] = { exe, null, null, 2, out, ask };
+	int err = exe < 0 || null < 0 ? -errno : rf_spawn(&spawn, fds, 6, run);
+
+	if (err)
+		rf_log("%s: %s", path, strerror(-err));
+	if (exe >= 0)
+		close(exe);
+	if (null >= 0)
+		close(null);
+	return err;
+}
+
+/* Opens what it asks for, to read, until it ends. */
+static void reader_serve(int sock, const char *file)
+{
+	char path[RF_CONFIG_PATH];
+	int n, count, none[RF_PACKET_FDS];
+
+	n = rf_packet_send(sock, file, strlen(file), NULL, 0);
+	while (!n && (n = rf_packet_recv(sock, path, sizeof(path) - 1, none, &count, 0)) > 0) {
+		rf_close_all(none, count);
+		path[n] = '\0';
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), error = fd < 0 ? -errno : 0;
+		n = rf_packet_send(sock, &error, sizeof(error), &fd, fd >= 0);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static int reader_end(const struct rf_spawned *run)
+{
+	int status;
+
+	while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(run->pidfd);
+	if (WIFEXITED(status) && (!WEXITSTATUS(status) || WEXITSTATUS(status) == RF_EXIT_CONFIG))
+		return WEXITSTATUS(status);
+	rf_log("rf-config, which reads the configuration, died (status %#x)", status);
+	return RF_EXIT_BUG;
+}
+
+static int read_into(const char *file, struct rf_config *c, int out)
+{
+	struct rf_spawned run;
+	int pair[2];
+
+	if (ftruncate(out, sizeof(*c)) || pwrite(out, c, sizeof(*c), 0) != sizeof(*c) ||
+	    fcntl(out, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		rf_log("no memory for the configuration: %s", strerror(errno));
+		return RF_EXIT_SYSTEM;
+	}
+	int err = reader_start(c, out, pair[1], &run);
+	close(pair[1]);
+	if (!err)
+		reader_serve(pair[0], file);
+	close(pair[0]);
+	if (err)
+		return RF_EXIT_SYSTEM;
+	if ((err = reader_end(&run)))
+		return err;
+	/* It is dead, so nobody writes any more. */
+	return pread(out, c, sizeof(*c), 0) == sizeof(*c) ? 0 : RF_EXIT_BUG;
+}
+
+int rf_config_fetch(const char *file, struct rf_config *c)
+{
+	int err = rf_config_defaults(c);
+	int out = err ? -1 : memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	rf_spawn_root();
+	if (out < 0) {
+		rf_log("no memory for the configuration: %s", strerror(err ? -err : errno));
+		return RF_EXIT_SYSTEM;
+	}
+	if (strlen(file) >= RF_CONFIG_PATH || !file[0]) {
+		rf_log("'%s' is no name of a file", file);
+		err = RF_EXIT_CONFIG;
+	} else {
+		err = read_into(file, c, out);
+	}
+	close(out);
+	const char *wrong = err ? NULL : rf_config_wrong(c);
+	if (wrong)
+		rf_log("%s: rf-config answered what cannot be: %s", file, wrong);
+	return wrong ? RF_EXIT_BUG : err;
+}

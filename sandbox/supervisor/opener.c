@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* opener.c - see opener.h. Room: sandbox/supervisor, privileged. */
+#include "opener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "deaths.h"
+#include "log.h"
+#include "packet.h"
+#include "pci.h"
+#include "privilege.h"
+#include "tap.h"
+
+static struct rf_config config;
+static int bundles; /* directory */
+
+/* ---- of ringfence ----------------------------------------------------------------- */
+
+/* Whatever our umask, and whoever ran here before. */
+static int bundles_open(void)
+{
+	const uint32_t uid = RF_UID_BASE + RF_UID_SCRIBE;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/bundles", config.run_dir);
+	int err = mkdir(path, 0700) && errno != EEXIST;
+	int fd = err ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 0700) || (!geteuid() && fchown(fd, uid, uid)))
+		rf_die(RF_EXIT_SYSTEM, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int control(int *fd)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/control", config.run_dir);
+	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (!connect(*fd, (struct sockaddr *)&a, sizeof(a))) {
+		rf_log("another ringfence runs already (%s)", a.sun_path);
+		return RF_EXIT_IN_USE;
+	}
+	close(*fd);
+	unlink(a.sun_path);
+	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	mode_t old = umask(0077);
+	int err = bind(*fd, (struct sockaddr *)&a, sizeof(a)) || listen(*fd, 16);
+	umask(old);
+	if (err)
+		rf_log("cannot listen on %s: %s", a.sun_path, strerror(errno));
+	return err ? RF_EXIT_IN_USE : 0;
+}
+
+static int program(uint32_t which, int *fd)
+{
+	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = config.launcher, [RF_PROGRAM_DEVICE] = "rf-device",
+				      [RF_PROGRAM_SCRIBE] = "rf-scribe", [RF_PROGRAM_DIAL] = "rf-dial" };
+	uint32_t kind = which - RF_PROGRAM_EXPORT;
+	const char *name = which < RF_PROGRAM_EXPORT ? names[which]
+			 : kind < RF_EXPORT_KINDS    ? rf_export_programs[kind] : NULL;
+	char path[400];
+
+	if (!name)
+		return RF_EXIT_BUG;
+	snprintf(path, sizeof(path), "%s/%s", config.program_dir, name);
+	if ((*fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		rf_log("%s: %s", path, strerror(errno));
+	return *fd < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+static int copy_of(int fd, int *out)
+{
+	*out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return *out < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+static int null(int *fd)
+{
+	*fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return *fd < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+static int deaths(int *fd)
+{
+	*fd = rf_death_file(config.run_dir);
+	return *fd < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+/* ---- of a device --------------------------------------------------------------------- */
+
+static int image(const struct rf_device *d, int *fd)
+{
+	if ((*fd = open(d->image, O_RDONLY | O_CLOEXEC)) >= 0)
+		return 0;
+	rf_log("%s: driver image %s: %s", d->name, d->image, strerror(errno));
+	return RF_EXIT_IMAGE;
+}
+
+/* A server that is there takes a client at once; one with a full queue gets a second. */
+static int server(const struct rf_device *d, int *fd)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int err = -1;
+
+	if ((*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return RF_EXIT_SYSTEM;
+	strcpy(addr.sun_path, d->socket);
+	for (int i = 0; i < 100 && (err = connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) &&
+			errno == EAGAIN; i++)
+		(void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	if (!err)
+		return 0;
+	rf_log("%s: no device server at %s: %s", d->name, addr.sun_path, strerror(errno));
+	return RF_EXIT_NO_DEVICE;
+}
+
+static int nbd_listener(const struct rf_device *d, int *fd)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	strcpy(addr.sun_path, d->listen);
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd >= 0 && !connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		rf_log("%s: somebody already serves %s", d->name, addr.sun_path);
+		return RF_EXIT_IN_USE;
+	}
+	close(*fd);
+	unlink(addr.sun_path);
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd >= 0 && !bind(*fd, (struct sockaddr *)&addr, sizeof(addr)) && !listen(*fd, 64))
+		return 0;
+	rf_log("%s: cannot listen on %s: %s", d->name, addr.sun_path, strerror(errno));
+	return RF_EXIT_SYSTEM;
+}
+
+static int listener(const struct rf_device *d, int *fd)
+{
+	switch (d->export_kind) {
+	case RF_EXPORT_NBD:
+		return nbd_listener(d, fd);
+	case RF_EXPORT_TAP:
+		return rf_tap_open(d, fd);
+	case RF_EXPORT_LOAD:
+	case RF_EXPORT_NETLOAD:
+		*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		if (*fd < 0)
+			rf_log("%s: %s: %s", d->name, d->listen, strerror(errno));
+		return *fd < 0 ? RF_EXIT_SYSTEM : 0;
+	default:
+		return 0;
+	}
+}
+
+static bool on_host(const struct rf_device *d, uint32_t service)
+{
+	return d->export_kind == RF_EXPORT_LWIP && service < d->lwip.count &&
+	       rf_lwip_on_host(&d->lwip.service[service]);
+}
+
+static int stack(const struct rf_device *d, uint32_t service, int *fd)
+{
+	if (!on_host(d, service))
+		return RF_EXIT_BUG;
+	*fd = rf_lwip_listen(&d->lwip.service[service]);
+	return *fd == -EADDRINUSE ? RF_EXIT_IN_USE : *fd < 0 ? RF_EXIT_SYSTEM : 0;
+}
+
+static int vfio(const struct rf_device *d, int *fds)
+{
+	char path[64];
+
+	if ((fds[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC)) < 0) {
+		rf_log("%s: /dev/vfio/vfio: %s; load the modules vfio and vfio_iommu_type1", d->name,
+		       strerror(errno));
+		return RF_EXIT_NO_IOMMU;
+	}
+	snprintf(path, sizeof(path), "/dev/vfio/%d", rf_pci_group(d->pci));
+	if ((fds[1] = open(path, O_RDWR | O_CLOEXEC)) >= 0)
+		return 0;
+	rf_log("%s: %s: %s%s", d->name, path, strerror(errno),
+	       errno == EBUSY ? " (another program owns the group)" : "");
+	return errno == EBUSY ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
+}
+
+static int vanish(const char *socket_name)
+{
+	unlink(socket_name);
+	return 0;
+}
+
+static int stack_vanish(const struct rf_device *d, uint32_t service)
+{
+	bool named = on_host(d, service) && d->lwip.service[service].listen.kind == RF_LWIP_UNIX;
+
+	return named ? vanish(d->lwip.service[service].listen.name) : 0;
+}
+
+/* Only what the configuration says of that device. */
+static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
+{
+	if (ask->device >= (uint32_t)config.count)
+		return RF_EXIT_BUG;
+	const struct rf_device *d = &config.device[ask->device];
+	enum rf_backend backend = d->policy.device.backend;
+
+	switch (ask->what) {
+	case RF_OPEN_IMAGE:
+		return image(d, fds);
+	case RF_OPEN_LISTENER:
+		return listener(d, fds);
+	case RF_OPEN_STACK:
+		return stack(d, ask->service, fds);
+	case RF_OPEN_SERVER:
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds) : RF_EXIT_BUG;
+	case RF_OPEN_TAKE:
+		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, group) : RF_EXIT_BUG;
+	case RF_OPEN_VFIO:
+		return backend == RF_BACKEND_VFIO ? vfio(d, fds) : RF_EXIT_BUG;
+	case RF_OPEN_INTERFACE:
+		return d->export_kind == RF_EXPORT_TAP ? rf_tap_configure(d, ask->mtu, ask->mac) : RF_EXIT_BUG;
+	case RF_OPEN_VANISH:
+		return d->export_kind == RF_EXPORT_NBD ? vanish(d->listen) : 0;
+	case RF_OPEN_STACK_VANISH:
+		return stack_vanish(d, ask->service);
+	case RF_OPEN_GIVE_BACK:
+		return backend == RF_BACKEND_VFIO ? rf_pci_give_back(&config, d->pci), 0 : RF_EXIT_BUG;
+	default:
+		return RF_EXIT_BUG;
+	}
+}
+
+static int serve(const struct rf_open_ask *ask, int *group, int *fds)
+{
+	switch (ask->what) {
+	case RF_OPEN_CONTROL:
+		return control(fds);
+	case RF_OPEN_PROGRAM:
+		return program(ask->service, fds);
+	case RF_OPEN_NULL:
+		return null(fds);
+	case RF_OPEN_BUNDLES:
+		return copy_of(bundles, fds);
+	case RF_OPEN_KMSG:
+		fds[0] = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		return 0;
+	case RF_OPEN_RETURN:
+		return rf_pci_give_back_all(&config), 0;
+	case RF_OPEN_DEATHS:
+		return deaths(fds);
+	default:
+		return serve_device(ask, group, fds);
+	}
+}
+
+int rf_opener_main(int sock, int config_fd)
+{
+	struct rf_open_ask ask;
+	int none[RF_PACKET_FDS], count;
+
+	rf_log_name = "ringfence";
+	signal(SIGPIPE, SIG_IGN);
+	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config))
+		return RF_EXIT_BUG;
+	close(config_fd);
+	rf_dir_make(config.run_dir, "", geteuid() ? 0700 : 0755);
+	rf_dir_make(config.run_dir, "restore", 0700);
+	bundles = bundles_open();
+	umask(0117); /* sockets of exports are their owner's and group's */
+	rf_lock("opener");
+	while (rf_packet_recv(sock, &ask, sizeof(ask), none, &count, 0) == sizeof(ask)) {
+		int fds[RF_OPEN_FDS] = { -1, -1 }, opened = 0;
+		struct rf_open_answer a = { .group = -1 };
+
+		rf_close_all(none, count);
+		a.code = serve(&ask, &a.group, fds);
+		while (!a.code && opened < RF_OPEN_FDS && fds[opened] >= 0)
+			opened++;
+		(void)rf_packet_send(sock, &a, sizeof(a), fds, opened);
+		for (int i = 0; i < RF_OPEN_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * processes.c - the processes of one device: started with exactly what they need, killed by
+ * name, known by name again when they end.
+ *
+ * Room:   sandbox/supervisor, privileged. The keeper is the one that does it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "launch.h"
+#include "log.h"
+#include "supervisor.h"
+
+/* ---- names ----------------------------------------------------------------------- */
+
+void process_name(char *name, const struct dev *d, const char *what)
+{
+	snprintf(name, RF_KEEP_NAME, "%s.%s", d->cfg->name, what);
+}
+
+struct dev *dev_of(struct sup *s, const char *process, const char **what)
+{
+	for (int i = 0; i < s->config.count; i++) {
+		size_t len = strlen(s->dev[i].cfg->name);
+
+		if (strncmp(process, s->dev[i].cfg->name, len) || process[len] != '.')
+			continue;
+		*what = process + len + 1;
+		return &s->dev[i];
+	}
+	return NULL;
+}
+
+bool dev_alive(const struct dev *d)
+{
+	return d->device_pid || d->export_pid || d->stack.dial_pid || d->driver_pid[0] || d->driver_pid[1];
+}
+
+/* ---- death ----------------------------------------------------------------------- */
+
+void dev_kill(struct sup *s, struct dev *d, const char *what)
+{
+	char name[RF_KEEP_NAME];
+
+	process_name(name, d, what);
+	(void)keep_kill(s, name); /* -ENOENT: it is dead already */
+}
+
+void dev_kill_driver(struct sup *s, struct dev *d, uint32_t generation)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "driver.%u", generation);
+	dev_kill(s, d, what);
+}
+
+void dev_kill_drivers(struct sup *s, struct dev *d)
+{
+	for (int half = 0; half < 2; half++)
+		if (d->driver_pid[half])
+			dev_kill_driver(s, d, d->generation_of[half]);
+}
+
+/* ---- birth ------------------------------------------------------------------------ */
+
+struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int role,
+				  const char *program)
+{
+	const struct rf_device_config *c = &d->cfg->policy.device;
+	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
+	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256,
+				       .fence = RF_FENCE_ROOT };
+
+	/* Pinned for the device and locked against swapping count apart. */
+	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
+	if (d->cfg->ward)
+		spawn.memlock += RF_EXPORT_WARD_BYTES;
+	snprintf(spawn.argv0, sizeof(spawn.argv0), "%s", program);
+	return spawn;
+}
+
+int dev_spawn(struct sup *s, struct dev *d, const char *what, struct rf_keep_spawn *spawn, int *fds,
+	      int count, pid_t *pid, int *pidfd)
+{
+	char name[RF_KEEP_NAME];
+
+	process_name(name, d, what);
+	record_write(s);
+	int err = keep_spawn(s, name, spawn, fds, count, pid, pidfd);
+	if (err)
+		rf_log("%s: cannot start: %s", name, strerror(-err));
+	return err;
+}
+
+void hand(struct handed *h, int fd, int target)
+{
+	h->spawn.target[h->count] = target;
+	h->fds[h->count++] = fd;
+}
+
+void hand_first(struct handed *h, const struct sup *s, int program)
+{
+	hand(h, program, -1);
+	hand(h, s->null, 0);
+	hand(h, s->null, 1);
+	hand(h, 2, 2);
+}
+
+/* Fds of the device by consecutive numbers from `target`; /dev/null where it has none. */
+static void hand_list(struct handed *h, const struct sup *s, const struct dev *d,
+		      const enum dev_fd *list, size_t count, int target)
+{
+	for (size_t i = 0; i < count; i++)
+		hand(h, d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null, target + (int)i);
+}
+
+int dev_start_device(struct sup *s, struct dev *d)
+{
+	static const enum dev_fd list[] = {
+		FD_SUP_THEIRS, FD_SVC_DEVICE, FD_CONFIG, FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES,
+		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_DEVICE,
+		FD_INTERRUPTS,
+	};
+	struct handed h = { .spawn = dev_spawn_as(s, d, 0, "rf-device") };
+
+	/* A device server could keep it as busy as it likes, a device behind VFIO cannot. */
+	h.spawn.hurry = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
+	d->downs = 0;
+	hand_first(&h, s, s->rf_device);
+	hand_list(&h, s, d, list, sizeof(list) / sizeof(list[0]), RF_DEVICE_FD_SUPERVISOR);
+	return dev_spawn(s, d, "device", &h.spawn, h.fds, h.count, &d->device_pid, NULL);
+}
+
+int dev_lend(struct sup *s, struct dev *d)
+{
+	struct rf_dev_msg hello = { .type = RF_DEV_EXPORT };
+	int err = 0;
+
+	if (d->lent && !(err = dev_new_service_socket(s, d)))
+		err = rf_packet_send(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
+	d->lent = true;
+	return err;
+}
+
+int dev_export(struct sup *s, struct dev *d)
+{
+	static const enum dev_fd list[] = {
+		FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS, FD_TABLE, FD_STATS, FD_KICK,
+		FD_WAKE0, FD_WAKE1, FD_LISTEN,
+	};
+	enum rf_export_kind kind = d->cfg->export_kind;
+	struct handed h = { .spawn = dev_spawn_as(s, d, 1, rf_export_programs[kind]) };
+
+	d->export_due_ns = 0;
+	if (kind == RF_EXPORT_NONE)
+		return 0;
+	int err = dev_lend(s, d);
+	if (err)
+		return err;
+	hand_first(&h, s, s->export[kind]);
+	hand_list(&h, s, d, list, sizeof(list) / sizeof(list[0]), RF_EXPORT_FD_CONTROL);
+	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->export_pid, NULL);
+}
+
+/* The launcher, which becomes the driver of the generation that is wanted. */
+int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
+{
+	const struct wanted *w = &d->want;
+	unsigned half = w->generation & 1;
+	struct handed h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
+	bool last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;
+	char what[32];
+
+	h.spawn.fence = RF_FENCE_DRIVER;
+	h.spawn.demand = d->cfg->policy.demand;
+	snprintf(h.spawn.group, sizeof(h.spawn.group), "%s", d->cfg->name);
+	hand(&h, s->launcher, -1);
+	hand(&h, d->fd[FD_WAKE0 + half], RF_FD_WAKE);
+	hand(&h, d->fd[FD_KICK], RF_FD_KICK);
+	hand(&h, last ? w->fds[w->count - 1] : w->device_fd ? d->fd[FD_DEVICE] : s->null, RF_FD_DEVICE);
+	hand(&h, w->fds[0], RF_LAUNCH_FD_SPEC);
+	hand(&h, d->fd[FD_IMAGE], RF_LAUNCH_FD_IMAGE);
+	hand(&h, 2, RF_LAUNCH_FD_LOG);
+	for (int i = 1; i < w->count - last; i++)
+		hand(&h, w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
+	d->generation_of[half] = h.spawn.generation = w->generation;
+	dev_fd_name(h.spawn.tell, d, FD_SUP_OURS);
+	snprintf(what, sizeof(what), "driver.%u", w->generation);
+	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &d->driver_pid[half], pidfd);
+}

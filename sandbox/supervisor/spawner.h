@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawner.h - the process that starts all others, so that the keeper need not be able to.
+ *
+ * Room:   sandbox/supervisor, privileged; used by the keeper only.
+ * Why:    what a driver is born into (namespaces, users, control groups) takes system calls that
+ *         a filter hands down to every child. The keeper forks the spawner before it locks
+ *         itself; the spawner's children are the keeper's (CLONE_PARENT), which reaps, kills and
+ *         traces them as its own.
+ * Trust:  the spawner obeys fixed records of the keeper and looks at them first: what it runs is
+ *         either supervisor or opener, out of files it opened itself, or one of ringfence's users.
+ * Death:  whichever of the two dies, all ends: see keeper.c.
+ */
+#ifndef RF_SPAWNER_H
+#define RF_SPAWNER_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "spawn.h"
+
+struct rf_spawner {
+	int   sock;
+	pid_t pid; /* 0: it is dead, and reaped */
+};
+
+/* Forks it, after rf_spawn_prepare(). `config`: what supervisors and openers get. 0 or -errno. */
+int rf_spawner_start(struct rf_spawner *, int config, const char *program_dir);
+
+/* As rf_spawn(), the child being ours. -EPIPE: the spawner is dead. */
+int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds, int count,
+		   struct rf_spawned *);
+
+/* A supervisor, which talks to its keeper over `keeper` and to its opener over `opener`; and an
+ * opener, which is asked over `sock`. The pid, or -errno. */
+pid_t rf_spawner_supervise(const struct rf_spawner *, int keeper, int opener);
+pid_t rf_spawner_open(const struct rf_spawner *, int sock);
+
+/* All others are reaped: removes control groups, and gives the devices back if nobody else did
+ * it. Returns when that is done. */
+void rf_spawner_finish(struct rf_spawner *, bool give_back);
+
+#endif
