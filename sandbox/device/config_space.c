@@ -12,6 +12,7 @@
 
 #include "device.h"
 #include "log.h"
+#include "wait.h"
 
 static int read16(struct rf_device *d, uint32_t at, uint16_t *value)
 {
@@ -41,14 +42,16 @@ int config_match(struct rf_device *d)
 
 	if ((want->match_class == ~0u || want->match_class == class) &&
 	    (want->match_vendor == ~0u || want->match_vendor == vendor) &&
-	    (want->match_device == ~0u || want->match_device == device))
+	    (want->match_device == ~0u || want->match_device == device)) {
+		quirks_look(d);
 		return 0;
+	}
 	rf_log("%s: device %04x:%04x of class %06x is not what its policy is for", d->label, vendor,
 	       device, class);
 	return RF_EXIT_NO_DEVICE;
 }
 
-static uint32_t config32(const struct rf_device *d, uint32_t at)
+uint32_t config_word(const struct rf_device *d, uint32_t at)
 {
 	uint32_t value;
 
@@ -63,8 +66,8 @@ void config_find_msix(struct rf_device *d)
 	d->msix_table_bar = d->msix_pba_bar = ~0u;
 	if (!at || at > 244)
 		return;
-	uint32_t count = (config32(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
-	uint32_t table = config32(d, at + PCI_MSIX_TABLE), pba = config32(d, at + PCI_MSIX_PBA);
+	uint32_t count = (config_word(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
+	uint32_t table = config_word(d, at + PCI_MSIX_TABLE), pba = config_word(d, at + PCI_MSIX_PBA);
 	d->msix_table_bar = table & PCI_MSIX_TABLE_BIR;
 	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
 	d->msix_table_end = d->msix_table + 16ull * count;
@@ -84,6 +87,34 @@ uint32_t config_find(const struct rf_device *d, uint8_t id)
 		at = d->config[at + 1] & ~3u;
 	}
 	return 0;
+}
+
+/* PCI Express Base 7.6.3: the same beyond the first 256 bytes, whose links are 12 bits wide. */
+static uint32_t find_extended(const struct rf_device *d, uint16_t id)
+{
+	uint32_t at = PCI_CFG_SPACE_SIZE;
+
+	for (int left = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8; left; left--) {
+		if (at < PCI_CFG_SPACE_SIZE || at + 8 > d->config_size)
+			return 0;
+		uint32_t header = config_word(d, at);
+		if (PCI_EXT_CAP_ID(header) == id)
+			return at;
+		at = PCI_EXT_CAP_NEXT(header) & ~3u;
+	}
+	return 0;
+}
+
+/* Whoever may send addresses that count as translated (ATS) walks past the IOMMU. */
+int config_fenced(const struct rf_device *d)
+{
+	uint32_t at = find_extended(d, PCI_EXT_CAP_ID_ATS);
+
+	if (!at || !(config_word(d, at + 4) >> 16 & PCI_ATS_CTRL_ENABLE))
+		return 0;
+	rf_log("%s: its address translation services (ATS) are on, by which a device gets around the "
+	       "IOMMU: boot with pci=noats", d->label);
+	return RF_EXIT_NO_IOMMU;
 }
 
 int config_bus_master(struct rf_device *d, bool on)
@@ -113,7 +144,7 @@ int config_wait_idle(struct rf_device *d)
 			return -EIO;
 		if (!(status & PCI_EXP_DEVSTA_TRPND))
 			return 0;
-		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+		rf_rest(50000);
 	} while (now_ns() < deadline);
 	return -ETIMEDOUT;
 }

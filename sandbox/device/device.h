@@ -58,10 +58,18 @@ struct rf_irq {
 	uint32_t vectors;   /* in use */
 	bool     each_half; /* vector 1 + half belongs to that half for good */
 	bool     intx;
+	bool     off;       /* a storm: given up until the device was reset */
+};
+
+/* What the last look at the interrupts saw. */
+struct rf_storm {
+	uint64_t look_ns; /* when to look next */
+	uint64_t at_ns, taken, completed;
+	uint32_t generation;
 };
 
 /* A process in one of the two halves. */
-enum slot_state { SLOT_EMPTY, SLOT_WANTED, SLOT_STANDBY, SLOT_RUNNING };
+enum slot_state { SLOT_EMPTY, SLOT_WANTED, SLOT_STANDBY, SLOT_RUNNING, SLOT_ENDING };
 struct rf_slot {
 	enum slot_state state;
 	uint32_t generation;
@@ -72,6 +80,17 @@ struct rf_slot {
 struct rf_control_ops;
 struct rf_backend_ops;
 struct rf_vfio_user;
+
+/* What resets of a device are known not to do (quirks.c). */
+#define RF_QUIRK_QUEUES_FIRST      1u /* NVMe: queues have to be deleted before CC.EN is cleared */
+#define RF_QUIRK_NO_FUNCTION_RESET 2u /* neither FLR nor power management: the bus only */
+
+struct rf_quirk {
+	uint16_t    vendor, device;
+	uint32_t    subsystem; /* vendor, and device above it; 0: any */
+	uint32_t    flags;
+	const char *what; /* for the log */
+};
 
 struct rf_device {
 	struct rf_device_config cfg;
@@ -84,6 +103,7 @@ struct rf_device {
 	uint64_t config_offset;     /* of config space in the device fd */
 	uint32_t config_size;       /* 256 or 4096 */
 	uint8_t  config[4096];      /* snapshot */
+	uint32_t quirks;            /* RF_QUIRK_* */
 	uint64_t msix_table, msix_table_end, msix_pba, msix_pba_end; /* in their BARs */
 	uint32_t msix_table_bar, msix_pba_bar;
 	struct rf_irq irq;
@@ -101,16 +121,26 @@ struct rf_device {
 	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
 	struct rf_doorbells doorbell;
 
+	int service;                /* socket of the export that lives */
+	int spec_fd[2];             /* the launcher's page of each half, */
+	struct rf_launch *spec[2];  /* mapped */
 	struct rf_slot slot[2];
 	uint32_t generation;        /* running, or the last that ran */
 	uint32_t next;              /* generation that comes next */
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
+	uint64_t downs;             /* drivers that ran and died */
 	bool     given_up, stopping;
+	int      failed;            /* what the supervisor was told when it was given up */
+	uint32_t condemned;         /* generation the supervisor was asked to kill, */
+	uint32_t condemned_for;     /* and why: value of RF_DEV_KILL */
 	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
 	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
 	struct rf_recovery_device recovery;
+	struct rf_storm storm;
+	uint64_t link_look_ns;      /* net: when to look at the link again */
+	uint64_t link_down_ns;      /* net: since when it is seen down and nobody was told; 0: not so */
 };
 
 /* The control half of one kind of device (design: privileged commands stay here). */
@@ -125,6 +155,8 @@ struct rf_control_ops {
 	void (*shutdown)(struct rf_device *);
 	/* Is there still a device behind the registers? */
 	bool (*present)(struct rf_device *);
+	/* RF_NET_LINK_NONE: no telling. NULL: it is no adapter. */
+	enum rf_net_link (*link)(struct rf_device *);
 };
 extern const struct rf_control_ops rf_control_nvme, rf_control_e1000e, rf_control_igb,
 	rf_control_virtio_net, rf_control_virtio_blk;
@@ -193,19 +225,38 @@ int  irq_open(struct rf_device *);
 int  irq_rewire(struct rf_device *);
 /* The vector a half's queue interrupts on; wires it if halves share one. -errno. */
 int  irq_vector(struct rf_device *, unsigned half);
+/* Gives all vectors up, at once, and gets them back. The second: -errno after a line. */
+void irq_off(struct rf_device *);
+int  irq_back(struct rf_device *);
 
 /* pci_bringup.c - what kernel VFIO does by itself: addresses and decoding of the BARs,
  * MSI and MSI-X. -errno after a line. */
 int  pci_bringup(struct rf_device *);
 int  pci_msi_on(struct rf_device *);
 
-/* config_space.c; the first two return an exit code after a line. */
+/* config_space.c; the first three return an exit code after a line. */
 int  config_snapshot(struct rf_device *);
 int  config_match(struct rf_device *); /* is it what the policy is for? */
+int  config_fenced(const struct rf_device *); /* can the IOMMU hold it? */
 int  config_bus_master(struct rf_device *, bool on);
 int  config_wait_idle(struct rf_device *);
 void config_find_msix(struct rf_device *);
+uint32_t config_word(const struct rf_device *, uint32_t at); /* of the snapshot */
 uint32_t config_find(const struct rf_device *, uint8_t id); /* capability offset, 0: none */
+
+/* link.c: when to look next, 0: not at all; the look; a driver comes or goes. */
+uint64_t link_next_ns(const struct rf_device *);
+void link_look(struct rf_device *);
+void link_forget(struct rf_device *);
+
+/* storm.c: the same of interrupts; a driver starts. */
+uint64_t storm_next_ns(const struct rf_device *);
+void storm_look(struct rf_device *);
+void storm_forget(struct rf_device *);
+
+/* quirks.c: by PCI id; NULL: none is known. The second fills in d->quirks from d->config. */
+const struct rf_quirk *rf_quirk_find(uint16_t vendor, uint16_t device, uint32_t subsystem);
+void quirks_look(struct rf_device *d);
 
 /* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
 int  device_quiesce(struct rf_device *);
@@ -214,12 +265,17 @@ int  device_quiesce(struct rf_device *);
 int  generation_open(struct rf_device *);
 void generation_want(struct rf_device *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
+void generation_ending(struct rf_device *, uint32_t generation);
 void generation_died(struct rf_device *, unsigned half);
 void generation_start(struct rf_device *);
 void generation_revived(struct rf_device *);
 void generation_export(struct rf_device *);
 void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);
+/* Asks for the death of the running driver. */
+void generation_condemn(struct rf_device *, uint32_t why);
+/* Another supervisor: it is told what the one before it may not have heard or done. */
+void generation_adopted(struct rf_device *, uint32_t asked);
 
 uint64_t now_ns(void);
 void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);

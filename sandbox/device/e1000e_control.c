@@ -42,8 +42,7 @@ static void setup_receive(struct rf_device *d, uint64_t ring)
 	set(d, E1000E_RDTR, 0);
 	set(d, E1000E_RADV, 0);
 	set(d, E1000E_RXDCTL, E1000E_RXDCTL_GRAN | E1000E_RXDCTL_WTHRESH(1));
-	set(d, INTEL_RCTL, INTEL_RCTL_EN | INTEL_RCTL_MPE | INTEL_RCTL_BAM | INTEL_RCTL_BSIZE2048 |
-				   INTEL_RCTL_SECRC);
+	intel_receive(d, &nic);
 }
 
 /* Step 6. */
@@ -147,10 +146,16 @@ static void e1000e_shutdown(struct rf_device *d)
 		(void)intel_reset(d, &nic);
 }
 
+static enum rf_net_link e1000e_link(struct rf_device *d)
+{
+	return intel_link(d, &nic);
+}
+
 const struct rf_control_ops rf_control_e1000e = {
 	.identify = e1000e_identify,
 	.enable = e1000e_enable,
 	.quiet = e1000e_quiet,
 	.shutdown = e1000e_shutdown,
 	.present = e1000e_present,
+	.link = e1000e_link,
 };

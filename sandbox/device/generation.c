@@ -18,6 +18,7 @@
 #include "device.h"
 #include "log.h"
 #include "packet.h"
+#include "wait.h"
 
 /* Most of what the next standby waits for the driver that just started. */
 #define STANDBY_DELAY_NS 15000000u
@@ -33,7 +34,7 @@ uint64_t now_ns(void)
 void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
 {
 	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
-				  .info = d->info, .net = d->net };
+				  .downs = d->downs, .info = d->info, .net = d->net };
 
 	(void)rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), NULL, 0);
 }
@@ -45,7 +46,7 @@ void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsign
 
 	/* An export that died is replaced by the supervisor, which then says so. */
 	if (type == RF_SVC_INFO || d->export_knows)
-		(void)rf_packet_send(RF_DEVICE_FD_SERVICE, &msg, sizeof(msg), NULL, 0);
+		(void)rf_packet_send(d->service, &msg, sizeof(msg), NULL, 0);
 }
 
 /* ---- what a driver of this device gets ------------------------------------------ */
@@ -141,7 +142,7 @@ static uint64_t tsc_hz(void)
 
 	if (!hz) {
 		uint64_t t0 = now_ns(), c0 = __builtin_ia32_rdtsc();
-		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+		rf_rest(5000000);
 		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = now_ns();
 		hz = (uint64_t)((double)(c1 - c0) * 1e9 / (double)(t1 - t0));
 	}
@@ -176,18 +177,29 @@ static void write_boot(struct rf_device *d, uint32_t generation)
 
 /* ---- spawn ------------------------------------------------------------------------ */
 
-static int spec_fd(const struct rf_launch *spec)
+static void *map_fd(int fd, uint64_t bytes, int flags)
 {
-	int fd = memfd_create("rf-spec", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
 
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, RF_PAGE) || pwrite(fd, spec, sizeof(*spec), 0) != sizeof(*spec) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
-		close(fd);
-		return -EIO;
+	if (p == MAP_FAILED)
+		rf_die(RF_EXIT_SYSTEM, "cannot map fd %d: %s", fd, strerror(errno));
+	return p;
+}
+
+/* The launcher's page of each half, made once: behind the lock there is no memfd_create. It
+ * is written again only when the last owner of the half is dead, and a launcher takes a copy
+ * before anything else. */
+static void specs_make(struct rf_device *d)
+{
+	for (int half = 0; half < 2; half++) {
+		int fd = memfd_create("rf-spec", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+		if (fd < 0 || ftruncate(fd, RF_PAGE) ||
+		    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+			rf_die(RF_EXIT_SYSTEM, "no memory for the launcher's page: %s", strerror(errno));
+		d->spec_fd[half] = fd;
+		d->spec[half] = map_fd(fd, RF_PAGE, MAP_POPULATE);
 	}
-	return fd;
 }
 
 /* Asks for the process of the next generation, if its half is free. */
@@ -201,22 +213,20 @@ void generation_want(struct rf_device *d)
 	int fds[2 + RF_LAUNCH_MAX_FDS];
 
 	d->want_ns = 0;
-	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY)
+	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY ||
+	    (!d->down && d->cfg.flags & RF_DEVICE_NO_STANDBY))
 		return;
 	make_plan(d, &plan, generation);
 	write_boot(d, generation);
 	/* The last owner of this half is dead and the device was quiet since. */
 	memset((char *)d->queues + (generation & 1) * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
-	if ((fds[0] = spec_fd(&plan.spec)) < 0) {
-		rf_log("%s: cannot describe a driver: %s", d->cfg.name, strerror(-fds[0]));
-		return;
-	}
+	*d->spec[generation & 1] = plan.spec;
+	fds[0] = d->spec_fd[generation & 1];
 	int count = 1 + (int)plan.spec.fd_count;
 	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
 	if (msg.device_fd == RF_WANT_LAST_FD)
 		fds[count++] = d->doorbell.event;
 	int err = rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, count);
-	close(fds[0]);
 	if (!err)
 		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
 }
@@ -247,6 +257,8 @@ static void let_go(struct rf_device *d, struct rf_slot *slot)
 	d->stats->generation = slot->generation;
 	atomic_store(&d->boot[half]->go, slot->generation);
 	(void)!write(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0, &one, sizeof(one));
+	link_forget(d);
+	storm_forget(d);
 	tell_export(d, RF_SVC_UP, slot->generation, half, 0);
 	tell_supervisor(d, RF_DEV_UP, slot->generation, 0);
 }
@@ -294,9 +306,9 @@ void generation_start(struct rf_device *d)
 			return generation_gone(d, RF_EXIT_DEVICE);
 		d->ready = true;
 	}
-	/* Its ring must be ready before it runs. Mostly it is by now: the export worked
-	 * while the device was reset. */
-	if (d->await_export)
+	/* Its ring must be ready before it runs, and its predecessor dead. Mostly both is so by
+	 * now: export and kernel worked while the device was reset. */
+	if (d->await_export || d->slot[d->generation & 1].state == SLOT_ENDING)
 		return;
 	if (d->recovery.generation)
 		log_recovery(d, slot);
@@ -318,17 +330,27 @@ static void tell_down(struct rf_device *d)
 
 /* ---- death -------------------------------------------------------------------------- */
 
+/* Counted before it is said: an export that dies without having heard has a successor
+ * that counts. */
+static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
+{
+	if (lost)
+		d->stats->losses++;
+	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
+}
+
 static void quiet(struct rf_device *d)
 {
 	int method = device_quiesce(d);
 
 	/* A soft reset ends in a register that was read and made sense. */
-	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)))
+	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)) ||
+	    irq_back(d))
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = now_ns();
 	bool lost = method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
-	tell_export(d, RF_SVC_QUIESCED, d->recovery.generation, 0, lost);
+	tell_quiesced(d, d->recovery.generation, lost);
 }
 
 void generation_prepared(struct rf_device *d, uint32_t generation)
@@ -341,29 +363,55 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 	generation_start(d);
 }
 
-void generation_died(struct rf_device *d, unsigned half)
+/* The driver executes nothing more: what is to be done before its successor runs begins. */
+static void recover(struct rf_device *d, uint32_t generation)
 {
-	struct rf_slot *slot = &d->slot[half];
-	bool running = slot->state == SLOT_RUNNING;
-	uint32_t generation = slot->generation;
-
-	close(slot->pidfd);
-	*slot = (struct rf_slot){ .pidfd = -1 };
-	if (d->stopping)
-		return;
-	if (!running)
-		return generation_start(d), generation_want(d); /* a standby: just another one */
 	d->down = true;
+	d->downs++;
 	d->ready = false;
 	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
 	tell_down(d);
 	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
+	generation_want(d); /* without a standby: spawned while the device is reset */
 	if (!(d->cfg.flags & RF_DEVICE_RESET_LATE))
 		quiet(d);
 	if (!d->given_up)
 		generation_start(d);
+}
+
+/*
+ * At its last stop: the one thread it has is on its way out of the kernel's hands and comes
+ * back to none of its instructions, so no register, doorbell or ring is written by it from
+ * here on. The kernel takes its memory down while the device is made quiet. Its half is not
+ * used again, and its successor does not run, before it is dead.
+ */
+void generation_ending(struct rf_device *d, uint32_t generation)
+{
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
+		return;
+	slot->state = SLOT_ENDING;
+	recover(d, generation);
+}
+
+void generation_died(struct rf_device *d, unsigned half)
+{
+	struct rf_slot *slot = &d->slot[half];
+	enum slot_state state = slot->state;
+	uint32_t generation = slot->generation;
+
+	close(slot->pidfd);
+	*slot = (struct rf_slot){ .pidfd = -1 };
+	if (d->stopping)
+		return;
+	if (state == SLOT_RUNNING)
+		return recover(d, generation);
+	generation_start(d);
+	if (state == SLOT_STANDBY)
+		generation_want(d); /* just another one */
 }
 
 /* A new export: it learns the disk, and starts with a new generation, because the
@@ -376,7 +424,7 @@ void generation_export(struct rf_device *d)
 		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	if (d->down)
 		return tell_down(d);
-	tell_supervisor(d, RF_DEV_KILL, d->generation, RF_DEV_HANDOVER);
+	generation_condemn(d, RF_DEV_HANDOVER);
 }
 
 /*
@@ -388,7 +436,7 @@ void generation_export(struct rf_device *d)
 void generation_revived(struct rf_device *d)
 {
 	tell_down(d);
-	tell_export(d, RF_SVC_QUIESCED, d->generation, 0, d->backend != NULL);
+	tell_quiesced(d, d->generation, d->backend != NULL);
 }
 
 void generation_gone(struct rf_device *d, int code)
@@ -399,20 +447,41 @@ void generation_gone(struct rf_device *d, int code)
 	if (code && d->user)
 		_exit(code);
 	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	d->failed = code;
 	if (code)
 		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);
 }
 
-/* ---- first start --------------------------------------------------------------------- */
+/* ---- the supervisor ------------------------------------------------------------------- */
 
-static void *map_fd(int fd, uint64_t bytes, int flags)
+void generation_condemn(struct rf_device *d, uint32_t why)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
-
-	if (p == MAP_FAILED)
-		rf_die(RF_EXIT_SYSTEM, "cannot map fd %d: %s", fd, strerror(errno));
-	return p;
+	d->condemned = d->generation;
+	d->condemned_for = why;
+	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
 }
+
+/* The processes that were spawned for us have been handed to us before this. */
+void generation_adopted(struct rf_device *d, uint32_t asked)
+{
+	bool wanted = false;
+
+	tell_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
+	if (d->failed)
+		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)d->failed);
+	if (!d->down && d->condemned == d->generation)
+		tell_supervisor(d, RF_DEV_KILL, d->generation, d->condemned_for);
+	for (int half = 0; half < 2; half++) {
+		if (d->slot[half].state != SLOT_WANTED)
+			continue;
+		d->slot[half].state = SLOT_EMPTY;
+		wanted = true;
+	}
+	if (wanted)
+		generation_want(d);
+}
+
+/* ---- first start --------------------------------------------------------------------- */
 
 int generation_open(struct rf_device *d)
 {
@@ -422,6 +491,7 @@ int generation_open(struct rf_device *d)
 	d->queues = map_fd(RF_DEVICE_FD_QUEUES, 2 * d->cfg.queue_bytes, MAP_POPULATE);
 	d->admin = map_fd(RF_DEVICE_FD_ADMIN, RF_ADMIN_BYTES, MAP_POPULATE);
 	d->stats = (void *)(stats + RF_STATS_DEVICE);
+	specs_make(d);
 	char *boot = map_fd(RF_DEVICE_FD_BOOT, 2 * RF_PAGE, MAP_POPULATE);
 	for (int half = 0; half < 2; half++) {
 		d->boot[half] = (void *)(boot + half * RF_PAGE);

@@ -37,7 +37,7 @@ static int setup_receive(struct rf_device *d, uint64_t ring)
 	set(d, IGB_RXDCTL, IGB_RXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
 	int err = intel_wait(d, &nic, IGB_RXDCTL, IGB_RXDCTL_ENABLE, IGB_RXDCTL_ENABLE, 100);
 	set(d, IGB_RDT, 0);
-	set(d, INTEL_RCTL, INTEL_RCTL_EN | INTEL_RCTL_MPE | INTEL_RCTL_BAM | INTEL_RCTL_SECRC);
+	intel_receive(d, &nic);
 	return err;
 }
 
@@ -162,10 +162,16 @@ static void igb_shutdown(struct rf_device *d)
 		(void)reset(d);
 }
 
+static enum rf_net_link igb_link(struct rf_device *d)
+{
+	return intel_link(d, &nic);
+}
+
 const struct rf_control_ops rf_control_igb = {
 	.identify = igb_identify,
 	.enable = igb_enable,
 	.quiet = igb_quiet,
 	.shutdown = igb_shutdown,
 	.present = igb_present,
+	.link = igb_link,
 };

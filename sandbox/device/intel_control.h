@@ -3,10 +3,11 @@
  * intel_control.h - what the control halves of Intel's 82574 and 82576 have in common.
  *
  * Room:   sandbox/device. Registers are named by their offset in BAR 0.
- * Link:   read at bring-up. The PHY is left as the reset finds it: CTRL.RST does not
+ * Link:   read at bring-up and, by link.c, ever after. The PHY is left as the reset finds it: CTRL.RST does not
  *         touch it, so that the link stays up over a driver's death.
  * Filter: frames to the adapter's own address, all broadcasts and all multicasts. Nobody
- *         here knows which groups the interface has joined.
+ *         here knows which groups the interface has joined, and IPv6 needs its own. Frames
+ *         to other stations besides with RF_DEVICE_PROMISCUOUS.
  */
 #ifndef RF_INTEL_CONTROL_H
 #define RF_INTEL_CONTROL_H
@@ -39,8 +40,12 @@ void intel_silence(struct rf_device *, const struct intel_nic *);
 int intel_reset(struct rf_device *, const struct intel_nic *);
 /* Link up when the PHY says so, tags stripped; `bits` of CTRL besides. */
 void intel_link_up(struct rf_device *, const struct intel_nic *, uint32_t bits);
+/* STATUS.LU. */
+enum rf_net_link intel_link(struct rf_device *, const struct intel_nic *);
 /* Own address only besides what RCTL lets in; one queue; checksums looked at. */
 void intel_filters(struct rf_device *, const struct intel_nic *);
+/* Reception begins, into one buffer of 2048 bytes a frame. */
+void intel_receive(struct rf_device *, const struct intel_nic *);
 /* Fills d->net: the address the reset loaded from the NVM, the link. -errno after a line. */
 int intel_describe(struct rf_device *, const struct intel_nic *);
 

@@ -12,6 +12,7 @@
 
 #include "intel_control.h"
 #include "log.h"
+#include "wait.h"
 
 int intel_open(struct rf_device *d, struct intel_nic *nic, const uint32_t *pages, unsigned count)
 {
@@ -57,7 +58,7 @@ int intel_wait(struct rf_device *d, const struct intel_nic *nic, uint32_t at, ui
 			return 0;
 		if (now_ns() > deadline)
 			return -ETIMEDOUT;
-		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+		rf_rest(20000);
 	}
 }
 
@@ -75,7 +76,7 @@ int intel_reset(struct rf_device *d, const struct intel_nic *nic)
 	/* A device whose requests do not end is reset all the same. */
 	(void)intel_wait(d, nic, INTEL_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, 100);
 	intel_set(d, nic, INTEL_CTRL, intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_RST);
-	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	rf_rest(1000000);
 	int err = intel_wait(d, nic, INTEL_CTRL, INTEL_CTRL_RST, 0, 1000);
 	if (err) {
 		rf_log("%s: the reset does not end: %s", d->label, strerror(-err));
@@ -94,6 +95,15 @@ void intel_link_up(struct rf_device *d, const struct intel_nic *nic, uint32_t bi
 	intel_set(d, nic, INTEL_VET, 0x8100);
 }
 
+enum rf_net_link intel_link(struct rf_device *d, const struct intel_nic *nic)
+{
+	uint32_t status = intel_get(d, nic, INTEL_STATUS);
+
+	if (status == ~0u)
+		return RF_NET_LINK_NONE;
+	return status & INTEL_STATUS_LU ? RF_NET_LINK_UP : RF_NET_LINK_DOWN;
+}
+
 void intel_filters(struct rf_device *d, const struct intel_nic *nic)
 {
 	for (unsigned i = 0; i < 128; i++)
@@ -103,6 +113,14 @@ void intel_filters(struct rf_device *d, const struct intel_nic *nic)
 	intel_set(d, nic, INTEL_MRQC, 0);
 	intel_set(d, nic, INTEL_RFCTL, 0);
 	intel_set(d, nic, INTEL_RXCSUM, INTEL_RXCSUM_IPOFLD | INTEL_RXCSUM_TUOFLD);
+}
+
+void intel_receive(struct rf_device *d, const struct intel_nic *nic)
+{
+	uint32_t others = d->cfg.flags & RF_DEVICE_PROMISCUOUS ? INTEL_RCTL_UPE : 0;
+
+	intel_set(d, nic, INTEL_RCTL, INTEL_RCTL_EN | INTEL_RCTL_MPE | INTEL_RCTL_BAM |
+					      INTEL_RCTL_BSIZE2048 | INTEL_RCTL_SECRC | others);
 }
 
 int intel_describe(struct rf_device *d, const struct intel_nic *nic)

@@ -62,6 +62,16 @@ static int wire(struct rf_device *d)
 	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds, 3);
 }
 
+/* From nothing wired, or nothing wired any more. */
+static int wire_on(struct rf_device *d)
+{
+	int err = wire(d);
+
+	if (!err && d->irq.intx)
+		err = wire_unmask(d);
+	return err < 0 ? err : d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
+}
+
 int irq_open(struct rf_device *d)
 {
 	static const uint32_t indexes[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
@@ -74,11 +84,7 @@ int irq_open(struct rf_device *d)
 			continue;
 		d->irq = (struct rf_irq){ .index = indexes[kind], .vectors = count < 3 ? 1 : 3,
 					  .each_half = count >= 3, .intx = kind == 2 };
-		int err = wire(d);
-		if (!err && d->irq.intx)
-			err = wire_unmask(d);
-		if (err >= 0)
-			err = d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
+		int err = wire_on(d);
 		if (err < 0) {
 			rf_log("%s: cannot wire its interrupts: %s", d->label, strerror(-err));
 			return d->user ? RF_EXIT_DEVICE : RF_EXIT_SYSTEM;
@@ -102,4 +108,24 @@ int irq_vector(struct rf_device *d, unsigned half)
 
 	return d->irq.each_half ? 1 + (int)half
 				: d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, &fd, 1);
+}
+
+void irq_off(struct rf_device *d)
+{
+	int err = d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, NULL, 0);
+
+	if (err < 0)
+		rf_log("%s: cannot switch its interrupts off: %s", d->label, strerror(-err));
+	d->irq.off = true;
+}
+
+int irq_back(struct rf_device *d)
+{
+	int err = d->irq.off ? wire_on(d) : 0;
+
+	if (err < 0)
+		rf_log("%s: cannot wire its interrupts again: %s", d->label, strerror(-err));
+	else
+		d->irq.off = false;
+	return err < 0 ? err : 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,12 +17,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/seccomp.h>
-
 #include "device.h"
+#include "fence.h"
+#include "filter.h"
 #include "filters.h"
 #include "log.h"
 #include "packet.h"
+#include "wait.h"
 
 static void lock(const struct rf_device *d)
 {
@@ -30,10 +32,22 @@ static void lock(const struct rf_device *d)
 
 	while (strcmp(f->name, name))
 		f++;
-	struct sock_fprog prog = { .len = (unsigned short)f->count, .filter = (struct sock_filter *)f->code };
+	rf_fence_raise(RF_FENCE_WALLS);
+	int err = rf_filter_set(f->code, f->count);
+	if (err)
+		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(-err));
+}
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
-		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(errno));
+/*
+ * From here on it sleeps until somebody's clients wait for it, and then works for some hundred
+ * microseconds. Who has nothing to lose by that gave leave (see rf_keep_spawn.hurry); without
+ * it a recovery takes longer on a busy machine.
+ */
+static void hurry(void)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	(void)!syscall(SYS_sched_setscheduler, 0, SCHED_RR | SCHED_RESET_ON_FORK, &p);
 }
 
 static void read_config(struct rf_device *d)
@@ -64,6 +78,8 @@ static void connect_device(struct rf_device *d)
 	if (!d->backend)
 		return;
 	if ((err = d->backend->open(d)) || (err = config_match(d)))
+		_exit(err);
+	if (d->cfg.backend == RF_BACKEND_VFIO && (err = config_fenced(d)))
 		_exit(err);
 	config_find_msix(d);
 }
@@ -133,9 +149,16 @@ static void on_supervisor(struct rf_device *d)
 		generation_driver(d, msg.generation, fds[0]);
 		return;
 	}
-	if (msg.type == RF_DEV_EXPORT && count == 1 &&
-	    dup3(fds[0], RF_DEVICE_FD_SERVICE, O_CLOEXEC) == RF_DEVICE_FD_SERVICE)
+	if (msg.type == RF_DEV_EXPORT && count == 1) {
+		close(d->service);
+		d->service = fds[0];
 		generation_export(d);
+		return;
+	}
+	if (msg.type == RF_DEV_ADOPT)
+		generation_adopted(d, msg.value);
+	else if (msg.type == RF_DEV_ENDING)
+		generation_ending(d, msg.generation);
 	else if (msg.type == RF_DEV_GIVE_UP)
 		generation_gone(d, 0);
 	else if (msg.type == RF_DEV_STOP)
@@ -156,7 +179,7 @@ static void on_export(struct rf_device *d)
 {
 	struct rf_svc_msg msg;
 	int fds[RF_PACKET_FDS], count;
-	int n = rf_packet_recv(RF_DEVICE_FD_SERVICE, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+	int n = rf_packet_recv(d->service, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
 
 	rf_close_all(fds, count);
 	if (n == sizeof(msg) && msg.type == RF_SVC_PREPARED)
@@ -166,8 +189,7 @@ static void on_export(struct rf_device *d)
 	if (msg.type == RF_SVC_SILENT)
 		return pass_on(&msg);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
-		tell_supervisor(d, RF_DEV_KILL, msg.generation,
-				msg.type == RF_SVC_STALL ? RF_DEV_STALLED : msg.value);
+		generation_condemn(d, msg.type == RF_SVC_STALL ? RF_DEV_STALLED : msg.value);
 }
 
 static bool drivers_left(const struct rf_device *d)
@@ -175,14 +197,20 @@ static bool drivers_left(const struct rf_device *d)
 	return d->slot[0].pidfd >= 0 || d->slot[1].pidfd >= 0;
 }
 
-/* Milliseconds until the next standby is due. */
+/* 0: never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* Milliseconds until the next standby, or look at link or interrupts, is due. */
 static int wait_time(const struct rf_device *d)
 {
-	uint64_t now = now_ns();
+	uint64_t now = now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
 
-	if (!d->want_ns)
+	if (!due)
 		return -1;
-	return d->want_ns <= now ? 0 : (int)((d->want_ns - now) / 1000000 + 1);
+	return due <= now ? 0 : (int)((due - now) / 1000000 + 1);
 }
 
 static void gone(struct rf_device *d)
@@ -197,19 +225,21 @@ static void turn(struct rf_device *d)
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
 		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLIN },
-		{ .fd = RF_DEVICE_FD_SERVICE, .events = POLLIN },
+		{ .fd = d->service, .events = POLLIN },
 		{ .fd = d->gone_event, .events = POLLIN },
 	};
 
 	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 5) : 0;
 
-	if (poll(p, 5 + more, wait_time(d)) < 0 && errno != EINTR)
+	if (rf_wait_fds(p, 5 + more, wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	if (d->want_ns && d->want_ns <= now_ns())
 		generation_want(d);
 	for (unsigned half = 0; half < 2; half++)
 		if (p[half].revents)
 			generation_died(d, half);
+	link_look(d);
+	storm_look(d);
 	if (p[2].revents)
 		on_supervisor(d);
 	if (p[3].revents & POLLIN)
@@ -227,15 +257,18 @@ int main(void)
 	static struct rf_device d;
 
 	rf_log_name = "rf-device";
+	d.service = RF_DEVICE_FD_SERVICE;
 	read_config(&d);
 	connect_device(&d);
 	generation_open(&d);
 	/* Recovery allocates nothing: the disk may hold the swap. */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		rf_log("cannot lock its memory: %s", strerror(errno));
+		rf_log("memory is not locked (%s): raise the memlock limit before swap is put on "
+		       "this disk", strerror(errno));
 	open_device(&d);
 	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
 	prctl(PR_SET_TIMERSLACK, 1000);
+	hurry();
 	lock(&d);
 	tell_supervisor(&d, RF_DEV_READY, 0, 0);
 	d.export_knows = true;

@@ -21,6 +21,7 @@
 #include "device.h"
 #include "log.h"
 #include "nvme.h"
+#include "wait.h"
 
 #define ADMIN_ENTRIES 16u
 #define POISON        0x7fu /* reserved opcode, data transfer bits set */
@@ -66,7 +67,7 @@ static struct nvme_sqe *asq(struct rf_device *d)
 
 static void pause_a_little(unsigned *wait)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = *wait }, NULL);
+	rf_rest(*wait);
 	if (*wait < 1000000)
 		*wait *= 2;
 }
@@ -236,18 +237,18 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 }
 
 /*
- * The queues of a dead driver are deleted before the controller is disabled (5.7, 5.6):
- * there are controllers, QEMU's among them, that mishandle a disable with commands in
- * flight. What matters is still the reset, so a controller that does not answer in
- * time gets that at once.
+ * Where the controller is known to need it, the queues of a dead driver are deleted before it
+ * is disabled (5.7, 5.6). What matters is still the reset, so a controller that does not answer
+ * in time gets that at once.
  */
 static void nvme_quiet(struct rf_device *d)
 {
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID };
 	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = QID };
 
+	if (!(d->quirks & RF_QUIRK_QUEUES_FIRST))
+		return;
 	uint32_t csts = reg32(d, NVME_REG_CSTS);
-
 	if (csts == ~0u || (csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY)
 		return;
 	if (!admin_within(d, &sq, NULL, 100000000u))

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "autopsy.h"
 #include "device.h"
 #include "log.h"
+#include "wait.h"
 
 static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 {
@@ -31,7 +33,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 			return 0;
 		if (now_ns() > deadline)
 			return -ETIMEDOUT;
-		nanosleep(&(struct timespec){ .tv_nsec = wait }, NULL);
+		rf_rest(wait);
 		if (wait < 1000000)
 			wait *= 2;
 	}
@@ -61,12 +63,35 @@ static int soft_reset(struct rf_device *d)
 	return 0;
 }
 
+/* For the dead driver's bundle: the registers its recipe waits for, before they change. */
+static void autopsy(struct rf_device *d)
+{
+	struct rf_autopsy_device *a = (void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
+
+	a += d->recovery.generation % RF_AUTOPSY_SLOTS;
+	a->generation = a->count = 0;
+	for (uint32_t i = 0; i < d->cfg.step_count && a->count < RF_AUTOPSY_REGS; i++) {
+		const struct rf_reset_step *s = &d->cfg.step[i];
+		uint32_t value = 0;
+
+		if (!s->poll || bar_read(d, s->bar, s->offset, &value, s->bytes))
+			continue;
+		a->reg[a->count].bar = s->bar;
+		a->reg[a->count].offset = s->offset;
+		a->reg[a->count].bytes = s->bytes;
+		a->reg[a->count++].value = value;
+	}
+	a->generation = d->recovery.generation;
+}
+
 int device_quiesce(struct rf_device *d)
 {
 	int err;
 
 	if (!d->backend)
 		return RF_RESET_NONE;
+	if (d->recovery.generation)
+		autopsy(d);
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
 	if (d->control && d->control->quiet)
@@ -75,12 +100,15 @@ int device_quiesce(struct rf_device *d)
 		return RF_RESET_SOFT;
 	if (d->backend->alive && !d->backend->alive(d))
 		return -ENODEV; /* that was logged when it was found */
-	rf_log("%s: soft reset: %s; resetting the function", d->label, strerror(-err));
+	bool function = !(d->quirks & RF_QUIRK_NO_FUNCTION_RESET);
+	rf_log("%s: soft reset: %s; resetting the %s", d->label, strerror(-err),
+	       function ? "function" : "bus");
 	(void)config_bus_master(d, false);
 	(void)config_wait_idle(d);
-	if (!(err = d->backend->reset(d)))
+	if (function && !(err = d->backend->reset(d)))
 		return RF_RESET_FUNCTION;
-	rf_log("%s: function reset: %s; resetting the bus", d->label, strerror(-err));
+	if (function)
+		rf_log("%s: function reset: %s; resetting the bus", d->label, strerror(-err));
 	if (!(err = d->backend->hot_reset(d)))
 		return RF_RESET_HOT;
 	rf_log("%s: bus reset: %s; the device cannot be silenced, so it is not used again",

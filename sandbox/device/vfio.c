@@ -195,9 +195,10 @@ static int vfio_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, u
 
 	RF_BUG_ON(count > 4);
 	s.set = (struct vfio_irq_set){ .argsz = sizeof(s.set) + count * 4,
-				       .flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
+				       .flags = (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE) | action,
 				       .index = index, .start = start, .count = count };
-	memcpy(s.fd, fds, count * 4);
+	if (count)
+		memcpy(s.fd, fds, count * 4);
 	return ioctl(d->vfio, VFIO_DEVICE_SET_IRQS, &s) ? -errno : 0;
 }
 

@@ -18,6 +18,7 @@
 #include "device.h"
 #include "log.h"
 #include "user.h"
+#include "wait.h"
 
 struct message {
 	struct rf_vu_header head;
@@ -61,7 +62,7 @@ static int wait_for(struct rf_vfio_user *u, struct pollfd *p, nfds_t count, uint
 {
 	for (;;) {
 		uint64_t now = now_ns();
-		int n = now >= deadline ? 0 : poll(p, count, (int)((deadline - now) / 1000000 + 1));
+		int n = now >= deadline ? 0 : rf_wait_fds(p, count, (int)((deadline - now) / 1000000 + 1));
 
 		if (n > 0)
 			return 0;

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "packet.h"
 #include "user.h"
+#include "wait.h"
 
 #define ANSWER_NS 5000000000ull  /* what an answer may take, */
 #define RESET_NS  15000000000ull /* and a reset */
@@ -342,7 +343,7 @@ static int user_on_poll(struct rf_device *d, const struct pollfd *p, unsigned co
 	/* What came here may have been served meanwhile, on the way to an answer. */
 	for (int i = 0; i < 2 && !u->dead; i++) {
 		struct pollfd now = { .fd = i ? u->twin : u->sock, .events = POLLIN };
-		if (p[i].revents && poll(&now, 1, 0) > 0)
+		if (p[i].revents && rf_wait_fds(&now, 1, 0) > 0)
 			(void)user_serve(u, now.fd);
 	}
 	return u->dead ? -ENODEV : 0;

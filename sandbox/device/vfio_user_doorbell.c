@@ -18,6 +18,7 @@
 #include "log.h"
 #include "packet.h"
 #include "user.h"
+#include "wait.h"
 
 /* An eventfd has no file type and takes the write of a zero; nothing else does both. */
 static bool is_eventfd(int fd)
@@ -198,7 +199,7 @@ static bool take_ring(void)
 	struct pollfd p = { .fd = RF_DEVICE_FD_DEVICE, .events = POLLIN };
 	uint64_t count;
 
-	return poll(&p, 1, 0) > 0 && read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
+	return rf_wait_fds(&p, 1, 0) > 0 && read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
 }
 
 void user_doorbell_clear(struct rf_device *d)

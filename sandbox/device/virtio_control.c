@@ -5,7 +5,7 @@
  *
  * Room:   sandbox/device. Virtual I/O Device 1.2: 5.1 (network), 5.2 (block).
  * Trust:  the configuration is the device's word, and checked as such.
- * Link:   read at bring-up; the configuration interrupt is not used.
+ * Link:   read at bring-up and by link.c; the configuration interrupt is not used.
  */
 #include <errno.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static int check_memory(struct rf_device *d, uint64_t bytes)
 
 #define NET_WANTED (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_HOST_TSO4 | \
 		    VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | \
-		    VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ORDER_PLATFORM)
+		    VIRTIO_F_INDIRECT_DESC | VIRTIO_F_RING_PACKED | VIRTIO_F_ORDER_PLATFORM)
 
 static uint32_t net_features(uint64_t f)
 {
@@ -75,17 +75,24 @@ static uint32_t net_features(uint64_t f)
 	return has;
 }
 
+static enum rf_net_link net_link(struct rf_device *d)
+{
+	uint64_t status = pci.features & VIRTIO_NET_F_STATUS ? virtio_config(d, &pci, VIRTIO_NET_CFG_STATUS, 2) :
+							       VIRTIO_NET_S_LINK_UP;
+
+	if (status == 0xffff)
+		return RF_NET_LINK_NONE;
+	return status & VIRTIO_NET_S_LINK_UP ? RF_NET_LINK_UP : RF_NET_LINK_DOWN;
+}
+
 static int net_describe(struct rf_device *d)
 {
 	uint64_t mtu = pci.features & VIRTIO_NET_F_MTU ? virtio_config(d, &pci, VIRTIO_NET_CFG_MTU, 2) : 1500;
 	uint32_t speed = pci.features & VIRTIO_NET_F_SPEED_DUPLEX ?
 				 (uint32_t)virtio_config(d, &pci, VIRTIO_NET_CFG_SPEED, 4) : 0;
-	bool up = !(pci.features & VIRTIO_NET_F_STATUS) ||
-		  virtio_config(d, &pci, VIRTIO_NET_CFG_STATUS, 2) & VIRTIO_NET_S_LINK_UP;
-
 	d->net = (struct rf_net_info){
 		.mtu = (uint16_t)mtu, .features = net_features(pci.features), .rx_buffer = 2048,
-		.rx_count = RF_NET_DEPTH, .link = up ? RF_NET_LINK_UP : RF_NET_LINK_DOWN,
+		.rx_count = RF_NET_DEPTH, .link = net_link(d),
 		.speed = speed <= INT32_MAX ? speed : 0,
 	};
 	d->net.tx_max = d->net.features & (RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6) ? 65535 : (uint32_t)mtu + 18;
@@ -118,6 +125,7 @@ static int net_identify(struct rf_device *d)
 	d->queue.param[VIRTIO_NET_PARAM_SIZES] =
 		VIRTIO_NET_SIZES(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
 	d->queue.param[VIRTIO_NET_PARAM_TX_DISTANCE] = pci.notify[VIRTIO_NET_TX] - pci.notify[VIRTIO_NET_RX];
+	d->queue.param[VIRTIO_NET_PARAM_PACKED] = (pci.features & VIRTIO_F_RING_PACKED) != 0;
 	return virtio_reset(d, &pci);
 }
 
@@ -139,12 +147,14 @@ const struct rf_control_ops rf_control_virtio_net = {
 	.quiet = virtio_quiet,
 	.shutdown = virtio_quiet,
 	.present = virtio_ctl_present,
+	.link = net_link,
 };
 
 /* ---- 5.2 block ----------------------------------------------------------------------------- */
 
 #define BLK_WANTED (VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH | \
-		    VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_F_ORDER_PLATFORM)
+		    VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_F_RING_PACKED | \
+		    VIRTIO_F_ORDER_PLATFORM)
 
 /* Most bytes of one discard or zero, by the device's number of sectors; 0: none at all. */
 static uint32_t blk_most(uint64_t sectors, uint32_t block)
@@ -159,7 +169,8 @@ static uint32_t blk_most(uint64_t sectors, uint32_t block)
 /* One limit serves both discard and zero: the smaller. */
 static void blk_ranges(struct rf_device *d)
 {
-	uint32_t block = d->info.block_size, flags = 0;
+	uint32_t block = d->info.block_size;
+	uint32_t flags = pci.features & VIRTIO_F_RING_PACKED ? VIRTIO_BLK_FLAG_PACKED : 0;
 	uint32_t discard = blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_DISCARD_SECTORS, 4), block);
 	uint32_t zero = blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_ZEROES_SECTORS, 4), block);
 

@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "virtio_pci.h"
+#include "wait.h"
 
 static uint64_t get(struct rf_device *d, const struct virtio_pci *v, enum virtio_pci_cfg which, uint64_t at,
 		    uint32_t bytes)
@@ -47,14 +48,6 @@ uint64_t virtio_config(struct rf_device *d, const struct virtio_pci *v, uint64_t
 
 /* ---- 4.1.4: where the structures are -------------------------------------------------- */
 
-static uint32_t config32(const struct rf_device *d, uint32_t at)
-{
-	uint32_t value;
-
-	memcpy(&value, d->config + at, 4);
-	return value;
-}
-
 /* The first capability of each type is the one to use. */
 static void find_windows(struct rf_device *d, struct virtio_pci *v)
 {
@@ -66,11 +59,11 @@ static void find_windows(struct rf_device *d, struct virtio_pci *v)
 		if (d->config[at] == VIRTIO_PCI_CAP_VENDOR && type >= VIRTIO_PCI_COMMON &&
 		    type <= VIRTIO_PCI_DEVICE && bar <= 5 && !v->window[type].bytes) {
 			v->window[type] = (struct virtio_window){
-				.bar = bar, .offset = config32(d, at + VIRTIO_PCI_CAP_OFFSET),
-				.bytes = config32(d, at + VIRTIO_PCI_CAP_LENGTH),
+				.bar = bar, .offset = config_word(d, at + VIRTIO_PCI_CAP_OFFSET),
+				.bytes = config_word(d, at + VIRTIO_PCI_CAP_LENGTH),
 			};
 			if (type == VIRTIO_PCI_NOTIFY)
-				v->multiplier = config32(d, at + VIRTIO_PCI_CAP_MULTIPLIER);
+				v->multiplier = config_word(d, at + VIRTIO_PCI_CAP_MULTIPLIER);
 		}
 		at = d->config[at + 1] & ~3u;
 	}
@@ -130,7 +123,7 @@ int virtio_reset(struct rf_device *d, const struct virtio_pci *v)
 			rf_log("%s: the reset does not end", d->label);
 			return -ETIMEDOUT;
 		}
-		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+		rf_rest(20000);
 	}
 	return 0;
 }
@@ -201,6 +194,8 @@ int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned count, uin
 		}
 		v->notify[i] = v->window[VIRTIO_PCI_NOTIFY].offset + off;
 	}
+	rf_log("%s: %s of %u entries", d->label,
+	       v->features & VIRTIO_F_RING_PACKED ? "packed queues" : "split queues", v->size[0]);
 	return 0;
 }
 
