@@ -16,18 +16,11 @@
 #define RX_PLAIN (E1000E_RXD_DD | E1000E_RXD_EOP)
 #define TX_PLAIN (E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP)
 
-struct e1000e {
-	struct intel_rx rx;
-	struct intel_tx tx;
-	uint64_t arena_iova;
-	struct rf_doorbell bell;
-};
-
 static unsigned e1000e_start(void *dev, const struct rf_boot *boot)
 {
 	const struct rf_boot_queue *b = &boot->queue[0];
 	uint64_t rx = b->param[E1000E_PARAM_RX_ENTRIES], tx = b->param[E1000E_PARAM_TX_ENTRIES];
-	struct e1000e *e = dev;
+	struct intel_queues *e = dev;
 
 	if (!intel_entries_valid(rx, E1000E_MIN_ENTRIES, E1000E_MAX_ENTRIES) ||
 	    !intel_entries_valid(tx, E1000E_MIN_ENTRIES, E1000E_MAX_ENTRIES) ||
@@ -49,7 +42,7 @@ static unsigned e1000e_start(void *dev, const struct rf_boot *boot)
 
 static void e1000e_refill(void *dev, const uint32_t *free, uint32_t at, unsigned n)
 {
-	struct e1000e *e = dev;
+	struct intel_queues *e = dev;
 
 	intel_refill(&e->rx, e->arena_iova, free, at, n);
 }
@@ -71,31 +64,22 @@ static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_fr
 	intel_record(record, intel_record_low(at, E1000E_RXD_LENGTH(word), flags), vlan << 48);
 }
 
+static inline void take(void *dev, const struct intel_desc *desc, uint32_t index, uint64_t word,
+			struct rf_net_frame *record)
+{
+	uint32_t at = (uint32_t)((desc->word[0] - ((const struct intel_queues *)dev)->arena_iova) / RF_NET_UNIT);
+
+	(void)index;
+	if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN))
+		return receive_slow(word, at, record);
+	/* The bit that says the checksum was looked at becomes the flag. */
+	_Static_assert(RF_NET_CSUM_OK == 4 && E1000E_RXD_TCPCS == 1ull << 37, "50 = 48 + 2");
+	intel_record(record, at | (word & 0xffff) << 32 | (word & E1000E_RXD_TCPCS) << (50 - 37), 0);
+}
+
 static unsigned e1000e_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
-	struct e1000e *e = dev;
-	const struct intel_desc *ring = e->rx.ring;
-	uint32_t next = e->rx.next, first = next, end = intel_rx_end(&e->rx), mask = e->rx.mask;
-	uint64_t iova = e->arena_iova;
-
-	for (; next != end; next++, at++) {
-		const struct intel_desc *desc = &ring[next & mask];
-		uint64_t word = intel_look(desc);
-		uint32_t place = (uint32_t)((desc->word[0] - iova) / RF_NET_UNIT);
-
-		if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN)) {
-			if (!(word & E1000E_RXD_DD))
-				break;
-			receive_slow(word, place, RF_NET_SLOT(rx, at));
-			continue;
-		}
-		/* The bit that says the checksum was looked at becomes the flag. */
-		_Static_assert(RF_NET_CSUM_OK == 4 && E1000E_RXD_TCPCS == 1ull << 37, "50 = 48 + 2");
-		intel_record(RF_NET_SLOT(rx, at), place | (word & 0xffff) << 32 |
-			     (word & E1000E_RXD_TCPCS) << (50 - 37), 0);
-	}
-	e->rx.next = next;
-	return next - first;
+	return intel_receive(dev, rx, at, E1000E_RXD_DD, take);
 }
 
 /* ---- sending (7.2) -------------------------------------------------------------------- */
@@ -117,13 +101,14 @@ static void put_context(struct intel_tx *tx, const struct rf_net_frame *f, uint3
 	intel_put_context(tx, word0, word1);
 }
 
-/* Command and option bits of all descriptors of a frame. */
-static uint64_t data_bits(const struct rf_net_frame *f)
+static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
 {
 	uint64_t bits = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS;
 
-	if (f->flags & RF_NET_CSUM)
+	if (f->flags & RF_NET_CSUM) {
+		put_context(tx, f, bytes);
 		bits |= E1000E_TXD_TXSM;
+	}
 	if (f->gso)
 		bits |= E1000E_TXD_TSE;
 	if (f->gso == RF_NET_GSO_TCP4)
@@ -133,86 +118,24 @@ static uint64_t data_bits(const struct rf_net_frame *f)
 	return bits;
 }
 
-/* A frame with offloads or in parts. Records taken; 0: not all there, or no room. */
-static INTEL_SLOW unsigned send_slow(struct e1000e *e, const struct rf_net_frame *tx, uint32_t at, unsigned n)
+static INTEL_SLOW uint32_t send_mixed(struct intel_queues *e, const struct rf_net_frame *tx, uint32_t at,
+				      uint32_t end)
 {
-	const struct rf_net_frame *f = RF_NET_SLOT(tx, at);
-	uint32_t bytes;
-	unsigned pieces, parts = intel_parts(tx, at, n, &pieces, &bytes);
-
-	if (!parts || pieces + 1 > intel_room(&e->tx))
-		return 0;
-	if (f->flags & RF_NET_CSUM)
-		put_context(&e->tx, f, bytes);
-	intel_put_parts(&e->tx, e->arena_iova, tx, at, parts, data_bits(f));
-	return parts;
-}
-
-/* Plain frames from `at` on, one descriptor each, until one is not plain. */
-static inline uint32_t send_plain(struct e1000e *e, const struct rf_net_frame *tx, uint32_t at, uint32_t end)
-{
-	struct intel_desc *ring = e->tx.ring;
-	uint32_t tail = e->tx.tail, mask = e->tx.mask;
-	uint64_t iova = e->arena_iova;
-
-	for (; at != end; at++, tail++) {
-		struct intel_desc *desc = &ring[tail & mask];
-		uint64_t low;
-
-		memcpy(&low, RF_NET_SLOT(tx, at), 8);
-		/* No flags and no segmentation: the upper half is the length alone. */
-		if (RF_UNLIKELY(low >> 48))
-			break;
-		desc->word[0] = iova + (low & 0xffffffff) * RF_NET_UNIT;
-		desc->word[1] = low >> 32 | TX_PLAIN;
-	}
-	e->tx.tail = tail;
-	return at;
+	return intel_send_mixed(e, tx, at, end, TX_PLAIN, 1, describe);
 }
 
 static unsigned e1000e_send(void *dev, const struct rf_net_frame *tx, uint32_t at, unsigned n)
 {
-	struct e1000e *e = dev;
-	uint32_t first = at, end = at + n;
-
-	for (;;) {
-		uint32_t room = intel_room(&e->tx);
-		at = send_plain(e, tx, at, end - at > room ? at + room : end);
-		if (RF_LIKELY(at == end))
-			break;
-		unsigned taken = send_slow(e, tx, at, end - at);
-		if (!taken)
-			break;
-		at += taken;
-	}
-	if (at != first)
-		intel_batch_end(&e->tx, at - first);
-	return at - first;
-}
-
-static unsigned e1000e_reap(void *dev)
-{
-	struct e1000e *e = dev;
-
-	return intel_reap(&e->tx);
+	return intel_send(dev, tx, at, n, TX_PLAIN, 1, send_mixed);
 }
 
 /* ---- both --------------------------------------------------------------------------------- */
 
-static void e1000e_commit(void *dev)
-{
-	struct e1000e *e = dev;
-
-	intel_commit(&e->rx, &e->tx);
-	rf_doorbell_kick(&e->bell, RF_ASLEEP);
-}
-
 static bool e1000e_pending(void *dev, bool tx)
 {
-	const struct e1000e *e = dev;
+	const struct intel_queues *e = dev;
 
-	return (e->rx.next != e->rx.tail && intel_look(&e->rx.ring[e->rx.next & e->rx.mask]) & E1000E_RXD_DD) ||
-	       (tx && intel_batch_done(&e->tx));
+	return intel_rx_pending(&e->rx, E1000E_RXD_DD) || (tx && intel_batch_done(&e->tx));
 }
 
 /* No arm() and disarm(): interrupts are moderated by the device process's half, and their
@@ -222,9 +145,9 @@ static const struct rf_net_driver e1000e_driver = {
 	.refill = e1000e_refill,
 	.receive = e1000e_receive,
 	.send = e1000e_send,
-	.reap = e1000e_reap,
-	.commit = e1000e_commit,
+	.reap = intel_reap,
+	.commit = intel_commit,
 	.pending = e1000e_pending,
 };
 
-RF_NET_DRIVER(e1000e_driver, struct e1000e)
+RF_NET_DRIVER(e1000e_driver, struct intel_queues)

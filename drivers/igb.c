@@ -19,11 +19,8 @@
 #define TX_PLAIN (IGB_TXD_DATA | IGB_TXD_DEXT | IGB_TXD_IFCS | IGB_TXD_EOP)
 
 struct igb {
-	struct intel_rx rx;
-	struct intel_tx tx;
-	const uint32_t *free; /* the free ring: record i went into descriptor i */
-	uint64_t arena_iova;
-	struct rf_doorbell bell;
+	struct intel_queues q; /* first: intel_ring.h's functions take it for the whole */
+	const uint32_t *free;  /* the free ring: record i went into descriptor i */
 };
 
 static unsigned igb_start(void *dev, const struct rf_boot *boot)
@@ -35,13 +32,13 @@ static unsigned igb_start(void *dev, const struct rf_boot *boot)
 	if (!intel_entries_valid(entries, IGB_MIN_ENTRIES, IGB_MAX_ENTRIES) ||
 	    igb_queue_bytes((uint32_t)entries) > b->mem_bytes)
 		rf_exit(RF_EXIT_BOOT);
-	g->rx.ring = (struct intel_desc *)(uintptr_t)b->mem;
-	g->tx.ring = g->rx.ring + entries;
-	g->rx.tail_register = (uint32_t *)(uintptr_t)b->regs;
-	g->tx.tail_register = (uint32_t *)(uintptr_t)(b->regs + IGB_TDT_DISTANCE);
-	g->rx.mask = g->tx.mask = (uint32_t)entries - 1;
-	g->arena_iova = boot->arena_iova;
-	g->bell = rf_doorbell(boot, 0);
+	g->q.rx.ring = (struct intel_desc *)(uintptr_t)b->mem;
+	g->q.tx.ring = g->q.rx.ring + entries;
+	g->q.rx.tail_register = (uint32_t *)(uintptr_t)b->regs;
+	g->q.tx.tail_register = (uint32_t *)(uintptr_t)(b->regs + IGB_TDT_DISTANCE);
+	g->q.rx.mask = g->q.tx.mask = (uint32_t)entries - 1;
+	g->q.arena_iova = boot->arena_iova;
+	g->q.bell = rf_doorbell(boot, 0);
 	/* Head = tail is the empty ring, so one entry stays unused. */
 	return (unsigned)entries - 1;
 }
@@ -53,7 +50,7 @@ static void igb_refill(void *dev, const uint32_t *free, uint32_t at, unsigned n)
 	struct igb *g = dev;
 
 	g->free = free;
-	intel_refill(&g->rx, g->arena_iova, free, at, n);
+	intel_refill(&g->q.rx, g->q.arena_iova, free, at, n);
 }
 
 /* A frame that is broken, in parts or tagged, or whose checksum is wrong. */
@@ -73,30 +70,23 @@ static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_fr
 	intel_record(record, intel_record_low(at, IGB_RXD_LENGTH(word), flags), vlan << 48);
 }
 
+static inline void take(void *dev, const struct intel_desc *desc, uint32_t index, uint64_t word,
+			struct rf_net_frame *record)
+{
+	uint32_t at = *RF_NET_SLOT(((const struct igb *)dev)->free, index);
+
+	(void)desc;
+	if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN))
+		return receive_slow(word, at, record);
+	/* The length is where the record has it, and the bit that says the checksum was
+	 * looked at becomes the flag. */
+	_Static_assert(RF_NET_CSUM_OK == 4 && IGB_RXD_L4CS == 1ull << 5, "50 = 48 + 2");
+	intel_record(record, at | (word & 0xffffull << 32) | (word & IGB_RXD_L4CS) << (50 - 5), 0);
+}
+
 static unsigned igb_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
-	struct igb *g = dev;
-	const struct intel_desc *ring = g->rx.ring;
-	const uint32_t *free = g->free;
-	uint32_t next = g->rx.next, first = next, end = intel_rx_end(&g->rx), mask = g->rx.mask;
-
-	for (; next != end; next++, at++) {
-		uint64_t word = intel_look(&ring[next & mask]);
-
-		if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN)) {
-			if (!(word & IGB_RXD_DD))
-				break;
-			receive_slow(word, *RF_NET_SLOT(free, next), RF_NET_SLOT(rx, at));
-			continue;
-		}
-		/* The length is where the record has it, and the bit that says the checksum was
-		 * looked at becomes the flag. */
-		_Static_assert(RF_NET_CSUM_OK == 4 && IGB_RXD_L4CS == 1ull << 5, "50 = 48 + 2");
-		intel_record(RF_NET_SLOT(rx, at), *RF_NET_SLOT(free, next) | (word & 0xffffull << 32) |
-			     (word & IGB_RXD_L4CS) << (50 - 5), 0);
-	}
-	g->rx.next = next;
-	return next - first;
+	return intel_receive(dev, rx, at, IGB_RXD_DD, take);
 }
 
 /* ---- sending (7.2.2) -------------------------------------------------------------------- */
@@ -118,12 +108,13 @@ static void put_context(struct intel_tx *tx, const struct rf_net_frame *f)
 			  word1);
 }
 
-/* Command and option bits of all descriptors of a frame. */
-static uint64_t data_bits(const struct rf_net_frame *f, uint32_t bytes)
+static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
 {
 	uint64_t bits = IGB_TXD_DATA | IGB_TXD_DEXT | IGB_TXD_IFCS;
 	uint64_t payload = f->gso ? bytes - (f->csum_start + f->l4_bytes) : bytes;
 
+	if (f->flags & (RF_NET_CSUM | RF_NET_VLAN))
+		put_context(tx, f);
 	if (f->flags & RF_NET_CSUM)
 		bits |= IGB_TXD_TXSM;
 	if (f->gso)
@@ -135,86 +126,27 @@ static uint64_t data_bits(const struct rf_net_frame *f, uint32_t bytes)
 	return bits | payload << IGB_TXD_PAYLEN_SHIFT;
 }
 
-/* A frame with offloads or in parts. Records taken; 0: not all there, or no room. */
-static INTEL_SLOW unsigned send_slow(struct igb *g, const struct rf_net_frame *tx, uint32_t at, unsigned n)
+/* A plain frame's length is the descriptor's and, higher up, the whole frame's. */
+#define TX_PLACES (1 | 1ull << IGB_TXD_PAYLEN_SHIFT)
+
+static INTEL_SLOW uint32_t send_mixed(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at,
+				      uint32_t end)
 {
-	const struct rf_net_frame *f = RF_NET_SLOT(tx, at);
-	uint32_t bytes;
-	unsigned pieces, parts = intel_parts(tx, at, n, &pieces, &bytes);
-
-	if (!parts || pieces + 1 > intel_room(&g->tx))
-		return 0;
-	if (f->flags & (RF_NET_CSUM | RF_NET_VLAN))
-		put_context(&g->tx, f);
-	intel_put_parts(&g->tx, g->arena_iova, tx, at, parts, data_bits(f, bytes));
-	return parts;
-}
-
-/* Plain frames from `at` on, one descriptor each, until one is not plain. */
-static inline uint32_t send_plain(struct igb *g, const struct rf_net_frame *tx, uint32_t at, uint32_t end)
-{
-	struct intel_desc *ring = g->tx.ring;
-	uint32_t tail = g->tx.tail, mask = g->tx.mask;
-	uint64_t iova = g->arena_iova;
-
-	for (; at != end; at++, tail++) {
-		struct intel_desc *desc = &ring[tail & mask];
-		uint64_t low;
-
-		memcpy(&low, RF_NET_SLOT(tx, at), 8);
-		/* No flags and no segmentation: the upper half is the length alone. */
-		if (RF_UNLIKELY(low >> 48))
-			break;
-		desc->word[0] = iova + (low & 0xffffffff) * RF_NET_UNIT;
-		desc->word[1] = (low >> 32) * (1 | 1ull << IGB_TXD_PAYLEN_SHIFT) | TX_PLAIN;
-	}
-	g->tx.tail = tail;
-	return at;
+	return intel_send_mixed(q, tx, at, end, TX_PLAIN, TX_PLACES, describe);
 }
 
 static unsigned igb_send(void *dev, const struct rf_net_frame *tx, uint32_t at, unsigned n)
 {
-	struct igb *g = dev;
-	uint32_t first = at, end = at + n;
-
-	for (;;) {
-		uint32_t room = intel_room(&g->tx);
-		at = send_plain(g, tx, at, end - at > room ? at + room : end);
-		if (RF_LIKELY(at == end))
-			break;
-		unsigned taken = send_slow(g, tx, at, end - at);
-		if (!taken)
-			break;
-		at += taken;
-	}
-	if (at != first)
-		intel_batch_end(&g->tx, at - first);
-	return at - first;
-}
-
-static unsigned igb_reap(void *dev)
-{
-	struct igb *g = dev;
-
-	return intel_reap(&g->tx);
+	return intel_send(dev, tx, at, n, TX_PLAIN, TX_PLACES, send_mixed);
 }
 
 /* ---- both --------------------------------------------------------------------------------- */
-
-static void igb_commit(void *dev)
-{
-	struct igb *g = dev;
-
-	intel_commit(&g->rx, &g->tx);
-	rf_doorbell_kick(&g->bell, RF_ASLEEP);
-}
 
 static bool igb_pending(void *dev, bool tx)
 {
 	const struct igb *g = dev;
 
-	return (g->rx.next != g->rx.tail && intel_look(&g->rx.ring[g->rx.next & g->rx.mask]) & IGB_RXD_DD) ||
-	       (tx && intel_batch_done(&g->tx));
+	return intel_rx_pending(&g->q.rx, IGB_RXD_DD) || (tx && intel_batch_done(&g->q.tx));
 }
 
 /* No arm(), disarm() and link(), for the reasons e1000e.c has. */
@@ -223,8 +155,8 @@ static const struct rf_net_driver igb_driver = {
 	.refill = igb_refill,
 	.receive = igb_receive,
 	.send = igb_send,
-	.reap = igb_reap,
-	.commit = igb_commit,
+	.reap = intel_reap,
+	.commit = intel_commit,
 	.pending = igb_pending,
 };
 

@@ -106,11 +106,12 @@ static unsigned loop_send(void *dev, const struct rf_net_frame *tx, uint32_t at,
 	return done;
 }
 
-static unsigned loop_reap(void *dev)
+static unsigned loop_reap(void *dev, unsigned under_way)
 {
 	struct loop_net *l = dev;
 	unsigned n = l->sent;
 
+	(void)under_way;
 	l->sent = 0;
 	return n;
 }

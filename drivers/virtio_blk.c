@@ -3,12 +3,13 @@
  * virtio_blk.c - the queue of a virtio block device.
  *
  * Room:   drivers, untrusted.
- * Device: Virtual I/O Device 1.2, 5.2; modern PCI transport, split queue, indirect
- *         descriptors.
+ * Device: Virtual I/O Device 1.2, 5.2; modern PCI transport, one queue, split or
+ *         packed, indirect descriptors.
  * Given:  the notification page, and a queue that exists already. Features, status and
  *         configuration are the device process's: nothing here can reach them.
- * Layout: queue memory as hw/virtio.h says. A request's slot is the descriptor that points
- *         to its table; what does not change from request to request is written once.
+ * Layout: queue memory as hw/virtio.h says. In a split queue a request's slot is the
+ *         descriptor that points to its table, in a packed one its buffer id. Of a split
+ *         queue what does not change from request to request is written once.
  */
 #include "blk.h"
 #include "virtq.h"
@@ -18,9 +19,11 @@ struct virtio_blk {
 	struct virtio_blk_slot *slots;
 	uint64_t slots_iova, arena_iova;
 	uint32_t flags; /* VIRTIO_BLK_FLAG_* */
+	bool     packed;
 };
 
-/* Entries of a slot's table. */
+/* Entries of a slot's table; in a packed queue, which knows no `next`, the status moves up
+ * where there is no payload. */
 enum { TABLE_HEADER, TABLE_PAYLOAD, TABLE_STATUS };
 
 static uint64_t slot_iova(const struct virtio_blk *v, uint32_t slot, size_t offset)
@@ -32,10 +35,12 @@ static void prepare(struct virtio_blk *v, uint32_t slot)
 {
 	struct virtq_desc *table = v->slots[slot].table;
 
+	table[TABLE_HEADER].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, type));
+	table[TABLE_HEADER].rest = virtq_table_rest(v->packed, 16, VIRTQ_DESC_F_NEXT, TABLE_PAYLOAD);
+	if (v->packed)
+		return;
 	v->q.desc[slot].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, table));
 	v->q.desc[slot].rest = VIRTQ_DESC_REST(sizeof(v->slots[slot].table), VIRTQ_DESC_F_INDIRECT, 0);
-	table[TABLE_HEADER].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, type));
-	table[TABLE_HEADER].rest = VIRTQ_DESC_REST(16, VIRTQ_DESC_F_NEXT, TABLE_PAYLOAD);
 	table[TABLE_STATUS].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, status));
 	table[TABLE_STATUS].rest = VIRTQ_DESC_REST(1, VIRTQ_DESC_F_WRITE, 0);
 }
@@ -48,11 +53,12 @@ static unsigned virtio_blk_start(void *dev, const struct rf_boot *boot, unsigned
 
 	if (!virtq_size_valid(size) || virtio_blk_bytes((uint32_t)size) > b->mem_bytes)
 		rf_exit(RF_EXIT_BOOT);
-	virtq_attach(&v->q, b->mem, (uint32_t)size, 0, b->regs);
+	v->flags = (uint32_t)b->param[VIRTIO_BLK_PARAM_FLAGS];
+	v->packed = v->flags & VIRTIO_BLK_FLAG_PACKED;
+	virtq_attach(&v->q, v->packed, b->mem, (uint32_t)size, 0, b->regs);
 	v->slots = (struct virtio_blk_slot *)(uintptr_t)(b->mem + virtq_bytes((uint32_t)size));
 	v->slots_iova = b->mem_iova + virtq_bytes((uint32_t)size);
 	v->arena_iova = boot->arena_iova;
-	v->flags = (uint32_t)b->param[VIRTIO_BLK_PARAM_FLAGS];
 	uint32_t slots = size > RF_BLK_DEPTH ? RF_BLK_DEPTH : (uint32_t)size;
 	for (uint32_t s = 0; s < slots; s++)
 		prepare(v, s);
@@ -69,10 +75,18 @@ static inline void put(struct virtio_blk *v, uint32_t slot, uint32_t type, uint6
 	s->type = type;
 	s->sector = sector;
 	s->status = 0xff; /* none of the specification's */
-	s->table[TABLE_HEADER].next = length ? TABLE_PAYLOAD : TABLE_STATUS;
 	s->table[TABLE_PAYLOAD].addr = payload;
-	s->table[TABLE_PAYLOAD].rest = VIRTQ_DESC_REST(length, flags | VIRTQ_DESC_F_NEXT, TABLE_STATUS);
-	v->q.avail->ring[v->q.avail_idx++ & (v->q.size - 1)] = (uint16_t)slot;
+	s->table[TABLE_PAYLOAD].rest = virtq_table_rest(v->packed, length, flags | VIRTQ_DESC_F_NEXT, TABLE_STATUS);
+	if (!v->packed) {
+		s->table[TABLE_HEADER].next = length ? TABLE_PAYLOAD : TABLE_STATUS;
+		v->q.avail->ring[v->q.avail_idx++ & (v->q.size - 1)] = (uint16_t)slot;
+		return;
+	}
+	struct virtq_desc *status = &s->table[length ? TABLE_STATUS : TABLE_PAYLOAD];
+	status->addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, status));
+	status->rest = VIRTQ_PACKED_REST(1, 0, VIRTQ_DESC_F_WRITE);
+	virtq_packed_put(&v->q, v->q.avail_idx++, slot_iova(v, slot, offsetof(struct virtio_blk_slot, table)),
+			 (size_t)(status + 1 - s->table) * sizeof(*status), slot, VIRTQ_DESC_F_INDIRECT);
 }
 
 /* 5.2.6: discard and write zeroes name their range in the payload. */
@@ -124,23 +138,41 @@ static void virtio_blk_commit(void *dev)
 {
 	struct virtio_blk *v = dev;
 
-	virtq_show(&v->q);
+	virtq_show(&v->q, v->packed);
 }
 
 static bool virtio_blk_pending(void *dev)
 {
 	const struct virtio_blk *v = dev;
 
-	return virtq_ready(&v->q) != 0;
+	return virtq_pending(&v->q, v->packed);
+}
+
+/* The buffer of the next used entry, as the device says. */
+static bool next_used(struct virtio_blk *v, uint32_t *id)
+{
+	uint64_t rest;
+
+	if (!v->packed) {
+		if (!virtq_ready(&v->q))
+			return false;
+		*id = v->q.used->ring[v->q.used_idx++ & (v->q.size - 1)].id;
+		return true;
+	}
+	if (!virtq_packed_look(&v->q, v->q.used_idx, &rest))
+		return false;
+	v->q.used_idx++;
+	*id = VIRTQ_PACKED_ID(rest);
+	return true;
 }
 
 static bool virtio_blk_poll(void *dev, unsigned *slot, int *status)
 {
 	struct virtio_blk *v = dev;
+	uint32_t id;
 
-	if (!virtq_ready(&v->q))
+	if (!next_used(v, &id))
 		return false;
-	uint32_t id = v->q.used->ring[v->q.used_idx++ & (v->q.size - 1)].id;
 	/* The event loop takes a number that is not in flight for the end. */
 	*slot = id;
 	*status = -EIO;

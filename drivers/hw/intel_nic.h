@@ -38,6 +38,7 @@
 #define INTEL_STATUS_GIO_MASTER_ENABLE (1u << 19)
 
 #define INTEL_RCTL_EN        (1u << 1)
+#define INTEL_RCTL_UPE       (1u << 3)
 #define INTEL_RCTL_MPE       (1u << 4)
 #define INTEL_RCTL_BAM       (1u << 15)
 #define INTEL_RCTL_BSIZE2048 (0u << 16)

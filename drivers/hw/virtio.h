@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio.h - Virtual I/O Device specification 1.2: PCI transport, split virtqueues, and
- * what of the network and block devices is used here. Numbers are its sections.
+ * virtio.h - Virtual I/O Device specification 1.2: PCI transport, split and packed
+ * virtqueues, and what of the network and block devices is used here. Numbers are its
+ * sections.
  *
  * Room:   drivers/hw, compiled into the drivers (queues) and into the device process
  *         (features, status, device configuration). Also the one place that says how
@@ -54,6 +55,7 @@ enum virtio_pci_cfg { VIRTIO_PCI_COMMON = 1, VIRTIO_PCI_NOTIFY, VIRTIO_PCI_ISR, 
 #define VIRTIO_F_INDIRECT_DESC   (1ull << 28)
 #define VIRTIO_F_VERSION_1       (1ull << 32)
 #define VIRTIO_F_ACCESS_PLATFORM (1ull << 33)
+#define VIRTIO_F_RING_PACKED     (1ull << 34)
 #define VIRTIO_F_ORDER_PLATFORM  (1ull << 36)
 
 /* ---- 2.7 split virtqueues -------------------------------------------------------------- */
@@ -91,7 +93,27 @@ struct virtq_used {
 };
 #define VIRTQ_USED_F_NO_NOTIFY 1u
 
-/* Where the three parts of a queue of `size` entries (a power of two) begin. */
+/* ---- 2.8 packed virtqueues: one ring that both sides write --------------------------------- */
+
+/* An entry is a struct virtq_desc whose second word is laid out otherwise: the buffer's id,
+ * then the flags. It is available if AVAIL is the driver's wrap counter and USED is not; used
+ * if both are the device's. */
+#define VIRTQ_DESC_F_AVAIL 0x80u
+#define VIRTQ_DESC_F_USED  0x8000u
+#define VIRTQ_PACKED_REST(len, id, flags) \
+	((uint64_t)(len) | (uint64_t)(id) << 32 | (uint64_t)(flags) << 48)
+#define VIRTQ_PACKED_LEN(rest) ((uint32_t)(rest))
+#define VIRTQ_PACKED_ID(rest)  ((uint32_t)((rest) >> 32) & 0xffffu)
+
+/* 2.8.10: does this side want to hear of entries? */
+struct virtq_event {
+	uint16_t off_wrap, flags;
+};
+#define VIRTQ_EVENT_ENABLE  0u
+#define VIRTQ_EVENT_DISABLE 1u
+
+/* Where the three parts of a queue of `size` entries (a power of two) begin. In a packed one
+ * the driver's and the device's struct virtq_event stand where the other two would. */
 static inline uint64_t virtq_avail_at(uint32_t size)
 {
 	return (uint64_t)size * sizeof(struct virtq_desc);
@@ -166,7 +188,7 @@ static inline struct virtio_net_layout virtio_net_layout(uint32_t rx_size, uint3
 }
 
 /* rf_boot_queue.param of the network driver; regs is the doorbell of the receive queue. */
-enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE };
+enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PACKED };
 #define VIRTIO_NET_SIZES(rx, tx) ((uint64_t)(rx) | (uint64_t)(tx) << 16)
 
 /* ---- 5.2 block device ----------------------------------------------------------------------- */
@@ -228,5 +250,6 @@ enum { VIRTIO_BLK_PARAM_SIZE, VIRTIO_BLK_PARAM_FLAGS };
 #define VIRTIO_BLK_FLAG_DISCARD 0x1u
 #define VIRTIO_BLK_FLAG_ZEROES  0x2u
 #define VIRTIO_BLK_FLAG_UNMAP   0x4u /* zeroes may deallocate */
+#define VIRTIO_BLK_FLAG_PACKED  0x8u /* the queue is */
 
 #endif

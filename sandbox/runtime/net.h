@@ -10,9 +10,11 @@
  * Batch:  the functions get a whole batch, so that a driver keeps its indexes in local
  *         variables and stores them once. Records are written and read where they lie:
  *         RF_NET_SLOT(ring, index), index free-running.
- * Turn:   receive, refill, reap, send, commit; then what the service may see is published
- *         by one store a ring, and the service kicked if it sleeps. Idle turns spin for
- *         boot->spin_cycles, then arm, look again, sleep.
+ * Turn:   receive, refill, send, commit, and reap where many frames are under way; what the
+ *         service may see is published by one store a ring, and the service kicked if it
+ *         sleeps. What can wait is done where turns find nothing, now and then and before
+ *         each sleep: the last few frames sent, buffers that are not a batch. Turns without
+ *         work spin for boot->spin_cycles, then arm, look again, sleep.
  */
 #ifndef RF_RUNTIME_NET_H
 #define RF_RUNTIME_NET_H
@@ -23,6 +25,11 @@
 #define RF_NET_BATCH 32u
 /* Turns between two looks at the link while there is no time to sleep: a power of two. */
 #define RF_NET_LINK_TURNS 65536u
+/* Turns in a row without work, until the clock is looked at, and what can wait: powers of two. */
+#define RF_NET_CLOCK_TURNS 64u
+#define RF_NET_SPARE_TURNS 1024u
+/* Records under way that are reaped in a turn with work. */
+#define RF_NET_REAP_AT 16u
 
 #define RF_NET_SLOT(ring, index) (&(ring)[(index) & (RF_NET_DEPTH - 1)])
 
@@ -43,9 +50,9 @@ struct rf_net_driver {
 	 * frames only, fewer than `n` if the device's ring is full or the last frame is not
 	 * all there. */
 	unsigned (*send)(void *dev, const struct rf_net_frame *tx, uint32_t at, unsigned n);
-	/* Records handed over whose transmission is done, in order, since the last call. Only
-	 * called while there are some under way. */
-	unsigned (*reap)(void *dev);
+	/* Records handed over whose transmission is done, in order, since the last call.
+	 * `under_way` have not been reported yet: at least one. */
+	unsigned (*reap)(void *dev, unsigned under_way);
 	/* After the refill() and send() of a turn, if there was one: doorbells. May be NULL. */
 	void (*commit)(void *dev);
 	/* Would receive() give something; with `tx`, would reap()? Asked before sleeping. */
@@ -67,8 +74,9 @@ struct rf_net_queue {
 	struct rf_net_chan  *chan;
 	uint32_t             rx_own;   /* next record of rx */
 	uint32_t             tx_head;  /* tx slots given back; tx.own: handed over */
-	uint32_t             held;     /* buffers with the device */
-	uint32_t             room;     /* most of them */
+	uint32_t             room;     /* most buffers the device can hold */
+	uint32_t             wanting;  /* of these: not with it */
+	uint32_t             look_at;  /* so many wanting: worth a look for a batch */
 	bool                 blocked;  /* the device takes no more frames for now */
 	uint64_t             turns;
 	uint32_t             link;     /* as last published */
@@ -93,65 +101,82 @@ RF_NET_INLINE void rf_net_attach(const struct rf_net_driver *d, struct rf_net_qu
 	q->room = d->start(dev, boot);
 	if (!q->room || q->room > RF_NET_DEPTH)
 		rf_exit(RF_EXIT_BOOT);
+	q->wanting = q->room;
+	q->look_at = RF_NET_BATCH;
 }
 
 /* Records ready in a ring the service fills; ends the driver if the index lies. */
 RF_NET_INLINE unsigned rf_net_ready(struct rf_ring_end *end)
 {
-	int ready = rf_ring_ready(end);
+	uint32_t ready = atomic_load_explicit(&end->ring->tail, memory_order_acquire) - end->own;
 
-	if (RF_UNLIKELY(ready < 0))
+	if (RF_UNLIKELY(ready > RF_NET_DEPTH))
 		rf_exit(RF_EXIT_RING);
-	return (unsigned)ready;
+	return ready;
 }
 
 /* Buffers are handed on by the batch; fewer only if there is nothing better to do and the
- * device has used up half of its own. */
+ * device has used up half of its own. Before that nobody looks in vain every turn. */
 RF_NET_INLINE unsigned rf_net_refill(const struct rf_net_driver *d, struct rf_net_queue *q,
 				     void *dev, bool idle)
 {
-	unsigned n = q->free.peer - q->free.own, room = q->room - q->held;
+	unsigned n = q->free.peer - q->free.own;
 
 	if (n < RF_NET_BATCH) {
-		q->free.peer = atomic_load_explicit(&q->free.ring->tail, memory_order_acquire);
-		n = q->free.peer - q->free.own;
-		if (RF_UNLIKELY(n > RF_NET_DEPTH))
-			rf_exit(RF_EXIT_RING);
-		if (n < RF_NET_BATCH && (!idle || q->held > q->room / 2))
+		n = rf_net_ready(&q->free);
+		q->free.peer = q->free.own + n;
+		if (n < RF_NET_BATCH && (!idle || q->wanting < q->room / 2)) {
+			uint32_t later = q->wanting + RF_NET_BATCH / 4, half = q->room / 2;
+			q->look_at = later < half ? later : half;
 			return 0;
+		}
 	}
+	q->look_at = RF_NET_BATCH;
 	if (n > RF_NET_BATCH)
 		n = RF_NET_BATCH;
-	if (n > room)
-		n = room;
+	if (n > q->wanting)
+		n = q->wanting;
 	if (!n)
 		return 0;
 	d->refill(dev, q->free_ring, q->free.own, n);
 	q->free.own += n;
-	q->held += n;
+	q->wanting -= n;
 	return n;
+}
+
+/* Frames received, for the service to see. */
+RF_NET_INLINE void rf_net_received(struct rf_net_queue *q, unsigned n)
+{
+	q->wanting += n;
+	q->rx_own += n;
+	atomic_store_explicit(&q->rx->tail, q->rx_own, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (RF_UNLIKELY(atomic_load_explicit(&q->rx->asleep, memory_order_relaxed)))
+		rf_kick();
 }
 
 RF_NET_INLINE unsigned rf_net_reap(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev)
 {
 	uint32_t under_way = q->tx.own - q->tx_head;
+	unsigned n = under_way ? d->reap(dev, under_way) : 0;
 
-	if (!under_way)
+	if (!n)
 		return 0;
-	unsigned n = d->reap(dev);
 	if (RF_UNLIKELY(n > under_way))
 		rf_exit(RF_EXIT_ANSWER);
 	q->tx_head += n;
+	atomic_store_explicit(&q->tx.ring->head, q->tx_head, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (RF_UNLIKELY(atomic_load_explicit(&q->chan->tx_wait, memory_order_relaxed)))
+		rf_kick();
 	return n;
 }
 
-RF_NET_INLINE unsigned rf_net_send(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev)
+RF_NET_INLINE unsigned rf_net_send(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev,
+				   unsigned ready)
 {
-	unsigned ready = rf_net_ready(&q->tx);
-
-	if (!ready)
-		return 0;
 	unsigned n = d->send(dev, q->tx_ring, q->tx.own, ready > RF_NET_BATCH ? RF_NET_BATCH : ready);
+
 	q->tx.own += n;
 	q->blocked = !n;
 	return n;
@@ -175,36 +200,40 @@ RF_NET_INLINE void rf_net_look(const struct rf_net_driver *d, struct rf_net_queu
 /* One turn. True if there was something to do. */
 RF_NET_INLINE bool rf_net_turn(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev)
 {
-	unsigned got = d->receive(dev, q->rx_ring, q->rx_own);
+	unsigned got = d->receive(dev, q->rx_ring, q->rx_own), refilled = 0, sent = 0, reaped = 0;
 
-	q->held -= got;
-	q->rx_own += got;
 	if (got)
-		atomic_store_explicit(&q->rx->tail, q->rx_own, memory_order_release);
-	unsigned refilled = rf_net_refill(d, q, dev, !got);
-	unsigned sent = rf_net_send(d, q, dev);
+		rf_net_received(q, got);
+	if (RF_UNLIKELY(q->wanting >= q->look_at))
+		refilled = rf_net_refill(d, q, dev, !got);
+	unsigned ready = rf_net_ready(&q->tx);
+	if (ready)
+		sent = rf_net_send(d, q, dev, ready);
 	if (d->commit && refilled | sent)
 		d->commit(dev);
-	unsigned reaped = rf_net_reap(d, q, dev);
-	if (reaped)
-		atomic_store_explicit(&q->tx.ring->head, q->tx_head, memory_order_release);
+	if (ready && (RF_UNLIKELY(!sent) || q->tx.own - q->tx_head >= RF_NET_REAP_AT))
+		reaped = rf_net_reap(d, q, dev);
 	atomic_store_explicit(&q->chan->heartbeat, ++q->turns, memory_order_relaxed);
-	if (RF_UNLIKELY(!(q->turns & (RF_NET_LINK_TURNS - 1))))
+	if (d->link && RF_UNLIKELY(!(q->turns & (RF_NET_LINK_TURNS - 1))))
 		rf_net_look(d, q, dev);
-	if (got | reaped) {
-		atomic_thread_fence(memory_order_seq_cst);
-		if (RF_UNLIKELY((got && atomic_load_explicit(&q->rx->asleep, memory_order_relaxed)) ||
-				(reaped && atomic_load_explicit(&q->chan->tx_wait, memory_order_relaxed))))
-			rf_kick();
-	}
 	return got | refilled | sent | reaped;
+}
+
+/* What can wait until there is nothing else. True if there was something to do. */
+RF_NET_INLINE bool rf_net_spare(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev)
+{
+	unsigned refilled = rf_net_refill(d, q, dev, true);
+
+	if (d->commit && refilled)
+		d->commit(dev);
+	return refilled | rf_net_reap(d, q, dev);
 }
 
 /* Sleeps unless something came in after kicks and interrupts were asked for. */
 RF_NET_INLINE void rf_net_sleep(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev,
 				bool intx)
 {
-	bool hungry = q->held < RF_NET_BATCH && q->held < q->room;
+	bool hungry = q->room - q->wanting < RF_NET_BATCH && q->wanting;
 
 	rf_net_look(d, q, dev);
 	rf_ring_arm(&q->tx);
@@ -233,25 +262,31 @@ RF_NET_INLINE _Noreturn void rf_net_run(const struct rf_net_driver *d, const str
 	const uint64_t budget = boot->tsc_hz || boot->spin_cycles == UINT64_MAX ?
 					boot->spin_cycles : 0;
 	const bool intx = boot->flags & RF_BOOT_INTX;
-	uint64_t idle_since = 0; /* 0: busy */
+	uint64_t idle = 0, since = 0; /* turns in a row without work; the time at the first few */
 
 	rf_net_attach(d, q, dev, boot);
 	rf_net_look(d, q, dev);
 	for (;;) {
 		if (rf_net_turn(d, q, dev)) {
-			idle_since = 0;
+			idle = 0;
 			continue;
 		}
-		if (budget) {
-			if (!idle_since)
-				idle_since = rf_tsc();
-			if (budget == UINT64_MAX || rf_tsc() - idle_since < budget) {
-				rf_pause();
-				continue;
-			}
+		if (budget && ++idle & (RF_NET_CLOCK_TURNS - 1)) {
+			rf_pause();
+			continue;
 		}
 		/* The budget is renewed by work, not by a wake-up that brings none. */
-		rf_net_sleep(d, q, dev, intx);
+		if (idle == RF_NET_CLOCK_TURNS)
+			since = rf_tsc();
+		bool spin = budget && (budget == UINT64_MAX || rf_tsc() - since < budget);
+		if (!(spin && idle & (RF_NET_SPARE_TURNS - 1)) && rf_net_spare(d, q, dev)) {
+			idle = 0;
+			continue;
+		}
+		if (spin)
+			rf_pause();
+		else
+			rf_net_sleep(d, q, dev, intx);
 	}
 }
 

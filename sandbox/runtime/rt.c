@@ -28,6 +28,8 @@ _Noreturn void __stack_chk_fail(void)
 	rf_exit(RF_EXIT_STACK);
 }
 
+struct rf_mmio_notes rf_mmio_notes;
+
 void rf_boot_check(const struct rf_boot *boot)
 {
 	if (boot->magic != RF_BOOT_MAGIC || boot->version != RF_BOOT_VERSION ||

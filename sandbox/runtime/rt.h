@@ -76,13 +76,30 @@ static inline void rf_pause(void)
  * all earlier stores to memory, a read before all later loads: x86 keeps that
  * order for uncached accesses, the clobber makes the compiler keep it.
  */
+struct rf_mmio_notes {
+	uint64_t *at; /* RF_BLK_MMIO of them, for whoever finds us dead; NULL: for nobody */
+	uint64_t  base;
+	uint32_t  count;
+};
+extern struct rf_mmio_notes rf_mmio_notes;
+
+static inline void rf_mmio_note(volatile void *at, uint32_t value)
+{
+	struct rf_mmio_notes *n = &rf_mmio_notes;
+
+	if (n->at)
+		n->at[n->count++ % RF_BLK_MMIO] = ((uint64_t)(uintptr_t)at - n->base) << 32 | value;
+}
+
 static inline void rf_mmio_write16(volatile void *at, uint16_t value)
 {
+	rf_mmio_note(at, value);
 	__asm__ volatile("movw %1, %0" : "=m"(*(volatile uint16_t *)at) : "r"(value) : "memory");
 }
 
 static inline void rf_mmio_write32(volatile void *at, uint32_t value)
 {
+	rf_mmio_note(at, value);
 	__asm__ volatile("movl %1, %0" : "=m"(*(volatile uint32_t *)at) : "r"(value) : "memory");
 }
 
