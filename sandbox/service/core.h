@@ -14,10 +14,12 @@
 #include "arena.h"
 #include "boot.h"
 #include "hold.h"
+#include "integrity.h"
 #include "log.h"
 #include "service.h"
 #include "stats.h"
 #include "table.h"
+#include "ward.h"
 #include "watch.h"
 
 /* rf_service.gate: why a request may not go straight into the ring */
@@ -25,6 +27,7 @@
 #define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
 #define RF_GATE_QUEUE  0x4u /* others wait already */
 #define RF_GATE_WRITES 0x8u /* writes are pending: look whether it overlaps one */
+#define RF_GATE_CHECKED 0x10u /* for ever: every answer is checked, see integrity.h, ward.h */
 
 enum rf_driver_state {
 	RF_DRIVER_NONE,     /* none was seen yet */
@@ -36,6 +39,7 @@ enum rf_driver_state {
 
 struct rf_counts {
 	uint64_t submitted, completed, bytes_read, bytes_written;
+	uint64_t corrupt; /* caught by predecessors */
 	uint64_t failed, reissued, violations, stalls, held_back, nudges, nudges_helped;
 };
 
@@ -52,6 +56,7 @@ struct rf_service {
 	uint64_t               arena_bytes;
 	uint64_t               block_mask;
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
+	uint8_t                bare_read; /* RF_BLK_READ; 0: a read is kept track of, too */
 	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
@@ -70,15 +75,21 @@ struct rf_service {
 	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
 	struct rf_watch      watch;
-	uint64_t             scanned_ns;              /* when ages were looked at last */
-	uint64_t             stall_tag[RF_BLK_DEPTH]; /* seq seen by the last tick */
-	uint64_t             stall_ns[RF_BLK_DEPTH];  /* and when it was first seen */
+	uint64_t             scanned_ns; /* when ages were looked at last */
+	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
+	struct {
+		uint64_t tag;      /* generation and tag, as the last look found it */
+		uint64_t since;    /* first seen then, */
+		uint64_t lived_ns; /* and by the other clock */
+	} stall[RF_BLK_DEPTH];
 
 	/* volatile write cache */
 	uint64_t acked;       /* writes answered that only a flush makes safe */
 	uint64_t flushed;     /* of these, covered by a flush or reported lost */
-	bool     flush_fails; /* the next flush does */
+	uint32_t flush_fails; /* so many flushes to come do */
 	uint32_t losses;
+	bool     heir;        /* a predecessor's clients have acknowledged, unflushed writes */
+	uint64_t owed_since;  /* 0: every client that is gone was told of every loss */
 	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
 
 	/* set-up */
@@ -91,7 +102,10 @@ struct rf_service {
 	unsigned char           *rings;
 	struct rf_table         *table;
 	struct rf_stats_service *stats;
+	const struct rf_stats_device *device;
 	struct rf_arena          arena;
+	struct rf_integrity     *integrity; /* NULL: off */
+	struct rf_ward          *ward;      /* NULL: off */
 };
 
 static inline int rf_service_fd(const struct rf_service *s, enum rf_export_fd fd)
@@ -106,12 +120,18 @@ struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);
 void rf_entry_put(struct rf_service *, uint32_t index);
 /* Takes the entry out of the table, then calls done(). */
 void rf_entry_finish(struct rf_service *, uint32_t index, int status);
+/* Takes a request that was looked at. */
+void rf_core_submit(struct rf_service *, struct rf_io *);
 /* Lets waiting requests go as far as they may. */
 void rf_queue_pump(struct rf_service *);
 
 /* Takes the responses of the current generation; a lie: returns with *lie set. */
 int rf_service_take(struct rf_service *, enum rf_violation *lie);
 
+/* cache.c: takes the table over as it lies there, and promises on what it promised. */
+void rf_table_take_over(struct rf_service *);
+/* The device may have lost its write cache: acknowledged writes that were not flushed. */
+void rf_cache_lost(struct rf_service *);
 /* recover.c: the export has had its time to reuse memory. */
 void rf_prepared_late(struct rf_service *);
 /* a reissued request was answered; lets the next ones go. */

@@ -44,6 +44,7 @@ struct rf_hold {
 	uint32_t         wide;    /* of these, too wide for the filter */
 	uint64_t         held;    /* bit set of held[] that wait */
 	uint64_t         ready;   /* bit set of held[] that may go */
+	bool             reads;   /* a read makes others wait as a write does */
 	uint16_t         filter[RF_HOLD_BUCKETS];
 	uint16_t         where[RF_HOLD_OWNERS]; /* index in list[] by owner */
 	struct rf_writer list[RF_HOLD_OWNERS];
@@ -53,6 +54,12 @@ struct rf_hold {
 static inline bool rf_op_writes(uint8_t op)
 {
 	return op == RF_BLK_WRITE || op == RF_BLK_DISCARD || op == RF_BLK_ZERO;
+}
+
+/* Do later requests wait for this one where they overlap it? */
+static inline bool rf_hold_counts(const struct rf_hold *h, uint8_t op)
+{
+	return rf_op_writes(op) || (h->reads && op == RF_BLK_READ);
 }
 
 static inline uint32_t rf_hold_hash(uint64_t extent)

@@ -7,11 +7,16 @@
 #ifndef RF_LOCK_H
 #define RF_LOCK_H
 
+#include <stdint.h>
+
 /*
  * From here on only the system calls of policy/syscalls/NAME.list; any other ends
- * the process. Also: memory locked, no core, not dumpable. 0, or -errno after one
+ * the process. Also: memory locked, and the walls of fence.h. 0, or -errno after one
  * line in the log.
  */
 int rf_service_lock(const char *name);
+
+/* The same for one that cannot do its work behind these of RF_FENCE_WALLS. */
+int rf_service_lock_without(const char *name, uint64_t walls);
 
 #endif

@@ -6,7 +6,6 @@
  *         allocated later.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,41 +13,15 @@
 #include <unistd.h>
 
 #include "core.h"
-
-static int map_fd(int fd, const char *what, uint64_t bytes, int prot, void *out)
-{
-	struct stat st;
-
-	if (fstat(fd, &st)) {
-		rf_log("fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
-		return -errno;
-	}
-	if ((uint64_t)st.st_size < bytes) {
-		rf_log("fd %d (%s) has %lld bytes, needs %llu", fd, what, (long long)st.st_size,
-		       (unsigned long long)bytes);
-		return -EINVAL;
-	}
-	void *at = mmap(NULL, bytes, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (at == MAP_FAILED) {
-		rf_log("cannot map %llu bytes of fd %d (%s): %s", (unsigned long long)bytes, fd,
-		       what, strerror(errno));
-		return -errno;
-	}
-	*(void **)out = at;
-	return 0;
-}
+#include "handed.h"
 
 static int config_read(struct rf_service *s)
 {
-	struct rf_export_config *shared, *c = &s->config;
-	int err = map_fd(rf_service_fd(s, RF_EXPORT_FD_CONFIG), "config", sizeof(*shared), PROT_READ, &shared);
+	struct rf_export_config *c = &s->config;
+	int err = rf_handed_config(rf_service_fd(s, RF_EXPORT_FD_CONFIG), c);
 
 	if (err)
 		return err;
-	*c = *shared;
-	munmap(shared, sizeof(*shared));
-	c->name[sizeof(c->name) - 1] = '\0';
-	c->bench[sizeof(c->bench) - 1] = '\0';
 	if (!c->queues || c->queues > RF_MAX_QUEUES) {
 		rf_log("%u queues asked for, 1 to %u are possible", c->queues, RF_MAX_QUEUES);
 		return -EINVAL;
@@ -58,36 +31,6 @@ static int config_read(struct rf_service *s)
 		rf_log("an arena of %llu bytes is not possible: %s",
 		       (unsigned long long)c->arena_bytes, strerror(-err));
 	return err;
-}
-
-/* What a dead predecessor left in the table is forgotten: see table.h. */
-static void table_open(struct rf_service *s)
-{
-	struct rf_table_head want = { .magic = RF_TABLE_MAGIC, .version = RF_TABLE_VERSION,
-				      .depth = RF_BLK_DEPTH,
-				      .entry_bytes = sizeof(struct rf_table_entry) };
-	struct rf_table_head *head = &s->table->head;
-	uint32_t found = 0;
-
-	if (head->magic == want.magic && head->version == want.version) {
-		want.unflushed = head->unflushed;
-		want.untold = head->untold;
-		s->acked = head->unflushed != 0;
-		s->flush_fails = head->untold != 0;
-		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-			found += s->table->entry[i].state != RF_ENTRY_FREE;
-	}
-	if (found)
-		rf_log("a predecessor died with %u requests unanswered; their clients will send "
-		       "them again", found);
-	memset(s->table, 0, sizeof(*s->table));
-	*head = want;
-	s->entry = s->table->entry;
-	s->free_count = RF_BLK_DEPTH;
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		s->entry[i].next_tag = i | RF_TAG_LIVE;
-		s->free[RF_BLK_DEPTH - 1 - i] = &s->entry[i];
-	}
 }
 
 static int map_all(struct rf_service *s)
@@ -105,18 +48,33 @@ static int map_all(struct rf_service *s)
 	}
 	const int rw = PROT_READ | PROT_WRITE;
 	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
-	if ((err = map_fd(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena", s->config.arena_bytes, rw, &s->data)) ||
-	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw, &s->rings)) ||
-	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw, &s->table)) ||
-	    (err = map_fd(rf_service_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw, &s->stats)))
+	if ((err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena", s->config.arena_bytes, rw,
+				 &s->data)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
+				 &s->rings)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,
+				 &s->table)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
+				 &s->stats)))
 		return err;
-	/* A driver that could read the kick eventfd empty must not be able to stop us. */
-	int flags = fcntl(rf_service_fd(s, RF_EXPORT_FD_KICK), F_GETFL);
-	if (flags < 0 || fcntl(rf_service_fd(s, RF_EXPORT_FD_KICK), F_SETFL, flags | O_NONBLOCK)) {
-		rf_log("fd %d (kick) was not handed over: %s", rf_service_fd(s, RF_EXPORT_FD_KICK), strerror(errno));
-		return -errno;
+	s->device = (const void *)((const char *)s->stats + RF_STATS_DEVICE);
+	return rf_handed_kick(rf_service_fd(s, RF_EXPORT_FD_KICK));
+}
+
+/* Before the table is taken over: that makes one where there is none. */
+static int integrity_open(struct rf_service *s)
+{
+	if (s->config.flags & RF_EXPORT_WARD) {
+		s->gate |= RF_GATE_CHECKED;
+		return rf_ward_open(&s->ward, s);
 	}
-	return 0;
+	if (!(s->config.flags & RF_EXPORT_INTEGRITY))
+		return 0;
+	s->bare_read = 0;
+	s->hold.reads = true;
+	s->gate |= RF_GATE_CHECKED;
+	return rf_integrity_open(&s->integrity, s->data, s->config.arena_bytes,
+				 s->table->head.magic == RF_TABLE_MAGIC);
 }
 
 int rf_service_open_at(struct rf_service **out, int up)
@@ -128,14 +86,17 @@ int rf_service_open_at(struct rf_service **out, int up)
 	memset(s, 0, sizeof(*s));
 	s->fds_up = up;
 	s->gate = RF_GATE_DRIVER;
+	s->bare_read = RF_BLK_READ;
 	s->queue_tail = &s->queue_head;
 	int err = map_all(s);
+	if (!err)
+		err = integrity_open(s);
 	if (err) {
 		free(s);
 		return err;
 	}
 	s->arena_bytes = s->config.arena_bytes;
-	table_open(s);
+	rf_table_take_over(s);
 	rf_stats_adopt(s);
 	*out = s;
 	return 0;
@@ -158,7 +119,7 @@ const struct rf_export_config *rf_service_config(const struct rf_service *s)
 
 const struct rf_blk_info *rf_service_info(const struct rf_service *s)
 {
-	return s->info_known && s->arena_ours ? &s->info : NULL;
+	return s->info_known && s->arena_ours && (!s->ward || rf_ward_ready(s->ward)) ? &s->info : NULL;
 }
 
 bool rf_service_up(const struct rf_service *s)
@@ -169,11 +130,6 @@ bool rf_service_up(const struct rf_service *s)
 bool rf_service_gone(const struct rf_service *s)
 {
 	return s->state == RF_DRIVER_GONE;
-}
-
-uint32_t rf_service_losses(const struct rf_service *s)
-{
-	return s->losses;
 }
 
 uint32_t rf_service_inflight(const struct rf_service *s)
@@ -198,5 +154,7 @@ void rf_arena_free(struct rf_service *s, uint64_t arena, uint32_t length)
 
 void *rf_arena_at(struct rf_service *s, uint64_t arena)
 {
-	return s->data + arena;
+	if (s->ward)
+		return rf_ward_at(s->ward, arena);
+	return s->integrity ? rf_integrity_at(s->integrity, arena) : s->data + arena;
 }

@@ -11,15 +11,14 @@
  * Poison: a request that was reissued twice is reissued alone, all others held back.
  *         If that driver dies too, this request failed it: it gets -EIO and its name
  *         in the log.
- * Cache:  a write that was acknowledged and not flushed may be gone. Then the flushes
- *         under way fail, or else the next one, once. A write with FUA does not: it
- *         promises nothing about others.
+ * Cache:  see cache.c.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "autopsy.h"
 #include "core.h"
 #include "packet.h"
 
@@ -72,20 +71,23 @@ static uint32_t in_state(struct rf_service *s, enum rf_table_state state)
 	return n;
 }
 
-/* The oldest entry to be redone, at least `attempts` times reissued; or RF_BLK_DEPTH. */
-static uint32_t redo_oldest(struct rf_service *s, uint32_t attempts)
+/* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
+ * at the table and a sort of the few there are: a dead driver's clients wait for this. */
+static uint32_t redo_list(const struct rf_service *s, uint32_t attempts, uint32_t *list)
 {
-	uint32_t best = RF_BLK_DEPTH;
+	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		const struct rf_table_entry *e = &s->entry[i];
+		uint32_t at = n;
 
 		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
 			continue;
-		if (best == RF_BLK_DEPTH || e->seq < s->entry[best].seq)
-			best = i;
+		for (n++; at && s->entry[list[at - 1]].seq > e->seq; at--)
+			list[at] = list[at - 1];
+		list[at] = i;
 	}
-	return best;
+	return n;
 }
 
 static void redo_put(struct rf_service *s, uint32_t index)
@@ -97,19 +99,18 @@ static void redo_put(struct rf_service *s, uint32_t index)
 
 void rf_redo_next(struct rf_service *s)
 {
-	uint32_t index;
+	uint32_t list[RF_BLK_DEPTH], n;
 
 	if (s->state == RF_DRIVER_LIED || in_state(s, RF_ENTRY_FLIGHT))
 		return;
-	index = redo_oldest(s, ALONE_AFTER);
-	if (index < RF_BLK_DEPTH) {
-		s->alone = true;
-		redo_put(s, index);
+	s->alone = redo_list(s, ALONE_AFTER, list) > 0;
+	if (s->alone) {
+		redo_put(s, list[0]);
 		return;
 	}
-	s->alone = false;
-	while ((index = redo_oldest(s, 0)) < RF_BLK_DEPTH)
-		redo_put(s, index);
+	n = redo_list(s, 0, list);
+	for (uint32_t i = 0; i < n; i++)
+		redo_put(s, list[i]);
 	s->gate &= ~RF_GATE_REDO;
 }
 
@@ -197,6 +198,31 @@ static void attach(struct rf_service *s, uint32_t generation, uint32_t half)
 	rf_watch_reset(&s->watch);
 }
 
+/* What lies in the dead driver's half, which is cleared only at the next death. Nothing
+ * follows from it: whatever the driver wrote there is copied as it is. */
+static void autopsy(struct rf_service *s, uint32_t generation, uint32_t half)
+{
+	struct rf_autopsy_service *a = (void *)((char *)s->stats + RF_AUTOPSY_SERVICE);
+	const struct rf_blk_chan *chan = rf_service_chan(s, half);
+	const struct rf_ring *req = (const void *)chan->req.bytes, *resp = (const void *)chan->resp.bytes;
+
+	a += generation % RF_AUTOPSY_SLOTS;
+	a->generation = 0;
+	a->req_tail = req->tail;
+	a->resp_tail = resp->tail;
+	a->heartbeat = chan->heartbeat;
+	for (uint32_t i = 1; i <= RF_AUTOPSY_TAIL; i++) {
+		uint32_t q = a->req_tail - i, p = a->resp_tail - i;
+
+		memcpy(&a->req[q % RF_AUTOPSY_TAIL],
+		       req->records + q % RF_BLK_DEPTH * sizeof(struct rf_blk_req), sizeof(struct rf_blk_req));
+		memcpy(&a->resp[p % RF_AUTOPSY_TAIL],
+		       resp->records + p % RF_BLK_DEPTH * sizeof(struct rf_blk_resp), sizeof(struct rf_blk_resp));
+	}
+	memcpy(a->mmio, chan->mmio, sizeof(a->mmio));
+	a->generation = generation;
+}
+
 static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (msg->half > 1 || (s->state != RF_DRIVER_NONE && msg->generation < s->generation))
@@ -222,6 +248,7 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 		s->tell_late = true;
 	else
 		tell(s, RF_SVC_PREPARED, 0);
+	autopsy(s, msg->generation, !msg->half);
 	return 0;
 }
 
@@ -239,26 +266,6 @@ static void fail_poisoned(struct rf_service *s)
 	}
 }
 
-static void cache_lost(struct rf_service *s)
-{
-	bool covered = false;
-
-	if (s->acked == s->flushed)
-		return;
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH)
-			continue;
-		s->entry[i].mark |= RF_MARK_LOST;
-		covered |= s->covers[i] == s->acked;
-	}
-	s->flush_fails |= !covered;
-	s->flushed = s->acked;
-	s->table->head.unflushed = 0;
-	s->table->head.untold = 1;
-	s->losses++;
-	rf_log("the device may have lost its write cache: the next flush fails");
-}
-
 static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (s->state == RF_DRIVER_UP || msg->value > 1)
@@ -266,7 +273,7 @@ static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->arena_ours = true;
 	fail_poisoned(s);
 	if (msg->value)
-		cache_lost(s);
+		rf_cache_lost(s);
 	return 0;
 }
 
@@ -286,6 +293,8 @@ static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->state = RF_DRIVER_UP;
 	s->gate &= ~RF_GATE_DRIVER;
 	fail_poisoned(s);
+	if (s->ward)
+		rf_ward_up(s->ward);
 	rf_queue_pump(s);
 	s->dirty = 1; /* what DOWN put there was published, but nobody was kicked */
 	rf_service_flush(s);
@@ -301,6 +310,8 @@ static void on_gone(struct rf_service *s)
 	s->arena_ours = true; /* nothing read into it is shown to anybody any more */
 	s->gate |= RF_GATE_DRIVER;
 	memset(s->limit, 0, sizeof(s->limit)); /* every submission is looked at, and refused */
+	if (s->ward)
+		rf_ward_gone(s->ward, true);
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		if (s->entry[i].state != RF_ENTRY_FREE)
 			rf_entry_finish(s, i, -EIO);
@@ -310,7 +321,7 @@ static void on_gone(struct rf_service *s)
 
 		h->held &= ~(1ull << i);
 		h->ready &= ~(1ull << i);
-		if (rf_op_writes(io->op))
+		if (rf_hold_counts(h, io->op))
 			rf_hold_remove(h, RF_BLK_DEPTH + i);
 		io->done(io, -EIO);
 	}
@@ -321,6 +332,8 @@ static void on_gone(struct rf_service *s)
 		io->done(io, -EIO);
 	}
 	s->queue_tail = &s->queue_head;
+	if (s->ward)
+		rf_ward_gone(s->ward, false);
 }
 
 /* No length that passes is longer than disk or arena: saves the fast path two checks. */
@@ -345,8 +358,12 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	in.max_discard -= in.max_discard % block;
 	if (!in.max_discard)
 		in.features &= ~(RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO);
+	if (s->ward && !rf_ward_disk(s->ward, &in))
+		return -EFBIG;
 	if (s->info_known)
 		return memcmp(&in, &s->info, sizeof(in)) ? -EPROTO : 0;
+	if (s->integrity && !rf_integrity_disk(s->integrity, in.size, block))
+		return -EFBIG;
 	s->info = in;
 	s->info_known = true;
 	s->size = in.size;
@@ -449,20 +466,21 @@ static void look_at_ages(struct rf_service *s, uint64_t now)
 		const struct rf_table_entry *e = &s->entry[i];
 		uint64_t id = (uint64_t)e->req.generation << 32 | e->req.tag;
 
-		if (e->state != RF_ENTRY_FLIGHT || id != s->stall_tag[i]) {
-			s->stall_tag[i] = id;
-			s->stall_ns[i] = now;
+		if (e->state != RF_ENTRY_FLIGHT || id != s->stall[i].tag) {
+			s->stall[i].tag = id;
+			s->stall[i].since = now;
+			s->stall[i].lived_ns = s->lived_ns;
 			continue;
 		}
-		if (now - s->stall_ns[i] < patience_ns(s, e) || s->stalled ||
+		if (s->lived_ns - s->stall[i].lived_ns < patience_ns(s, e) || s->stalled ||
 		    (s->config.nudge_ns &&
-		     !rf_watch_alive_since(&s->watch, s->stall_ns[i] + patience_ns(s, e))))
+		     !rf_watch_alive_since(&s->watch, s->stall[i].since + patience_ns(s, e))))
 			continue;
 		s->stalled = true;
 		s->count.stalls++;
 		rf_log("%s of %u bytes at %llu has no answer for %llu ms", op_names[e->req.op], e->req.length,
 		       (unsigned long long)e->req.offset,
-		       (unsigned long long)(now - s->stall_ns[i]) / 1000000);
+		       (unsigned long long)(now - s->stall[i].since) / 1000000);
 		tell(s, RF_SVC_STALL, 0);
 	}
 }
@@ -476,9 +494,12 @@ void rf_service_tick(struct rf_service *s)
 		return;
 	if (s->config.nudge_ns)
 		watch(s, now);
-	/* A 16th of the time is near enough. */
-	if (s->config.stall_ns && now - s->scanned_ns >= s->config.stall_ns / 16) {
+	/* A 16th of the time is near enough. What two looks are further apart than that, this
+	 * process had no processor; a device in software may have had none either. */
+	uint64_t turn = s->config.stall_ns / 16, apart = now - s->scanned_ns;
+	if (s->config.stall_ns && apart >= turn) {
 		s->scanned_ns = now;
+		s->lived_ns += apart < 2 * turn ? apart : 2 * turn;
 		look_at_ages(s, now);
 	}
 }

@@ -65,16 +65,17 @@ void rf_entry_put(struct rf_service *s, uint32_t index)
 	entry_put(s, e, what, e->req.offset, e->req.arena);
 }
 
-/* A request that changes something is known to the hold-back from here on. */
+/* A request that makes others wait is known to the hold-back from here on. */
 static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_t owner)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
 
 	if (e->req.op == RF_BLK_FLUSH) {
 		s->covers[index] = s->acked;
-		if (s->flush_fails)
+		if (s->flush_fails && !rf_ward_owns(s->ward, (void *)(uintptr_t)e->io)) {
 			e->mark = RF_MARK_LOST;
-		s->flush_fails = false;
+			s->flush_fails--;
+		}
 	} else if (owner == NO_OWNER) {
 		s->gate |= RF_GATE_WRITES;
 		rf_hold_add(&s->hold, index, e->req.offset, e->req.offset + e->req.length, e->seq);
@@ -100,18 +101,18 @@ static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t
 {
 	struct rf_table_entry *e = entry_issue(s, io, seq);
 
-	if (io->op != RF_BLK_READ)
+	if (io->op != s->bare_read)
 		issue_change(s, e, owner);
 }
 
-/* What a finished write or flush means for later requests; the final status. */
+/* What a finished change, flush or checked read means for later requests; the final status. */
 static int finish_change(struct rf_service *s, struct rf_table_entry *e, int status)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
 
 	if (e->req.op == RF_BLK_FLUSH) {
 		if (e->mark & RF_MARK_LOST) {
-			s->table->head.untold = s->flush_fails;
+			s->table->head.untold = s->flush_fails != 0;
 			return status ? status : -EIO;
 		}
 		if (!status && s->covers[index] > s->flushed)
@@ -119,13 +120,21 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->table->head.unflushed = s->acked != s->flushed;
 		return status;
 	}
+	if (s->integrity)
+		status = rf_integrity_answer(s->integrity, &e->req, status);
 	rf_hold_remove(&s->hold, index);
 	if (s->hold.ready)
 		s->gate |= RF_GATE_QUEUE;
 	if (!s->hold.writers)
 		s->gate &= ~RF_GATE_WRITES;
+	if (e->req.op == RF_BLK_READ) {
+		s->count.bytes_read += e->req.length;
+		return status;
+	}
 	if (!status && !(e->req.flags & RF_BLK_FUA)) {
 		s->acked++;
+		if (s->integrity)
+			rf_integrity_acked(s->integrity, s->acked, &e->req);
 		s->table->head.unflushed = 1;
 	}
 	if (e->req.op == RF_BLK_WRITE)
@@ -137,7 +146,7 @@ static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, 
 {
 	struct rf_io *io = (struct rf_io *)(uintptr_t)e->io;
 
-	if (likely(e->req.op == RF_BLK_READ))
+	if (likely(e->req.op == s->bare_read))
 		s->count.bytes_read += e->req.length;
 	else
 		status = finish_change(s, e, status);
@@ -265,6 +274,13 @@ static int refuse(struct rf_service *s, const struct rf_io *io)
 	return -EINVAL;
 }
 
+void rf_core_submit(struct rf_service *s, struct rf_io *io)
+{
+	s->count.submitted++;
+	queue_push(s, io);
+	rf_queue_pump(s);
+}
+
 /* Everything but a plain read or write that may go at once. */
 static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf_io *io)
 {
@@ -286,9 +302,13 @@ static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf
 		else if (!(s->info.features & RF_BLK_HAS_FUA))
 			return -EOPNOTSUPP;
 	}
-	s->count.submitted++;
-	queue_push(s, io);
-	rf_queue_pump(s);
+	if (s->ward) {
+		rf_ward_submit(s->ward, io);
+		return 0;
+	}
+	if (s->integrity)
+		rf_integrity_submit(s->integrity, io);
+	rf_core_submit(s, io);
 	return 0;
 }
 

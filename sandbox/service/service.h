@@ -55,8 +55,16 @@ bool rf_service_up(const struct rf_service *);
 uint32_t rf_service_inflight(const struct rf_service *);
 
 /* Times the device may have lost acknowledged, unflushed writes. The service fails one
- * flush for each; an export with several clients can tell each of them by comparing. */
+ * flush for each; an export with several clients tells each of them by comparing. */
 uint32_t rf_service_losses(const struct rf_service *);
+/* Of these, how many a client that connects now was told of; unknown, if it may be one that
+ * went away, or whose export died, before it could be told. */
+#define RF_LOSSES_UNKNOWN (~0u)
+uint32_t rf_service_losses_told(struct rf_service *);
+/* A client went away without having been told. */
+void rf_service_owe(struct rf_service *);
+/* All clients there are were told of all losses: the answer was sent. */
+void rf_service_told(struct rf_service *);
 
 /* The export's own part of the counters (clients, client_errors) is written by it. */
 struct rf_stats_service *rf_service_stats(struct rf_service *);

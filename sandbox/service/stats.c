@@ -35,6 +35,8 @@ void rf_stats_publish(struct rf_service *s)
 	PUT(held_back, c->held_back);
 	PUT(nudges, c->nudges + s->watch.nudges);
 	PUT(nudges_helped, c->nudges_helped + s->watch.helped);
+	PUT(corrupt, c->corrupt + (s->integrity ? rf_integrity_caught(s->integrity) :
+				  s->ward ? rf_ward_caught(s->ward) : 0));
 	PUT(inflight, RF_BLK_DEPTH - s->free_count);
 	PUT(generation, s->generation);
 }
@@ -48,7 +50,7 @@ void rf_stats_adopt(struct rf_service *s)
 		.failed = GET(failed), .reissued = GET(reissued),
 		.violations = GET(violations), .stalls = GET(stalls),
 		.held_back = GET(held_back), .nudges = GET(nudges),
-		.nudges_helped = GET(nudges_helped),
+		.nudges_helped = GET(nudges_helped), .corrupt = GET(corrupt),
 	};
 	PUT(inflight, 0);
 	PUT(clients, 0);

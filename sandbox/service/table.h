@@ -11,23 +11,26 @@
  * Tag:    index of the entry | 0x8000 | serial << 16. The serial moves on with every
  *         issue, so that the tag of an answered or reissued request matches nothing any
  *         more (until 65,535 later uses of the same entry).
- * After an export's death its successor finds the entries of the dead one here. It
- * counts them, says so and forgets them. None may be reissued: the payload of a write
- * was never acknowledged, its client's connection died with the export, and a client
- * that connects again sends again what it had no answer for. Reissuing a write later
- * than that could put old data over new. What was acknowledged is not forgotten: the head
- * says whether a write cache that is lost now would still have to be reported.
+ * Death:  an export may die between any two instructions, and its successor takes the
+ *         table over as it then is. Entries are counted, said in the log, and dropped once
+ *         the device is quiet: nothing in them was acknowledged, and a client that connects
+ *         again sends again what it had no answer for (SEMANTICS.md says why that is
+ *         enough). What was acknowledged is in the head: it says of which promises a lost
+ *         write cache would have to be told, and of which that was lost clients were not
+ *         told yet. Each of its fields is stored by itself, in an order in which every
+ *         state in between promises more, never less.
  */
 #ifndef RF_TABLE_H
 #define RF_TABLE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "block.h"
 
 #define RF_TABLE_MAGIC   0x656c626174636672ull
-#define RF_TABLE_VERSION 1u
+#define RF_TABLE_VERSION 2u
 
 enum rf_table_state {
 	RF_ENTRY_FREE = 0,
@@ -56,13 +59,15 @@ _Static_assert(sizeof(struct rf_table_entry) == 64, "one entry is one cache line
 #define RF_MARK_POISON 0x04u /* fails as soon as the device is quiet */
 
 struct rf_table_head {
-	uint64_t magic;
+	_Atomic uint64_t magic; /* of a table whose other fields are there */
 	uint32_t version;
 	uint32_t depth; /* RF_BLK_DEPTH */
 	uint32_t entry_bytes;
 	uint32_t generation;
-	uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
-	uint32_t untold;    /* such a write was lost, and no flush has said so yet */
+	_Atomic uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
+	_Atomic uint32_t untold; /* such a write was lost, and no flush has said so yet */
+	_Atomic uint32_t owed;   /* likewise, and some client may not have been told */
+	_Atomic uint32_t losses; /* rf_stats_device.losses that all this takes into account */
 };
 
 struct rf_table {

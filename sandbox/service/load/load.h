@@ -44,6 +44,7 @@ struct load_slot {
 	struct load *load;
 	uint64_t     block;
 	uint32_t     serial; /* of the write under way */
+	int          status; /* of the last one, until it is verified */
 };
 
 struct load {
@@ -59,6 +60,7 @@ struct load {
 	unsigned char     *busy;    /* verify: a request is under way on this block */
 	struct load_slot  *idle[LOAD_QD_MAX];
 	uint32_t           idle_count;
+	uint32_t           verified_to; /* idle slots before it are, the others not yet */
 
 	uint64_t errors, mismatches, verified, empty_polls, sleeps;
 	uint64_t watched; /* when it was looked at last whether the driver moves */

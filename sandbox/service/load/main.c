@@ -176,7 +176,6 @@ static void pin(int cpu)
 int main(void)
 {
 	static struct load l;
-	struct epoll_event ev;
 
 	rf_log_name = "rf-load";
 	if (rf_service_open(&l.service) ||
@@ -188,13 +187,11 @@ int main(void)
 	if (epoll < 0)
 		rf_die(70, "epoll_create1: %s", strerror(errno));
 	watch(epoll, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
-	/* How large the tables are depends on the disk: nothing is allocated later. */
-	while (!rf_service_info(l.service)) {
-		if (epoll_wait(epoll, &ev, 1, -1) < 0 && errno != EINTR)
-			rf_die(70, "epoll_wait: %s", strerror(errno));
-		control(&l);
-	}
 	watch(epoll, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
+	/* How large the tables are depends on the disk: nothing is allocated later. */
+	while (!rf_service_info(l.service))
+		if (!rf_service_poll(l.service))
+			sleep_once(&l, epoll);
 	if (load_prepare(&l) || rf_service_lock("export-load"))
 		return 70;
 	rounds(&l, epoll);

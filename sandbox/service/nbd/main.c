@@ -63,8 +63,6 @@ static void control(struct nbd_server *srv)
 	if (err)
 		rf_die(70, "ends: control socket: %s", strerror(-err));
 	nbd_server_info(srv);
-	if (srv->info)
-		srv->whole.size = srv->info->size;
 }
 
 static void event(struct nbd_server *srv, const struct epoll_event *ev)

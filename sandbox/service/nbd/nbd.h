@@ -87,6 +87,9 @@ struct nbd_cmd {
 	uint8_t          op;        /* enum rf_blk_op */
 	uint8_t          io_flags;  /* RF_BLK_* */
 	bool             flush_after; /* FUA that the disk cannot do by itself */
+	bool             flushed;     /* that flush was asked for */
+	bool             tells;       /* its answer tells the client of all losses so far */
+	uint32_t         losses;      /* rf_service_losses() when it came; or those it tells of */
 	bool             finished;
 	bool             in_order;  /* long read without structured replies */
 	bool             header_sent;
@@ -126,7 +129,7 @@ struct nbd_conn {
 	uint32_t           commands, parts;
 	uint64_t           bytes; /* of arena held */
 	uint64_t           greet_until;
-	uint32_t           losses; /* rf_service_losses() this client knows of */
+	uint32_t           losses; /* rf_service_losses_told() of this client */
 
 	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */
 	uint32_t         option;
@@ -186,6 +189,7 @@ void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
 void nbd_conn_ended(struct nbd_conn *); /* the client went away */
 void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
+void nbd_conn_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
 
 /* handshake.c */
 void          nbd_greet(struct nbd_conn *);

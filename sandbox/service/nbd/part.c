@@ -49,7 +49,8 @@ struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
 	RF_BUG_ON(!cmd);
 	c->server->free_cmds = cmd->next;
 	c->commands++;
-	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1 };
+	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1,
+				 .losses = rf_service_losses(c->server->service) };
 	return cmd;
 }
 
@@ -215,6 +216,18 @@ static void flush_done(struct rf_io *io, int status)
 	nbd_cmd_put(cmd);
 }
 
+/* Each client hears of a lost write cache, not only the one whose flush the service failed.
+ * A write with FUA fails if the loss came between it and the flush that stands for FUA. */
+static void mind_losses(struct nbd_cmd *cmd, uint32_t losses)
+{
+	bool news = cmd->op == RF_BLK_FLUSH && cmd->conn->losses != losses;
+
+	if ((news || (cmd->flushed && cmd->losses != losses)) && !cmd->error)
+		cmd->error = -EIO;
+	cmd->tells = news;
+	cmd->losses = losses;
+}
+
 /* All parts answered? Then the flush that FUA asked for, then the reply. */
 void nbd_cmd_check(struct nbd_cmd *cmd)
 {
@@ -224,6 +237,7 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 		return;
 	if (cmd->flush_after && !cmd->error) {
 		cmd->flush_after = false;
+		cmd->flushed = true;
 		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = flush_done };
 		cmd->pending++;
 		cmd->refs++;
@@ -233,15 +247,7 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 		return;
 	}
 	cmd->finished = true;
-	if (cmd->op == RF_BLK_FLUSH) {
-		/* Each client hears of a lost write cache, not only the one whose flush
-		 * the service failed. */
-		uint32_t losses = rf_service_losses(service);
-
-		if (cmd->conn->losses != losses && !cmd->error)
-			cmd->error = -EIO;
-		cmd->conn->losses = losses;
-	}
+	mind_losses(cmd, rf_service_losses(service));
 	if (cmd->conn->state != NBD_DEAD)
 		nbd_reply_done(cmd);
 }

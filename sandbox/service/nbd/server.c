@@ -12,6 +12,8 @@
 void nbd_server_info(struct nbd_server *srv)
 {
 	srv->info = rf_service_info(srv->service);
+	if (srv->info)
+		srv->whole.size = srv->info->size;
 }
 
 static void retry_stuck(struct nbd_server *srv)
@@ -39,6 +41,8 @@ int nbd_server_work(struct nbd_server *srv)
 {
 	int done = rf_service_poll(srv->service);
 
+	if (!srv->info) /* its checksums may have been read just now */
+		nbd_server_info(srv);
 	do {
 		send_dirty(srv);
 		if (srv->retry)

@@ -29,6 +29,11 @@ _Static_assert(offsetof(struct rf_net_frame, length) == 4 &&
 		       offsetof(struct rf_net_frame, flags) == 6 &&
 		       offsetof(struct rf_net_frame, gso) == 7, "the WORD_ macros rely on it");
 
+static inline uint32_t min(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline void frame_put(struct rf_net_frame *at, uint64_t first, uint64_t second)
 {
 	volatile word_t *word = (word_t *)at;
@@ -71,12 +76,9 @@ static enum rf_violation chain_judge(const struct rf_net *n, const struct rf_net
 	return 0;
 }
 
-/*
- * Everything but a frame in one buffer with nothing to say about it. The buffer is HELD.
- * Adds to the chain; sets chain_whole if that is a frame now.
- */
-static __attribute__((noinline)) enum rf_violation rx_other(struct rf_net *n, uint64_t first,
-							    uint64_t second)
+/* A record of a buffer that is HELD: adds to the chain. Sets chain_whole if that is a frame
+ * now. */
+static enum rf_violation rx_other(struct rf_net *n, uint64_t first, uint64_t second)
 {
 	struct rf_net_frame f;
 
@@ -117,55 +119,77 @@ static unsigned chain_deliver(struct rf_net *n, struct rf_net_frame *out, unsign
 	return count;
 }
 
-/* Takes records of the current driver. *lie set: the last one was no good. */
-static inline unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max,
-			       enum rf_violation *lie)
+static inline const volatile word_t *rx_record(const struct rf_net *n, uint32_t own)
 {
-	struct rf_ring_end end = n->rx;
-	const uint32_t     base = n->rx_base, shift = n->rx_shift, count = n->rx_count;
-	const uint32_t     plain_max = n->frame_max - ETH_BYTES, buffer = n->rx_buffer;
-	uint8_t           *state = n->buffer;
-	uint64_t           bytes = 0, frames = 0;
-	unsigned           given = 0;
-	int                ready = rf_ring_ready(&end);
+	return (const volatile word_t *)(n->rx.ring->records +
+					 (own & (RF_NET_DEPTH - 1)) * sizeof(struct rf_net_frame));
+}
 
-	if (unlikely(ready < 0))
-		*lie = RF_LIE_INDEX;
-	for (; ready > 0 && given < max; ready--) {
-		const volatile word_t *record = (const volatile word_t *)(
-			end.ring->records + (end.own & (RF_NET_DEPTH - 1)) * sizeof(*out));
-		uint64_t first = record[0];
-		uint32_t units = (uint32_t)first - base, length = WORD_LENGTH(first);
-		uint32_t i = units >> shift | units << (32 - shift);
+/* Takes the next record, whatever it is. */
+static enum rf_violation rx_next(struct rf_net *n)
+{
+	const volatile word_t *record = rx_record(n, n->rx.own);
+	uint64_t first = record[0], second = record[1];
+	uint32_t i = rf_net_index(n, (uint32_t)first);
 
-		if (unlikely(i >= count || state[i] != RF_BUFFER_POSTED)) {
-			*lie = RF_LIE_BUFFER;
+	if (i >= n->rx_count || n->buffer[i] != RF_BUFFER_POSTED)
+		return RF_LIE_BUFFER;
+	if (WORD_LENGTH(first) > n->rx_buffer)
+		return RF_LIE_FRAME;
+	n->rx.own++;
+	n->buffer[i] = RF_BUFFER_HELD;
+	enum rf_violation lie = rx_other(n, first, second);
+	if (lie)
+		n->buffer[i] = RF_BUFFER_POSTED;
+	return lie;
+}
+
+/* Takes records up to `end` and as long as each is a frame in one buffer with nothing to say
+ * about it. What is none was not taken, whatever was seen of it. */
+static inline __attribute__((always_inline)) unsigned rx_plain(struct rf_net *n, struct rf_net_frame *out,
+							       uint32_t end)
+{
+	/* Flags and segmentation lie above the length, and make it too large. */
+	const uint32_t most = n->plain_max - ETH_BYTES;
+	uint32_t own = n->rx.own, first = own;
+	uint64_t bytes = 0;
+
+	for (; own != end; own++) {
+		uint64_t word = *rx_record(n, own);
+		uint32_t length = (uint32_t)(word >> 32) & ~(META_PLAIN << 16);
+		uint32_t i = rf_net_index(n, (uint32_t)word);
+
+		if (unlikely(length - ETH_BYTES > most || i >= n->rx_count || n->buffer[i] != RF_BUFFER_POSTED))
 			break;
-		}
-		if (unlikely(length > buffer)) {
-			*lie = RF_LIE_FRAME;
-			break;
-		}
-		end.own++;
-		state[i] = RF_BUFFER_HELD;
-		if (likely(!(WORD_META(first) & ~META_PLAIN) && length - ETH_BYTES <= plain_max &&
-			   !n->chain_count)) {
-			frame_put(&out[given++], first, 0);
-			bytes += length;
-			frames++;
-			continue;
-		}
-		*lie = rx_other(n, first, record[1]);
-		if (unlikely(*lie))
-			break;
-		given += chain_deliver(n, out + given, max - given);
-		if (n->chain_whole)
-			break; /* no room for it now */
+		n->buffer[i] = RF_BUFFER_HELD;
+		frame_put(out++, word, 0);
+		bytes += length;
 	}
-	n->rx.own = end.own;
-	n->rx.peer = end.peer;
-	n->count.rx_frames += frames;
+	n->rx.own = own;
 	n->count.rx_bytes += bytes;
+	n->count.rx_frames += own - first;
+	return own - first;
+}
+
+/* Takes records of the current driver. *lie set: the next one is no good. */
+static unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max, enum rf_violation *lie)
+{
+	unsigned given = chain_deliver(n, out, max);
+	int      ready = rf_ring_ready(&n->rx);
+
+	if (unlikely(ready < 0)) {
+		*lie = RF_LIE_INDEX;
+		return given;
+	}
+	const uint32_t end = n->rx.own + (uint32_t)ready;
+	while (n->rx.own != end && given < max && !n->chain_whole && !*lie) {
+		if (!n->chain_count)
+			given += rx_plain(n, out + given, n->rx.own + min(end - n->rx.own, max - given));
+		if (n->rx.own == end || given == max)
+			break;
+		*lie = rx_next(n);
+		given += chain_deliver(n, out + given, max - given);
+	}
 	return given;
 }
 
@@ -188,23 +212,41 @@ static unsigned stash_take(struct rf_net *n, struct rf_net_frame *out, unsigned 
 	return given;
 }
 
-unsigned rf_net_rx(struct rf_net *n, struct rf_net_frame *out, unsigned max)
+/* After `given` frames: what needs more than a look. */
+static __attribute__((noinline)) unsigned rx_rest(struct rf_net *n, struct rf_net_frame *out, unsigned given,
+						  unsigned max)
 {
 	enum rf_violation lie = 0;
 
-	if (unlikely(n->stash_head != n->stash_tail))
+	if (n->stash_head != n->stash_tail)
 		return stash_take(n, out, max);
-	if (unlikely(!rf_net_alive(n)))
-		return 0;
-	unsigned given = unlikely(n->chain_whole) ? chain_deliver(n, out, max) : 0;
+	if (!rf_net_alive(n))
+		return given;
 	given += rx_take(n, out + given, max - given, &lie);
-	if (unlikely(lie))
+	if (lie)
 		rf_net_lied(n, lie);
-	if (unlikely(n->first_io_awaited && given)) {
+	if (n->first_io_awaited && given) {
 		n->first_io_awaited = false;
 		n->stats->log[n->await_generation % RF_STATS_LOG].first_io_ns = rf_net_now_ns();
 	}
 	return given;
+}
+
+unsigned rf_net_rx(struct rf_net *n, struct rf_net_frame *out, unsigned max)
+{
+	uint32_t own = n->rx.own, end = n->rx.peer;
+
+	if (unlikely(!rf_net_alive(n) || n->stash_head != n->stash_tail || n->chain_count || n->first_io_awaited))
+		return rx_rest(n, out, 0, max);
+	if (own == end) {
+		end = atomic_load_explicit(&n->rx.ring->tail, memory_order_acquire);
+		if (unlikely(end - own > RF_NET_DEPTH))
+			return rx_rest(n, out, 0, max);
+		n->rx.peer = end;
+	}
+	end = own + min(end - own, max);
+	unsigned given = rx_plain(n, out, end);
+	return likely(n->rx.own == end) ? given : rx_rest(n, out, given, max);
 }
 
 uint32_t rf_net_drain(struct rf_net *n, enum rf_violation *lie)
@@ -214,19 +256,23 @@ uint32_t rf_net_drain(struct rf_net *n, enum rf_violation *lie)
 	uint32_t drained = 0, got;
 
 	do {
-		got = chain_deliver(n, out, RF_NET_PARTS);
-		got += rx_take(n, out + got, RF_NET_PARTS - got, lie);
+		got = rx_take(n, out, RF_NET_PARTS, lie);
 		/* Each record holds a buffer, and there are no more of these. */
 		for (uint32_t i = 0; i < got; i++)
 			n->stash[n->stash_tail++ & mask] = out[i];
 		drained += got;
 	} while (got && !*lie);
-	/* The rest of a frame that never came, or was a lie. */
-	if (n->chain_count) {
-		n->chain_whole = false;
-		chain_drop(n);
-	}
+	rf_net_unchain(n);
 	return drained;
+}
+
+/* The rest of a frame that never came, or was a lie. */
+void rf_net_unchain(struct rf_net *n)
+{
+	if (!n->chain_count)
+		return;
+	n->chain_whole = false;
+	chain_drop(n);
 }
 
 void rf_net_post_other(struct rf_net *n, uint32_t at)
@@ -249,7 +295,7 @@ void rf_net_rx_done(struct rf_net *n, const struct rf_net_frame *frames, unsigne
 unsigned rf_net_reap(struct rf_net *n)
 {
 	uint32_t head = atomic_load_explicit(&n->tx_shared->head, memory_order_acquire);
-	uint32_t done = n->tx_done, free_count = n->tx_free_count, frames = 0;
+	uint32_t done = n->tx_done, free_count = n->tx_free_count, parts = 0;
 	const uint32_t tx_base = n->tx_base;
 
 	if (unlikely(head - done > n->tx_seen - done)) {
@@ -259,7 +305,11 @@ unsigned rf_net_reap(struct rf_net *n)
 	for (; done != head; done++) {
 		uint32_t slot = n->tx_slot[done & (RF_NET_DEPTH - 1)], at = slot & RF_TX_AT;
 
-		frames += !(slot & RF_TX_MORE);
+		if (likely(slot < tx_base)) { /* received, and forwarded whole */
+			rf_net_post(n, slot);
+			continue;
+		}
+		parts += slot >> 31;
 		if (slot & RF_TX_KEPT)
 			continue;
 		if (at >= tx_base)
@@ -268,13 +318,13 @@ unsigned rf_net_reap(struct rf_net *n)
 			rf_net_post(n, at);
 	}
 	n->tx_free_count = free_count;
-	n->count.tx_done += frames;
 	done -= n->tx_done;
 	n->tx_done += done;
+	n->count.tx_done += done - parts;
 	return done;
 }
 
-unsigned rf_net_tx_room(struct rf_net *n, unsigned want)
+static inline unsigned tx_room(struct rf_net *n, unsigned want)
 {
 	uint32_t used = n->tx_own - n->tx_done;
 
@@ -283,6 +333,11 @@ unsigned rf_net_tx_room(struct rf_net *n, unsigned want)
 	if (used > REAP_AT || RF_NET_DEPTH - used < want)
 		used -= rf_net_reap(n);
 	return unlikely(!rf_net_alive(n)) ? 0 : RF_NET_DEPTH - used;
+}
+
+unsigned rf_net_tx_room(struct rf_net *n, unsigned want)
+{
+	return tx_room(n, want);
 }
 
 uint32_t rf_net_tx_alloc(struct rf_net *n)
@@ -382,35 +437,49 @@ int rf_net_tx(struct rf_net *n, const struct rf_net_frame *f)
 	return 0;
 }
 
-unsigned rf_net_forward(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)
+/* `count` frames for which there is room, until one is not plain. */
+static inline __attribute__((always_inline)) unsigned
+forward_plain(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)
 {
-	unsigned room = rf_net_tx_room(n, count);
-	uint32_t own = n->tx_own;
+	const uint32_t first = n->tx_own, end = first + count;
+	uint32_t own = first;
 	uint64_t bytes = 0;
 
-	if (count > room)
-		count = room;
-	for (unsigned i = 0; i < count; i++, own++) {
-		uint64_t first;
+	for (; own != end; own++, frames++) {
+		uint64_t word;
 
-		memcpy(&first, &frames[i], 8);
-		if (unlikely(WORD_META(first) & ~META_PLAIN)) {
-			count = i;
+		memcpy(&word, frames, 8);
+		if (unlikely(WORD_META(word) & ~META_PLAIN))
 			break;
-		}
-		n->tx_slot[own & (RF_NET_DEPTH - 1)] = (uint32_t)first;
-		frame_put(&n->tx_ring[own & (RF_NET_DEPTH - 1)], first & 0xffffffffffffull, 0);
-		bytes += WORD_LENGTH(first);
+		word &= 0xffffffffffffull;
+		n->tx_slot[own & (RF_NET_DEPTH - 1)] = (uint32_t)word;
+		frame_put(&n->tx_ring[own & (RF_NET_DEPTH - 1)], word, 0);
+		bytes += word >> 32;
 	}
 	n->tx_own = own;
-	n->count.tx_frames += count;
 	n->count.tx_bytes += bytes;
-	return count;
+	n->count.tx_frames += own - first;
+	return own - first;
+}
+
+static __attribute__((noinline)) unsigned forward_reaping(struct rf_net *n, const struct rf_net_frame *frames,
+							  unsigned count)
+{
+	return forward_plain(n, frames, min(count, tx_room(n, count)));
+}
+
+unsigned rf_net_forward(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)
+{
+	uint32_t used = n->tx_own - n->tx_done;
+
+	if (unlikely(!rf_net_alive(n) || used > REAP_AT || count > RF_NET_DEPTH - REAP_AT))
+		return forward_reaping(n, frames, count);
+	return forward_plain(n, frames, count);
 }
 
 unsigned rf_net_inject(struct rf_net *n, const struct rf_net_frame *frame, unsigned count)
 {
-	unsigned room = rf_net_tx_room(n, count);
+	unsigned room = tx_room(n, count);
 	uint64_t first;
 
 	memcpy(&first, frame, 8);
@@ -432,33 +501,34 @@ static inline bool asleep(const struct rf_ring *ring)
 	return atomic_load_explicit(&ring->asleep, memory_order_relaxed);
 }
 
-void rf_net_flush(struct rf_net *n)
+static __attribute__((noinline)) void kick(struct rf_net *n)
 {
 	static const uint64_t one = 1;
+
+	(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one, sizeof(one));
+}
+
+void rf_net_flush(struct rf_net *n)
+{
 	bool fresh_free = n->free_own != n->free_seen, fresh_tx = n->tx_own != n->tx_seen;
 
-	if (!(fresh_free | fresh_tx) || !rf_net_alive(n))
+	if (!(fresh_free | fresh_tx) || unlikely(!rf_net_alive(n)))
 		return;
 	if (fresh_free)
-		atomic_store_explicit(&n->free_shared->tail, n->free_own, memory_order_release);
+		atomic_store_explicit(&n->free_shared->tail, n->free_seen = n->free_own, memory_order_release);
 	if (fresh_tx)
-		atomic_store_explicit(&n->tx_shared->tail, n->tx_own, memory_order_release);
-	n->free_seen = n->free_own;
-	n->tx_seen = n->tx_own;
+		atomic_store_explicit(&n->tx_shared->tail, n->tx_seen = n->tx_own, memory_order_release);
 	/* A successor that is still held back gets no kick: it looks before it sleeps. */
 	if (unlikely(n->state != RF_NET_UP))
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (unlikely((fresh_tx && asleep(n->tx_shared)) ||
 		     (fresh_free && asleep(n->free_shared))))
-		(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one,
-			     sizeof(one));
+		kick(n);
 }
 
 bool rf_net_sleep(struct rf_net *n, bool tx)
 {
-	static const uint64_t one = 1;
-
 	rf_net_flush(n);
 	if (n->stash_head != n->stash_tail || n->chain_whole)
 		return false;
@@ -473,8 +543,7 @@ bool rf_net_sleep(struct rf_net *n, bool tx)
 		}
 		/* Who sleeps with no interrupt for sent frames must hear that they matter now. */
 		if (tx && n->state == RF_NET_UP && asleep(n->tx_shared))
-			(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0),
-				     &one, sizeof(one));
+			kick(n);
 	}
 	rf_net_publish(n);
 	return true;

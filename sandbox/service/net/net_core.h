@@ -18,10 +18,11 @@
 
 enum rf_net_state {
 	RF_NET_NONE,     /* no driver was seen yet */
-	RF_NET_PREPARED, /* its half is filled; it may or may not run */
-	RF_NET_UP,
 	RF_NET_LIED,     /* its rings are not looked at any more */
 	RF_NET_GONE,     /* there will be none */
+	/* from here on it is alive */
+	RF_NET_PREPARED, /* its half is filled; it may or may not run */
+	RF_NET_UP,
 };
 
 enum rf_net_buffer { RF_BUFFER_FREE, RF_BUFFER_POSTED, RF_BUFFER_HELD };
@@ -44,6 +45,7 @@ struct rf_net {
 	uint32_t             rx_shift;        /* log2 of a buffer in units */
 	uint32_t             rx_count, rx_buffer;
 	uint32_t             frame_max;       /* without segmentation */
+	uint32_t             plain_max;       /* received in one buffer */
 	uint32_t             tx_base, tx_buffer;
 	uint8_t             *buffer;          /* this half's enum rf_net_buffer, by index */
 	enum rf_net_state    state;
@@ -65,7 +67,7 @@ struct rf_net {
 	uint32_t             stash_head, stash_tail;
 	struct rf_net_frame  stash[2 * RF_NET_DEPTH];
 	uint32_t             limbo_count;
-	uint32_t             limbo[RF_NET_DEPTH];
+	uint32_t             limbo[RF_NET_TX_BUFFERS]; /* of two deaths, if it was never quiet between */
 
 	/* the driver */
 	struct rf_watch      watch;
@@ -97,7 +99,7 @@ struct rf_net {
 
 static inline bool rf_net_alive(const struct rf_net *n)
 {
-	return n->state == RF_NET_UP || n->state == RF_NET_PREPARED;
+	return n->state >= RF_NET_PREPARED;
 }
 
 /* Index of the buffer of this half that begins at `at`; >= rx_count if none does: bits
@@ -128,6 +130,8 @@ static inline void rf_net_post(struct rf_net *n, uint32_t at)
 unsigned rf_net_reap(struct rf_net *);
 /* Moves what a dead driver had received to the stash. Records; *lie set: the rest is none. */
 uint32_t rf_net_drain(struct rf_net *, enum rf_violation *lie);
+/* Of a frame in several parts, drops those there are: its driver is dead. */
+void rf_net_unchain(struct rf_net *);
 
 /* recover.c */
 void rf_net_lied(struct rf_net *, enum rf_violation);

@@ -6,50 +6,20 @@
  *         allocated later.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "handed.h"
 #include "net_core.h"
-
-static int map_fd(int fd, const char *what, uint64_t bytes, int prot, void *out)
-{
-	struct stat st;
-
-	if (fstat(fd, &st)) {
-		rf_log("fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
-		return -errno;
-	}
-	if ((uint64_t)st.st_size < bytes) {
-		rf_log("fd %d (%s) has %lld bytes, needs %llu", fd, what, (long long)st.st_size,
-		       (unsigned long long)bytes);
-		return -EINVAL;
-	}
-	void *at = mmap(NULL, bytes, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (at == MAP_FAILED) {
-		rf_log("cannot map %llu bytes of fd %d (%s): %s", (unsigned long long)bytes, fd,
-		       what, strerror(errno));
-		return -errno;
-	}
-	*(void **)out = at;
-	return 0;
-}
 
 static int config_read(struct rf_net *n)
 {
-	struct rf_export_config *shared, *c = &n->config;
-	int err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_CONFIG), "config", sizeof(*shared), PROT_READ,
-			 &shared);
+	struct rf_export_config *c = &n->config;
+	int err = rf_handed_config(RF_NET_FD(n, RF_EXPORT_FD_CONFIG), c);
 
 	if (err)
 		return err;
-	*c = *shared;
-	munmap(shared, sizeof(*shared));
-	c->name[sizeof(c->name) - 1] = '\0';
-	c->bench[sizeof(c->bench) - 1] = '\0';
 	if (c->queues != 1 || c->arena_bytes / RF_NET_UNIT > RF_TX_AT) {
 		rf_log("a net service has 1 queue, not %u, and less than 64 GiB of arena", c->queues);
 		return -EINVAL;
@@ -60,24 +30,18 @@ static int config_read(struct rf_net *n)
 static int map_all(struct rf_net *n)
 {
 	const int rw = PROT_READ | PROT_WRITE;
-	int kick = RF_NET_FD(n, RF_EXPORT_FD_KICK);
 	int err = config_read(n);
 
 	if (err)
 		return err;
-	if ((err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_DATA), "arena", n->config.arena_bytes, rw,
-			  &n->data)) ||
-	    (err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_RINGS), "rings", 2 * RF_NET_CHAN_BYTES, rw,
-			  &n->rings)) ||
-	    (err = map_fd(RF_NET_FD(n, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw, &n->stats)))
+	if ((err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_DATA), "arena", n->config.arena_bytes, rw,
+				 &n->data)) ||
+	    (err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_RINGS), "rings", 2 * RF_NET_CHAN_BYTES, rw,
+				 &n->rings)) ||
+	    (err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw,
+				 &n->stats)))
 		return err;
-	/* A driver that could read the kick eventfd empty must not be able to stop us. */
-	int flags = fcntl(kick, F_GETFL);
-	if (flags < 0 || fcntl(kick, F_SETFL, flags | O_NONBLOCK)) {
-		rf_log("fd %d (kick) was not handed over: %s", kick, strerror(errno));
-		return -errno;
-	}
-	return 0;
+	return rf_handed_kick(RF_NET_FD(n, RF_EXPORT_FD_KICK));
 }
 
 int rf_net_open(struct rf_net **out, int first)

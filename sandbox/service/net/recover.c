@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "autopsy.h"
 #include "net_core.h"
 #include "packet.h"
 
@@ -120,8 +121,10 @@ static uint32_t drain(struct rf_net *n)
 {
 	enum rf_violation lie = 0;
 
-	if (!rf_net_alive(n))
+	if (!rf_net_alive(n)) {
+		rf_net_unchain(n);
 		return 0;
+	}
 	uint32_t drained = rf_net_drain(n, &lie);
 	if (lie) {
 		n->count.violations++;
@@ -140,12 +143,44 @@ static uint32_t drain(struct rf_net *n)
 	return drained;
 }
 
+/*
+ * The successor lives in the other half, unless the dead one is none we ever had: then the
+ * device process was replaced, the device opened anew before anybody told us, and nothing
+ * writes into either half any more.
+ */
+static bool down_fits(const struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	return n->state == RF_NET_NONE || msg->generation > n->generation ||
+	       (msg->generation == n->generation && msg->half != n->half);
+}
+
+/* What lies in the dead driver's half, for its bundle; nothing else follows from it. */
+static void autopsy(struct rf_net *n, uint32_t generation, uint32_t half)
+{
+	struct rf_autopsy_net *a = (void *)((char *)n->stats + RF_AUTOPSY_NET);
+	const struct rf_net_chan *chan = (const void *)(n->rings + half * RF_NET_CHAN_BYTES);
+	const struct rf_ring *tx = (const void *)chan->tx.bytes, *rx = (const void *)chan->rx.bytes;
+
+	a += generation % RF_AUTOPSY_SLOTS;
+	a->generation = 0;
+	a->tx_tail = tx->tail;
+	a->tx_head = tx->head;
+	a->rx_tail = rx->tail;
+	a->heartbeat = chan->heartbeat;
+	for (uint32_t i = 1; i <= RF_AUTOPSY_TAIL; i++) {
+		uint32_t t = a->tx_tail - i, r = a->rx_tail - i;
+
+		memcpy(&a->tx[t % RF_AUTOPSY_TAIL], tx->records + t % RF_NET_DEPTH * sizeof(*a->tx), sizeof(*a->tx));
+		memcpy(&a->rx[r % RF_AUTOPSY_TAIL], rx->records + r % RF_NET_DEPTH * sizeof(*a->rx), sizeof(*a->rx));
+	}
+	a->generation = generation;
+}
+
 static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	struct rf_recovery_service *log = &n->stats->log[msg->generation % RF_STATS_LOG];
 
-	if (msg->half > 1 || !n->info_known ||
-	    (n->state != RF_NET_NONE && (msg->generation < n->generation || msg->half == n->half)))
+	if (msg->half > 1 || !n->info_known || !down_fits(n, msg))
 		return -EPROTO;
 	*log = (struct rf_recovery_service){ .generation = msg->generation,
 					     .down_ns = rf_net_now_ns() };
@@ -161,6 +196,7 @@ static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 	post_all(n);
 	rf_net_flush(n);
 	rf_net_tell(n, RF_SVC_PREPARED, 0);
+	autopsy(n, msg->generation, !msg->half);
 	return 0;
 }
 
@@ -224,12 +260,23 @@ static bool info_fits(const struct rf_net *n, const struct rf_net_info *in)
 	       n->config.arena_bytes - rf_net_tx_at(in) >= 16 * 65536;
 }
 
+/* As a successor of the device process found it. Right after a reset the link may be down:
+ * it counts as it was, until the driver says otherwise. */
+static bool same_interface(const struct rf_net_info *a, const struct rf_net_info *b)
+{
+	struct rf_net_info now = *a;
+
+	now.link = b->link;
+	now.speed = b->speed;
+	return !memcmp(&now, b, sizeof(now));
+}
+
 static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	const struct rf_net_info *in = &msg->net;
 
 	if (n->info_known)
-		return memcmp(in, &n->info, sizeof(*in)) ? -EPROTO : 0;
+		return same_interface(in, &n->info) ? 0 : -EPROTO;
 	if (!info_fits(n, in))
 		return -EPROTO;
 	n->info = *in;
@@ -237,6 +284,7 @@ static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 	n->rx_buffer = in->rx_buffer;
 	n->rx_shift = (uint32_t)__builtin_ctz(in->rx_buffer / RF_NET_UNIT);
 	n->frame_max = in->mtu + 18u;
+	n->plain_max = n->frame_max < in->rx_buffer ? n->frame_max : in->rx_buffer;
 	n->link = in->link;
 	n->tx_base = (uint32_t)(rf_net_tx_at(in) / RF_NET_UNIT);
 	n->tx_buffer = 2048;
@@ -269,6 +317,11 @@ static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 		return on_up(n, msg);
 	case RF_SVC_GONE:
 		on_gone(n);
+		return 0;
+	case RF_SVC_LINK:
+		if (msg->value != RF_NET_LINK_UP && msg->value != RF_NET_LINK_DOWN)
+			return -EPROTO;
+		n->link = msg->value;
 		return 0;
 	default:
 		return -EPROTO;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handed.h - what an export was handed over by fd number: see enum rf_export_fd.
+ *
+ * Room:   sandbox/service, trusted. Used before the lock. All return 0, or -errno after one
+ *         line in the log.
+ */
+#ifndef RF_HANDED_H
+#define RF_HANDED_H
+
+#include <stdint.h>
+
+#include "control.h"
+
+/* `bytes` of the fd, which must have them, mapped; the address goes to *(void **)out. */
+int rf_handed_map(int fd, const char *what, uint64_t bytes, int prot, void *out);
+/* A copy of the configuration; names in it end. */
+int rf_handed_config(int fd, struct rf_export_config *);
+/* The kick eventfd: a driver that reads it empty must not be able to stop us. */
+int rf_handed_kick(int fd);
+
+#endif
