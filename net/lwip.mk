@@ -76,8 +76,9 @@ $(B)/tests/rf-dial: $(B)/bin/rf-dial
 UNIT += tests/net/lwip tests/net/lwip-asan
 check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour) | $(B)/.deps-net
 
-# The stack under libFuzzer: lwIP's sources are compiled along.
-$(B)/fuzz/fuzz_lwip: tests/fuzz/fuzz_lwip.c net/lwip/checksum.c net/lwip/stack.c net/lwip/stream.c $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
+# The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
+LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
+$(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c)

@@ -1,7 +1,7 @@
 # The net service and two exports of it: rf-tap (an interface of the kernel's) and
 # rf-netload (a load generator).
 
-SERVICE_NET := $(call objs,sandbox/service/net/*.c) $(B)/obj/sandbox/service/lock.o
+SERVICE_NET := $(call objs,sandbox/service/net/*.c) $(addprefix $(B)/obj/sandbox/service/,handed.o lock.o)
 NET_PROGRAMS := $(B)/bin/rf-tap $(B)/bin/rf-netload
 INC_net := -Inet/tap -Isandbox/service/net $(INC_service)
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lock.h"
+#include "walls.h"
 #include "log.h"
 #include "lwip_config.h"
 #include "packet.h"
@@ -76,7 +77,8 @@ int main(void)
 
 	rf_log_name = "rf-dial";
 	read_config();
-	if (rf_service_lock("export-dial"))
+	/* To connect is what it is there for. */
+	if (rf_service_lock_without("export-dial", RF_WALL_BIT(RF_WALL_LANDLOCK)))
 		return 70;
 	while ((n = rf_packet_recv(RF_DIAL_FD_STACK, &ask, sizeof(ask), fds, &count, 0)) > 0) {
 		struct rf_dial_answer answer = { .error = -EINVAL };

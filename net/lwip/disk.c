@@ -178,19 +178,26 @@ static void learn(struct disk *d)
 	d->wants_table = false;
 }
 
+/* It may be ready to be served from now on. */
+static void look(struct disk *d)
+{
+	if (d->nbd.info)
+		return;
+	nbd_server_info(&d->nbd);
+	if (d->nbd.info)
+		learn(d);
+}
+
 static void control(struct watch *w)
 {
 	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
-	bool knew = d->nbd.info;
 	int err = rf_service_control(d->service);
 
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
 		rf_die(70, "ends: control socket of a disk: %s", strerror(-err));
-	nbd_server_info(&d->nbd);
-	if (d->nbd.info && !knew)
-		learn(d);
+	look(d);
 }
 
 static void kicked(struct watch *w)
@@ -239,7 +246,11 @@ int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
 int disk_work(struct disk *d)
 {
 	d->nbd.now = stack_now_ns();
-	return nbd_server_work(&d->nbd);
+	bool knew = d->nbd.info;
+	int done = nbd_server_work(&d->nbd);
+	if (!knew && d->nbd.info)
+		learn(d);
+	return done;
 }
 
 void disk_tick(struct disk *d)

@@ -33,6 +33,11 @@ void disk_open(struct disk *, uint32_t index);
 /* Listens for one `disk` line. 0, or -errno. */
 int  disk_listen(struct disk *, struct service *, const ip_addr_t *at,
 		 bool (*allow)(const ip_addr_t *, void *));
+/* As the configuration file calls it; "" before the first disk_listen(). */
+static inline const char *disk_name(const struct disk *d)
+{
+	return d->count ? d->exports[0].export.name : "";
+}
 /* Number of completions. */
 int  disk_work(struct disk *);
 void disk_tick(struct disk *);

@@ -66,8 +66,10 @@
 #define TCP_DEFAULT_LISTEN_BACKLOG 32
 #define LWIP_TCP_KEEPALIVE         1
 #define LWIP_TCP_PCB_NUM_EXT_ARGS  0
-/* Two seconds of TIME_WAIT are enough on a LAN, and pools are small. */
-#define TCP_MSL                    1000UL
+/* lwIP forgets a connection that is closed but not yet acknowledged, unsent bytes and all,
+ * when its peer was not heard for twice this: a peer that is slow to read must not lose them.
+ * TIME_WAIT lasts as long, a minute as with Linux; its oldest go first when the pool is empty. */
+#define TCP_MSL                    30000UL
 
 /* ---- memory --------------------------------------------------------------------------- */
 #define MEM_ALIGNMENT              16
@@ -81,7 +83,7 @@
 #define MEMP_USE_CUSTOM_POOLS      1
 #define MEM_USE_POOLS_TRY_BIGGER_POOL 1
 #endif
-#define MEMP_NUM_TCP_PCB           (2 * RF_LWIP_STREAMS)
+#define MEMP_NUM_TCP_PCB           (4 * RF_LWIP_STREAMS) /* most of them closed already */
 #define MEMP_NUM_TCP_PCB_LISTEN    RF_LWIP_LISTENERS
 #define MEMP_NUM_TCP_SEG           8192
 #define MEMP_NUM_UDP_PCB           16

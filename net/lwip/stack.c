@@ -30,6 +30,8 @@
 #define ETHER_HEADER 14u
 #define VLAN_TAG     4u
 #define QUIET_MS     10000u /* between two lines on the same thing */
+#define PROBES       3u     /* RFC 5227, 1.1 */
+#define PROBE_MS     1000u
 
 static uint64_t clock_ns;
 static uint64_t random_state[2];
@@ -165,6 +167,53 @@ static err_t frame_out(struct netif *netif, struct pbuf *p)
 	return ERR_OK;
 }
 
+/* ---- is it our address alone? ------------------------------------------------------------- */
+
+/* An ARP probe (RFC 5227, 2.1.1): whoever answers has our address. */
+static void probe(struct stack *st)
+{
+	const uint8_t *m = st->netif.hwaddr;
+	const uint8_t head[] = { 255, 255, 255, 255, 255, 255, m[0], m[1], m[2], m[3], m[4], m[5], 8, 6,
+				 0, 1, 8, 0, 6, 4, 0, 1, m[0], m[1], m[2], m[3], m[4], m[5] };
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, ETH_PAD_SIZE + 42, PBUF_RAM);
+
+	if (!p)
+		return;
+	uint8_t *at = (uint8_t *)p->payload + ETH_PAD_SIZE;
+	memset(at, 0, 42);
+	memcpy(at, head, sizeof(head));
+	memcpy(at + 38, netif_ip4_addr(&st->netif), 4);
+	frame_out(&st->netif, p);
+	pbuf_free(p);
+}
+
+/* lwIP finds IPv6 duplicates by itself (RFC 4862, 5.4), and then tells nobody. */
+static void look_for_duplicates(struct stack *st)
+{
+	for (uint32_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+		bool twice = ip6_addr_isduplicated(netif_ip6_addr_state(&st->netif, i));
+
+		if (twice && !(st->said6 & 1u << i)) {
+			st->link->conflicts++;
+			rf_log("address conflict: %s is used by another; it is not used here",
+			       ip6addr_ntoa(netif_ip6_addr(&st->netif, i)));
+		}
+		st->said6 = (st->said6 & ~(1u << i)) | (twice ? 1u << i : 0);
+	}
+}
+
+static void look_for_others(struct stack *st)
+{
+	uint64_t now = clock_ns / 1000000;
+
+	look_for_duplicates(st);
+	if (!st->probes || !st->link->up || now - st->probed < PROBE_MS)
+		return;
+	st->probes--;
+	st->probed = now;
+	probe(st);
+}
+
 /* ---- the interface -------------------------------------------------------------------- */
 
 static void status_changed(struct netif *netif)
@@ -174,6 +223,7 @@ static void status_changed(struct netif *netif)
 	if (ip4_addr_cmp(netif_ip4_addr(netif), ip_2_ip4(&st->said4)))
 		return;
 	ip_addr_copy_from_ip4(st->said4, *netif_ip4_addr(netif));
+	st->probes = 0;
 	if (ip4_addr_isany_val(*netif_ip4_addr(netif))) {
 		rf_log("the IPv4 address is gone");
 		return;
@@ -181,6 +231,7 @@ static void status_changed(struct netif *netif)
 	char address[16], gateway[16];
 	ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address));
 	ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway));
+	st->probes = PROBES;
 	rf_log("address %s, netmask %s, gateway %s", address, ip4addr_ntoa(netif_ip4_netmask(netif)),
 	       gateway);
 }
@@ -282,12 +333,14 @@ void stack_tick(struct stack *st)
 {
 	if (st->link->up != (bool)netif_is_link_up(&st->netif)) {
 		rf_log("link %s", st->link->up ? "up" : "down: no carrier");
-		if (st->link->up)
+		if (st->link->up) {
 			netif_set_link_up(&st->netif);
-		else
+			st->probes = ip4_addr_isany_val(*netif_ip4_addr(&st->netif)) ? 0 : PROBES;
+		} else
 			netif_set_link_down(&st->netif);
 	}
 	sys_check_timeouts();
+	look_for_others(st);
 	if (netif_dhcp_data(&st->netif) && !dhcp_supplied_address(&st->netif)) {
 		if (!st->said_waiting && clock_ns / 1000000 - st->started > QUIET_MS) {
 			st->said_waiting = true;

@@ -24,6 +24,9 @@ struct stack {
 	uint64_t     conflict_said;  /* ms */
 	uint64_t     started;        /* ms */
 	ip_addr_t    said4;          /* address last told to the log */
+	uint32_t     said6;          /* bit i: IPv6 address i was told to be a duplicate */
+	uint32_t     probes;         /* still to be sent for our IPv4 address */
+	uint64_t     probed;         /* ms: the last one was */
 };
 
 /* lwip_init() and the clock: once, before anything else here. */

@@ -11,6 +11,7 @@
 #include "join.h"
 #include "lwip/stats.h"
 #include "stack.h"
+#include "stats.h"
 
 struct text {
 	char  *at;
@@ -168,6 +169,41 @@ static void metrics_services(struct text *t, const struct status *st)
 	}
 }
 
+/* What the service of each disk counts; a disk no line names yet has no name. */
+static void metrics_disks(struct text *t, const struct status *st)
+{
+	static const struct {
+		const char *name, *help;
+		size_t offset;
+	} field[] = {
+		{ "disk_requests", "Requests answered.", offsetof(struct rf_stats_service, completed) },
+		{ "disk_read_bytes", "Bytes read.", offsetof(struct rf_stats_service, bytes_read) },
+		{ "disk_written_bytes", "Bytes written.", offsetof(struct rf_stats_service, bytes_written) },
+		{ "disk_failed", "Requests the device failed.", offsetof(struct rf_stats_service, failed) },
+		{ "disk_client_errors", "Requests answered to a client with an error.",
+		  offsetof(struct rf_stats_service, client_errors) },
+		{ "disk_reissued", "Requests given to a driver's successor.",
+		  offsetof(struct rf_stats_service, reissued) },
+		{ "disk_violations", "Impossible answers of a driver.",
+		  offsetof(struct rf_stats_service, violations) },
+	};
+
+	for (unsigned f = 0; st->disk_count && f < sizeof(field) / sizeof(*field); f++) {
+		say(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].name,
+		    field[f].help);
+		for (uint32_t i = 0; i < st->disk_count; i++)
+			say(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name, disk_name(&st->disks[i]),
+			    atomic_load_explicit((const _Atomic uint64_t *)((const char *)
+				rf_service_stats(st->disks[i].service) + field[f].offset), memory_order_relaxed));
+	}
+	if (st->disk_count)
+		say(t, "# TYPE rf_lwip_disk_driver_generation gauge\n# HELP rf_lwip_disk_driver_generation "
+		    "Drivers the disk has had.\n");
+	for (uint32_t i = 0; i < st->disk_count; i++)
+		say(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n", disk_name(&st->disks[i]),
+		    rf_service_stats(st->disks[i].service)->generation);
+}
+
 size_t status_metrics(const struct status *st, char *to, size_t room)
 {
 	struct text t = { .at = to, .room = room };
@@ -177,6 +213,7 @@ size_t status_metrics(const struct status *st, char *to, size_t room)
 	metrics_link(&t, st->stack->link);
 	metrics_stack(&t);
 	metrics_services(&t, st);
+	metrics_disks(&t, st);
 	say(&t, "# EOF\n");
 	return t.length;
 }

@@ -5,13 +5,13 @@
  * Room:   net/tap, trusted, unprivileged. Locked before it touches a frame.
  * Start:  no arguments; fds of enum rf_export_fd, the TAP at RF_EXPORT_FD_LISTEN.
  * Turn:   received frames to the kernel, frames to send from it; with nothing either way:
- *         look again for the spin budget, then sleep.
+ *         look again for a while, then sleep. How long, at most the spin budget, is learnt:
+ *         looking is worth it only while sleeps turn out to be shorter than that.
  * Exit:   0 when the device process is gone, 70 after one line in the log.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "log.h"
 #include "tap.h"
+#include "wait.h"
 
 #define FD_TAP    RF_EXPORT_FD_LISTEN
 #define TICK_NS   5000000u /* while awake; see rf_net_tick() */
@@ -34,6 +35,7 @@ struct tap {
 	uint32_t       buffer;   /* for the next frame to send; 0: none */
 	bool           blocked;  /* no slot or buffer for a frame to send */
 	uint64_t       tick_ns;
+	uint64_t       spin_ns;  /* how long looking again is worth it now */
 };
 
 static uint64_t now_ns(void)
@@ -168,6 +170,28 @@ static void tick(struct tap *t, uint64_t now)
 	follow_link(t);
 }
 
+/* What the budget allows: 0 while no driver runs. */
+static uint64_t spin_most(const struct tap *t)
+{
+	return rf_net_up(t->net) ? rf_net_config(t->net)->spin_ns : 0;
+}
+
+/* After a sleep: with frames this close together the next look would have found one; with
+ * frames further apart it only takes time from whoever makes them. */
+static void spin_learn(struct tap *t, uint64_t slept_ns)
+{
+	uint64_t most = spin_most(t), least = most / 8;
+
+	if (slept_ns < most)
+		t->spin_ns = t->spin_ns < least ? least : t->spin_ns * 2;
+	else
+		t->spin_ns /= 2;
+	if (t->spin_ns > most)
+		t->spin_ns = most;
+	else if (t->spin_ns < least)
+		t->spin_ns = 0;
+}
+
 static void sleep_once(struct tap *t)
 {
 	struct pollfd p[] = { { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN },
@@ -176,19 +200,22 @@ static void sleep_once(struct tap *t)
 
 	if (!rf_net_sleep(t->net, t->blocked))
 		return;
-	int n = poll(p, 3, rf_net_patience(t->net));
+	uint64_t from = now_ns();
+	int n = rf_wait_fds(p, 3, rf_net_patience(t->net));
 	if (n < 0 && errno != EINTR)
 		rf_die(70, "poll: %s", strerror(errno));
 	rf_net_wake(t->net, n > 0 && p[1].revents);
 	if (n > 0 && p[0].revents)
 		control(t);
-	tick(t, now_ns());
+	uint64_t now = now_ns();
+	spin_learn(t, now - from);
+	tick(t, now);
 }
 
-/* Nothing came: looks at the rings for the budget, and at the kernel now and then. */
+/* Nothing came: looks at the rings for a while, and at the kernel now and then. */
 static void idle(struct tap *t)
 {
-	uint64_t budget = rf_net_up(t->net) ? rf_net_config(t->net)->spin_ns : 0;
+	uint64_t most = spin_most(t), budget = most == UINT64_MAX || t->spin_ns > most ? most : t->spin_ns;
 	uint64_t until = 0;
 
 	for (unsigned empty = 1; budget; empty++) {
@@ -255,7 +282,7 @@ int main(void)
 	while (!rf_net_info(t.net)) {
 		struct pollfd p = { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN };
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
 			rf_die(70, "poll: %s", strerror(errno));
 		control(&t);
 	}
