@@ -38,6 +38,8 @@ static struct model_counter e1000e_counters[C_COUNT] = {
 	[C_RX_FILTERED] = { "rx_filtered", 0 }, [C_RX_DISABLED] = { "rx_disabled", 0 },
 	[C_RX_NO_DESC] = { "rx_no_descriptor", 0 }, [C_PEER_LOST] = { "peer_lost", 0 },
 	[C_BAD_DESC] = { "bad_descriptors", 0 }, [C_RESETS] = { "mac_resets", 0 },
+	[C_TX_RESET_LOST] = { "tx_reset_lost", 0 }, [C_RX_RESET_LOST] = { "rx_reset_lost", 0 },
+	[C_RX_UNTAKEN] = { "rx_untaken", 0 },
 	[C_IRQS] = { "irqs_raised", 0 },
 };
 
@@ -69,11 +71,25 @@ static int e1000e_option(const char *key, const char *value)
 
 /* ---- reset ------------------------------------------------------------------------------------------- */
 
+/* Frames a reset ends: those the device itself still has, and those in memory whose descriptors
+ * the driver has not given back: it may or may not have seen them. */
+static void count_ended(struct nic *n)
+{
+	struct e_ring r = e_ring(n, E_RX(0));
+	uint32_t free = r.tail >= r.head ? r.tail - r.head : r.count - r.head + r.tail;
+
+	if (r.count && (r.head || r.tail))
+		n->count[C_RX_UNTAKEN].value += r.count - 1 - free;
+	n->count[C_RX_RESET_LOST].value += !!n->rx_len + !!n->again_len;
+	n->count[C_TX_RESET_LOST].value += e_peer_waiting(n);
+}
+
 /* What CTRL.RST does (4.2.1.6.1): all but the PHY. */
 void e_reset_mac(struct nic *n)
 {
 	uint32_t led = *e_reg(n, E_LEDCTL);
 
+	count_ended(n);
 	memset(n->reg, 0, sizeof(n->reg));
 	for (uint32_t at = E_PAGES; at < E_PAGES + E_PAGES_LEN; at += 4)
 		if (at != E_ASLEEP)

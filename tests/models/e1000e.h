@@ -182,7 +182,7 @@ enum e_fault {
 };
 enum e_counter {
 	C_TX_FRAMES, C_TX_BYTES, C_RX_FRAMES, C_RX_BYTES, C_RX_FILTERED, C_RX_DISABLED, C_RX_NO_DESC,
-	C_PEER_LOST, C_BAD_DESC, C_RESETS, C_IRQS, C_COUNT
+	C_PEER_LOST, C_BAD_DESC, C_RESETS, C_TX_RESET_LOST, C_RX_RESET_LOST, C_RX_UNTAKEN, C_IRQS, C_COUNT
 };
 
 /* A context descriptor (7.2.5): where checksums start, lie and end. */
@@ -314,6 +314,7 @@ void e_peer_close(struct nic *);
 bool e_peer_room(const struct nic *);  /* for one more burst */
 void e_peer_send(struct nic *, const uint8_t *frame, uint32_t bytes);
 bool e_peer_flush(struct nic *);
+unsigned e_peer_waiting(const struct nic *); /* frames sent that are not on the cable yet */
 uint32_t e_peer_next(struct nic *, uint8_t *frame, uint32_t room); /* 0: none now */
 void e_peer_watch(struct nic *, bool on); /* be woken up by frames? */
 

@@ -254,6 +254,16 @@ static const uint8_t *first(const struct nic *n, uint32_t *bytes)
 	return f->data + f->from + 4;
 }
 
+unsigned e_peer_waiting(const struct nic *n)
+{
+	unsigned frames = 0;
+	uint32_t bytes;
+
+	for (uint32_t at = n->fifo.from; at != n->fifo.to; at += 4 + bytes, frames++)
+		memcpy(&bytes, n->fifo.data + at, 4);
+	return frames;
+}
+
 bool e_peer_flush(struct nic *n)
 {
 	const uint8_t *frame;

@@ -21,7 +21,7 @@ struct model_counter nvme_counters[NVME_COUNTERS] = {
 };
 
 static struct nvme  nvme;
-static const char  *file;
+static const char  *file, *record;
 
 /* ---- registers -------------------------------------------------------------------- */
 
@@ -215,6 +215,8 @@ static int option(const char *key, const char *value)
 	bool valid = end != value && !*end;
 	if (!strcmp(key, "file"))
 		file = value;
+	else if (!strcmp(key, "record"))
+		record = value;
 	else if (!strcmp(key, "size") && valid && number)
 		nvme.store.bytes = number;
 	else if (!strcmp(key, "block") && valid && (number == 512 || number == 4096))
@@ -252,7 +254,7 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	n->delayed = calloc(MAX_DELAYED, sizeof(*n->delayed));
 	if (!file && !n->store.bytes)
 		n->store.bytes = 64u << 20;
-	if (!n->delayed || store_open(&n->store, file))
+	if (!n->delayed || store_open(&n->store, file) || (record && record_open(&n->store, record)))
 		return NULL;
 	while (bar < pba + NVME_PAGE)
 		bar *= 2;
@@ -261,7 +263,7 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	if (!n->bells)
 		return NULL;
 	*pci = (struct model_pci){
-		.vendor = 0x1b36, .device = 0x0010, .subvendor = 0x1af4, .subdevice = 0x1100,
+		.vendor = 0x1b36, .device = 0x0010, .subvendor = 0x1b36, .subdevice = 0x5246,
 		.class_code = 0x010802, .revision = 2, .bar[0] = { .bytes = bar, .wide = true },
 		.msix_vectors = (uint16_t)(n->queues + 1), .msix_bar = 0, .msix_table = table, .msix_pba = pba,
 		.intx = true, .flr = true,
@@ -282,6 +284,7 @@ static const struct model model = {
 	.name = "nvme-model",
 	.usage = "  --size BYTES       of the disk in memory (K, M, G); with --file makes it that long (64M)\n"
 		 "  --file PATH        the disk is this file\n"
+		 "  --record PATH      write down every change, in order (record.h)\n"
 		 "  --block 512|4096   (512)\n"
 		 "  --queues N         I/O queue pairs, 1 to 64 (8)\n"
 		 "  --dstrd N          doorbells 4 << N bytes apart (0)\n"

@@ -85,7 +85,7 @@ static void controller(const struct nvme *n, unsigned char *page)
 	struct nvme_id_ctrl *c = (void *)page;
 
 	c->vid = 0x1b36;
-	c->ssvid = 0x1af4;
+	c->ssvid = 0x1b36;
 	padded(c->sn, sizeof(c->sn), "ringfence-model");
 	padded(c->mn, sizeof(c->mn), "ringfence NVMe model");
 	padded(c->fr, sizeof(c->fr), "1");

@@ -20,11 +20,15 @@ struct fault nvme_faults[NVME_FAULTS] = {
 	[N_MISREAD] = { "misdirected-read", "a read takes the data arg blocks further on (1)" },
 	[N_MISWRITE] = { "misdirected-write", "a write lands arg blocks further on (1)" },
 	[N_LOST] = { "lost-write", "a write, zero, discard or flush says success and does nothing" },
+	[N_FLUSH_LIE] = { "flush-lie", "a flush says success and leaves the cache as it is (opportunity: a flush)" },
 	[N_TORN] = { "torn-write", "a write stores its first arg bytes (half) and says success" },
 	[N_DMA_OUTSIDE] = { "dma-outside", "writes 64 bytes to iova arg, outside the map, along with a command" },
 	[N_POISON] = { "poison-lba", "a command on block arg completes with a bad id (opportunity: such a command)" },
 	[N_POISON_HANG] = { "poison-lba-hang", "a command on block arg never completes (opportunity: such a command)" },
 	[N_IO_ERROR] = { "io-error", "completes with NVMe status arg (0x281: unrecovered read error)" },
+	[N_BAD_DOORBELL] = { "bad-doorbell", "a tail that was rung arrives with the bits of arg (1) turned (opportunity: such a tail)" },
+	[N_SQE_BIT] = { "sqe-bit", "a fetched I/O command has bit arg (0) of its 512 turned (opportunity: such a command)" },
+	[N_CQE_BIT] = { "cqe-bit", "an I/O completion entry has bit arg modulo 128 (0) turned (opportunity: such an entry)" },
 	[N_ADMIN_LOST] = { "admin-lost", "an admin command is never completed (opportunity: an admin command)" },
 	[N_ADMIN_ERROR] = { "admin-error", "an admin command fails with status arg (6) (opportunity: an admin command)" },
 };
@@ -67,7 +71,8 @@ static void twist_data(struct nvme *n, const struct nvme_sqe *cmd)
 		if (nvme_fires(n, N_MISREAD))
 			n->twist.lba_shift = fault_arg(&nvme_faults[N_MISREAD], 1);
 	} else
-		n->twist.lost = nvme_fires(n, N_LOST);
+		n->twist.lost = nvme_fires(n, N_LOST) ||
+				(cmd->opc == NVME_CMD_FLUSH && nvme_fires(n, N_FLUSH_LIE));
 	if (cmd->opc == NVME_CMD_WRITE) {
 		if (nvme_fires(n, N_MISWRITE))
 			n->twist.lba_shift = fault_arg(&nvme_faults[N_MISWRITE], 1);

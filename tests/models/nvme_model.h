@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "nvme.h"
+#include "record.h"
 #include "server.h"
 
 #define MAX_QUEUES   64u   /* I/O queue pairs */
@@ -36,6 +37,7 @@ struct store {
 	uint64_t *undo_block;
 	unsigned char *undo;   /* what stable storage still holds of these blocks */
 	uint32_t undo_count, undo_room;
+	struct record_head *record; /* NULL: nothing is written down */
 };
 
 int  store_open(struct store *, const char *file); /* NULL: memory */
@@ -47,6 +49,10 @@ int  store_zero(struct store *, uint64_t offset, uint64_t bytes);
 int  store_flush(struct store *);
 int  store_settle(struct store *, uint64_t offset, uint64_t bytes); /* FUA of what was written */
 uint64_t store_power_cut(struct store *); /* blocks lost */
+
+/* nvme_record.c */
+int  record_open(struct store *, const char *file);
+void record_add(struct store *, uint64_t kind, uint64_t offset, const void *data, uint64_t bytes);
 
 /* ---- the controller ---------------------------------------------------------------- */
 
@@ -83,8 +89,8 @@ struct twist {
 
 enum {
 	N_READY_NEVER, N_CFS, N_HANG, N_SLOW, N_GONE, N_BAD_CID, N_BAD_PHASE, N_SHORT, N_STALE, N_CORRUPT,
-	N_MISREAD, N_MISWRITE, N_LOST, N_TORN, N_DMA_OUTSIDE, N_POISON, N_POISON_HANG, N_IO_ERROR,
-	N_ADMIN_LOST, N_ADMIN_ERROR, NVME_FAULTS
+	N_MISREAD, N_MISWRITE, N_LOST, N_FLUSH_LIE, N_TORN, N_DMA_OUTSIDE, N_POISON, N_POISON_HANG, N_IO_ERROR,
+	N_BAD_DOORBELL, N_SQE_BIT, N_CQE_BIT, N_ADMIN_LOST, N_ADMIN_ERROR, NVME_FAULTS
 };
 enum { NC_READS, NC_WRITES, NC_FLUSHES, NC_DISCARDS, NC_ZEROES, NC_ADMIN, NC_COMPLETIONS, NC_BAD_DOORBELLS,
        NC_POWER_CUTS, NVME_COUNTERS };

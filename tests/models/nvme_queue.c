@@ -96,6 +96,15 @@ static bool cq_full(struct cq *q)
 	return next(q->tail, q->entries) == q->head;
 }
 
+/* Queue memory that does not arrive as it was sent. */
+static void turn_bit(struct nvme *n, unsigned which, void *entry, unsigned bits)
+{
+	if (!nvme_fires(n, which))
+		return;
+	uint64_t bit = fault_arg(&nvme_faults[which], 0) % bits;
+	((unsigned char *)entry)[bit / 8] ^= (unsigned char)(1u << bit % 8);
+}
+
 static void post(struct nvme *n, struct cq *q, const struct nvme_cqe *e)
 {
 	if (!q->memory) {
@@ -122,6 +131,8 @@ void queue_complete(struct nvme *n, struct sq *sq, uint16_t cid, uint32_t status
 		.status = (uint16_t)((status & 0x7ff) << 1 | again | phase),
 	};
 
+	if (sq->id)
+		turn_bit(n, N_CQE_BIT, &e, 128);
 	post(n, q, &e);
 	NVME_COUNT(NC_COMPLETIONS);
 	q->tail = next(q->tail, q->entries);
@@ -140,6 +151,8 @@ static bool fetch(struct nvme *n, struct sq *q, struct nvme_sqe *cmd)
 		n->csts |= NVME_CSTS_CFS;
 		return false;
 	}
+	if (q->id)
+		turn_bit(n, N_SQE_BIT, cmd, 512);
 	q->head = next(q->head, q->entries);
 	return true;
 }
@@ -185,6 +198,8 @@ static bool run_sq(struct nvme *n, struct sq *q)
 
 	if (tail == q->head)
 		return false;
+	if (q->id && nvme_fires(n, N_BAD_DOORBELL))
+		tail ^= (uint32_t)fault_arg(&nvme_faults[N_BAD_DOORBELL], 1);
 	if (tail >= q->entries) {
 		if (tail != q->tail)
 			NVME_COUNT(NC_BAD_DOORBELLS);

@@ -140,7 +140,10 @@ int store_settle(struct store *s, uint64_t offset, uint64_t bytes)
 		if (s->undo_of[b] &&
 		    store_read(s, b * s->block, s->undo + (size_t)(s->undo_of[b] - 1) * s->block, s->block))
 			return -EIO;
-	return s->memory || !fdatasync(s->fd) ? 0 : -EIO;
+	if (!s->memory && fdatasync(s->fd))
+		return -EIO;
+	record_add(s, RECORD_SETTLE, offset, NULL, bytes);
+	return 0;
 }
 
 int store_flush(struct store *s)
@@ -148,7 +151,10 @@ int store_flush(struct store *s)
 	for (uint32_t i = 0; i < s->undo_count; i++)
 		s->undo_of[s->undo_block[i]] = 0;
 	s->undo_count = 0;
-	return s->memory || !fdatasync(s->fd) ? 0 : -EIO;
+	if (!s->memory && fdatasync(s->fd))
+		return -EIO;
+	record_add(s, RECORD_FLUSH, 0, NULL, 0);
+	return 0;
 }
 
 uint64_t store_power_cut(struct store *s)
@@ -158,6 +164,7 @@ uint64_t store_power_cut(struct store *s)
 	for (uint32_t i = 0; i < lost; i++) {
 		uint64_t at = s->undo_block[i] * s->block;
 		unsigned char *old = s->undo + (size_t)i * s->block;
+		record_add(s, RECORD_WRITE, at, old, s->block);
 		if (s->memory)
 			memcpy(s->memory + at, old, s->block);
 		else
@@ -173,6 +180,7 @@ int store_write(struct store *s, uint64_t offset, const void *from, uint64_t byt
 {
 	if (s->cached && remember(s, offset, bytes))
 		return -EIO;
+	record_add(s, RECORD_WRITE, offset, from, bytes);
 	if (!s->memory)
 		return file_move(s, offset, (void *)(uintptr_t)from, bytes, true);
 	memcpy(s->memory + offset, from, bytes);
@@ -183,6 +191,7 @@ int store_zero(struct store *s, uint64_t offset, uint64_t bytes)
 {
 	if (s->cached && remember(s, offset, bytes))
 		return -EIO;
+	record_add(s, RECORD_ZERO, offset, NULL, bytes);
 	if (s->memory) {
 		memset(s->memory + offset, 0, bytes);
 		return 0;
