@@ -3,12 +3,12 @@
 
 INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/base -Isandbox/launcher \
             -I$(B)/gen/launcher -Isandbox/service -Isandbox/service/net -Inet/tap -I$(B)/gen/service -Isandbox/device \
-            -I$(B)/gen/device -Isandbox/supervisor -I$(B)/gen/supervisor -I.
+            -I$(B)/gen/device -Isandbox/config -Isandbox/supervisor -I$(B)/gen/supervisor -Isandbox/scribe -I$(B)/gen/scribe -I.
 CFLAGS_UNIT = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -fsanitize=address,undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
-$(B)/unit/%: tests/unit/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters.h $(B)/gen/device/filters.h $(B)/gen/supervisor/syscalls.h
+$(B)/unit/%: tests/unit/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters.h $(B)/gen/device/filters.h $(B)/gen/supervisor/syscalls.h $(B)/gen/supervisor/filters.h $(B)/gen/scribe/filters.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< -lcmocka
 -include $(wildcard $(B)/unit/*.d)

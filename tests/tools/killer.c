@@ -2,7 +2,7 @@
 /*
  * killer.c - kills the running driver of a device again and again, and reports how
  * long each time it took until its successor had completed a request that was in
- * flight at the kill.
+ * flight at the kill; of a NIC, until it had received a frame.
  *
  *   killer DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]
  *
@@ -22,12 +22,28 @@
 
 #include "status.h"
 
-#define MAX_KILLS 100000
+#define MAX_KILLS 400000
 #define COLLECT   2000 /* kills: half of what a supervisor remembers (RF_STATS_LOG) */
 #define PROGRESS  64
 
-struct death { uint32_t generation; uint64_t kill_ns; };
-static struct death deaths[MAX_KILLS];
+struct killed { uint32_t generation; uint64_t kill_ns; };
+static struct killed deaths[MAX_KILLS];
+
+/* Somebody else's victim, which is only not reaped yet, is none of ours. */
+static int alive(uint32_t pid)
+{
+	char path[32], text[256], *state;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	state = strrchr(text, ')');
+	return state && state[1] == ' ' && !strchr("ZXt", state[2]);
+}
 
 static int order(const void *a, const void *b)
 {
@@ -65,8 +81,6 @@ static void recovery(const char *line, const char *end, uint64_t killed)
 	add(SPAWN, quiet, spawned > quiet ? spawned : quiet);
 	add(ENABLE, spawned > quiet ? spawned : quiet, on);
 	series[INFLIGHT][lengths[INFLIGHT]++] = member(line, end, "inflight");
-	if (!member(line, end, "reissued"))
-		return;
 	add(FIRST_IO, on, member(line, end, "first_io_ns"));
 	add(TOTAL, killed, member(line, end, "first_io_ns"));
 }
@@ -75,10 +89,8 @@ static void recovery(const char *line, const char *end, uint64_t killed)
 static void collect(const char *device, int kills)
 {
 	static int collected;
-	char request[80];
+	const char *text = ask("recoveries", device);
 
-	snprintf(request, sizeof(request), "recoveries %s\n", device);
-	const char *text = ask(request);
 	for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
 		uint32_t g = (uint32_t)member(line, end, "generation");
 		while (collected < kills && deaths[collected].generation < g)
@@ -145,7 +157,7 @@ int main(int argc, char **argv)
 
 		nap((unsigned)(random() % (pause * 1000 + 1)));
 		while (s = look(device), !s.pid || s.generation == last || s.inflight < least ||
-		       s.completed < done + PROGRESS || !s.standby) {
+		       s.completed < done + PROGRESS || !s.standby || !alive(s.pid)) {
 			if (now_ns() > deadline) {
 				fprintf(stderr, "killer: no driver with %u requests in flight for 60 s\n", least);
 				kills = i;
@@ -158,7 +170,7 @@ int main(int argc, char **argv)
 			break;
 		if (i % COLLECT == COLLECT - 1)
 			collect(device, i);
-		deaths[i] = (struct death){ .generation = s.generation, .kill_ns = now_ns() };
+		deaths[i] = (struct killed){ .generation = s.generation, .kill_ns = now_ns() };
 		kill((pid_t)s.pid, SIGKILL);
 		last = s.generation;
 		done = s.completed;

@@ -20,8 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "log.h"
-#include "lwip_config.h"
+#include "read.h"
 
 #define HIGH 100 /* fds are collected up here, then put where they belong */
 

@@ -7,6 +7,7 @@
  *   pour slow WHERE                  the same, but reads nothing in a connection's first second
  *   pour reset WHERE                 answers the first bytes of a connection with a reset
  *   pour through WHERE BYTES SEED    sends, ends, and wants exactly that back, then an end
+ *   pour late WHERE BYTES SEED       the same, but reads nothing until 8 s after its end
  *   pour broken WHERE                connects, sends, and wants a reset
  *   pour dns ADDR PORT NAME ADDR     serves that one name; no other exists
  *   pour garbage WHERE COUNT SEED    connections that send random bytes and leave
@@ -220,7 +221,7 @@ static void dns(const char *name, const char *address)
 
 /* ---- clients ----------------------------------------------------------------------------- */
 
-static void through(uint64_t bytes, uint32_t seed)
+static void through(uint64_t bytes, uint32_t seed, bool late)
 {
 	static uint8_t out[CHUNK], in[CHUNK], want[CHUNK];
 	uint32_t send_state = seed, read_state = seed;
@@ -229,7 +230,7 @@ static void through(uint64_t bytes, uint32_t seed)
 	int fd = reach();
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN | (sent < bytes ? POLLOUT : 0) };
+		struct pollfd p = { .fd = fd, .events = sent < bytes ? POLLOUT | (late ? 0 : POLLIN) : POLLIN };
 		ssize_t n;
 
 		if (poll(&p, 1, 30000) <= 0)
@@ -250,8 +251,10 @@ static void through(uint64_t bytes, uint32_t seed)
 			}
 			if (sent == bytes)
 				shutdown(fd, SHUT_WR);
+			if (sent == bytes && late)
+				sleep(8);
 		}
-		if (!(p.revents & (POLLIN | POLLHUP | POLLERR)))
+		if ((late && sent < bytes) || !(p.revents & (POLLIN | POLLHUP | POLLERR)))
 			continue;
 		n = recv(fd, in, CHUNK, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
@@ -328,8 +331,8 @@ int main(int argc, char **argv)
 		parse(argv[2], argv[3]);
 	if (!strcmp(what, "echo") || !strcmp(what, "slow") || !strcmp(what, "reset"))
 		serve(what[0] == 's', what[0] == 'r');
-	else if (!strcmp(what, "through") && argc == 6)
-		through(strtoull(argv[4], NULL, 0), seed);
+	else if ((!strcmp(what, "through") || !strcmp(what, "late")) && argc == 6)
+		through(strtoull(argv[4], NULL, 0), seed, what[0] == 'l');
 	else if (!strcmp(what, "dns") && argc == 6)
 		dns(argv[4], argv[5]);
 	else if (!strcmp(what, "broken"))

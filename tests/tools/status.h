@@ -7,15 +7,14 @@
 #ifndef RF_TOOLS_STATUS_H
 #define RF_TOOLS_STATUS_H
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "show.h"
 
 static char answer_text[4 << 20];
 
@@ -27,24 +26,16 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static const char *ask(const char *request)
+/* `verb` as in show.h; the answer as text, until the next one. */
+static const char *ask(const char *verb, const char *device)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *path = getenv("RF_CONTROL"); /* not where root has it */
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	size_t used = 0;
-	ssize_t n;
+	FILE *f = fmemopen(answer_text, sizeof(answer_text), "w");
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path ? path : "/run/ringfence/control");
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) || write(fd, request, strlen(request)) < 0) {
-		fprintf(stderr, "no supervisor answers: %s\n", strerror(errno));
+	answer_text[0] = '\0';
+	if (!f || client_ask(path ? path : "/run/ringfence/control", verb, device, f))
 		exit(1);
-	}
-	while (used < sizeof(answer_text) - 1 &&
-	       (n = read(fd, answer_text + used, sizeof(answer_text) - 1 - used)) > 0)
-		used += (size_t)n;
-	answer_text[used] = '\0';
-	close(fd);
+	fclose(f);
 	return answer_text;
 }
 
@@ -63,7 +54,7 @@ struct state { uint32_t generation, pid, standby, inflight; uint64_t completed, 
 static inline struct state look(const char *device)
 {
 	char name[64];
-	const char *all = ask("status-json\n");
+	const char *all = ask("status-json", "");
 
 	snprintf(name, sizeof(name), "\"device\":\"%s\"", device);
 	const char *at = strstr(all, name), *end = at ? strchr(at, '}') : NULL;

@@ -3,73 +3,16 @@
  * net_driver.h - what a net driver's unit test has in place of the runtime and the service:
  * include it, then the driver's source. IOVA equals address.
  *
- * Room:   tests/unit. rf_exit() comes back to exit_jump if exit_expected.
+ * Room:   tests/unit.
  */
 #ifndef RF_TEST_NET_DRIVER_H
 #define RF_TEST_NET_DRIVER_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
+#include "driver_rt.h"
 
 #include "sandbox/runtime/net.h"
 
 #define ARENA (2u << 20)
-
-static unsigned bell_writes;
-
-static inline void bell_write32(uint32_t *at, uint32_t value)
-{
-	*at = value;
-	bell_writes++;
-}
-static inline void bell_write16(uint16_t *at, uint16_t value)
-{
-	*at = value;
-	bell_writes++;
-}
-#define rf_mmio_write32(at, value) bell_write32(at, value)
-#define rf_mmio_write16(at, value) bell_write16(at, value)
-
-static jmp_buf exit_jump;
-static bool    exit_expected;
-static int     exit_code;
-
-_Noreturn void rf_exit(int code)
-{
-	exit_code = code;
-	if (!exit_expected)
-		fail_msg("the driver ended itself with %d", code);
-	longjmp(exit_jump, 1);
-}
-
-void rf_kick(void)
-{
-}
-
-void rf_wait(void)
-{
-}
-
-void rf_unmask(void)
-{
-}
-
-void rf_doorbell_look(const struct rf_doorbell *bell, uint32_t why)
-{
-	(void)bell;
-	(void)why;
-	fail_msg("a real device needs no waking");
-}
-
-void rf_boot_check(const struct rf_boot *boot)
-{
-	(void)boot;
-}
 
 /* The service's side: rings, arena and queue memory, all zero. */
 struct netside {
@@ -115,6 +58,12 @@ static inline void netside_end(struct netside *s)
 	free(s->mem);
 	free(s->arena);
 	free(s->regs);
+}
+
+/* A turn of the loop, and what it looks at if that finds nothing. */
+static inline __attribute__((always_inline)) bool netside_turn(struct netside *s, const struct rf_net_driver *d, void *dev)
+{
+	return rf_net_turn(d, &s->queue, dev) || rf_net_spare(d, &s->queue, dev);
 }
 
 /* Buffers of 2048 bytes, the first `n` of them. */

@@ -16,6 +16,7 @@
 
 #include "sandbox/base/log.c"
 #include "sandbox/base/packet.c"
+#include "sandbox/service/handed.c"
 #include "sandbox/service/net/count.c"
 #include "sandbox/service/net/frames.c"
 #include "sandbox/service/net/open.c"
@@ -143,6 +144,17 @@ static inline void netted_quiesced(struct netted *t)
 {
 	rig_quiesced(&t->rig, 0);
 	assert_int_equal(rf_net_control(t->n), 0);
+}
+
+/* Driver and device process die. The successor of the latter knows the interface, but not the
+ * halves of its predecessor; the driver it starts is prepared, but not let go. */
+static inline void netted_revived(struct netted *t, uint32_t half)
+{
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	t->rig.generation += 2;
+	t->rig.half = half ^ 1;
+	netted_down(t);
+	netted_quiesced(t);
 }
 
 static inline void netted_cycle(struct netted *t)

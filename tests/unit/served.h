@@ -17,11 +17,22 @@
 #include "sandbox/base/log.c"
 #include "sandbox/base/packet.c"
 #include "sandbox/service/arena.c"
+#include "sandbox/service/cache.c"
 #include "sandbox/service/hold.c"
+#include "sandbox/service/handed.c"
+#include "sandbox/service/integrity.c"
 #include "sandbox/service/open.c"
 #include "sandbox/service/recover.c"
 #include "sandbox/service/service.c"
+#include "sandbox/service/siphash.c"
 #include "sandbox/service/stats.c"
+#include "sandbox/service/ward.c"
+#include "sandbox/service/ward_checkpoint.c"
+#include "sandbox/service/ward_commit.c"
+#include "sandbox/service/ward_journal.c"
+#include "sandbox/service/ward_layout.c"
+#include "sandbox/service/ward_start.c"
+#include "sandbox/service/ward_tags.c"
 
 #include "rig.h"
 
@@ -100,7 +111,11 @@ static inline void service_free(struct rf_service *s)
 	munmap(s->data, ARENA);
 	munmap(s->rings, 2 * RF_BLK_CHAN_BYTES);
 	munmap(s->table, RF_TABLE_USED);
-	munmap(s->stats, RF_STATS_DEVICE);
+	munmap(s->stats, RF_STATS_BYTES);
+	if (s->integrity)
+		rf_integrity_close(s->integrity);
+	if (s->ward)
+		rf_ward_close(s->ward);
 	rf_arena_close(&s->arena);
 	free(s);
 }

@@ -11,9 +11,13 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sandbox/base/log.c"
 #include "sandbox/base/walls.c"
+#include "sandbox/supervisor/call_name.c"
+#include "sandbox/supervisor/death_file.c"
 #include "sandbox/supervisor/deaths.c"
 
 #define IMAGE 0x10000000ull
@@ -104,20 +108,25 @@ static void an_exit_code_is_the_drivers_once_it_ran(void **state)
 
 static void the_file_stays_bounded(void **state)
 {
-	char dir[] = "/tmp/ringfence-deaths-XXXXXX", path[64], old[64];
+	char dir[] = "/tmp/ringfence-deaths-XXXXXX", path[64], old[64], line[1024];
 	struct rf_keep_msg m = death(SIGKILL);
 	struct stat st;
 
 	(void)state;
+	rf_death_json(&m, "disk0", line, sizeof(line));
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/deaths.jsonl", dir);
 	snprintf(old, sizeof(old), "%s.1", path);
-	for (int i = 0; i < 12000; i++)
-		rf_death_append(dir, "disk0", &m);
+	for (int i = 0; i < 12000; i++) {
+		int fd = rf_death_file(dir);
+
+		assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+		close(fd);
+	}
 	assert_int_equal(stat(path, &st), 0);
-	assert_in_range(st.st_size, 1, FILE_MOST / 2 + 1024);
+	assert_in_range(st.st_size, 1, RF_DEATHS_MOST / 2 + 1024);
 	assert_int_equal(stat(old, &st), 0);
-	assert_in_range(st.st_size, FILE_MOST / 2, FILE_MOST / 2 + 1024);
+	assert_in_range(st.st_size, RF_DEATHS_MOST / 2, RF_DEATHS_MOST / 2 + 1024);
 	unlink(path);
 	unlink(old);
 	rmdir(dir);

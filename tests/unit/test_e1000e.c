@@ -3,75 +3,17 @@
  * test_e1000e.c - the 82574 driver and the net event loop against a controller in memory:
  * IOVA equals address, tails are words the controller below looks at.
  *
- * Room:   tests/unit. Includes the driver's source; rf_exit() comes back here.
+ * Room:   tests/unit. Includes the driver's source.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-
-#include "sandbox/runtime/net.h"
-
-static unsigned bell_writes;
-
-static void bell_write(uint32_t *at, uint32_t value)
-{
-	*at = value;
-	bell_writes++;
-}
-#define rf_mmio_write32(at, value) bell_write(at, value)
+#include "net_driver.h"
 
 #include "drivers/e1000e.c"
 
 #define ENTRIES 64u
-#define ARENA   (2u << 20)
 #define WIRE    256u
 /* Tails in the two pages the driver has. */
 #define RDT_AT  (E1000E_RDT % RF_PAGE)
 #define TDT_AT  (RDT_AT + E1000E_TDT_DISTANCE)
-
-/* ---- what the runtime would do ---------------------------------------------------- */
-
-static jmp_buf exit_jump;
-static bool    exit_expected;
-static int     exit_code;
-static unsigned kicks;
-
-_Noreturn void rf_exit(int code)
-{
-	exit_code = code;
-	if (!exit_expected)
-		fail_msg("the driver ended itself with %d", code);
-	longjmp(exit_jump, 1);
-}
-
-void rf_kick(void)
-{
-	kicks++;
-}
-
-void rf_wait(void)
-{
-}
-
-void rf_unmask(void)
-{
-}
-
-void rf_doorbell_look(const struct rf_doorbell *bell, uint32_t why)
-{
-	(void)bell;
-	(void)why;
-	fail_msg("a real device needs no waking");
-}
-
-void rf_boot_check(const struct rf_boot *boot)
-{
-	(void)boot;
-}
 
 /* ---- one driver, its service and its controller --------------------------------------- */
 
@@ -84,12 +26,8 @@ struct sent {
 };
 
 struct bench {
-	struct rf_boot      boot;
-	struct rf_net_chan *chan;
-	struct rf_net_queue queue;
-	struct e1000e       dev;
-	struct rf_ring_end  free, rx, tx; /* the service's ends */
-	unsigned char      *mem, *arena, *regs;
+	struct netside      side;
+	struct intel_queues dev;
 	uint32_t rdh, tdh;
 	uint64_t context[2];
 	unsigned contexts;
@@ -101,7 +39,7 @@ static uint32_t tail_of(const struct bench *b, uint32_t at)
 {
 	uint32_t value;
 
-	memcpy(&value, b->regs + at, 4);
+	memcpy(&value, b->side.regs + at, 4);
 	return value;
 }
 
@@ -110,61 +48,33 @@ static void bench_start(struct bench *b)
 	uint64_t bytes = e1000e_queue_bytes(ENTRIES, ENTRIES);
 
 	memset(b, 0, sizeof(*b));
-	b->chan = aligned_alloc(4096, RF_NET_CHAN_BYTES);
-	b->mem = aligned_alloc(128, bytes);
-	b->arena = aligned_alloc(4096, ARENA);
-	b->regs = aligned_alloc(4096, 2 * RF_PAGE);
-	memset(b->chan, 0, RF_NET_CHAN_BYTES);
-	memset(b->mem, 0, bytes);
-	memset(b->arena, 0, ARENA);
-	memset(b->regs, 0, 2 * RF_PAGE);
-	b->boot.queue_count = 1;
-	b->boot.arena_iova = (uint64_t)(uintptr_t)b->arena;
-	b->boot.queue[0] = (struct rf_boot_queue){
-		.chan = (uint64_t)(uintptr_t)b->chan, .mem = (uint64_t)(uintptr_t)b->mem,
-		.mem_iova = (uint64_t)(uintptr_t)b->mem, .mem_bytes = bytes,
-		.regs = (uint64_t)(uintptr_t)(b->regs + RDT_AT), .param = { ENTRIES, ENTRIES },
-	};
-	rf_ring_attach(&b->free, &b->chan->rx_free, RF_NET_DEPTH);
-	rf_ring_attach(&b->rx, &b->chan->rx, RF_NET_DEPTH);
-	rf_ring_attach(&b->tx, &b->chan->tx, RF_NET_DEPTH);
-	bell_writes = kicks = 0;
-	rf_net_attach(&e1000e_driver, &b->queue, &b->dev, &b->boot);
-}
-
-static void bench_end(struct bench *b)
-{
-	free(b->chan);
-	free(b->mem);
-	free(b->arena);
-	free(b->regs);
+	netside_start(&b->side, bytes, 2 * RF_PAGE);
+	b->side.boot.queue[0].regs += RDT_AT;
+	b->side.boot.queue[0].param[E1000E_PARAM_RX_ENTRIES] = ENTRIES;
+	b->side.boot.queue[0].param[E1000E_PARAM_TX_ENTRIES] = ENTRIES;
+	rf_net_attach(&e1000e_driver, &b->side.queue, &b->dev, &b->side.boot);
 }
 
 static bool turn(struct bench *b)
 {
-	return rf_net_turn(&e1000e_driver, &b->queue, &b->dev);
+	return netside_turn(&b->side, &e1000e_driver, &b->dev);
 }
 
-/* Buffers of 2048 bytes, the first `n` of them. */
 static void give_buffers(struct bench *b, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = i * 2048 / RF_NET_UNIT;
-		rf_ring_put(&b->free, &at, sizeof(at));
-	}
-	rf_ring_publish(&b->free);
+	netside_buffers(&b->side, n);
 	while (turn(b))
 		;
 }
 
 static struct e1000e_desc *rx_desc(struct bench *b, uint32_t at)
 {
-	return (struct e1000e_desc *)(void *)b->mem + at;
+	return (struct e1000e_desc *)(void *)b->side.mem + at;
 }
 
 static struct e1000e_desc *tx_desc(struct bench *b, uint32_t at)
 {
-	return (struct e1000e_desc *)(void *)(b->mem + e1000e_queue_tx(ENTRIES)) + at;
+	return (struct e1000e_desc *)(void *)(b->side.mem + e1000e_queue_tx(ENTRIES)) + at;
 }
 
 /* The controller receives a frame that begins with `mark`, if it has a buffer: 7.1.4. */
@@ -217,19 +127,6 @@ static void wire_out(struct bench *b, unsigned most)
 	}
 }
 
-static void send(struct bench *b, struct rf_net_frame f, int fill)
-{
-	if (f.at * (uint64_t)RF_NET_UNIT + f.length <= ARENA)
-		memset(b->arena + f.at * RF_NET_UNIT, fill, f.length);
-	rf_ring_put(&b->tx, &f, sizeof(f));
-	rf_ring_publish(&b->tx);
-}
-
-static unsigned tx_slots_back(struct bench *b)
-{
-	return atomic_load(&((struct rf_ring *)&b->chan->tx)->head);
-}
-
 /* ---- tests --------------------------------------------------------------------------------- */
 
 static void test_received_frames_come_in_their_buffers(void **state)
@@ -247,23 +144,23 @@ static void test_received_frames_come_in_their_buffers(void **state)
 			assert_true(wire_in(&b, E1000E_RXD_EOP, i, 60 + i));
 		while (turn(&b))
 			;
-		assert_int_equal(rf_ring_ready(&b.rx), 40);
+		assert_int_equal(rf_ring_ready(&b.side.rx), 40);
 		for (uint32_t i = 0; i < 40; i++) {
 			uint32_t value;
-			rf_ring_take(&b.rx, &f, sizeof(f));
+			rf_ring_take(&b.side.rx, &f, sizeof(f));
 			assert_int_equal(f.length, 60 + i);
 			assert_int_equal(f.flags | f.gso | f.gso_size | f.csum_start | f.csum_offset | f.vlan, 0);
-			memcpy(&value, b.arena + f.at * RF_NET_UNIT, 4);
+			memcpy(&value, b.side.arena + f.at * RF_NET_UNIT, 4);
 			assert_int_equal(value, i);
 			assert_int_equal(f.at % (2048 / RF_NET_UNIT), 0);
-			rf_ring_put(&b.free, &f.at, sizeof(f.at));
+			rf_ring_put(&b.side.free, &f.at, sizeof(f.at));
 		}
-		rf_ring_publish(&b.free);
-		rf_ring_release(&b.rx);
+		rf_ring_publish(&b.side.free);
+		rf_ring_release(&b.side.rx);
 		while (turn(&b))
 			;
 	}
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_device_drops_when_there_is_no_buffer(void **state)
@@ -278,8 +175,8 @@ static void test_device_drops_when_there_is_no_buffer(void **state)
 		i++;
 	assert_int_equal(i, 10);
 	assert_true(turn(&b));
-	assert_int_equal(rf_ring_ready(&b.rx), 10);
-	bench_end(&b);
+	assert_int_equal(rf_ring_ready(&b.side.rx), 10);
+	netside_end(&b.side);
 }
 
 /* Descriptors behind the tail still say "done" from the round before. */
@@ -299,18 +196,18 @@ static void test_all_buffers_used_up_round_after_round(void **state)
 				;
 			for (unsigned turns = 0; turn(&b); turns++)
 				assert_in_range(turns, 0, 100);
-		} while (b.queue.held);
+		} while (b.side.queue.room - b.side.queue.wanting);
 		assert_false(e1000e_pending(&b.dev, true));
-		for (; rf_ring_ready(&b.rx) > 0; got++) {
-			rf_ring_take(&b.rx, &f, sizeof(f));
-			rf_ring_put(&b.free, &f.at, sizeof(f.at));
+		for (; rf_ring_ready(&b.side.rx) > 0; got++) {
+			rf_ring_take(&b.side.rx, &f, sizeof(f));
+			rf_ring_put(&b.side.free, &f.at, sizeof(f.at));
 		}
 		assert_int_equal(got, ENTRIES - 1);
-		rf_ring_publish(&b.free);
+		rf_ring_publish(&b.side.free);
 		while (turn(&b))
 			;
 	}
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_status_becomes_flags(void **state)
@@ -340,14 +237,14 @@ static void test_status_becomes_flags(void **state)
 		assert_true(wire_in(&b, table[i].status, 0, 100));
 	assert_true(turn(&b));
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		assert_true(rf_ring_ready(&b.rx) > 0);
-		rf_ring_take(&b.rx, &f, sizeof(f));
+		assert_true(rf_ring_ready(&b.side.rx) > 0);
+		rf_ring_take(&b.side.rx, &f, sizeof(f));
 		assert_int_equal(f.at, i * 2048 / RF_NET_UNIT);
 		assert_int_equal(f.length, table[i].length);
 		assert_int_equal(f.flags, table[i].flags);
 		assert_int_equal(f.vlan, table[i].vlan);
 	}
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_a_batch_rings_once_and_is_reaped_as_one(void **state)
@@ -361,15 +258,15 @@ static void test_a_batch_rings_once_and_is_reaped_as_one(void **state)
 
 		memset(b.sent, 0, sizeof(b.sent));
 		for (unsigned i = 0; i < 32; i++)
-			send(&b, (struct rf_net_frame){ .at = i, .length = (uint16_t)(60 + i % 4) }, (int)i);
+			netside_send(&b.side, (struct rf_net_frame){ .at = i, .length = (uint16_t)(60 + i % 4) }, (int)i);
 		assert_true(turn(&b));
 		assert_int_equal(bell_writes, rung + 1);
 		wire_out(&b, 31);
 		turn(&b);
-		assert_int_equal(tx_slots_back(&b), round * 32);
+		assert_int_equal(netside_slots_back(&b.side), round * 32);
 		wire_out(&b, 100);
 		assert_true(turn(&b));
-		assert_int_equal(tx_slots_back(&b), round * 32 + 32);
+		assert_int_equal(netside_slots_back(&b.side), round * 32 + 32);
 		assert_int_equal(b.sent_count, before + 32);
 		for (unsigned i = 0; i < 32; i++) {
 			assert_int_equal(b.sent[i].bytes, 60 + i % 4);
@@ -378,7 +275,7 @@ static void test_a_batch_rings_once_and_is_reaped_as_one(void **state)
 		}
 	}
 	assert_int_equal(b.contexts, 0);
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_full_ring_takes_what_fits_and_goes_on(void **state)
@@ -388,21 +285,21 @@ static void test_full_ring_takes_what_fits_and_goes_on(void **state)
 	(void)state;
 	bench_start(&b);
 	for (unsigned i = 0; i < 150; i++)
-		send(&b, (struct rf_net_frame){ .at = i, .length = 60 }, (int)i);
+		netside_send(&b.side, (struct rf_net_frame){ .at = i, .length = 60 }, (int)i);
 	while (turn(&b))
 		;
-	assert_true(b.queue.blocked);
-	assert_int_equal(b.queue.tx.own, ENTRIES - 1);
+	assert_true(b.side.queue.blocked);
+	assert_int_equal(b.side.queue.tx.own, ENTRIES - 1);
 	for (unsigned i = 0; i < 200 && b.sent_count < 150; i++) {
 		wire_out(&b, 7);
 		while (turn(&b))
 			;
 	}
 	assert_int_equal(b.sent_count, 150);
-	assert_int_equal(tx_slots_back(&b), 150);
+	assert_int_equal(netside_slots_back(&b.side), 150);
 	for (unsigned i = 0; i < 150; i++)
 		assert_int_equal(b.sent[i].data[0], i & 0xff);
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_checksum_context_is_sent_when_it_changes(void **state)
@@ -415,24 +312,24 @@ static void test_checksum_context_is_sent_when_it_changes(void **state)
 	(void)state;
 	udp.csum_offset = 6;
 	bench_start(&b);
-	send(&b, tcp, 1);
-	send(&b, tcp, 1);
-	send(&b, (struct rf_net_frame){ .length = 60 }, 1);
-	send(&b, tcp, 1);
-	send(&b, udp, 1);
+	netside_send(&b.side, tcp, 1);
+	netside_send(&b.side, tcp, 1);
+	netside_send(&b.side, (struct rf_net_frame){ .length = 60 }, 1);
+	netside_send(&b.side, tcp, 1);
+	netside_send(&b.side, udp, 1);
 	assert_true(turn(&b));
 	wire_out(&b, 100);
 	assert_true(turn(&b));
 	assert_int_equal(b.sent_count, 5);
 	assert_int_equal(b.contexts, 2);
-	assert_int_equal(tx_slots_back(&b), 5);
+	assert_int_equal(netside_slots_back(&b.side), 5);
 	assert_int_equal(b.sent[0].context[0], 14 | 24 << 8 | 33 << 16 | 34ull << 32 | 50ull << 40);
 	assert_int_equal(b.sent[0].context[1], E1000E_CTX_DEXT | E1000E_CTX_TCP);
 	assert_int_equal(b.sent[4].context[1], E1000E_CTX_DEXT);
 	assert_int_equal(b.sent[4].context[0] >> 40 & 0xff, 40);
 	assert_true(b.sent[3].bits & E1000E_TXD_TXSM);
 	assert_false(b.sent[2].bits & E1000E_TXD_TXSM);
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_segmentation_in_parts_with_a_tag(void **state)
@@ -446,9 +343,9 @@ static void test_segmentation_in_parts_with_a_tag(void **state)
 	bench_start(&b);
 	/* A batch that ends within the frame leaves all of it for the next one. */
 	for (unsigned i = 0; i < RF_NET_BATCH - 1; i++)
-		rf_ring_put(&b.tx, &(struct rf_net_frame){ .length = 60 }, sizeof(head));
-	rf_ring_put(&b.tx, &head, sizeof(head));
-	send(&b, (struct rf_net_frame){ .at = 64, .length = 20000 }, 2);
+		rf_ring_put(&b.side.tx, &(struct rf_net_frame){ .length = 60 }, sizeof(head));
+	rf_ring_put(&b.side.tx, &head, sizeof(head));
+	netside_send(&b.side, (struct rf_net_frame){ .at = 64, .length = 20000 }, 2);
 	assert_true(turn(&b));
 	wire_out(&b, 100);
 	assert_int_equal(b.sent_count, RF_NET_BATCH - 1);
@@ -457,7 +354,7 @@ static void test_segmentation_in_parts_with_a_tag(void **state)
 	assert_true(turn(&b));
 	wire_out(&b, 100);
 	assert_true(turn(&b));
-	assert_int_equal(tx_slots_back(&b), RF_NET_BATCH + 1);
+	assert_int_equal(netside_slots_back(&b.side), RF_NET_BATCH + 1);
 	assert_int_equal(b.sent_count, 1);
 	assert_int_equal(b.sent[0].bytes, 20060);
 	assert_int_equal(b.sent[0].pieces, 4);
@@ -466,7 +363,7 @@ static void test_segmentation_in_parts_with_a_tag(void **state)
 			 E1000E_TXD_TSE | E1000E_TXD_IXSM | E1000E_TXD_TXSM | E1000E_TXD_VLE);
 	assert_int_equal(b.sent[0].context[1], E1000E_CTX_DEXT | E1000E_CTX_TCP | E1000E_CTX_TSE |
 			 E1000E_CTX_IPV4 | E1000E_CTX_HDRLEN(54) | E1000E_CTX_MSS(1448) | (20060 - 54));
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static void test_pending_sees_both_directions(void **state)
@@ -477,7 +374,7 @@ static void test_pending_sees_both_directions(void **state)
 	bench_start(&b);
 	give_buffers(&b, 4);
 	assert_false(e1000e_pending(&b.dev, true));
-	send(&b, (struct rf_net_frame){ .length = 60 }, 1);
+	netside_send(&b.side, (struct rf_net_frame){ .length = 60 }, 1);
 	turn(&b);
 	assert_false(e1000e_pending(&b.dev, true));
 	wire_out(&b, 1);
@@ -487,7 +384,7 @@ static void test_pending_sees_both_directions(void **state)
 	assert_false(e1000e_pending(&b.dev, true));
 	assert_true(wire_in(&b, E1000E_RXD_EOP, 0, 60));
 	assert_true(e1000e_pending(&b.dev, false));
-	bench_end(&b);
+	netside_end(&b.side);
 }
 
 static bool start_refused(uint64_t rx, uint64_t tx, uint64_t bytes)
@@ -495,15 +392,15 @@ static bool start_refused(uint64_t rx, uint64_t tx, uint64_t bytes)
 	static struct bench b;
 
 	bench_start(&b);
-	b.boot.queue[0].param[E1000E_PARAM_RX_ENTRIES] = rx;
-	b.boot.queue[0].param[E1000E_PARAM_TX_ENTRIES] = tx;
-	b.boot.queue[0].mem_bytes = bytes;
+	b.side.boot.queue[0].param[E1000E_PARAM_RX_ENTRIES] = rx;
+	b.side.boot.queue[0].param[E1000E_PARAM_TX_ENTRIES] = tx;
+	b.side.boot.queue[0].mem_bytes = bytes;
 	exit_code = 0;
 	exit_expected = true;
 	if (!setjmp(exit_jump))
-		e1000e_start(&b.dev, &b.boot);
+		e1000e_start(&b.dev, &b.side.boot);
 	exit_expected = false;
-	bench_end(&b);
+	netside_end(&b.side);
 	return exit_code == RF_EXIT_BOOT;
 }
 

@@ -30,7 +30,7 @@ static void bench_start(struct bench *b)
 
 static bool turn(struct bench *b)
 {
-	return rf_net_turn(&igb_driver, &b->side.queue, &b->dev);
+	return netside_turn(&b->side, &igb_driver, &b->dev);
 }
 
 static uint32_t tail(const struct bench *b, uint32_t at)

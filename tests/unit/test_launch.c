@@ -15,6 +15,7 @@
 
 #include "image.h"
 #include "launching.h"
+#include "space.h"
 #include "sandbox/launcher/image.c"
 
 #define PROBE      "build/fault/probe"
@@ -109,7 +110,7 @@ static unsigned expect_all(struct mapping *m, const char *image, bool tls)
 	/* bss, TLS and stack: the holes between them keep them three. */
 	m[n] = (struct mapping){ .end = PAGE };
 	strcpy(m[n++].perms, tls ? "rw-p" : "r--p");
-	m[n++] = (struct mapping){ .end = 256 << 10, .perms = "rw-p" };
+	m[n++] = (struct mapping){ .end = RF_STACK_BYTES, .perms = "rw-p" };
 	expect(m, &n, RF_PAGE, "r--s", "/memfd:rf-boot (deleted)");
 	expect(m, &n, LAUNCH_CHAN_BYTES, "rw-s", "/memfd:rf-rings (deleted)");
 	expect(m, &n, LAUNCH_ARENA, "rw-s", "/memfd:rf-data (deleted)");

@@ -19,6 +19,7 @@
 
 #include "sandbox/base/log.c"
 #include "sandbox/base/lwip_config.c"
+#include "sandbox/config/lwip_words.c"
 #include "sandbox/base/packet.c"
 #include "sandbox/base/words.c"
 

@@ -410,33 +410,6 @@ static void a_client_that_vanishes_leaves_nothing_behind(void **state)
 	still_well(e, "vanished in mid-request");
 }
 
-static void each_client_hears_once_of_a_lost_cache(void **state)
-{
-	struct exported *e = served();
-	static char data[512];
-	int a = transmission(e, false), b = transmission(e, false);
-
-	(void)state;
-	put_request(a, 0, NBD_CMD_WRITE, 1, 0, 512);
-	put(a, data, 512);
-	assert_int_equal(simple(a, 1), 0);
-	e->lose_cache = 1;
-	e->die_now = 1;
-	while (!e->deaths)
-		usleep(500);
-	put_request(a, 0, NBD_CMD_FLUSH, 2, 0, 0);
-	assert_int_equal(simple(a, 2), NBD_EIO);
-	put_request(a, 0, NBD_CMD_FLUSH, 3, 0, 0);
-	assert_int_equal(simple(a, 3), 0);
-	put_request(b, 0, NBD_CMD_FLUSH, 4, 0, 0);
-	assert_int_equal(simple(b, 4), NBD_EIO);
-	put_request(b, 0, NBD_CMD_FLUSH, 5, 0, 0);
-	assert_int_equal(simple(b, 5), 0);
-	close(a);
-	close(b);
-	still_well(e, "the next flush fails");
-}
-
 static void when_the_device_is_gone_clients_hear_it(void **state)
 {
 	struct exported *e = served();
@@ -476,7 +449,6 @@ int main(void)
 		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),
 		cmocka_unit_test(more_clients_than_seats_wait_their_turn),
 		cmocka_unit_test(a_client_that_vanishes_leaves_nothing_behind),
-		cmocka_unit_test(each_client_hears_once_of_a_lost_cache),
 		cmocka_unit_test(when_the_device_is_gone_clients_hear_it),
 	};
 

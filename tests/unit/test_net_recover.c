@@ -278,6 +278,11 @@ static void every_buffer_survives_thousands_of_deaths(void **state)
 		}
 		if (x >> 58 & 1) {
 			netted_cycle(t);
+		} else if (x >> 57 & 1) {
+			if (x >> 56 & 1)
+				netted_down(t); /* and then the device process, before it said more */
+			netted_revived(t, x >> 55 & 1);
+			netted_up(t);
 		} else {
 			netted_down(t);
 			netted_down(t); /* the next one died before it ran */
@@ -292,6 +297,46 @@ static void every_buffer_survives_thousands_of_deaths(void **state)
 	assert_int_equal(driver_buffers(t), BUFFERS);
 	books_balance(t, 0);
 	netted_no_lie(t);
+	netted_free(t);
+}
+
+/* Its successor opens the device anew: frames received before are kept, those under way lost
+ * and counted, the link is as it was, and either half may be the next one. */
+static void an_interface_outlives_its_device_process(void **state)
+{
+	struct netted *t = netted_new(0);
+	uint32_t all = t->n->tx_free_count;
+	struct rf_net_frame f;
+
+	(void)state;
+	for (uint32_t death = 0; death < 8; death++) {
+		for (uint32_t i = 0; i < 5; i++)
+			driver_receive(t, 60);
+		say(t, 60);
+		say(t, 60);
+		assert_true(driver_take(t, &f));
+		driver_sent(t);
+		t->rig.net.link = RF_NET_LINK_DOWN;
+		t->rig.net.speed = death;
+		uint32_t before = t->rig.half, half = death / 2 & 1;
+		netted_revived(t, half);
+		assert_true(rf_net_carrier(t->n));
+		assert_int_equal(driver_buffers(t), half == before ? BUFFERS - 5 : BUFFERS);
+		assert_int_equal(drink(t), 5);
+		say(t, 60);
+		netted_up(t);
+		assert_true(driver_take(t, &f));
+		driver_sent(t);
+		assert_int_equal(rf_net_reap(t->n), 1);
+		assert_int_equal(t->n->count.lost_tx, death + 1);
+		books_balance(t, 0);
+	}
+	assert_int_equal(t->n->count.rx_frames, 8 * 5);
+	assert_int_equal(t->n->tx_free_count, all);
+	/* Another interface is none we can go on with. */
+	t->rig.net.mac[5]++;
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	assert_int_equal(rf_net_control(t->n), -EPROTO);
 	netted_free(t);
 }
 
@@ -310,6 +355,29 @@ static void a_liars_device_gets_nothing_more(void **state)
 	say(t, 60);
 	assert_true(driver_take(t, &f));
 	assert_int_equal(t->n->count.lost_tx, 1);
+	netted_free(t);
+}
+
+/* What a liar began of a frame is not the beginning of its successor's, and what it lied with
+ * is a buffer like others. */
+static void a_liars_frame_ends_with_it(void **state)
+{
+	struct netted *t = netted_new(0);
+	struct rf_net_frame got[RF_NET_PARTS];
+
+	(void)state;
+	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1000, .flags = RF_NET_MORE });
+	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 60, .flags = 0x80 });
+	driver_publish(t);
+	assert_int_equal(drink(t), 0);
+	assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+	netted_cycle(t);
+	driver_receive(t, 70);
+	assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 1);
+	assert_int_equal(got[0].length, 70);
+	rf_net_rx_done(t->n, got, 1);
+	netted_cycle(t);
+	assert_int_equal(driver_buffers(t), BUFFERS);
 	netted_free(t);
 }
 
@@ -466,7 +534,9 @@ int main(void)
 		cmocka_unit_test(held_buffers_outlive_their_generation),
 		cmocka_unit_test(forwarded_frames_of_the_dead_lose_no_buffer),
 		cmocka_unit_test(every_buffer_survives_thousands_of_deaths),
+		cmocka_unit_test(an_interface_outlives_its_device_process),
 		cmocka_unit_test(a_liars_device_gets_nothing_more),
+		cmocka_unit_test(a_liars_frame_ends_with_it),
 		cmocka_unit_test(the_link_outlives_the_driver),
 		cmocka_unit_test(drops_add_up_over_generations),
 		cmocka_unit_test(an_export_takes_the_counters_over),

@@ -49,6 +49,8 @@ _Noreturn void rf_exit(int code)
 	longjmp(exit_jump, 1);
 }
 
+struct rf_mmio_notes rf_mmio_notes;
+
 void rf_kick(void)
 {
 	kicks++;

@@ -90,6 +90,49 @@ static void a_flush_under_way_fails_when_the_cache_is_lost(void **state)
 	served_free(t);
 }
 
+/* Two clients each wait for a flush when the cache goes: neither may hear that all is well. */
+static void flushes_that_wait_for_a_driver_all_fail(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask w, f[3];
+
+	(void)state;
+	finish(t, &w, RF_BLK_WRITE, 0);
+	served_down(t);
+	ask(t, &f[0], RF_BLK_FLUSH, 0, 0);
+	ask(t, &f[1], RF_BLK_FLUSH, 0, 0);
+	rig_quiesced(&t->rig, 1);
+	assert_int_equal(rf_service_control(t->s), 0);
+	ask(t, &f[2], RF_BLK_FLUSH, 0, 0);
+	served_up(t);
+	for (int i = 0; i < 3; i++) {
+		struct rf_blk_req req = see(t);
+		ram_answer(&t->ram, &req, 0);
+	}
+	assert_int_equal(rf_service_poll(t->s), 3);
+	assert_true(f[0].status == -EIO && f[1].status == -EIO && f[2].status == 0);
+	served_free(t);
+}
+
+/* The export died before it heard of the loss; what the device process counted tells. */
+static void a_loss_nobody_heard_of_is_counted(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	finish(t, &a, RF_BLK_WRITE, 0);
+	service_free(t->s);
+	((struct rf_stats_device *)((char *)t->rig.stats + RF_STATS_DEVICE))->losses = 7;
+	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	served_cycle(t);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
 /* A flush covers what was answered before it, so the next one must tell of the rest. */
 static void a_write_answered_after_the_flush_is_lost_separately(void **state)
 {
@@ -147,6 +190,8 @@ int main(void)
 		cmocka_unit_test(a_lost_cache_with_nothing_in_it_fails_nothing),
 		cmocka_unit_test(a_flush_under_way_fails_when_the_cache_is_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
+		cmocka_unit_test(flushes_that_wait_for_a_driver_all_fail),
+		cmocka_unit_test(a_loss_nobody_heard_of_is_counted),
 		cmocka_unit_test(unflushed_writes_outlive_the_export),
 	};
 

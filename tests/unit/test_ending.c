@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_ending.c - a driver at its last stop: its device is made quiet at once, and nothing of
+ * its successor happens before it is dead.
+ *
+ * generation.c with a fake device; what it says and does is noted in order:
+ *   D, U, W  to the supervisor: down, up, want     d, q, u  to the export: down, quiesced, up
+ *   R        the device is made quiet
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <cmocka.h>
+
+#include "device.h"
+#include "log.h"
+#include "packet.h"
+
+static char noted[32];
+
+static void note(char what)
+{
+	size_t n = strlen(noted);
+
+	assert_true(n + 1 < sizeof(noted));
+	noted[n] = what;
+}
+
+int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	static const char ups[] = { [RF_DEV_DOWN] = 'D', [RF_DEV_UP] = 'U', [RF_DEV_WANT] = 'W' };
+	static const char exports[] = { [RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u' };
+	uint32_t type = *(const uint32_t *)data;
+
+	(void)bytes, (void)fds, (void)count;
+	note(sock == RF_DEVICE_FD_SUPERVISOR ? ups[type] : exports[type]);
+	return 0;
+}
+
+int device_quiesce(struct rf_device *d)
+{
+	(void)d;
+	note('R');
+	return RF_RESET_SOFT;
+}
+
+int config_bus_master(struct rf_device *d, bool on)
+{
+	(void)d, (void)on;
+	return 0;
+}
+
+int irq_vector(struct rf_device *d, unsigned half)
+{
+	(void)d;
+	return (int)half;
+}
+
+int irq_back(struct rf_device *d)
+{
+	(void)d;
+	return 0;
+}
+
+void link_forget(struct rf_device *d)
+{
+	(void)d;
+}
+
+void storm_forget(struct rf_device *d)
+{
+	(void)d;
+}
+
+void rf_log(const char *format, ...)
+{
+	(void)format;
+}
+
+void rf_die(int code, const char *format, ...)
+{
+	(void)format;
+	exit(code);
+}
+
+#include "sandbox/device/generation.c"
+
+/* Generation 1 runs, 2 waits as standby. */
+static struct rf_device *running(void)
+{
+	static struct rf_backend_ops fake;
+	static struct rf_launch spec[2];
+	static _Alignas(RF_PAGE) char boot[2][RF_PAGE];
+	static struct rf_stats_device stats;
+	static char queues[2 * RF_PAGE];
+	static struct rf_device d;
+
+	d = (struct rf_device){ .backend = &fake, .service = RF_DEVICE_FD_SERVICE, .export_knows = true,
+				.cfg = { .queues = 1, .queue_bytes = RF_PAGE }, .queues = queues,
+				.stats = &stats, .doorbell = { .event = -1 }, .generation = 1, .next = 2 };
+	for (int half = 0; half < 2; half++) {
+		d.boot[half] = (void *)boot[half];
+		d.spec[half] = &spec[half];
+	}
+	d.slot[1] = (struct rf_slot){ .state = SLOT_RUNNING, .generation = 1, .pidfd = -1 };
+	d.slot[0] = (struct rf_slot){ .state = SLOT_STANDBY, .generation = 2, .pidfd = -1 };
+	memset(noted, 0, sizeof(noted));
+	return &d;
+}
+
+static void quiet_at_the_last_stop_and_on_when_dead(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDRq");
+	generation_prepared(d, 2);
+	assert_string_equal(noted, "dDRq"); /* ready, and held back */
+	assert_true(d->ready && d->down);
+	generation_died(d, 1);
+	assert_string_equal(noted, "dDRquU");
+	assert_int_equal(d->generation, 2);
+}
+
+static void dead_before_its_ring_is_ready(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	generation_ending(d, 1);
+	generation_died(d, 1);
+	assert_string_equal(noted, "dDRq");
+	generation_prepared(d, 2);
+	assert_string_equal(noted, "dDRquU");
+}
+
+static void without_a_stop(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	generation_died(d, 1);
+	generation_prepared(d, 2);
+	assert_string_equal(noted, "dDRquU");
+	generation_ending(d, 1); /* said late: about nobody */
+	assert_string_equal(noted, "dDRquU");
+}
+
+static void of_a_standby_is_no_matter(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	generation_ending(d, 2);
+	generation_ending(d, 3); /* not even there */
+	assert_string_equal(noted, "");
+	assert_int_equal(d->slot[0].state, SLOT_STANDBY);
+}
+
+static void its_half_is_not_used_again_before_it_is_dead(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	d->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
+	d->cfg.flags |= RF_DEVICE_NO_STANDBY;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDWRq");     /* generation 2, of the other half, */
+	generation_prepared(d, 2);
+	generation_driver(d, 2, -1);             /* is there, and waits */
+	assert_int_equal(d->slot[1].state, SLOT_ENDING);
+	d->cfg.flags = 0;
+	generation_want(d);
+	assert_string_equal(noted, "dDWRq");
+	generation_died(d, 1);
+	assert_string_equal(noted, "dDWRquU");
+	generation_want(d);
+	assert_string_equal(noted, "dDWRquUW"); /* generation 3, in that half */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(quiet_at_the_last_stop_and_on_when_dead),
+		cmocka_unit_test(dead_before_its_ring_is_ready),
+		cmocka_unit_test(without_a_stop),
+		cmocka_unit_test(of_a_standby_is_no_matter),
+		cmocka_unit_test(its_half_is_not_used_again_before_it_is_dead),
+	};
+
+	for (int fd = RF_DEVICE_FD_WAKE0; fd <= RF_DEVICE_FD_WAKE1; fd++)
+		dup2(eventfd(0, EFD_NONBLOCK), fd);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

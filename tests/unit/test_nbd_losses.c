@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_nbd_losses.c - a reset drops the write cache: every NBD client is told by a flush that
+ * fails, whether its connection, or the export itself, lives to see it or not.
+ *
+ * Room:   tests/unit. Runs build/tests/rf-nbd-asan.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sandbox/base/log.c"
+#include "sandbox/base/packet.c"
+
+#define NBD  "build/tests/rf-nbd-asan"
+#define DISK (8u << 20)
+
+#include "nbd_bytes.h"
+
+static struct exported *served(void)
+{
+	struct exported *e = calloc(1, sizeof(*e));
+
+	exported_init(e, DISK);
+	exported_serve(e, NBD);
+	return e;
+}
+
+static void end(struct exported *e)
+{
+	assert_int_equal(exported_end(e), 0);
+	free(e);
+}
+
+static void acked_write(int fd)
+{
+	static const char data[512];
+
+	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 512);
+	put(fd, data, 512);
+	assert_int_equal(simple(fd, 1), 0);
+}
+
+static uint32_t flush(int fd)
+{
+	put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	return simple(fd, 2);
+}
+
+static void lose_cache(struct exported *e)
+{
+	uint32_t before = e->deaths;
+
+	e->lose_cache = 1;
+	e->die_now = 1;
+	while (e->deaths == before)
+		usleep(500);
+}
+
+static void each_client_hears_once_of_a_lost_cache(void **state)
+{
+	struct exported *e = served();
+	int a = transmission(e, false), b = transmission(e, false);
+
+	(void)state;
+	acked_write(a);
+	lose_cache(e);
+	assert_int_equal(flush(a), NBD_EIO);
+	assert_int_equal(flush(a), 0);
+	assert_int_equal(flush(b), NBD_EIO);
+	assert_int_equal(flush(b), 0);
+	int late = transmission(e, false);
+	assert_int_equal(flush(late), 0);
+	close(a);
+	close(b);
+	close(late);
+	end(e);
+}
+
+/* It connects again before it asked: nobody knows it by name, so whoever connects is told. */
+static void a_client_that_went_away_untold_hears_when_it_comes_back(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	assert_int_equal(flush(other), NBD_EIO);
+	close(fd);
+	/* The server has seen the end of the one before it lets in the next. */
+	assert_int_equal(flush(other), 0);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
+static void a_client_of_a_dead_export_hears_from_its_successor(void **state)
+{
+	struct exported *e = served();
+	int told = transmission(e, false), fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	/* The service has failed one flush, and owes nothing more; one client was not told. */
+	assert_int_equal(flush(told), NBD_EIO);
+	for (int i = 0; i < 3; i++) {
+		exported_replace(e, NBD);
+		close(fd);
+		fd = transmission(e, false);
+		assert_int_equal(flush(fd), NBD_EIO);
+		assert_int_equal(flush(fd), 0);
+	}
+	close(fd);
+	close(told);
+	end(e);
+}
+
+/* Once all were told, nobody is told again, export deaths or not. */
+static void a_loss_all_were_told_of_is_over(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0); /* by now the answer before it was sent */
+	exported_replace(e, NBD);
+	close(fd);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	end(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_client_hears_once_of_a_lost_cache),
+		cmocka_unit_test(a_client_that_went_away_untold_hears_when_it_comes_back),
+		cmocka_unit_test(a_client_of_a_dead_export_hears_from_its_successor),
+		cmocka_unit_test(a_loss_all_were_told_of_is_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

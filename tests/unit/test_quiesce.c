@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_quiesce.c - the ladder of resets: each rung is tried only when the one before it
+ * failed, and not where the device is known to have none.
+ *
+ * The back end is a fake that notes what it was asked for, in order.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "device.h"
+#include "sandbox/device/quirks.c"
+
+static char asked[32]; /* m/M: bus mastering off/on, f: function, h: hot */
+static int function_fails, hot_fails;
+
+static void note(char what)
+{
+	size_t n = strlen(asked);
+
+	assert_true(n + 1 < sizeof(asked));
+	asked[n] = what;
+}
+
+uint64_t now_ns(void)
+{
+	return 0;
+}
+
+int bar_read(struct rf_device *d, uint32_t bar, uint64_t at, void *to, uint32_t bytes)
+{
+	(void)d, (void)bar, (void)at, (void)to, (void)bytes;
+	return -EIO;
+}
+
+int bar_write(struct rf_device *d, uint32_t bar, uint64_t at, const void *from, uint32_t bytes)
+{
+	(void)d, (void)bar, (void)at, (void)from, (void)bytes;
+	return -EIO;
+}
+
+int config_bus_master(struct rf_device *d, bool on)
+{
+	(void)d;
+	note(on ? 'M' : 'm');
+	return 0;
+}
+
+int config_wait_idle(struct rf_device *d)
+{
+	(void)d;
+	return 0;
+}
+
+uint32_t config_word(const struct rf_device *d, uint32_t at)
+{
+	(void)d, (void)at;
+	return 0;
+}
+
+static int fake_reset(struct rf_device *d)
+{
+	(void)d;
+	note('f');
+	return function_fails ? -EINVAL : 0;
+}
+
+static int fake_hot_reset(struct rf_device *d)
+{
+	(void)d;
+	note('h');
+	return hot_fails ? -EPERM : 0;
+}
+
+void rf_log(const char *format, ...)
+{
+	(void)format;
+}
+
+#include "sandbox/device/quiesce.c"
+
+static const struct rf_backend_ops fake = { .reset = fake_reset, .hot_reset = fake_hot_reset };
+
+static struct rf_device *device(uint16_t vendor, uint16_t id)
+{
+	static struct rf_device d;
+
+	d = (struct rf_device){ .backend = &fake, .label = "it",
+				.config = { vendor & 0xff, vendor >> 8, id & 0xff, id >> 8 } };
+	memset(asked, 0, sizeof(asked));
+	function_fails = hot_fails = 0;
+	quirks_look(&d);
+	return &d;
+}
+
+static void the_function_before_the_bus(void **state)
+{
+	(void)state;
+	assert_int_equal(device_quiesce(device(0x8086, 0x10d3)), RF_RESET_FUNCTION);
+	assert_string_equal(asked, "mf");
+}
+
+static void the_bus_when_the_function_has_none(void **state)
+{
+	struct rf_device *d = device(0x8086, 0x10d3);
+
+	(void)state;
+	function_fails = 1;
+	assert_int_equal(device_quiesce(d), RF_RESET_HOT);
+	assert_string_equal(asked, "mfh");
+}
+
+static void a_device_known_to_have_none_is_not_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(device_quiesce(device(0x1234, 0x11e8)), RF_RESET_HOT);
+	assert_string_equal(asked, "mh");
+}
+
+static void nothing_helps(void **state)
+{
+	struct rf_device *d = device(0x8086, 0x10d3);
+
+	(void)state;
+	function_fails = hot_fails = 1;
+	assert_int_equal(device_quiesce(d), -EIO);
+	assert_string_equal(asked, "mfh");
+}
+
+static void quirks_are_by_id(void **state)
+{
+	(void)state;
+	assert_int_equal(device(0x1b36, 0x0010)->quirks, 0); /* of a maker unknown */
+	assert_int_equal(rf_quirk_find(0x1b36, 0x0010, 0x11001af4)->flags, RF_QUIRK_QUEUES_FIRST);
+	assert_int_equal(device(0x1b36, 0x0011)->quirks, 0);
+	assert_null(rf_quirk_find(0xffff, 0xffff, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_function_before_the_bus),
+		cmocka_unit_test(the_bus_when_the_function_has_none),
+		cmocka_unit_test(a_device_known_to_have_none_is_not_asked),
+		cmocka_unit_test(nothing_helps),
+		cmocka_unit_test(quirks_are_by_id),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
