@@ -3,14 +3,15 @@
 
 INC_attacks := -Itests/attacks -Itests/unit $(INC_supervisor) -Isandbox/launcher -I$(B)/gen/launcher \
                -Isandbox/service -I$(B)/gen/service -I.
-ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c process.c image.c ring.c walls.c)
+ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c ring.c walls.c)
 ATTACKS_KEEP := sandbox/supervisor/spawn.c sandbox/supervisor/pit.c sandbox/supervisor/cgroup.c \
-                sandbox/supervisor/trace.c sandbox/supervisor/deaths.c sandbox/base/walls.c \
+                sandbox/supervisor/trace.c sandbox/supervisor/deaths.c sandbox/supervisor/call_name.c \
+                sandbox/supervisor/privilege.c sandbox/base/filter.c sandbox/base/walls.c \
                 sandbox/base/log.c sandbox/base/packet.c
 CFLAGS_ATTACKS = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"' -DRF_TEST_WALLS
 
 $(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) tests/attacks/attack.h tests/unit/launching.h \
-                      tests/unit/rig.h | $(B)/gen/supervisor/syscalls.h $(B)/gen/launcher/filters.h
+                      tests/unit/rig.h | $(B)/gen/supervisor/syscalls.h $(B)/gen/supervisor/filters.h $(B)/gen/launcher/filters.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_ATTACKS) $(INC_attacks) -o $@ $(filter %.c,$^)
 $(B)/attacks/whoami: $(B)/obj/tests/attacks/whoami.o
@@ -27,17 +28,23 @@ $(B)/attacks/lax/launch.c: sandbox/launcher/launch.c
 	@mkdir -p $(@D)
 	sed 's/seals = fcntl(RF_LAUNCH_FD_IMAGE, F_GET_SEALS)/seals = F_SEAL_WRITE | F_SEAL_SHRINK/' $< >$@
 	! cmp -s $< $@
+# Memory where the hole below the stack should be.
+$(B)/attacks/lax/space.c: sandbox/launcher/space.c
+	@mkdir -p $(@D)
+	sed 's/region_place(&s->stack, RF_STACK_BYTES, /region_place(\&s->stack, 2 * RF_STACK_BYTES, /' $< >$@
+	! cmp -s $< $@
 $(B)/attacks/lax/%.o: $(B)/attacks/lax/%.c
 	$(CC) $(filter-out -Wextra -Wall,$(CFLAGS_TRUSTED)) $(INC_launcher) -DRF_TEST_WALLS -w -c -o $@ $<
-$(B)/attacks/rf-launch-lax: $(B)/attacks/lax/image.o $(B)/attacks/lax/launch.o \
-		$(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,$(filter-out %/image.c %/launch.c,\
+$(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space.o) \
+		$(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,$(filter-out %/image.c %/launch.c %/space.c,\
 		  $(wildcard sandbox/launcher/*.c))) $(B)/lib/libbase.a
 	$(LINK_TRUSTED)
 
 # The export under attack: with the service as it is, and with one that asks before each
 # check whether it is wanted. Again sed must find every one of them.
-SERVED_C := $(wildcard sandbox/service/*.c)
-$(B)/attacks/served: tests/attacks/served.c $(SERVED_C) sandbox/base/log.c sandbox/base/packet.c \
+SERVED_C := $(wildcard sandbox/service/*.c) \
+            $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c)
+$(B)/attacks/served: tests/attacks/served.c $(SERVED_C) \
                      | $(B)/gen/service/filters.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_service) -o $@ $(filter %.c,$^)
@@ -48,23 +55,58 @@ $(B)/attacks/lax/ring.h: sandbox/abi/ring.h tests/attacks/lax-ring.sed
 $(B)/attacks/lax/service.c: sandbox/service/service.c tests/attacks/lax.sed
 	@mkdir -p $(@D)
 	sed -f tests/attacks/lax.sed $< >$@
-	test $$(grep -c 'rf_without & ' $@) = 4
+	test $$(grep -c 'rf_without & ' $@) = 6 && test $$(grep -c lax_slot $@) = 3 && test $$(grep -c lax_full $@) = 4
 $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/attacks/lax/ring.h \
-                         $(filter-out %/service.c,$(SERVED_C)) sandbox/base/log.c sandbox/base/packet.c
+                         $(filter-out %/service.c,$(SERVED_C))
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h -Itests/attacks $(INC_service) -o $@ \
 		$(filter %.c,$^)
+
+# The device process with its walls left out, for controls in the guest: see lax_device.c.
+# Without poison a command stays in the admin queue after it was done.
+$(B)/attacks/lax/nvme_control.c: sandbox/device/nvme_control.c
+	@mkdir -p $(@D)
+	sed '/^static void poison/,/^}/{/memset\|e->opc\|e->cid/d}' $< >$@
+	! cmp -s $< $@
+$(B)/attacks/lax/%.o: tests/attacks/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_TRUSTED) $(INC_device) -MMD -MP -c -o $@ $<
+$(B)/attacks/lax/nvme_control.o: INC_launcher = $(INC_device)
+LAX_OBJECTS = $(filter-out %/dma.o %/doorbell.o %/nvme_control.o,$(call objs,sandbox/device/*.c)) \
+              $(addprefix $(B)/attacks/lax/,lax_device.o nvme_control.o)
+$(B)/tests/lax/rf-device: $(LAX_OBJECTS) $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+-include $(wildcard $(B)/attacks/lax/*.d)
 
 ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax served served-lax) \
                 $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS)
 
-# Rows of attacks that ran in a guest, if such a run left any.
+# Those that need a device and an IOMMU run in guests, and leave rows; GUEST=no takes the rows
+# that an earlier run, or make check-guest, left.
 ATTACKS_GUEST := $(B)/attacks/guest.rows
+GUEST ?= yes
 
 ##@ Test
-.PHONY: attacks check-attacks
-attacks: all $(ATTACKS_NEED) ## the attack matrix, with a control for each wall; figures of the fence
+.PHONY: attacks attacks-guest check-attacks
+attacks: all $(ATTACKS_NEED) $(if $(filter yes,$(GUEST)),attacks-guest) ## the attack matrix, with a control for each wall; figures of the fence (GUEST=no: without guests)
 	@mkdir -p $(B)/results
+	tests/attacks/collect >$(ATTACKS_GUEST)
 	$(B)/attacks/attacks --json $(B)/results/attacks.json --guest $(ATTACKS_GUEST)
 	tests/attacks/fence $(VERSION)
+attacks-guest: all check-programs
+	@rm -rf $(B)/attacks/rows
+	tests/check-guest $(patsubst tests/guest/%.sh,%,$(shell grep -lE '^rows |--rows|"(row|control) .*\||"remains ' tests/guest/*.sh))
 check-attacks: all $(ATTACKS_NEED)
 	$(B)/attacks/attacks --quick
+
+# A launcher that leaves a driver all it was given to be mapped, besides the lock.
+$(B)/attacks/lax/launch-open.o: sandbox/launcher/launch.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_TRUSTED) $(INC_launcher) -DRF_TEST_WALLS -MMD -MP -c -o $@ $< \
+		-D'RF_TEST_WALLS_OFF=(RF_WALL_BIT(RF_WALL_SECCOMP)|RF_WALL_BIT(RF_WALL_FDS)|RF_WALL_BIT(RF_WALL_FSIZE))'
+$(B)/tests/rf-launch-open: $(B)/attacks/lax/launch-open.o $(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,\
+		$(filter-out %/launch.c,$(wildcard sandbox/launcher/*.c))) $(B)/lib/libbase.a
+	$(LINK_TRUSTED)
+
+# What the attacks in the guest run.
+check-programs: $(B)/tests/lax/rf-device $(B)/tests/rf-launch-open $(B)/tests/rf-launch-unfenced

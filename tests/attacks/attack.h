@@ -43,6 +43,7 @@ struct target {
 	struct evil_page *page;
 	int page_fd, program;
 	uint64_t param[4];
+	const char *group; /* its control group, NULL: that of all */
 	bool ended, stopped;
 	int status;
 	uint64_t kicks;
@@ -60,10 +61,14 @@ struct attack {
 	const char *no_control; /* why there is none */
 	uint64_t arg;           /* for run() */
 	bool quick;             /* part of make check */
+	bool grouped;           /* only with --rows: in the guest, which has control groups */
 };
 
 #define OFF(wall) RF_WALL_BIT(RF_WALL_##wall)
 #define WHAT      200
+
+/* Without image checks, and without the hole below the stack. */
+#define LAX_LAUNCHER "build/attacks/rf-launch-lax"
 
 /* Walls left out in this mode. */
 uint64_t attack_off(const struct attack *, enum mode);
@@ -79,10 +84,19 @@ void target_look(struct target *);
 enum outcome target_judge(struct target *, char *what);
 
 attack_fn attack_process;
+/* The same with a target that was given its parameters. */
+enum outcome attack_go(const struct attack *, enum mode, struct target *, char *what);
+enum outcome attack_not_shown(char *what, const char *why);
+
+/* A process of the driver's own user, for signals and for looking in. */
+#define ATTACK_UID 2000100000u
+pid_t neighbour(void);
+void neighbour_end(pid_t);
 
 /* Number of walls that stand around a driver here; one line each. */
 unsigned attack_walls(bool print);
 
-extern const struct attack attacks_process[], attacks_image[], attacks_ring[];
+extern const struct attack attacks_calls[], attacks_reach[], attacks_memory[], attacks_life[],
+    attacks_bombs[], attacks_image[], attacks_ring[];
 
 #endif

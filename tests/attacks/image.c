@@ -10,8 +10,6 @@
 
 #include <elf.h>
 
-#define LAX "build/attacks/rf-launch-lax"
-
 struct elf {
 	unsigned char *bytes;
 	size_t count;
@@ -186,7 +184,7 @@ static enum outcome attack_image(const struct attack *a, enum mode mode, char *w
 	*(volatile uint64_t *)t.l.chan = 7;
 	free(e.bytes);
 	if (mode == CONTROL)
-		t.program = open(LAX, O_RDONLY | O_CLOEXEC);
+		t.program = open(LAX_LAUNCHER, O_RDONLY | O_CLOEXEC);
 	MUST(!target_spawn(&t, attack_off(a, mode)));
 	/* The honest part of it sleeps once it has looked round. */
 	target_wait(&t, mode == CONTROL ? 500 : 3000);
@@ -208,7 +206,7 @@ static enum outcome attack_unsealed(const struct attack *a, enum mode mode, char
 	free(file);
 	*(volatile uint64_t *)t.l.chan = 7;
 	if (mode == CONTROL)
-		t.program = open(LAX, O_RDONLY | O_CLOEXEC);
+		t.program = open(LAX_LAUNCHER, O_RDONLY | O_CLOEXEC);
 	MUST(!target_spawn(&t, attack_off(a, mode)));
 	target_wait(&t, mode == CONTROL ? 500 : 3000);
 	enum outcome o = judge(&t, what);

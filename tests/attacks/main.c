@@ -4,12 +4,15 @@
  * with its wall left out.
  *
  *   attacks [--quick] [--json FILE] [--guest FILE] [CATEGORY|NAME]...
+ *   attacks --rows CATEGORY        those that need control groups, as lines for --guest
  *   attacks --walls                which walls stand here
  *
  * Room:   tests/attacks. An attack is stopped if it is with every wall, and with its wall
  *         alone; its control is shown if it gets through without that wall.
- * Lines:  FILE of --guest has rows of attacks that ran elsewhere, one a line:
+ * Lines:  FILE of --guest has rows of attacks that ran elsewhere, one a line, and what no
+ *         wall is against:
  *             CATEGORY|NAME|WALL|stopped or through|WHAT|shown or not|WHY
+ *             remains|WHAT
  * Exit:   0 if every attack was stopped.
  */
 #include "attack.h"
@@ -17,6 +20,7 @@
 #include <sys/resource.h>
 
 bool attack_quick;
+static bool as_rows;
 
 static struct {
 	unsigned attacks, stopped, escapes, shown;
@@ -26,17 +30,25 @@ static const struct group {
 	const char *category;
 	const struct attack *rows;
 } groups[] = {
-    {"process", attacks_process},
+    {"process", attacks_calls},
+    {"process", attacks_reach},
+    {"process", attacks_memory},
+    {"process", attacks_life},
     {"image", attacks_image},
     {"ring", attacks_ring},
+    {"group", attacks_bombs},
 };
 
 static void row_print(const char *category, const char *name, const char *wall, bool stopped,
 		      const char *what, bool shown, const char *control)
 {
-	printf("%-8s %-46s %-14s %s: %s\n%71s control %s: %s\n", category, name, wall,
-	       stopped ? "stopped" : "ESCAPED", what, "", shown ? "got through" : "not shown",
-	       control);
+	if (as_rows)
+		printf("row %s|%s|%s|%s|%s|%s|%s\n", category, name, wall, stopped ? "stopped" : "through",
+		       what, shown ? "shown" : "not", control);
+	else
+		printf("%-8s %-46s %-14s %s: %s\n%71s control %s: %s\n", category, name, wall,
+		       stopped ? "stopped" : "ESCAPED", what, "", shown ? "got through" : "not shown",
+		       control);
 	fflush(stdout);
 	total.attacks++;
 	total.stopped += stopped;
@@ -88,6 +100,8 @@ static void rows_read(const char *path)
 		if (n == 7)
 			row_print(field[0], field[1], field[2], !strcmp(field[3], "stopped"),
 				  field[4], !strcmp(field[5], "shown"), field[6]);
+		else if (n == 2 && !strcmp(field[0], "remains"))
+			printf("%-8s %s\n", field[0], field[1]);
 	}
 	if (f)
 		fclose(f);
@@ -95,7 +109,7 @@ static void rows_read(const char *path)
 
 static bool chosen(const char *category, const struct attack *a, char **words)
 {
-	if (attack_quick && !a->quick)
+	if ((attack_quick && !a->quick) || a->grouped != as_rows)
 		return false;
 	if (!*words)
 		return true;
@@ -131,6 +145,8 @@ int main(int argc, char **argv)
 			attack_quick = true;
 		else if (!strcmp(argv[i], "--walls"))
 			walls = true;
+		else if (!strcmp(argv[i], "--rows"))
+			as_rows = true;
 		else if (!strcmp(argv[i], "--json") && i + 1 < argc)
 			json = argv[++i];
 		else if (!strcmp(argv[i], "--guest") && i + 1 < argc)

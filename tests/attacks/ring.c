@@ -9,6 +9,8 @@
  */
 #include "attack.h"
 
+#include <time.h>
+
 #include "rig.h"
 #include "served.h"
 
@@ -217,16 +219,38 @@ SWEEP(statuses, 1, 5, 0x7fffffff, 0x80000000, 0xffffffff - 3 /* -EINTR+.. */, -1
 
 SWEEP(again, 1, 2, 3, 4, 5, 6, 7, 8) /* a race: it need not be won at once */
 
-/* A neighbour misbehaves; an honest driver's export must lose nothing. */
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* A bomb takes its time to go off. */
+static void bomb_wait(struct target *bad)
+{
+	for (int i = 0; i < 60000 && !bad->ended && bad->page->stage <= EVIL_BEGAN; i++) {
+		target_look(bad);
+		usleep(1000);
+	}
+}
+
+/* A neighbour misbehaves; an honest driver's export must lose nothing. A bomb's control got
+ * through if the export was SLOWER times as slow as with the control group. */
+#define SLOWER 3
 static enum outcome attack_sibling(const struct attack *a, enum mode mode, char *what)
 {
+	static uint64_t took[MODES]; /* the modes of one row, one after the other */
 	struct scene s;
 	struct target bad;
 
-	(void)mode;
 	target_init(&bad, a->image);
-	bad.param[0] = 0;
-	MUST(!target_spawn(&bad, 0));
+	bad.group = "bad";
+	MUST(!target_spawn(&bad, attack_off(a, mode)));
+	if (a->grouped)
+		bomb_wait(&bad);
+	uint64_t start = now_us();
 	scene_open(&s, NULL, 0, 0);
 	s.t.l.image_fd = launching_image("build/drivers/null_blk");
 	scene_join(&s);
@@ -238,10 +262,79 @@ static enum outcome attack_sibling(const struct attack *a, enum mode mode, char 
 			break;
 	}
 	enum outcome o = scene_judge(&s, EXPECT_SERVED, what);
+	took[mode] = now_us() - start;
 	bool began = bad.page->stage != EVIL_NOT_BEGUN;
 	scene_close(&s);
 	target_end(&bad);
+	if (mode == CONTROL && began && o == STOPPED) {
+		snprintf(what, WHAT, "%llu ms for the requests, %llu with the wall",
+			 (unsigned long long)took[CONTROL] / 1000,
+			 (unsigned long long)took[ALONE] / 1000);
+		return took[CONTROL] > SLOWER * took[ALONE] ? THROUGH : STOPPED;
+	}
 	return began ? o : BROKEN;
+}
+
+/*
+ * Somebody beside the driver changes one field of every answer, there and back, all the time:
+ * what a second processor could do to a service that looks twice.
+ */
+static pid_t flipper(const struct scene *s, size_t field, uint32_t mask)
+{
+	struct rf_blk_chan *chan = (void *)s->rig.rings;
+	struct rf_ring *ring = (void *)chan->resp.bytes;
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (pid)
+		return pid;
+	for (;;)
+		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+			*(volatile uint32_t *)((char *)ring->records + i * sizeof(struct rf_blk_resp) + field) ^= mask;
+}
+
+static enum outcome flip_once(const struct attack *a, enum mode mode, size_t field, uint32_t mask, char *what)
+{
+	struct scene s;
+
+	scene_open(&s, NULL, mode == CONTROL ? WITHOUT_COPY : 0, mode == CONTROL ? 0 : 300000000);
+	s.t.l.image_fd = launching_image("build/drivers/null_blk");
+	scene_join(&s);
+	pid_t pid = flipper(&s, field, mask);
+	MUST(!target_spawn(&s.t, 0));
+	for (int i = 0; i < 5000; i++) {
+		scene_look(&s, 1);
+		if (s.heard || s.served_ended || wrong(&s) || s.page->finished)
+			break;
+	}
+	(void)a;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	enum outcome o = scene_judge(&s, EXPECT_EITHER, what);
+	scene_close(&s);
+	return o;
+}
+
+static enum outcome attack_flip(const struct attack *a, enum mode mode, char *what)
+{
+	static const struct {
+		size_t field;
+		uint32_t mask;
+	} flips[] = {{offsetof(struct rf_blk_resp, tag), 0x80},
+		     {offsetof(struct rf_blk_resp, tag), 1},
+		     {offsetof(struct rf_blk_resp, generation), 1},
+		     {offsetof(struct rf_blk_resp, status), 0x7fff},
+		     {offsetof(struct rf_blk_resp, reserved), ~0u}};
+	unsigned tried = 0;
+
+	for (unsigned round = 0; round < (mode == CONTROL ? 20u : 1u); round++)
+		for (unsigned i = 0; i < sizeof(flips) / sizeof(flips[0]); i++, tried++) {
+			enum outcome o = flip_once(a, mode, flips[i].field, flips[i].mask, what);
+			if (o != STOPPED)
+				return o;
+		}
+	snprintf(what, WHAT, "%u tries, each reported or served", tried);
+	return STOPPED;
 }
 
 const struct attack attacks_ring[] = {
@@ -262,8 +355,7 @@ const struct attack attacks_ring[] = {
      .wall = -1,
      .stops = "never read",
      .run = heads,
-     .arg = ARG(EXPECT_SERVED, 0),
-     .no_control = "there is no code that would read it"},
+     .arg = ARG(EXPECT_SERVED, WITHOUT_COUNT)},
     {.name = "tags nobody gave",
      .image = "evil_tag",
      .wall = -1,
@@ -307,13 +399,17 @@ const struct attack attacks_ring[] = {
      .stops = "one fetch",
      .run = again,
      .arg = ARG(EXPECT_EITHER, WITHOUT_COPY)},
+    {.name = "each field of an answer, by another processor",
+     .image = "null_blk",
+     .wall = -1,
+     .stops = "one fetch",
+     .run = attack_flip},
     {.name = "its own requests rewritten",
      .image = "evil_records",
      .wall = -1,
      .stops = "never read",
      .run = attack_ring,
-     .arg = ARG(EXPECT_SERVED, 0),
-     .no_control = "there is no code that would read them"},
+     .arg = ARG(EXPECT_SERVED, WITHOUT_OWN)},
     {.name = "lies about who sleeps",
      .image = "evil_asleep",
      .wall = -1,
@@ -347,5 +443,35 @@ const struct attack attacks_ring[] = {
      .stops = "processes apart",
      .run = attack_sibling,
      .no_control = "an eventfd counts, whoever writes to it"},
+    {0},
+};
+
+#define NO_LIMITS (OFF(SECCOMP) | OFF(AS) | OFF(NPROC))
+
+/* What only control groups are against, once the walls before them are gone. */
+const struct attack attacks_bombs[] = {
+    {.name = "fill the machine with processes",
+     .image = "evil_forks",
+     .wall = RF_WALL_CGROUP,
+     .others = NO_LIMITS,
+     .grouped = true},
+    {.name = "fill the machine's memory",
+     .image = "evil_hog",
+     .wall = RF_WALL_CGROUP,
+     .others = NO_LIMITS,
+     .grouped = true},
+    {.name = "processes and processor time: a neighbour's requests",
+     .image = "evil_forks",
+     .wall = RF_WALL_CGROUP,
+     .others = NO_LIMITS,
+     .run = attack_sibling,
+     .grouped = true},
+    {.name = "memory: a neighbour's requests",
+     .image = "evil_hog",
+     .wall = RF_WALL_CGROUP,
+     .others = NO_LIMITS,
+     .run = attack_sibling,
+     .no_control = "a machine with memory to spare gives it to both",
+     .grouped = true},
     {0},
 };

@@ -17,7 +17,9 @@ enum {
 	WITHOUT_GENERATION = 2,
 	WITHOUT_TAG = 4,
 	WITHOUT_STATUS = 8,
-	WITHOUT_COPY = 16, /* looks at the record, then reads it again */
+	WITHOUT_COPY = 16,  /* looks at the record, then reads it again */
+	WITHOUT_OWN = 32,   /* knows its requests by what the ring says of them */
+	WITHOUT_COUNT = 64, /* asks the driver's index whether there is room for a request */
 };
 
 struct served_page {

@@ -2,6 +2,7 @@
 /* target.c - see attack.h. Room: tests/attacks. */
 #include "attack.h"
 
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <time.h>
 
@@ -9,7 +10,6 @@
 
 #define SHIPPED_LAUNCHER "build/bin/rf-launch"
 #define TEST_LAUNCHER    "build/tests/rf-launch-unfenced"
-#define UID              2000100000u
 
 extern uint64_t rf_walls_off;
 
@@ -41,14 +41,14 @@ void target_init(struct target *t, const char *image)
 int target_spawn(struct target *t, uint64_t off)
 {
 	struct launching *l = &t->l;
-	struct rf_keep_spawn spawn = {.uid = UID,
-				      .gid = UID,
+	struct rf_keep_spawn spawn = {.uid = ATTACK_UID,
+				      .gid = ATTACK_UID,
 				      .memlock = 64 << 20,
 				      .nofile = 256,
 				      .fence = RF_FENCE_DRIVER,
 				      .argv0 = "rf-launch",
-				      .group = "attack",
 				      .target = {-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
+	snprintf(spawn.group, sizeof(spawn.group), "%s", t->group ? t->group : "attack");
 	static uint64_t prepared = 1; /* no set of walls looks like this */
 
 	if (t->program < 0)
@@ -65,6 +65,8 @@ int target_spawn(struct target *t, uint64_t off)
 	const int fds[] = {t->program, l->wake,    l->kick,    l->log_w,    l->spec_fd, l->image_fd,
 			   l->log_w,   l->boot_fd, l->chan_fd, l->arena_fd, t->page_fd};
 	int err = rf_spawn(&spawn, fds, 11, &t->run);
+	if (!err)
+		rf_spawn_seize(&t->run);
 	close(l->log_w);
 	l->log_w = -1;
 	fcntl(l->log_r, F_SETFL, O_NONBLOCK);
@@ -189,8 +191,50 @@ enum outcome attack_process(const struct attack *a, enum mode mode, char *what)
 		target_end(&t);
 		return BROKEN;
 	}
-	target_wait(&t, 5000);
+	target_wait(&t, a->grouped ? 60000 : 5000); /* a bomb takes its time */
 	enum outcome o = target_judge(&t, what);
 	target_end(&t);
 	return o;
+}
+
+enum outcome attack_not_shown(char *what, const char *why)
+{
+	snprintf(what, WHAT, "%s", why);
+	return NOT_SHOWN;
+}
+
+/* Spawned with these parameters, waited for, judged. */
+enum outcome attack_go(const struct attack *a, enum mode mode, struct target *t, char *what)
+{
+	int err = target_spawn(t, attack_off(a, mode));
+
+	if (err)
+		snprintf(what, WHAT, "cannot spawn: %s", strerror(-err));
+	else
+		target_wait(t, 5000);
+	enum outcome o = err ? BROKEN : target_judge(t, what);
+	target_end(t);
+	return o;
+}
+
+/* A process of the driver's own user, for signals and for looking in. */
+pid_t neighbour(void)
+{
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid) {
+		if (!geteuid() && (setgid(ATTACK_UID) || setuid(ATTACK_UID)))
+			_exit(1);
+		prctl(PR_SET_DUMPABLE, 1); /* as a process that never was root is */
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+void neighbour_end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
