@@ -5,6 +5,7 @@
 # seconds: 120
 . /lib/guest.sh
 . /tests/guest/serving.inc
+. /tests/guest/standing.inc
 disk=$(nvme_address rf0)
 config
 expect fence/runs "no driver came up" serve
@@ -12,8 +13,6 @@ expect fence/runs "no driver came up" serve
 qemu-io -f raw -c 'write -P 1 0 64k' -c 'read -P 1 0 64k' "$uri" >/dev/null
 expect fence/standby "no standby" wait_for 30 has_changed standby_pid 0
 
-# of PID KEY: a line of its status
-of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 locked() {
 	expect "fence/$1/seccomp" "Seccomp is $(of $2 Seccomp)" [ "$(of $2 Seccomp)" = 2 ]
 	expect "fence/$1/no-new-privs" "not set" [ "$(of $2 NoNewPrivs)" = 1 ]
@@ -56,15 +55,24 @@ fenced() {
 	expect "fence/$1/threads" "$(of $2 Threads)" [ "$(of $2 Threads)" = 1 ]
 }
 
+trusted_walls='uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root no-caps no-new-privs dumpable core nproc as nofile memlock seccomp'
 driver=$(field driver_pid) standby=$(field standby_pid)
 cat /proc/$driver/maps
 fenced driver $driver
 fenced standby $standby
 locked device $(field device_pid)
 locked export $(field export_pid)
+# These read what drivers, devices and clients write.
+for who in device export; do
+	walls=$(echo $(standing $(field ${who}_pid) $server))
+	expect "fence/$who/walls" "only these stand: $walls" [ "$walls" = "$trusted_walls" ]
+done
 # The checks see a process that is not fenced.
 expect fence/control "the supervisor looks fenced too" \
 	[ "$(of $server Seccomp) $(of $server NoNewPrivs)" = '0 0' ]
+walls=$(echo $(standing $server $$))
+expect fence/control-walls "the keeper looks walled in: $walls" \
+	sh -c "! echo ' $walls ' | grep -qE ' (uid|root|no-caps|dumpable|core|nproc|as|seccomp|[a-z]*-ns) '"
 stop
 expect fence/given-back "the kernel's driver does not have it back" given_back
 exit $guest_failed
