@@ -1,0 +1,18 @@
+# Faults planted in a running driver and its device: see tests/campaign/README.md.
+
+INC_campaign := -Itests/campaign -Isandbox/runtime $(INC_client)
+$(B)/obj/tests/campaign/%.o: INC = $(INC_campaign)
+$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/client/ask.c sandbox/client/show.c) $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+
+##@ Prove
+.PHONY: campaign
+FAULTS ?= 1000
+campaign: all $(MODELS) $(B)/tests/tell $(B)/tests/inject ## FAULTS= (1000) faults planted in a running driver, SEED=; as root. REPLAY=seed:index does one again
+	@tests/campaign/run --faults $(FAULTS) --seed $(or $(SEED),1) $(if $(JOBS),--jobs $(JOBS)) $(if $(UNTIL),--until "$(UNTIL)") $(if $(REPLAY),--replay $(REPLAY))
+
+##@ Test
+.PHONY: check-campaign
+check-campaign: all $(MODELS) $(B)/tests/tell $(B)/tests/inject ## a short fault campaign, a replay and its controls; as root (1 min)
+	@tests/campaign/check $(TESTS)

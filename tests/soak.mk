@@ -1,0 +1,8 @@
+# Long runs under a verifying load: see tests/soak/run.
+
+##@ Prove
+.PHONY: soak
+HOURS ?= 1
+HOGS  ?= 0
+soak: all check-programs $(MODELS) ## a kill a second for HOURS= (1), SEED=, each block verified; HOGS=n busy processes a core beside it
+	@tests/soak/run $(HOURS) $(or $(SEED),1) $(HOGS)
