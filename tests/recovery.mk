@@ -1,6 +1,22 @@
-# Drivers that hang, devices that do not answer, device processes that die: natively.
+# Drivers that hang, devices that do not answer, processes of every kind that die: natively.
 
 ##@ Test
 .PHONY: check-recovery
-check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell ## hangs and stalls are found in time, honest drivers left alone, dead device processes replaced (5 min)
+check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced (6 min)
 	@tests/recovery/run $(TESTS)
+	@$(if $(TESTS),,tests/recovery/promises)
+	@$(if $(TESTS),,tests/recovery/integrity)
+.PHONY: power-cut
+power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/tell ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed meanwhile, SEED= (1); INTEGRITY=1: with integrity disk
+	@CUTS=$(or $(CUTS),1000) SEED=$(or $(SEED),1) INTEGRITY=$(INTEGRITY) tests/recovery/promises power_cut_json
+.PHONY: kill-every
+kill-every: all $(MODELS) ## each kind of process killed KILLS=1000 times under a verifying client (30 min)
+	@tests/recovery/kill-every --result --kills $(or $(KILLS),1000) --seed $(or $(SEED),1) $(KINDS)
+.PHONY: kill-steps
+kill-steps: all $(MODELS) $(B)/tests/at_step ## during a recovery, a second process killed at each system call of it (5 min)
+	@tests/recovery/kill-steps all
+.PHONY: swap swap-control
+swap: all check-programs ## KILLS=50 drivers killed while memory is exhausted and the swap lies on their disk, SEED=1, in a guest (5 min)
+	@tests/recovery/swap $(or $(KILLS),50) $(or $(SEED),1)
+swap-control: all check-programs ## the same without what that needs, until a guest stands still (4 to 20 min)
+	@tests/recovery/swap control
