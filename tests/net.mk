@@ -5,12 +5,37 @@ $(B)/tests/net-pair: tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c $
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c
 
+# Clients that count what becomes of what they send.
+NET_CLIENTS := $(B)/tests/net-paced $(B)/tests/net-conn
+$(NET_CLIENTS): $(B)/tests/net-%: tests/net/%.c tests/net/ends.h
+	@mkdir -p $(@D)
+	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE -o $@ $<
+
 ##@ Test
 .PHONY: check-net
-check-net: all $(B)/tests/net-pair $(MODELS) | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
+check-net: all $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
 	@tests/net/run $(NET)
+.PHONY: check-net-kills
+check-net-kills: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## one TCP connection while its NIC's driver is killed KILLS= (10000) times
+	@mkdir -p $(B)/results; rm -f $(B)/results/net-connection.json
+	@LIMIT=3600 KILLS=$(or $(KILLS),10000) RESULT=$(B)/results/net-connection.json tests/net/run connection; code=$$?; \
+	cat $(B)/net-connection.out; exit $$code
 
 ##@ Measure
-.PHONY: bench-net
-bench-net: all $(B)/tests/net-pair | $(B)/.deps-net ## interfaces: TCP through a TAP beside the kernel's bridge, frames round a loop (native)
-	@bash tests/bench/net.sh $(VERSION)
+.PHONY: bench-net bench-net-native
+bench-net: bench-net-guest bench-lwip bench-appliance bench-net-native ## all there is to measure of the network, into one file
+bench-net-native: all $(B)/tests/net-pair | $(B)/.deps-net ## interfaces: TCP through a TAP beside the kernel's bridge, frames round a loop (native)
+	@bash tests/bench/net.sh
+# Not beside each other: clocks are read.
+ifneq ($(filter bench-net bench,$(MAKECMDGOALS)),)
+bench-appliance: bench-net-guest bench-lwip
+bench-net-native: bench-appliance
+endif
+.PHONY: bench-recovery-net
+KILLS_NET ?= 1000
+bench-recovery: bench-recovery-net
+bench-recovery-net: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## restart time of a killed NIC driver, every frame accounted for (KILLS_NET=1000, twice; native)
+	@mkdir -p $(B)/results; rm -f $(B)/results/net-recovery.json
+	@LIMIT=1800 KILLS=$(KILLS_NET) RESULT=$(B)/results/net-recovery.json tests/net/run recovery; code=$$?; \
+	cat $(B)/net-recovery.out; exit $$code
+bench-recovery-net: $(if $(filter bench-recovery bench,$(MAKECMDGOALS)),bench-recovery-native)

@@ -5,37 +5,9 @@
 . tests/net/lib.sh
 
 least=${KILLS:-8} # of each, while one connection lives
-uri=nbd://10.9.0.1
 
-unshare -n "$B/models/e1000e" --socket "$work/nic.sock" --tap far --mac 02:00:00:00:00:0a \
-	--control "$work/nic.ctl" >"$work/model.log" 2>&1 &
-model=$!; children+=("$model")
-"$B/models/nvme" --socket "$work/disk.sock" --size 64M --control "$work/disk.ctl" >"$work/disk.log" 2>&1 &
-disk=$!; children+=("$disk")
-until_true 20 test -S "$work/nic.sock" -a -S "$work/disk.sock" || die "the models do not serve"
-far="nsenter -t $model -n"
-$far ip link set lo up; $far ip addr add 10.9.0.2/24 dev far; $far ip link set far up
-cat >"$work/rf.conf" <<-EOC
-	run-dir $work/run
-	device disk0
-	  policy nvme
-	  socket $work/disk.sock
-	  export lwip nic
-	device nic
-	  policy e1000e
-	  socket $work/nic.sock
-	  export lwip
-	  address 10.9.0.1/24
-	  status lwip-tcp 10.9.0.1:80 allow 10.9.0.0/24
-	  disk disk0 lwip-tcp 10.9.0.1:10809 allow 10.9.0.0/24
-	  forward lwip-tcp 10.9.0.1:81 to tcp:127.0.0.1:8081 allow 10.9.0.0/24
-	  socks unix:$work/socks.sock
-EOC
-setsid "$B/bin/ringfence" run "$work/rf.conf" >"$work/ringfence.log" 2>&1 </dev/null &
-ringfence=$!; children+=("$ringfence")
+appliance_up
 
-# of DEVICE MEMBER: what the status says
-of() { status 2>/dev/null | sed -n "/\"device\":\"$1\"/s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
 kill_of() { # DEVICE
 	local g=$(of "$1" generation)
 	kill -9 "$(of "$1" driver_pid)" || die "no driver of $1 to kill"
@@ -59,12 +31,9 @@ kill_both_while() {
 		deaths=$((deaths + 1))
 	done
 }
-metrics() { $far curl -sSf -m 20 http://10.9.0.1/metrics; }
 metric() { metrics | awk -v n="$1" '$1 == n {print $2}'; }
 
 # ---- it comes up -------------------------------------------------------------------------
-until_true 60 metrics || die "no page of metrics"
-until_true 20 $far nbdinfo --size $uri || die "no disk"
 [ "$($far nbdinfo --size $uri)" = $((64 << 20)) ] || die "size"
 [ -S "$work/socks.sock" ] && [ "$(stat -c %a "$work/socks.sock")" = 660 ] || die "the listener on the host"
 stack=$(of nic export_pid)
@@ -92,6 +61,8 @@ copies >"$work/copies.log" 2>&1 & copies=$!
 kill_both_while $copies
 [ -e "$work/copied" ] || die "the copies"
 metrics >"$work/metrics"
+[ "$(metric 'rf_lwip_disk_driver_generation{disk="disk0"}')" = $((deaths + 1)) ] || die "metrics of the disk"
+[ "$(metric 'rf_lwip_disk_written_bytes_total{disk="disk0"}')" -ge $((24 << 20)) ] || die "metrics of the disk"
 [ "$(of disk0 client_errors)" = 0 ] || die "client errors"
 for d in disk0 nic; do
 	[ "$(of $d deaths)" = $deaths ] || die "deaths of $d nobody asked for: $(status)"
@@ -114,14 +85,23 @@ until_true 60 metrics && until_true 20 page || die "the new stack does not serve
 until_true 60 eval "$far nbdcopy $uri - | head -c 24M | cmp - $work/file" || die "data after the stack's death"
 # rf-dial dies: without it the stack cannot do what it is there for.
 stack=$(of nic export_pid)
-kill -9 "$(pgrep -P "$(ps -o ppid= -p "$stack" | tr -d ' ')" rf-dial)" || die "no rf-dial"
+kill -9 "$(dial_pid)" || die "no rf-dial"
 until_true 60 eval '[ "$(of nic export_pid)" != 0 ] && [ "$(of nic export_pid)" != '"$stack"' ]' || die "no stack with a new rf-dial"
 until_true 60 page || die "the new rf-dial does not connect"
-# The disk's device process dies: the stack starts again with its successor.
+# Device processes die under a client: the stack, and its connection, stay.
 stack=$(of nic export_pid)
-kill -9 "$(of disk0 device_pid)"
-until_true 60 eval '[ "$(of nic export_pid)" != 0 ] && [ "$(of nic export_pid)" != '"$stack"' ]' || die "no stack with the new device process"
-until_true 60 eval "$far nbdcopy $uri - | head -c 24M | cmp - $work/file" || die "data after the device process's death"
+for d in disk0 nic; do
+	$far fio --name=verify --ioengine=nbd --uri=$uri --rw=randwrite --bs=4k --size=8m --offset=48m --iodepth=8 \
+		--rate=4m,4m --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 >"$work/fio.log" 2>&1 & fio=$!
+	until_true 60 eval "[ \"\$(of disk0 inflight)\" -gt 0 ]" || die "fio does nothing"
+	pid=$(of $d device_pid) before=$(of $d process_deaths)
+	kill -9 "$pid"
+	until_true 60 eval "[ \"\$(of $d generation)\" != 0 ] && [ \"\$(of $d device_pid)\" != $pid ]" || die "no successor"
+	wait $fio || die "fio, when the device process of $d died"
+	[ "$(of $d process_deaths)" = $((before + 1)) ] || die "deaths nobody asked for: $(status)"
+done
+[ "$(of nic export_pid)" = "$stack" ] || die "the stack did not live through the death of a device process"
+until_true 60 eval "$far nbdcopy $uri - | head -c 24M | cmp - $work/file" || die "data after the device processes' deaths"
 "$B/bin/ringfence" --run-dir "$work/run" restart nic >/dev/null
 until_true 60 metrics || die "no stack after a restart of its NIC"
 "$B/bin/ringfence" --run-dir "$work/run" stop >/dev/null

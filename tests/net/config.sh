@@ -18,6 +18,8 @@ conf percent loop_net "tap rf%d";                      refused percent 65 "not a
 conf user loop_net "tap rf0 owner no_such_user";       refused user 65 "no user 'no_such_user'"
 conf disk null_blk "tap rf0";                          refused disk 65 "only a net driver"
 conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap or load"
+conf disk null_blk "nbd /tmp/rf.sock"; echo "  promiscuous yes" >>"$work/disk.conf"
+refused disk 65 "'promiscuous' is for a net driver"
 # What is said of a stack and its disks.
 lines() { { echo "run-dir $work/$1"; cat; } >"$work/$1.conf"; }
 nic='device net

@@ -6,6 +6,7 @@
 kills=${KILLS:-25}
 nic_up
 [ "$(mac near)" = 02:00:00:00:00:0a ] || die "address"
+[ "$(mtu near)" = 1500 ] || die "MTU"
 ping -c 10 -i 0.1 -q 10.9.0.2 >"$work/ping.log" || die "ping fails"
 mkdir "$work/www"; head -c 60000000 /dev/urandom >"$work/www/file"
 $far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)

@@ -8,6 +8,8 @@
  *         NAME_A is in the network namespace it is started in, NAME_B in one of its own.
  *         Prints "namespace PID" when both interfaces are there. A line on stdin, or its
  *         end: both drivers die no more, and one JSON line of counters is printed.
+ *         RF_TAP "-": no exports, no rings, no device; a frame is read from one interface and
+ *         written to the other, the least that a way over two of them can cost.
  * Wire:   a frame that finds no empty buffer is dropped and counted, as a NIC does.
  */
 #include <linux/if_tun.h>
@@ -294,6 +296,29 @@ static bool rest(uint64_t until)
 	return n > 0 && p[0].revents;
 }
 
+/* Until something comes on stdin. */
+static void forward(int tap_a, int tap_b)
+{
+	static unsigned char frame[65536 + 64];
+	const int tap[2] = { tap_a, tap_b };
+
+	for (int i = 0; i < 2; i++)
+		rig_must(!ioctl(tap[i], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) &&
+			 !fcntl(tap[i], F_SETFL, O_NONBLOCK), "TUNSETOFFLOAD");
+	for (;;) {
+		struct pollfd p[3] = { { .fd = tap_a, .events = POLLIN }, { .fd = tap_b, .events = POLLIN },
+				       { .fd = 0, .events = POLLIN } };
+		ssize_t n;
+
+		poll(p, 3, -1);
+		if (p[2].revents)
+			return;
+		for (int i = 0; i < 2; i++)
+			for (int most = 64; most && (n = read(tap[i], frame, sizeof(frame))) > 0; most--)
+				(void)!write(tap[!i], frame, (size_t)n);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long mtu = 1500, offload = 1, kill_ms = 0;
@@ -307,7 +332,16 @@ int main(int argc, char **argv)
 			 sscanf(argv[i], "mtu=%lu", &mtu) == 1, argv[i]);
 	kill_ns = kill_ms * 1000000;
 	int tap_b = tap_elsewhere(argv[3], (unsigned)mtu, &child);
-	start(&ends[0], argv[1], tap_make(argv[2], (unsigned)mtu, 1), (unsigned)mtu, offload);
+	int tap_a = tap_make(argv[2], (unsigned)mtu, 1);
+	if (!strcmp(argv[1], "-")) {
+		printf("namespace %d\n", child);
+		fflush(stdout);
+		forward(tap_a, tap_b);
+		printf("{}\n");
+		kill(child, SIGKILL);
+		return 0;
+	}
+	start(&ends[0], argv[1], tap_a, (unsigned)mtu, offload);
 	start(&ends[1], argv[1], tap_b, (unsigned)mtu, offload);
 	printf("namespace %d\n", child);
 	fflush(stdout);

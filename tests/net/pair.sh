@@ -6,6 +6,16 @@
 pair_up
 ping -c 20 -i 0.05 -q 10.9.0.2 >"$work/ping.log" || die "ping fails"
 grep -q ' 0% packet loss' "$work/ping.log" || die "ping lost packets with no driver dying"
+# An export that is stopped in its sleep (a job's control, a freezer, the machine's own sleep)
+# sleeps on: its list lets nothing else through.
+exports=$(pgrep -P "$pair" -x rf-tap)
+stopped() { grep -q '^State:.T' /proc/$1/status; }
+for pid in $exports; do
+	kill -STOP $pid && until_true 20 stopped $pid || die "export $pid does not stop"
+	kill -CONT $pid
+done
+ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >"$work/ping.log" || die "no answer after the exports were stopped"
+[ "$(pgrep -P "$pair" -x rf-tap)" = "$exports" ] || die "an export did not live through being stopped"
 [ "$(mtu near)" = 1500 ] || die "MTU"
 [ "$(mac near)" = 02:00:00:00:00:01 ] || die "address"
 # Payload through both interfaces, and back, is what it was.
