@@ -18,6 +18,8 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters
 	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c)
+$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/,bar.c config_space.c dma.c doorbell.c e1000e_control.c \
+	igb_control.c intel_nic.c interrupts.c nvme_control.c pci_bringup.c quiesce.c quirks.c virtio_pci.c)
 -include $(wildcard $(B)/fuzz/*.d)
 
 ##@ Prove

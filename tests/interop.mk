@@ -2,7 +2,7 @@
 # ours: Linux's, in a guest of QEMU's vfio-user-pci. Not part of `make check`: it fetches a
 # QEMU and a second kernel the first time.
 
-DEPS_INTEROP := apt debian-archive-keyring perl-base util-linux
+DEPS_INTEROP := perl-base util-linux
 
 $(B)/.deps-interop: tests/interop.mk | $(DEPS)
 	@images/install-deps $(DEPS_INTEROP)
@@ -11,5 +11,5 @@ $(B)/.deps-interop: tests/interop.mk | $(DEPS)
 
 ##@ Test
 .PHONY: check-interop
-check-interop: models | $(B)/.deps-interop ## the device models under QEMU's vfio-user client and Linux's drivers
+check-interop: models | $(B)/.deps-interop $(B)/.deps-qemu ## the device models under QEMU's vfio-user client and Linux's drivers
 	@tests/interop/run

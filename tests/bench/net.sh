@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# net.sh VERSION - make bench-net: writes build/results/bench-net.json. Native part: TCP
-# through the TAP export, and frames round a loop through driver, rings and service.
+# net.sh - make bench-net: the native part of build/results/bench-net.json. TCP through the
+# TAP export, and frames round a loop through driver, rings and service.
 set -u
 cd "$(dirname "$0")/../.."
 B=$PWD/build
@@ -20,7 +20,5 @@ loop() {
 		awk '{printf "%.3f\n", $1*1e3/$2}' | sort -n | sed -n 3p
 }
 b32=$(loop b32 32) && b1=$(loop b1 1) && [ -n "$b32" ] && [ -n "$b1" ] || exit 1
-cat >"$B/results/bench-net.json" <<EOF2
-{"name": "bench-net", "ok": true, "build": "$1", $tap, "loop_native_b32_mfps": $b32, "loop_native_b1_mfps": $b1}
-EOF2
-cat "$B/results/bench-net.json"
+echo "{\"ok\": true, $tap, \"loop_native_b32_mfps\": $b32, \"loop_native_b1_mfps\": $b1}" >"$work/figures.json"
+tests/bench/merge bench-net native "$work/figures.json"

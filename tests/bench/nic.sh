@@ -4,7 +4,7 @@
 # Ours: CPU 1 export and CPU 2 driver of the adapter that is counted, CPU 3 and 4 those of
 # the other. testpmd: one thread on CPU 1 has both adapters. The counter's marks frame
 # each run: 0x31 and 0x32 ours, 0x33 and 0x34 testpmd's.
-# Arguments: POLICY VENDOR:DEVICE
+# Arguments: POLICY VENDOR:DEVICE FRAMES FRAMES, a round with a batch and with one frame under way
 . /lib/guest.sh
 ulimit -l unlimited
 policy=$1
@@ -40,7 +40,10 @@ ours() {
 	sed -i "s/^spin .*/spin 18446744073709551615ns/" /tmp/policy/$policy.policy
 	begin /tmp/other $b 8 10 /tmp/other.json "mode=forward frames=1000000000"
 	begin /tmp/counted $a 2 4 /tmp/net.json "mode=forward frames=$2 rounds=4 prime=$1 marks=1"
-	wait_for 120 four_rounds || echo "rounds are missing"
+	wait_for 120 four_rounds || {
+		echo "rounds are missing; what became of the frames:"
+		for state in /tmp/counted /tmp/other; do $rf --run-dir $state status --json; done
+	}
 	for state in /tmp/counted /tmp/other; do $rf --run-dir $state stop >/dev/null; done
 	wait
 	cat /tmp/net.json
@@ -52,6 +55,16 @@ to_vfio() {
 	echo vfio-pci >/sys/bus/pci/devices/$1/driver_override
 	[ ! -e /sys/bus/pci/devices/$1/driver ] || echo $1 >/sys/bus/pci/devices/$1/driver/unbind
 	echo $1 >/sys/bus/pci/drivers_probe
+}
+
+# forward MARK COMMAND: testpmd does it for two seconds
+forward() {
+	/build/tests/mark $1
+	echo "$2" >&7
+	sleep 2
+	echo stop >&7
+	sleep 1
+	/build/tests/mark 0x34
 }
 
 # testpmd BATCH
@@ -68,25 +81,17 @@ testpmd() {
 	ready() { grep -q 'testpmd>' /tmp/testpmd.out; }
 	wait_for 90 ready || { cat /tmp/testpmd.out; exit 1; }
 	# What it prints comes out when it ends.
-	for round in 1 2 3; do
-		/build/tests/mark 0x33
-		echo "start tx_first 1" >&7
-		sleep 2
-		echo stop >&7
-		sleep 1
-		/build/tests/mark 0x34
-	done
+	forward 0x35 start
+	for round in 1 2 3; do forward 0x33 "start tx_first 1"; done
 	echo quit >&7
 	exec 7>&-
 	wait $run
-	grep -a -A1 'Accumulated forward statistics' /tmp/testpmd.out
-	grep -a -A1 'Accumulated forward statistics' /tmp/testpmd.out |
-		sed -n "s/.*RX-packets: \([0-9]*\).*/testpmd $1 \1/p" >>/results/net-$policy
+	cp /tmp/testpmd.out /results/testpmd-$policy-$1
 	rm /tmp/say
 }
 
-ours 32 20000
-ours 1 3000
+ours 32 $3
+ours 1 $4
 to_vfio $a
 to_vfio $b
 testpmd 32
