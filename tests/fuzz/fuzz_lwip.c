@@ -15,43 +15,15 @@
 #include "net/lwip/stack.c"
 #include "net/lwip/stream.c"
 
+#include "lwip_wire.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct stack stack;
-static const uint8_t *frame_data;
-static uint32_t frame_length;
-static uint8_t out_frame[16384];
-
-static int receive(struct link *link, link_frame *frame, void *arg, int most)
+static void wire_sent(const uint8_t *frame, uint32_t length)
 {
-	(void)link;
-	(void)most;
-	if (!frame_data)
-		return 0;
-	frame(arg, frame_data, frame_length, false);
-	frame_data = NULL;
-	return 1;
-}
-
-static void *room(struct link *link, uint32_t length)
-{
-	(void)link;
-	return length <= sizeof(out_frame) ? out_frame : NULL;
-}
-
-static void send_now(struct link *link, uint32_t length)
-{
-	(void)link;
+	(void)frame;
 	(void)length;
 }
-
-static void flush(struct link *link)
-{
-	(void)link;
-}
-
-static const struct link_ops ops = { .receive = receive, .room = room, .send = send_now, .flush = flush };
-static struct link wire = { .ops = &ops, .mac = { 2, 0, 0, 0, 0, 2 }, .mtu = 1500, .known = true, .up = true };
 
 static void swallow(struct stream *s, void *owner)
 {
@@ -96,14 +68,6 @@ static void open_stack(void)
 	frame_in(&stack, arp, sizeof(arp), false);
 }
 
-static void sum(uint8_t *at, uint32_t acc)
-{
-	while (acc >> 16)
-		acc = (acc & 0xffff) + (acc >> 16);
-	uint16_t value = (uint16_t)~acc;
-	memcpy(at, &value, 2);
-}
-
 /* Makes a frame one for us that is checksummed right, whatever else it says. */
 static void mend(uint8_t *f, uint32_t length)
 {
@@ -120,16 +84,16 @@ static void mend(uint8_t *f, uint32_t length)
 	f[21] = 0;
 	memcpy(f + 26, (uint8_t[]){ 10, 0, 0, 1, 10, 0, 0, 2 }, 8);
 	memset(f + 24, 0, 2);
-	sum(f + 24, rf_checksum(f + 14, (int)ihl));
+	wire_sum(f + 24, rf_checksum(f + 14, (int)ihl));
 	uint8_t *l4 = f + 14 + ihl;
 	uint32_t n = total - ihl, pseudo = rf_checksum(f + 26, 8) + (uint32_t)f[23] * 256 + lwip_htons((uint16_t)n);
 	if (f[23] == 6) {
 		memcpy(l4 + 2, (uint8_t[]){ 0, 80 }, 2);
 		memset(l4 + 16, 0, 2);
-		sum(l4 + 16, pseudo + rf_checksum(l4, (int)n));
+		wire_sum(l4 + 16, pseudo + rf_checksum(l4, (int)n));
 	} else if (f[23] == 1) {
 		memset(l4 + 2, 0, 2);
-		sum(l4 + 2, rf_checksum(l4, (int)n));
+		wire_sum(l4 + 2, rf_checksum(l4, (int)n));
 	} else if (f[23] == 17) {
 		memset(l4 + 6, 0, 2);
 	}
@@ -144,13 +108,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	open = true;
 	while (size > 2) {
 		uint32_t head = (uint32_t)data[0] << 8 | data[1], length = head & 0x7ff;
-		uint8_t *copy;
+		uint8_t copy[0x800];
 
 		data += 2;
 		size -= 2;
 		if (length > size)
 			length = (uint32_t)size;
-		copy = malloc(length ? length : 1);
 		memcpy(copy, data, length);
 		data += length;
 		size -= length;
@@ -158,12 +121,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			mend(copy, length);
 		if (head & 0x4000)
 			clock_ns += 1000000000;
-		frame_data = copy;
-		frame_length = length;
-		stack_poll(&stack);
+		wire_frame(copy, length);
 		stream_run();
 		stack_tick(&stack);
-		free(copy);
 	}
 	/* What is left of this input must not stay in the way of the next one. */
 	while (tcp_active_pcbs)

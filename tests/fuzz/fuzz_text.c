@@ -13,13 +13,15 @@
 #include "sandbox/base/log.c"
 #include "sandbox/base/walls.c"
 #include "sandbox/base/words.c"
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/supervisor/config.c"
-#include "sandbox/supervisor/config_lwip.c"
+#include "sandbox/base/config.c"
+#include "sandbox/config/lwip_words.c"
+#include "sandbox/config/config.c"
+#include "sandbox/config/config_lwip.c"
+#include "sandbox/config/integrity.c"
 #define copy policy_copy
 #define line policy_line
 #define finish policy_finish
-#include "sandbox/supervisor/policy.c"
+#include "sandbox/config/policy.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

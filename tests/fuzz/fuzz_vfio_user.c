@@ -31,6 +31,7 @@ static int fuzz_poll(struct pollfd *p, nfds_t count, int timeout);
 #undef sendmsg
 #include "sandbox/device/bar.c"
 #include "sandbox/device/config_space.c"
+#include "sandbox/device/quirks.c"
 #include "sandbox/device/dma.c"
 #include "sandbox/device/doorbell.c"
 #include "sandbox/device/interrupts.c"

@@ -4,7 +4,7 @@
  * made quiet. Every request ends once, and no late write of the device meets a buffer
  * or a queue that belongs to somebody else by then.
  *
- * Stands for: sandbox/device/generation.c (died, quiet, start), sandbox/service/recover.c
+ * Stands for: sandbox/device/generation.c (ending, died, quiet, start), sandbox/service/recover.c
  *             (DOWN, QUIESCED, UP, the poison rule). Two requests, six deaths, two halves.
  *             Reissued once, a request that was in flight at a death goes alone
  *             (ALONE_AFTER is 1 here, 2 in the code).
@@ -14,7 +14,9 @@
  *             reuse" holds for buffers and for queue memory.
  * Controls:   -DFAIL_EARLY (a poisoned request fails before the device is quiet),
  *             -DNO_QUIESCE, -DNO_DRAIN_CHECK (what the dead answered is reissued all the same and
- *             ends twice or never), -DRUN_UNPREPARED (the successor runs before its ring is ready).
+ *             ends twice or never), -DRUN_UNPREPARED (the successor runs before its ring is ready),
+ *             -DRUN_UNREAPED (or before its predecessor is dead), -DQUIET_TOO_SOON (the device is
+ *             made quiet when the driver was sent its signal, not when it stopped for it).
  */
 #define N      2
 #define DEATHS 6
@@ -34,6 +36,7 @@ bool  owned[N];          /* buffer belongs to a request in the table */
 typedef half_t { bool asked[N]; bool answered[N]; byte device[N]; }
 half_t half[2];
 byte  alive;             /* generation that runs; 0: none */
+byte  ending;            /* generation that executes nothing more and is not dead yet; 0: none */
 byte  deaths;
 byte  ended;
 
@@ -53,7 +56,11 @@ proctype Driver(byte g)
 
 	do
 	:: atomic { alive != g -> break }
-	:: atomic { alive == g && deaths < DEATHS -> deaths++; alive = 0; break }    /* killed */
+#ifdef QUIET_TOO_SOON
+	:: atomic { alive == g && deaths < DEATHS && !ending -> deaths++; ending = g }
+#else
+	:: atomic { alive == g && deaths < DEATHS -> deaths++; alive = 0; ending = g; break }  /* killed */
+#endif
 	:: atomic { alive == g && ended == N -> break }
 	:: for (r : 0 .. N - 1) {
 		if
@@ -64,6 +71,21 @@ proctype Driver(byte g)
 		:: true
 		fi
 	}
+	od
+}
+
+/* The kernel takes a dying driver's memory down, at leisure. */
+active proctype Kernel()
+{
+end:
+	do
+	:: atomic {
+		ending ->
+#ifdef QUIET_TOO_SOON
+		alive = 0;
+#endif
+		ending = 0
+	   }
 	od
 }
 
@@ -87,7 +109,7 @@ active proctype Device()
 	atomic { alive = 1; run Driver(1) }
 	do
 	:: atomic { ended == N -> break }
-	:: atomic { alive == 0 && ended < N } ->
+	:: atomic { (ending || alive == 0) && ended < N } ->
 		to_export ! DOWN, g;
 #ifndef NO_QUIESCE
 		atomic { for (r : 0 .. N - 1) { H(g).device[r] = 0 } }
@@ -100,7 +122,10 @@ active proctype Device()
 		g++;
 		/* Queue memory of this half is used anew. */
 		for (r : 0 .. N - 1) { assert(!H(g).device[r]) }
-		atomic { alive = g; run Driver(g) }
+#ifndef RUN_UNREAPED
+		!ending;
+#endif
+		atomic { assert(!ending); alive = g; run Driver(g) }
 		to_export ! UP, g
 	od
 }
