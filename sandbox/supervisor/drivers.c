@@ -102,15 +102,15 @@ void dev_want_drop(struct dev *d)
 }
 
 /* An image that will not run is complained of once: a launcher waits until the last one of
- * its half is buried, and the first standby's until the first driver is locked. */
+ * its half is buried, and the first standby's until the first driver is locked, or buried. */
 static bool want_held(struct sup *s, struct dev *d)
 {
 	struct wanted *w = &d->want;
 
 	if (!d->walls.locked && d->generation)
 		dev_walls(s, d);
-	if ((!d->driver_pid[w->generation & 1] && (d->walls.locked || !d->generation)) ||
-	    w->held == HELD_MOST)
+	if ((!d->driver_pid[w->generation & 1] &&
+	     (d->walls.locked || !d->driver_pid[~w->generation & 1])) || w->held == HELD_MOST)
 		return false;
 	w->held++;
 	w->due_ns = now_ns() + HELD_NS;
