@@ -596,6 +596,8 @@ static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *wh
 	for (int half = 0; half < 2; half++)
 		if (d->driver_pid[half] == dead->pid)
 			d->driver_pid[half] = 0;
+	if (d->want.held)
+		d->want.due_ns = 0;
 	*event = EV_DRIVER_DIED;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (strcmp(what, all[i].name))

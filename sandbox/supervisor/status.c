@@ -22,13 +22,19 @@ static pid_t driver_pid(const struct dev *d)
 	return d->generation ? d->driver_pid[d->generation & 1] : 0;
 }
 
+/* Not one that is dead and yet to be buried. */
+static pid_t standby_pid(const struct dev *d)
+{
+	return d->last_wanted == d->generation ? 0 : d->driver_pid[!(d->generation & 1)];
+}
+
 static void put_device(struct sup *s, struct dev *d, int sock)
 {
 	const struct dev *stack = stack_of(s, d);
 	struct rf_snapshot shot = {
 		.state = d->state, .export_kind = d->cfg->export_kind, .code = d->code,
 		.service = d->cfg->policy.device.service, .generation = d->generation,
-		.driver_pid = driver_pid(d), .standby_pid = d->driver_pid[!(d->generation & 1)],
+		.driver_pid = driver_pid(d), .standby_pid = standby_pid(d),
 		.device_pid = d->device_pid, .export_pid = (stack ? stack : d)->export_pid,
 		.deaths = d->deaths, .standby_deaths = d->standby_deaths,
 		.process_deaths = d->process_deaths, .size = d->info.size,

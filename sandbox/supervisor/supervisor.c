@@ -30,14 +30,17 @@ static void open_all(struct sup *s)
 	scribe_open(s);
 }
 
-/* Of all devices the latest. */
+/* Of all devices the latest; not where a launcher waits for a burial. */
 static uint64_t busy_until_ns(const struct sup *s)
 {
 	uint64_t last = 0;
 
-	for (int i = 0; i < s->config.count; i++)
+	for (int i = 0; i < s->config.count; i++) {
+		if (s->dev[i].want.waiting)
+			return 0;
 		if (dev_busy_until_ns(&s->dev[i]) > last)
 			last = dev_busy_until_ns(&s->dev[i]);
+	}
 	return last;
 }
 
