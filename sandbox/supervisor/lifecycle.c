@@ -21,7 +21,8 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* What the record of a death may wait for the driver's successor, and then for its first answers. */
+/* What the record of a death may wait for the driver's successor, and then for its first answers:
+ * a machine on which the one takes longer takes longer to the others, too. */
 #define BOOKS_LATER_NS   10000000u
 #define FIRST_ANSWERS_NS 1000000u
 
@@ -193,7 +194,8 @@ static void down(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
 	d->generation = 0;
-	d->busy_until_ns = now_ns() + BOOKS_LATER_NS;
+	d->down_ns = now_ns();
+	d->busy_until_ns = d->down_ns + BOOKS_LATER_NS;
 	d->downs++;
 	dev_count_death(d, news->said->generation);
 }
@@ -201,7 +203,10 @@ static void down(struct sup *s, struct dev *d, struct news *news)
 static void up(struct sup *s, struct dev *d, struct news *news)
 {
 	d->generation = d->last_up = news->said->generation;
-	d->busy_until_ns = now_ns() + FIRST_ANSWERS_NS;
+	uint64_t now = now_ns(), took = now - d->down_ns;
+
+	d->busy_until_ns = now + (took < FIRST_ANSWERS_NS  ? FIRST_ANSWERS_NS :
+				  took < BOOKS_LATER_NS / 2 ? 2 * took : BOOKS_LATER_NS);
 	dev_walls(s, d);
 }
 

@@ -91,6 +91,7 @@ struct dev {
 	int            index;
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
+	uint64_t       down_ns;      /* its last driver's death was told */
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
 	struct rf_silence silence;
