@@ -35,6 +35,8 @@
 #include "supervisor.h"
 
 #define STEPS 8 /* least number of samples that make up `hang` */
+/* Of the flags in /proc/PID/stat: it exits, a signal has killed it. */
+#define DYING (0x4u | 0x400u)
 
 static int read_proc(pid_t pid, const char *what, char *text, size_t room)
 {
@@ -55,6 +57,7 @@ int rf_sample_take(pid_t pid, struct rf_sample *s)
 {
 	char text[512];
 	unsigned long long cpu, waited, user, sys;
+	unsigned flags;
 	int err;
 
 	*s = (struct rf_sample){ 0 };
@@ -62,9 +65,12 @@ int rf_sample_take(pid_t pid, struct rf_sample *s)
 		return err;
 	/* The name in parentheses is the one field a process has a say in. */
 	const char *end = strrchr(text, ')');
-	if (!end || sscanf(end, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &s->state, &user,
-			   &sys) != 3)
+	if (!end || sscanf(end, ") %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu", &s->state, &flags,
+			   &user, &sys) != 4)
 		return -EINVAL;
+	/* At its last stop, of which the keeper has yet to hear: dead is not hung. */
+	if (flags & DYING)
+		return -ESRCH;
 	if (!read_proc(pid, "schedstat", text, sizeof(text)) &&
 	    sscanf(text, "%llu %llu", &cpu, &waited) == 2 && cpu) {
 		s->cpu_ns = cpu;

@@ -26,7 +26,7 @@ struct rf_silence {
 	int      samples;
 };
 
-/* 0, or -errno: it is gone. */
+/* 0, or -errno: it is gone, or about to be. */
 int rf_sample_take(pid_t pid, struct rf_sample *);
 
 /*

@@ -23,7 +23,8 @@ die() {
 	exit 1
 }
 
-# serve LOAD [MODEL-OPTION...]: the load's words; its lines come in $dir/load.json.
+# serve LOAD [MODEL-OPTION...]: the load's words; its lines come in $dir/load.json. POLICY: a
+# name, or a path.
 serve() {
 	local load=$1
 	shift
@@ -32,8 +33,8 @@ serve() {
 		>$dir/model.err 2>&1 </dev/null &
 	model=$!
 	wait_until 20 build/tests/tell $dir/nvme.ctl counters >/dev/null 2>&1 || die "the model does not come up"
-	printf 'run-dir %s\ndevice disk0\n  policy nvme\n  socket %s\n  export load %s %s\n' \
-		$dir/run $dir/nvme.sock $dir/load.json "$load" >$dir/rf.conf
+	printf 'run-dir %s\ndevice disk0\n  policy %s\n  socket %s\n  export load %s %s\n' \
+		$dir/run "${POLICY:-nvme}" $dir/nvme.sock $dir/load.json "$load" >$dir/rf.conf
 	build/bin/ringfence run $dir/rf.conf >$dir/rf.err 2>&1 </dev/null &
 	ringfence=$!
 }

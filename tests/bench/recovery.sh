@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 # recovery.sh - in the guest: a driver killed KILLS times under a verifying load at
 # queue depth 32; then, PAIRS times, 5 s as it is and 5 s with a kill a second.
-# Arguments: KILLS SEED OUT PAIRS
+# Arguments: KILLS SEED OUT PAIRS [alone]; alone: by a policy without a standby.
 . /lib/guest.sh
 . /lib/serving.sh
-kills=$1 seed=$2 out=$3 pairs=$4
+kills=$1 seed=$2 out=$3 pairs=$4 policy=nvme option=
+if [ "${5:-}" = alone ]; then
+	{ cat /build/policy/nvme.policy; echo 'standby no'; } >/tmp/alone.policy
+	policy=/tmp/alone.policy option=--no-standby
+fi
 ulimit -l unlimited
 disk=$(nvme_address rf0) || { echo "no NVMe disk"; exit 1; }
 cat >$conf <<CONF
 device disk0
-  policy nvme
+  policy $policy
   pci $disk
   export load /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
 CONF
@@ -18,7 +22,7 @@ wait_for 60 running || { echo "no driver came up"; exit 1; }
 # The disk is a sparse file at first; its host would be measured, not the restart.
 warm() { [ "$(wc -l </tmp/load.json 2>/dev/null)" -ge 10 ]; }
 wait_for 120 warm || { echo "the load makes no progress"; exit 1; }
-/build/tests/killer disk0 $kills $seed 16 200 >/tmp/kills.json
+/build/tests/killer $option disk0 $kills $seed 16 200 >/tmp/kills.json
 code=$?
 echo '"kept_kills":0' >/tmp/kept.json
 [ $pairs = 0 ] || /build/tests/kept disk0 $pairs 5 >/tmp/kept.json || code=1

@@ -4,16 +4,18 @@
  * long each time it took until its successor had completed a request that was in
  * flight at the kill; of a NIC, until it had received a frame.
  *
- *   killer DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]
+ *   killer [--no-standby] DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]
  *
  * A driver is killed once INFLIGHT requests are in flight, PROGRESS were completed since
- * the last kill and a new standby is there, after a random pause of up to PAUSE_MS. (A
+ * the last kill and, unless there is none to come, a new standby is there, after a random
+ * pause of up to PAUSE_MS. (A
  * request that is in flight at three deaths in a row would rightly be taken for their
  * cause.) Ends after KILLS kills, or with 1 if one is not recovered within 60 s. STOP_FILE
  * is made at the end. Prints the figures as JSON members.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,8 +138,12 @@ static void report(const char *device, int kills, unsigned least)
 
 int main(int argc, char **argv)
 {
+	bool alone = argc > 1 && !strcmp(argv[1], "--no-standby");
+
+	argc -= alone;
+	argv += alone;
 	if (argc < 6) {
-		fprintf(stderr, "usage: killer DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]\n");
+		fprintf(stderr, "usage: killer [--no-standby] DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]\n");
 		return 64;
 	}
 	const char *device = argv[1];
@@ -157,7 +163,7 @@ int main(int argc, char **argv)
 
 		nap((unsigned)(random() % (pause * 1000 + 1)));
 		while (s = look(device), !s.pid || s.generation == last || s.inflight < least ||
-		       s.completed < done + PROGRESS || !s.standby || !alive(s.pid)) {
+		       s.completed < done + PROGRESS || (!alone && !s.standby) || !alive(s.pid)) {
 			if (now_ns() > deadline) {
 				fprintf(stderr, "killer: no driver with %u requests in flight for 60 s\n", least);
 				kills = i;

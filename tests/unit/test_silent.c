@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -153,6 +154,32 @@ static void a_real_process_is_seen_as_it_is(void **state)
 	assert_int_not_equal(rf_sample_take(pid, &a), 0);
 }
 
+/* Both are stopped in the kernel's words; only the one that may go on can be hung. */
+static void one_at_its_last_stop_is_dead_not_hung(void **state)
+{
+	struct rf_sample s;
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (!pid)
+		for (;;)
+			pause();
+	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_TRACEEXIT), 0);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(rf_sample_take(pid, &s), 0);
+	assert_int_equal(s.state, 't');
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
+	assert_int_equal(rf_sample_take(pid, &s), -ESRCH);
+	assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
 int main(void)
 {
 	/* Where a supervisor is. */
@@ -166,6 +193,7 @@ int main(void)
 		cmocka_unit_test(one_that_sleeps_through_the_kick_hangs),
 		cmocka_unit_test(each_kick_begins_anew),
 		cmocka_unit_test(a_real_process_is_seen_as_it_is),
+		cmocka_unit_test(one_at_its_last_stop_is_dead_not_hung),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
