@@ -61,10 +61,10 @@ uint32_t config_word(const struct rf_device *d, uint32_t at)
 
 void config_find_msix(struct rf_device *d)
 {
-	uint32_t at = config_find(d, PCI_CAP_ID_MSIX);
+	uint32_t at = config_find(d, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
 
 	d->msix_table_bar = d->msix_pba_bar = ~0u;
-	if (!at || at > 244)
+	if (!at)
 		return;
 	uint32_t count = (config_word(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
 	uint32_t table = config_word(d, at + PCI_MSIX_TABLE), pba = config_word(d, at + PCI_MSIX_PBA);
@@ -76,14 +76,14 @@ void config_find_msix(struct rf_device *d)
 	d->msix_pba_end = d->msix_pba + (count + 63) / 64 * 8;
 }
 
-uint32_t config_find(const struct rf_device *d, uint8_t id)
+uint32_t config_find(const struct rf_device *d, uint8_t id, uint32_t bytes)
 {
 	uint32_t at = d->config[PCI_CAPABILITY_LIST] & ~3u;
 
 	/* At most as many as fit, so that a loop ends. */
 	for (int left = (256 - PCI_STD_HEADER_SIZEOF) / 4; left && at >= PCI_STD_HEADER_SIZEOF; left--) {
 		if (d->config[at] == id)
-			return at;
+			return at + bytes <= PCI_CFG_SPACE_SIZE ? at : 0;
 		at = d->config[at + 1] & ~3u;
 	}
 	return 0;
@@ -133,7 +133,7 @@ int config_bus_master(struct rf_device *d, bool on)
  * tells, so nothing is waited for. */
 int config_wait_idle(struct rf_device *d)
 {
-	uint32_t at = config_find(d, PCI_CAP_ID_EXP);
+	uint32_t at = config_find(d, PCI_CAP_ID_EXP, PCI_EXP_DEVSTA + 2);
 	uint64_t deadline = now_ns() + 1000000000u;
 	uint16_t status;
 

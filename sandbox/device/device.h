@@ -242,7 +242,8 @@ int  config_bus_master(struct rf_device *, bool on);
 int  config_wait_idle(struct rf_device *);
 void config_find_msix(struct rf_device *);
 uint32_t config_word(const struct rf_device *, uint32_t at); /* of the snapshot */
-uint32_t config_find(const struct rf_device *, uint8_t id); /* capability offset, 0: none */
+/* A capability's offset; 0: none, or one whose first `bytes` are not all in the first 256. */
+uint32_t config_find(const struct rf_device *, uint8_t id, uint32_t bytes);
 
 /* link.c: when to look next, 0: not at all; the look; a driver comes or goes. */
 uint64_t link_next_ns(const struct rf_device *);

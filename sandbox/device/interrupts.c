@@ -48,7 +48,7 @@ static uint32_t vectors(struct rf_device *d, uint32_t index)
 	if (index == VFIO_PCI_MSIX_IRQ_INDEX)
 		most = (uint32_t)((d->msix_table_end - d->msix_table) / PCI_MSIX_ENTRY_SIZE);
 	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
-		most = (at = config_find(d, PCI_CAP_ID_MSI)) && at < 254 ?
+		most = (at = config_find(d, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2)) ?
 			       1u << ((d->config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_QMASK) >> 1) : 0;
 	return count < most ? count : most;
 }

@@ -93,7 +93,7 @@ int pci_bringup(struct rf_device *d)
 /* 6.8.2.3: MSI-X on, then each vector in use unmasked in its table. */
 static int msix_on(struct rf_device *d)
 {
-	uint32_t at = config_find(d, PCI_CAP_ID_MSIX);
+	uint32_t at = config_find(d, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
 	uint16_t flags;
 	int err;
 
@@ -120,7 +120,7 @@ static int msix_on(struct rf_device *d)
 /* 6.8.1: as many messages as are wired, in the power of two it is written as. */
 static int msi_on(struct rf_device *d)
 {
-	uint32_t at = config_find(d, PCI_CAP_ID_MSI);
+	uint32_t at = config_find(d, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2);
 	uint16_t flags, log = d->irq.vectors > 1 ? 2 : 0;
 	int err = d->backend->config_read(d, at + PCI_MSI_FLAGS, &flags, 2);
 

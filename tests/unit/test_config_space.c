@@ -72,8 +72,12 @@ static void test_lists_end(void **state)
 	d.config[PCI_CAPABILITY_LIST] = 0x40;
 	d.config[0x40] = PCI_CAP_ID_PM;
 	d.config[0x41] = 0x40;
-	assert_int_equal(config_find(&d, PCI_CAP_ID_MSIX), 0);
-	assert_int_equal(config_find(&d, PCI_CAP_ID_PM), 0x40);
+	assert_int_equal(config_find(&d, PCI_CAP_ID_MSIX, 12), 0);
+	assert_int_equal(config_find(&d, PCI_CAP_ID_PM, 8), 0x40);
+	d.config[0x41] = 0xf8; /* begins where it cannot end */
+	d.config[0xf8] = PCI_CAP_ID_EXP;
+	assert_int_equal(config_find(&d, PCI_CAP_ID_EXP, 8), 0xf8);
+	assert_int_equal(config_find(&d, PCI_CAP_ID_EXP, 12), 0);
 }
 
 int main(void)
