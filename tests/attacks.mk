@@ -3,14 +3,14 @@
 
 INC_attacks := -Itests/attacks -Itests/unit $(INC_supervisor) -Isandbox/launcher -I$(B)/gen/launcher \
                -Isandbox/service -I$(B)/gen/service -I.
-ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c ring.c walls.c)
+ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c scene.c ring.c net.c walls.c)
 ATTACKS_KEEP := sandbox/supervisor/spawn.c sandbox/supervisor/pit.c sandbox/supervisor/cgroup.c \
                 sandbox/supervisor/trace.c sandbox/supervisor/deaths.c sandbox/supervisor/call_name.c \
                 sandbox/supervisor/privilege.c sandbox/base/filter.c sandbox/base/walls.c \
                 sandbox/base/log.c sandbox/base/packet.c
 CFLAGS_ATTACKS = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"' -DRF_TEST_WALLS
 
-$(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) tests/attacks/attack.h tests/unit/launching.h \
+$(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) $(wildcard tests/attacks/*.h) tests/unit/launching.h \
                       tests/unit/rig.h | $(B)/gen/supervisor/syscalls.h $(B)/gen/supervisor/filters.h $(B)/gen/launcher/filters.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_ATTACKS) $(INC_attacks) -o $@ $(filter %.c,$^)
@@ -61,6 +61,21 @@ $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h -Itests/attacks $(INC_service) -o $@ \
 		$(filter %.c,$^)
 
+# The same of the network.
+SERVED_NET_C := $(wildcard sandbox/service/net/*.c) sandbox/service/handed.c sandbox/service/lock.c \
+                $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c)
+$(B)/attacks/served-net: tests/attacks/served_net.c $(SERVED_NET_C) | $(B)/gen/service/filters.h
+	@mkdir -p $(@D)
+	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks -Isandbox/service/net $(INC_service) -o $@ $(filter %.c,$^)
+$(B)/attacks/lax/frames.c: sandbox/service/net/frames.c tests/attacks/lax-net.sed
+	@mkdir -p $(@D)
+	(echo 'extern unsigned rf_without;'; sed -f tests/attacks/lax-net.sed $<) >$@
+	test $$(grep -c 'rf_without & ' $@) = 7
+$(B)/attacks/served-net-lax: tests/attacks/served_net.c $(B)/attacks/lax/frames.c $(B)/attacks/lax/ring.h \
+                             $(filter-out %/frames.c,$(SERVED_NET_C))
+	$(HOSTCC) $(filter-out -Werror -Wall -Wextra,$(WARN)) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h \
+		-Itests/attacks -Isandbox/service/net $(INC_service) -o $@ $(filter %.c,$^)
+
 # The device process with its walls left out, for controls in the guest: see lax_device.c.
 # Without poison a command stays in the admin queue after it was done.
 $(B)/attacks/lax/nvme_control.c: sandbox/device/nvme_control.c
@@ -78,7 +93,7 @@ $(B)/tests/lax/rf-device: $(LAX_OBJECTS) $(B)/lib/libbase.a
 	$(LINK_TRUSTED)
 -include $(wildcard $(B)/attacks/lax/*.d)
 
-ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax served served-lax) \
+ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax served served-lax served-net served-net-lax) \
                 $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS)
 
 # Those that need a device and an IOMMU run in guests, and leave rows; GUEST=no takes the rows

@@ -36,6 +36,7 @@ static const struct group {
     {"process", attacks_life},
     {"image", attacks_image},
     {"ring", attacks_ring},
+    {"frames", attacks_net},
     {"group", attacks_bombs},
 };
 

@@ -11,139 +11,12 @@
 
 #include <time.h>
 
-#include "rig.h"
-#include "served.h"
+#include "scene.h"
 
 #define SERVED     "build/attacks/served"
 #define SERVED_LAX "build/attacks/served-lax"
-#define ARENA      (4u << 20)
-#define WANTED     400u
 
 extern bool attack_quick;
-
-/* What a row of the table wants to see. */
-enum expect { EXPECT_REPORT = 1, EXPECT_STALL = 2, EXPECT_SERVED = 3, EXPECT_EITHER = 4 };
-#define ARG(expect, without) ((uint64_t)(expect) << 32 | (without))
-
-struct scene {
-	struct rig rig;
-	struct target t;
-	struct served_page *page;
-	pid_t served;
-	int served_status;
-	bool served_ended;
-	uint32_t heard; /* RF_SVC_VIOLATION or RF_SVC_STALL */
-	uint32_t lie;
-};
-
-static void scene_open(struct scene *s, const char *image, unsigned without, uint64_t stall_ns)
-{
-	memset(s, 0, sizeof(*s));
-	rig_open(&s->rig, ARENA);
-	s->rig.config->stall_ns = stall_ns;
-	s->page = (void *)((char *)s->rig.config + SERVED_PAGE_OFFSET);
-	s->page->without = without;
-	s->page->wanted = WANTED;
-	target_init(&s->t, image);
-	s->served = fork();
-	MUST(s->served >= 0);
-	if (!s->served) {
-		rig_install(&s->rig);
-		/* It would tell of every lie, as it should. */
-		dup2(open("/dev/null", O_WRONLY), 2);
-		execl(without ? SERVED_LAX : SERVED, "served", (char *)NULL);
-		_exit(98);
-	}
-}
-
-/* The driver gets the export's memory and eventfds in place of its own. */
-static void scene_join(struct scene *s)
-{
-	struct launching *l = &s->t.l;
-	const struct {
-		int *own;
-		int theirs;
-	} swap[] = {
-	    {&l->chan_fd, s->rig.fd[RF_EXPORT_FD_RINGS]},
-	    {&l->arena_fd, s->rig.fd[RF_EXPORT_FD_DATA]},
-	    {&l->wake, s->rig.fd[RF_EXPORT_FD_WAKE0]},
-	    {&l->kick, s->rig.fd[RF_EXPORT_FD_KICK]},
-	};
-
-	for (size_t i = 0; i < 4; i++) {
-		close(*swap[i].own);
-		*swap[i].own = fcntl(swap[i].theirs, F_DUPFD_CLOEXEC, 100);
-		MUST(*swap[i].own >= 0);
-	}
-	fcntl(s->rig.fd[RF_EXPORT_FD_KICK], F_SETFL, O_NONBLOCK);
-	l->boot->generation = l->boot->go = l->spec.generation = 1;
-	l->boot->blk = s->rig.info;
-	l->boot->tsc_hz = 0;
-	l->boot->spin_cycles = 0;
-	rig_first_up(&s->rig);
-}
-
-/* Looks once at everybody. */
-static void scene_look(struct scene *s, int ms)
-{
-	struct rf_svc_msg msg;
-	uint32_t type = rig_hear(&s->rig, &msg, ms);
-
-	if ((type == RF_SVC_VIOLATION || type == RF_SVC_STALL) && !s->heard) {
-		s->heard = type;
-		s->lie = msg.value;
-	}
-	target_look(&s->t);
-	if (!s->served_ended && waitpid(s->served, &s->served_status, WNOHANG) == s->served)
-		s->served_ended = true;
-}
-
-static void scene_close(struct scene *s)
-{
-	if (!s->served_ended)
-		kill(s->served, SIGKILL), waitpid(s->served, NULL, 0);
-	target_end(&s->t);
-	rig_close(&s->rig);
-}
-
-static bool wrong(const struct scene *s)
-{
-	return s->page->doubled || s->page->impossible || s->page->completed > WANTED;
-}
-
-static enum outcome scene_judge(const struct scene *s, enum expect expect, char *what)
-{
-	static const char *const lies[] = {"-",      "index",  "tag",  "generation",
-					   "status", "buffer", "frame"};
-
-	if (s->served_ended) {
-		snprintf(what, WHAT, "the export died (status %#x)", (unsigned)s->served_status);
-		return THROUGH;
-	}
-	if (wrong(s)) {
-		snprintf(what, WHAT, "%llu answers for %u requests, %llu twice, %llu impossible",
-			 (unsigned long long)s->page->completed, WANTED,
-			 (unsigned long long)s->page->doubled,
-			 (unsigned long long)s->page->impossible);
-		return THROUGH;
-	}
-	if (s->heard) {
-		snprintf(what, WHAT,
-			 s->heard == RF_SVC_STALL ? "reported: does not answer"
-						  : "reported: lied about %s",
-			 s->lie < 7 ? lies[s->lie] : "?");
-		return expect == EXPECT_SERVED ? BROKEN : STOPPED;
-	}
-	if (s->page->finished) {
-		snprintf(what, WHAT, "%llu requests answered, none twice",
-			 (unsigned long long)s->page->completed);
-		/* The lie was among the answers. */
-		return expect == EXPECT_SERVED || expect == EXPECT_EITHER ? STOPPED : THROUGH;
-	}
-	snprintf(what, WHAT, "nobody noticed; %llu of %u requests answered",
-		 (unsigned long long)s->page->completed, WANTED);
-	return THROUGH;
-}
 
 /* Once, with one parameter. */
 static enum outcome ring_once(const struct attack *a, enum mode mode, uint64_t param, char *what)
@@ -156,7 +29,7 @@ static enum outcome ring_once(const struct attack *a, enum mode mode, uint64_t p
 
 	/* What a lie leaves unanswered is noticed by its age. */
 	bool stall = mode != CONTROL && (expect == EXPECT_STALL || expect == EXPECT_REPORT);
-	scene_open(&s, a->image, without, stall ? 300000000 : 0);
+	scene_open(&s, without ? SERVED_LAX : SERVED, a->image, without, stall ? 300000000 : 0);
 	s.t.param[0] = param;
 	scene_join(&s);
 	MUST(!target_spawn(&s.t, 0));
@@ -164,7 +37,7 @@ static enum outcome ring_once(const struct attack *a, enum mode mode, uint64_t p
 	/* A control that shows nothing is not waited for as long. */
 	for (int i = 0; i < (mode == CONTROL && ms > 1500 ? 1500 : ms); i++) {
 		scene_look(&s, 1);
-		if (s.heard || s.served_ended || wrong(&s) || s.page->finished)
+		if (s.heard || s.served_ended || scene_wrong(&s) || s.page->finished)
 			break;
 	}
 	/* What it said last is on its way. */
@@ -179,45 +52,16 @@ static enum outcome attack_ring(const struct attack *a, enum mode mode, char *wh
 	return ring_once(a, mode, 2000000, what); /* evil_slow: cycles */
 }
 
-static enum outcome sweep(const struct attack *a, enum mode mode, const uint64_t *params,
-			  unsigned count, char *what)
-{
-	enum outcome o = STOPPED;
-	unsigned tried = 0;
-
-	/* One that gets through is enough for a control. */
-	for (unsigned i = 0; i < count && o != (mode == CONTROL ? THROUGH : BROKEN); i++) {
-		o = ring_once(a, mode, params[i], what);
-		tried++;
-		if (mode != CONTROL && o != STOPPED)
-			return o;
-	}
-	if (mode != CONTROL) {
-		char said[WHAT];
-
-		memcpy(said, what, WHAT);
-		snprintf(what, WHAT, "%u tries, all stopped; the last: %.120s", tried, said);
-	}
-	return o;
-}
-
-#define SWEEP(name, ...)                                                                           \
-	static enum outcome name(const struct attack *a, enum mode mode, char *what)               \
-	{                                                                                          \
-		static const uint64_t params[] = {__VA_ARGS__};                                    \
-		return sweep(a, mode, params, sizeof(params) / sizeof(params[0]), what);           \
-	}
-
-SWEEP(tail_ahead, 1, 2, 16, 100, 254, 255, 256, 257, 511, 512, 1024, 4096, 65535, 65536, 1 << 20,
+SWEEP(tail_ahead, ring_once, 1, 2, 16, 100, 254, 255, 256, 257, 511, 512, 1024, 4096, 65535, 65536, 1 << 20,
       1 << 24, 0x7ffffffe, 0x7fffffff, 0x80000000)
-SWEEP(tail_back, -1ull, -2ull, -3ull, -16ull, -255ull, -256ull, -257ull, -65536ull, -(1ull << 24),
+SWEEP(tail_back, ring_once, -1ull, -2ull, -3ull, -16ull, -255ull, -256ull, -257ull, -65536ull, -(1ull << 24),
       -0x7fffffffull)
-SWEEP(heads, 1, 2, 255, 256, 257, 65536, 0x7fffffff, 0x80000000, -1ull, -2ull, -256ull)
-SWEEP(tags, 0xffff, 0x80ff, 0x8000, 0, 1, 0x7fff, 0xffffffff, 0x18001, 0x8100, 0xff00, 0x80000000)
-SWEEP(statuses, 1, 5, 0x7fffffff, 0x80000000, 0xffffffff - 3 /* -EINTR+.. */, -11ull, -22ull - 4096,
+SWEEP(heads, ring_once, 1, 2, 255, 256, 257, 65536, 0x7fffffff, 0x80000000, -1ull, -2ull, -256ull)
+SWEEP(tags, ring_once, 0xffff, 0x80ff, 0x8000, 0, 1, 0x7fff, 0xffffffff, 0x18001, 0x8100, 0xff00, 0x80000000)
+SWEEP(statuses, ring_once, 1, 5, 0x7fffffff, 0x80000000, 0xffffffff - 3 /* -EINTR+.. */, -11ull, -22ull - 4096,
       -4095ull, -4096ull, -200ull)
 
-SWEEP(again, 1, 2, 3, 4, 5, 6, 7, 8) /* a race: it need not be won at once */
+SWEEP(again, ring_once, 1, 2, 3, 4, 5, 6, 7, 8) /* a race: it need not be won at once */
 
 static uint64_t now_us(void)
 {
@@ -251,14 +95,14 @@ static enum outcome attack_sibling(const struct attack *a, enum mode mode, char 
 	if (a->grouped)
 		bomb_wait(&bad);
 	uint64_t start = now_us();
-	scene_open(&s, NULL, 0, 0);
+	scene_open(&s, SERVED, NULL, 0, 0);
 	s.t.l.image_fd = launching_image("build/drivers/null_blk");
 	scene_join(&s);
 	MUST(!target_spawn(&s.t, 0));
 	for (int i = 0; i < 20000; i++) {
 		scene_look(&s, 1);
 		target_look(&bad);
-		if (s.heard || s.served_ended || wrong(&s) || s.page->finished)
+		if (s.heard || s.served_ended || scene_wrong(&s) || s.page->finished)
 			break;
 	}
 	enum outcome o = scene_judge(&s, EXPECT_SERVED, what);
@@ -297,14 +141,15 @@ static enum outcome flip_once(const struct attack *a, enum mode mode, size_t fie
 {
 	struct scene s;
 
-	scene_open(&s, NULL, mode == CONTROL ? WITHOUT_COPY : 0, mode == CONTROL ? 0 : 300000000);
+	scene_open(&s, mode == CONTROL ? SERVED_LAX : SERVED, NULL, mode == CONTROL ? WITHOUT_COPY : 0,
+		   mode == CONTROL ? 0 : 300000000);
 	s.t.l.image_fd = launching_image("build/drivers/null_blk");
 	scene_join(&s);
 	pid_t pid = flipper(&s, field, mask);
 	MUST(!target_spawn(&s.t, 0));
 	for (int i = 0; i < 5000; i++) {
 		scene_look(&s, 1);
-		if (s.heard || s.served_ended || wrong(&s) || s.page->finished)
+		if (s.heard || s.served_ended || scene_wrong(&s) || s.page->finished)
 			break;
 	}
 	(void)a;
