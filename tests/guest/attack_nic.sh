@@ -46,7 +46,9 @@ kept() {
 }
 kept_lied() { has_changed lies $kept_lies; }
 kept_over() { obeyed || dies_more || kept_lied; }
-kept_well() { dies_more || kept_lied || { obeyed && ! $kept_changed; }; }
+kept_killed() { dies_more || kept_lied; }
+# A lie takes a moment to be found, and in that moment its device may be reset for it.
+kept_well() { kept_killed || { obeyed && ! $kept_changed; } || wait_for 10 kept_killed; }
 
 # One of Intel's: its name, page, IVAR, and how its NVM is reached.
 EERD=0x14 MDIC=0x20 RCTL=0x100 EEWR=0x102c RAL=0x5400

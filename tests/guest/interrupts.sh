@@ -40,9 +40,10 @@ works() { # NAME
 	expect $1/requests "see the log" writes $requests || tail -3 /tmp/fio.log
 	got=$(($(taken) - before))
 	grep vfio- /proc/interrupts
-	# A kick that was under way may end a sleep in an interrupt's place; an interrupt
-	# whose request is answered already may come late.
-	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests * 9 / 10)) $got $((requests * 11 / 10))
+	# A kick that was under way may end a sleep in an interrupt's place, or, on a busy host, the
+	# device be done before the driver sleeps; an interrupt whose request is answered already may
+	# come late. A driver that gets no second one would show 1.
+	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests / 2)) $got $((requests * 11 / 10))
 	old=$(field driver_pid)
 	kill -KILL $old
 	expect $1/restart "no successor" wait_for 30 has_changed driver_pid $old
