@@ -44,7 +44,11 @@ EVIL_INLINE void tell(struct ends *e, enum lie lie, uint64_t value)
 
 	if (lie == RX_TAIL) {
 		atomic_store(&e->rx->tail, e->rx_own + (uint32_t)value);
-		return rf_kick();
+		rf_kick();
+		/* It stands until somebody has looked. */
+		for (uint64_t t = __builtin_ia32_rdtsc(); __builtin_ia32_rdtsc() - t < 300000000;)
+			rf_pause();
+		return;
 	}
 	if (lie == TX_HEAD) {
 		while (!atomic_load(&e->tx->tail))
