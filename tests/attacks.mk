@@ -33,7 +33,7 @@ $(B)/attacks/lax/space.c: sandbox/launcher/space.c
 	@mkdir -p $(@D)
 	sed 's/region_place(&s->stack, RF_STACK_BYTES, /region_place(\&s->stack, 2 * RF_STACK_BYTES, /' $< >$@
 	! cmp -s $< $@
-$(B)/attacks/lax/%.o: $(B)/attacks/lax/%.c
+$(B)/attacks/lax/%.o: $(B)/attacks/lax/%.c | $(B)/gen/launcher/filters.h $(B)/gen/device/filters.h
 	$(CC) $(filter-out -Wextra -Wall,$(CFLAGS_TRUSTED)) $(INC_launcher) -DRF_TEST_WALLS -w -c -o $@ $<
 $(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space.o) \
 		$(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,$(filter-out %/image.c %/launch.c %/space.c,\
@@ -82,7 +82,7 @@ $(B)/attacks/lax/nvme_control.c: sandbox/device/nvme_control.c
 	@mkdir -p $(@D)
 	sed '/^static void poison/,/^}/{/memset\|e->opc\|e->cid/d}' $< >$@
 	! cmp -s $< $@
-$(B)/attacks/lax/%.o: tests/attacks/%.c
+$(B)/attacks/lax/%.o: tests/attacks/%.c | $(B)/gen/device/filters.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_TRUSTED) $(INC_device) -MMD -MP -c -o $@ $<
 $(B)/attacks/lax/nvme_control.o: INC_launcher = $(INC_device)
@@ -115,7 +115,7 @@ check-attacks: all $(ATTACKS_NEED)
 	$(B)/attacks/attacks --quick
 
 # A launcher that leaves a driver all it was given to be mapped, besides the lock.
-$(B)/attacks/lax/launch-open.o: sandbox/launcher/launch.c
+$(B)/attacks/lax/launch-open.o: sandbox/launcher/launch.c | $(B)/gen/launcher/filters.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_TRUSTED) $(INC_launcher) -DRF_TEST_WALLS -MMD -MP -c -o $@ $< \
 		-D'RF_TEST_WALLS_OFF=(RF_WALL_BIT(RF_WALL_SECCOMP)|RF_WALL_BIT(RF_WALL_FDS)|RF_WALL_BIT(RF_WALL_FSIZE))'
