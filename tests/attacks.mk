@@ -57,7 +57,7 @@ $(B)/attacks/lax/service.c: sandbox/service/service.c tests/attacks/lax.sed
 	sed -f tests/attacks/lax.sed $< >$@
 	test $$(grep -c 'rf_without & ' $@) = 6 && test $$(grep -c lax_slot $@) = 3 && test $$(grep -c lax_full $@) = 4
 $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/attacks/lax/ring.h \
-                         $(filter-out %/service.c,$(SERVED_C))
+                         $(filter-out %/service.c,$(SERVED_C)) | $(B)/gen/service/filters.h
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h -Itests/attacks $(INC_service) -o $@ \
 		$(filter %.c,$^)
 
@@ -72,7 +72,7 @@ $(B)/attacks/lax/frames.c: sandbox/service/net/frames.c tests/attacks/lax-net.se
 	(echo 'extern unsigned rf_without;'; sed -f tests/attacks/lax-net.sed $<) >$@
 	test $$(grep -c 'rf_without & ' $@) = 7
 $(B)/attacks/served-net-lax: tests/attacks/served_net.c $(B)/attacks/lax/frames.c $(B)/attacks/lax/ring.h \
-                             $(filter-out %/frames.c,$(SERVED_NET_C))
+                             $(filter-out %/frames.c,$(SERVED_NET_C)) | $(B)/gen/service/filters.h
 	$(HOSTCC) $(filter-out -Werror -Wall -Wextra,$(WARN)) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h \
 		-Itests/attacks -Isandbox/service/net $(INC_service) -o $@ $(filter %.c,$^)
 
