@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "nvme_model.h"
 
 struct model_counter nvme_counters[NVME_COUNTERS] = {
@@ -21,7 +20,6 @@ struct model_counter nvme_counters[NVME_COUNTERS] = {
 };
 
 static struct nvme  nvme;
-static const char  *file, *record;
 
 /* ---- registers -------------------------------------------------------------------- */
 
@@ -71,6 +69,8 @@ static void enable(struct nvme *n)
 /* 3.7.2: a controller reset ends all queues, and what is in flight with them. */
 static void disable(struct nvme *n)
 {
+	if (n->fragile)
+		(void)store_power_cut(&n->store);
 	queue_close_all(n);
 	n->csts &= ~(NVME_CSTS_RDY | NVME_CSTS_CFS | 3u << 2);
 	n->hung = false;
@@ -150,6 +150,8 @@ static void nvme_reset(void *dev, enum model_reset why)
 	struct nvme *n = dev;
 
 	(void)why;
+	if (n->lossy)
+		(void)store_power_cut(&n->store);
 	n->gone = false;
 	n->cc = n->aqa = 0;
 	n->asq = n->acq = 0;
@@ -177,13 +179,7 @@ static bool nvme_live(void *dev)
 
 static uint64_t nvme_deadline(void *dev)
 {
-	const struct nvme *n = dev;
-	uint64_t at = 0;
-
-	for (unsigned i = 0; i < n->delayed_count && !n->hung; i++)
-		if (!at || n->delayed[i].due < at)
-			at = n->delayed[i].due;
-	return at;
+	return order_deadline(dev);
 }
 
 static int nvme_control(void *dev, int count, char **word, FILE *out)
@@ -200,42 +196,7 @@ static int nvme_control(void *dev, int count, char **word, FILE *out)
 
 static int option(const char *key, const char *value)
 {
-	char *end;
-	uint64_t number = strtoull(value, &end, 0);
-
-	switch (*end) {
-	case 'G':
-		number <<= 10; /* fall through */
-	case 'M':
-		number <<= 10; /* fall through */
-	case 'K':
-		number <<= 10;
-		end++;
-	}
-	bool valid = end != value && !*end;
-	if (!strcmp(key, "file"))
-		file = value;
-	else if (!strcmp(key, "record"))
-		record = value;
-	else if (!strcmp(key, "size") && valid && number)
-		nvme.store.bytes = number;
-	else if (!strcmp(key, "block") && valid && (number == 512 || number == 4096))
-		nvme.store.block = (uint32_t)number;
-	else if (!strcmp(key, "queues") && valid && number >= 1 && number <= MAX_QUEUES)
-		nvme.queues = (unsigned)number;
-	else if (!strcmp(key, "dstrd") && valid && number <= 10)
-		nvme.dstrd = (unsigned)number;
-	else if (!strcmp(key, "cache") && !strcmp(value, "volatile"))
-		nvme.store.cached = true;
-	else if (!strcmp(key, "cache") && !strcmp(value, "none"))
-		nvme.store.cached = false;
-	else if (!strcmp(key, "size") || !strcmp(key, "block") || !strcmp(key, "queues") || !strcmp(key, "dstrd") ||
-		 !strcmp(key, "cache")) {
-		rf_log("--%s %s: not possible, see --help", key, value);
-		return -EINVAL;
-	} else
-		return -ENOENT;
-	return 0;
+	return nvme_option(&nvme, key, value);
 }
 
 static uint32_t pages(uint64_t bytes)
@@ -252,9 +213,9 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 
 	n->server = s;
 	n->delayed = calloc(MAX_DELAYED, sizeof(*n->delayed));
-	if (!file && !n->store.bytes)
+	if (!n->file && !n->store.bytes)
 		n->store.bytes = 64u << 20;
-	if (!n->delayed || store_open(&n->store, file) || (record && record_open(&n->store, record)))
+	if (!n->delayed || store_open(&n->store, n->file) || (n->record && record_open(&n->store, n->record)))
 		return NULL;
 	while (bar < pba + NVME_PAGE)
 		bar *= 2;
@@ -282,14 +243,7 @@ static void nvme_close(void *dev)
 
 static const struct model model = {
 	.name = "nvme-model",
-	.usage = "  --size BYTES       of the disk in memory (K, M, G); with --file makes it that long (64M)\n"
-		 "  --file PATH        the disk is this file\n"
-		 "  --record PATH      write down every change, in order (record.h)\n"
-		 "  --block 512|4096   (512)\n"
-		 "  --queues N         I/O queue pairs, 1 to 64 (8)\n"
-		 "  --dstrd N          doorbells 4 << N bytes apart (0)\n"
-		 "  --cache none|volatile   volatile: what is not flushed is lost by `power-cut`\n"
-		 "  control: `power-cut` loses the volatile cache and resets the controller\n",
+	.usage = nvme_usage,
 	.option = option, .open = nvme_open, .close = nvme_close, .reset = nvme_reset,
 	.read = nvme_read, .write = nvme_write, .rung = nvme_rung, .poll = nvme_poll, .deadline = nvme_deadline, .live = nvme_live,
 	.control = nvme_control,
@@ -300,5 +254,6 @@ int main(int argc, char **argv)
 {
 	nvme.store.block = 512;
 	nvme.queues = 8;
+	nvme.mdts = MDTS_DEFAULT;
 	return server_main(argc, argv, &model);
 }

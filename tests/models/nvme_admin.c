@@ -89,7 +89,7 @@ static void controller(const struct nvme *n, unsigned char *page)
 	padded(c->sn, sizeof(c->sn), "ringfence-model");
 	padded(c->mn, sizeof(c->mn), "ringfence NVMe model");
 	padded(c->fr, sizeof(c->fr), "1");
-	c->mdts = MDTS_SHIFT;
+	c->mdts = (uint8_t)__builtin_ctz(n->mdts / NVME_PAGE);
 	c->cntlid = 1;
 	c->ver = 0x00010400;
 	page[258] = 3;                 /* ACL: aborts at a time, 0's based */

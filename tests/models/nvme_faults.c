@@ -83,16 +83,6 @@ static void twist_data(struct nvme *n, const struct nvme_sqe *cmd)
 		n->twist.at_most = fault_arg(&nvme_faults[N_SHORT], half);
 }
 
-static bool delay(struct nvme *n, struct sq *sq, const struct nvme_sqe *cmd)
-{
-	if (!nvme_fires(n, N_SLOW) || n->delayed_count == MAX_DELAYED)
-		return false;
-	uint64_t us = fault_arg(&nvme_faults[N_SLOW], 1000);
-	n->delayed[n->delayed_count++] =
-		(struct delayed){ .cmd = *cmd, .sqid = sq->id, .due = server_now() + us * 1000 };
-	return true;
-}
-
 bool nvme_twisted(struct nvme *n, struct sq *sq, const struct nvme_sqe *cmd)
 {
 	static const unsigned char beyond[64] = "written outside the map";
@@ -120,5 +110,5 @@ bool nvme_twisted(struct nvme *n, struct sq *sq, const struct nvme_sqe *cmd)
 	}
 	twist_id(n, cmd);
 	twist_data(n, cmd);
-	return delay(n, sq, cmd);
+	return nvme_fires(n, N_SLOW) && order_later(n, sq, cmd, fault_arg(&nvme_faults[N_SLOW], 1000));
 }

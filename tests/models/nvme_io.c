@@ -201,7 +201,7 @@ static uint32_t read_write(struct nvme *n, const struct nvme_sqe *cmd, bool read
 
 	if (status)
 		return status;
-	if (bytes > MAX_TRANSFER)
+	if (bytes > n->mdts)
 		return NVME_SC_INVALID_FIELD;
 	NVME_COUNT(read ? NC_READS : NC_WRITES);
 	/* A misdirected command at the end of the disk is turned the other way. */

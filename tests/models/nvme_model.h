@@ -21,8 +21,7 @@
 #define MAX_QUEUES   64u   /* I/O queue pairs */
 #define MAX_ENTRIES  4096u /* CAP.MQES */
 #define MAX_DELAYED  8192u
-#define MDTS_SHIFT   8u    /* 2^8 pages: 1 MiB */
-#define MAX_TRANSFER ((uint64_t)NVME_PAGE << MDTS_SHIFT)
+#define MDTS_DEFAULT (1u << 20)
 #define HELD_EVENTS  4u    /* asynchronous event requests kept */
 
 /* ---- the data: nvme_store.c ------------------------------------------------------ */
@@ -33,6 +32,8 @@ struct store {
 	uint64_t bytes;
 	uint32_t block;        /* 512 or 4096 */
 	bool     cached;       /* volatile write cache: unflushed writes die in a power cut */
+	unsigned kept_percent; /* of the unflushed blocks survive it all the same */
+	struct fault_set chance; /* which */
 	uint32_t *undo_of;     /* by block: 1 + place in undo, 0: stable */
 	uint64_t *undo_block;
 	unsigned char *undo;   /* what stable storage still holds of these blocks */
@@ -72,12 +73,6 @@ struct cq {
 	_Atomic uint32_t *bell;
 };
 
-struct delayed {
-	struct nvme_sqe cmd;
-	uint16_t sqid;
-	uint64_t due;
-};
-
 /* What the faults do to the command at hand. */
 struct twist {
 	bool     stale, corrupt, lost;
@@ -85,6 +80,15 @@ struct twist {
 	uint64_t lba_shift; /* added to the LBA */
 	bool     bad_cid, bad_phase;
 	uint16_t cid;
+};
+
+struct delayed {
+	struct nvme_sqe cmd;
+	uint16_t sqid;
+	uint64_t due;
+	struct twist twist;
+	bool     executed; /* with this status, and to be answered */
+	uint32_t status;
 };
 
 enum {
@@ -97,6 +101,7 @@ enum { NC_READS, NC_WRITES, NC_FLUSHES, NC_DISCARDS, NC_ZEROES, NC_ADMIN, NC_COM
 
 struct nvme {
 	struct server *server;
+	const char    *file, *record; /* options: NULL: memory; no record */
 	struct store   store;
 	unsigned queues, dstrd, table, bar_bytes;
 	unsigned char *bells; /* shared page(s) of the doorbells */
@@ -112,6 +117,12 @@ struct nvme {
 	unsigned  active_count;
 	uint64_t  epoch;
 
+	uint32_t  mdts;         /* bytes a command may move */
+	uint64_t  delay_min_us, delay_max_us;
+	bool      reorder;
+	bool      lossy;        /* every reset of the function drops the cache */
+	bool      fragile;      /* so does CC.EN = 0 */
+	struct fault_set order; /* chance of delays and order */
 	struct delayed *delayed;
 	unsigned  delayed_count;
 	uint16_t  held[HELD_EVENTS];
@@ -135,9 +146,20 @@ void queue_open_sq(struct nvme *, unsigned qid, unsigned cqid, uint64_t iova, un
 void queue_open_cq(struct nvme *, unsigned qid, uint64_t iova, unsigned entries, bool irq, unsigned vector);
 void queue_close_sq(struct nvme *, unsigned qid);
 void queue_close_all(struct nvme *);
+bool queue_full(struct cq *);
 void queue_complete(struct nvme *, struct sq *, uint16_t cid, uint32_t status, uint32_t dw0);
 bool queue_poll(struct nvme *);
 void queue_rung(struct nvme *); /* a doorbell came over the socket */
+
+/* nvme_order.c: true: the command is done later, with the twist it has now. */
+bool order_later(struct nvme *, const struct sq *, const struct nvme_sqe *, uint64_t us);
+bool order_held(struct nvme *, const struct sq *, const struct nvme_sqe *); /* if the options say so */
+bool order_run(struct nvme *); /* finishes what is due; true: something was */
+uint64_t order_deadline(const struct nvme *); /* 0: none */
+
+/* nvme_options.c */
+extern const char nvme_usage[];
+int nvme_option(struct nvme *, const char *key, const char *value);
 
 /* nvme_admin.c: NEVER: no completion now. */
 #define STATUS_NEVER 0xffffu

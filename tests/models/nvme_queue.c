@@ -79,7 +79,7 @@ static uint16_t next(uint16_t index, uint16_t entries)
 	return (uint16_t)(index + 1 == entries ? 0 : index + 1);
 }
 
-static bool cq_full(struct cq *q)
+bool queue_full(struct cq *q)
 {
 	uint32_t head;
 
@@ -165,7 +165,8 @@ static void run_io(struct nvme *n, struct sq *q, const struct nvme_sqe *cmd)
 
 	if (faults && nvme_twisted(n, q, cmd))
 		goto straighten;
-	queue_complete(n, q, cmd->cid, io_execute(n, cmd), 0);
+	if (!order_held(n, q, cmd))
+		queue_complete(n, q, cmd->cid, io_execute(n, cmd), 0);
 	if (!faults)
 		return;
 straighten:
@@ -206,7 +207,7 @@ static bool run_sq(struct nvme *n, struct sq *q)
 		q->tail = (uint16_t)tail;
 		return false;
 	}
-	while (q->head != tail && done < BATCH && !cq_full(&n->cq[q->cqid])) {
+	while (q->head != tail && done < BATCH && !queue_full(&n->cq[q->cqid])) {
 		if (!fetch(n, q, &cmd))
 			break;
 		done++;
@@ -218,24 +219,6 @@ static bool run_sq(struct nvme *n, struct sq *q)
 			break;
 	}
 	return done != 0;
-}
-
-/* Commands that a fault made slow and whose time has come. */
-static bool run_delayed(struct nvme *n)
-{
-	uint64_t now = n->delayed_count ? server_now() : 0;
-	bool some = false;
-
-	for (unsigned i = 0; i < n->delayed_count; i++) {
-		struct delayed d = n->delayed[i];
-		struct sq *q = &n->sq[d.sqid];
-		if (d.due > now || cq_full(&n->cq[q->cqid]))
-			continue;
-		n->delayed[i--] = n->delayed[--n->delayed_count];
-		queue_complete(n, q, d.cmd.cid, io_execute(n, &d.cmd), 0);
-		some = true;
-	}
-	return some;
 }
 
 static void interrupts(struct nvme *n)
@@ -284,7 +267,7 @@ bool queue_poll(struct nvme *n)
 			return true;
 	}
 	if (n->delayed_count)
-		some |= run_delayed(n);
+		some |= order_run(n);
 	if (some || (!server_has_msix(n->server) && n->active_count))
 		interrupts(n);
 	return some;

@@ -159,9 +159,12 @@ int store_flush(struct store *s)
 
 uint64_t store_power_cut(struct store *s)
 {
-	uint32_t lost = s->undo_count;
+	uint64_t lost = 0;
 
-	for (uint32_t i = 0; i < lost; i++) {
+	for (uint32_t i = 0; i < s->undo_count; i++) {
+		if (fault_random(&s->chance) % 100 < s->kept_percent)
+			continue;
+		lost++;
 		uint64_t at = s->undo_block[i] * s->block;
 		unsigned char *old = s->undo + (size_t)i * s->block;
 		record_add(s, RECORD_WRITE, at, old, s->block);
