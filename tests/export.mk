@@ -7,4 +7,4 @@ $(B)/tests/rf-nbd-asan: $(NBD_ASAN_SRC) $(wildcard sandbox/service/*.h sandbox/s
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) $(INC_service) -o $@ $(NBD_ASAN_SRC)
 
-check-unit: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan
+check-unit: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify

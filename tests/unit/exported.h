@@ -17,7 +17,9 @@
 
 #include "rig.h"
 
+#ifndef EXPORT_ARENA
 #define EXPORT_ARENA (16u << 20)
+#endif
 
 struct exported {
 	struct rig       rig;

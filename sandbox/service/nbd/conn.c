@@ -58,7 +58,7 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 	c->cmd = NULL;
 	c->commands++; /* keeps the connection until the end of this function */
 	if (cmd)
-		nbd_cmd_put(cmd);
+		nbd_cmd_abandon(cmd);
 	nbd_replies_drop(c);
 	c->commands--;
 	nbd_conn_settle(c);

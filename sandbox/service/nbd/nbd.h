@@ -68,7 +68,7 @@ struct nbd_reply {
 struct nbd_part {
 	struct rf_io      io;
 	struct nbd_cmd   *cmd;
-	struct nbd_part  *next;  /* free list; or, read in order, the part behind it */
+	struct nbd_part  *next;  /* free list; or, of a reply in one piece, the part behind it */
 	uint32_t          bytes; /* of arena, 0: none */
 	bool              done;
 	struct nbd_reply  reply;
@@ -91,10 +91,11 @@ struct nbd_cmd {
 	bool             tells;       /* its answer tells the client of all losses so far */
 	uint32_t         losses;      /* rf_service_losses() when it came; or those it tells of */
 	bool             finished;
-	bool             in_order;  /* long read without structured replies */
+	bool             one_piece; /* a read whose reply is one header and then all data */
+	bool             streams;   /* one_piece: its parts leave as they are done, in order */
 	bool             header_sent;
 	int              error;     /* first -errno of a part */
-	struct nbd_part *head, **tail; /* in_order: parts not yet queued */
+	struct nbd_part *head, **tail; /* one_piece: parts not yet queued, in order */
 	struct rf_io     flush_io;
 	struct nbd_reply reply;
 };
@@ -209,6 +210,8 @@ int              nbd_pools_open(struct nbd_server *);
 struct nbd_cmd  *nbd_cmd_new(struct nbd_conn *);
 void             nbd_cmd_put(struct nbd_cmd *);
 void             nbd_cmd_check(struct nbd_cmd *);
+void             nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
+void             nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
 struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
 struct nbd_part *nbd_part_plain(struct nbd_cmd *);              /* no arena */
 void             nbd_part_free(struct nbd_part *);

@@ -49,7 +49,7 @@ struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
 	RF_BUG_ON(!cmd);
 	c->server->free_cmds = cmd->next;
 	c->commands++;
-	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1,
+	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1, .tail = &cmd->head,
 				 .losses = rf_service_losses(c->server->service) };
 	return cmd;
 }
@@ -154,7 +154,7 @@ void nbd_part_submit(struct nbd_part *part)
 
 	cmd->pending++;
 	cmd->refs++;
-	if (cmd->in_order) {
+	if (cmd->one_piece) {
 		*cmd->tail = part;
 		cmd->tail = &part->next;
 	}
@@ -163,7 +163,7 @@ void nbd_part_submit(struct nbd_part *part)
 		part_done(&part->io, err);
 }
 
-/* Queues what is answered up to the first part that is not. */
+/* Queues, or after an error frees, what is answered up to the first part that is not. */
 static void run_in_order(struct nbd_cmd *cmd)
 {
 	struct nbd_conn *c = cmd->conn;
@@ -184,6 +184,20 @@ static void run_in_order(struct nbd_cmd *cmd)
 				       (unsigned long long)cmd->offset);
 		nbd_part_free(part);
 	}
+	if (cmd->streams && !cmd->head)
+		c->server->retry = true;
+}
+
+void nbd_cmd_stream(struct nbd_cmd *cmd)
+{
+	cmd->streams = true;
+	run_in_order(cmd);
+}
+
+void nbd_cmd_abandon(struct nbd_cmd *cmd)
+{
+	run_in_order(cmd);
+	nbd_cmd_put(cmd);
 }
 
 static void part_done(struct rf_io *io, int status)
@@ -195,8 +209,10 @@ static void part_done(struct rf_io *io, int status)
 	part->done = true;
 	if (status && !cmd->error)
 		cmd->error = status;
-	if (cmd->in_order)
+	if (cmd->streams || (cmd->one_piece && cmd->conn->state == NBD_DEAD))
 		run_in_order(cmd);
+	else if (cmd->one_piece)
+		; /* nbd_cmd_check() has all of it sent, or none */
 	else if (cmd->op != RF_BLK_READ || status || cmd->conn->state == NBD_DEAD)
 		nbd_part_free(part);
 	else
@@ -247,6 +263,7 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 		return;
 	}
 	cmd->finished = true;
+	run_in_order(cmd);
 	mind_losses(cmd, rf_service_losses(service));
 	if (cmd->conn->state != NBD_DEAD)
 		nbd_reply_done(cmd);

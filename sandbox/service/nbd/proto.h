@@ -50,6 +50,7 @@ enum nbd_info {
 #define NBD_FLAG_SEND_FUA          0x008u
 #define NBD_FLAG_SEND_TRIM         0x020u
 #define NBD_FLAG_SEND_WRITE_ZEROES 0x040u
+#define NBD_FLAG_SEND_DF           0x080u
 #define NBD_FLAG_CAN_MULTI_CONN    0x100u
 
 enum nbd_cmd_type {
@@ -63,6 +64,7 @@ enum nbd_cmd_type {
 
 #define NBD_CMD_FLAG_FUA       0x01u
 #define NBD_CMD_FLAG_NO_HOLE   0x02u
+#define NBD_CMD_FLAG_DF        0x04u
 #define NBD_CMD_FLAG_FAST_ZERO 0x10u
 
 #define NBD_REPLY_FLAG_DONE        0x1u

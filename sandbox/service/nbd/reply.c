@@ -104,10 +104,14 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	struct nbd_reply *r = &part->reply;
 	unsigned char *p = r->head;
 
-	if (cmd->conn->structured) {
+	if (!cmd->one_piece) {
 		p = put_chunk(p, cmd, last ? NBD_REPLY_FLAG_DONE : 0, NBD_REPLY_TYPE_OFFSET_DATA,
 			      8 + part->io.length);
 		p = be64_put(p, part->io.offset - cmd->conn->export->first);
+	} else if (!cmd->header_sent && cmd->conn->structured) {
+		p = put_chunk(p, cmd, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_OFFSET_DATA,
+			      8 + cmd->length);
+		p = be64_put(p, cmd->offset);
 	} else if (!cmd->header_sent) {
 		p = put_simple(p, cmd, 0);
 	}

@@ -15,6 +15,8 @@ uint16_t nbd_transmission_flags(const struct nbd_conn *c)
 	uint32_t has = c->server->info->features;
 	uint16_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_CAN_MULTI_CONN;
 
+	if (c->structured)
+		flags |= NBD_FLAG_SEND_DF;
 	if (has & RF_BLK_READ_ONLY || c->export->read_only)
 		return flags | NBD_FLAG_READ_ONLY;
 	flags |= NBD_FLAG_SEND_FUA;
@@ -35,6 +37,8 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 	switch (cmd->type) {
 	case NBD_CMD_READ:
 		cmd->op = RF_BLK_READ;
+		cmd->one_piece = !c->structured || flags & NBD_CMD_FLAG_DF;
+		allowed |= c->structured ? NBD_CMD_FLAG_DF : 0;
 		break;
 	case NBD_CMD_WRITE:
 		cmd->op = RF_BLK_WRITE;
@@ -133,10 +137,6 @@ static enum nbd_step request(struct nbd_conn *c)
 	int error = translate(c, cmd, be16_get(p + 4));
 	if (error)
 		return refuse(c, error);
-	if (cmd->op == RF_BLK_READ && !c->structured && cmd->length > NBD_PART_BYTES) {
-		cmd->in_order = true;
-		cmd->tail = &cmd->head;
-	}
 	c->state = cmd->op == RF_BLK_WRITE ? NBD_PAYLOAD : NBD_START;
 	return NBD_GO_ON;
 }
@@ -162,21 +162,28 @@ static enum nbd_step start_flush(struct nbd_conn *c)
 	return NBD_GO_ON;
 }
 
+/* A reply in one piece is gathered as a whole, beside those of other commands. Where its
+ * connection holds nothing else there will be no more room than now: it leaves as it comes,
+ * and nothing else is taken up meanwhile. */
+static enum nbd_step no_room(struct nbd_conn *c)
+{
+	if (c->cmd->one_piece && c->commands == 1)
+		nbd_cmd_stream(c->cmd);
+	return c->state == NBD_START ? NBD_STUCK : NBD_ENDED;
+}
+
 static enum nbd_step start(struct nbd_conn *c)
 {
 	struct nbd_cmd *cmd = c->cmd;
 
 	if (cmd->op == RF_BLK_FLUSH)
 		return start_flush(c);
-	/* A reply in several pieces must not have another one in its middle. */
-	if (cmd->in_order && c->commands > 1)
-		return NBD_STUCK;
 	while (cmd->started < cmd->length) {
 		uint32_t want = part_limit(c->server, cmd);
 		struct nbd_part *part = cmd->op == RF_BLK_READ ? nbd_part_new(cmd, want) :
 								 nbd_part_plain(cmd);
 		if (!part)
-			return NBD_STUCK;
+			return no_room(c);
 		if (cmd->op != RF_BLK_READ)
 			part->io.length = want;
 		cmd->started += part->io.length;
@@ -184,8 +191,8 @@ static enum nbd_step start(struct nbd_conn *c)
 		if (c->state != NBD_START) /* it failed when half of it was sent */
 			return NBD_ENDED;
 	}
-	/* Nothing else is taken up until it is answered. */
-	if (cmd->in_order && (cmd->pending || c->reply_head))
+	/* No other reply may get in between. */
+	if (cmd->streams && cmd->head)
 		return NBD_STUCK;
 	leave(c, NBD_REQUEST);
 	return NBD_GO_ON;
