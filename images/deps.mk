@@ -1,7 +1,7 @@
 # What the machine must have, by Debian package. $(DEPS) is an order-only prerequisite of
 # whatever compiles or boots something, so that nobody has to run `make deps` by hand.
 
-DEPS_BUILD := gcc binutils libc6-dev linux-libc-dev musl-tools libseccomp-dev libcmocka-dev
+DEPS_BUILD := gcc binutils libc6-dev linux-libc-dev musl-tools libseccomp-dev libcmocka-dev patch
 DEPS_GUEST := qemu-system-x86 qemu-utils fio libnbd-bin busybox-static cpio lz4 zstd xz-utils
 DEPS_NET   := iproute2 iputils-ping curl iperf3
 # To fetch a newer QEMU and check its signatures: see images/get-qemu.

@@ -5,7 +5,7 @@ LWIP_LTO := -O3 -flto -flto-partition=one
 LWIP_AR := gcc-ar # knows objects to be optimised when they are linked
 LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/memp core/netif \
              core/pbuf core/stats core/tcp core/tcp_in core/tcp_out core/timeouts core/udp \
-             core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr \
+             core/ipv4/acd core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr \
              core/ipv4/ip4_frag core/ipv6/ethip6 core/ipv6/icmp6 core/ipv6/inet6 core/ipv6/ip6 \
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
@@ -13,7 +13,7 @@ LWIP_OUR := $(wildcard net/lwip/*.h net/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd -Isandbox/service/net
 
-$(LWIP)/.source: net/lwip/get-source | $(DEPS)
+$(LWIP)/.source: net/lwip/get-source $(wildcard net/lwip/patches/*.patch) | $(DEPS)
 	@mkdir -p $(@D)
 	dir=$$(net/lwip/get-source) && ln -sfnT "$$dir/src" $(LWIP)/src
 	@touch $@
@@ -23,13 +23,14 @@ $(LWIP)/obj/%.o: $(LWIP)/.source $(LWIP_OUR)
 
 $(B)/obj/net/lwip/%.o: INC = $(INC_lwip)
 $(call objs,net/lwip/*.c): HARDEN += $(LWIP_LTO)
-$(call objs,net/lwip/*.c): | $(LWIP)/.source $(B)/gen/service/filters.h
+# A new lwIP has other structures, and files older than any object.
+$(call objs,net/lwip/*.c): $(LWIP)/.source | $(B)/gen/service/filters.h
 
 $(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/lwip/%.o,checksum stack stream)
 	rm -f $@; $(LWIP_AR) rcs $@ $^
 
 $(B)/obj/tests/bench/lwip.o: INC = $(INC_lwip) -Itests/bench
-$(B)/obj/tests/bench/lwip.o: | $(LWIP)/.source
+$(B)/obj/tests/bench/lwip.o: $(LWIP)/.source
 $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/libbase.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)

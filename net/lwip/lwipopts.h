@@ -34,7 +34,7 @@
 #define LWIP_UDP                   1
 #define LWIP_TCP                   1
 #define LWIP_DHCP                  1
-#define DHCP_DOES_ARP_CHECK        1
+#define LWIP_DHCP_DOES_ACD_CHECK   1
 #define LWIP_DHCP_MAX_DNS_SERVERS  DNS_MAX_SERVERS
 #define LWIP_DNS                   1
 #define DNS_MAX_NAME_LENGTH        256
