@@ -83,8 +83,9 @@ enum rf_vu_command {
  * Ours, which other peers ignore: a client that wants to ring doorbells by memory alone
  * says "ringfence": { "doorbell_sleep": true }; a server that can answers
  * "ringfence": { "doorbell_sleep": { "region": R, "asleep": OFFSET } }. OFFSET, a multiple
- * of 4, is that of a 32-bit word in region R, on the mappable page of the doorbells.
- * GET_REGION_IO_FDS of R then has one entry of type IOEVENTFD that covers this page.
+ * of 4, is that of a 32-bit word in region R, on a mappable page, theirs or another. No
+ * doorbell is there. GET_REGION_IO_FDS of R then has an entry of type IOEVENTFD that covers
+ * the pages of the doorbells.
  *   client: store doorbell; full fence; read the word; if bit 0 is set after a submission,
  *           or bit 1 after any doorbell, write 1 to the eventfd.
  *   server: store 1 to the word (3 if it waits for room in a completion queue); full

@@ -50,7 +50,9 @@ struct rf_doorbells {
 	uint64_t at, bytes;
 	uint64_t regs;             /* offset of `submit` in that */
 	int      event;            /* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
-	uint64_t asleep;           /* offset of the word in that; ~0: none */
+	uint64_t asleep;           /* offset of the word in that, or in the page below; ~0: none */
+	int      sleep_fd;         /* the word's page where it is another one, read-only; -1: it is not */
+	uint64_t sleep_at;
 };
 
 struct rf_irq {

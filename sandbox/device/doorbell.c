@@ -17,7 +17,7 @@ int doorbell_open(struct rf_device *d)
 	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) + 4;
 
 	b->road = RF_ROAD_NONE;
-	b->event = b->fd = -1;
+	b->event = b->fd = b->sleep_fd = -1;
 	b->asleep = ~0ull;
 	b->bytes = ((last + RF_PAGE - 1) & ~(uint64_t)(RF_PAGE - 1)) - page;
 	b->regs = b->submit - page;

@@ -88,6 +88,8 @@ static void plan_registers(struct rf_device *d, struct plan *p)
 	if (b->road != RF_ROAD_NONE) {
 		uint32_t w = plan_window(p, b->fd, RF_WINDOW_WRITE, b->at, b->bytes);
 		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), b->regs);
+		if (b->sleep_fd >= 0)
+			w = plan_window(p, b->sleep_fd, 0, b->sleep_at, RF_PAGE);
 		if (b->asleep != ~0ull)
 			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].asleep), b->asleep);
 	}

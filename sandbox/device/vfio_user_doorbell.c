@@ -90,21 +90,39 @@ static void close_rest(struct io_fds *io)
 			close(io->fds[i]);
 }
 
-/* Road 1: the page is memory and the server says in a word of it when it sleeps. */
+/* The word may lie beyond the page: then its own is for the driver to read. */
+static bool place_word(struct rf_device *d, uint64_t page)
+{
+	struct rf_doorbells *b = &d->doorbell;
+	const struct user_peer *p = &d->user->peer;
+	uint64_t word_page = p->asleep & ~(uint64_t)(RF_PAGE - 1);
+
+	b->asleep = p->asleep - page;
+	if (word_page >= page && word_page - page < b->bytes)
+		return true;
+	b->asleep = p->asleep - word_page;
+	if (bar_window_ok(d, b->bar, word_page, RF_PAGE))
+		b->sleep_fd = user_region_fd(&d->user->region[b->bar], word_page, RF_PAGE, &b->sleep_at);
+	return b->sleep_fd >= 0;
+}
+
+/* Road 1: the page is memory and the server says in a word when it sleeps. */
 static bool road_asleep(struct rf_device *d, struct io_fds *io, uint64_t page, uint64_t at, int fd)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	const struct user_peer *p = &d->user->peer;
 	struct rf_vu_io_shadow e;
 
-	if (!p->sleeps || p->sleep_region != b->bar || p->asleep < page || p->asleep > page + b->bytes - 4 ||
-	    p->asleep == b->submit || p->asleep == b->complete ||
+	if (!p->sleeps || p->sleep_region != b->bar || p->asleep == b->submit || p->asleep == b->complete ||
 	    !find_entry(io, RF_VU_IO_EVENTFD, page, page + b->bytes, &e))
 		return false;
+	if (!place_word(d, page)) {
+		b->asleep = ~0ull;
+		return false;
+	}
 	b->road = RF_ROAD_ASLEEP;
 	b->fd = fd;
 	b->at = at;
-	b->asleep = p->asleep - page;
 	b->event = keep(io, e.fd_index);
 	return true;
 }
@@ -167,6 +185,9 @@ int user_doorbell(struct rf_device *d)
 	uint64_t page = b->submit - b->regs, at = 0;
 	struct io_fds io;
 	bool mapped = bar_window_ok(d, b->bar, page, b->bytes);
+	/* Nobody polls the page of a server that sleeps: what it cannot be told by road 1
+	 * comes as a message. */
+	bool polled = mapped && !d->user->peer.sleeps;
 	/* The driver's third fd re-arms INTx already. */
 	bool room = !d->irq.intx;
 
@@ -179,12 +200,17 @@ int user_doorbell(struct rf_device *d)
 		}
 		close_rest(&io);
 	}
-	if (b->road == RF_ROAD_NONE && !mapped && room && road_proxy(d))
+	if (b->road == RF_ROAD_NONE && !polled && room && road_proxy(d))
 		return -EIO;
 	if (d->user->dead)
 		return -ENODEV;
 	if (b->road == RF_ROAD_NONE && !mapped)
 		return 0; /* the caller says that none is left */
+	if (b->road == RF_ROAD_NONE && !polled) {
+		rf_log("%s: its server sleeps, and with INTx nothing is left to wake it by: 'interrupt msix'",
+		       d->label);
+		return -EIO;
+	}
 	rf_log("%s: doorbells are rung through %s", d->label,
 	       names[b->road == RF_ROAD_NONE && mapped ? RF_ROAD_PAGE : b->road]);
 	return 0;

@@ -262,6 +262,9 @@ static void a_server_that_ends_is_noticed_at_rest(void **state)
 static const char sleep_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
 				 "{\"region\":0,\"asleep\":8188}}}}";
 
+static const char sleep_beyond_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
+					"{\"region\":0,\"asleep\":12284}}}}";
+
 static void drop_doorbells(struct rf_device *d)
 {
 	if (d->doorbell.event >= 0)
@@ -283,15 +286,17 @@ static void the_road_is_the_best_the_server_offers(void **state)
 		uint32_t bar0;
 	} cases[] = {
 		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false, RF_ROAD_ASLEEP, 0, 0 },
-		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true, true, RF_ROAD_PAGE, 0, 0 },
+		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PROXY, 0, 0 },
+		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true, true, RF_ROAD_PROXY, 0, 0 },
 		{ "does not say", NULL, RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "its word is on another page",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":8192}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
+		{ "its word is on a page that cannot be mapped", sleep_beyond_json,
+		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
 		{ "its word is a doorbell",
 		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":4104}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
+		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
+		{ "its word is in a region without doorbells",
+		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":2,\"asleep\":8188}}}}",
+		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
 		{ "its word is in another region",
 		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":4294967296,\"asleep\":8188}}}}",
 		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
@@ -328,6 +333,61 @@ static void the_road_is_the_best_the_server_offers(void **state)
 			drop_doorbells(d);
 		end(d);
 	}
+}
+
+/* Many queues far apart: the word is pages away from the driver's own doorbells. */
+static void a_word_on_another_page_is_lent_for_reading(void **state)
+{
+	struct rf_device *d = begin();
+
+	(void)state;
+	server_init(&server);
+	server.json = sleep_beyond_json;
+	server.io_type = RF_VU_IO_EVENTFD;
+	server.mappable = true;
+	start(&server);
+	assert_int_equal(open_all(d), 0);
+	/* Two pages may be mapped, and MSI-X is behind them. */
+	SURE(!ftruncate(server.page_fd, 0x3000));
+	d->user->region[0].area[0].size = 0x2000;
+	d->msix_table_bar = d->msix_pba_bar = 0;
+	d->msix_table = d->msix_pba = 0x3000;
+	d->msix_table_end = d->msix_pba_end = 0x4000;
+	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+	assert_int_equal(doorbell_open(d), 0);
+	assert_int_equal(d->doorbell.road, RF_ROAD_ASLEEP);
+	assert_int_equal(d->doorbell.bytes, RF_PAGE);
+	assert_int_equal(d->doorbell.sleep_fd, d->user->region[0].fd);
+	assert_int_equal(d->doorbell.sleep_at, 0x2000);
+	assert_int_equal(d->doorbell.asleep, RF_PAGE - 4);
+	drop_doorbells(d);
+	/* With the MSI-X table on that page it is not lent. */
+	d->msix_table = 0x2000;
+	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+	assert_int_equal(doorbell_open(d), 0);
+	assert_int_equal(d->doorbell.road, RF_ROAD_PROXY);
+	assert_int_equal(d->doorbell.sleep_fd, -1);
+	drop_doorbells(d);
+	end(d);
+}
+
+/* INTx has the driver's third fd: then such a server cannot be woken. */
+static void a_sleeping_server_is_refused_with_intx(void **state)
+{
+	struct rf_device *d = begin();
+
+	(void)state;
+	server_init(&server);
+	server.json = sleep_json;
+	server.io_type = RF_VU_IO_EVENTFD;
+	server.mappable = true;
+	start(&server);
+	assert_int_equal(open_all(d), 0);
+	d->irq.intx = true;
+	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+	assert_int_equal(doorbell_open(d), -EIO);
+	assert_said("with INTx nothing is left to wake it by");
+	end(d);
 }
 
 static void ring_proxy(struct rf_device *d, unsigned word, uint32_t value)
@@ -445,6 +505,8 @@ int main(void)
 		cmocka_unit_test(unasked_messages_are_served_or_end_it),
 		cmocka_unit_test(a_server_that_ends_is_noticed_at_rest),
 		cmocka_unit_test(the_road_is_the_best_the_server_offers),
+		cmocka_unit_test(a_word_on_another_page_is_lent_for_reading),
+		cmocka_unit_test(a_sleeping_server_is_refused_with_intx),
 		cmocka_unit_test(a_proxied_page_passes_on_two_doorbells),
 		cmocka_unit_test(json_is_strict),
 		cmocka_unit_test(json_finds_members),
