@@ -47,8 +47,13 @@ kept() {
 kept_lied() { has_changed lies $kept_lies; }
 kept_over() { obeyed || dies_more || kept_lied; }
 kept_killed() { dies_more || kept_lied; }
-# A lie takes a moment to be found, and in that moment its device may be reset for it.
-kept_well() { kept_killed || { obeyed && ! $kept_changed; } || wait_for 10 kept_killed; }
+# A lie takes a moment to be found, and in that moment its device may be reset for it: the
+# register alone says nothing before the lie is booked.
+kept_well() {
+	kept_killed || { obeyed && ! $kept_changed; } || wait_for 60 kept_killed && return
+	$rf status --json
+	return 1
+}
 
 # One of Intel's: its name, page, IVAR, and how its NVM is reached.
 EERD=0x14 MDIC=0x20 RCTL=0x100 EEWR=0x102c RAL=0x5400
