@@ -2,13 +2,17 @@
 /*
  * image.c - symbols and build id out of a driver's image. See scribe.h.
  *
- * Room:   sandbox/scribe, trusted. The file is anybody's: every offset is checked before use.
+ * Room:   sandbox/scribe, trusted. The file is anybody's: every offset is checked before use,
+ *         and no look takes longer than the largest honest image would.
  */
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "scribe.h"
+
+#define SECTIONS 128u   /* most that are looked at; our images have 30 */
+#define SYMBOLS  65536u /* the same of the first symbol table; our images have under 1,000 */
 
 /* A copy of the record at `offset`; false: it is not all there. */
 static bool record(const struct image *i, uint64_t offset, void *to, size_t bytes)
@@ -23,8 +27,8 @@ static bool section(const struct image *i, uint32_t n, Elf64_Shdr *s)
 {
 	Elf64_Ehdr h;
 
-	return record(i, 0, &h, sizeof(h)) && !memcmp(h.e_ident, ELFMAG, SELFMAG) && n < h.e_shnum &&
-	       record(i, h.e_shoff + (uint64_t)n * sizeof(*s), s, sizeof(*s));
+	return n < SECTIONS && record(i, 0, &h, sizeof(h)) && !memcmp(h.e_ident, ELFMAG, SELFMAG) &&
+	       n < h.e_shnum && record(i, h.e_shoff + (uint64_t)n * sizeof(*s), s, sizeof(*s));
 }
 
 static void symbol_name(const struct image *i, const Elf64_Shdr *symbols, uint32_t name, char *to, size_t room)
@@ -42,26 +46,40 @@ static void symbol_name(const struct image *i, const Elf64_Shdr *symbols, uint32
 	}
 }
 
+static bool symbol_table(const struct image *i, Elf64_Shdr *s)
+{
+	for (uint32_t n = 0; section(i, n, s); n++)
+		if (s->sh_type == SHT_SYMTAB)
+			return true;
+	return false;
+}
+
+/* The function that holds `offset`. */
+static bool function_at(const struct image *i, const Elf64_Shdr *table, uint64_t offset, Elf64_Sym *sym)
+{
+	uint64_t count = table->sh_size / sizeof(*sym);
+
+	for (uint64_t n = 0; n < count && n < SYMBOLS; n++) {
+		if (!record(i, table->sh_offset + n * sizeof(*sym), sym, sizeof(*sym)))
+			return false;
+		if (ELF64_ST_TYPE(sym->st_info) == STT_FUNC && offset >= sym->st_value &&
+		    offset - sym->st_value < sym->st_size)
+			return true;
+	}
+	return false;
+}
+
 void image_symbol(const struct image *i, uint64_t offset, char *name, size_t room)
 {
-	Elf64_Shdr s;
+	Elf64_Shdr table;
 	Elf64_Sym sym;
 	char function[64];
 
 	name[0] = 0;
-	for (uint32_t n = 0; section(i, n, &s); n++) {
-		if (s.sh_type != SHT_SYMTAB)
-			continue;
-		for (uint64_t at = 0; at < s.sh_size && record(i, s.sh_offset + at, &sym, sizeof(sym));
-		     at += sizeof(sym))
-			if (ELF64_ST_TYPE(sym.st_info) == STT_FUNC && offset >= sym.st_value &&
-			    offset - sym.st_value < sym.st_size) {
-				symbol_name(i, &s, sym.st_name, function, sizeof(function));
-				snprintf(name, room, "%s+%#llx", function,
-					 (unsigned long long)(offset - sym.st_value));
-				return;
-			}
-	}
+	if (!symbol_table(i, &table) || !function_at(i, &table, offset, &sym))
+		return;
+	symbol_name(i, &table, sym.st_name, function, sizeof(function));
+	snprintf(name, room, "%s+%#llx", function, (unsigned long long)(offset - sym.st_value));
 }
 
 bool image_returns(const struct image *i, uint64_t offset)

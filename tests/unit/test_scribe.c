@@ -14,7 +14,16 @@
 #include "sandbox/base/log.c"
 #include "sandbox/base/filter.c"
 #include "sandbox/base/packet.c"
+/* How many records of an image were looked at. */
+static unsigned long looks;
+static void *counted(void *to, const void *from, size_t bytes)
+{
+	looks++;
+	return memcpy(to, from, bytes);
+}
+#define memcpy counted
 #include "sandbox/scribe/image.c"
+#undef memcpy
 #include "sandbox/scribe/json.c"
 #include "sandbox/scribe/names.c"
 #include "sandbox/scribe/report.c"
@@ -221,11 +230,32 @@ static void a_report_says_nothing_to_the_terminal(void **state)
 	assert_int_equal(client_bundle(dir, "", NULL, stderr), 1);
 }
 
+/* As many sections as a header can claim, each a table of all that fits into 16 MiB. */
+static void a_forged_image_costs_little(void **state)
+{
+	static unsigned char forged[16 << 20];
+	Elf64_Ehdr h = { .e_ident = ELFMAG, .e_shoff = sizeof(h), .e_shnum = 65535 };
+	Elf64_Shdr s = { .sh_type = SHT_SYMTAB, .sh_offset = 0, .sh_size = sizeof(forged), .sh_flags = SHF_EXECINSTR };
+	struct image i = { forged, sizeof(forged) };
+	char name[96];
+
+	(void)state;
+	memcpy(forged, &h, sizeof(h));
+	for (unsigned n = 0; n < h.e_shnum; n++)
+		memcpy(forged + sizeof(h) + n * sizeof(s), &s, sizeof(s));
+	looks = 0;
+	image_symbol(&i, 0x1234567890, name, sizeof(name));
+	(void)image_returns(&i, 0x1234567890);
+	image_build_id(&i, name, sizeof(name));
+	assert_in_range(looks, 1, 100000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_frame_has_its_functions_name),
 		cmocka_unit_test(an_image_that_lies_is_no_harm),
+		cmocka_unit_test(a_forged_image_costs_little),
 		cmocka_unit_test(whatever_a_driver_left_is_json),
 		cmocka_unit_test(the_oldest_go),
 		cmocka_unit_test(a_report_says_nothing_to_the_terminal),
