@@ -4,6 +4,7 @@
 .PHONY: check-recovery
 check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced (6 min)
 	@tests/recovery/run $(TESTS)
+	@$(if $(TESTS),,tests/recovery/kill-sets --rounds 100 --ends 10)
 	@$(if $(TESTS),,tests/recovery/promises)
 	@$(if $(TESTS),,tests/recovery/integrity)
 .PHONY: power-cut
@@ -12,6 +13,9 @@ power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/tell ## what CUTS= (1000)
 .PHONY: kill-every
 kill-every: all $(MODELS) ## each kind of process killed KILLS=1000 times under a verifying client (30 min)
 	@tests/recovery/kill-every --result --kills $(or $(KILLS),1000) --seed $(or $(SEED),1) $(KINDS)
+.PHONY: kill-sets
+kill-sets: all $(MODELS) ## random sets of processes given signals at once, ROUNDS=1000 times, SEED=; each time all is served again unasked (10 min)
+	@tests/recovery/kill-sets --result --rounds $(or $(ROUNDS),1000) $(if $(SEED),--seed $(SEED))
 .PHONY: kill-steps
 kill-steps: all $(MODELS) $(B)/tests/at_step ## during a recovery, a second process killed at each system call of it (5 min)
 	@tests/recovery/kill-steps all

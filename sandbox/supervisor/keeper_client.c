@@ -8,9 +8,20 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* Events that arrived while an answer was awaited. */
-static struct rf_keep_msg backlog[RF_KEEP_SLOTS];
+/* Events that arrived while an answer was awaited: no descriptor tells of them any more. */
+#define RF_KEEP_BACKLOG (RF_KEEP_SLOTS + 1)
+static struct rf_keep_msg backlog[RF_KEEP_BACKLOG];
 static int backlog_count;
+
+/* A stop that is asked for again is one stop; of deaths there are no more than slots. */
+static void backlog_add(const struct rf_keep_msg *msg)
+{
+	for (int i = 0; i < backlog_count; i++)
+		if (msg->type == RF_KEEP_STOP && backlog[i].type == RF_KEEP_STOP)
+			return;
+	RF_BUG_ON(backlog_count == RF_KEEP_BACKLOG);
+	backlog[backlog_count++] = *msg;
+}
 
 static int receive(struct sup *s, struct rf_keep_msg *msg, int *fd, int flags)
 {
@@ -33,10 +44,8 @@ static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int coun
 
 	if (err)
 		return err;
-	while (receive(s, &reply, &got, 0) && reply.type != RF_KEEP_REPLY) {
-		RF_BUG_ON(backlog_count == RF_KEEP_SLOTS);
-		backlog[backlog_count++] = reply;
-	}
+	while (receive(s, &reply, &got, 0) && reply.type != RF_KEEP_REPLY)
+		backlog_add(&reply);
 	if (fd)
 		*fd = got;
 	else if (got >= 0)
@@ -124,6 +133,11 @@ bool keep_dead(pid_t pid)
 		if (backlog[i].type == RF_KEEP_EXITED && backlog[i].pid == pid)
 			return true;
 	return false;
+}
+
+bool keep_pending(void)
+{
+	return backlog_count > 0;
 }
 
 int keep_event(struct sup *s, struct rf_keep_msg *msg)

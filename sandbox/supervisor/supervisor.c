@@ -44,10 +44,11 @@ static uint64_t busy_until_ns(const struct sup *s)
 	return last;
 }
 
-/* Milliseconds until the next driver or device that is held back may start, or `busy` is over. */
+/* Milliseconds until the next driver or device that is held back may start, or `busy` is over.
+ * 0: there is something to do that no descriptor tells of. */
 static int wait_time(const struct sup *s, uint64_t busy)
 {
-	uint64_t now = now_ns(), first = busy ? busy : ~0ull;
+	uint64_t now = now_ns(), first = busy ? busy : keep_pending() ? 0 : ~0ull;
 
 	for (int i = 0; i < s->config.count; i++)
 		if (dev_due_ns(&s->dev[i]) < first)

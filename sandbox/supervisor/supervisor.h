@@ -134,6 +134,8 @@ bool keep_dead(pid_t); /* its end was told and not yet taken by keep_event() */
 int keep_kill(struct sup *, const char *name);
 void keep_drop(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
+/* An event is here already: no poll() of the keeper's socket tells of it. */
+bool keep_pending(void);
 /* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
 int keep_event(struct sup *, struct rf_keep_msg *msg);
 

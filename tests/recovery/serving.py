@@ -21,7 +21,8 @@ def until(what, seconds, condition):
 
 
 class Served:
-    """A model, ringfence before it, and a client that verifies."""
+    """A model, ringfence before it, and a client that verifies: over NBD, or a load generator. nbd
+    'listener': no client but the caller's."""
 
     def __init__(self, nbd, log, seed):
         self.dir = tempfile.mkdtemp(prefix="ringfence-kill.")
@@ -37,6 +38,8 @@ class Served:
                     f"  export {export}\n")
         self.keeper = self.start("build/bin/ringfence", "run", f"{self.dir}/rf.conf")
         until("driver", 60, lambda: self.status(True)["driver_pid"] > 0)
+        if nbd == "listener":
+            return
         if nbd:
             self.client = subprocess.Popen(["tests/recovery/nbd-client", f"{self.dir}/nbd.sock", str(seed)],
                                            stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -93,7 +96,7 @@ class Served:
                 p.wait(60)
             except subprocess.TimeoutExpired:
                 p.kill()
-        if self.nbd and hasattr(self, "client") and self.client.poll() is None:
+        if hasattr(self, "client") and self.client.poll() is None:
             self.client.kill()
         shutil.rmtree(self.dir)
 
