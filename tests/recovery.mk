@@ -6,6 +6,7 @@ check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)
 	@tests/recovery/run $(TESTS)
 	@$(if $(TESTS),,tests/recovery/kill-sets --rounds 100 --ends 10)
 	@$(if $(TESTS),,tests/recovery/promises)
+	@$(if $(TESTS),,tests/recovery/losses)
 	@$(if $(TESTS),,tests/recovery/integrity)
 .PHONY: power-cut
 power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/tell ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed meanwhile, SEED= (1); INTEGRITY=1: with integrity disk

@@ -50,6 +50,7 @@ enum virtio_pci_cfg { VIRTIO_PCI_COMMON = 1, VIRTIO_PCI_NOTIFY, VIRTIO_PCI_ISR, 
 #define VIRTIO_STATUS_DRIVER      2u
 #define VIRTIO_STATUS_DRIVER_OK   4u
 #define VIRTIO_STATUS_FEATURES_OK 8u
+#define VIRTIO_STATUS_NEEDS_RESET 64u
 
 /* 6 feature bits */
 #define VIRTIO_F_INDIRECT_DESC   (1ull << 28)

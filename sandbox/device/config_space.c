@@ -124,6 +124,7 @@ int config_bus_master(struct rf_device *d, bool on)
 
 	if (err || command == 0xffff)
 		return -EIO;
+	d->bus_master = on;
 	wanted = (uint16_t)(on ? command | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY
 			       : command & ~PCI_COMMAND_MASTER);
 	return wanted == command ? 0 : d->backend->config_write(d, PCI_COMMAND, &wanted, 2);

@@ -83,6 +83,13 @@ struct rf_control_ops;
 struct rf_backend_ops;
 struct rf_vfio_user;
 
+/* What this process left the device as, and expects to find it as (left.c). */
+enum rf_left {
+	RF_LEFT_UNKNOWN, /* as a harder reset made it, or not touched yet */
+	RF_LEFT_QUIET,   /* soft reset, confirmed */
+	RF_LEFT_ENABLED, /* a driver's queues are there */
+};
+
 /* What resets of a device are known not to do (quirks.c). */
 #define RF_QUIRK_QUEUES_FIRST      1u /* NVMe: queues have to be deleted before CC.EN is cleared */
 #define RF_QUIRK_NO_FUNCTION_RESET 2u /* neither FLR nor power management: the bus only */
@@ -131,6 +138,9 @@ struct rf_device {
 	uint32_t next;              /* generation that comes next */
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
+	enum rf_left left;
+	bool     bus_master;        /* as it was set last */
+	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
 	uint64_t downs;             /* drivers that ran and died */
 	bool     given_up, stopping;
 	int      failed;            /* what the supervisor was told when it was given up */
@@ -157,6 +167,9 @@ struct rf_control_ops {
 	void (*shutdown)(struct rf_device *);
 	/* Is there still a device behind the registers? */
 	bool (*present)(struct rf_device *);
+	/* What is not as d->left says, in words for the log; NULL: everything is. The device
+	 * may be in any state. */
+	const char *(*changed)(struct rf_device *);
 	/* RF_NET_LINK_NONE: no telling. NULL: it is no adapter. */
 	enum rf_net_link (*link)(struct rf_device *);
 };
@@ -261,8 +274,24 @@ void storm_forget(struct rf_device *);
 const struct rf_quirk *rf_quirk_find(uint16_t vendor, uint16_t device, uint32_t subsystem);
 void quirks_look(struct rf_device *d);
 
+/* left.c: has the device changed without our doing? Then whatever its cache held may be gone:
+ * a line is logged. The first notes what BARs and command are like once all is set up. */
+void left_note_header(struct rf_device *);
+bool left_changed(struct rf_device *);
+
 /* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
 int  device_quiesce(struct rf_device *);
+
+/* plan.c: what the driver of a generation is given. The fds are the device's own, in the order
+ * of the launcher's windows. */
+struct driver_plan {
+	struct rf_launch spec;
+	int fds[RF_LAUNCH_MAX_FDS];
+};
+void plan_make(struct rf_device *, struct driver_plan *, uint32_t generation);
+void plan_boot(struct rf_device *, uint32_t generation);
+/* What it has as RF_FD_DEVICE. */
+enum rf_want_fd plan_device_fd(const struct rf_device *);
 
 /* generation.c */
 int  generation_open(struct rf_device *);

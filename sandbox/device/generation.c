@@ -49,134 +49,6 @@ void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsign
 		(void)rf_packet_send(d->service, &msg, sizeof(msg), NULL, 0);
 }
 
-/* ---- what a driver of this device gets ------------------------------------------ */
-
-struct plan {
-	struct rf_launch spec;
-	int fds[RF_LAUNCH_MAX_FDS];
-};
-
-static uint32_t plan_window(struct plan *p, int fd, uint32_t flags, uint64_t offset, uint64_t bytes)
-{
-	uint32_t n = p->spec.window_count++, i;
-
-	RF_BUG_ON(n == RF_LAUNCH_MAX_WINDOWS);
-	for (i = 0; i < p->spec.fd_count && p->fds[i] != fd; i++)
-		;
-	RF_BUG_ON(i == RF_LAUNCH_MAX_FDS);
-	if (i == p->spec.fd_count)
-		p->fds[p->spec.fd_count++] = fd;
-	p->spec.windows[n] = (struct rf_launch_window){ .fd = i, .flags = flags, .offset = offset,
-							.bytes = bytes };
-	return n;
-}
-
-static void plan_fixup(struct plan *p, uint32_t window, size_t boot_offset, uint64_t add)
-{
-	RF_BUG_ON(p->spec.fixup_count == RF_LAUNCH_MAX_FIXUPS);
-	p->spec.fixups[p->spec.fixup_count++] = (struct rf_launch_fixup){
-		.window = window, .boot_offset = (uint32_t)boot_offset, .add = add,
-	};
-}
-
-/* Registers the driver may touch: the control half's doorbell page, or what the
- * policy lists. The first is queue 0's `regs`. */
-static void plan_registers(struct rf_device *d, struct plan *p)
-{
-	const struct rf_doorbells *b = &d->doorbell;
-
-	if (b->road != RF_ROAD_NONE) {
-		uint32_t w = plan_window(p, b->fd, RF_WINDOW_WRITE, b->at, b->bytes);
-		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), b->regs);
-		if (b->sleep_fd >= 0)
-			w = plan_window(p, b->sleep_fd, 0, b->sleep_at, RF_PAGE);
-		if (b->asleep != ~0ull)
-			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].asleep), b->asleep);
-	}
-	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
-		const struct rf_reg_window *r = &d->cfg.window[i];
-		uint64_t at;
-		int fd = d->backend->bar_fd(d, r->bar, r->offset, r->bytes, &at);
-		if (fd < 0)
-			rf_die(RF_EXIT_DEVICE, "%s: BAR %u cannot be mapped any more", d->label, r->bar);
-		uint32_t w = plan_window(p, fd, r->write ? RF_WINDOW_WRITE : 0, at, r->bytes);
-		if (!i && b->road == RF_ROAD_NONE)
-			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), 0);
-	}
-}
-
-/* What the driver's RF_FD_DEVICE is. INTx and a doorbell would both need it: the back
- * end does not take such a road then. */
-static enum rf_want_fd device_fd(const struct rf_device *d)
-{
-	if (d->irq.intx || d->doorbell.road == RF_ROAD_PROXY)
-		return RF_WANT_OUR_FD;
-	return d->doorbell.event >= 0 ? RF_WANT_LAST_FD : RF_WANT_NO_FD;
-}
-
-static void make_plan(struct rf_device *d, struct plan *p, uint32_t generation)
-{
-	unsigned half = generation & 1;
-	bool told = device_fd(d) != RF_WANT_NO_FD;
-
-	*p = (struct plan){ .spec = { .magic = RF_LAUNCH_MAGIC, .version = RF_LAUNCH_VERSION,
-				      .flags = told ? RF_LAUNCH_DEVICE : 0,
-				      .generation = generation } };
-	strcpy(p->spec.filter, told ? "driver-device" : d->cfg.filter);
-	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
-	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
-				     half * d->cfg.queues * rf_chan_bytes(d->cfg.service),
-				     d->cfg.queues * rf_chan_bytes(d->cfg.service));
-	uint32_t queues = plan_window(p, RF_DEVICE_FD_QUEUES, RF_WINDOW_WRITE,
-				      half * d->cfg.queue_bytes, d->cfg.queue_bytes);
-	plan_fixup(p, rings, offsetof(struct rf_boot, queue[0].chan), 0);
-	plan_fixup(p, queues, offsetof(struct rf_boot, queue[0].mem), 0);
-	if (d->cfg.flags & RF_DEVICE_PAYLOAD) {
-		uint32_t data = plan_window(p, RF_DEVICE_FD_DATA, RF_WINDOW_WRITE, 0, d->cfg.arena_bytes);
-		plan_fixup(p, data, offsetof(struct rf_boot, arena), 0);
-	}
-	plan_registers(d, p);
-}
-
-static uint64_t tsc_hz(void)
-{
-	static uint64_t hz;
-
-	if (!hz) {
-		uint64_t t0 = now_ns(), c0 = __builtin_ia32_rdtsc();
-		rf_rest(5000000);
-		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = now_ns();
-		hz = (uint64_t)((double)(c1 - c0) * 1e9 / (double)(t1 - t0));
-	}
-	return hz;
-}
-
-static void write_boot(struct rf_device *d, uint32_t generation)
-{
-	unsigned half = generation & 1;
-	struct rf_boot *b = d->boot[half];
-
-	memset(b, 0, RF_PAGE);
-	b->magic = RF_BOOT_MAGIC;
-	b->version = RF_BOOT_VERSION;
-	b->generation = generation;
-	b->flags = d->irq.intx                          ? RF_BOOT_INTX
-		   : device_fd(d) != RF_WANT_NO_FD ? RF_BOOT_DOORBELL
-						   : 0;
-	b->queue_count = d->cfg.queues;
-	b->tsc_hz = tsc_hz();
-	b->spin_cycles = d->cfg.spin_ns == UINT64_MAX ? UINT64_MAX
-				: (uint64_t)((double)d->cfg.spin_ns * (double)b->tsc_hz / 1e9);
-	b->arena_iova = d->iova;
-	b->arena_bytes = d->cfg.arena_bytes;
-	b->blk = d->info;
-	b->net = d->net;
-	b->queue[0] = d->queue;
-	b->queue[0].regs = 0;
-	b->queue[0].mem_iova = d->queues_iova + half * d->cfg.queue_bytes;
-	b->queue[0].mem_bytes = d->cfg.queue_bytes;
-}
-
 /* ---- spawn ------------------------------------------------------------------------ */
 
 static void *map_fd(int fd, uint64_t bytes, int flags)
@@ -210,16 +82,16 @@ void generation_want(struct rf_device *d)
 	uint32_t generation = d->down ? d->generation + 1 : d->next;
 	struct rf_slot *slot = &d->slot[generation & 1];
 	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation,
-				  .device_fd = device_fd(d) };
-	struct plan plan;
+				  .device_fd = plan_device_fd(d) };
+	struct driver_plan plan;
 	int fds[2 + RF_LAUNCH_MAX_FDS];
 
 	d->want_ns = 0;
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY ||
 	    (!d->down && d->cfg.flags & RF_DEVICE_NO_STANDBY))
 		return;
-	make_plan(d, &plan, generation);
-	write_boot(d, generation);
+	plan_make(d, &plan, generation);
+	plan_boot(d, generation);
 	/* The last owner of this half is dead and the device was quiet since. */
 	memset((char *)d->queues + (generation & 1) * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
 	*d->spec[generation & 1] = plan.spec;
@@ -275,18 +147,43 @@ static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
 	d->stats->recoveries = d->stats->recoveries + 1;
 }
 
+/* Could a reset lose writes that were acknowledged? */
+static bool has_cache(const struct rf_device *d)
+{
+	return d->cfg.service == RF_SERVICE_BLOCK && d->info.features & RF_BLK_HAS_FLUSH;
+}
+
+/* Counted before it is said: an export that dies without having heard has a successor
+ * that counts. */
+static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
+{
+	lost = lost && has_cache(d);
+	if (lost)
+		d->stats->losses++;
+	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
+}
+
 /* Without a control half the driver itself enables the device, once it may master the
  * bus and its half has the interrupt. */
+static int enable_by_driver(struct rf_device *d, unsigned half)
+{
+	int err = d->backend ? config_bus_master(d, true) : 0;
+
+	return err ? err : d->backend && irq_vector(d, half) < 0 ? -EIO : 0;
+}
+
 static int enable(struct rf_device *d, unsigned half)
 {
+	/* It may have stood quiet for long. */
+	if (has_cache(d) && left_changed(d))
+		tell_quiesced(d, d->recovery.generation, true);
+	d->left = RF_LEFT_UNKNOWN;
 	if (d->backend && d->backend->doorbell_clear)
 		d->backend->doorbell_clear(d);
-	if (d->control)
-		return d->control->enable(d, half);
-	if (!d->backend)
-		return 0;
-	int err = config_bus_master(d, true);
-	return err ? err : irq_vector(d, half) < 0 ? -EIO : 0;
+	int err = d->control ? d->control->enable(d, half) : enable_by_driver(d, half);
+	if (!err)
+		d->left = RF_LEFT_ENABLED;
+	return err;
 }
 
 /* Device quiet, a process there and an export that knows the disk: off it goes. */
@@ -332,17 +229,19 @@ static void tell_down(struct rf_device *d)
 
 /* ---- death -------------------------------------------------------------------------- */
 
-/* Counted before it is said: an export that dies without having heard has a successor
- * that counts. */
-static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
+/* A driver that enables the device itself is the only one to know what it made of it: one
+ * that stopped answering may have reset itself. */
+static bool may_have_changed(struct rf_device *d)
 {
-	if (lost)
-		d->stats->losses++;
-	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
+	if (!has_cache(d))
+		return false;
+	return left_changed(d) ||
+	       (!d->control && d->condemned == d->generation && d->condemned_for == RF_DEV_STALLED);
 }
 
 static void quiet(struct rf_device *d)
 {
+	bool changed = may_have_changed(d);
 	int method = device_quiesce(d);
 
 	/* A soft reset ends in a register that was read and made sense. */
@@ -351,7 +250,8 @@ static void quiet(struct rf_device *d)
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = now_ns();
-	bool lost = method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
+	d->left = method == RF_RESET_SOFT ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN;
+	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
 	tell_quiesced(d, d->recovery.generation, lost);
 }
 

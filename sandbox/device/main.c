@@ -133,6 +133,7 @@ static void open_device(struct rf_device *d)
 		if (d->cfg.flags & RF_DEVICE_READ_ONLY)
 			d->info.features |= RF_BLK_READ_ONLY;
 	}
+	left_note_header(d);
 }
 
 static void on_supervisor(struct rf_device *d)

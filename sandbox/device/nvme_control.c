@@ -26,6 +26,8 @@
 #define ADMIN_ENTRIES 16u
 #define POISON        0x7fu /* reserved opcode, data transfer bits set */
 #define QID           1u
+#define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
+#define AQA_DEFINED   0x0fff0fffu
 
 /* Pages of the admin memory: the first is the only one the device cannot write. */
 enum { PAGE_ASQ, PAGE_ACQ, PAGE_IDENTIFY };
@@ -35,6 +37,7 @@ static struct {
 	struct rf_regs doorbells; /* BAR 0 + 0x1000: the admin queue's */
 	uint64_t cap;
 	uint32_t dstrd, entries, nsid, flags;
+	uint32_t cc, csts; /* as they were when it was enabled */
 	uint16_t sq_tail, cq_head, cid;
 	uint8_t  phase;
 } nvme;
@@ -42,6 +45,11 @@ static struct {
 static uint32_t reg32(struct rf_device *d, uint32_t at)
 {
 	return reg_read32(d, &nvme.regs, at);
+}
+
+static uint64_t reg64(struct rf_device *d, uint32_t at)
+{
+	return reg32(d, at) | (uint64_t)reg32(d, at + 4) << 32;
 }
 
 static void set32(struct rf_device *d, uint32_t at, uint32_t value)
@@ -89,8 +97,10 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 			rf_log("%s: registers read all ones: the device is gone", d->label);
 			return -ENODEV;
 		}
-		if ((csts & mask) == value)
+		if ((csts & mask) == value) {
+			nvme.csts = csts;
 			return 0;
+		}
 		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
 			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
@@ -123,9 +133,39 @@ static int controller_enable(struct rf_device *d)
 	set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
 	set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
 	set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
-	set32(d, NVME_REG_CC, NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) |
-				   NVME_CC_IOCQES(4));
+	nvme.cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
+	set32(d, NVME_REG_CC, nvme.cc);
 	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
+}
+
+static bool admin_queue_changed(struct rf_device *d)
+{
+	uint64_t asq = d->admin_iova + PAGE_ASQ * RF_PAGE, acq = d->admin_iova + PAGE_ACQ * RF_PAGE;
+
+	return (reg32(d, NVME_REG_AQA) ^ NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES)) & AQA_DEFINED ||
+	       reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 || reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
+}
+
+/* 3.7.2: a controller level reset clears CC.EN and CSTS.RDY; where more than the controller
+ * was reset, AQA, ASQ and ACQ too. A subsystem reset shows in CSTS.NSSRO. */
+static const char *nvme_changed(struct rf_device *d)
+{
+	if (d->left == RF_LEFT_QUIET) /* by CC.EN, which leaves the admin queue's registers */
+		return admin_queue_changed(d) ? "its admin queue is set up otherwise (AQA, ASQ, ACQ)" : NULL;
+	uint32_t cc = reg32(d, NVME_REG_CC), csts = reg32(d, NVME_REG_CSTS);
+	if (cc == ~0u || csts == ~0u)
+		return "its registers read all ones";
+	if (!(cc & NVME_CC_EN))
+		return "it is disabled (CC.EN)";
+	if ((cc ^ nvme.cc) & CC_DEFINED)
+		return "it is configured otherwise (CC)";
+	if (csts & NVME_CSTS_CFS)
+		return "it reports a fatal error (CSTS.CFS)";
+	if (!(csts & NVME_CSTS_RDY) || NVME_CSTS_SHST(csts))
+		return "it is not ready (CSTS)";
+	if (csts & ~nvme.csts & NVME_CSTS_NSSRO)
+		return "its subsystem was reset (CSTS.NSSRO)";
+	return admin_queue_changed(d) ? "its admin queue is set up otherwise (AQA, ASQ, ACQ)" : NULL;
 }
 
 /* Takes one completion if there is one: its status, -EAGAIN: none yet. */
@@ -330,7 +370,7 @@ static int nvme_identify(struct rf_device *d)
 	if ((err = bar_open_regs(d, &nvme.regs, 0, 0)) ||
 	    (err = bar_open_regs(d, &nvme.doorbells, 0, NVME_REG_DBS)))
 		return err;
-	nvme.cap = reg32(d, NVME_REG_CAP) | (uint64_t)reg32(d, NVME_REG_CAP + 4) << 32;
+	nvme.cap = reg64(d, NVME_REG_CAP);
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
 	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
 	if (!nvme_present(d))
@@ -367,4 +407,5 @@ const struct rf_control_ops rf_control_nvme = {
 	.quiet = nvme_quiet,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,
+	.changed = nvme_changed,
 };

@@ -20,6 +20,11 @@ static bool virtio_ctl_present(struct rf_device *d)
 	return virtio_present(d, &pci);
 }
 
+static const char *virtio_ctl_changed(struct rf_device *d)
+{
+	return virtio_changed(d, &pci);
+}
+
 /* A device that is reset has let go of its queues: 2.4.1. */
 static void virtio_quiet(struct rf_device *d)
 {
@@ -147,6 +152,7 @@ const struct rf_control_ops rf_control_virtio_net = {
 	.quiet = virtio_quiet,
 	.shutdown = virtio_quiet,
 	.present = virtio_ctl_present,
+	.changed = virtio_ctl_changed,
 	.link = net_link,
 };
 
@@ -244,4 +250,5 @@ const struct rf_control_ops rf_control_virtio_blk = {
 	.quiet = virtio_quiet,
 	.shutdown = virtio_quiet,
 	.present = virtio_ctl_present,
+	.changed = virtio_ctl_changed,
 };

@@ -243,17 +243,46 @@ int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue
 	set64(d, v, VIRTIO_QUEUE_DRIVER, iova + virtq_avail_at(size));
 	set64(d, v, VIRTIO_QUEUE_DEVICE, iova + virtq_used_at(size));
 	set(d, v, VIRTIO_QUEUE_ENABLE, 1, 2);
+	v->iova[queue] = iova;
 	return 0;
 }
+
+#define STATUS_RUNNING (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
+			VIRTIO_STATUS_DRIVER_OK)
 
 int virtio_go(struct rf_device *d, struct virtio_pci *v)
 {
 	set(d, v, VIRTIO_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR, 2);
 	add_status(d, v, VIRTIO_STATUS_DRIVER_OK);
-	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) ==
-	    (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK))
+	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == STATUS_RUNNING)
 		return 0;
 	rf_log("%s: does not start (status %#llx)", d->label,
 	       (unsigned long long)get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1));
 	return -EIO;
+}
+
+static bool queue_changed(struct rf_device *d, const struct virtio_pci *v, unsigned queue)
+{
+	set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
+	return get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_ENABLE, 2) != 1 ||
+	       get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_DESC, 4) != (v->iova[queue] & 0xffffffff);
+}
+
+/* 2.1.2: DEVICE_NEEDS_RESET is the device's own word for it; a device that was reset has
+ * status 0, and lets go of its queues (2.4.1). A device at rest has nothing to compare. */
+const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
+{
+	if (d->left != RF_LEFT_ENABLED)
+		return NULL;
+	uint64_t status = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1);
+	if (!virtio_present(d, v))
+		return "its registers read all ones";
+	if (status & VIRTIO_STATUS_NEEDS_RESET)
+		return "it asks for a reset (DEVICE_NEEDS_RESET)";
+	if (status != STATUS_RUNNING)
+		return "its status";
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		if (v->iova[i] && queue_changed(d, v, i))
+			return "its queues";
+	return NULL;
 }

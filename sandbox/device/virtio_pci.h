@@ -21,6 +21,7 @@ struct virtio_pci {
 	uint64_t features;               /* negotiated */
 	uint32_t size[VIRTIO_MAX_QUEUES];
 	uint64_t notify[VIRTIO_MAX_QUEUES]; /* offset in the notification window's BAR */
+	uint64_t iova[VIRTIO_MAX_QUEUES];   /* of its descriptors; 0: it was not started yet */
 };
 
 /* Finds the structures and checks that the policy's reset is this device's. -errno after
@@ -39,6 +40,9 @@ int virtio_doorbells(struct rf_device *, struct virtio_pci *, unsigned count);
 int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, uint64_t iova, int vector);
 /* Step 8. */
 int virtio_go(struct rf_device *, struct virtio_pci *);
+
+/* rf_control_ops.changed of a device that was let go. */
+const char *virtio_changed(struct rf_device *, const struct virtio_pci *);
 
 /* Device configuration: 1, 2, 4 or 8 bytes; 0 if the structure has no such bytes. */
 uint64_t virtio_config(struct rf_device *, const struct virtio_pci *, uint64_t at, uint32_t bytes);

@@ -131,7 +131,8 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->count.bytes_read += e->req.length;
 		return status;
 	}
-	if (!status && !(e->req.flags & RF_BLK_FUA)) {
+	/* Without a volatile cache every write is on stable media. */
+	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH) {
 		s->acked++;
 		if (s->integrity)
 			rf_integrity_acked(s->integrity, s->acked, &e->req);

@@ -89,6 +89,8 @@ void rf_die(int code, const char *format, ...)
 }
 
 #include "sandbox/device/generation.c"
+#include "sandbox/device/left.c"
+#include "sandbox/device/plan.c"
 
 /* Generation 1 runs, 2 waits as standby. */
 static struct rf_device *running(void)

@@ -18,6 +18,20 @@ static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
 	return a->status;
 }
 
+static struct served *served_cacheless(void)
+{
+	struct served *t = calloc(1, sizeof(*t));
+
+	rig_open(&t->rig, ARENA);
+	t->rig.info.features &= ~(RF_BLK_HAS_FLUSH | RF_BLK_HAS_FUA);
+	rig_install(&t->rig);
+	assert_int_equal(rf_service_open(&t->s), 0);
+	rig_first_up(&t->rig);
+	assert_int_equal(rf_service_control(t->s), 0);
+	ram_attach(&t->ram, &t->rig);
+	return t;
+}
+
 static void cycle_losing_cache(struct served *t)
 {
 	served_down(t);
@@ -67,6 +81,24 @@ static void a_lost_cache_with_nothing_in_it_fails_nothing(void **state)
 	cycle_losing_cache(t);
 	assert_int_equal(rf_service_losses(t->s), 0);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+}
+
+/* A device without a volatile cache: whatever is done to it, a flush has nothing to report. */
+static void a_disk_without_a_cache_loses_nothing(void **state)
+{
+	static const uint8_t flags[] = { 0, RF_BLK_FUA };
+	struct served *t = served_cacheless();
+	struct ask a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags); i++) {
+		finish(t, &a, RF_BLK_WRITE, flags[i]);
+		assert_int_equal(t->s->table->head.unflushed, 0);
+		cycle_losing_cache(t);
+		assert_int_equal(rf_service_losses(t->s), 0);
+		assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	}
 	served_free(t);
 }
 
@@ -188,6 +220,7 @@ int main(void)
 		cmocka_unit_test(after_a_lost_cache_one_flush_fails),
 		cmocka_unit_test(a_kept_cache_fails_nothing),
 		cmocka_unit_test(a_lost_cache_with_nothing_in_it_fails_nothing),
+		cmocka_unit_test(a_disk_without_a_cache_loses_nothing),
 		cmocka_unit_test(a_flush_under_way_fails_when_the_cache_is_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
 		cmocka_unit_test(flushes_that_wait_for_a_driver_all_fail),
