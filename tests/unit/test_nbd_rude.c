@@ -69,6 +69,69 @@ static void client_flags_that_are_not_nbd_end_it(void **state)
 	still_well(e, "client 1 sent client flags 0x47455420, which are not NBD");
 }
 
+/* Whatever the length of its data, an option is answered as the protocol says: only INFO and
+ * GO can be too big, ABORT is always granted, EXPORT_NAME is never answered. */
+static void options_of_every_length(void **state)
+{
+	static const uint32_t lengths[] = { 0, 1, 4080, 4081, 4096, 5000, 8176, 8177, 65536 };
+	static char data[65536], head[20];
+	struct exported *e = served();
+
+	(void)state;
+	memset(data, 'x', sizeof(data));
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		uint32_t n = lengths[i];
+		int fd = hello(e);
+
+		put_option(fd, 99, data, n);
+		assert_int_equal(option_reply(fd, 99), NBD_REP_ERR_UNSUP);
+		put_option(fd, NBD_OPT_LIST, data, n);
+		assert_int_equal(option_reply(fd, NBD_OPT_LIST), n ? NBD_REP_ERR_INVALID : NBD_REP_SERVER);
+		if (!n)
+			assert_int_equal(option_reply(fd, NBD_OPT_LIST), NBD_REP_ACK);
+		put_option(fd, NBD_OPT_STRUCTURED_REPLY, data, n);
+		assert_int_equal(option_reply(fd, NBD_OPT_STRUCTURED_REPLY), n ? NBD_REP_ERR_INVALID : NBD_REP_ACK);
+		put_option(fd, NBD_OPT_GO, data, n); /* its first bytes are no length */
+		assert_int_equal(option_reply(fd, NBD_OPT_GO), n > 8176 ? NBD_REP_ERR_TOO_BIG : NBD_REP_ERR_INVALID);
+		put_option(fd, NBD_OPT_ABORT, data, n);
+		assert_int_equal(option_reply(fd, NBD_OPT_ABORT), NBD_REP_ACK);
+		assert_cut_off(fd);
+		if (!n)
+			continue;
+		fd = hello(e);
+		put_be(fd, 8, NBD_OPTS_MAGIC);
+		put_be(fd, 4, NBD_OPT_EXPORT_NAME);
+		put_be(fd, 4, n);
+		(void)!send(fd, data, n, MSG_NOSIGNAL); /* it may hang up before all of it is there */
+		assert_true(recv(fd, head, sizeof(head), 0) <= 0);
+		close(fd);
+	}
+	still_well(e, "asked for an export that is not here");
+}
+
+/* The longest names the protocol knows are unknown, longer ones too big. */
+static void names_of_every_length(void **state)
+{
+	static const uint32_t lengths[] = { 1, 255, 4000, 4074, 4075, 4095, 4096, 4097, 8170 };
+	static unsigned char data[8192];
+	struct exported *e = served();
+	int fd = hello(e);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		uint32_t n = lengths[i];
+
+		memset(data, 'x', sizeof(data));
+		be32_put(data, n);
+		be16_put(data + 4 + n, 0);
+		put_option(fd, i & 1 ? NBD_OPT_GO : NBD_OPT_INFO, data, n + 6);
+		assert_int_equal(option_reply(fd, i & 1 ? NBD_OPT_GO : NBD_OPT_INFO),
+				 n > 4096 ? NBD_REP_ERR_TOO_BIG : NBD_REP_ERR_UNKNOWN);
+	}
+	close(fd);
+	still_well(e, NULL);
+}
+
 static void garbage_instead_of_an_option_ends_it(void **state)
 {
 	struct exported *e = served();
@@ -216,11 +279,12 @@ static void requests_that_cannot_be_are_answered_with_an_error(void **state)
 		{ 0, NBD_CMD_READ, 0, 0xfffffe00, NBD_EINVAL },
 		{ 0x4, NBD_CMD_READ, 0, 512, NBD_EINVAL },
 		{ 0, NBD_CMD_FLUSH, 0, 512, NBD_EINVAL },
-		{ 0, NBD_CMD_TRIM, DISK - 512, 1024, NBD_ENOSPC },
+		{ 0, NBD_CMD_TRIM, DISK - 512, 1024, NBD_EINVAL },
+		{ 0, NBD_CMD_TRIM, ~511ull, 512, NBD_EINVAL },
 		{ 0, NBD_CMD_TRIM, 100, 512, NBD_EINVAL },
 		{ NBD_CMD_FLAG_NO_HOLE, NBD_CMD_TRIM, 0, 512, NBD_EINVAL },
 		{ 0, NBD_CMD_WRITE_ZEROES, ~511ull, 512, NBD_ENOSPC },
-		{ NBD_CMD_FLAG_FAST_ZERO, NBD_CMD_WRITE_ZEROES, 0, 512, NBD_ENOTSUP },
+		{ NBD_CMD_FLAG_FAST_ZERO, NBD_CMD_WRITE_ZEROES, 0, 512, NBD_EINVAL },
 		{ 0, 5, 0, 512, NBD_EINVAL },
 		{ 0, 7, 0, 512, NBD_EINVAL },
 		{ 0, 0xffff, 0, 0, NBD_EINVAL },
@@ -287,6 +351,55 @@ static void garbage_instead_of_a_request_ends_it(void **state)
 	put(fd, "0123456789abcdefghijklmnopqrstuvwxyz", 36);
 	assert_cut_off(fd);
 	still_well(e, "client 1 sent something that is no NBD request (0x30313233)");
+}
+
+/* It asks, says that it will ask no more, and gets what it asked for, also from a device that
+ * takes its time; the half request at the end is not carried out. */
+static void a_half_closed_client_gets_what_it_asked_for(void **state)
+{
+	static unsigned char data[300 << 10];
+	struct exported *e = served();
+
+	(void)state;
+	for (int torn = 0; torn < 3; torn++) {
+		uint32_t taken = e->taken;
+		int fd = transmission(e, false);
+
+		e->hold = 1;
+		put_request(fd, 0, NBD_CMD_READ, 1, 8192, sizeof(data));
+		put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+		if (torn == 1)
+			put(fd, "\x25\x60\x95\x13", 4);
+		if (torn == 2) {
+			put_request(fd, 0, NBD_CMD_WRITE, 3, 8192, 4096);
+			put(fd, "and no more", 11);
+		}
+		rig_must(!shutdown(fd, SHUT_WR), "shutdown");
+		while (e->taken < taken + 3) /* two parts and the flush */
+			usleep(500);
+		e->hold = 0;
+		for (int i = 0; i < 2; i++) {
+			unsigned char head[16];
+
+			get(fd, head, sizeof(head));
+			assert_int_equal(be32_get(head), NBD_SIMPLE_MAGIC);
+			assert_int_equal(be32_get(head + 4), 0);
+			if (be64_get(head + 8) == 1) {
+				get(fd, data, sizeof(data));
+				assert_memory_equal(data, e->ram.disk + 8192, sizeof(data));
+			}
+		}
+		assert_int_equal(recv(fd, data, 1, 0), 0);
+		close(fd);
+	}
+	/* So does one that only wants to know what there is. */
+	int fd = hello(e);
+	put_option(fd, NBD_OPT_LIST, NULL, 0);
+	rig_must(!shutdown(fd, SHUT_WR), "shutdown");
+	assert_int_equal(option_reply(fd, NBD_OPT_LIST), NBD_REP_SERVER);
+	assert_int_equal(option_reply(fd, NBD_OPT_LIST), NBD_REP_ACK);
+	assert_cut_off(fd);
+	still_well(e, NULL);
 }
 
 /* A read longer than a part, without structured replies: one header, then all of it. */
@@ -434,6 +547,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_flags_that_are_not_nbd_end_it),
+		cmocka_unit_test(options_of_every_length),
+		cmocka_unit_test(names_of_every_length),
 		cmocka_unit_test(garbage_instead_of_an_option_ends_it),
 		cmocka_unit_test(a_huge_option_ends_it_and_a_long_one_is_refused),
 		cmocka_unit_test(options_we_do_not_know_are_refused_and_the_rest_goes_on),
@@ -444,6 +559,7 @@ int main(void)
 		cmocka_unit_test(a_bad_read_is_a_structured_error_where_that_was_agreed),
 		cmocka_unit_test(a_write_that_is_too_long_ends_it),
 		cmocka_unit_test(garbage_instead_of_a_request_ends_it),
+		cmocka_unit_test(a_half_closed_client_gets_what_it_asked_for),
 		cmocka_unit_test(a_long_simple_read_comes_in_one_piece),
 		cmocka_unit_test(a_long_simple_read_that_fails_halfway),
 		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),

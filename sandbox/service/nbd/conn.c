@@ -117,7 +117,7 @@ void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
 	c->export = export;
 	c->id = ++srv->clients_ever;
 	c->reply_tail = &c->reply_head;
-	c->greet_until = srv->now + NBD_GREET_NS;
+	c->until = srv->now + NBD_GREET_NS;
 	count_clients(srv, 1);
 	nbd_greet(c);
 	nbd_conn_watch(c);
@@ -134,6 +134,33 @@ void nbd_conn_ended(struct nbd_conn *c)
 		nbd_conn_close(c, "vanished in mid-request, %u unanswered", c->commands);
 }
 
+void nbd_conn_finish(struct nbd_conn *c)
+{
+	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
+		c->losses = rf_service_losses(c->server->service);
+	c->state = NBD_CLOSING;
+	c->until = c->server->now + NBD_LINGER_NS;
+}
+
+/* No more will come. What was asked for as a whole is answered all the same. */
+static void half_closed(struct nbd_conn *c)
+{
+	struct nbd_cmd *cmd = c->cmd;
+	bool torn = c->state > NBD_REQUEST || (c->state == NBD_REQUEST && c->in_len);
+
+	if (torn && c->commands == (cmd != NULL)) {
+		nbd_conn_ended(c);
+		return;
+	}
+	if (c->part)
+		nbd_part_free(c->part);
+	c->part = NULL;
+	c->cmd = NULL;
+	nbd_conn_finish(c);
+	if (cmd)
+		nbd_cmd_put(cmd);
+}
+
 /* Bytes received, 0: none now, -1: the connection has ended. *more: perhaps more. */
 static ssize_t receive(struct nbd_conn *c, bool *more)
 {
@@ -145,7 +172,7 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 		memmove(c->in, c->in + c->in_at, c->in_len);
 		c->in_at = 0;
 	}
-	room = NBD_IN_BYTES - c->in_len;
+	room = (c->state < NBD_REQUEST ? NBD_IN_BYTES : NBD_AHEAD) - c->in_len;
 	if (c->state == NBD_PAYLOAD && c->part) {
 		struct rf_io *io = &c->part->io;
 		bool last = c->cmd->started + io->length == c->cmd->length;
@@ -164,7 +191,7 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0) {
-		nbd_conn_ended(c);
+		n ? nbd_conn_ended(c) : half_closed(c);
 		return -1;
 	}
 	*more = (size_t)n == direct + room;

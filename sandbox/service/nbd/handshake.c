@@ -119,6 +119,10 @@ static void opt_info_go(struct nbd_conn *c, const unsigned char *data, uint32_t 
 		option_reply(c, NBD_REP_ERR_INVALID, 0);
 		return;
 	}
+	if (name_len > NBD_NAME_MAX) {
+		option_reply(c, NBD_REP_ERR_TOO_BIG, 0);
+		return;
+	}
 	if (!name_known(c, data + 4, name_len)) {
 		option_reply(c, NBD_REP_ERR_UNKNOWN, 0);
 		return;
@@ -146,7 +150,7 @@ static enum nbd_step option(struct nbd_conn *c, const unsigned char *data, uint3
 		return opt_export_name(c, data, length);
 	case NBD_OPT_ABORT:
 		option_reply(c, NBD_REP_ACK, 0);
-		c->state = NBD_CLOSING;
+		nbd_conn_finish(c);
 		return NBD_ENDED;
 	case NBD_OPT_LIST:
 		opt_list(c, length);
@@ -196,13 +200,15 @@ static enum nbd_step option_head(struct nbd_conn *c)
 		nbd_conn_close(c, "sent an option that is not NBD");
 		return NBD_ENDED;
 	}
-	bool too_long = length > NBD_IN_BYTES - NBD_OPTION_BYTES;
-	if (!too_long && c->in_len < NBD_OPTION_BYTES + length)
+	bool fits = length <= NBD_IN_BYTES - NBD_OPTION_BYTES;
+	if (fits && c->in_len < NBD_OPTION_BYTES + length)
 		return NBD_MORE;
 	c->option = be32_get(head + 8);
 	c->in_at += NBD_OPTION_BYTES;
 	c->in_len -= NBD_OPTION_BYTES;
-	if (too_long) {
+	if (!fits && c->option == NBD_OPT_EXPORT_NAME)
+		return opt_export_name(c, NULL, NBD_IN_BYTES); /* no name of ours */
+	if (!fits) {
 		c->skip = length;
 		c->state = NBD_SKIP;
 		return NBD_GO_ON;
@@ -210,6 +216,17 @@ static enum nbd_step option_head(struct nbd_conn *c)
 	c->in_at += length;
 	c->in_len -= length;
 	return option(c, head + NBD_OPTION_BYTES, length);
+}
+
+/* The answer to an option whose data were not looked at: where they should not be there at
+ * all, or do not matter, it is that of shorter ones. */
+static enum nbd_step too_long(struct nbd_conn *c)
+{
+	if (c->option == NBD_OPT_INFO || c->option == NBD_OPT_GO) {
+		option_reply(c, NBD_REP_ERR_TOO_BIG, 0);
+		return NBD_GO_ON;
+	}
+	return option(c, NULL, NBD_IN_BYTES);
 }
 
 static enum nbd_step skip(struct nbd_conn *c)
@@ -221,9 +238,8 @@ static enum nbd_step skip(struct nbd_conn *c)
 	c->skip -= n;
 	if (c->skip)
 		return NBD_MORE;
-	option_reply(c, NBD_REP_ERR_TOO_BIG, 0);
 	c->state = NBD_OPTION;
-	return NBD_GO_ON;
+	return too_long(c);
 }
 
 enum nbd_step nbd_handshake(struct nbd_conn *c)

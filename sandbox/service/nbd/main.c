@@ -109,7 +109,7 @@ static int patience(struct nbd_server *srv)
 
 	if (ms >= 0)
 		return ms;
-	return rf_service_inflight(srv->service) || nbd_server_greeting(srv, false) ? TICK_MS : -1;
+	return rf_service_inflight(srv->service) || nbd_server_hurries(srv, false) ? TICK_MS : -1;
 }
 
 static void loop(struct nbd_server *srv)

@@ -27,10 +27,13 @@
 #define NBD_PARTS      256u /* likewise */
 #define NBD_PART_BYTES 262144u
 #define NBD_MAX_BYTES  33554432u /* of one read or write: 32 MiB, the protocol's default */
-#define NBD_IN_BYTES   4096u
+#define NBD_IN_BYTES   8192u /* an option with the longest name is kept whole */
+#define NBD_AHEAD      4096u /* read at most in one go behind a request */
 #define NBD_OUT_BYTES  1024u
 #define NBD_OPTION_MAX 65536u /* a longer option ends the connection */
-#define NBD_GREET_NS   10000000000ull /* a client that takes longer to negotiate is cut off */
+#define NBD_NAME_MAX   4096u  /* of the protocol */
+#define NBD_GREET_NS   10000000000ull /* a client that takes longer to negotiate is cut off, */
+#define NBD_LINGER_NS  10000000000ull /* and one that ends and does not take its last answers */
 
 struct nbd_cmd;
 struct nbd_conn;
@@ -129,7 +132,7 @@ struct nbd_conn {
 	bool               wrote; /* the last request was a write: do not read ahead */
 	uint32_t           commands, parts;
 	uint64_t           bytes; /* of arena held */
-	uint64_t           greet_until;
+	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint32_t           losses; /* rf_service_losses_told() of this client */
 
 	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */
@@ -175,7 +178,7 @@ void nbd_accept(struct nbd_server *);
 /* server.c: the turns of the server, whatever it is built into */
 void nbd_server_info(struct nbd_server *); /* the device process has said something */
 int  nbd_server_work(struct nbd_server *); /* number of completions */
-bool nbd_server_greeting(struct nbd_server *, bool cut_off); /* does anybody negotiate? */
+bool nbd_server_hurries(struct nbd_server *, bool cut_off); /* has anybody a deadline? */
 void nbd_server_tick(struct nbd_server *); /* every 100 ms */
 
 /* conn.c */
@@ -189,6 +192,7 @@ void nbd_conn_watch(struct nbd_conn *); /* tells the transport what to wait for 
 void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
 void nbd_conn_ended(struct nbd_conn *); /* the client went away */
+void nbd_conn_finish(struct nbd_conn *); /* it sends no more: ends when all is answered */
 void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
 void nbd_conn_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
 

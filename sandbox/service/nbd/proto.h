@@ -65,7 +65,7 @@ enum nbd_cmd_type {
 #define NBD_CMD_FLAG_FUA       0x01u
 #define NBD_CMD_FLAG_NO_HOLE   0x02u
 #define NBD_CMD_FLAG_DF        0x04u
-#define NBD_CMD_FLAG_FAST_ZERO 0x10u
+#define NBD_CMD_FLAG_FAST_ZERO 0x10u /* not offered */
 
 #define NBD_REPLY_FLAG_DONE        0x1u
 #define NBD_REPLY_TYPE_OFFSET_DATA 1u

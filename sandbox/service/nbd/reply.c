@@ -218,6 +218,8 @@ void nbd_conn_send(struct nbd_conn *c)
 		}
 		if (sent > 0)
 			account(c, (size_t)sent);
+		if (sent > 0 && c->state == NBD_CLOSING)
+			c->until = c->server->now + NBD_LINGER_NS;
 		c->blocked = sent < 0 || (size_t)sent < total;
 	}
 	nbd_conn_settle(c);

@@ -53,7 +53,7 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 	case NBD_CMD_WRITE_ZEROES:
 		cmd->op = RF_BLK_ZERO;
 		needs = RF_BLK_HAS_ZERO;
-		allowed |= NBD_CMD_FLAG_NO_HOLE | NBD_CMD_FLAG_FAST_ZERO;
+		allowed |= NBD_CMD_FLAG_NO_HOLE;
 		break;
 	default:
 		return NBD_EINVAL;
@@ -62,12 +62,13 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 		return NBD_EINVAL;
 	if (cmd->op != RF_BLK_READ && (info->features & RF_BLK_READ_ONLY || c->export->read_only))
 		return NBD_EPERM;
-	if ((info->features & needs) != needs || flags & NBD_CMD_FLAG_FAST_ZERO)
-		return NBD_ENOTSUP;
+	/* What was not offered is no command and no flag that this server knows. */
+	if ((info->features & needs) != needs)
+		return NBD_EINVAL;
 	if (!cmd->length || (cmd->offset | cmd->length) & (info->block_size - 1))
 		return NBD_EINVAL;
 	if (cmd->offset > c->export->size || cmd->length > c->export->size - cmd->offset)
-		return cmd->op == RF_BLK_READ ? NBD_EINVAL : NBD_ENOSPC;
+		return cmd->op == RF_BLK_WRITE || cmd->op == RF_BLK_ZERO ? NBD_ENOSPC : NBD_EINVAL;
 	if (cmd->op <= RF_BLK_WRITE && cmd->length > NBD_MAX_BYTES)
 		return NBD_EINVAL;
 	if (flags & NBD_CMD_FLAG_NO_HOLE)
@@ -119,7 +120,7 @@ static enum nbd_step request(struct nbd_conn *c)
 		return NBD_ENDED;
 	}
 	if (be16_get(p + 6) == NBD_CMD_DISC) {
-		c->state = NBD_CLOSING;
+		nbd_conn_finish(c);
 		return NBD_ENDED;
 	}
 	struct nbd_cmd *cmd = nbd_cmd_new(c);

@@ -52,18 +52,20 @@ int nbd_server_work(struct nbd_server *srv)
 	return done;
 }
 
-bool nbd_server_greeting(struct nbd_server *srv, bool cut_off)
+bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
 		struct nbd_conn *c = &srv->conns[i];
 
-		if (c->state < NBD_HELLO || c->state >= NBD_REQUEST)
+		bool greets = c->state >= NBD_HELLO && c->state < NBD_REQUEST;
+		if (!greets && (c->state != NBD_CLOSING || !c->blocked))
 			continue;
 		any = true;
-		if (cut_off && srv->now > c->greet_until)
-			nbd_conn_close(c, "does not get on with the negotiation");
+		if (cut_off && srv->now > c->until)
+			nbd_conn_close(c, greets ? "does not get on with the negotiation" :
+						   "has ended and does not take its last answers");
 	}
 	return any;
 }
@@ -71,7 +73,7 @@ bool nbd_server_greeting(struct nbd_server *srv, bool cut_off)
 void nbd_server_tick(struct nbd_server *srv)
 {
 	rf_service_tick(srv->service);
-	nbd_server_greeting(srv, true);
+	nbd_server_hurries(srv, true);
 	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
 			      memory_order_relaxed);
 }
