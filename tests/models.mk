@@ -20,7 +20,7 @@ check-programs: models
 
 # The NVMe model and the server under ASan and UBSan, for the unit tests that run them as
 # a process of their own. Its main() is model_main() there.
-MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/base/log.c)
+MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/base/log.c sandbox/base/unix_listen.c)
 $(B)/unit/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<

@@ -4,29 +4,20 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "lwip_config.h"
+#include "unix_listen.h"
 
-static int bind_unix(int fd, const char *path)
+static int listen_unix(const char *path)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int probe;
+	const char *why;
+	int fd = rf_unix_listen(path, SOCK_STREAM, 0, &why);
 
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	if (!bind(fd, (struct sockaddr *)&at, sizeof(at)))
-		return 0;
-	if (errno != EADDRINUSE)
-		return -errno;
-	/* Left over by a dead one, or in use? */
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (probe >= 0 && connect(probe, (struct sockaddr *)&at, sizeof(at)) && errno == ECONNREFUSED)
-		unlink(path);
-	if (probe >= 0)
-		close(probe);
-	return bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+	if (fd < 0)
+		rf_log("cannot listen on unix:%s: %s", path, why);
+	return fd;
 }
 
 static int bind_tcp(int fd, const struct rf_lwip_place *p)
@@ -46,19 +37,19 @@ int rf_lwip_listen(const struct rf_lwip_service *s)
 {
 	const struct rf_lwip_place *p = &s->listen;
 	char text[INET6_ADDRSTRLEN] = "every address";
-	int family = p->kind == RF_LWIP_UNIX ? AF_UNIX : p->address.family == 6 ? AF_INET6 : AF_INET;
+
+	if (p->kind == RF_LWIP_UNIX)
+		return listen_unix(p->name);
+	int family = p->address.family == 6 ? AF_INET6 : AF_INET;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int err = fd < 0 ? -errno : p->kind == RF_LWIP_UNIX ? bind_unix(fd, p->name) : bind_tcp(fd, p);
+	int err = fd < 0 ? -errno : bind_tcp(fd, p);
 
 	if (!err && listen(fd, 64))
 		err = -errno;
 	if (!err)
 		return fd;
-	if (p->kind == RF_LWIP_UNIX)
-		rf_log("cannot listen on unix:%s: %s", p->name, strerror(-err));
-	else
-		rf_log("cannot listen on tcp:%s port %u: %s", p->any ? text :
-		       inet_ntop(family, p->address.bytes, text, sizeof(text)), p->port, strerror(-err));
+	rf_log("cannot listen on tcp:%s port %u: %s", p->any ? text :
+	       inet_ntop(family, p->address.bytes, text, sizeof(text)), p->port, strerror(-err));
 	if (fd >= 0)
 		close(fd);
 	return err;

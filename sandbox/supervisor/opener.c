@@ -21,6 +21,7 @@
 #include "pci.h"
 #include "privilege.h"
 #include "tap.h"
+#include "unix_listen.h"
 
 static struct rf_config config;
 static int bundles; /* directory */
@@ -43,23 +44,18 @@ static int bundles_open(void)
 
 static int control(int *fd)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char path[300];
+	const char *why;
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/control", config.run_dir);
-	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (!connect(*fd, (struct sockaddr *)&a, sizeof(a))) {
-		rf_log("another ringfence runs already (%s)", a.sun_path);
-		return RF_EXIT_IN_USE;
-	}
-	close(*fd);
-	unlink(a.sun_path);
-	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	mode_t old = umask(0077);
-	int err = bind(*fd, (struct sockaddr *)&a, sizeof(a)) || listen(*fd, 16);
-	umask(old);
-	if (err)
-		rf_log("cannot listen on %s: %s", a.sun_path, strerror(errno));
-	return err ? RF_EXIT_IN_USE : 0;
+	snprintf(path, sizeof(path), "%s/control", config.run_dir);
+	*fd = rf_unix_listen(path, SOCK_SEQPACKET, 0700, &why);
+	if (*fd >= 0)
+		return 0;
+	if (*fd == -EADDRINUSE)
+		rf_log("another ringfence runs already (%s)", path);
+	else
+		rf_log("cannot listen on %s: %s", path, why);
+	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
 }
 
 static int program(uint32_t which, int *fd)
@@ -127,21 +123,13 @@ static int server(const struct rf_device *d, int *fd)
 
 static int nbd_listener(const struct rf_device *d, int *fd)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const char *why;
 
-	strcpy(addr.sun_path, d->listen);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd >= 0 && !connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		rf_log("%s: somebody already serves %s", d->name, addr.sun_path);
-		return RF_EXIT_IN_USE;
-	}
-	close(*fd);
-	unlink(addr.sun_path);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*fd >= 0 && !bind(*fd, (struct sockaddr *)&addr, sizeof(addr)) && !listen(*fd, 64))
+	*fd = rf_unix_listen(d->listen, SOCK_STREAM, 0, &why);
+	if (*fd >= 0)
 		return 0;
-	rf_log("%s: cannot listen on %s: %s", d->name, addr.sun_path, strerror(errno));
-	return RF_EXIT_SYSTEM;
+	rf_log("%s: cannot listen on %s: %s", d->name, d->listen, why);
+	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
 }
 
 static int listener(const struct rf_device *d, int *fd)
@@ -173,7 +161,7 @@ static int stack(const struct rf_device *d, uint32_t service, int *fd)
 	if (!on_host(d, service))
 		return RF_EXIT_BUG;
 	*fd = rf_lwip_listen(&d->lwip.service[service]);
-	return *fd == -EADDRINUSE ? RF_EXIT_IN_USE : *fd < 0 ? RF_EXIT_SYSTEM : 0;
+	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : *fd < 0 ? RF_EXIT_SYSTEM : 0;
 }
 
 static int vfio(const struct rf_device *d, int *fds)
@@ -195,7 +183,7 @@ static int vfio(const struct rf_device *d, int *fds)
 
 static int vanish(const char *socket_name)
 {
-	unlink(socket_name);
+	rf_unix_vanish(socket_name);
 	return 0;
 }
 

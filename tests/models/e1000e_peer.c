@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "unix_listen.h"
 
 #define RETRY_NS 200000u /* a peer's socket is full: look again */
 
@@ -68,12 +69,15 @@ int e_peer_option(const char *key, const char *value)
 	return 0;
 }
 
+static const char *path_of(const char *place)
+{
+	return strncmp(place, "unix:", 5) ? place : place + 5;
+}
+
 static int seqpacket(const char *path, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	if (!strncmp(path, "unix:", 5))
-		path += 5;
 	if (strlen(path) >= sizeof(address->sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -86,7 +90,7 @@ static int open_connect(struct nic *n)
 {
 	struct sockaddr_un address;
 
-	n->peer = seqpacket(opt.connect, &address);
+	n->peer = seqpacket(path_of(opt.connect), &address);
 	if (n->peer < 0 || connect(n->peer, (void *)&address, sizeof(address))) {
 		rf_log("--peer %s: %s; start what listens there first", opt.connect, strerror(errno));
 		return -EINVAL;
@@ -96,13 +100,11 @@ static int open_connect(struct nic *n)
 
 static int open_listen(struct nic *n)
 {
-	struct sockaddr_un address;
+	const char *why;
 
-	n->listener = seqpacket(opt.listen, &address);
-	if (n->listener >= 0)
-		unlink(address.sun_path);
-	if (n->listener < 0 || bind(n->listener, (void *)&address, sizeof(address)) || listen(n->listener, 1)) {
-		rf_log("--peer-listen %s: %s", opt.listen, strerror(errno));
+	n->listener = rf_unix_listen(path_of(opt.listen), SOCK_SEQPACKET, 0, &why);
+	if (n->listener < 0) {
+		rf_log("--peer-listen %s: %s", opt.listen, why);
 		return -EINVAL;
 	}
 	return server_watch(n->server, n->listener);

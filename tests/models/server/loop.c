@@ -15,13 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
 #include "log.h"
+#include "unix_listen.h"
 
 #define LOOK_NS 20000u /* while polling, the sockets are looked at so often */
 
@@ -64,30 +63,11 @@ void server_unwatch(struct server *s, int fd)
 
 static int listen_at(const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd;
+	const char *why;
+	int fd = rf_unix_listen(path, SOCK_STREAM, 0, &why);
 
-	if (strlen(path) >= sizeof(a.sun_path)) {
-		rf_log("%s: longer than a socket's name can be", path);
-		return -1;
-	}
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* What a dead server left behind is taken away; one that answers is not. */
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode)) {
-		if (!connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno != ECONNREFUSED) {
-			rf_log("%s: somebody listens there already", path);
-			close(fd);
-			return -1;
-		}
-		unlink(path);
-	}
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16)) {
-		rf_log("%s: cannot listen: %s", path, strerror(errno));
-		close(fd);
-		return -1;
-	}
+	if (fd < 0)
+		rf_log("%s: cannot listen: %s", path, why);
 	return fd;
 }
 
@@ -372,9 +352,9 @@ static void server_free(struct server *s)
 		if (s->control[i].fd >= 0)
 			close(s->control[i].fd);
 	if (s->listener >= 0)
-		unlink(s->path);
+		rf_unix_vanish(s->path);
 	if (s->control_listener >= 0)
-		unlink(s->control_path);
+		rf_unix_vanish(s->control_path);
 	free(s->msix_table);
 	free(s->msix_opened);
 }
