@@ -14,9 +14,31 @@
 
 #include "core.h"
 
-/* A client that lost its connection without having been told is one that comes back within
- * this time; NBD knows no client by name. */
-#define OWED_NS 600000000000ull
+/*
+ * NBD knows no client by name. Once one has gone that must hear of a loss, whoever connects is
+ * told: for OWED_NS, and after that until as many were told as had gone.
+ */
+#define OWED_NS   600000000000ull
+#define OWED_MOST 64u /* counted; twice the seats of an export */
+
+static uint32_t at_most(uint64_t clients)
+{
+	return clients < OWED_MOST ? (uint32_t)clients : OWED_MOST;
+}
+
+static uint32_t connected(const struct rf_service *s)
+{
+	uint64_t n = atomic_load_explicit(&s->stats->clients, memory_order_relaxed);
+
+	return n ? at_most(n) : 1;
+}
+
+static void owe(struct rf_service *s, uint32_t clients)
+{
+	s->table->head.owed += clients;
+	s->owed = at_most((uint64_t)s->owed + clients);
+	s->owed_since = rf_now_ns();
+}
 
 static uint32_t queued_flushes(const struct rf_service *s)
 {
@@ -27,36 +49,44 @@ static uint32_t queued_flushes(const struct rf_service *s)
 	return n;
 }
 
+/* An export that does not tell its clients one by one: the flushes under way fail, those that
+ * wait, or else the next one. */
+static void fail_flushes(struct rf_service *s)
+{
+	bool covered = false;
+	uint32_t queued = queued_flushes(s);
+
+	s->table->head.untold = 1;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
+		    rf_ward_owns(s->ward, (void *)(uintptr_t)s->entry[i].io))
+			continue;
+		s->entry[i].mark |= RF_MARK_LOST;
+		covered |= s->covers[i] == s->acked;
+	}
+	if (!queued && !covered)
+		queued = 1;
+	if (s->flush_fails < queued)
+		s->flush_fails = queued;
+}
+
 void rf_cache_lost(struct rf_service *s)
 {
 	struct rf_table_head *head = &s->table->head;
-	bool covered = false;
-	uint32_t queued;
 
 	if (s->integrity)
 		rf_integrity_lost(s->integrity, s->flushed, s->acked);
 	if (s->ward)
 		rf_ward_lost(s->ward);
 	if (s->acked != s->flushed) {
-		head->owed = 1;
-		head->untold = 1;
+		head->owed += connected(s); /* until rf_service_told() */
+		if (s->left_upto > s->flushed)
+			owe(s, s->left);
+		if (!s->export_tells)
+			fail_flushes(s);
 		head->unflushed = 0;
-		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-			if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
-			    rf_ward_owns(s->ward, (void *)(uintptr_t)s->entry[i].io))
-				continue;
-			s->entry[i].mark |= RF_MARK_LOST;
-			covered |= s->covers[i] == s->acked;
-		}
-		queued = queued_flushes(s);
-		if (!queued && !covered)
-			queued = 1;
-		if (s->flush_fails < queued)
-			s->flush_fails = queued;
 		s->flushed = s->acked;
 		s->losses++;
-		if (s->heir) /* whoever was promised that comes back, with flushes side by side perhaps */
-			rf_service_owe(s);
 		rf_log("the device may have lost its write cache: the next flush fails");
 	}
 	head->losses = s->device->losses;
@@ -93,13 +123,27 @@ void rf_table_take_over(struct rf_service *s)
 	if (found)
 		rf_log("a predecessor died with %u requests unanswered; their clients will send "
 		       "them again", found);
-	s->acked = head->unflushed != 0;
-	s->heir = s->acked;
+	s->acked = s->left_upto = head->unflushed != 0;
+	s->left = connected(s); /* to the predecessor */
 	s->flush_fails = head->untold != 0;
 	if (head->losses != s->device->losses)
 		rf_cache_lost(s); /* it died before it heard of that */
-	if (head->owed)
-		rf_service_owe(s);
+	s->owed = at_most(head->owed);
+	if (s->owed)
+		s->owed_since = rf_now_ns();
+}
+
+/* A predecessor that failed a flush for all had not told each. */
+void rf_service_tells(struct rf_service *s)
+{
+	s->export_tells = true;
+	s->flush_fails = 0;
+	s->table->head.untold = 0;
+}
+
+uint64_t rf_service_acked(const struct rf_service *s)
+{
+	return s->acked;
 }
 
 uint32_t rf_service_losses(const struct rf_service *s)
@@ -109,19 +153,34 @@ uint32_t rf_service_losses(const struct rf_service *s)
 
 uint32_t rf_service_losses_told(struct rf_service *s)
 {
-	if (s->owed_since && rf_now_ns() - s->owed_since > OWED_NS)
+	if (s->owed_since && !s->owed && rf_now_ns() - s->owed_since > OWED_NS)
 		s->owed_since = 0;
 	return s->owed_since ? RF_LOSSES_UNKNOWN : s->losses;
 }
 
+void rf_service_left(struct rf_service *s, uint64_t wrote)
+{
+	if (wrote <= s->flushed)
+		return;
+	if (s->left_upto <= s->flushed)
+		s->left = 0;
+	s->left = at_most(s->left + 1);
+	if (s->left_upto < wrote)
+		s->left_upto = wrote;
+}
+
 void rf_service_owe(struct rf_service *s)
 {
-	s->table->head.owed = 1;
-	s->owed_since = rf_now_ns();
+	owe(s, 1);
+}
+
+void rf_service_paid(struct rf_service *s)
+{
+	if (s->owed)
+		s->owed--;
 }
 
 void rf_service_told(struct rf_service *s)
 {
-	if (!s->owed_since)
-		s->table->head.owed = 0;
+	s->table->head.owed = s->owed ? s->owed : s->owed_since != 0;
 }

@@ -88,8 +88,11 @@ struct rf_service {
 	uint64_t flushed;     /* of these, covered by a flush or reported lost */
 	uint32_t flush_fails; /* so many flushes to come do */
 	uint32_t losses;
-	bool     heir;        /* a predecessor's clients have acknowledged, unflushed writes */
-	uint64_t owed_since;  /* 0: every client that is gone was told of every loss */
+	bool     export_tells; /* each client, by rf_service_losses(): no flush is failed for all */
+	uint32_t left;        /* clients that went away, their last write not flushed: */
+	uint64_t left_upto;   /* the newest of those writes; flushed: there are none */
+	uint32_t owed;        /* clients that went away and were not told of a loss, not yet back */
+	uint64_t owed_since;  /* 0: whoever comes was told of all losses, or has nothing to hear */
 	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
 
 	/* set-up */

@@ -55,14 +55,22 @@ bool rf_service_up(const struct rf_service *);
 uint32_t rf_service_inflight(const struct rf_service *);
 
 /* Times the device may have lost acknowledged, unflushed writes. The service fails one
- * flush for each; an export with several clients tells each of them by comparing. */
+ * flush for each, unless the export tells each of its clients by comparing: it says so, once,
+ * before its first client. */
 uint32_t rf_service_losses(const struct rf_service *);
+void rf_service_tells(struct rf_service *);
 /* Of these, how many a client that connects now was told of; unknown, if it may be one that
  * went away, or whose export died, before it could be told. */
 #define RF_LOSSES_UNKNOWN (~0u)
 uint32_t rf_service_losses_told(struct rf_service *);
+/* Number of the newest write that was acknowledged and that only a flush makes safe. */
+uint64_t rf_service_acked(const struct rf_service *);
+/* A client went away; `wrote`: rf_service_acked() at its last write, 0: it wrote nothing. */
+void rf_service_left(struct rf_service *, uint64_t wrote);
 /* A client went away without having been told. */
 void rf_service_owe(struct rf_service *);
+/* One that counted as unknown was told. */
+void rf_service_paid(struct rf_service *);
 /* All clients there are were told of all losses: the answer was sent. */
 void rf_service_told(struct rf_service *);
 

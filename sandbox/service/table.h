@@ -66,7 +66,7 @@ struct rf_table_head {
 	uint32_t generation;
 	_Atomic uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
 	_Atomic uint32_t untold; /* such a write was lost, and no flush has said so yet */
-	_Atomic uint32_t owed;   /* likewise, and some client may not have been told */
+	_Atomic uint32_t owed;   /* likewise, and so many clients may not have been told */
 	_Atomic uint32_t losses; /* rf_stats_device.losses that all this takes into account */
 };
 

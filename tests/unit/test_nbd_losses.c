@@ -101,6 +101,82 @@ static void a_client_that_went_away_untold_hears_when_it_comes_back(void **state
 	end(e);
 }
 
+/* Waits until the server has seen the end of a connection: seats are looked at in turn. */
+static void leave(struct exported *e, int *fd, uint64_t left)
+{
+	struct rf_stats_service *stats = (void *)e->rig.stats;
+
+	put_request(*fd, 0, NBD_CMD_DISC, 9, 0, 0);
+	while (atomic_load(&stats->clients) != left)
+		usleep(500);
+	close(*fd);
+	*fd = -1;
+}
+
+/* It left before the loss; another client's flush, failed, must not stand for its own. */
+static void a_client_that_left_before_the_loss_hears_when_it_comes_back(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	leave(e, &fd, 1);
+	lose_cache(e);
+	fd = transmission(e, false);
+	assert_int_equal(flush(other), NBD_EIO);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
+/* Likewise if everything started anew in between. */
+static void one_that_left_hears_from_the_successor_of_its_export(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	leave(e, &fd, 1);
+	lose_cache(e);
+	assert_int_equal(flush(other), NBD_EIO);
+	for (int i = 0; i < 2; i++) {
+		exported_replace(e, NBD);
+		close(fd);
+		fd = transmission(e, false);
+	}
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
+/* Its writes were flushed by somebody, or it made none: nothing of its own is lost. */
+static void a_client_that_left_with_nothing_to_lose_hears_nothing(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false), idle = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	leave(e, &fd, 2);
+	assert_int_equal(flush(other), 0);
+	leave(e, &idle, 1);
+	acked_write(other);
+	lose_cache(e);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), 0); /* and takes nobody's news away */
+	assert_int_equal(flush(other), NBD_EIO);
+	assert_int_equal(flush(other), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
 static void a_client_of_a_dead_export_hears_from_its_successor(void **state)
 {
 	struct exported *e = served();
@@ -147,6 +223,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_client_hears_once_of_a_lost_cache),
 		cmocka_unit_test(a_client_that_went_away_untold_hears_when_it_comes_back),
+		cmocka_unit_test(a_client_that_left_before_the_loss_hears_when_it_comes_back),
+		cmocka_unit_test(one_that_left_hears_from_the_successor_of_its_export),
+		cmocka_unit_test(a_client_that_left_with_nothing_to_lose_hears_nothing),
 		cmocka_unit_test(a_client_of_a_dead_export_hears_from_its_successor),
 		cmocka_unit_test(a_loss_all_were_told_of_is_over),
 	};

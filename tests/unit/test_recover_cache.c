@@ -165,6 +165,31 @@ static void a_loss_nobody_heard_of_is_counted(void **state)
 	served_free(t);
 }
 
+/* Ten minutes are over: who comes as the first, the second has gone for hours, perhaps. */
+static void as_many_are_told_as_went_away_however_late_they_come(void **state)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+
+	(void)state;
+	rf_service_tells(t->s);
+	for (int gone = 0; gone < 2; gone++) {
+		finish(t, &a, RF_BLK_WRITE, 0);
+		rf_service_left(t->s, rf_service_acked(t->s));
+	}
+	cycle_losing_cache(t);
+	assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
+	t->s->owed_since -= OWED_NS + 1;
+	for (int back = 0; back < 2; back++) {
+		assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
+		rf_service_paid(t->s);
+	}
+	assert_int_equal(rf_service_losses_told(t->s), 1);
+	rf_service_told(t->s);
+	assert_int_equal(t->s->table->head.owed, 0);
+	served_free(t);
+}
+
 /* A flush covers what was answered before it, so the next one must tell of the rest. */
 static void a_write_answered_after_the_flush_is_lost_separately(void **state)
 {
@@ -225,6 +250,7 @@ int main(void)
 		cmocka_unit_test(a_write_answered_after_the_flush_is_lost_separately),
 		cmocka_unit_test(flushes_that_wait_for_a_driver_all_fail),
 		cmocka_unit_test(a_loss_nobody_heard_of_is_counted),
+		cmocka_unit_test(as_many_are_told_as_went_away_however_late_they_come),
 		cmocka_unit_test(unflushed_writes_outlive_the_export),
 	};
 

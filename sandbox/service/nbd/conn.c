@@ -47,9 +47,8 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 		rf_log("client %llu %s", (unsigned long long)c->id, text);
 	}
 	c->via->close(c);
-	if (c->state >= NBD_REQUEST && c->losses != RF_LOSSES_UNKNOWN &&
-	    c->losses != rf_service_losses(c->server->service))
-		rf_service_owe(c->server->service);
+	if (c->state >= NBD_REQUEST)
+		nbd_losses_leave(c);
 	c->state = NBD_DEAD;
 	if (c->part)
 		nbd_part_free(c->part);
@@ -62,18 +61,6 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 	nbd_replies_drop(c);
 	c->commands--;
 	nbd_conn_settle(c);
-}
-
-void nbd_conn_told(struct nbd_conn *c, uint32_t losses)
-{
-	struct nbd_server *srv = c->server;
-
-	c->losses = losses;
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
-		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
-		    srv->conns[i].losses != rf_service_losses(srv->service))
-			return;
-	rf_service_told(srv->service);
 }
 
 void nbd_conn_settle(struct nbd_conn *c)

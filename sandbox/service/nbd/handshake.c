@@ -46,7 +46,7 @@ static unsigned char *option_reply(struct nbd_conn *c, uint32_t type, uint32_t l
 static void transmission(struct nbd_conn *c)
 {
 	c->state = NBD_REQUEST;
-	c->losses = rf_service_losses_told(c->server->service);
+	nbd_losses_join(c);
 }
 
 static bool name_known(const struct nbd_conn *c, const unsigned char *name, uint32_t length)

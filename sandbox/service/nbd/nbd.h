@@ -134,6 +134,8 @@ struct nbd_conn {
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint32_t           losses; /* rf_service_losses_told() of this client */
+	uint32_t           joined; /* rf_service_losses() when it came */
+	uint64_t           newest; /* rf_service_acked() at its last write */
 
 	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */
 	uint32_t         option;
@@ -194,7 +196,12 @@ void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 void nbd_conn_ended(struct nbd_conn *); /* the client went away */
 void nbd_conn_finish(struct nbd_conn *); /* it sends no more: ends when all is answered */
 void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
-void nbd_conn_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
+
+/* losses.c */
+void nbd_losses_join(struct nbd_conn *);   /* it may send requests from now on, */
+void nbd_losses_leave(struct nbd_conn *);  /* and does so no more */
+void nbd_losses_mind(struct nbd_cmd *);    /* all of it is done: what is its answer? */
+void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
 
 /* handshake.c */
 void          nbd_greet(struct nbd_conn *);

@@ -37,6 +37,7 @@ int nbd_pools_open(struct nbd_server *srv)
 		       (unsigned long long)arena, NBD_CLIENTS);
 		return -EINVAL;
 	}
+	rf_service_tells(srv->service);
 	return 0;
 }
 
@@ -232,18 +233,6 @@ static void flush_done(struct rf_io *io, int status)
 	nbd_cmd_put(cmd);
 }
 
-/* Each client hears of a lost write cache, not only the one whose flush the service failed.
- * A write with FUA fails if the loss came between it and the flush that stands for FUA. */
-static void mind_losses(struct nbd_cmd *cmd, uint32_t losses)
-{
-	bool news = cmd->op == RF_BLK_FLUSH && cmd->conn->losses != losses;
-
-	if ((news || (cmd->flushed && cmd->losses != losses)) && !cmd->error)
-		cmd->error = -EIO;
-	cmd->tells = news;
-	cmd->losses = losses;
-}
-
 /* All parts answered? Then the flush that FUA asked for, then the reply. */
 void nbd_cmd_check(struct nbd_cmd *cmd)
 {
@@ -264,7 +253,7 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 	}
 	cmd->finished = true;
 	run_in_order(cmd);
-	mind_losses(cmd, rf_service_losses(service));
+	nbd_losses_mind(cmd);
 	if (cmd->conn->state != NBD_DEAD)
 		nbd_reply_done(cmd);
 }

@@ -194,7 +194,7 @@ static void account(struct nbd_conn *c, size_t sent)
 		if (!c->reply_head)
 			c->reply_tail = &c->reply_head;
 		if (r->cmd->tells)
-			nbd_conn_told(c, r->cmd->losses);
+			nbd_losses_told(c, r->cmd->losses);
 		reply_free(r);
 	}
 	c->reply_sent = (uint32_t)sent;
