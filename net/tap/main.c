@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "wait.h"
 
 #define FD_TAP    RF_EXPORT_FD_LISTEN
+#define TAG_BYTES 4u /* IEEE 802.1Q */
 #define TICK_NS   5000000u /* while awake; see rf_net_tick() */
 #define LOOK_EVERY 32u /* empty turns of the rings between two looks at the kernel's side */
 
@@ -34,6 +36,8 @@ struct tap {
 	int            carrier;  /* as the kernel was told last */
 	uint32_t       buffer;   /* for the next frame to send; 0: none */
 	bool           blocked;  /* no slot or buffer for a frame to send */
+	bool           too_long; /* a frame longer than the device takes was said to be */
+	struct tap_segments cut; /* one that is sent in pieces */
 	uint64_t       tick_ns;
 	uint64_t       spin_ns;  /* how long looking again is worth it now */
 };
@@ -71,37 +75,55 @@ static void follow_link(struct tap *t)
 
 /* ---- received frames ------------------------------------------------------------ */
 
+/* Its consumer never sees it: as on a wire, it is lost. */
+static void lost(struct tap *t)
+{
+	atomic_fetch_add_explicit(&rf_net_stats(t->net)->rx_lost_export, 1, memory_order_relaxed);
+}
+
+/* The first record as pieces: what was copied of it from `head`, the rest from the arena. A tag
+ * the device took off belongs behind the two addresses. Number of pieces, at most 4. */
+static int first_pieces(struct iovec *iov, const struct rf_net_frame *f, unsigned char *head, uint32_t copied,
+			unsigned char *tag, unsigned char *arena)
+{
+	uint32_t from = 0;
+	int n = 0;
+
+	if (f->flags & RF_NET_VLAN) {
+		from = 2 * ETH_ALEN;
+		iov[n++] = (struct iovec){ copied ? head : arena, from };
+		iov[n++] = (struct iovec){ tag, TAG_BYTES };
+	}
+	if (copied) {
+		iov[n++] = (struct iovec){ head + from, copied - from };
+		from = copied;
+	}
+	iov[n++] = (struct iovec){ arena + from, f->length - from };
+	return n;
+}
+
 /* One frame of `parts` records to the kernel, which copies it. */
 static void deliver(struct tap *t, const struct rf_net_frame *f, unsigned parts)
 {
 	struct virtio_net_hdr header;
-	struct iovec iov[RF_NET_PARTS + 3];
-	unsigned char tag[4] = { 0x81, 0x00, (unsigned char)(f->vlan >> 8), (unsigned char)f->vlan };
-	int n = 0;
+	struct iovec iov[RF_NET_PARTS + 4] = { { &header, sizeof(header) } };
+	unsigned char tag[TAG_BYTES] = { 0x81, 0x00, (unsigned char)(f->vlan >> 8), (unsigned char)f->vlan };
+	unsigned char head[TAP_HEADERS], *arena = rf_net_at(t->net, f->at);
+	uint32_t copied = !f->gso ? 0 : f->length < TAP_HEADERS ? f->length : TAP_HEADERS;
 
-	tap_header_in(&header, f);
-	iov[n++] = (struct iovec){ &header, sizeof(header) };
-	for (unsigned i = 0; i < parts; i++) {
-		char  *at = rf_net_at(t->net, f[i].at);
-		size_t length = f[i].length;
-
-		if (!i && f->flags & RF_NET_VLAN) {
-			/* The device took the tag off: it belongs behind the two addresses. */
-			iov[n++] = (struct iovec){ at, 12 };
-			iov[n++] = (struct iovec){ tag, sizeof(tag) };
-			at += 12;
-			length -= 12;
-			if (f->flags & RF_NET_CSUM)
-				header.csum_start += 4;
-			if (f->gso)
-				header.hdr_len += 4;
-		}
-		iov[n++] = (struct iovec){ at, length };
-	}
-	/* Refused: the interface is down, or out of memory. As on a wire, it is lost. */
+	memcpy(head, arena, copied);
+	if (!tap_header_in(&header, f, head, copied))
+		return lost(t);
+	if (f->flags & RF_NET_VLAN && f->flags & RF_NET_CSUM)
+		header.csum_start += TAG_BYTES;
+	if (f->flags & RF_NET_VLAN && f->gso)
+		header.hdr_len += TAG_BYTES;
+	int n = 1 + first_pieces(iov + 1, f, head, copied, tag, arena);
+	for (unsigned i = 1; i < parts; i++)
+		iov[n++] = (struct iovec){ rf_net_at(t->net, f[i].at), f[i].length };
+	/* Refused: the interface is down, or out of memory. */
 	if (writev(FD_TAP, iov, n) < 0)
-		atomic_fetch_add_explicit(&rf_net_stats(t->net)->rx_lost_export, 1,
-					  memory_order_relaxed);
+		lost(t);
 }
 
 static unsigned receive(struct tap *t)
@@ -121,13 +143,72 @@ static unsigned receive(struct tap *t)
 
 /* ---- frames to send ---------------------------------------------------------------- */
 
+static void in_software(struct tap *t)
+{
+	atomic_fetch_add_explicit(&rf_net_stats(t->net)->tx_software, 1, memory_order_relaxed);
+}
+
+/* The service counts what it refuses. Said once: an interface's MTU is its owner's to set. */
+static void hand_on(struct tap *t, const struct rf_net_frame *f)
+{
+	uint32_t mtu = rf_net_info(t->net)->mtu;
+
+	if (!rf_net_tx(t->net, f)) {
+		t->buffer = 0;
+	} else if (!t->too_long && !f->gso && f->length > mtu + ETH_HLEN + TAG_BYTES) {
+		t->too_long = true;
+		rf_log("a frame of %u bytes is longer than the device takes, and is dropped: set the "
+		       "interface's MTU to %u or less", f->length, mtu);
+	}
+}
+
+/* The next piece of a frame that is cut here, into the buffer. False: there is none. */
+static bool next_piece(struct tap *t)
+{
+	struct rf_net_frame f = { .at = t->buffer };
+
+	f.length = (uint16_t)tap_segments_next(&t->cut, rf_net_at(t->net, t->buffer));
+	if (!f.length)
+		return false;
+	hand_on(t, &f);
+	return true;
+}
+
+/* A frame of `length` bytes in the buffer, as the kernel says what it is. */
+static void send_one(struct tap *t, const struct virtio_net_hdr *header, uint32_t length)
+{
+	struct rf_net_frame f = { .at = t->buffer };
+	unsigned char *at = rf_net_at(t->net, t->buffer);
+
+	switch (tap_header_out(&f, header, at, length, t->features)) {
+	case TAP_SUMMED:
+		if (t->features & RF_NET_HAS_TX_CSUM)
+			in_software(t);
+		/* fall through */
+	case TAP_DEVICE:
+		hand_on(t, &f);
+		break;
+	case TAP_SEGMENT:
+		if (tap_segments_begin(&t->cut, header, at, length, rf_net_info(t->net)->mtu)) {
+			in_software(t);
+			break;
+		}
+		/* fall through */
+	case TAP_REFUSED:
+		rf_net_tx_refuse(t->net);
+		break;
+	}
+}
+
 /* One frame of the kernel's into a buffer the device reads. False: there is none now. */
 static bool fetch(struct tap *t)
 {
 	struct virtio_net_hdr header;
-	struct rf_net_frame f = { .at = t->buffer };
-	unsigned char *at = rf_net_at(t->net, t->buffer);
-	struct iovec iov[] = { { &header, sizeof(header) }, { at, rf_net_tx_bytes(t->net) } };
+	struct iovec iov[] = { { &header, sizeof(header) },
+			       { rf_net_at(t->net, t->buffer), rf_net_tx_bytes(t->net) } };
+
+	if (next_piece(t))
+		return true;
 	ssize_t got = readv(FD_TAP, iov, 2);
 
 	if (got < 0) {
@@ -135,12 +216,9 @@ static bool fetch(struct tap *t)
 			rf_die(70, "reading from the TAP: %s", strerror(errno));
 		return false;
 	}
-	if (got < (ssize_t)sizeof(header) ||
-	    !tap_header_out(&f, &header, at, (uint32_t)(got - (ssize_t)sizeof(header)), t->features) ||
-	    rf_net_tx(t->net, &f))
-		return true; /* counted; the buffer serves the next frame */
-	t->buffer = 0;
-	return true;
+	if (got >= (ssize_t)sizeof(header))
+		send_one(t, &header, (uint32_t)(got - (ssize_t)sizeof(header)));
+	return true; /* a buffer that was not sent serves the next frame */
 }
 
 static unsigned send_frames(struct tap *t)

@@ -58,13 +58,19 @@ struct rf_net_frame {
 	uint8_t  flags;       /* RF_NET_* */
 	uint8_t  gso;         /* enum rf_net_gso; tx: only with RF_NET_CSUM */
 	uint16_t gso_size;    /* payload bytes of each segment */
-	uint8_t  csum_start;  /* RF_NET_CSUM: where the checksummed bytes begin (transport header) */
+	uint8_t  csum_start;  /* RF_NET_CSUM: where the checksummed bytes begin (transport header);
+	                         tx: csum_start + csum_offset fits into a byte, too */
 	uint8_t  csum_offset; /* from there to the checksum field */
-	uint8_t  l3_start;    /* tx with RF_NET_CSUM: IP header; 0: not IP */
-	uint8_t  l4_bytes;    /* tx with gso: TCP header: headers end at csum_start + l4_bytes */
+	uint8_t  l3_start;    /* tx with RF_NET_CSUM: IP header, at most RF_NET_L3_MOST; 0: not IP */
+	uint8_t  l4_bytes;    /* tx with gso: TCP header: headers end at csum_start + l4_bytes, which
+	                         fits into a byte, too */
 	uint16_t vlan;        /* RF_NET_VLAN: TCI */
 };
 _Static_assert(sizeof(struct rf_net_frame) == 16, "four frames a cache line");
+
+/* Devices have so many bits for these: 7 for what lies before the IP header (82576), 8 for
+ * the checksum's place and for all headers (82574). The service sends nothing beyond. */
+#define RF_NET_L3_MOST 127u
 
 /* rf_net_chan.link, written by the driver or left at RF_NET_LINK_NONE where it cannot know. */
 enum rf_net_link { RF_NET_LINK_NONE, RF_NET_LINK_DOWN, RF_NET_LINK_UP };
@@ -100,6 +106,8 @@ _Static_assert(sizeof(struct rf_net_chan) <= RF_NET_CHAN_BYTES, "a channel fits 
  * the IPv6 payload length and the IPv4 header checksum 0, and the length out of the pseudo
  * header's sum (Intel's TCP segmentation). */
 #define RF_NET_TSO_NO_LENGTH 0x80u
+/* Received frames may be glued (rf_net_frame.gso). No device of ours is asked to. */
+#define RF_NET_HAS_RX_GSO 0x100u
 
 /* The interface as the device process found it. */
 struct rf_net_info {

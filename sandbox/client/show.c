@@ -22,10 +22,10 @@ static void put_net_json(FILE *f, const struct shown *d)
 	const struct rf_stats_net *n = (const void *)((const char *)d->service + RF_STATS_NET);
 
 	fprintf(f, ",\"rx_frames\":%llu,\"rx_bad\":%llu,\"rx_dropped\":%llu,\"rx_lost_export\":%llu,"
-		   "\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"lost_tx\":%llu,"
+		   "\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"lost_tx\":%llu,"
 		   "\"link\":\"%s\",\"mtu\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"",
 		(ull)n->rx_frames, (ull)n->rx_bad, (ull)n->rx_dropped, (ull)n->rx_lost_export,
-		(ull)n->tx_frames, (ull)n->tx_done, (ull)n->tx_refused, (ull)n->lost_tx,
+		(ull)n->tx_frames, (ull)n->tx_done, (ull)n->tx_refused, (ull)n->tx_software, (ull)n->lost_tx,
 		n->link == RF_NET_LINK_DOWN ? "down" : "up", n->mtu, n->mac[0], n->mac[1], n->mac[2],
 		n->mac[3], n->mac[4], n->mac[5]);
 }

@@ -145,7 +145,10 @@ static bool mac_address(const char *s, uint8_t *mac)
 static int key_net(struct rf_policy *p, struct rf_words *w)
 {
 	static const char *const names[] = { "tx-csum", "rx-csum", "tso4", "tso6", "vlan", "link", "sg",
-					     NULL };
+					     "rx-gso", NULL };
+	static const uint32_t bits[] = { RF_NET_HAS_TX_CSUM, RF_NET_HAS_RX_CSUM, RF_NET_HAS_TSO4,
+					 RF_NET_HAS_TSO6, RF_NET_HAS_VLAN, RF_NET_HAS_LINK, RF_NET_HAS_SG,
+					 RF_NET_HAS_RX_GSO };
 	struct rf_net_info *n = &p->device.net;
 	uint64_t mtu;
 
@@ -160,7 +163,7 @@ static int key_net(struct rf_policy *p, struct rf_words *w)
 		int bit = one_of(w, i, names);
 		if (bit < 0)
 			return bit;
-		n->features |= 1u << bit;
+		n->features |= bits[bit];
 	}
 	n->rx_buffer = 2048;
 	while (n->rx_buffer < mtu + 18)

@@ -19,6 +19,7 @@ enum {
 	WITHOUT_STATUS = 8,
 	WITHOUT_COPY = 16,  /* looks at the record, then reads it again */
 	WITHOUT_OWN = 32,   /* knows its requests by what the ring says of them */
+	WITHOUT_GLUE = 128, /* takes glued frames of any device */
 	WITHOUT_COUNT = 64, /* asks the driver's index whether there is room for a request */
 };
 

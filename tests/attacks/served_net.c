@@ -41,7 +41,7 @@ static void look(const struct rf_net_frame *f, bool first)
 	int i = buffer_of(f);
 
 	if (i < 0 || (first && f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length) ||
-	    f->gso > RF_NET_GSO_TCP6)
+	    f->gso > RF_NET_GSO_TCP6 || (f->gso && !(info->features & RF_NET_HAS_RX_GSO)))
 		page->impossible++;
 	else if (here[i])
 		page->doubled++;

@@ -10,7 +10,7 @@
 
 #include "net.h"
 
-enum lie { AT, TWICE, LENGTH, CHECKSUM, KIND, PARTS, RX_TAIL, TX_HEAD };
+enum lie { AT, TWICE, LENGTH, CHECKSUM, KIND, GLUED, PARTS, RX_TAIL, TX_HEAD };
 
 #define SLOT(i) ((i) & (RF_NET_DEPTH - 1))
 
@@ -62,7 +62,7 @@ EVIL_INLINE void tell(struct ends *e, enum lie lie, uint64_t value)
 	if (lie == TWICE)
 		put(e, f);
 	/* Glued by the device, so that no frame of the wire is too short for it. */
-	if (lie == LENGTH)
+	if (lie == LENGTH || lie == GLUED)
 		f = (struct rf_net_frame){ .at = f.at, .length = (uint16_t)value, .flags = RF_NET_CSUM,
 					   .gso = RF_NET_GSO_TCP4, .gso_size = 1448, .csum_start = 34, .csum_offset = 16 };
 	if (lie == CHECKSUM)

@@ -206,7 +206,7 @@ static void start(struct end *e, const char *program, int tap, unsigned mtu, boo
 	e->rig.net = (struct rf_net_info){
 		.mac = { 2, 0, 0, 0, 0, e == &ends[0] ? 1 : 2 }, .mtu = (uint16_t)mtu,
 		.features = offload ? RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 |
-					      RF_NET_HAS_TSO6 | RF_NET_HAS_LINK : RF_NET_HAS_LINK,
+					      RF_NET_HAS_TSO6 | RF_NET_HAS_LINK | RF_NET_HAS_RX_GSO : RF_NET_HAS_LINK,
 		.rx_buffer = offload ? 32768 : 2048, .rx_count = offload ? 256 : 1024,
 		.tx_max = offload ? 65535 : mtu + 18, .link = RF_NET_LINK_UP,
 	};
@@ -237,7 +237,7 @@ static void report(void)
 {
 	struct rusage own;
 	double exports = 0;
-	uint64_t sum[6] = { 0 };
+	uint64_t sum[8] = { 0 };
 
 	for (int i = 0; i < 2; i++) {
 		struct rusage used;
@@ -252,6 +252,8 @@ static void report(void)
 		sum[3] += s->lost_tx;
 		sum[4] += ends[i].wire_dropped;
 		sum[5] += s->rx_lost_export;
+		sum[6] += s->tx_refused;
+		sum[7] += s->tx_software;
 		shutdown(ends[i].rig.control, SHUT_RDWR);
 		rig_must(wait4(ends[i].pid, &status, 0, &used) == ends[i].pid, "wait4");
 		rig_must(!status, "an export did not end well");
@@ -260,12 +262,13 @@ static void report(void)
 	getrusage(RUSAGE_SELF, &own);
 	printf("{\"deaths\":%llu,\"rx_frames\":%llu,\"tx_frames\":%llu,\"tx_done\":%llu,"
 	       "\"lost_tx\":%llu,\"wire_tx\":%llu,\"wire_rx\":%llu,\"wire_dropped\":%llu,"
-	       "\"rx_lost_export\":%llu,\"export_cpu_s\":%.3f,\"wire_cpu_s\":%.3f}\n",
+	       "\"rx_lost_export\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"export_cpu_s\":%.3f,\"wire_cpu_s\":%.3f}\n",
 	       (unsigned long long)(ends[0].deaths + ends[1].deaths), (unsigned long long)sum[0],
 	       (unsigned long long)sum[1], (unsigned long long)sum[2], (unsigned long long)sum[3],
 	       (unsigned long long)(ends[0].wire_tx + ends[1].wire_tx),
 	       (unsigned long long)(ends[0].wire_rx + ends[1].wire_rx), (unsigned long long)sum[4],
-	       (unsigned long long)sum[5], exports, seconds(&own));
+	       (unsigned long long)sum[5], (unsigned long long)sum[6], (unsigned long long)sum[7],
+	       exports, seconds(&own));
 }
 
 /* Nothing to move: asks both exports for kicks, looks once more, sleeps. */

@@ -7,7 +7,7 @@
 #include "netted.h"
 
 #define ALL (RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 | \
-	     RF_NET_HAS_VLAN | RF_NET_HAS_LINK | RF_NET_HAS_SG)
+	     RF_NET_HAS_VLAN | RF_NET_HAS_LINK | RF_NET_HAS_SG | RF_NET_HAS_RX_GSO)
 
 static void frames_go_both_ways_and_buffers_come_back(void **state)
 {
@@ -275,6 +275,24 @@ static void impossible_frames_are_lies(void **state)
 	}
 }
 
+/* Glued frames come from devices that may glue them, and no others. */
+static void no_device_glues_unasked(void **state)
+{
+	(void)state;
+	for (int may = 0; may < 2; may++) {
+		struct netted *t = netted_new(may ? ALL : ALL & ~RF_NET_HAS_RX_GSO);
+
+		driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1500,
+			.flags = RF_NET_CSUM, .gso = RF_NET_GSO_TCP4, .gso_size = 500, .csum_start = 34,
+			.csum_offset = 16 });
+		driver_publish(t);
+		assert_int_equal(drink(t), may);
+		if (!may)
+			assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+		netted_free(t);
+	}
+}
+
 static void chains_end(void **state)
 {
 	(void)state;
@@ -373,11 +391,14 @@ static void hostile_segmentation_requests_are_refused(void **state)
 	BAD(l4_bytes, 19);
 	BAD(l4_bytes, 61);
 	BAD(gso, RF_NET_GSO_TCP6); /* no room for an IPv6 header */
+	BAD(csum_start, 230);  /* headers longer than 8 bits say */
+	BAD(csum_start, 245);  /* the same of the checksum's place */
+	BAD(l3_start, 128);    /* the same of 7 bits */
 	f = (struct rf_net_frame){ .length = 1519 };
 	assert_int_equal(try_tx(t, f), -EINVAL);
 	f = (struct rf_net_frame){ .length = 60, .flags = RF_NET_CSUM, .csum_start = 40, .csum_offset = 19 };
 	assert_int_equal(try_tx(t, f), -EINVAL);
-	assert_int_equal(t->n->count.tx_refused, 19);
+	assert_int_equal(t->n->count.tx_refused, 22);
 	assert_int_equal(t->n->count.tx_frames, 1);
 	netted_free(t);
 	/* What the device does not have. */
@@ -474,6 +495,7 @@ int main(void)
 		cmocka_unit_test(only_a_buffer_it_has_can_come_from_a_driver),
 		cmocka_unit_test(a_buffer_cannot_come_twice),
 		cmocka_unit_test(impossible_frames_are_lies),
+		cmocka_unit_test(no_device_glues_unasked),
 		cmocka_unit_test(chains_end),
 		cmocka_unit_test(random_records_do_no_harm),
 		cmocka_unit_test(hostile_segmentation_requests_are_refused),

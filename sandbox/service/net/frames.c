@@ -71,7 +71,7 @@ static enum rf_violation chain_judge(const struct rf_net *n, const struct rf_net
 		return RF_LIE_FRAME;
 	if (f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length)
 		return RF_LIE_FRAME;
-	if (f->gso && (!f->gso_size || !(f->flags & RF_NET_CSUM)))
+	if (f->gso && (!f->gso_size || !(f->flags & RF_NET_CSUM) || !(n->info.features & RF_NET_HAS_RX_GSO)))
 		return RF_LIE_FRAME;
 	return 0;
 }
@@ -364,6 +364,7 @@ static bool offload_fits(const struct rf_net *n, const struct rf_net_frame *f)
 	if (!(f->flags & RF_NET_CSUM))
 		return !f->gso;
 	if (!(has & RF_NET_HAS_TX_CSUM) || l4 < ETH_BYTES || l4 + f->csum_offset + 2u > f->length ||
+	    l4 + f->csum_offset > UINT8_MAX || f->l3_start > RF_NET_L3_MOST ||
 	    (f->l3_start && (f->l3_start < ETH_BYTES || f->l3_start + 20u > l4)))
 		return false;
 	if (!f->gso)
@@ -371,7 +372,7 @@ static bool offload_fits(const struct rf_net *n, const struct rf_net_frame *f)
 	uint32_t ip_bytes = f->gso == RF_NET_GSO_TCP4 ? 20 : 40;
 	return f->gso <= RF_NET_GSO_TCP6 && has & needs[f->gso] && f->csum_offset == 16 &&
 	       f->l3_start && f->l3_start + ip_bytes <= l4 && f->l4_bytes >= 20 && f->l4_bytes <= 60 &&
-	       l4 + f->l4_bytes < f->length && f->gso_size >= 8 &&
+	       l4 + f->l4_bytes < f->length && l4 + f->l4_bytes <= UINT8_MAX && f->gso_size >= 8 &&
 	       l4 - f->l3_start + f->l4_bytes + f->gso_size <= n->info.mtu;
 }
 
@@ -435,6 +436,11 @@ int rf_net_tx(struct rf_net *n, const struct rf_net_frame *f)
 	tx_put(n, first, second, f->at | (more ? RF_TX_MORE : 0));
 	n->count.tx_bytes += f->length;
 	return 0;
+}
+
+void rf_net_tx_refuse(struct rf_net *n)
+{
+	n->count.tx_refused++;
 }
 
 /* `count` frames for which there is room, until one is not plain. */

@@ -68,6 +68,8 @@ void rf_net_tx_free(struct rf_net *, uint32_t at);
  * -EINVAL: the frame is none the device can send; still the caller's.
  */
 int rf_net_tx(struct rf_net *, const struct rf_net_frame *frame);
+/* One that the export itself refuses is counted with those. */
+void rf_net_tx_refuse(struct rf_net *);
 /* Sends frames out of rf_net_rx() as they are, without a copy. Records taken: fewer if
  * there is no room; the rest is still the caller's. Only frames of one part. */
 unsigned rf_net_forward(struct rf_net *, const struct rf_net_frame *frames, unsigned n);
