@@ -75,6 +75,9 @@ $(B)/tests/rf-dial: $(B)/bin/rf-dial
 	cp $< $@
 
 UNIT += tests/net/lwip tests/net/lwip-asan
+$(B)/unit/test_http: INC_unit += -Inet/lwip -isystem $(LWIP)/src/include -Isandbox/service/nbd
+$(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
+$(B)/unit/test_http: $(LWIP)/.source
 check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.

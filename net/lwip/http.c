@@ -49,13 +49,20 @@ static void end(struct page *p, bool reset)
 		stream_close(s);
 }
 
-static void answer(struct page *p, const char *code, const char *type, const char *text, size_t length,
-		   bool head)
+/* Of an answer to HEAD only the headers are sent (RFC 9110, 9.3.2), whatever the answer. */
+static bool asked_for_head(const struct page *p)
 {
-	int n = snprintf(p->out, sizeof(p->out), "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-			 "Connection: close\r\nCache-Control: no-store\r\n\r\n", code, type, length);
+	return !strncmp(p->in, "HEAD ", 5);
+}
 
-	if (!head) {
+/* `more`: further headers, each with its end of line. */
+static void answer(struct page *p, const char *code, const char *more, const char *type,
+		   const char *text, size_t length)
+{
+	int n = snprintf(p->out, sizeof(p->out), "HTTP/1.1 %s\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\n"
+			 "Connection: close\r\nCache-Control: no-store\r\n\r\n", code, more, type, length);
+
+	if (!asked_for_head(p)) {
 		memcpy(p->out + n, text, length);
 		n += (int)length;
 	}
@@ -63,32 +70,37 @@ static void answer(struct page *p, const char *code, const char *type, const cha
 	p->answered = true;
 }
 
-static void complain(struct page *p, const char *code)
+static void refuse(struct page *p, const char *code, const char *more)
 {
 	char text[128];
 	int n = snprintf(text, sizeof(text), "%s\n", code);
 
-	answer(p, code, "text/plain", text, (size_t)n, false);
+	answer(p, code, more, "text/plain", text, (size_t)n);
+}
+
+static void complain(struct page *p, const char *code)
+{
+	refuse(p, code, "");
 }
 
 /* p->in: a request line and headers, ended by an empty line. Headers do not matter here. */
 static void request(struct page *p)
 {
-	bool head = !strncmp(p->in, "HEAD ", 5);
+	bool head = asked_for_head(p);
 	const char *path = p->in + (head ? 5 : 4);
 	size_t length = strcspn(path, " ?\r\n");
 	const char *version = path + strcspn(path, " \r\n");
 
 	if (!head && strncmp(p->in, "GET ", 4)) {
-		complain(p, "405 Method Not Allowed");
+		refuse(p, "405 Method Not Allowed", "Allow: GET, HEAD\r\n"); /* RFC 9110, 15.5.6 */
 	} else if (strncmp(version, " HTTP/1.", 8)) {
 		complain(p, "400 Bad Request");
 	} else if (length == 1 && path[0] == '/') {
-		answer(p, "200 OK", "text/html; charset=utf-8", body,
-		       status_page(status, body, sizeof(body)), head);
+		answer(p, "200 OK", "", "text/html; charset=utf-8", body,
+		       status_page(status, body, sizeof(body)));
 	} else if (length == 8 && !strncmp(path, "/metrics", 8)) {
-		answer(p, "200 OK", "application/openmetrics-text; version=1.0.0; charset=utf-8", body,
-		       status_metrics(status, body, sizeof(body)), head);
+		answer(p, "200 OK", "", "application/openmetrics-text; version=1.0.0; charset=utf-8", body,
+		       status_metrics(status, body, sizeof(body)));
 	} else {
 		complain(p, "404 Not Found");
 	}
