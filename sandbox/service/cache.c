@@ -45,7 +45,7 @@ static uint32_t queued_flushes(const struct rf_service *s)
 	uint32_t n = 0;
 
 	for (const struct rf_io *io = s->queue_head; io; io = io->next)
-		n += io->op == RF_BLK_FLUSH;
+		n += io->op == RF_BLK_FLUSH && !rf_ward_owns(s->ward, io);
 	return n;
 }
 

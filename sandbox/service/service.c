@@ -131,8 +131,9 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->count.bytes_read += e->req.length;
 		return status;
 	}
-	/* Without a volatile cache every write is on stable media. */
-	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH) {
+	/* Without a volatile cache every write is on stable media; nobody was promised our own. */
+	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
+	    !rf_ward_owns(s->ward, (void *)(uintptr_t)e->io)) {
 		s->acked++;
 		if (s->integrity)
 			rf_integrity_acked(s->integrity, s->acked, &e->req);

@@ -212,15 +212,25 @@ uint64_t ward_answered(const struct rf_ward *w)
 	for (const struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
 		if ((job->state == JOB_JOURNAL || job->state == JOB_SEND) && job->first_page < page)
 			page = job->first_page;
-	return (page < w->failed_page ? page : w->failed_page) - 1;
+	return (page < w->unsure_page ? page : w->unsure_page) - 1;
+}
+
+bool ward_flushed(struct rf_ward *w, uint64_t cover)
+{
+	if (cover >= w->unsure_page) /* a cache was lost meanwhile */
+		cover = w->unsure_page - 1;
+	if (cover <= w->notes.durable)
+		return false;
+	w->notes.durable = cover;
+	return true;
 }
 
 static void change_over(struct ward_job *job, int status)
 {
 	struct rf_ward *w = job->ward;
 
-	if (status && job->first_page < w->failed_page)
-		w->failed_page = job->first_page;
+	if (status && job->first_page < w->unsure_page)
+		w->unsure_page = job->first_page;
 	w->changing--;
 	job_finish(job, status);
 	if (!w->changing)
@@ -263,46 +273,45 @@ void ward_announced(struct rf_ward *w, int status)
 	}
 }
 
-static bool change_announce(struct ward_job *job)
+static void change_announce(struct ward_job *job)
 {
 	struct rf_ward *w = job->ward;
 
-	if (!ward_announce(w, job))
-		return false;
+	ward_announce(w, job);
 	w->changing++;
 	job->state = JOB_JOURNAL;
 	list_add(&w->announced, job);
-	return true;
 }
 
 static void change_begin(struct ward_job *job)
 {
 	struct rf_ward *w = job->ward;
 
-	job->state = JOB_ROOM;
-	if (!w->room.head && change_announce(job))
+	if (w->phase == WARD_GONE) {
+		job_finish(job, -EIO);
+	} else if (!w->room.head && ward_has_room(w, job)) {
+		change_announce(job);
 		ward_commit(w);
-	else
+	} else {
+		job->state = JOB_ROOM;
 		list_add(&w->room, job);
+		ward_checkpoint(w);
+	}
 }
 
 void ward_room(struct rf_ward *w, int status)
 {
-	while (w->room.head) {
-		struct ward_job *job = w->room.head;
+	while (w->room.head && (status || ward_has_room(w, w->room.head))) {
+		struct ward_job *job = list_take(&w->room);
 
-		if (!status && !ward_announce(w, job))
-			break;
-		list_take(&w->room);
-		if (status) {
+		if (w->phase != WARD_GONE && ward_has_room(w, job))
+			change_announce(job);
+		else
 			job_finish(job, -EIO);
-			continue;
-		}
-		w->changing++;
-		job->state = JOB_JOURNAL;
-		list_add(&w->announced, job);
 	}
 	ward_commit(w);
+	if (w->room.head)
+		ward_checkpoint(w);
 }
 
 /* ---- flush ------------------------------------------------------------------------------------- */
@@ -312,8 +321,10 @@ static void job_flushed(struct rf_io *io, int status)
 	struct ward_job *job = (struct ward_job *)io;
 	struct rf_ward *w = job->ward;
 
-	if (!status && job->cover > w->notes.durable) {
-		w->notes.durable = job->cover;
+	if (status) {
+		ward_doubt(w); /* the device may have dropped what it could not write */
+	} else {
+		w->mark |= ward_flushed(w, job->cover);
 		ward_mark(w);
 	}
 	job_finish(job, status);
@@ -348,20 +359,28 @@ static void job_begin(struct rf_ward *w, struct rf_io *client)
 		change_begin(job);
 }
 
+static bool may_begin(const struct rf_ward *w, const struct rf_io *io)
+{
+	return io->op == RF_BLK_FLUSH ||
+		!rf_hold_conflict(&w->hold, io->offset, io->offset + io->length, w->seq + 1);
+}
+
+/* One that ends at once comes here again: the first call does all the work. */
 static void jobs_pump(struct rf_ward *w)
 {
-	while (w->queue_head && w->free) {
+	if (w->pumping)
+		return;
+	w->pumping = true;
+	while (w->queue_head && w->free && may_begin(w, w->queue_head)) {
 		struct rf_io *io = w->queue_head;
 
-		if (io->op != RF_BLK_FLUSH &&
-		    rf_hold_conflict(&w->hold, io->offset, io->offset + io->length, w->seq + 1))
-			return;
 		w->queue_head = io->next;
 		if (!w->queue_head)
 			w->queue_tail = &w->queue_head;
 		w->seq++;
 		job_begin(w, io);
 	}
+	w->pumping = false;
 }
 
 void rf_ward_submit(struct rf_ward *w, struct rf_io *io)
@@ -374,16 +393,33 @@ void rf_ward_submit(struct rf_ward *w, struct rf_io *io)
 
 /* ---- what happens to the disk -------------------------------------------------------------------- */
 
+/* From a checkpoint's first flush on, clients' data is stable. Until another one is over,
+ * no page with lines in doubt is called durable: a restart finds the doubt in the journal. */
+void ward_doubt(struct rf_ward *w)
+{
+	uint64_t page = w->cached && w->stage < CKPT_RESOLVE ? ward_notes_lost(&w->notes) : ~0ull;
+
+	if (page < w->unsure_page)
+		w->unsure_page = page;
+	if (page != ~0ull && w->phase == WARD_OPEN && !w->read_only)
+		ward_checkpoint(w);
+}
+
 void rf_ward_lost(struct rf_ward *w)
 {
-	ward_notes_lost(&w->notes);
-	w->commit_lost = w->committing != 0;
-	if (w->stage < CKPT_TABLE)
+	if (!w->cached)
 		return;
+	w->commit_lost = w->committing != 0;
+	w->format_lost = true;
 	/* Of the table pages just written the old ones may come back. */
-	w->ckpt_lost = true;
-	for (uint32_t i = 0; i < w->notes.count; i++)
+	w->ckpt_lost |= w->stage >= CKPT_TABLE;
+	for (uint32_t i = 0; i < w->notes.count && w->stage >= CKPT_TABLE; i++)
 		w->table.digest[ward_page_of(&w->g, w->notes.known[i].block)] = 0;
+	ward_doubt(w);
+	/* What was read before may be what was lost. */
+	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
+		if (job->state == JOB_JUDGE)
+			read_begin(job);
 }
 
 void rf_ward_gone(struct rf_ward *w, bool before)
@@ -401,7 +437,9 @@ void rf_ward_gone(struct rf_ward *w, bool before)
 
 bool rf_ward_owns(const struct rf_ward *w, const struct rf_io *io)
 {
-	return w && (io == &w->commit_io || io == &w->flush_io);
+	const void *at = io;
+
+	return w && (at < (const void *)w->job || at >= (const void *)(w->job + WARD_JOBS));
 }
 
 bool rf_ward_ready(const struct rf_ward *w)
@@ -422,7 +460,7 @@ uint64_t rf_ward_caught(const struct rf_ward *w)
 void ward_jobs_init(struct rf_ward *w)
 {
 	w->queue_tail = &w->queue_head;
-	w->failed_page = ~0ull;
+	w->unsure_page = ~0ull;
 	list_init(&w->room);
 	list_init(&w->announced);
 	for (uint32_t i = WARD_JOBS; i-- > 0;) {

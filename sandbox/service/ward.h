@@ -31,8 +31,16 @@
  * on, and the table is written as in step 3. Whatever step a cut falls into, the journal that
  * the valid superblock names is whole, up to a batch that was never answered and whose data
  * was therefore never sent; table sectors may be older than the journal, or as new.
- * The same is done for what a reset made the device forget, when it is next read or at
- * the next checkpoint; and for writes that failed: old or new of each block, else EIO.
+ * The same is done for what a reset made the device forget: a checkpoint is begun at once, and
+ * until it is over no journal page calls such writes durable, whatever is flushed: a restart
+ * finds the doubt where it was. A read that the loss overtook is done again. Writes that failed
+ * are in doubt likewise, old or new of each block, else EIO; the next flush begins the
+ * checkpoint.
+ *
+ * Waits. Whoever waits does so for an answer of the driver, and each answer wakes all that it
+ * may have been the last thing for: a batch, the jobs it announced and a checkpoint in DRAIN;
+ * a change, the checkpoint; one of the small requests, reads without their page and the
+ * checkpoint; the checkpoint's end, those without room. test_ward_cuts looks after each answer.
  *
  * Discard and zeroing announce that there is nothing in the blocks; they then read as zeroes,
  * whatever the disk says. So does what was never written, unless the disk was adopted.
@@ -78,7 +86,7 @@ void rf_ward_submit(struct rf_ward *, struct rf_io *);
 void rf_ward_lost(struct rf_ward *);
 /* There will be no driver: `before` the core fails its requests, and after. */
 void rf_ward_gone(struct rf_ward *, bool before);
-/* Is it a flush of our own, that no client hears of? */
+/* Is it a request of our own, that no client hears of? */
 bool rf_ward_owns(const struct rf_ward *, const struct rf_io *);
 
 /* Reads that were answered with EIO for what was in them, and table pages that were wrong. */

@@ -14,6 +14,7 @@
 #include "ward_inside.h"
 
 #define AHEAD 16u /* table pages asked for at once */
+#define AGAIN 1u  /* times a block that cannot be read is tried anew; then its newest is right */
 
 static void ckpt_over(struct rf_ward *w, bool well)
 {
@@ -49,19 +50,19 @@ static void ckpt_flushed(struct rf_io *io, int status)
 
 	if (status && w->phase != WARD_GONE)
 		rf_cache_lost(w->s); /* nobody else would tell the clients */
-	if (!status && w->cover > w->notes.durable)
-		w->notes.durable = w->cover;
-	if (status)
+	if (status) {
 		ckpt_over(w, false);
-	else
+	} else {
+		ward_flushed(w, w->cover);
 		next_stage(w);
+	}
 }
 
 static void ckpt_flush(struct rf_ward *w)
 {
 	w->cover = ward_answered(w);
 	if (!w->cached) {
-		w->notes.durable = w->cover;
+		ward_flushed(w, w->cover);
 		next_stage(w);
 		return;
 	}
@@ -131,7 +132,7 @@ static void resolved(struct ward_op *op, int status)
 	struct ward_known *newest = ward_newest(&w->notes, block);
 
 	memcpy(data, ward_shared(w, op->io.arena), w->g.block);
-	if (!page)
+	if (!page || (status && w->unread++ < AGAIN))
 		w->ckpt_again = true;
 	else if (newest && (status || ward_judge(&w->judge, &w->notes, block, data,
 						 ward_entry_in(&w->g, page, block)) == WARD_WRONG))
@@ -277,7 +278,8 @@ static void begin_anew(struct rf_ward *w)
 	w->filling = next.journal;
 	w->written = w->notes.durable = w->filling - 1;
 	w->lines = 0;
-	w->failed_page = ~0ull;
+	w->unsure_page = ~0ull;
+	w->mark = false;
 	ward_notes_clear(&w->notes);
 	ckpt_over(w, true);
 }
@@ -290,6 +292,7 @@ void ward_checkpoint(struct rf_ward *w)
 		return;
 	w->stage = CKPT_DRAIN;
 	w->ckpt_lost = w->ckpt_again = w->ckpt_failed = false;
+	w->unread = 0;
 	ward_checkpoint_go(w);
 }
 

@@ -29,17 +29,18 @@ static void page_end(struct rf_ward *w)
 	page_begin(w);
 }
 
-bool ward_announce(struct rf_ward *w, struct ward_job *job)
+bool ward_has_room(const struct rf_ward *w, const struct ward_job *job)
+{
+	return w->stage == CKPT_IDLE && room_for(w, job->client->length / w->g.block);
+}
+
+void ward_announce(struct rf_ward *w, struct ward_job *job)
 {
 	const struct rf_io *io = job->client;
 	uint64_t block = io->offset / w->g.block;
 	uint32_t count = io->length / w->g.block;
 	const unsigned char *data = w->own + io->arena;
 
-	if (w->stage != CKPT_IDLE || !room_for(w, count)) {
-		ward_checkpoint(w);
-		return false;
-	}
 	if (!w->lines)
 		page_begin(w);
 	for (uint32_t i = 0; i < count; i++) {
@@ -56,7 +57,6 @@ bool ward_announce(struct rf_ward *w, struct ward_job *job)
 		w->lines++;
 	}
 	job->last_page = w->filling;
-	return true;
 }
 
 static void page_make(struct rf_ward *w, uint64_t number, struct ward_page *p)
@@ -114,22 +114,30 @@ static void batch_done(struct rf_io *io, int status)
 	}
 	if (!status)
 		w->written += w->committing;
+	else if (io->op == RF_BLK_FLUSH)
+		ward_doubt(w);
 	w->committing = 0;
 	ward_announced(w, status);
 	if (!status)
 		ward_commit(w);
+	ward_checkpoint_go(w); /* this may have been all that it waited for */
+}
+
+static bool mark_due(const struct rf_ward *w)
+{
+	return w->mark && w->stage == CKPT_IDLE && w->filling - 1 == w->written && room_for(w, 0);
 }
 
 void ward_commit(struct rf_ward *w)
 {
 	if (w->committing || w->phase == WARD_GONE)
 		return;
-	if (w->lines || (w->mark && w->filling - 1 == w->written)) {
+	if (w->lines || mark_due(w)) {
 		if (!w->lines)
 			page_begin(w);
 		page_end(w);
+		w->mark = false;
 	}
-	w->mark = false;
 	uint64_t pages = w->filling - 1 - w->written, first = (w->written + 1) % WARD_JOURNAL;
 	if (!pages)
 		return;
@@ -137,6 +145,8 @@ void ward_commit(struct rf_ward *w)
 		pages = WARD_BATCH;
 	if (pages > WARD_JOURNAL - first)
 		pages = WARD_JOURNAL - first;
+	if (pages > w->most)
+		pages = w->most;
 	w->committing = (uint32_t)pages;
 	batch_send(w);
 }
@@ -144,10 +154,11 @@ void ward_commit(struct rf_ward *w)
 /* Not waited for: until it is there an older version would be taken for right, too. */
 void ward_mark(struct rf_ward *w)
 {
-	if (w->read_only || w->stage != CKPT_IDLE || !room_for(w, 0))
+	if (w->read_only)
 		return;
-	w->mark = true;
 	ward_commit(w);
+	if (w->unsure_page != ~0ull || (w->mark && !room_for(w, 0)))
+		ward_checkpoint(w); /* it says so, too */
 }
 
 void ward_commit_init(struct rf_ward *w)

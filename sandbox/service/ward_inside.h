@@ -42,8 +42,8 @@ struct ward_notes {
 void ward_notes_clear(struct ward_notes *);
 /* Index of the new line. The caller has seen to the room. */
 uint32_t ward_note(struct ward_notes *, uint64_t block, uint64_t tag, uint64_t generation, uint32_t is);
-/* What was not flushed may be forgotten. */
-void ward_notes_lost(struct ward_notes *);
+/* What was not flushed may be forgotten. Page of the first line that was sure before; ~0: none. */
+uint64_t ward_notes_lost(struct ward_notes *);
 /* The newest line of the block that is not dead; NULL: none. */
 struct ward_known *ward_newest(struct ward_notes *, uint64_t block);
 
@@ -129,6 +129,7 @@ struct rf_ward {
 	enum ward_phase      phase;
 	uint64_t             caught;
 	bool                 read_only, cached, fua; /* what the device has */
+	uint32_t             most;  /* pages of a request it takes */
 
 	/* clients */
 	struct rf_hold    hold;
@@ -139,7 +140,8 @@ struct rf_ward {
 	struct ward_list  room;      /* wait for room in the journal */
 	struct ward_list  announced; /* wait for their journal pages */
 	uint32_t          changing;  /* have lines, and no answer yet */
-	uint64_t          failed_page; /* first one of a change that failed; ~0: none */
+	uint64_t          unsure_page; /* first one with lines that failed or were lost; ~0: none */
+	bool              pumping;   /* jobs_pump() runs, and looks again */
 
 	/* our own requests */
 	struct ward_op   op[WARD_OPS];
@@ -164,13 +166,18 @@ struct rf_ward {
 	/* checkpoint */
 	enum ward_stage   stage;
 	bool              ckpt_lost, ckpt_again, ckpt_failed;
+	uint32_t          unread;    /* times a block in doubt could not be read */
 	uint32_t          at, under_way;
 	uint64_t          cover;     /* pages the flush makes durable */
 	struct ward_order order[WARD_KNOWN];
 
 	/* start, format */
-	struct rf_io      bulk_io;
-	uint64_t          bulk_arena;
+	struct rf_io      bulk_io;   /* one part */
+	const char       *bulk_what;
+	uint64_t          bulk_arena, bulk_at;
+	uint32_t          bulk_bytes, bulk_over; /* in all, and of them those of parts answered */
+	void            (*bulk_then)(struct rf_ward *);
+	bool              format_lost; /* the device may have forgotten what was formatted */
 	uint64_t          place; /* page of journal or table */
 	unsigned char     bulk[WARD_BULK * WARD_PAGE]; /* a copy */
 
@@ -188,16 +195,23 @@ void  ward_jobs_init(struct rf_ward *);
 void  ward_relieve(struct rf_ward *);
 /* A table page came, or did not: those who wait for it go on. */
 void ward_loaded(struct rf_ward *, uint64_t page, int status);
-/* Requests that waited for room in the journal go on, or fail. */
+/* Requests that waited for room in the journal go on. `status`: those for which there is none
+ * fail, else they wait for a checkpoint. */
 void ward_room(struct rf_ward *, int status);
-/* Pages up to which every line was answered. */
+/* Pages up to which every line was answered, and none is in doubt. */
 uint64_t ward_answered(const struct rf_ward *);
+/* A flush went well that was asked for when pages up to this one were answered. True: lines
+ * are durable now that were not. */
+bool ward_flushed(struct rf_ward *, uint64_t cover);
+/* What was answered and not flushed may be gone. */
+void ward_doubt(struct rf_ward *);
 void ward_caught(struct rf_ward *, uint64_t offset, const char *what);
 
 /* ---- ward_commit.c ----------------------------------------------------------------------- */
 
-/* Lines for the blocks of a change; false: no room now. */
-bool ward_announce(struct rf_ward *, struct ward_job *);
+/* Is there room for the lines of a change now? */
+bool ward_has_room(const struct rf_ward *, const struct ward_job *);
+void ward_announce(struct rf_ward *, struct ward_job *);
 void ward_commit(struct rf_ward *);
 /* What is durable now is to be known after a restart. */
 void ward_mark(struct rf_ward *);

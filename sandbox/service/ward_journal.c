@@ -31,14 +31,20 @@ uint32_t ward_note(struct ward_notes *n, uint64_t block, uint64_t tag, uint64_t 
 }
 
 /* What was found dead may have been so in the cache only. */
-void ward_notes_lost(struct ward_notes *n)
+uint64_t ward_notes_lost(struct ward_notes *n)
 {
+	uint64_t first = ~0ull;
+
 	for (uint32_t i = 0; i < n->count; i++) {
 		struct ward_known *k = &n->known[i];
 
-		if (k->generation > n->durable && !(k->is & KNOWN_STABLE))
-			k->is = KNOWN_DOUBT;
+		if (k->generation <= n->durable || k->is & KNOWN_STABLE)
+			continue;
+		if (!(k->is & KNOWN_DOUBT) && k->generation < first)
+			first = k->generation;
+		k->is = KNOWN_DOUBT;
 	}
+	return first;
 }
 
 /* The newest line of this block from `at` (1 + index) on, dead or not. */

@@ -106,81 +106,120 @@ bool rf_ward_disk(struct rf_ward *w, struct rf_blk_info *info)
 	info->size = w->g.blocks * w->g.block;
 	if (info->max_transfer > WARD_LARGEST)
 		info->max_transfer = WARD_LARGEST;
+	w->most = info->max_transfer / WARD_PAGE;
 	if (info->max_discard > WARD_LARGEST)
 		info->max_discard = WARD_LARGEST;
 	return true;
 }
 
-static void bulk_send(struct rf_ward *w, uint8_t op, uint64_t at, uint32_t pages, void (*done)(struct rf_io *, int))
-{
-	w->bulk_io = (struct rf_io){ .op = op, .offset = at, .length = pages * WARD_PAGE,
-				     .arena = w->bulk_arena, .done = done };
-	if (op == RF_BLK_FLUSH && !w->cached)
-		done(&w->bulk_io, 0);
-	else
-		ward_send(w, &w->bulk_io);
-}
+static void bulk_part(struct rf_ward *w);
 
-/* What ends the start, or the format. */
-static struct rf_ward *bulk_over(struct rf_io *io, int status, const char *what)
+/* What ends the start, or the format, if it fails. */
+static void bulk_done(struct rf_io *io, int status)
 {
 	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, bulk_io));
 
 	if (w->phase == WARD_GONE)
-		return NULL;
+		return;
 	if (status)
-		rf_die(RF_EXIT_INTEGRITY, "integrity disk: %s: the disk answers %s", what, strerror(-status));
+		rf_die(RF_EXIT_INTEGRITY, "integrity disk: %s: the disk answers %s", w->bulk_what,
+		       strerror(-status));
 	if (io->op == RF_BLK_READ)
-		memcpy(w->bulk, ward_shared(w, io->arena), io->length);
-	return w;
+		memcpy(w->bulk + w->bulk_over, ward_shared(w, io->arena), io->length);
+	w->bulk_over += io->length;
+	if (w->bulk_over < w->bulk_bytes)
+		bulk_part(w);
+	else
+		w->bulk_then(w);
+}
+
+static void bulk_part(struct rf_ward *w)
+{
+	struct rf_io *io = &w->bulk_io;
+	uint32_t left = w->bulk_bytes - w->bulk_over, most = w->most * WARD_PAGE;
+
+	io->offset = w->bulk_at + w->bulk_over;
+	io->arena = w->bulk_arena + w->bulk_over;
+	io->length = left < most ? left : most;
+	ward_send(w, io);
+}
+
+static void bulk_send(struct rf_ward *w, const char *what, uint8_t op, uint64_t at, uint32_t pages,
+		      void (*then)(struct rf_ward *))
+{
+	w->bulk_io = (struct rf_io){ .op = op, .done = bulk_done };
+	w->bulk_what = what;
+	w->bulk_at = at;
+	w->bulk_bytes = pages * WARD_PAGE;
+	w->bulk_over = 0;
+	w->bulk_then = then;
+	bulk_part(w);
 }
 
 /* ---- format -------------------------------------------------------------------------------- */
 
-static void format_over(struct rf_io *io, int status)
-{
-	struct rf_ward *w = bulk_over(io, status, "format");
+static void format_wipe(struct rf_ward *w);
 
-	if (w)
-		rf_die(RF_EXIT_FORMATTED, "integrity disk: formatted: %llu MiB for clients, %s; %llu MiB at the "
-		       "end are kept for checksums. Now take the word after the key file away",
-		       (unsigned long long)(w->g.table_at >> 20), w->orders & RF_EXPORT_WARD_ADOPT ?
-		       "with what was in them" : "which read as zeroes",
-		       (unsigned long long)((w->disk - w->g.table_at) >> 20));
+static void format_send(struct rf_ward *w, uint64_t at, uint32_t pages, void (*then)(struct rf_ward *))
+{
+	bulk_send(w, "format", RF_BLK_WRITE, at, pages, then);
 }
 
-static void format_super_flush(struct rf_io *io, int status)
+/* What the flush is for may be gone by then: all of it is done again. */
+static void format_flush(struct rf_ward *w, void (*then)(struct rf_ward *))
 {
-	struct rf_ward *w = bulk_over(io, status, "format");
-
-	if (w)
-		bulk_send(w, RF_BLK_FLUSH, 0, 0, format_over);
+	if (w->cached)
+		bulk_send(w, "format", RF_BLK_FLUSH, 0, 0, then);
+	else
+		then(w);
 }
 
-static void format_super(struct rf_io *io, int status)
+static bool format_again(struct rf_ward *w)
 {
-	struct rf_ward *w = bulk_over(io, status, "format");
+	if (!w->format_lost)
+		return false;
+	format_wipe(w);
+	return true;
+}
 
-	if (!w)
+static void format_over(struct rf_ward *w)
+{
+	if (format_again(w))
 		return;
+	rf_die(RF_EXIT_FORMATTED, "integrity disk: formatted: %llu MiB for clients, %s; %llu MiB at the "
+	       "end are kept for checksums. Now take the word after the key file away",
+	       (unsigned long long)(w->g.table_at >> 20), w->orders & RF_EXPORT_WARD_ADOPT ?
+	       "with what was in them" : "which read as zeroes",
+	       (unsigned long long)((w->disk - w->g.table_at) >> 20));
+}
+
+static void format_super_flush(struct rf_ward *w)
+{
+	format_flush(w, format_over);
+}
+
+static void format_super(struct rf_ward *w)
+{
 	struct ward_super super = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = w->g.block,
 				    .disk = w->disk, .volume = w->volume, .number = 2, .journal = 1,
 				    .flags = w->orders & RF_EXPORT_WARD_ADOPT ? WARD_ADOPTED : 0 };
+
+	if (format_again(w))
+		return;
 	ward_super_seal(w->master, &super);
 	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
 	memcpy(ward_shared(w, w->bulk_arena), &super, sizeof(super));
-	bulk_send(w, RF_BLK_WRITE, w->g.super_at, 2, format_super_flush);
+	format_send(w, w->g.super_at, 2, format_super_flush);
 }
 
-static void format_table(struct rf_io *io, int status)
+static void format_table(struct rf_ward *w)
 {
-	struct rf_ward *w = bulk_over(io, status, "format");
 	uint32_t pages = WARD_BULK;
 
-	if (!w)
+	if (format_again(w))
 		return;
 	if (w->place == w->g.table_pages) {
-		bulk_send(w, RF_BLK_FLUSH, 0, 0, format_super);
+		format_flush(w, format_super);
 		return;
 	}
 	if (pages > w->g.table_pages - w->place)
@@ -191,15 +230,20 @@ static void format_table(struct rf_io *io, int status)
 	memcpy(ward_shared(w, w->bulk_arena), w->bulk, pages * WARD_PAGE);
 	uint64_t at = w->g.table_at + w->place * WARD_PAGE;
 	w->place += pages;
-	bulk_send(w, RF_BLK_WRITE, at, pages, format_table);
+	format_send(w, at, pages, format_table);
 }
 
-static void format_wiped(struct rf_io *io, int status)
+static void format_wiped(struct rf_ward *w)
 {
-	struct rf_ward *w = bulk_over(io, status, "format");
+	format_flush(w, format_table);
+}
 
-	if (w)
-		bulk_send(w, RF_BLK_FLUSH, 0, 0, format_table);
+static void format_wipe(struct rf_ward *w)
+{
+	w->format_lost = false;
+	w->place = 0;
+	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
+	format_send(w, w->g.super_at, 2, format_wiped);
 }
 
 static void format_begin(struct rf_ward *w, bool area)
@@ -208,8 +252,7 @@ static void format_begin(struct rf_ward *w, bool area)
 		rf_die(RF_EXIT_INTEGRITY, "integrity disk: not formatted: this disk has a checksum area already. "
 		       "'reformat' in the place of 'format' loses all that is on it");
 	ward_key(w->judge.key, w->master, w->volume);
-	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
-	bulk_send(w, RF_BLK_WRITE, w->g.super_at, 2, format_wiped);
+	format_wipe(w);
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -252,7 +295,7 @@ static bool take_page(struct rf_ward *w, const struct ward_page *p)
 	return true;
 }
 
-static void journal_arrived(struct rf_io *io, int status);
+static void journal_arrived(struct rf_ward *w);
 
 static void journal_next(struct rf_ward *w)
 {
@@ -266,28 +309,24 @@ static void journal_next(struct rf_ward *w)
 	if (!pages)
 		journal_over(w);
 	else
-		bulk_send(w, RF_BLK_READ, w->g.journal_at + at * WARD_PAGE, pages, journal_arrived);
+		bulk_send(w, "its journal", RF_BLK_READ, w->g.journal_at + at * WARD_PAGE, pages, journal_arrived);
 }
 
-static void journal_arrived(struct rf_io *io, int status)
+static void journal_arrived(struct rf_ward *w)
 {
-	struct rf_ward *w = bulk_over(io, status, "its journal");
-
-	for (uint32_t i = 0; w && i < io->length / WARD_PAGE; i++)
+	for (uint32_t i = 0; i < w->bulk_bytes / WARD_PAGE; i++)
 		if (!take_page(w, (const void *)(w->bulk + i * WARD_PAGE))) {
 			journal_over(w);
 			return;
 		}
-	if (w)
-		journal_next(w);
+	journal_next(w);
 }
 
-static void supers_arrived(struct rf_io *io, int status)
+static void supers_arrived(struct rf_ward *w)
 {
-	struct rf_ward *w = bulk_over(io, status, "its superblocks");
 	bool foreign = false, good = false;
 
-	for (uint32_t i = 0; w && i < 2; i++) {
+	for (uint32_t i = 0; i < 2; i++) {
 		struct ward_super s;
 
 		memcpy(&s, w->bulk + i * WARD_PAGE, sizeof(s));
@@ -298,8 +337,6 @@ static void supers_arrived(struct rf_io *io, int status)
 			good = true;
 		}
 	}
-	if (!w)
-		return;
 	if (w->orders & RF_EXPORT_WARD_FORMAT) {
 		format_begin(w, good || foreign);
 		return;
@@ -321,5 +358,5 @@ void rf_ward_up(struct rf_ward *w)
 	if (w->phase != WARD_CLOSED)
 		return;
 	w->phase = WARD_STARTING;
-	bulk_send(w, RF_BLK_READ, w->g.super_at, 2, supers_arrived);
+	bulk_send(w, "its superblocks", RF_BLK_READ, w->g.super_at, 2, supers_arrived);
 }

@@ -95,6 +95,19 @@ static void power_fails(struct world *w)
 	clients_come_back(w);
 }
 
+/* The driver has answered all that it was given: is there somebody who still waits? */
+static void nobody_waits_for_nothing(const struct world *w)
+{
+	const struct rf_service *s = w->t->s;
+
+	if (s->state != RF_DRIVER_UP || rf_service_inflight(s) || s->queue_head || s->hold.held | s->hold.ready)
+		return;
+	for (unsigned i = 0; i < SLOTS; i++)
+		assert_true(!w->slot[i].busy || w->slot[i].ask.done);
+	assert_int_equal(s->ward->stage, CKPT_IDLE);
+	assert_int_equal(s->ward->committing, 0);
+}
+
 static void run(uint64_t seed, uint32_t features, unsigned cuts)
 {
 	static struct world w;
@@ -107,6 +120,7 @@ static void run(uint64_t seed, uint32_t features, unsigned cuts)
 		driver_turn(&w);
 		if (chance(&w, 4))
 			rf_service_poll(w.t->s);
+		nobody_waits_for_nothing(&w);
 		if (w.dead ? chance(&w, 2) : !chance(&w, 300))
 			driver_dies(&w);
 		else if (!chance(&w, 2000))
