@@ -79,6 +79,7 @@ struct rf_stats_device {
 	_Atomic uint32_t generation; /* running now; 0: none */
 	_Atomic uint32_t recoveries;
 	_Atomic uint32_t losses;     /* times the device may have lost a write cache */
+	_Atomic uint32_t written_back; /* 1: at its orderly end it said that its cache is empty */
 	struct rf_recovery_device log[RF_STATS_LOG];
 };
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");

@@ -163,8 +163,8 @@ struct rf_control_ops {
 	int (*enable)(struct rf_device *, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
-	/* Orderly end: caches written back. */
-	void (*shutdown)(struct rf_device *);
+	/* Orderly end. True: the device says that its cache is written back. */
+	bool (*shutdown)(struct rf_device *);
 	/* Is there still a device behind the registers? */
 	bool (*present)(struct rf_device *);
 	/* What is not as d->left says, in words for the log; NULL: everything is. The device

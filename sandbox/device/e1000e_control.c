@@ -140,10 +140,11 @@ static int e1000e_identify(struct rf_device *d)
 	return doorbell_open(d);
 }
 
-static void e1000e_shutdown(struct rf_device *d)
+static bool e1000e_shutdown(struct rf_device *d)
 {
 	if (e1000e_present(d))
 		(void)intel_reset(d, &nic);
+	return false;
 }
 
 static enum rf_net_link e1000e_link(struct rf_device *d)

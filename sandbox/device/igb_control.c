@@ -156,10 +156,11 @@ static int igb_identify(struct rf_device *d)
 	return doorbell_open(d);
 }
 
-static void igb_shutdown(struct rf_device *d)
+static bool igb_shutdown(struct rf_device *d)
 {
 	if (igb_present(d))
 		(void)reset(d);
+	return false;
 }
 
 static enum rf_net_link igb_link(struct rf_device *d)

@@ -253,6 +253,19 @@ static void turn(struct rf_device *d)
 		gone(d);
 }
 
+/* What a device that reset itself has lost is not in its cache any more. */
+static void end_device(struct rf_device *d)
+{
+	bool changed = d->control && left_changed(d);
+
+	if (!d->control)
+		(void)device_quiesce(d);
+	else if (d->control->shutdown(d) && !changed)
+		d->stats->written_back = 1;
+	if (d->backend)
+		(void)config_bus_master(d, false);
+}
+
 int main(void)
 {
 	static struct rf_device d;
@@ -279,11 +292,6 @@ int main(void)
 	generation_start(&d);
 	while (!d.stopping || drivers_left(&d))
 		turn(&d);
-	if (d.control)
-		d.control->shutdown(&d);
-	else
-		(void)device_quiesce(&d);
-	if (d.backend)
-		(void)config_bus_master(&d, false);
+	end_device(&d);
 	_exit(0);
 }

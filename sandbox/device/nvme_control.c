@@ -391,14 +391,15 @@ static int nvme_identify(struct rf_device *d)
 }
 
 /* 3.6.1: the controller writes its cache back before it says done. */
-static void nvme_shutdown(struct rf_device *d)
+static bool nvme_shutdown(struct rf_device *d)
 {
 	if (!nvme_present(d) || !(reg32(d, NVME_REG_CC) & NVME_CC_EN))
-		return;
+		return false;
 	set32(d, NVME_REG_CC, (reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
-	(void)wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
+	bool done = !wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
 	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	(void)wait_csts(d, NVME_CSTS_RDY, 0);
+	return done;
 }
 
 const struct rf_control_ops rf_control_nvme = {

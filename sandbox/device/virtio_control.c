@@ -32,6 +32,13 @@ static void virtio_quiet(struct rf_device *d)
 		(void)virtio_reset(d, &pci);
 }
 
+/* A reset says nothing of what is cached behind the device. */
+static bool virtio_shutdown(struct rf_device *d)
+{
+	virtio_quiet(d);
+	return false;
+}
+
 /* What is common to each start: features as agreed on at bring-up, bus mastering. */
 static int begin(struct rf_device *d, unsigned half, int *vector)
 {
@@ -150,7 +157,7 @@ const struct rf_control_ops rf_control_virtio_net = {
 	.identify = net_identify,
 	.enable = net_enable,
 	.quiet = virtio_quiet,
-	.shutdown = virtio_quiet,
+	.shutdown = virtio_shutdown,
 	.present = virtio_ctl_present,
 	.changed = virtio_ctl_changed,
 	.link = net_link,
@@ -248,7 +255,7 @@ const struct rf_control_ops rf_control_virtio_blk = {
 	.identify = blk_identify,
 	.enable = blk_enable,
 	.quiet = virtio_quiet,
-	.shutdown = virtio_quiet,
+	.shutdown = virtio_shutdown,
 	.present = virtio_ctl_present,
 	.changed = virtio_ctl_changed,
 };

@@ -237,6 +237,31 @@ static int map_stats(struct dev *d)
 	return 0;
 }
 
+/*
+ * What clients were promised outlives all that runs for a device: its table is kept over a
+ * start from nothing. A device that is opened anew may have lost its cache, unless the last
+ * process that had it saw it written back; by this count the next export finds out.
+ */
+static int pass_losses_on(struct dev *d)
+{
+	struct rf_stats_device *p = mmap(NULL, RF_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+					 d->fd[FD_STATS], RF_STATS_DEVICE);
+
+	if ((void *)p == MAP_FAILED)
+		return -errno;
+	p->losses = d->losses;
+	munmap(p, RF_PAGE);
+	return 0;
+}
+
+static void note_losses(struct sup *s, struct dev *d)
+{
+	if (!d->device)
+		return;
+	d->losses = d->device->losses + !d->device->written_back;
+	record_write(s);
+}
+
 static int open_memory(struct dev *d)
 {
 	const struct rf_device_config *c = &d->cfg->policy.device;
@@ -253,6 +278,8 @@ static int open_memory(struct dev *d)
 		return d->fd[FD_DATA];
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		char name[32];
+		if (d->fd[plain[i].fd] >= 0)
+			continue; /* the table */
 		snprintf(name, sizeof(name), "rf-%s", fd_names[plain[i].fd]);
 		int fd = sealed_memory(name, plain[i].bytes, 0);
 		if (fd < 0)
@@ -264,12 +291,14 @@ static int open_memory(struct dev *d)
 			return -errno;
 	/* The export polls its eventfd among others, so it must not block in read. */
 	fcntl(d->fd[FD_KICK], F_SETFL, O_NONBLOCK);
-	return map_stats(d);
+	int err = pass_losses_on(d);
+	return err ? err : map_stats(d);
 }
 
+/* The table has a name that dev_close() does not drop. */
 void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
 {
-	snprintf(name, RF_KEEP_NAME, "%s/%s", d->cfg->name, fd_names[i]);
+	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/', fd_names[i]);
 }
 
 static int keep(struct sup *s, struct dev *d, enum dev_fd i)
@@ -331,7 +360,8 @@ int dev_open(struct sup *s, struct dev *d)
 	int err;
 
 	for (int i = 0; i < DEV_FDS; i++)
-		d->fd[i] = -1;
+		if (i != FD_TABLE)
+			d->fd[i] = -1;
 	if ((err = check_memlock(d->cfg)) || (err = open_image(s, d)) ||
 	    (err = open_listener(s, d)))
 		return err;
@@ -374,6 +404,7 @@ void dev_close(struct sup *s, struct dev *d)
 {
 	char prefix[RF_KEEP_NAME];
 
+	note_losses(s, d);
 	if (d->service)
 		munmap((void *)d->service, RF_STATS_BYTES);
 	d->service = NULL;
@@ -384,6 +415,8 @@ void dev_close(struct sup *s, struct dev *d)
 		(void)open_do(s, d, RF_OPEN_VANISH);
 	stack_close(s, d);
 	for (int i = 0; i < DEV_FDS; i++) {
+		if (i == FD_TABLE)
+			continue;
 		if (d->fd[i] >= 0)
 			close(d->fd[i]);
 		d->fd[i] = -1;

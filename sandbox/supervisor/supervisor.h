@@ -82,6 +82,7 @@ struct dev {
 	uint32_t       killed;       /* generation we killed last, */
 	enum death     killed_for;   /* and why */
 	uint64_t       completed_then; /* requests done at the last death */
+	uint32_t       losses;       /* times it may have lost its cache, over all its starts */
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;

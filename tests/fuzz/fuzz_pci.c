@@ -248,7 +248,7 @@ static void use(struct rf_device *d, const struct rf_control_ops *control)
 		judge_words(d);
 		for (unsigned half = 0; half < 2; half++)
 			(void)control->enable(d, half);
-		control->shutdown(d);
+		(void)control->shutdown(d);
 	}
 	(void)device_quiesce(d);
 	(void)irq_rewire(d);
