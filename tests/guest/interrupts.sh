@@ -42,9 +42,12 @@ works() { # NAME
 	expect $1/requests "see the log" writes $requests || tail -3 /tmp/fio.log
 	got=$(($(taken) - before))
 	grep vfio- /proc/interrupts
-	# A kick that was under way may end a sleep in an interrupt's place; an interrupt
-	# whose request is answered already may come late.
-	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests * 9 / 10)) $got $((requests * 11 / 10))
+	# Without nudges, a request whose interrupt was lost is answered only by the death of its
+	# driver: none may have died. A kick that was under way may end a sleep in an interrupt's
+	# place, which a busy host lets happen to any part of them, and an interrupt whose request is
+	# answered already may come late: how many there were says only that they came all along.
+	expect $1/none-lost "$(field stall_deaths) drivers died of a stall" [ "$(field deaths)" = 0 ]
+	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests / 4)) $got $((requests * 11 / 10))
 	old=$(field driver_pid)
 	kill -KILL $old
 	expect $1/restart "no successor" wait_for 30 has_changed driver_pid $old
