@@ -16,6 +16,9 @@
 #include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
+#define RF_CONFIG_FOLDER 224 /* room of the name of a folder: a file's name follows */
+#define RF_ARENA_MOST  (1ull << 40)
+#define RF_QUEUE_MEMORY_MOST (1ull << 32)
 #define RF_UID_BASE    2000000000u /* the users of its processes begin here */
 
 struct rf_policy {
@@ -79,11 +82,12 @@ struct rf_config {
 	struct rf_device device[RF_MAX_DEVICES];
 };
 
-/* fds of rf-config. Its first packet is the name of the configuration file; after that it
- * asks for files by name, and the answer is an int, 0 or -errno, with the fd. */
+/* fds of rf-config. Its first packet is the name of the configuration file, with a copy of it;
+ * after that it asks for files by name, and the answer is an int, 0 or -errno, with the fd. */
 #define RF_CONFIG_FD_OUT 3 /* memfd: struct rf_config */
 #define RF_CONFIG_FD_ASK 4 /* SEQPACKET to the keeper */
 #define RF_CONFIG_PATH   1024 /* most bytes of a name */
+#define RF_CONFIG_TEXT   (1u << 20) /* most bytes of the file */
 
 /* Programs, drivers and policies lie beside this program unless the file says else. 0 or
  * -errno. */

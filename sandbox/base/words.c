@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,32 @@ static int open_file(const char *path)
 
 int (*rf_words_open)(const char *path) = open_file;
 
+/* A byte nobody sees would part what the file says from what it shows. */
+static int byte_add(struct rf_words *w, size_t *used, int c)
+{
+	if ((c < ' ' && c != '\t' && c != '\r') || c == 127)
+		return rf_words_error(w, "byte 0x%02x is a control character: remove it", c);
+	if (*used == sizeof(w->text) - 2)
+		return rf_words_error(w, "longer than %zu characters", sizeof(w->text) - 2);
+	w->text[(*used)++] = (char)c;
+	return 0;
+}
+
+/* False: there is no line any more, or *err says why not. */
+static bool line_read(struct rf_words *w, FILE *f, int *err)
+{
+	size_t used = 0;
+	int c = EOF;
+
+	w->line++;
+	while (!*err && (c = getc(f)) != EOF && c != '\n')
+		*err = byte_add(w, &used, c);
+	if (ferror(f))
+		*err = -errno;
+	w->text[used] = '\0';
+	return !*err && (c != EOF || used);
+}
+
 int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *arg)
 {
 	struct rf_words w = { .file = file };
@@ -42,17 +69,28 @@ int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *
 
 	if (!f)
 		return fd < 0 ? fd : -errno;
-	while (!err && fgets(w.text, sizeof(w.text), f)) {
-		w.line++;
-		if (!strchr(w.text, '\n') && !feof(f))
-			err = rf_words_error(&w, "longer than %zu characters", sizeof(w.text) - 2);
-		else if (!(err = split(&w)) && w.count)
+	while (!err && line_read(&w, f, &err))
+		if (!(err = split(&w)) && w.count)
 			err = fn(&w, arg);
-	}
-	if (!err && ferror(f))
-		err = -EIO;
 	fclose(f);
 	return err;
+}
+
+int rf_words_once(const struct rf_words *w, struct rf_words_seen *seen)
+{
+	const char *key = w->word[0];
+	size_t i = 0;
+
+	while (i < seen->count && strcmp(seen->at[i].key, key))
+		i++;
+	if (i < seen->count)
+		return rf_words_error(w, "'%s' was said in line %d already: keep one", key, seen->at[i].line);
+	if (i < sizeof(seen->at) / sizeof(seen->at[0]) && strlen(key) < sizeof(seen->at[0].key)) {
+		strcpy(seen->at[i].key, key);
+		seen->at[i].line = w->line;
+		seen->count++;
+	}
+	return 0;
 }
 
 int rf_words_error(const struct rf_words *w, const char *fmt, ...)
@@ -72,7 +110,8 @@ static int number(const char *word, char **end, uint64_t *out)
 	if (*word < '0' || *word > '9')
 		return -EINVAL;
 	errno = 0;
-	*out = strtoull(word, end, 0);
+	/* Not base 0: 010 is ten to a person. */
+	*out = strtoull(word, end, !strncmp(word, "0x", 2) ? 16 : 10);
 	return errno ? -EINVAL : 0;
 }
 

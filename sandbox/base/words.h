@@ -10,6 +10,7 @@
 #ifndef RF_WORDS_H
 #define RF_WORDS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define RF_WORDS_MAX 16
@@ -25,9 +26,17 @@ struct rf_words {
 /*
  * Calls fn for every line with words in it; stops at its first non-zero return and
  * hands that back. -ENOENT and the like if the file cannot be read, -EINVAL after a
- * line in the log if a line is too long or has too many words.
+ * line in the log if a line is too long, has too many words or a control character.
  */
 int rf_words_read(const char *file, int (*fn)(struct rf_words *, void *), void *arg);
+
+/* Keys that stand in a part of a file already, with their lines. */
+struct rf_words_seen {
+	size_t count;
+	struct { char key[24]; int line; } at[64];
+};
+/* -EINVAL after a line in the log if this line's key is one of them; else it is from now on. */
+int rf_words_once(const struct rf_words *, struct rf_words_seen *);
 
 /* How a file is opened: fd or -errno. Who may open nothing asks for it here. */
 extern int (*rf_words_open)(const char *path);

@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "log.h"
+#include "pci_address.h"
 
 static int copy(struct rf_words *w, char *to, size_t room)
 {
 	if (w->count != 2 || strlen(w->word[1]) >= room)
-		return rf_words_error(w, "%s takes one word of at most %zu characters", w->word[0],
-				      room - 1);
+		return rf_words_error(w, "%s takes one word of at most %zu characters", w->word[0], room - 1);
 	strcpy(to, w->word[1]);
 	return 0;
 }
@@ -26,15 +26,6 @@ static int yes_no(struct rf_words *w, bool *out)
 		return rf_words_error(w, "%s is yes or no", w->word[0]);
 	*out = w->word[1][0] == 'y';
 	return 0;
-}
-
-static bool pci_address(const char *s)
-{
-	unsigned domain, bus, slot, fn;
-	int used = 0;
-
-	return strlen(s) == 12 && sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &fn, &used) == 4 &&
-	       used == 12;
 }
 
 /* By name; getpwnam() would open the file by itself. */
@@ -111,148 +102,198 @@ static int key_integrity(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-static int device_key(struct rf_device *d, struct rf_words *w)
-{
-	const char *key = w->word[0];
+/* ---- keys of a device ----------------------------------------------------------- */
 
-	if (!strcmp(key, "policy"))
-		return copy(w, d->policy_file, sizeof(d->policy_file));
-	if (!strcmp(key, "image"))
-		return copy(w, d->image, sizeof(d->image));
-	if (!strcmp(key, "export"))
-		return key_export(d, w);
-	if (!strcmp(key, "force"))
-		return yes_no(w, &d->force);
-	if (!strcmp(key, "read-only"))
-		return yes_no(w, &d->read_only);
-	if (!strcmp(key, "promiscuous"))
-		return yes_no(w, &d->promiscuous);
-	if (!strcmp(key, "integrity"))
-		return key_integrity(d, w);
-	if (!strcmp(key, "unsafe-no-reissue"))
-		return yes_no(w, &d->no_reissue);
-	if (!strcmp(key, "unsafe-reuse-early"))
-		return yes_no(w, &d->reuse_early);
-	if (!strcmp(key, "unsafe-admin-writable"))
-		return yes_no(w, &d->admin_writable);
-	if (!strcmp(key, "arena")) {
-		if (w->count != 2 || rf_parse_number(w->word[1], &d->arena) || d->arena % (2u << 20))
-			return rf_words_error(w, "arena takes a size that is a multiple of 2M");
-		return 0;
-	}
-	if (!strcmp(key, "pci")) {
-		if (w->count != 2 || !pci_address(w->word[1]))
-			return rf_words_error(w, "pci takes an address such as 0000:01:00.0");
-		strcpy(d->pci, w->word[1]);
-		return 0;
-	}
-	if (!strcmp(key, "socket")) {
-		if (w->count == 2 && w->word[1][0] != '/')
-			return rf_words_error(w, "socket takes an absolute path");
-		return copy(w, d->socket, sizeof(d->socket));
-	}
-	int err = rf_config_lwip_key(d, w);
-	return err == -ENOENT ? rf_words_error(w, "unknown key '%s'", key) : err;
+static int key_policy(struct rf_device *d, struct rf_words *w)
+{
+	return copy(w, d->policy_file, sizeof(d->policy_file));
 }
 
-static int new_device(struct rf_config *c, struct rf_words *w)
+static int key_image(struct rf_device *d, struct rf_words *w)
 {
+	return copy(w, d->image, sizeof(d->image));
+}
+
+static int key_force(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->force);
+}
+
+static int key_read_only(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->read_only);
+}
+
+static int key_promiscuous(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->promiscuous);
+}
+
+static int key_no_reissue(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->no_reissue);
+}
+
+static int key_reuse_early(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->reuse_early);
+}
+
+static int key_admin_writable(struct rf_device *d, struct rf_words *w)
+{
+	return yes_no(w, &d->admin_writable);
+}
+
+static int key_arena(struct rf_device *d, struct rf_words *w)
+{
+	return rf_config_arena(w, &d->arena);
+}
+
+static int key_pci(struct rf_device *d, struct rf_words *w)
+{
+	if (w->count != 2 || rf_pci_address(w->word[1], d->pci))
+		return rf_words_error(w, "pci takes an address as lspci -D prints it, such as 0000:01:00.0");
+	return 0;
+}
+
+static int key_socket(struct rf_device *d, struct rf_words *w)
+{
+	if (w->count == 2 && w->word[1][0] != '/')
+		return rf_words_error(w, "socket takes an absolute path");
+	return copy(w, d->socket, sizeof(d->socket));
+}
+
+static int device_key(struct rf_device *d, struct rf_words *w)
+{
+	static const struct {
+		const char *name;
+		int (*fn)(struct rf_device *, struct rf_words *);
+	} keys[] = {
+		{ "policy", key_policy }, { "image", key_image }, { "export", key_export },
+		{ "force", key_force }, { "read-only", key_read_only },
+		{ "promiscuous", key_promiscuous }, { "integrity", key_integrity },
+		{ "unsafe-no-reissue", key_no_reissue }, { "unsafe-reuse-early", key_reuse_early },
+		{ "unsafe-admin-writable", key_admin_writable }, { "arena", key_arena },
+		{ "pci", key_pci }, { "socket", key_socket },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(w->word[0], keys[i].name))
+			return keys[i].fn(d, w);
+	return rf_config_lwip_key(d, w);
+}
+
+/* ---- lines ------------------------------------------------------------------------- */
+
+struct reading {
+	struct rf_config *config;
+	struct rf_words_seen seen;      /* keys of this device, or of the part before the first */
+	int line[RF_MAX_DEVICES];       /* where each device begins */
+};
+
+/* Of a file without limit: these lines add up. */
+static bool may_repeat(const char *key)
+{
+	static const char *const adding[] = { "forward", "socks", "status", "disk" };
+
+	for (size_t i = 0; i < sizeof(adding) / sizeof(adding[0]); i++)
+		if (!strcmp(key, adding[i]))
+			return true;
+	return false;
+}
+
+/* It becomes part of names of processes and files, of log lines and of JSON. */
+bool rf_config_name_good(const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~' || strchr("/\"\\", *c))
+			return false;
+	return name[0] && name[0] != '.';
+}
+
+static int new_device(struct reading *r, struct rf_words *w)
+{
+	struct rf_config *c = r->config;
+
 	if (c->count == RF_MAX_DEVICES)
 		return rf_words_error(w, "more than %d devices", RF_MAX_DEVICES);
-	for (int i = 0; i < c->count && w->count == 2; i++)
+	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME - 16 || strchr(w->word[1], '.') || !rf_config_name_good(w->word[1]))
+		return rf_words_error(w, "write as 'device NAME': 1 to %d letters, digits or signs, but no '/', "
+				      "'.', '\"' or '\\'", RF_NAME - 17);
+	for (int i = 0; i < c->count; i++)
 		if (!strcmp(c->device[i].name, w->word[1]))
-			return rf_words_error(w, "device '%s' stands twice", w->word[1]);
-	if (w->count == 2 && strpbrk(w->word[1], "/.\"\\"))
-		return rf_words_error(w, "a device name has no '/', '.', '\"' or '\\'");
+			return rf_words_error(w, "device '%s' is defined twice (first in line %d)", w->word[1],
+					      r->line[i]);
 	rf_lwip_config_init(&c->device[c->count].lwip);
+	r->seen.count = 0;
+	r->line[c->count] = w->line;
 	return copy(w, c->device[c->count++].name, RF_NAME - 16);
+}
+
+/* Keys before the first device, and where their values go. */
+static const struct {
+	const char *name;
+	size_t at, room;
+	bool absolute;
+} globals[] = {
+	/* Names of files in these folders follow: that much of the room is theirs. */
+	{ "run-dir", offsetof(struct rf_config, run_dir), sizeof(((struct rf_config *)0)->run_dir) - 32, true },
+	{ "program-dir", offsetof(struct rf_config, program_dir), RF_CONFIG_FOLDER, true },
+	{ "driver-dir", offsetof(struct rf_config, driver_dir), RF_CONFIG_FOLDER, true },
+	{ "policy-dir", offsetof(struct rf_config, policy_dir), RF_CONFIG_FOLDER, true },
+	{ "unsafe-launcher", offsetof(struct rf_config, launcher), sizeof(((struct rf_config *)0)->launcher), false },
+};
+
+/* -1: no key of the part before the first device. */
+static int global_find(const char *key)
+{
+	for (int i = 0; i < (int)(sizeof(globals) / sizeof(globals[0])); i++)
+		if (!strcmp(key, globals[i].name))
+			return i;
+	return -1;
+}
+
+static int global_key(struct rf_config *c, struct rf_words *w)
+{
+	int i = global_find(w->word[0]);
+
+	if (i < 0)
+		return -ENOENT;
+	if (globals[i].absolute && w->count == 2 && w->word[1][0] != '/')
+		return rf_words_error(w, "%s takes an absolute path", w->word[0]);
+	return copy(w, (char *)c + globals[i].at, globals[i].room);
 }
 
 static int line(struct rf_words *w, void *arg)
 {
-	struct rf_config *c = arg;
+	struct reading *r = arg;
+	struct rf_config *c = r->config;
 	const char *key = w->word[0];
 
 	if (!strcmp(key, "device"))
-		return new_device(c, w);
-	if (c->count)
-		return device_key(&c->device[c->count - 1], w);
-	if (!strcmp(key, "run-dir"))
-		return copy(w, c->run_dir, sizeof(c->run_dir) - 32);
-	if (!strcmp(key, "program-dir"))
-		return copy(w, c->program_dir, sizeof(c->program_dir) - 32);
-	if (!strcmp(key, "unsafe-launcher"))
-		return copy(w, c->launcher, sizeof(c->launcher));
-	if (!strcmp(key, "driver-dir"))
-		return copy(w, c->driver_dir, sizeof(c->driver_dir));
-	if (!strcmp(key, "policy-dir"))
-		return copy(w, c->policy_dir, sizeof(c->policy_dir));
-	return rf_words_error(w, "unknown key '%s' (keys of a device come after its 'device NAME' line)",
-			      key);
-}
-
-static int finish(const char *file, struct rf_config *c, struct rf_device *d)
-{
-	char path[600];
-
-	if (!d->policy_file[0]) {
-		rf_log("%s: device %s has no 'policy' line", file, d->name);
-		return -EINVAL;
-	}
-	if (strchr(d->policy_file, '/'))
-		snprintf(path, sizeof(path), "%s", d->policy_file);
-	else
-		snprintf(path, sizeof(path), "%s/%s.policy", c->policy_dir, d->policy_file);
-	int err = rf_policy_read(path, &d->policy);
-	if (err)
-		return -EINVAL;
-	if (d->policy.device.backend != RF_BACKEND_NONE && !d->pci[0] == !d->socket[0]) {
-		rf_log("%s: device %s needs either a 'pci' or a 'socket' line", file, d->name);
-		return -EINVAL;
-	}
-	if (d->policy.device.backend != RF_BACKEND_NONE && d->socket[0])
-		d->policy.device.backend = RF_BACKEND_VFIO_USER;
-	if (d->export_kind == RF_EXPORT_NONE) {
-		rf_log("%s: device %s has no 'export' line", file, d->name);
-		return -EINVAL;
-	}
-	bool net = d->policy.device.service == RF_SERVICE_NET;
-	if (net && d->export_kind == RF_EXPORT_LOAD)
-		d->export_kind = RF_EXPORT_NETLOAD;
-	if (net != (d->export_kind >= RF_EXPORT_TAP)) {
-		rf_log("%s: device %s: %s", file, d->name, net ?
-		       "a net driver is exported as tap or load or lwip" :
-		       "only a net driver is exported as tap or as lwip without a device");
-		return -EINVAL;
-	}
-	if (d->ward && rf_config_integrity_finish(file, d, net))
-		return -EINVAL;
-	if (d->promiscuous && !net) {
-		rf_log("%s: device %s: 'promiscuous' is for a net driver", file, d->name);
-		return -EINVAL;
-	}
-	if (d->promiscuous)
-		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
-	if (!d->image[0])
-		snprintf(d->image, sizeof(d->image), "%.200s/%s", c->driver_dir, d->policy.driver);
-	if (d->arena)
-		d->policy.device.arena_bytes = d->arena;
-	return 0;
+		return new_device(r, w);
+	int err = may_repeat(key) ? 0 : rf_words_once(w, &r->seen);
+	if (!err)
+		err = c->count ? device_key(&c->device[c->count - 1], w) : global_key(c, w);
+	if (err != -ENOENT)
+		return err;
+	if (global_find(key) >= 0)
+		return rf_words_error(w, "'%s' is for all devices: it must stand before the first 'device' line",
+				      key);
+	return rf_words_error(w, c->count ? "unknown key '%s'" :
+			      "unknown key '%s' (keys of a device come after its 'device NAME' line)", key);
 }
 
 int rf_config_read(const char *file, struct rf_config *c)
 {
-	int err = rf_words_read(file, line, c);
+	struct reading r = { .config = c };
+	int err = rf_words_read(file, line, &r);
 
 	if (err && err != -EINVAL)
 		rf_log("%s: cannot read the configuration: %s", file, strerror(-err));
-	for (int i = 0; !err && i < c->count; i++)
-		err = finish(file, c, &c->device[i]);
-	if (!err)
-		err = rf_config_lwip_finish(file, c);
 	if (!err && !c->count) {
 		rf_log("%s: no 'device' line, so there is nothing to run", file);
 		err = -EINVAL;
 	}
-	return err;
+	return err ? err : rf_config_finish(file, c, r.line);
 }

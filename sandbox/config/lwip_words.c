@@ -66,6 +66,17 @@ static bool parse_place(const char *word, struct rf_lwip_place *p, bool may_any,
 	return may_name && !six && !strpbrk(host, ":/[]");
 }
 
+/* A mistake that has a line of its own; 0: it has none. */
+static int path_long(const struct rf_words *w)
+{
+	for (int i = 1; i < w->count; i++)
+		if (!strncmp(w->word[i], "unix:", 5) &&
+		    strlen(w->word[i] + 5) >= sizeof(((struct rf_lwip_place *)0)->name))
+			return rf_words_error(w, "%s: the path of a UNIX socket has at most %zu characters", w->word[i],
+					      sizeof(((struct rf_lwip_place *)0)->name) - 1);
+	return 0;
+}
+
 /* Takes one or two words from *at on: unix:PATH, tcp:PLACE, lwip-tcp PLACE. */
 static bool parse_where(struct rf_words *w, int *at, struct rf_lwip_place *p, bool listens)
 {
@@ -129,6 +140,8 @@ static int add(struct rf_lwip_config *c, struct rf_words *w, enum rf_lwip_job jo
 
 	if (c->count == RF_LWIP_SERVICES)
 		return rf_words_error(w, "more than %d services of one stack", RF_LWIP_SERVICES);
+	if (path_long(w))
+		return -EINVAL;
 	if (job == RF_LWIP_DISK) {
 		good = w->count > 1 && strlen(w->word[1]) < sizeof(s.device);
 		if (good)

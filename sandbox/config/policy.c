@@ -29,9 +29,9 @@ static int want_time(struct rf_words *w, int index, uint64_t *out)
 
 static int copy_name(struct rf_words *w, char *to)
 {
-	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME || strchr(w->word[1], '/'))
-		return rf_words_error(w, "%s takes one name of at most %d characters", w->word[0],
-				      RF_NAME - 1);
+	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME || !rf_config_name_good(w->word[1]))
+		return rf_words_error(w, "%s takes one name of at most %d letters, digits or signs, without '/'",
+				      w->word[0], RF_NAME - 1);
 	strcpy(to, w->word[1]);
 	return 0;
 }
@@ -62,10 +62,12 @@ static int key_service(struct rf_policy *p, struct rf_words *w)
 
 static int hex(struct rf_words *w, const char *text, uint32_t *out)
 {
-	char *end;
+	const char *digits = strncmp(text, "0x", 2) ? text : text + 2;
+	size_t n = strlen(digits);
 
-	*out = (uint32_t)strtoul(text, &end, 16);
-	return *text && !*end ? 0 : rf_words_error(w, "'%s' is not a hexadecimal number", text);
+	*out = (uint32_t)strtoul(digits, NULL, 16);
+	return n && n <= 8 && strspn(digits, "0123456789abcdefABCDEF") == n ? 0 :
+	       rf_words_error(w, "'%s' is not a hexadecimal number of at most eight digits", text);
 }
 
 static int key_match(struct rf_policy *p, struct rf_words *w)
@@ -77,6 +79,8 @@ static int key_match(struct rf_policy *p, struct rf_words *w)
 		return n;
 	if (w->count < 3)
 		return rf_words_error(w, "match %s takes a number", names[n]);
+	if ((n ? p->match_vendor : p->match_class) != ~0u)
+		return rf_words_error(w, "match %s was said already: keep one", names[n]);
 	if (n == 0)
 		return hex(w, w->word[2], &p->match_class);
 	char *colon = strchr(w->word[2], ':');
@@ -122,8 +126,10 @@ static int key_disk(struct rf_policy *p, struct rf_words *w)
 
 	if (err || (err = want(w, 3, &block)))
 		return err;
-	if ((block != 512 && block != 4096) || p->device.blk.size % block)
-		return rf_words_error(w, "disk: block must be 512 or 4096 and divide the size");
+	if (strcmp(w->word[2], "block") || (block != 512 && block != 4096) || !p->device.blk.size ||
+	    p->device.blk.size % block || p->device.blk.size > INT64_MAX)
+		return rf_words_error(w, "write as 'disk 1G block 512': blocks of 512 or 4096 bytes, a whole number "
+				      "of them, less than 2^63 bytes");
 	p->device.blk.block_size = (uint32_t)block;
 	return 0;
 }
@@ -176,19 +182,17 @@ static int key_net(struct rf_policy *p, struct rf_words *w)
 
 static int key_arena(struct rf_policy *p, struct rf_words *w)
 {
-	int err = want(w, 1, &p->device.arena_bytes);
-
-	if (!err && (p->device.arena_bytes < (1u << 20) || p->device.arena_bytes % (2u << 20)))
-		return rf_words_error(w, "arena must be a multiple of 2M");
-	return err;
+	return rf_config_arena(w, &p->device.arena_bytes);
 }
 
 static int key_queue_memory(struct rf_policy *p, struct rf_words *w)
 {
 	int err = want(w, 1, &p->device.queue_bytes);
 
-	if (!err && (!p->device.queue_bytes || p->device.queue_bytes % 4096))
-		return rf_words_error(w, "queue-memory must be a multiple of 4K");
+	if (!err && (!p->device.queue_bytes || p->device.queue_bytes % 4096 ||
+		     p->device.queue_bytes > RF_QUEUE_MEMORY_MOST))
+		return rf_words_error(w, "queue-memory must be a multiple of 4K, at most %lluG",
+				      RF_QUEUE_MEMORY_MOST >> 30);
 	return err;
 }
 
@@ -282,6 +286,11 @@ static int key_reset(struct rf_policy *p, struct rf_words *w)
 	    (kind && strcmp(w->word[9], "within")))
 		return rf_words_error(w, "reset: write as 'reset %s 32 bar0 0x14 mask M value V%s'",
 				      kinds[kind], kind ? " within 2s" : "");
+	if (!kind && w->count > 9)
+		return rf_words_error(w, "reset write: '%s' is one word too many", w->word[9]);
+	if (mask > UINT32_MAX || value > UINT32_MAX || within / 1000000 > UINT32_MAX || s->offset > INT64_MAX)
+		return rf_words_error(w, "reset: mask and value have at most 32 bits, the offset 63, the time %u ms",
+				      UINT32_MAX);
 	s->poll = (uint8_t)kind;
 	s->bytes = (uint8_t)(bits / 8);
 	s->mask = (uint32_t)mask;
@@ -306,8 +315,8 @@ static int key_map(struct rf_policy *p, struct rf_words *w)
 		return err;
 	if ((mode = one_of(w, 4, names)) < 0)
 		return mode;
-	if (r->offset % 4096 || r->bytes % 4096 || !r->bytes)
-		return rf_words_error(w, "map: offset and length must be whole 4K pages");
+	if (r->offset % 4096 || r->bytes % 4096 || !r->bytes || r->offset > INT64_MAX || r->bytes > INT64_MAX)
+		return rf_words_error(w, "map: offset and length must be whole 4K pages, less than 2^63 bytes");
 	r->bar = bar;
 	r->write = (uint32_t)mode;
 	p->device.window_count++;
@@ -394,6 +403,8 @@ static int key_restart(struct rf_policy *p, struct rf_words *w)
 	if (strcmp(w->word[1], "progress-free") || strcmp(w->word[3], "backoff") ||
 	    strcmp(w->word[5], "cap"))
 		return rf_words_error(w, "write as 'restart progress-free 8 backoff 10ms cap 5s'");
+	if (!deaths || deaths > UINT32_MAX)
+		return rf_words_error(w, "restart progress-free: 1 to %u deaths", UINT32_MAX);
 	p->deaths = (uint32_t)deaths;
 	return 0;
 }
@@ -401,29 +412,41 @@ static int key_restart(struct rf_policy *p, struct rf_words *w)
 static const struct {
 	const char *name;
 	key_fn     *fn;
+	int         words; /* at most */
+	bool        again; /* several lines add up */
 } keys[] = {
-	{ "driver", key_driver },       { "service", key_service },
-	{ "match", key_match },         { "backend", key_backend },
-	{ "control", key_control },     { "disk", key_disk },
-	{ "net", key_net },
-	{ "arena", key_arena },         { "queue-memory", key_queue_memory },
-	{ "queue-entries", key_queue_entries },
-	{ "interrupt", key_interrupt }, { "syscalls", key_syscalls },
-	{ "payload", key_payload },     { "bus-master", key_bus_master },
-	{ "cache", key_cache },         { "reset", key_reset },
-	{ "map", key_map },             { "stall", key_stall },
-	{ "spin", key_spin },           { "restart", key_restart },
-	{ "demand", key_demand },       { "nudge", key_nudge },
-	{ "hang", key_hang },           { "standby", key_standby },
-	{ "storm", key_storm },
-	{ "moderation", key_moderation },
+	{ "driver", key_driver, 2 },           { "service", key_service, 2 },
+	{ "match", key_match, 3, true },       { "backend", key_backend, 2 },
+	{ "control", key_control, 2 },         { "disk", key_disk, 4 },
+	{ "net", key_net, RF_WORDS_MAX },      { "arena", key_arena, 2 },
+	{ "queue-memory", key_queue_memory, 2 }, { "queue-entries", key_queue_entries, 2 },
+	{ "interrupt", key_interrupt, RF_WORDS_MAX, true }, { "syscalls", key_syscalls, 2 },
+	{ "payload", key_payload, 2 },         { "bus-master", key_bus_master, 2 },
+	{ "cache", key_cache, 2 },             { "reset", key_reset, 11, true },
+	{ "map", key_map, 5, true },           { "stall", key_stall, 2 },
+	{ "spin", key_spin, 2 },               { "restart", key_restart, 7 },
+	{ "demand", key_demand, RF_WORDS_MAX, true }, { "nudge", key_nudge, 2 },
+	{ "hang", key_hang, 2 },               { "standby", key_standby, 2 },
+	{ "storm", key_storm, 2 },             { "moderation", key_moderation, 2 },
+};
+
+struct reading_policy {
+	struct rf_policy *policy;
+	struct rf_words_seen seen;
 };
 
 static int line(struct rf_words *w, void *arg)
 {
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (!strcmp(w->word[0], keys[i].name))
-			return keys[i].fn(arg, w);
+	struct reading_policy *r = arg;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(w->word[0], keys[i].name))
+			continue;
+		if (w->count > keys[i].words)
+			return rf_words_error(w, "%s: '%s' is one word too many", w->word[0], w->word[keys[i].words]);
+		int err = keys[i].again ? 0 : rf_words_once(w, &r->seen);
+		return err ? err : keys[i].fn(r->policy, w);
+	}
 	return rf_words_error(w, "unknown key '%s'", w->word[0]);
 }
 
@@ -461,7 +484,8 @@ int rf_policy_read(const char *file, struct rf_policy *p)
 				  .nudge_ns = 10000000, .hang_ns = 20000000 };
 	p->device.storm_rate = 50000;
 	p->device.backend = RF_BACKEND_VFIO;
-	int err = rf_words_read(file, line, p);
+	struct reading_policy r = { .policy = p };
+	int err = rf_words_read(file, line, &r);
 	if (err && err != -EINVAL)
 		rf_log("%s: cannot read the policy: %s", file, strerror(-err));
 	return err ? err : complete(file, p);

@@ -16,7 +16,7 @@ attack storm-neighbour vectors-off "interrupt without end: a neighbour's request
 
 # neighbours IMAGE [POLICY LINE]: the disk, and edu with that driver
 neighbours() {
-	cp /build/tests/drivers/edu_irq.policy /tmp/irq.policy
+	sed '/^restart/d' /build/tests/drivers/edu_irq.policy >/tmp/irq.policy
 	printf 'interrupt msi\nrestart progress-free 3 backoff 10ms cap 5s\n%s\n' "$2" >>/tmp/irq.policy
 	config
 	printf 'device edu\n  policy /tmp/irq.policy\n  image /build/tests/drivers/%s\n  pci %s\n  export nbd /tmp/edu.sock\n' \

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * finish.c - what only the whole configuration shows: lines that are missing, that do not go
+ * together, or that two devices cannot both have; and more memory than there is.
+ *
+ * Room:   sandbox/config. See read.h.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "read.h"
+
+/* A device, and where it begins: FILE:LINE. */
+struct place {
+	char text[RF_CONFIG_PATH + 16];
+};
+
+static struct place place_of(const char *file, int line)
+{
+	struct place p;
+
+	snprintf(p.text, sizeof(p.text), "%s:%d", file, line);
+	return p;
+}
+
+static int wrong(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int wrong(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+{
+	char what[400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	rf_log("%s: device %s %s", p->text, d->name, what);
+	return -EINVAL;
+}
+
+/* ---- one device ------------------------------------------------------------------- */
+
+static int policy(const struct place *p, const struct rf_config *c, struct rf_device *d)
+{
+	char path[600];
+
+	if (!d->policy_file[0])
+		return wrong(p, d, "has no 'policy' line");
+	if (strchr(d->policy_file, '/'))
+		snprintf(path, sizeof(path), "%s", d->policy_file);
+	else
+		snprintf(path, sizeof(path), "%s/%s.policy", c->policy_dir, d->policy_file);
+	return rf_policy_read(path, &d->policy) ? -EINVAL : 0;
+}
+
+static int backend(const struct place *p, struct rf_device *d)
+{
+	enum rf_backend needed = d->policy.device.backend;
+
+	if (d->pci[0] && d->socket[0])
+		return wrong(p, d, "has both a 'pci' and a 'socket' line: keep one");
+	if (needed != RF_BACKEND_NONE && !d->pci[0] && !d->socket[0])
+		return wrong(p, d, "has neither a 'pci' nor a 'socket' line: its policy needs one");
+	if (needed != RF_BACKEND_NONE && d->socket[0])
+		d->policy.device.backend = RF_BACKEND_VFIO_USER;
+	return 0;
+}
+
+static int export(const struct place *p, struct rf_device *d)
+{
+	bool net = d->policy.device.service == RF_SERVICE_NET;
+
+	if (d->export_kind == RF_EXPORT_NONE)
+		return wrong(p, d, "has no 'export' line");
+	if (net && d->export_kind == RF_EXPORT_LOAD)
+		d->export_kind = RF_EXPORT_NETLOAD;
+	if (net != (d->export_kind >= RF_EXPORT_TAP))
+		return wrong(p, d, net ? "has a net driver, which is exported as tap, load or lwip" :
+			     "has no net driver, and only one is exported as tap or as lwip without a name");
+	if (d->ward && rf_config_integrity_finish(p->text, d, net))
+		return -EINVAL;
+	if (d->promiscuous && !net)
+		return wrong(p, d, "has no net driver, and 'promiscuous' is for one");
+	if (d->promiscuous)
+		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
+	return 0;
+}
+
+static int device(const struct place *p, const struct rf_config *c, struct rf_device *d)
+{
+	int err = policy(p, c, d);
+
+	if (!err)
+		err = backend(p, d);
+	if (!err)
+		err = export(p, d);
+	if (!d->image[0])
+		snprintf(d->image, sizeof(d->image), "%s/%s", c->driver_dir, d->policy.driver);
+	if (d->arena)
+		d->policy.device.arena_bytes = d->arena;
+	return err;
+}
+
+/* ---- two devices -------------------------------------------------------------------- */
+
+static bool same(const char *a, const char *b)
+{
+	return a[0] && !strcmp(a, b);
+}
+
+/* What only one of the two can have; NULL: nothing. */
+static const char *shared(const struct rf_device *a, const struct rf_device *b)
+{
+	bool named = a->export_kind == RF_EXPORT_NBD || a->export_kind == RF_EXPORT_TAP;
+
+	return same(a->pci, b->pci)       ? a->pci :
+	       same(a->socket, b->socket) ? a->socket :
+	       named && a->export_kind == b->export_kind && same(a->listen, b->listen) ? a->listen : NULL;
+}
+
+static int apart(const struct place *p, const struct rf_config *c, int i, const int *line)
+{
+	for (int j = 0; j < i; j++) {
+		const char *what = shared(&c->device[i], &c->device[j]);
+
+		if (what)
+			return wrong(p, &c->device[i], "has %s, as device %s of line %d does: only one can",
+				     what, c->device[j].name, line[j]);
+	}
+	return 0;
+}
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+uint64_t rf_config_memory(void)
+{
+	static uint64_t total;
+	unsigned long long kib;
+	char text[200];
+	int fd = total ? -1 : rf_words_open("/proc/meminfo");
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	while (f && !total && fgets(text, sizeof(text), f))
+		if (sscanf(text, "MemTotal: %llu kB", &kib) == 1)
+			total = kib << 10;
+	if (f)
+		fclose(f);
+	return total ? total : UINT64_MAX;
+}
+
+int rf_config_arena(struct rf_words *w, uint64_t *bytes)
+{
+	if (w->count != 2 || rf_parse_number(w->word[1], bytes) || !*bytes || *bytes % (2u << 20))
+		return rf_words_error(w, "arena takes a size such as 64M: a multiple of 2M");
+	if (*bytes > RF_ARENA_MOST)
+		return rf_words_error(w, "arena %s: at most %lluG", w->word[1], RF_ARENA_MOST >> 30);
+	if (*bytes > rf_config_memory())
+		return rf_words_error(w, "arena %s: this machine has %llu MiB of memory", w->word[1],
+				      (unsigned long long)rf_config_memory() >> 20);
+	return 0;
+}
+
+static int memory(const char *file, const struct rf_config *c)
+{
+	uint64_t need = 0;
+
+	for (int i = 0; i < c->count; i++)
+		need += c->device[i].policy.device.arena_bytes + 2 * c->device[i].policy.device.queue_bytes;
+	if (need <= rf_config_memory())
+		return 0;
+	rf_log("%s: its devices need %llu MiB for 'arena' and 'queue-memory', and this machine has %llu MiB "
+	       "of memory", file, (unsigned long long)need >> 20,
+	       (unsigned long long)rf_config_memory() >> 20);
+	return -EINVAL;
+}
+
+int rf_config_finish(const char *file, struct rf_config *c, const int *line)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < c->count; i++) {
+		struct place p = place_of(file, line[i]);
+
+		err = device(&p, c, &c->device[i]);
+		if (!err)
+			err = apart(&p, c, i, line);
+	}
+	if (!err)
+		err = rf_config_lwip_finish(file, c);
+	return err ? err : memory(file, c);
+}
