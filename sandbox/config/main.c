@@ -18,9 +18,19 @@
 #include "packet.h"
 #include "read.h"
 
+static const char *config_file;
+static int config_fd;
+
+/* The configuration itself came with its name. */
 static int ask_for(const char *path)
 {
 	int error, count, fds[RF_PACKET_FDS];
+
+	if (config_fd >= 0 && !strcmp(path, config_file)) {
+		fds[0] = config_fd;
+		config_fd = -1;
+		return fds[0];
+	}
 
 	if (rf_packet_send(RF_CONFIG_FD_ASK, path, strlen(path), NULL, 0) ||
 	    rf_packet_recv(RF_CONFIG_FD_ASK, &error, sizeof(error), fds, &count, 0) != sizeof(error))
@@ -41,9 +51,11 @@ int main(void)
 	if (err)
 		rf_die(RF_EXIT_SYSTEM, "rf-config cannot lock itself: %s", strerror(-err));
 	int n = rf_packet_recv(RF_CONFIG_FD_ASK, file, sizeof(file) - 1, fds, &count, 0);
-	if (n <= 0)
+	if (n <= 0 || count != 1)
 		rf_die(RF_EXIT_BUG, "rf-config: the keeper is gone");
 	file[n] = '\0';
+	config_file = file;
+	config_fd = fds[0];
 	rf_words_open = ask_for;
 	_exit(rf_config_read(file, c) ? RF_EXIT_CONFIG : 0);
 }

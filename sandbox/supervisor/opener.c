@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "deaths.h"
+#include "fetch.h"
 #include "log.h"
 #include "packet.h"
 #include "pci.h"
@@ -97,7 +98,8 @@ static int deaths(int *fd)
 
 static int image(const struct rf_device *d, int *fd)
 {
-	if ((*fd = open(d->image, O_RDONLY | O_CLOEXEC)) >= 0)
+	/* What it is, is looked at by who reads it; a pipe must not hold us up. */
+	if ((*fd = open(d->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) >= 0)
 		return 0;
 	rf_log("%s: driver image %s: %s", d->name, d->image, strerror(errno));
 	return RF_EXIT_IMAGE;
@@ -132,6 +134,18 @@ static int nbd_listener(const struct rf_device *d, int *fd)
 	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
 }
 
+/* Of a load generator: a file, or a device such as /dev/null, but nothing that may wait. */
+static int results(const struct rf_device *d, int *fd)
+{
+	struct stat st;
+
+	*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	if (*fd >= 0 && !fstat(*fd, &st) && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)))
+		return 0;
+	rf_log("%s: cannot append to %s: %s", d->name, d->listen, *fd < 0 ? strerror(errno) : "it is no file");
+	return RF_EXIT_SYSTEM;
+}
+
 static int listener(const struct rf_device *d, int *fd)
 {
 	switch (d->export_kind) {
@@ -141,10 +155,7 @@ static int listener(const struct rf_device *d, int *fd)
 		return rf_tap_open(d, fd);
 	case RF_EXPORT_LOAD:
 	case RF_EXPORT_NETLOAD:
-		*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		if (*fd < 0)
-			rf_log("%s: %s: %s", d->name, d->listen, strerror(errno));
-		return *fd < 0 ? RF_EXIT_SYSTEM : 0;
+		return results(d, fd);
 	default:
 		return 0;
 	}
@@ -258,7 +269,7 @@ int rf_opener_main(int sock, int config_fd)
 
 	rf_log_name = "ringfence";
 	signal(SIGPIPE, SIG_IGN);
-	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config))
+	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config) || rf_config_wrong(&config))
 		return RF_EXIT_BUG;
 	close(config_fd);
 	rf_dir_make(config.run_dir, "", geteuid() ? 0700 : 0755);

@@ -47,7 +47,8 @@ static int order_check(const struct order *o, int count)
 	const struct rf_keep_spawn *s = &o->spawn;
 
 	if (count < 1 || s->fence > RF_FENCE_DRIVER || !ends(s->group, sizeof(s->group)) ||
-	    !ends(s->argv0, sizeof(s->argv0)) || strchr(s->group, '/') || s->group[0] == '.')
+	    !ends(s->argv0, sizeof(s->argv0)) || strchr(s->group, '/') || s->group[0] == '.' ||
+	    (s->fence == RF_FENCE_DRIVER && !s->group[0]))
 		return -EINVAL;
 	if (!geteuid() && (s->uid - RF_UID_BASE >= UIDS || s->gid - RF_UID_BASE >= UIDS))
 		return -EPERM;

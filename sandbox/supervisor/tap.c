@@ -7,6 +7,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,7 +42,7 @@ int rf_tap_open(const struct rf_device *d, int *out)
 		rf_log("%s: /dev/net/tun: %s; load the module tun", d->name, strerror(errno));
 		return RF_EXIT_SYSTEM;
 	}
-	strcpy(ifr.ifr_name, d->listen);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->listen);
 	if (ioctl(fd, TUNSETIFF, &ifr)) {
 		int code = refused(d, errno);
 		close(fd);
@@ -64,7 +65,7 @@ int rf_tap_configure(const struct rf_device *d, uint16_t mtu, const uint8_t mac[
 	struct ifreq ifr = { 0 };
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 
-	strcpy(ifr.ifr_name, d->listen);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->listen);
 	ifr.ifr_mtu = mtu;
 	if (sock < 0 || ioctl(sock, SIOCSIFMTU, &ifr))
 		err = errno;

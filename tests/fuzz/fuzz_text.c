@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_text.c - configuration and policy files with any bytes in them.
+ * fuzz_text.c - configuration and policy files with any bytes in them. What rf-config makes of a
+ * file that it finds good, root believes: it is of the right form, and stands in that file.
  *
  * Room:   tests/fuzz. Input: one byte that says which of the two it is, then the file.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,16 +20,39 @@
 #include "sandbox/config/config.c"
 #include "sandbox/config/config_lwip.c"
 #include "sandbox/config/integrity.c"
+#include "sandbox/supervisor/fetch.h"
+#include "sandbox/supervisor/fetch_said.h"
 #define copy policy_copy
+#define key_arena policy_arena
 #define line policy_line
 #define finish policy_finish
 #include "sandbox/config/policy.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Each with the defaults it has in the program, and a policy that needs no device. */
+static void configuration(const char *path, const uint8_t *text, size_t bytes)
+{
+	static struct rf_config config, defaults;
+	const struct rf_said said = { (const char *)text, bytes, path, &defaults };
+
+	if (rf_config_defaults(&config))
+		abort();
+	strcpy(config.policy_dir, "/proc/self/cwd/policy");
+	defaults = config;
+	if (rf_config_read(path, &config))
+		return;
+	const char *wrong = rf_config_wrong(&config);
+	if (!wrong)
+		wrong = rf_config_unsaid(&said, &config);
+	if (!wrong)
+		return;
+	fprintf(stderr, "root would not believe it: %s\n", wrong);
+	abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct rf_config config;
 	static struct rf_policy policy;
 	char path[64];
 
@@ -38,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (data[0] & 1)
-		(void)rf_config_read(path, &config);
+		configuration(path, data + 1, size - 1);
 	else
 		(void)rf_policy_read(path, &policy);
 	close(fd);
