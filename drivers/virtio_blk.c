@@ -55,7 +55,7 @@ static unsigned virtio_blk_start(void *dev, const struct rf_boot *boot, unsigned
 		rf_exit(RF_EXIT_BOOT);
 	v->flags = (uint32_t)b->param[VIRTIO_BLK_PARAM_FLAGS];
 	v->packed = v->flags & VIRTIO_BLK_FLAG_PACKED;
-	virtq_attach(&v->q, v->packed, b->mem, (uint32_t)size, 0, b->regs);
+	virtq_attach(&v->q, boot, v->packed, b->mem, (uint32_t)size, 0, b->regs);
 	v->slots = (struct virtio_blk_slot *)(uintptr_t)(b->mem + virtq_bytes((uint32_t)size));
 	v->slots_iova = b->mem_iova + virtq_bytes((uint32_t)size);
 	v->arena_iova = boot->arena_iova;

@@ -105,8 +105,8 @@ static unsigned virtio_net_start(void *dev, const struct rf_boot *boot)
 	    at.bytes > b->mem_bytes || !boot->net.rx_buffer)
 		rf_exit(RF_EXIT_BOOT);
 	v->packed = b->param[VIRTIO_NET_PARAM_PACKED];
-	virtq_attach(&v->rx, v->packed, b->mem, rx, VIRTIO_NET_RX, b->regs);
-	virtq_attach(&v->tx, v->packed, b->mem + at.tx, tx, VIRTIO_NET_TX,
+	virtq_attach(&v->rx, boot, v->packed, b->mem, rx, VIRTIO_NET_RX, b->regs);
+	virtq_attach(&v->tx, boot, v->packed, b->mem + at.tx, tx, VIRTIO_NET_TX,
 		     b->regs + b->param[VIRTIO_NET_PARAM_TX_DISTANCE]);
 	v->arena_iova = boot->arena_iova;
 	v->buffer = boot->net.rx_buffer;

@@ -24,6 +24,7 @@ struct virtq {
 	struct virtq_event *mine;        /* packed only, as `theirs` */
 	const struct virtq_event *theirs;
 	void    *notify;
+	struct rf_doorbell bell;
 	uint32_t number;    /* of the queue */
 	uint32_t size;
 	uint16_t avail_idx; /* next entry to be filled */
@@ -37,15 +38,15 @@ static inline bool virtq_size_valid(uint64_t size)
 	return size >= 2 && size <= 32768 && !(size & (size - 1));
 }
 
-static inline void virtq_attach(struct virtq *q, bool packed, uint64_t mem, uint32_t size, uint32_t number,
-				uint64_t notify)
+static inline void virtq_attach(struct virtq *q, const struct rf_boot *boot, bool packed, uint64_t mem,
+				uint32_t size, uint32_t number, uint64_t notify)
 {
 	void *second = (void *)(uintptr_t)(mem + virtq_avail_at(size));
 	void *third = (void *)(uintptr_t)(mem + virtq_used_at(size));
 
 	*q = (struct virtq){
 		.desc = (struct virtq_desc *)(uintptr_t)mem, .notify = (void *)(uintptr_t)notify,
-		.number = number, .size = size,
+		.number = number, .size = size, .bell = rf_doorbell(boot, 0),
 	};
 	if (packed) {
 		q->mine = second;
@@ -123,8 +124,11 @@ static inline void virtq_show(struct virtq *q, bool packed)
 		quiet = __atomic_load_n(&q->theirs->flags, __ATOMIC_RELAXED) == VIRTQ_EVENT_DISABLE;
 	else
 		quiet = __atomic_load_n(&q->used->flags, __ATOMIC_RELAXED) & VIRTQ_USED_F_NO_NOTIFY;
-	if (!quiet)
-		rf_mmio_write16(q->notify, (uint16_t)q->number);
+	if (quiet)
+		return;
+	rf_mmio_write16(q->notify, (uint16_t)q->number);
+	/* Each is told, and never left to the next: all look alike where they arrive. */
+	rf_doorbell_kick(&q->bell, RF_ASLEEP);
 }
 
 /* Interrupts for used entries on or off. Look at virtq_pending() after turning them on. */

@@ -80,8 +80,12 @@ enum rf_vu_command {
  *   "pgsizes": MASK, "write_multiple": BOOL,
  *   "twin_socket": { "supported": BOOL, "fd_index": N },
  *   "ringfence": ... } }
- * Ours, which other peers ignore: a client that wants to ring doorbells by memory alone
- * says "ringfence": { "doorbell_sleep": true }; a server that can answers
+ * An answer has only what was proposed.
+ * Ours, which other peers ignore: "ringfence": { "doorbell_shadow": true } of a client says
+ * that it understands shadow memory (RF_VU_IO_SHADOW), the same of a server that
+ * GET_REGION_IO_FDS has some: it is not asked otherwise.
+ * A client that wants to ring doorbells by memory alone says "ringfence":
+ * { "doorbell_sleep": true }; a server that can answers
  * "ringfence": { "doorbell_sleep": { "region": R, "asleep": OFFSET } }. OFFSET, a multiple
  * of 4, is that of a 32-bit word in region R, on a mappable page, theirs or another. No
  * doorbell is there. GET_REGION_IO_FDS of R then has an entry of type IOEVENTFD that covers

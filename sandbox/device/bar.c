@@ -11,15 +11,11 @@
 
 #include "device.h"
 #include "log.h"
-
-static bool overlaps(uint64_t a, uint64_t a_end, uint64_t b, uint64_t b_end)
-{
-	return a < b_end && b < a_end;
-}
+#include "range.h"
 
 static bool inside(const struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
 {
-	return bar <= 5 && offset <= d->bar[bar].bytes && bytes <= d->bar[bar].bytes - offset;
+	return bar <= 5 && rf_range_within(offset, bytes, d->bar[bar].bytes);
 }
 
 bool bar_window_ok(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
@@ -30,9 +26,9 @@ bool bar_window_ok(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t 
 	    d->backend->bar_fd(d, bar, offset, bytes, &at) < 0)
 		return false;
 	return !(bar == d->msix_table_bar &&
-		 overlaps(offset, offset + bytes, d->msix_table, d->msix_table_end)) &&
+		 rf_range_meets(offset, bytes, d->msix_table, d->msix_table_end - d->msix_table)) &&
 	       !(bar == d->msix_pba_bar &&
-		 overlaps(offset, offset + bytes, d->msix_pba, d->msix_pba_end));
+		 rf_range_meets(offset, bytes, d->msix_pba, d->msix_pba_end - d->msix_pba));
 }
 
 /* Where the device's page is another process's memory, that process could shrink it

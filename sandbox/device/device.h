@@ -41,13 +41,19 @@ enum rf_road {
 	RF_ROAD_PROXY,  /* a page of ours; this process passes on what is rung */
 };
 
+#define RF_DOORBELL_BYTES (256u << 10)
+
 /* The control half says which doorbells its driver has, doorbell_open() how. */
 struct rf_doorbells {
 	uint32_t bar;
 	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
+	bool     edge;             /* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
+	uint32_t last_queue;       /* `complete` that of this one, which may be queue 0 again */
 	enum rf_road road;
-	int      fd;               /* what the driver maps: `bytes` at `at` */
-	uint64_t at, bytes;
+	uint64_t page;             /* offset in the BAR of the whole pages that hold both, */
+	uint64_t bytes;            /* at most RF_DOORBELL_BYTES */
+	int      fd;               /* what the driver maps of them: `bytes` at `at` */
+	uint64_t at;
 	uint64_t regs;             /* offset of `submit` in that */
 	int      event;            /* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
 	uint64_t asleep;           /* offset of the word in that, or in the page below; ~0: none */
@@ -199,6 +205,8 @@ struct rf_backend_ops {
 	uint32_t (*irq_count)(struct rf_device *, uint32_t index);
 	int (*set_irqs)(struct rf_device *, uint32_t index, uint32_t action, uint32_t start,
 			const int32_t *fds, uint32_t count);
+	/* VFIO_PCI_ERR_IRQ_INDEX and VFIO_PCI_REQ_IRQ_INDEX say that the device goes. */
+	bool gone_irqs;
 	/* After the interrupts are wired: what else the device needs to send them. */
 	int (*irqs_on)(struct rf_device *);
 	/* Is there anybody to reset it? NULL: always. */

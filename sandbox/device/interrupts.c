@@ -17,11 +17,15 @@
 #include "device.h"
 #include "log.h"
 
-/* The back end's own two: the device reported an error, or the host wants it back. */
+/* The back end's own two: the device reported an error, or the host wants it back. After the
+ * device's, and not at all where the connection's end says so: there are device servers that
+ * keep all interrupts in one table, where these are vector 0. */
 static void wire_gone(struct rf_device *d)
 {
 	static const uint32_t indexes[] = { VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX };
 
+	if (!d->backend->gone_irqs)
+		return;
 	if (d->gone_event < 0)
 		d->gone_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (int i = 0; i < 2; i++)
@@ -77,7 +81,6 @@ int irq_open(struct rf_device *d)
 	static const uint32_t indexes[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
 					    VFIO_PCI_INTX_IRQ_INDEX };
 
-	wire_gone(d);
 	for (int kind = 0; kind < 3; kind++) {
 		uint32_t count = d->cfg.interrupts & 1u << kind ? vectors(d, indexes[kind]) : 0;
 		if (!count)
@@ -89,6 +92,7 @@ int irq_open(struct rf_device *d)
 			rf_log("%s: cannot wire its interrupts: %s", d->label, strerror(-err));
 			return d->user ? RF_EXIT_DEVICE : RF_EXIT_SYSTEM;
 		}
+		wire_gone(d);
 		return 0;
 	}
 	rf_log("%s has none of the interrupts its policy accepts", d->label);
@@ -97,9 +101,12 @@ int irq_open(struct rf_device *d)
 
 int irq_rewire(struct rf_device *d)
 {
-	wire_gone(d);
 	int err = wire(d);
-	return err < 0 ? err : d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
+
+	if (err >= 0 && d->backend->irqs_on)
+		err = d->backend->irqs_on(d);
+	wire_gone(d);
+	return err < 0 ? err : 0;
 }
 
 int irq_vector(struct rf_device *d, unsigned half)

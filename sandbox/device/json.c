@@ -151,9 +151,19 @@ struct json json_member(struct json object, const char *name)
 	return (struct json){ 0 };
 }
 
+bool json_object(struct json v)
+{
+	return v.at && *v.at == '{';
+}
+
 bool json_true(struct json v)
 {
 	return v.at && v.end - v.at == 4 && !memcmp(v.at, "true", 4);
+}
+
+bool json_false(struct json v)
+{
+	return v.at && v.end - v.at == 5 && !memcmp(v.at, "false", 5);
 }
 
 bool json_number(struct json v, uint64_t *out)

@@ -25,8 +25,10 @@ struct json {
 bool json_parse(const char *text, size_t bytes, struct json *value);
 /* Member of an object; none if this is no object or has no such member. */
 struct json json_member(struct json object, const char *name);
-/* true only for the literal true, or a whole number from 0 to UINT64_MAX. */
+/* true only for an object, the literal true or false, or a whole number from 0 to UINT64_MAX. */
+bool json_object(struct json value);
 bool json_true(struct json value);
+bool json_false(struct json value);
 bool json_number(struct json value, uint64_t *out);
 
 #endif

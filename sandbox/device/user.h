@@ -38,13 +38,14 @@ struct user_region {
 struct user_peer {
 	uint64_t max_fds, max_data, max_maps, page_sizes;
 	bool     sleeps;        /* RF doorbell_sleep: word `asleep` in region `region` */
+	bool     shadows;       /* RF doorbell_shadow: GET_REGION_IO_FDS may have a shadow */
 	uint64_t sleep_region, asleep;
 };
 
 struct rf_vfio_user {
 	const char *label;      /* of log lines */
 	int         sock, twin; /* twin: commands of the server's, -1: they come on sock */
-	bool        dead;
+	bool        dead, awaits_fds;
 	uint16_t    id;         /* of the last request */
 	uint64_t    within_ns;  /* how long an answer may take */
 	struct user_peer   peer;
@@ -53,7 +54,7 @@ struct rf_vfio_user {
 	struct user_map    map[USER_MAPS];
 	uint32_t           maps;
 	/* proxied doorbells */
-	volatile uint32_t *proxy;
+	volatile uint8_t  *proxy;
 	uint32_t           rung[2];
 	unsigned char      in[RF_VU_MAX_MESSAGE]; /* payload of the message that came last */
 };
@@ -89,6 +90,10 @@ int user_dead(struct rf_vfio_user *, const char *fmt, ...) __attribute__((format
 
 /* vfio_user_device.c */
 int user_regions(struct rf_vfio_user *);
+/* Can these bytes of a server's fd be mapped for good? A memfd that is sealed against
+ * shrinking: whoever maps anything else waits for its file system, or faults when its end
+ * is taken away. */
+bool user_memory(int fd, uint64_t offset, uint64_t bytes);
 
 /* vfio_user_doorbell.c: for the table of vfio_user_device.c, see device.h. */
 struct rf_device;

@@ -17,6 +17,7 @@
 
 #include "device.h"
 #include "log.h"
+#include "range.h"
 #include "user.h"
 #include "wait.h"
 
@@ -146,17 +147,21 @@ static bool take_fds(struct msghdr *msg, struct message *m)
 	return fit;
 }
 
-/* Exactly `bytes` of the stream. Fds may come with the first byte of a header only. */
+/* Exactly `bytes` of the stream. Fds may come with the first byte of a header only, and where
+ * none is awaited none is let into this process: closing one may be up to who sent it. */
 static int receive_bytes(struct rf_vfio_user *u, int sock, void *to, uint32_t bytes,
 			 struct message *m, uint64_t deadline)
 {
 	for (uint32_t got = 0; got < bytes;) {
 		union fd_space space;
 		struct iovec iov = { (char *)to + got, bytes - got };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.bytes,
-				      .msg_controllen = sizeof(space.bytes) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 		struct pollfd p = { .fd = sock, .events = POLLIN };
 		int before = m->fd_count;
+		if (u->awaits_fds) {
+			msg.msg_control = space.bytes;
+			msg.msg_controllen = sizeof(space.bytes);
+		}
 		ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 		if (n < 0 && errno == EINTR)
@@ -170,7 +175,8 @@ static int receive_bytes(struct rf_vfio_user *u, int sock, void *to, uint32_t by
 		if (n <= 0)
 			return user_dead(u, "closed the connection");
 		if (!take_fds(&msg, m))
-			return user_dead(u, "sent more fds than it may");
+			return user_dead(u, u->awaits_fds ? "sent more fds than it may" :
+							    "sent fds with the answer to a message that asked for none");
 		if (m->fd_count > before && (got || to == u->in))
 			return user_dead(u, "sent fds in the middle of a message");
 		got += (uint32_t)n;
@@ -202,8 +208,7 @@ static void *dma_find(const struct rf_vfio_user *u, uint64_t iova, uint64_t byte
 	for (uint32_t i = 0; i < u->maps; i++) {
 		const struct user_map *m = &u->map[i];
 
-		if (iova >= m->iova && iova - m->iova <= m->bytes && bytes <= m->bytes - (iova - m->iova) &&
-		    (m->writable || !write))
+		if (rf_range_inside(iova, bytes, m->iova, m->bytes) && (m->writable || !write))
 			return m->p + (iova - m->iova);
 	}
 	return NULL;
@@ -332,13 +337,14 @@ int user_call(struct rf_vfio_user *u, struct user_call *c)
 	int err = send_message(u, u->sock, &head, c);
 
 	c->reply_fd_count = 0;
+	u->awaits_fds = c->reply_fds != NULL;
 	while (!err) {
 		if ((err = next_message(u, &m, deadline)))
 			break;
 		if (is_reply(&m)) {
 			err = take_reply(u, &m, c, head.id);
 			close_fds(m.fds, &m.fd_count);
-			return err;
+			break;
 		}
 		if ((m.head.flags & RF_VU_TYPE_MASK) != RF_VU_TYPE_COMMAND) {
 			close_fds(m.fds, &m.fd_count);
@@ -346,6 +352,7 @@ int user_call(struct rf_vfio_user *u, struct user_call *c)
 		}
 		err = serve_command(u, u->sock, &m);
 	}
+	u->awaits_fds = false;
 	return err;
 }
 

@@ -8,14 +8,18 @@
  *         that comes after sees what they did.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "log.h"
 #include "packet.h"
+#include "range.h"
 #include "user.h"
 #include "wait.h"
 
@@ -33,6 +37,8 @@ static int device_info(struct rf_vfio_user *u)
 
 	if (n < 0)
 		return n == -ENODEV ? n : user_dead(u, "does not say what device it is: %s", strerror(-n));
+	if (info.argsz < sizeof(info))
+		return user_dead(u, "described its device in %u bytes; there are %zu", info.argsz, sizeof(info));
 	if (!(info.flags & RF_VU_DEVICE_PCI))
 		return user_dead(u, "serves something that is no PCI device");
 	if (info.num_regions <= RF_VU_CONFIG)
@@ -72,26 +78,49 @@ static int take_areas(struct rf_vfio_user *u, struct user_region *r, const unsig
 	return 0;
 }
 
-/* Keeps the fd of a region if memory can be mapped through it without surprises. */
-static void take_region_fd(struct user_region *r, int *fds, int count)
+bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 {
+	/* In this order: only tmpfs and hugetlbfs have seals, and neither asks anybody else. */
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
 	struct stat st;
 
-	if (r->flags & RF_VU_REGION_MMAP && count && !fstat(fds[0], &st) && S_ISREG(st.st_mode) &&
-	    r->offset <= INT64_MAX - r->bytes && st.st_size >= 0 && r->offset <= (uint64_t)st.st_size) {
+	return seals >= 0 && seals & F_SEAL_SHRINK && !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) &&
+	       !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC && !fstat(fd, &st) &&
+	       rf_range_within(offset, bytes, (uint64_t)st.st_size);
+}
+
+/* Keeps the fd of a region if memory can be mapped through it without surprises. */
+static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int count)
+{
+	struct user_region *r = &u->region[index];
+
+	if (r->flags & RF_VU_REGION_MMAP && count && user_memory(fds[0], r->offset, 0)) {
 		r->fd = fds[0];
 		fds[0] = -1;
-	}
+	} else if (r->flags & RF_VU_REGION_MMAP && count)
+		rf_log("%s: region %u is no memfd that is sealed against shrinking: it is reached by messages",
+		       u->label, index);
 	for (int i = 0; i < count; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
 
+/* What is described is what was asked about, and is as long as it says. */
+static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *info, uint32_t index, uint32_t n)
+{
+	if (info->index != index)
+		return user_dead(u, "described region %u when asked for %u", info->index, index);
+	if (info->argsz < n)
+		return user_dead(u, "described region %u in %u bytes and says that there are %u", index, n,
+				 info->argsz);
+	return 0;
+}
+
 /* Asked again with room for all of it if the first answer says that more is needed:
- * known servers leave out the fd, too, when the capabilities do not fit. */
+ * known servers leave out the fd, too, when the capabilities do not fit. -EINVAL: refused. */
 static int region_info(struct rf_vfio_user *u, uint32_t index)
 {
-	struct user_region *r = &u->region[index];
 	static unsigned char reply[RF_VU_MAX_DATA];
 	struct rf_vu_region_info info = { .argsz = 1024 };
 	int fds[RF_VU_MAX_FDS], n;
@@ -102,17 +131,16 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 				       .reply = reply, .reply_min = sizeof(info), .reply_room = ask.argsz,
 				       .reply_fds = fds };
 		if ((n = user_call(u, &c)) < 0)
-			return n == -ENODEV ? n : user_dead(u, "does not describe region %u: %s", index,
-							    strerror(-n));
+			return n;
 		memcpy(&info, reply, sizeof(info));
-		if (info.index != index) {
+		u->region[index] = (struct user_region){ .bytes = info.size, .offset = info.offset,
+							 .flags = info.flags, .fd = -1 };
+		if (check_info(u, &info, index, (uint32_t)n)) {
 			rf_close_all(fds, c.reply_fd_count);
-			return user_dead(u, "described region %u when asked for %u", info.index, index);
+			return -ENODEV;
 		}
-		*r = (struct user_region){ .bytes = info.size, .offset = info.offset, .flags = info.flags,
-					   .fd = -1 };
 		if (info.argsz <= ask.argsz) {
-			take_region_fd(r, fds, c.reply_fd_count);
+			take_region_fd(u, index, fds, c.reply_fd_count);
 			break;
 		}
 		rf_close_all(fds, c.reply_fd_count);
@@ -121,35 +149,41 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 	}
 	if (!(info.flags & RF_VU_REGION_CAPS))
 		return 0;
-	return take_areas(u, r, reply, (uint32_t)n, info.cap_offset);
+	return take_areas(u, &u->region[index], reply, (uint32_t)n, info.cap_offset);
 }
 
+/* Neither ROM nor VGA is asked for: nobody here uses them, and servers exist that have none.
+ * A BAR that the server does not know is not there. */
 int user_regions(struct rf_vfio_user *u)
 {
 	int err = device_info(u);
 
-	for (uint32_t i = 0; !err && i <= RF_VU_CONFIG; i++)
+	for (uint32_t i = 0; i < RF_VU_PCI_REGIONS; i++)
+		u->region[i].fd = -1;
+	for (uint32_t i = RF_VU_BAR0; !err && i <= RF_VU_BAR5; i++) {
 		err = region_info(u, i);
+		if (err && err != -ENODEV)
+			err = 0;
+	}
+	if (!err && (err = region_info(u, RF_VU_CONFIG)) && err != -ENODEV)
+		err = user_dead(u, "does not describe its configuration space: %s", strerror(-err));
 	if (!err && u->region[RF_VU_CONFIG].bytes < 256)
 		err = user_dead(u, "has %llu bytes of configuration space",
 				(unsigned long long)u->region[RF_VU_CONFIG].bytes);
 	return err;
 }
 
-/* A region's fd is one file of which any part may be missing: what is mapped must be
- * there now. A server that takes it away later kills the driver, not us. */
+/* What is mapped is there, and stays there: user_memory(). */
 int user_region_fd(const struct user_region *r, uint64_t offset, uint64_t bytes, uint64_t *at)
 {
-	struct stat st;
 	bool inside = !r->areas;
 
-	if (r->fd < 0 || offset > r->bytes || bytes > r->bytes - offset)
+	if (r->fd < 0 || !rf_range_within(offset, bytes, r->bytes))
 		return -1;
 	for (uint32_t i = 0; i < r->areas; i++)
-		inside |= offset >= r->area[i].offset && bytes <= r->area[i].size &&
-			  offset - r->area[i].offset <= r->area[i].size - bytes;
-	*at = r->offset + offset;
-	if (!inside || *at % RF_PAGE || fstat(r->fd, &st) || (uint64_t)st.st_size < *at + bytes)
+		inside |= rf_range_inside(offset, bytes, r->area[i].offset, r->area[i].size);
+	if (!inside || __builtin_add_overflow(r->offset, offset, at) || *at % RF_PAGE ||
+	    !user_memory(r->fd, *at, bytes))
 		return -1;
 	return r->fd;
 }
@@ -273,10 +307,14 @@ static uint32_t user_irq_count(struct rf_device *d, uint32_t index)
 	struct user_call c = { .command = RF_VU_GET_IRQ_INFO, .head = &info, .head_bytes = sizeof(info),
 			       .reply = &info, .reply_min = sizeof(info), .reply_room = sizeof(info) };
 
-	if (index >= d->user->irqs || user_call(d->user, &c) < 0 || info.index != index ||
-	    !(info.flags & RF_VU_IRQ_EVENTFD))
+	if (index >= d->user->irqs || user_call(d->user, &c) < 0)
 		return 0;
-	return info.count;
+	if (info.index != index || info.argsz < sizeof(info)) {
+		user_dead(d->user, "described interrupt kind %u in %u bytes when asked for %u", info.index,
+			  info.argsz, index);
+		return 0;
+	}
+	return info.flags & RF_VU_IRQ_EVENTFD ? info.count : 0;
 }
 
 /* One vector a message: a server may take no more than one fd at a time. */
@@ -351,16 +389,6 @@ static int user_on_poll(struct rf_device *d, const struct pollfd *p, unsigned co
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static bool can_migrate(struct rf_vfio_user *u)
-{
-	struct rf_vu_feature f = { .argsz = sizeof(f), .flags = RF_VU_FEATURE_MIGRATION |
-				   RF_VU_FEATURE_PROBE | RF_VU_FEATURE_GET };
-	struct user_call c = { .command = RF_VU_DEVICE_FEATURE, .head = &f, .head_bytes = sizeof(f),
-			       .reply = &f, .reply_min = sizeof(f), .reply_room = sizeof(f) };
-
-	return user_call(u, &c) >= 0;
-}
-
 static int user_open(struct rf_device *d)
 {
 	static struct rf_vfio_user user;
@@ -379,13 +407,9 @@ static int user_open(struct rf_device *d)
 				 (uint32_t)u->region[RF_VU_CONFIG].bytes : sizeof(d->config);
 	if ((err = config_snapshot(d)) || pci_bringup(d))
 		return err ? err : RF_EXIT_DEVICE;
-	bool migrates = can_migrate(u);
-	if (u->dead)
-		return RF_EXIT_DEVICE;
-	rf_log("%s: vfio-user server: %u interrupt kinds%s%s%s", d->label, u->irqs,
+	rf_log("%s: vfio-user server: %u interrupt kinds%s%s", d->label, u->irqs,
 	       u->twin >= 0 ? ", a socket of its own for its commands" : "",
-	       u->device_flags & RF_VU_DEVICE_RESETS ? "" : ", cannot be reset",
-	       migrates ? ", could migrate" : "");
+	       u->device_flags & RF_VU_DEVICE_RESETS ? "" : ", cannot be reset");
 	return 0;
 }
 

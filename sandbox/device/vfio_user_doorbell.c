@@ -17,6 +17,7 @@
 #include "device.h"
 #include "log.h"
 #include "packet.h"
+#include "range.h"
 #include "user.h"
 #include "wait.h"
 
@@ -66,7 +67,7 @@ static bool find_entry(const struct io_fds *io, uint32_t type, uint64_t from, ui
 	for (uint32_t i = 0; i < io->head.count; i++) {
 		*found = (struct rf_vu_io_shadow){ 0 };
 		memcpy(found, io->entry + i * io->each, io->each);
-		if (found->type == type && found->offset <= from && found->size >= end - found->offset &&
+		if (found->type == type && rf_range_inside(from, end - from, found->offset, found->size) &&
 		    found->fd_index < (uint32_t)io->fd_count && is_eventfd(io->fds[found->fd_index]) &&
 		    (type != RF_VU_IO_SHADOW || (io->each == sizeof(*found) &&
 						 found->shadow_index < (uint32_t)io->fd_count)))
@@ -90,39 +91,47 @@ static void close_rest(struct io_fds *io)
 			close(io->fds[i]);
 }
 
-/* The word may lie beyond the page: then its own is for the driver to read. */
-static bool place_word(struct rf_device *d, uint64_t page)
+static uint32_t width(const struct rf_doorbells *b)
+{
+	return b->edge ? 2 : 4;
+}
+
+/* Does the server say in a word of this BAR, which is no doorbell, when it sleeps? */
+static bool has_sleep_word(const struct rf_doorbells *b, const struct user_peer *p)
+{
+	return p->sleeps && p->sleep_region == b->bar && !rf_range_meets(p->asleep, 4, b->submit, width(b)) &&
+	       !rf_range_meets(p->asleep, 4, b->complete, width(b));
+}
+
+/* The word may lie beyond the pages: then its own is for the driver to read. */
+static bool place_word(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;
-	const struct user_peer *p = &d->user->peer;
-	uint64_t word_page = p->asleep & ~(uint64_t)(RF_PAGE - 1);
+	uint64_t asleep = d->user->peer.asleep, word_page = asleep & ~(uint64_t)(RF_PAGE - 1);
 
-	b->asleep = p->asleep - page;
-	if (word_page >= page && word_page - page < b->bytes)
+	b->asleep = asleep - b->page;
+	if (rf_range_inside(asleep, 4, b->page, b->bytes))
 		return true;
-	b->asleep = p->asleep - word_page;
+	b->asleep = asleep - word_page;
 	if (bar_window_ok(d, b->bar, word_page, RF_PAGE))
 		b->sleep_fd = user_region_fd(&d->user->region[b->bar], word_page, RF_PAGE, &b->sleep_at);
 	return b->sleep_fd >= 0;
 }
 
-/* Road 1: the page is memory and the server says in a word when it sleeps. */
-static bool road_asleep(struct rf_device *d, struct io_fds *io, uint64_t page, uint64_t at, int fd)
+/* Road 1: the pages are memory, and there is a word that says when the server sleeps. */
+static bool road_asleep(struct rf_device *d, struct io_fds *io)
 {
 	struct rf_doorbells *b = &d->doorbell;
-	const struct user_peer *p = &d->user->peer;
 	struct rf_vu_io_shadow e;
 
-	if (!p->sleeps || p->sleep_region != b->bar || p->asleep == b->submit || p->asleep == b->complete ||
-	    !find_entry(io, RF_VU_IO_EVENTFD, page, page + b->bytes, &e))
+	if (!find_entry(io, RF_VU_IO_EVENTFD, b->page, b->page + b->bytes, &e))
 		return false;
-	if (!place_word(d, page)) {
+	if (!place_word(d)) {
 		b->asleep = ~0ull;
 		return false;
 	}
 	b->road = RF_ROAD_ASLEEP;
-	b->fd = fd;
-	b->at = at;
+	b->fd = user_region_fd(&d->user->region[b->bar], b->page, b->bytes, &b->at);
 	b->event = keep(io, e.fd_index);
 	return true;
 }
@@ -132,24 +141,21 @@ static bool road_shadow(struct rf_device *d, struct io_fds *io)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	uint64_t first = b->submit < b->complete ? b->submit : b->complete;
-	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) + 4;
+	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) + width(b);
+	uint64_t shadow, at, bytes;
 	struct rf_vu_io_shadow e;
-	struct stat st;
 
-	if (!find_entry(io, RF_VU_IO_SHADOW, first, last, &e) || e.fd_index == e.shadow_index)
-		return false;
-	uint64_t at = e.shadow_offset + (b->submit - e.offset);
-	uint64_t start = (e.shadow_offset + (first - e.offset)) & ~(uint64_t)(RF_PAGE - 1);
-	uint64_t end = (e.shadow_offset + (last - e.offset) + RF_PAGE - 1) & ~(uint64_t)(RF_PAGE - 1);
-	if (e.shadow_offset > INT64_MAX / 2 || e.shadow_offset % 4 || fstat(io->fds[e.shadow_index], &st) ||
-	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size < end)
+	if (!find_entry(io, RF_VU_IO_SHADOW, first, last, &e) || e.fd_index == e.shadow_index ||
+	    e.shadow_offset % 4 || __builtin_add_overflow(e.shadow_offset, first - e.offset, &shadow) ||
+	    !rf_range_pages(shadow, last - first, RF_PAGE, &at, &bytes) ||
+	    !user_memory(io->fds[e.shadow_index], at, bytes))
 		return false;
 	b->road = RF_ROAD_SHADOW;
 	b->fd = keep(io, e.shadow_index);
 	b->event = keep(io, e.fd_index);
-	b->at = start;
-	b->bytes = end - start;
-	b->regs = at - start;
+	b->at = at;
+	b->bytes = bytes;
+	b->regs = shadow - at + (b->submit - first);
 	return true;
 }
 
@@ -182,22 +188,19 @@ int user_doorbell(struct rf_device *d)
 		[RF_ROAD_PROXY] = "this process, which passes them on",
 	};
 	struct rf_doorbells *b = &d->doorbell;
-	uint64_t page = b->submit - b->regs, at = 0;
-	struct io_fds io;
-	bool mapped = bar_window_ok(d, b->bar, page, b->bytes);
+	const struct user_peer *p = &d->user->peer;
+	bool mapped = bar_window_ok(d, b->bar, b->page, b->bytes);
 	/* Nobody polls the page of a server that sleeps: what it cannot be told by road 1
 	 * comes as a message. */
-	bool polled = mapped && !d->user->peer.sleeps;
+	bool polled = mapped && !p->sleeps;
 	/* The driver's third fd re-arms INTx already. */
 	bool room = !d->irq.intx;
+	struct io_fds io;
 
-	if (room && ask_io_fds(d->user, b->bar, &io)) {
-		if (mapped) {
-			int fd = user_region_fd(&d->user->region[b->bar], page, b->bytes, &at);
-			(void)road_asleep(d, &io, page, at, fd);
-		} else {
-			(void)road_shadow(d, &io);
-		}
+	/* Only a server that announced what hangs on it is asked for its eventfds: known ones
+	 * lose step with a message they do not know. */
+	if (room && (mapped ? has_sleep_word(b, p) : p->shadows) && ask_io_fds(d->user, b->bar, &io)) {
+		(void)(mapped ? road_asleep(d, &io) : road_shadow(d, &io));
 		close_rest(&io);
 	}
 	if (b->road == RF_ROAD_NONE && !polled && room && road_proxy(d))
@@ -228,16 +231,66 @@ static bool take_ring(void)
 	return rf_wait_fds(&p, 1, 0) > 0 && read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
 }
 
+/* Where the driver finds the doorbell that is at this offset of the BAR. */
+static volatile void *proxied(struct rf_device *d, uint64_t where)
+{
+	RF_BUG_ON(!rf_range_inside(where, width(&d->doorbell), d->doorbell.page, d->doorbell.bytes));
+	return d->user->proxy + (where - d->doorbell.page);
+}
+
+#define NOT_RUNG 0xffffu /* no queue has this number */
+
 void user_doorbell_clear(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
+	const uint64_t where[2] = { b->complete, b->submit };
 
 	if (b->road != RF_ROAD_PROXY)
 		return;
 	(void)take_ring();
-	d->user->proxy[b->regs / 4] = 0;
-	d->user->proxy[(b->regs + b->complete - b->submit) / 4] = 0;
-	d->user->rung[0] = d->user->rung[1] = 0;
+	for (int i = 0; i < 2; i++) {
+		if (b->edge)
+			*(volatile uint16_t *)proxied(d, where[i]) = NOT_RUNG;
+		else
+			*(volatile uint32_t *)proxied(d, where[i]) = 0;
+		d->user->rung[i] = 0;
+	}
+}
+
+/* A doorbell that says how far the queue has got: told only what it was not told yet, for
+ * what was said before is an error to some. */
+static void forward_level(struct rf_device *d, int i, uint64_t where)
+{
+	uint32_t value = *(volatile uint32_t *)proxied(d, where);
+
+	if (value == d->user->rung[i])
+		return;
+	d->user->rung[i] = value;
+	(void)bar_write(d, d->doorbell.bar, where, &value, 4);
+}
+
+static bool was_rung(struct rf_device *d, uint64_t where)
+{
+	return __atomic_exchange_n((volatile uint16_t *)proxied(d, where), NOT_RUNG, __ATOMIC_ACQ_REL) != NOT_RUNG;
+}
+
+/* virtio's says only that there is something, and always the same. It is taken off the page,
+ * so that the next time is seen; what is told is the queue's own number, whatever was there.
+ * One place for both queues, where they have but one: the device looks at both then. */
+static void forward_edge(struct rf_device *d)
+{
+	const struct rf_doorbells *b = &d->doorbell;
+	const uint64_t where[2] = { b->submit, b->complete };
+	bool rung[2] = { was_rung(d, where[0]), where[0] != where[1] && was_rung(d, where[1]) };
+
+	if (where[0] == where[1])
+		rung[1] = rung[0] && b->last_queue;
+	for (uint16_t i = 0; i < 2; i++) {
+		uint16_t queue = i ? (uint16_t)b->last_queue : 0;
+
+		if (rung[i])
+			(void)bar_write(d, b->bar, where[i], &queue, 2);
+	}
 }
 
 /*
@@ -247,16 +300,11 @@ void user_doorbell_clear(struct rf_device *d)
 void user_doorbell_forward(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
-	const uint64_t where[2] = { b->complete, b->submit };
 
 	if (!take_ring() || d->down)
 		return; /* d->down: what is left of a dead driver's */
-	for (int i = 0; i < 2; i++) {
-		uint32_t value = d->user->proxy[(b->regs + where[i] - b->submit) / 4];
-
-		if (value == d->user->rung[i])
-			continue;
-		d->user->rung[i] = value;
-		(void)bar_write(d, b->bar, where[i], &value, 4);
-	}
+	if (b->edge)
+		return forward_edge(d);
+	forward_level(d, 0, b->complete);
+	forward_level(d, 1, b->submit);
 }

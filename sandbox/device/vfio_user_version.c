@@ -13,11 +13,14 @@
 #include "log.h"
 #include "user.h"
 
+/* All that is looked at in an answer is proposed: a server may only answer what was. */
 static const char our_capabilities[] =
 	"{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":32768,"
+	"\"max_dma_maps\":65535,\"pgsizes\":4096,"
 	"\"twin_socket\":{\"supported\":true},"
-	"\"ringfence\":{\"doorbell_sleep\":true}}}";
-_Static_assert(RF_VU_MAX_FDS == 8 && RF_VU_MAX_DATA == 32768, "as the text above says");
+	"\"ringfence\":{\"doorbell_sleep\":true,\"doorbell_shadow\":true}}}";
+_Static_assert(RF_VU_MAX_FDS == 8 && RF_VU_MAX_DATA == 32768 && RF_VU_DEFAULT_MAPS == 65535 &&
+	       RF_VU_DEFAULT_PGSIZE == 4096, "as the text above says");
 
 /* A capability that is a number; `otherwise` if the peer does not name it. */
 static int number(struct rf_vfio_user *u, struct json caps, const char *name, uint64_t otherwise,
@@ -31,13 +34,35 @@ static int number(struct rf_vfio_user *u, struct json caps, const char *name, ui
 	return 0;
 }
 
+/* One that is an object; none if the peer does not name it. */
+static int object(struct rf_vfio_user *u, struct json in, const char *name, struct json *out)
+{
+	*out = json_member(in, name);
+	return !out->at || json_object(*out) ? 0 :
+		       user_dead(u, "gives its %s as something that is no object", name);
+}
+
+/* One that is true or false; false if the peer does not name it. */
+static int boolean(struct rf_vfio_user *u, struct json in, const char *name, bool *out)
+{
+	struct json v = json_member(in, name);
+
+	*out = json_true(v);
+	return !v.at || *out || json_false(v) ? 0 :
+			user_dead(u, "gives its %s as something that is neither true nor false", name);
+}
+
 /* The server's own commands come on a socket apart if it sent one. */
 static int take_twin(struct rf_vfio_user *u, struct json caps, int *fds, int count)
 {
-	struct json twin = json_member(caps, "twin_socket");
+	struct json twin;
 	uint64_t index;
+	bool supported;
+	int err;
 
-	if (!json_true(json_member(twin, "supported")))
+	if ((err = object(u, caps, "twin_socket", &twin)) || (err = boolean(u, twin, "supported", &supported)))
+		return err;
+	if (!supported)
 		return 0;
 	if (!json_number(json_member(twin, "fd_index"), &index) || index >= (uint64_t)count)
 		return user_dead(u, "offers a second socket and does not send it");
@@ -46,39 +71,55 @@ static int take_twin(struct rf_vfio_user *u, struct json caps, int *fds, int cou
 	return 0;
 }
 
-/* Ours: the server says when it sleeps. Without a place for the word it is as if it
- * had said nothing. */
-static void take_sleep(struct rf_vfio_user *u, struct json caps)
-{
-	struct json s = json_member(json_member(caps, "ringfence"), "doorbell_sleep");
-
-	u->peer.sleeps = json_number(json_member(s, "region"), &u->peer.sleep_region) &&
-			 json_number(json_member(s, "asleep"), &u->peer.asleep) &&
-			 u->peer.sleep_region <= RF_VU_BAR5 && u->peer.asleep % 4 == 0;
-}
-
-static int take_capabilities(struct rf_vfio_user *u, const char *text, uint32_t bytes, int *fds, int count)
+/* Ours: the server says when it sleeps, or has shadow memory for its doorbells. Without a
+ * place for the word it is as if it had said nothing. */
+static int take_ours(struct rf_vfio_user *u, struct json caps)
 {
 	struct user_peer *p = &u->peer;
-	struct json all = { 0 };
+	struct json ours, sleep;
 	int err;
 
-	/* Its NUL is part of the text on the wire; none of it at all means no capabilities. */
-	if (bytes && text[bytes - 1])
-		return user_dead(u, "sent capabilities without an end");
-	if (bytes > 1 && !json_parse(text, bytes - 1, &all))
-		return user_dead(u, "sent capabilities that are not JSON");
-	struct json caps = json_member(all, "capabilities");
+	if ((err = object(u, caps, "ringfence", &ours)) || (err = object(u, ours, "doorbell_sleep", &sleep)) ||
+	    (err = boolean(u, ours, "doorbell_shadow", &p->shadows)) || !sleep.at)
+		return err;
+	p->sleeps = json_number(json_member(sleep, "region"), &p->sleep_region) &&
+		    json_number(json_member(sleep, "asleep"), &p->asleep) &&
+		    p->sleep_region <= RF_VU_BAR5 && p->asleep % 4 == 0;
+	return 0;
+}
+
+static int take_limits(struct rf_vfio_user *u, struct json caps)
+{
+	struct user_peer *p = &u->peer;
+	bool ignored;
+	int err;
+
 	if ((err = number(u, caps, "max_msg_fds", RF_VU_DEFAULT_FDS, &p->max_fds)) ||
 	    (err = number(u, caps, "max_data_xfer_size", RF_VU_DEFAULT_XFER, &p->max_data)) ||
 	    (err = number(u, caps, "max_dma_maps", RF_VU_DEFAULT_MAPS, &p->max_maps)) ||
-	    (err = number(u, caps, "pgsizes", RF_VU_DEFAULT_PGSIZE, &p->page_sizes)))
+	    (err = number(u, caps, "pgsizes", RF_VU_DEFAULT_PGSIZE, &p->page_sizes)) ||
+	    (err = boolean(u, caps, "write_multiple", &ignored)))
 		return err;
 	if (!p->max_fds)
 		return user_dead(u, "takes no fds, so it cannot be given memory");
 	if (p->max_data < 8)
 		return user_dead(u, "takes %u bytes a message only", (unsigned)p->max_data);
-	take_sleep(u, caps);
+	return 0;
+}
+
+static int take_capabilities(struct rf_vfio_user *u, const char *text, uint32_t bytes, int *fds, int count)
+{
+	struct json all = { 0 }, caps;
+	int err;
+
+	/* Its NUL is part of the text on the wire; none of it at all means no capabilities. */
+	if (bytes && text[bytes - 1])
+		return user_dead(u, "sent capabilities without an end");
+	if (bytes > 1 && (!json_parse(text, bytes - 1, &all) || !json_object(all)))
+		return user_dead(u, "sent capabilities that are not JSON, or no object");
+	if ((err = object(u, all, "capabilities", &caps)) || (err = take_limits(u, caps)) ||
+	    (err = take_ours(u, caps)))
+		return err;
 	return take_twin(u, caps, fds, count);
 }
 

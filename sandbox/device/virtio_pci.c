@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "log.h"
+#include "range.h"
 #include "virtio_pci.h"
 #include "wait.h"
 
@@ -21,7 +22,7 @@ static uint64_t get(struct rf_device *d, const struct virtio_pci *v, enum virtio
 	const struct virtio_window *w = &v->window[which];
 	uint64_t value = 0;
 
-	if (at > w->bytes || bytes > w->bytes - at || bar_read(d, w->bar, w->offset + at, &value, bytes))
+	if (!rf_range_within(at, bytes, w->bytes) || bar_read(d, w->bar, w->offset + at, &value, bytes))
 		return ~0ull >> (64 - 8 * bytes);
 	return value;
 }
@@ -43,7 +44,7 @@ uint64_t virtio_config(struct rf_device *d, const struct virtio_pci *v, uint64_t
 {
 	const struct virtio_window *w = &v->window[VIRTIO_PCI_DEVICE];
 
-	return at > w->bytes || bytes > w->bytes - at ? 0 : get(d, v, VIRTIO_PCI_DEVICE, at, bytes);
+	return !rf_range_within(at, bytes, w->bytes) ? 0 : get(d, v, VIRTIO_PCI_DEVICE, at, bytes);
 }
 
 /* ---- 4.1.4: where the structures are -------------------------------------------------- */
@@ -186,7 +187,7 @@ int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned count, uin
 		v->size[i] = most;
 		while (v->size[i] > size)
 			v->size[i] /= 2;
-		if (v->size[i] < 2 || off > v->window[VIRTIO_PCI_NOTIFY].bytes - 2) {
+		if (v->size[i] < 2 || !rf_range_within(off, 2, v->window[VIRTIO_PCI_NOTIFY].bytes)) {
 			rf_log("%s: queue %u of %u entries, doorbell at %#llx of %#llx bytes, cannot be used",
 			       d->label, i, size, (unsigned long long)off,
 			       (unsigned long long)v->window[VIRTIO_PCI_NOTIFY].bytes);
@@ -199,33 +200,33 @@ int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned count, uin
 	return 0;
 }
 
-/* Does a structure have a byte in these pages of a BAR? */
-static bool in_pages(const struct virtio_window *w, uint32_t bar, uint64_t first, uint64_t end)
+/* Does a structure have a byte in the pages with the doorbells? Refused after a line. */
+static int alone(struct rf_device *d, const struct virtio_pci *v)
 {
-	return w->bytes && w->bar == bar && w->offset < end && first < w->offset + w->bytes;
+	const struct rf_doorbells *b = &d->doorbell;
+
+	for (int i = VIRTIO_PCI_COMMON; i <= VIRTIO_PCI_DEVICE; i++) {
+		const struct virtio_window *w = &v->window[i];
+
+		if (i == VIRTIO_PCI_NOTIFY || w->bar != b->bar ||
+		    !rf_range_meets(w->offset, w->bytes, b->page, b->bytes))
+			continue;
+		rf_log("%s: its doorbells share a page of BAR %u with other registers, so no driver gets them",
+		       d->label, b->bar);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned count)
 {
-	uint32_t bar = v->window[VIRTIO_PCI_NOTIFY].bar;
-	uint64_t low = v->notify[0], high = v->notify[0];
-
-	for (unsigned i = 1; i < count; i++) {
-		low = v->notify[i] < low ? v->notify[i] : low;
-		high = v->notify[i] > high ? v->notify[i] : high;
-	}
-	uint64_t first = low & ~(uint64_t)(RF_PAGE - 1), end = (high + 2 + RF_PAGE - 1) & ~(uint64_t)(RF_PAGE - 1);
-	for (int i = VIRTIO_PCI_COMMON; i <= VIRTIO_PCI_DEVICE; i++) {
-		if (i == VIRTIO_PCI_NOTIFY || !in_pages(&v->window[i], bar, first, end))
-			continue;
-		rf_log("%s: its doorbells share a page of BAR %u with other registers, so no driver gets them",
-		       d->label, bar);
-		return -EINVAL;
-	}
-	d->doorbell.bar = bar;
+	d->doorbell.bar = v->window[VIRTIO_PCI_NOTIFY].bar;
 	d->doorbell.submit = v->notify[0];
 	d->doorbell.complete = v->notify[count - 1];
-	return doorbell_open(d);
+	d->doorbell.edge = true;
+	d->doorbell.last_queue = count - 1;
+	int err = doorbell_open(d);
+	return err ? err : alone(d, v);
 }
 
 int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue, uint64_t iova, int vector)

@@ -43,13 +43,12 @@ int dma_map_all(struct rf_device *d)
 int doorbell_open(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;
-	uint64_t before = b->submit & ~(uint64_t)(RF_PAGE - 1);
 	int err = honest_doorbell(d);
 
 	if (err)
 		return err;
 	b->bytes = d->bar[b->bar].bytes;
-	b->at -= before;
-	b->regs += before;
+	b->at -= b->page;
+	b->regs += b->page;
 	return 0;
 }

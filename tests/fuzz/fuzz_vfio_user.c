@@ -97,8 +97,10 @@ static void answer_with(const void *bytes, size_t count, unsigned control)
 
 	if (control & ANSWER_EVENT)
 		fds[n++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (control & ANSWER_MEMORY && (fds[n++] = memfd_create("f", MFD_CLOEXEC)) >= 0)
+	if (control & ANSWER_MEMORY && (fds[n++] = memfd_create("f", MFD_CLOEXEC | MFD_ALLOW_SEALING)) >= 0) {
 		(void)!ftruncate(fds[n - 1], 65536);
+		(void)!fcntl(fds[n - 1], F_ADD_SEALS, F_SEAL_SHRINK);
+	}
 	if (n) {
 		msg.msg_control = space.bytes;
 		msg.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)n);
@@ -182,7 +184,8 @@ static void use(struct rf_device *d)
 	if (config_bus_master(d, true) || dma_map_all(d) || irq_open(d))
 		return;
 	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-	(void)doorbell_open(d);
+	if (!doorbell_open(d))
+		d->backend->doorbell_clear(d);
 	(void)bar_read(d, 0, 0x1c, &value, 4);
 	(void)bar_write(d, 0, 0x14, &value, 4);
 	(void)config_wait_idle(d);

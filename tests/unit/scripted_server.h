@@ -68,13 +68,16 @@ struct server {
 	uint32_t   regions, device_flags, bar0_bytes, config_bytes;
 	uint32_t   io_type;        /* RF_VU_IO_*, ~0: no such message */
 	bool       io_bogus;       /* something else than an eventfd */
+	bool       pinned;         /* as the library that QEMU's server pins: one table of eventfds for
+	                            * all kinds of interrupts, error and request among them, no ROM;
+	                            * and it hangs up where a message is not known */
 	int        n;              /* messages so far, for twists */
 	/* seen */
 	unsigned char config[4096], bar0[BAR0_BYTES];
 	uint32_t   maps, map_flags[8], resets, set_irqs, unmask_actions, posted;
 	struct rf_vu_dma_map map[8];
 	int        vector[MSIX_VECTORS], page_fd, shadow_fd, bell_fd;
-	uint64_t   writes[64];     /* offset << 32 | value of 4-byte BAR writes, in order */
+	uint64_t   writes[64];     /* offset << 32 | value of 2 and 4-byte BAR writes, in order */
 	uint32_t   write_count;
 	uint32_t   largest_read;
 };
@@ -209,6 +212,8 @@ static void do_region_info(struct server *s, struct incoming *m)
 	out.info = (struct rf_vu_region_info){ .argsz = sizeof(out.info), .index = ask.index,
 		.flags = RF_VU_REGION_READ_OK | RF_VU_REGION_WRITE_OK,
 		.size = ask.index == 0 ? s->bar0_bytes : ask.index == RF_VU_CONFIG ? s->config_bytes : 0 };
+	if (s->pinned && ask.index == RF_VU_ROM)
+		return refuse(s, m, EINVAL);
 	if (ask.index || !s->mappable)
 		return reply(s, m, &out.info, sizeof(out.info));
 	out.info.argsz = s->region_argsz;
@@ -272,8 +277,9 @@ static void do_access(struct server *s, struct incoming *m, bool write)
 		config_write(s, (uint32_t)a.offset, m->data + sizeof(a), a.count);
 	else
 		memcpy(space, m->data + sizeof(a), a.count);
-	if (!a.region && a.count == 4 && s->write_count < 64)
-		s->writes[s->write_count++] = a.offset << 32 | get32(m->data + sizeof(a));
+	if (!a.region && (a.count == 2 || a.count == 4) && s->write_count < 64)
+		s->writes[s->write_count++] = a.offset << 32 | (a.count == 2 ? get16(m->data + sizeof(a)) :
+									       get32(m->data + sizeof(a)));
 	s->posted += !!(m->head.flags & RF_VU_NO_REPLY);
 	reply(s, m, out, sizeof(a));
 }
@@ -285,7 +291,10 @@ static void do_set_irqs(struct server *s, struct incoming *m)
 	memcpy(&set, m->data, sizeof(set));
 	s->set_irqs++;
 	s->unmask_actions += !!(set.flags & RF_VU_SET_ACTION_UNMASK);
-	if (set.index == RF_VU_MSIX && set.start < MSIX_VECTORS && set.count == 1 && m->fd_count == 1) {
+	if ((set.index == RF_VU_MSIX || s->pinned) && set.start < MSIX_VECTORS && set.count == 1 &&
+	    m->fd_count == 1) {
+		if (s->vector[set.start] >= 0)
+			close(s->vector[set.start]);
 		s->vector[set.start] = m->fds[0];
 		m->fd_count = 0;
 	}
@@ -305,11 +314,13 @@ static void do_default(struct server *s, struct incoming *m)
 	case RF_VU_GET_REGION_INFO:
 		return do_region_info(s, m);
 	case RF_VU_GET_REGION_IO_FDS:
+		if (s->pinned)
+			break;
 		return do_io_fds(s, m);
 	case RF_VU_GET_IRQ_INFO:
 		memcpy(&irq, m->data, sizeof(irq));
 		irq.flags = RF_VU_IRQ_EVENTFD;
-		irq.count = irq.index == RF_VU_MSIX ? s->irq_claim : 0;
+		irq.count = irq.index == RF_VU_MSIX ? s->irq_claim : s->pinned && irq.index > RF_VU_MSIX;
 		return reply(s, m, &irq, sizeof(irq));
 	case RF_VU_SET_IRQS:
 		return do_set_irqs(s, m);
@@ -333,7 +344,10 @@ static void do_default(struct server *s, struct incoming *m)
 			s->bar0[MSIX_TABLE + 16 * i + 12] = 1;
 		return reply(s, m, NULL, 0);
 	}
-	refuse(s, m, ENOTSUP);
+	if (s->pinned)
+		shutdown(s->sock, SHUT_RDWR);
+	else
+		refuse(s, m, ENOTSUP);
 }
 
 static void *server_main(void *arg)
@@ -349,6 +363,14 @@ static void *server_main(void *arg)
 			close(m.fds[i]);
 	}
 	return NULL;
+}
+
+static int server_memory(uint32_t bytes, int seals)
+{
+	int fd = memfd_create("server", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	SURE(fd >= 0 && !ftruncate(fd, bytes) && !fcntl(fd, F_ADD_SEALS, seals));
+	return fd;
 }
 
 static void server_init(struct server *s)
@@ -372,8 +394,8 @@ static void server_init(struct server *s)
 		s->vector[i] = -1;
 		s->bar0[MSIX_TABLE + 16 * i + 12] = 1;
 	}
-	SURE((s->page_fd = memfd_create("bar0", MFD_CLOEXEC)) >= 0 && !ftruncate(s->page_fd, BAR0_BYTES));
-	SURE((s->shadow_fd = memfd_create("shadow", MFD_CLOEXEC)) >= 0 && !ftruncate(s->shadow_fd, 4096));
+	s->page_fd = server_memory(BAR0_BYTES, F_SEAL_SHRINK);
+	s->shadow_fd = server_memory(4096, F_SEAL_SHRINK);
 	SURE((s->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0);
 }
 

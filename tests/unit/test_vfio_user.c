@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_vfio_user.c - the vfio-user client against a server that is honest: bring-up, what a
- * server may ask, doorbells, and the JSON of its capabilities.
+ * server may ask, and the JSON of its capabilities.
  *
- * Room:   tests/unit. See scripted_device.h; servers that are not are in test_vfio_user_lies.c.
+ * Room:   tests/unit. See scripted_device.h; servers that are not are in test_vfio_user_lies.c,
+ *         doorbells in test_vfio_user_doorbells.c.
  */
 #include "scripted_device.h"
 
@@ -257,191 +258,6 @@ static void a_server_that_ends_is_noticed_at_rest(void **state)
 	end(d);
 }
 
-/* ---- doorbells -------------------------------------------------------------------------------------- */
-
-static const char sleep_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
-				 "{\"region\":0,\"asleep\":8188}}}}";
-
-static const char sleep_beyond_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
-					"{\"region\":0,\"asleep\":12284}}}}";
-
-static void drop_doorbells(struct rf_device *d)
-{
-	if (d->doorbell.event >= 0)
-		close(d->doorbell.event);
-	if (d->user->proxy)
-		munmap((void *)d->user->proxy, d->doorbell.bytes);
-	if (d->doorbell.road == RF_ROAD_PROXY || d->doorbell.road == RF_ROAD_SHADOW)
-		close(d->doorbell.fd);
-}
-
-static void the_road_is_the_best_the_server_offers(void **state)
-{
-	static const struct {
-		const char *what, *json;
-		uint32_t io;
-		bool mappable, bogus;
-		enum rf_road road;
-		int code;
-		uint32_t bar0;
-	} cases[] = {
-		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false, RF_ROAD_ASLEEP, 0, 0 },
-		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PROXY, 0, 0 },
-		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true, true, RF_ROAD_PROXY, 0, 0 },
-		{ "does not say", NULL, RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "its word is on a page that cannot be mapped", sleep_beyond_json,
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
-		{ "its word is a doorbell",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":4104}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
-		{ "its word is in a region without doorbells",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":2,\"asleep\":8188}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
-		{ "its word is in another region",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":4294967296,\"asleep\":8188}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "shadow memory", NULL, RF_VU_IO_SHADOW, false, false, RF_ROAD_SHADOW, 0, 0 },
-		{ "shadow memory without an eventfd", NULL, RF_VU_IO_SHADOW, false, true, RF_ROAD_PROXY, 0, 0 },
-		{ "nothing", NULL, ~0u, false, false, RF_ROAD_PROXY, 0, 0 },
-		{ "an eventfd alone tells nothing", sleep_json, RF_VU_IO_EVENTFD, false, false, RF_ROAD_PROXY, 0, 0 },
-		{ "too small a BAR", NULL, ~0u, true, false, RF_ROAD_NONE, -EIO, 0x1000 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct rf_device *d = begin();
-
-		server_init(&server);
-		server.json = cases[i].json ? cases[i].json : server.json;
-		server.io_type = cases[i].io;
-		server.io_bogus = cases[i].bogus;
-		server.mappable = cases[i].mappable;
-		start(&server);
-		assert_int_equal(open_all(d), 0);
-		if (cases[i].bar0)
-			d->bar[0].bytes = cases[i].bar0;
-		d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-		int code = doorbell_open(d);
-		if (code != cases[i].code || (!code && d->doorbell.road != cases[i].road))
-			fail_msg("%s: %d, road %d: %s", cases[i].what, code, d->doorbell.road, said);
-		if (code)
-			assert_said("BAR 0 has 4096 bytes, and its doorbells need 4112");
-		assert_int_equal(d->doorbell.asleep != ~0ull, cases[i].road == RF_ROAD_ASLEEP);
-		assert_int_equal(d->doorbell.event >= 0,
-				 cases[i].road == RF_ROAD_ASLEEP || cases[i].road == RF_ROAD_SHADOW);
-		if (!code)
-			drop_doorbells(d);
-		end(d);
-	}
-}
-
-/* Many queues far apart: the word is pages away from the driver's own doorbells. */
-static void a_word_on_another_page_is_lent_for_reading(void **state)
-{
-	struct rf_device *d = begin();
-
-	(void)state;
-	server_init(&server);
-	server.json = sleep_beyond_json;
-	server.io_type = RF_VU_IO_EVENTFD;
-	server.mappable = true;
-	start(&server);
-	assert_int_equal(open_all(d), 0);
-	/* Two pages may be mapped, and MSI-X is behind them. */
-	SURE(!ftruncate(server.page_fd, 0x3000));
-	d->user->region[0].area[0].size = 0x2000;
-	d->msix_table_bar = d->msix_pba_bar = 0;
-	d->msix_table = d->msix_pba = 0x3000;
-	d->msix_table_end = d->msix_pba_end = 0x4000;
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-	assert_int_equal(doorbell_open(d), 0);
-	assert_int_equal(d->doorbell.road, RF_ROAD_ASLEEP);
-	assert_int_equal(d->doorbell.bytes, RF_PAGE);
-	assert_int_equal(d->doorbell.sleep_fd, d->user->region[0].fd);
-	assert_int_equal(d->doorbell.sleep_at, 0x2000);
-	assert_int_equal(d->doorbell.asleep, RF_PAGE - 4);
-	drop_doorbells(d);
-	/* With the MSI-X table on that page it is not lent. */
-	d->msix_table = 0x2000;
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-	assert_int_equal(doorbell_open(d), 0);
-	assert_int_equal(d->doorbell.road, RF_ROAD_PROXY);
-	assert_int_equal(d->doorbell.sleep_fd, -1);
-	drop_doorbells(d);
-	end(d);
-}
-
-/* INTx has the driver's third fd: then such a server cannot be woken. */
-static void a_sleeping_server_is_refused_with_intx(void **state)
-{
-	struct rf_device *d = begin();
-
-	(void)state;
-	server_init(&server);
-	server.json = sleep_json;
-	server.io_type = RF_VU_IO_EVENTFD;
-	server.mappable = true;
-	start(&server);
-	assert_int_equal(open_all(d), 0);
-	d->irq.intx = true;
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-	assert_int_equal(doorbell_open(d), -EIO);
-	assert_said("with INTx nothing is left to wake it by");
-	end(d);
-}
-
-static void ring_proxy(struct rf_device *d, unsigned word, uint32_t value)
-{
-	struct pollfd p[RF_BACKEND_FDS];
-	uint64_t one = 1;
-
-	d->user->proxy[word] = value;
-	assert_int_equal(write(RF_DEVICE_FD_DEVICE, &one, 8), 8);
-	unsigned count = d->backend->poll_fds(d, p);
-	assert_true(poll(p, count, 5000) > 0);
-	assert_int_equal(d->backend->on_poll(d, p, count), 0);
-}
-
-static void a_proxied_page_passes_on_two_doorbells(void **state)
-{
-	struct rf_device *d = begin();
-	uint32_t value;
-
-	(void)state;
-	server_init(&server);
-	server.mappable = false;
-	start(&server);
-	assert_int_equal(open_all(d), 0);
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
-	assert_int_equal(doorbell_open(d), 0);
-	uint32_t before = server.write_count;
-	ring_proxy(d, 2, 7);                       /* submission */
-	ring_proxy(d, 2, 7);                       /* nothing new */
-	ring_proxy(d, 0, 99);                      /* the admin queue's: not this driver's */
-	d->user->proxy[3] = 5;                     /* completions taken go first */
-	ring_proxy(d, 2, 9);
-	d->down = true;
-	ring_proxy(d, 2, 11);                      /* of a driver that is dead */
-	d->down = false;
-	/* It dies as it rings: recovery comes between poll() and what poll() found. */
-	struct pollfd p[RF_BACKEND_FDS];
-	uint64_t one = 1;
-	assert_int_equal(write(RF_DEVICE_FD_DEVICE, &one, 8), 8);
-	unsigned count = d->backend->poll_fds(d, p);
-	assert_true(poll(p, count, 5000) > 0);
-	d->backend->doorbell_clear(d);
-	assert_int_equal(d->backend->on_poll(d, p, count), 0);
-	ring_proxy(d, 2, 1);                       /* its successor's first */
-	assert_int_equal(bar_read(d, 0, 0, &value, 4), 0); /* all of that has arrived */
-	assert_int_equal(server.write_count - before, 4);
-	assert_int_equal(server.writes[before], 0x1008ull << 32 | 7);
-	assert_int_equal(server.writes[before + 1], 0x100cull << 32 | 5);
-	assert_int_equal(server.writes[before + 2], 0x1008ull << 32 | 9);
-	assert_int_equal(server.writes[before + 3], 0x1008ull << 32 | 1);
-	drop_doorbells(d);
-	end(d);
-}
-
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
 
 static void json_is_strict(void **state)
@@ -504,10 +320,6 @@ int main(void)
 		cmocka_unit_test(dma_by_message_is_answered_while_waiting),
 		cmocka_unit_test(unasked_messages_are_served_or_end_it),
 		cmocka_unit_test(a_server_that_ends_is_noticed_at_rest),
-		cmocka_unit_test(the_road_is_the_best_the_server_offers),
-		cmocka_unit_test(a_word_on_another_page_is_lent_for_reading),
-		cmocka_unit_test(a_sleeping_server_is_refused_with_intx),
-		cmocka_unit_test(a_proxied_page_passes_on_two_doorbells),
 		cmocka_unit_test(json_is_strict),
 		cmocka_unit_test(json_finds_members),
 	};

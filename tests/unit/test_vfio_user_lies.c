@@ -61,6 +61,27 @@ static void openings_that_fail_say_why(void **state)
 		{ "not JSON", RF_EXIT_DEVICE, .json = "{\"capabilities\":" },
 		{ "max_msg_fds as something that is no number", RF_EXIT_DEVICE,
 		  .json = "{\"capabilities\":{\"max_msg_fds\":-1}}" },
+		{ "no object", RF_EXIT_DEVICE, .json = "[]" },
+		{ "no object", RF_EXIT_DEVICE, .json = "7" },
+		{ "capabilities as something that is no object", RF_EXIT_DEVICE, .json = "{\"capabilities\":[]}" },
+		{ "max_msg_fds as something that is no number", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"max_msg_fds\":\"8\"}}" },
+		{ "max_data_xfer_size as something that is no number", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"max_data_xfer_size\":1e6}}" },
+		{ "pgsizes as something that is no number", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"pgsizes\":true}}" },
+		{ "write_multiple as something that is neither", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"write_multiple\":1}}" },
+		{ "twin_socket as something that is no object", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"twin_socket\":true}}" },
+		{ "supported as something that is neither", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"twin_socket\":{\"supported\":\"true\"}}}" },
+		{ "ringfence as something that is no object", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"ringfence\":null}}" },
+		{ "doorbell_sleep as something that is no object", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":true}}}" },
+		{ "doorbell_shadow as something that is neither", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"ringfence\":{\"doorbell_shadow\":{}}}}" },
 		{ "takes no fds", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"max_msg_fds\":0}}" },
 		{ "takes 1 bytes a message", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"max_data_xfer_size\":1}}" },
 		{ "maps no pages of 4 KiB", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"pgsizes\":2097152}}" },
@@ -183,8 +204,8 @@ static void lies_in_answers_end_the_connection(void **state)
 		{ "sent an error with 20 bytes", { .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR }, 20, 0, 0 },
 		{ "neither command nor answer", { .flags = 7 }, 20, 0, 0 },
 		{ "sent fds with the answer", { 0 }, 20, 1, 0 },
-		{ "more fds than it may", { 0 }, 20, 9, 0 },
-		{ "fds in the middle", { 0 }, 20, 1, 1 },
+		{ "sent fds with the answer", { 0 }, 20, 9, 0 },
+		{ "sent fds with the answer", { 0 }, 20, 1, 1 },
 		{ "does not finish a message in time", { .size = 37 }, 20, 0, 0 },
 	};
 
@@ -213,6 +234,31 @@ static void lies_in_answers_end_the_connection(void **state)
 		assert_int_equal(bar_read(d, 0, 0, &value, 4), -ENODEV);
 		assert_int_equal(bar_write(d, 0, 0, &value, 4), -ENODEV);
 		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+		end(d);
+	}
+}
+
+/* Where fds are awaited they are as many as may be, with the first byte of the answer. */
+static void fds_that_are_awaited_are_counted(void **state)
+{
+	static const struct { const char *what; int fds, late; } cases[] = {
+		{ "more fds than it may", RF_VU_MAX_FDS + 1, 0 }, { "fds in the middle", 1, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rf_device *d = begin();
+
+		server_init(&server);
+		lie_to = RF_VU_GET_REGION_INFO;
+		lie_head = (struct rf_vu_header){ 0 };
+		lie_bytes = sizeof(struct rf_vu_region_info);
+		lie_fds = cases[i].fds;
+		lie_late = cases[i].late;
+		server.twist = lie;
+		start(&server);
+		assert_int_equal(open_all(d), RF_EXIT_DEVICE);
+		assert_said(cases[i].what);
 		end(d);
 	}
 }
@@ -289,6 +335,8 @@ static void bad_region_descriptions_end_it(void **state)
 		uint32_t argsz, index, cap_offset, bytes, id_version, next, areas;
 	} cases[] = {
 		{ "described region 3 when asked for 0", 64, 3, 0, 64, 0, 0, 0 },
+		{ "in 64 bytes and says that there are 63", 63, 0, 0, 64, 0, 0, 0 },
+		{ "in 32 bytes and says that there are 0", 0, 0, 0, 32, 0, 0, 0 },
 		{ "wants 65536 bytes", 65536, 0, 0, 32, 0, 0, 0 },
 		{ "broken list", 64, 0, 60, 64, 1, 0, 0 },
 		{ "broken list", 64, 0, 33, 64, 1, 0, 0 },
@@ -328,6 +376,7 @@ int main(void)
 		cmocka_unit_test(no_capabilities_at_all_will_do),
 		cmocka_unit_test(a_policy_is_for_what_it_says),
 		cmocka_unit_test(lies_in_answers_end_the_connection),
+		cmocka_unit_test(fds_that_are_awaited_are_counted),
 		cmocka_unit_test(bare_errors_are_only_refusals),
 		cmocka_unit_test(a_dripping_server_is_given_up),
 		cmocka_unit_test(bad_region_descriptions_end_it),

@@ -111,6 +111,31 @@ static void test_reads_and_writes(void **state)
 	free(b.mem);
 }
 
+/* A doorbell that is memory says the same each time: the device is woken for each. */
+static void test_each_notification_wakes_a_device_of_software(void **state)
+{
+	struct rf_blk_req req = { .op = RF_BLK_WRITE, .length = 4096 };
+	static struct bench b;
+
+	bench_start(&b, state, 0);
+	b.boot.flags = RF_BOOT_DOORBELL;
+	assert_int_equal(virtio_blk_start(&b.dev, &b.boot, 0), SIZE);
+	bell_looks = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(virtio_blk_submit(&b.dev, i, &req), 0);
+		virtio_blk_commit(&b.dev);
+		assert_int_equal(bell_writes, i + 1);
+		assert_int_equal(bell_looks, i + 1);
+	}
+	/* Nothing new, or a device that does not want to hear of it: no system call. */
+	virtio_blk_commit(&b.dev);
+	vq_hush(&b.q, true);
+	assert_int_equal(virtio_blk_submit(&b.dev, 3, &req), 0);
+	virtio_blk_commit(&b.dev);
+	assert_int_equal(bell_looks, 3);
+	free(b.mem);
+}
+
 static void test_flush_has_no_payload(void **state)
 {
 	struct rf_blk_req req = { .op = RF_BLK_FLUSH };
@@ -212,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH_KINDS_OF(test_reads_and_writes),
+		BOTH_KINDS_OF(test_each_notification_wakes_a_device_of_software),
 		BOTH_KINDS_OF(test_flush_has_no_payload),
 		BOTH_KINDS_OF(test_discard_and_zero_name_their_range),
 		BOTH_KINDS_OF(test_what_is_refused),
