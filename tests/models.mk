@@ -25,6 +25,6 @@ $(B)/unit/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<
 -include $(shell find $(B)/unit/obj -name '*.d' 2>/dev/null)
-$(addprefix $(B)/unit/test_model_,server device nvme nvme_faults nvme_order): $(B)/unit/%: tests/unit/%.c $(MODEL_UNIT)
+$(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order): $(B)/unit/%: tests/unit/%.c $(MODEL_UNIT)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(MODEL_UNIT) -lcmocka

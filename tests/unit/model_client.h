@@ -276,8 +276,8 @@ static inline int client_call(struct client *c, uint16_t command, const void *pa
 
 /* ---- what a session needs ---------------------------------------------------------------- */
 
-#define PLAIN_JSON "{\"capabilities\":{\"max_msg_fds\":8}}"
-#define SLEEP_JSON "{\"capabilities\":{\"max_msg_fds\":8,\"ringfence\":{\"doorbell_sleep\":true}}}"
+#define PLAIN_JSON "{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true}}"
+#define SLEEP_JSON "{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true,\"ringfence\":{\"doorbell_sleep\":true}}}"
 
 /* The server's JSON goes to `answer` (4096 bytes). Bytes or -errno. */
 static inline int client_hello(struct client *c, const char *json, char *answer)

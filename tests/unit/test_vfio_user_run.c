@@ -304,28 +304,33 @@ static void doorbells_stay_in_their_page(void **state)
 	end();
 }
 
-/* A server that wants all of PCI, as QEMU's does: BARs that are dead without an address and
- * Memory Enable, interrupts that need MSI-X Enable and unmasked entries. */
-static void a_strict_server_is_driven(void **state)
+/* A server that wants all of PCI: BARs that are dead without an address and Memory Enable,
+ * interrupts that need MSI-X Enable and unmasked entries. And one with the habits of QEMU's
+ * besides: an eventfd wired for errors is that of its first vector, so that the first admin
+ * command looks like the end of the device, and it hangs up at what it does not know. */
+static void strict_servers_are_driven(void **state)
 {
+	static const char *const habits[] = { "--strict", "--as-qemu" };
 	char conf[96];
 
 	(void)state;
-	begin();
-	path(conf, sizeof(conf), "rf.conf");
-	FILE *f = fopen(conf, "w");
-	assert_non_null(f);
-	fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
-		   "  export load %s/load.json mode=randrw verify=1 qd=8 requests=2000\n", dir, dir, dir);
-	fclose(f);
-	pid_t model = run_model_with("--strict", NULL), rf = run_ringfence();
-	assert_int_equal(exit_code(rf), 0); /* once the load is done */
-	read_file("load.json");
-	assert_non_null(strstr(said, "\"requests\":2000"));
-	assert_non_null(strstr(said, "\"errors\":0,\"mismatches\":0"));
-	kill_model(model);
-	nothing_is_left();
-	end();
+	for (int i = 0; i < 2; i++) {
+		begin();
+		path(conf, sizeof(conf), "rf.conf");
+		FILE *f = fopen(conf, "w");
+		assert_non_null(f);
+		fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
+			   "  export load %s/load.json mode=randrw verify=1 qd=8 requests=2000\n", dir, dir, dir);
+		fclose(f);
+		pid_t model = run_model_with(habits[i], NULL), rf = run_ringfence();
+		assert_int_equal(exit_code(rf), 0); /* once the load is done */
+		read_file("load.json");
+		assert_non_null(strstr(said, "\"requests\":2000"));
+		assert_non_null(strstr(said, "\"errors\":0,\"mismatches\":0"));
+		kill_model(model);
+		nothing_is_left();
+		end();
+	}
 }
 
 /* Dies and comes back; dies and does not. */
@@ -389,7 +394,7 @@ int main(void)
 		cmocka_unit_test(no_socket),
 		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
 		cmocka_unit_test(doorbells_stay_in_their_page),
-		cmocka_unit_test(a_strict_server_is_driven),
+		cmocka_unit_test(strict_servers_are_driven),
 		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
 		cmocka_unit_test(nobody_can_do_it_all),
 	};

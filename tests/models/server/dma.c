@@ -102,7 +102,8 @@ void dma_map(struct server *s, struct message *m)
 		return;
 	}
 	memcpy(&r, m->body, sizeof(r));
-	reply_send(s, &m->header, map_add(s, &r, m), NULL, 0, NULL, 0, NULL, 0);
+	int error = r.argsz < sizeof(r) ? EINVAL : map_add(s, &r, m);
+	reply_send(s, &m->header, error, NULL, 0, NULL, 0, NULL, 0);
 }
 
 static void map_drop(struct server *s, unsigned i)
@@ -146,7 +147,8 @@ void dma_unmap(struct server *s, struct message *m)
 		return;
 	}
 	memcpy(&r, m->body, sizeof(r));
-	reply_send(s, &m->header, map_remove(s, &r), &r, sizeof(r), NULL, 0, NULL, 0);
+	int error = r.argsz < sizeof(r) ? EINVAL : map_remove(s, &r);
+	reply_send(s, &m->header, error, &r, sizeof(r), NULL, 0, NULL, 0);
 }
 
 /* The map that has `iova` with these rights, or NULL. */
@@ -224,9 +226,12 @@ static int by_message(struct server *s, uint64_t iova, void *data, uint32_t byte
 	err = message_send(fd, &h, &fixed, sizeof(fixed), data, write ? bytes : 0, NULL, 0);
 	if (!err)
 		err = await_reply(s, fd, m, h.id, h.command);
-	/* The reply's count is not asked: of a write it is 4 bytes to some and 8 to others. */
+	/* Of a write the reply's count is not asked: it is 4 bytes to some and 8 to others. */
 	if (!err && !write) {
-		if (m->header.size != sizeof(h) + sizeof(fixed) + bytes)
+		struct rf_vu_dma_access got;
+		memcpy(&got, m->body, sizeof(got));
+		if (m->header.size != sizeof(h) + sizeof(fixed) + bytes || got.count != bytes ||
+		    got.address != iova)
 			err = -EIO;
 		else
 			memcpy(data, m->body + sizeof(fixed), bytes);

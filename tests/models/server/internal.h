@@ -29,6 +29,7 @@ struct message {
 	uint32_t have; /* bytes of header and body so far */
 	int      fd[MAX_FDS];
 	int      fds;
+	bool     too_many_fds;
 };
 
 struct dma_map {
@@ -68,10 +69,11 @@ struct control {
 struct session {
 	int      fd;    /* -1: nobody */
 	int      twin;  /* our end of the twin socket, -1: none */
-	bool     greeted, doorbell_sleep;
+	bool     greeted, doorbell_sleep, write_multiple;
 	uint16_t minor;
 	uint64_t since;
-	uint32_t max_data; /* of the client */
+	uint32_t max_data; /* of the client, and at most ours */
+	uint32_t max_fds;  /* the client takes with a message */
 	uint16_t next_id;
 	struct message in;
 	struct message *postponed[MAX_POSTPONED]; /* came while a DMA reply was waited for */
@@ -96,7 +98,7 @@ struct server {
 	const char    *path, *control_path;
 	enum doorbells doorbells;
 	uint64_t       budget_ns, seed, handshake_ns; /* the last: for a client that says nothing */
-	bool           keep_state, twin, strict;
+	bool           keep_state, twin, strict, as_qemu;
 
 	int      listener, control_listener;
 	struct session  session;
@@ -196,7 +198,10 @@ void control_readable(struct server *, struct control *);
 /* options.c */
 int  options_parse(struct server *, int argc, char **argv);
 
-/* json.c: is the value at this path of object keys ("a.b.c") there, and what is it? */
+/* json.c: is the value at this path of object keys ("a.b.c") there, and what is it? A number
+ * is a whole one from 0 to UINT64_MAX; all others are of another kind. */
+enum json_kind { JSON_NONE, JSON_OBJECT, JSON_BOOL, JSON_NUMBER, JSON_OTHER };
+enum json_kind json_kind(const char *text, const char *path);
 bool json_bool(const char *text, const char *path);
 bool json_number(const char *text, const char *path, uint64_t *out);
 bool json_valid_object(const char *text);

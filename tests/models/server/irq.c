@@ -62,9 +62,14 @@ void irq_unwire(struct server *s)
 	unwire(&s->intx);
 }
 
-/* Vectors of one kind, and how many. */
+/* Vectors of one kind, and how many. QEMU's server has one eventfd for errors and requests,
+ * and it is that of vector 0. */
 static struct vector *vectors(struct server *s, uint32_t index, uint32_t *n)
 {
+	if (s->as_qemu && (index == RF_VU_ERR || index == RF_VU_REQ)) {
+		*n = 1;
+		return s->msix;
+	}
 	*n = index == RF_VU_INTX ? s->pci.intx : index == RF_VU_MSI ? s->pci.msi_vectors :
 	     index == RF_VU_MSIX ? s->pci.msix_vectors : 0;
 	return index == RF_VU_INTX ? &s->intx : index == RF_VU_MSI ? s->msi : s->msix;
@@ -76,7 +81,7 @@ void irq_info(struct server *s, struct message *m)
 
 	if (m->header.size >= sizeof(m->header) + sizeof(r))
 		memcpy(&r, m->body, sizeof(r));
-	if (m->header.size < sizeof(m->header) + sizeof(r) || r.index >= RF_VU_PCI_IRQS || r.argsz < sizeof(r)) {
+	if (m->header.size != sizeof(m->header) + sizeof(r) || r.index >= RF_VU_PCI_IRQS || r.argsz < sizeof(r)) {
 		reply_send(s, &m->header, EINVAL, NULL, 0, NULL, 0, NULL, 0);
 		return;
 	}
@@ -236,7 +241,7 @@ static int set(struct server *s, const struct rf_vu_set_irqs *r, const unsigned 
 		return EINVAL;
 	if (data != RF_VU_SET_DATA_EVENTFD && m->fds)
 		return EINVAL;
-	if (data == RF_VU_SET_DATA_NONE && action == RF_VU_SET_ACTION_TRIGGER && !r->count) {
+	if (data == RF_VU_SET_DATA_NONE && action == RF_VU_SET_ACTION_TRIGGER && !r->count && !r->start) {
 		for (uint32_t i = 0; i < n; i++)
 			unwire(&v[i]);
 		return 0;

@@ -5,7 +5,6 @@
  * Room:   tests/models/server.
  * Trust:  none in the text but its NUL. Depth is bounded, nothing is allocated.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -35,11 +34,24 @@ static const char *skip_word(const char *p, const char *word)
 	return strncmp(p, word, n) ? NULL : p + n;
 }
 
+static const char *skip_digits(const char *p)
+{
+	size_t n = strspn(p, "0123456789");
+
+	return n ? p + n : NULL;
+}
+
 static const char *skip_number(const char *p)
 {
-	size_t n = strspn(p, "+-.0123456789eE");
-
-	return n && strspn(p, "-0123456789") ? p + n : NULL;
+	p += *p == '-';
+	p = *p == '0' ? p + 1 : skip_digits(p);
+	if (p && *p == '.')
+		p = skip_digits(p + 1);
+	if (p && (*p == 'e' || *p == 'E')) {
+		p++;
+		p = skip_digits(p + (*p == '+' || *p == '-'));
+	}
+	return p;
 }
 
 /* Behind the value at p, or NULL. With `key`: *found is the value of that key, if the
@@ -111,6 +123,20 @@ static const char *lookup(const char *text, const char *path)
 	}
 }
 
+enum json_kind json_kind(const char *text, const char *path)
+{
+	const char *p = lookup(text, path);
+	uint64_t ignored;
+
+	if (!p)
+		return JSON_NONE;
+	if (*p == '{')
+		return JSON_OBJECT;
+	if (*p == 't' || *p == 'f')
+		return JSON_BOOL;
+	return json_number(text, path, &ignored) ? JSON_NUMBER : JSON_OTHER;
+}
+
 bool json_bool(const char *text, const char *path)
 {
 	const char *p = lookup(text, path);
@@ -120,10 +146,15 @@ bool json_bool(const char *text, const char *path)
 
 bool json_number(const char *text, const char *path, uint64_t *out)
 {
-	const char *p = lookup(text, path);
+	const char *p = lookup(text, path), *end = p ? skip_number(p) : NULL;
+	uint64_t n = 0;
 
-	if (!p || *p < '0' || *p > '9')
+	if (!end)
 		return false;
-	*out = strtoull(p, NULL, 10);
+	for (; p < end; p++)
+		if (*p < '0' || *p > '9' || __builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+			return false;
+	*out = n;
 	return true;
 }

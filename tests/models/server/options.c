@@ -26,7 +26,11 @@ static const char usage[] =
 	"  --keep-state       a client that leaves does not reset the device\n"
 	"  --no-twin          one socket for both directions, whatever the client offers\n"
 	"  --strict           as bare hardware: no BAR without Memory Enable, no MSI-X without\n"
-	"                     Enable and an unmasked table entry\n";
+	"                     Enable and an unmasked table entry\n"
+	"  --as-qemu          the habits of QEMU's own server: version 0.1 and two capabilities,\n"
+	"                     whatever is proposed, one eventfd for errors and for vector 0, no\n"
+	"                     ROM, hangs up at messages it does not know; --strict, and\n"
+	"                     --doorbells socket\n";
 
 struct text { const char *name; int value; };
 
@@ -121,7 +125,11 @@ int options_parse(struct server *s, int argc, char **argv)
 			s->twin = false;
 		else if (!strcmp(key, "strict"))
 			s->strict = true;
-		else if (i + 1 == argc) {
+		else if (!strcmp(key, "as-qemu")) {
+			s->as_qemu = s->strict = true;
+			s->twin = false;
+			s->doorbells = DOORBELLS_SOCKET;
+		} else if (i + 1 == argc) {
 			rf_log("--%s wants a value, see --help", key);
 			return -EINVAL;
 		} else if (with_value(s, key, argv[++i]))

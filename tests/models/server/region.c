@@ -80,7 +80,7 @@ static void error(struct server *s, struct message *m, int code)
 /* The fixed part of a request, or false after an error reply. */
 static bool request(struct server *s, struct message *m, void *to, uint32_t bytes)
 {
-	if (m->header.size < sizeof(m->header) + bytes) {
+	if (m->header.size - sizeof(m->header) < bytes) {
 		error(s, m, EINVAL);
 		return false;
 	}
@@ -104,7 +104,8 @@ void region_info(struct server *s, struct message *m)
 
 	if (!request(s, m, i, sizeof(*i)))
 		return;
-	if (i->index >= RF_VU_PCI_REGIONS || i->argsz < sizeof(*i)) {
+	if (m->header.size != sizeof(m->header) + sizeof(*i) || i->index >= RF_VU_PCI_REGIONS ||
+	    i->argsz < sizeof(*i) || (s->as_qemu && i->index == RF_VU_ROM)) {
 		error(s, m, EINVAL);
 		return;
 	}
@@ -113,7 +114,7 @@ void region_info(struct server *s, struct message *m)
 					 .size = region_bytes(s, i->index) };
 	if (i->size)
 		i->flags = RF_VU_REGION_READ_OK | RF_VU_REGION_WRITE_OK;
-	if (i->size && offers_mmap(s) && i->index == s->share.bar) {
+	if (i->size && offers_mmap(s) && i->index == s->share.bar && s->session.max_fds) {
 		i->argsz = sizeof(r);
 		i->flags |= RF_VU_REGION_MMAP | RF_VU_REGION_CAPS;
 		if (room >= sizeof(r)) {
@@ -148,7 +149,8 @@ void region_io_fds(struct server *s, struct message *m)
 	if (!request(s, m, h, sizeof(*h)))
 		return;
 	room = h->argsz;
-	if (h->index >= RF_VU_PCI_REGIONS || room < sizeof(*h) || h->flags) {
+	if (m->header.size != sizeof(m->header) + sizeof(*h) || h->index >= RF_VU_PCI_REGIONS ||
+	    room < sizeof(*h) || h->flags || h->count) {
 		error(s, m, EINVAL);
 		return;
 	}
@@ -156,11 +158,11 @@ void region_io_fds(struct server *s, struct message *m)
 	r.entry.plain.offset = s->share.offset;
 	r.entry.plain.size = s->share.bytes;
 	if (s->share.memory && h->index == s->share.bar) {
-		if (s->doorbells == DOORBELLS_MMAP && s->session.doorbell_sleep) {
+		if (s->doorbells == DOORBELLS_MMAP && s->session.doorbell_sleep && s->session.max_fds) {
 			r.entry.plain.type = RF_VU_IO_EVENTFD;
 			bytes = sizeof(r.entry.plain);
 			fd_count = 1;
-		} else if (s->doorbells == DOORBELLS_SHADOW) {
+		} else if (s->doorbells == DOORBELLS_SHADOW && s->session.max_fds > 1) {
 			r.entry.shadow.type = RF_VU_IO_SHADOW;
 			r.entry.shadow.shadow_index = 1;
 			r.entry.shadow.shadow_offset = s->share.offset;
@@ -230,7 +232,7 @@ void region_read(struct server *s, struct message *m)
 
 	if (!request(s, m, &r, sizeof(r)))
 		return;
-	if (m->header.size != sizeof(m->header) + sizeof(r))
+	if (m->header.size != sizeof(m->header) + sizeof(r) || r.count > s->session.max_data)
 		err = EINVAL;
 	else
 		err = region_access(s, r.region, r.offset, data, r.count, false);
@@ -259,6 +261,10 @@ void region_write_multi(struct server *s, struct message *m)
 
 	if (!request(s, m, &count, sizeof(count)))
 		return;
+	if (!s->session.write_multiple) {
+		error(s, m, ENOTSUP);
+		return;
+	}
 	if (!count || count > RF_VU_MAX_DATA / sizeof(struct rf_vu_write_one) ||
 	    bytes != sizeof(count) + count * sizeof(struct rf_vu_write_one)) {
 		error(s, m, EINVAL);

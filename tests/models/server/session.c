@@ -18,9 +18,10 @@ void session_open(struct server *s, int fd)
 
 	c->fd = fd;
 	c->twin = -1;
-	c->greeted = c->doorbell_sleep = false;
+	c->greeted = c->doorbell_sleep = c->write_multiple = false;
 	c->since = server_now();
 	c->max_data = RF_VU_MAX_DATA;
+	c->max_fds = RF_VU_DEFAULT_FDS;
 	c->next_id = 1;
 	s->closing = false;
 }
@@ -63,7 +64,7 @@ static void device_info(struct server *s, struct message *m)
 	};
 	uint32_t argsz;
 
-	if (m->header.size < sizeof(m->header) + sizeof(info)) {
+	if (m->header.size != sizeof(m->header) + sizeof(info)) {
 		reply_send(s, &m->header, EINVAL, NULL, 0, NULL, 0, NULL, 0);
 		return;
 	}
@@ -121,6 +122,16 @@ static void dispatch(struct server *s, struct message *m)
 		version_answer(s, m);
 		return;
 	}
+	if (s->as_qemu && (command == RF_VU_DEVICE_FEATURE || command == RF_VU_GET_REGION_IO_FDS)) {
+		count(s, C_BAD_MESSAGES);
+		s->closing = true;
+		return;
+	}
+	if (m->too_many_fds || (m->fds && command != RF_VU_DMA_MAP && command != RF_VU_SET_IRQS)) {
+		count(s, C_BAD_MESSAGES);
+		reply_send(s, &m->header, EINVAL, NULL, 0, NULL, 0, NULL, 0);
+		return;
+	}
 	if (command < RF_VU_COMMANDS && handlers[command]) {
 		handlers[command](s, m);
 		return;
@@ -135,9 +146,11 @@ static void take(struct session *c, struct message *to)
 	memcpy(to, &c->in, sizeof(to->header) + c->in.header.size - sizeof(to->header));
 	to->have = c->in.have;
 	to->fds = c->in.fds;
+	to->too_many_fds = c->in.too_many_fds;
 	memcpy(to->fd, c->in.fd, sizeof(to->fd));
 	c->in.have = 0;
 	c->in.fds = 0;
+	c->in.too_many_fds = false;
 }
 
 int session_postpone(struct server *s)

@@ -19,6 +19,7 @@
 
 static void take_fds(struct message *m, struct msghdr *h)
 {
+	m->too_many_fds |= (h->msg_flags & MSG_CTRUNC) != 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
@@ -26,10 +27,12 @@ static void take_fds(struct message *m, struct msghdr *h)
 		for (unsigned i = 0; i < n; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (m->fds < (int)MAX_FDS)
+			if (m->fds < (int)MAX_FDS) {
 				m->fd[m->fds++] = fd;
-			else
+			} else {
 				close(fd);
+				m->too_many_fds = true;
+			}
 		}
 	}
 }
@@ -70,6 +73,7 @@ void message_drop(struct message *m)
 			close(m->fd[i]);
 	m->fds = 0;
 	m->have = 0;
+	m->too_many_fds = false;
 }
 
 /* All of it, waiting for room at most CLIENT_NS. */
