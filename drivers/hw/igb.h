@@ -43,9 +43,13 @@
 
 /* MDIC: data 0-15, register 16-20, PHY 21-25, operation 26-27 */
 #define IGB_MDIC_WRITE(reg, value) ((value) | (uint32_t)(reg) << 16 | 1u << 21 | 1u << 26)
+#define IGB_MDIC_READ(reg) ((uint32_t)(reg) << 16 | 1u << 21 | 2u << 26)
+#define IGB_MDIC_ERROR     (1u << 30)
 #define IGB_MDIC_READY     (1u << 28)
 #define IGB_PHY_CONTROL    0u
 #define IGB_PHY_AUTONEG    0x1200u /* enabled, and started again */
+#define IGB_PHY_STATUS     1u
+#define IGB_PHY_LINK       0x0004u /* since it was read last */
 
 #define IGB_GPIE_NSICR     (1u << 0)  /* ICR is not cleared with MSI-X vectors */
 #define IGB_GPIE_MULTIPLE_MSIX (1u << 4)

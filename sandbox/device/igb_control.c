@@ -13,7 +13,11 @@
 #include "intel_control.h"
 #include "log.h"
 
+/* A PHY that has no link by then is told to negotiate, be it that it was switched off. */
+#define LINK_LOST_NS 5000000000ull
+
 static struct intel_nic nic;
+static uint64_t link_missed_ns; /* since when; 0: it was there when looked at last */
 
 static void set(struct rf_device *d, uint32_t at, uint32_t value)
 {
@@ -80,18 +84,43 @@ static int setup_interrupts(struct rf_device *d, unsigned half)
 	return 0;
 }
 
+/* One access to a register of the PHY (8.2.4, MDIC). */
+static int phy_access(struct rf_device *d, uint32_t access, uint32_t *result)
+{
+	set(d, IGB_MDIC, access);
+	int err = intel_wait(d, &nic, IGB_MDIC, IGB_MDIC_READY, IGB_MDIC_READY, 10);
+	*result = err ? 0 : intel_get(d, &nic, IGB_MDIC);
+	return err ? err : *result & IGB_MDIC_ERROR ? -EIO : 0;
+}
+
+static void negotiate(struct rf_device *d)
+{
+	uint32_t ignored;
+
+	if (phy_access(d, IGB_MDIC_WRITE(IGB_PHY_CONTROL, IGB_PHY_AUTONEG), &ignored))
+		rf_log("%s: its PHY does not answer", d->label);
+}
+
+/* The bit remembers a link that was lost: the second reading says how it is. */
+static bool phy_has_link(struct rf_device *d)
+{
+	uint32_t status;
+
+	return !phy_access(d, IGB_MDIC_READ(IGB_PHY_STATUS), &status) &&
+	       !phy_access(d, IGB_MDIC_READ(IGB_PHY_STATUS), &status) && status & IGB_PHY_LINK;
+}
+
 /*
- * Link setup. The PHY keeps its link over CTRL.RST; where it did not, or the device is
- * fresh from power-on, it negotiates again, and frames flow once it is done.
+ * Link setup. The PHY keeps its link over CTRL.RST. One that lost it negotiates by itself,
+ * and would begin again if it were told to; only where it says that it has a link, of which
+ * the MAC knows nothing, does it wait to be told.
  */
 static void link_up(struct rf_device *d)
 {
 	intel_link_up(d, &nic, 0);
-	if (!intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 5))
-		return;
-	set(d, IGB_MDIC, IGB_MDIC_WRITE(IGB_PHY_CONTROL, IGB_PHY_AUTONEG));
-	if (intel_wait(d, &nic, IGB_MDIC, IGB_MDIC_READY, IGB_MDIC_READY, 10))
-		rf_log("%s: its PHY does not answer", d->label);
+	link_missed_ns = 0;
+	if (intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 5) && phy_has_link(d))
+		negotiate(d);
 }
 
 static int reset(struct rf_device *d)
@@ -165,7 +194,18 @@ static bool igb_shutdown(struct rf_device *d)
 
 static enum rf_net_link igb_link(struct rf_device *d)
 {
-	return intel_link(d, &nic);
+	enum rf_net_link link = intel_link(d, &nic);
+	uint64_t now = now_ns();
+
+	if (link != RF_NET_LINK_DOWN) {
+		link_missed_ns = 0;
+	} else if (!link_missed_ns) {
+		link_missed_ns = now;
+	} else if (now - link_missed_ns >= LINK_LOST_NS) {
+		negotiate(d);
+		link_missed_ns = now;
+	}
+	return link;
 }
 
 const struct rf_control_ops rf_control_igb = {
