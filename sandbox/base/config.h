@@ -25,7 +25,7 @@ struct rf_policy {
 	char     driver[RF_NAME];
 	uint32_t match_class;   /* ~0: any */
 	uint32_t match_vendor, match_device; /* ~0: any */
-	uint64_t stall_ns, spin_ns; /* spin: ~0: for ever */
+	uint64_t stall_ns, slow_stall_ns, spin_ns; /* spin: ~0: for ever */
 	uint64_t nudge_ns, hang_ns;
 	uint64_t demand;        /* RF_WALL_BIT()s a driver must have around it */
 	uint32_t deaths;        /* without progress, before quarantine */

@@ -98,6 +98,7 @@ struct rf_export_config {
 	uint64_t arena_bytes;
 	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
 	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */
+	uint64_t slow_ns;     /* the same of a discard or zeroing, and of what waits beside one */
 	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
 	uint64_t integrity_key[2];
 	char     name[64];    /* export name, shown to clients */

@@ -328,6 +328,11 @@ static int key_stall(struct rf_policy *p, struct rf_words *w)
 	return want_time(w, 1, &p->stall_ns);
 }
 
+static int key_slow_stall(struct rf_policy *p, struct rf_words *w)
+{
+	return want_time(w, 1, &p->slow_stall_ns);
+}
+
 static int key_nudge(struct rf_policy *p, struct rf_words *w)
 {
 	return want_time(w, 1, &p->nudge_ns);
@@ -424,6 +429,7 @@ static const struct {
 	{ "payload", key_payload, 2 },         { "bus-master", key_bus_master, 2 },
 	{ "cache", key_cache, 2 },             { "reset", key_reset, 11, true },
 	{ "map", key_map, 5, true },           { "stall", key_stall, 2 },
+	{ "slow-stall", key_slow_stall, 2 },
 	{ "spin", key_spin, 2 },               { "restart", key_restart, 7 },
 	{ "demand", key_demand, RF_WORDS_MAX, true }, { "nudge", key_nudge, 2 },
 	{ "hang", key_hang, 2 },               { "standby", key_standby, 2 },
@@ -481,7 +487,8 @@ static int complete(const char *file, struct rf_policy *p)
 int rf_policy_read(const char *file, struct rf_policy *p)
 {
 	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
-				  .nudge_ns = 10000000, .hang_ns = 20000000 };
+				  .nudge_ns = 10000000, .hang_ns = 20000000,
+				  .slow_stall_ns = 60000000000ull };
 	p->device.storm_rate = 50000;
 	p->device.backend = RF_BACKEND_VFIO;
 	struct reading_policy r = { .policy = p };

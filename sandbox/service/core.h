@@ -77,10 +77,14 @@ struct rf_service {
 	struct rf_watch      watch;
 	uint64_t             scanned_ns; /* when ages were looked at last */
 	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
+	uint64_t             slow_done;  /* discards and zeroings answered; as the last look */
+	uint64_t             slow_seen;  /* found it; and by that clock when it changed last */
+	uint64_t             slow_lived_ns;
 	struct {
 		uint64_t tag;      /* generation and tag, as the last look found it */
 		uint64_t since;    /* first seen then, */
 		uint64_t lived_ns; /* and by the other clock */
+		bool     slow;     /* a discard or zeroing was under way since */
 	} stall[RF_BLK_DEPTH];
 
 	/* volatile write cache */
@@ -141,6 +145,12 @@ void rf_prepared_late(struct rf_service *);
 void rf_redo_next(struct rf_service *);
 void rf_first_io(struct rf_service *);
 void rf_service_lied(struct rf_service *, enum rf_violation);
+/* To the device process. */
+void rf_tell(struct rf_service *, enum rf_svc_type, uint32_t value);
+
+/* ages.c: is a request too old? Once a 16th of the stall time is often enough. */
+void rf_ages_look(struct rf_service *, uint64_t now);
+extern const char *const rf_op_names[];
 
 /* stats.c */
 uint64_t rf_now_ns(void);

@@ -23,12 +23,6 @@
 #include "packet.h"
 
 #define ALONE_AFTER 2u /* reissues */
-#define SLOW_OPS    4  /* times the stall time: flush, discard, zero */
-
-static const char *const op_names[] = {
-	[RF_BLK_READ] = "read", [RF_BLK_WRITE] = "write", [RF_BLK_FLUSH] = "flush",
-	[RF_BLK_DISCARD] = "discard", [RF_BLK_ZERO] = "zero",
-};
 
 static const char *const lie_names[] = {
 	[RF_LIE_INDEX] = "a ring index that cannot be",
@@ -46,7 +40,7 @@ static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value,
 	(void)rf_packet_send(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
 }
 
-static void tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
+void rf_tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
 {
 	tell_at(s, type, value, 0);
 }
@@ -58,7 +52,7 @@ void rf_service_lied(struct rf_service *s, enum rf_violation lie)
 	s->gate |= RF_GATE_DRIVER;
 	rf_log("driver generation %u gave %s: its ring is not read any more", s->generation,
 	       lie_names[lie]);
-	tell(s, RF_SVC_VIOLATION, lie);
+	rf_tell(s, RF_SVC_VIOLATION, lie);
 	rf_stats_publish(s);
 }
 
@@ -151,7 +145,7 @@ static uint32_t drain(struct rf_service *s)
 void rf_prepared_late(struct rf_service *s)
 {
 	s->tell_late = false;
-	tell(s, RF_SVC_PREPARED, 0);
+	rf_tell(s, RF_SVC_PREPARED, 0);
 }
 
 /* Everything in flight is in flight no more. Number of requests to reissue. */
@@ -247,7 +241,7 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 	if (s->config.flags & RF_EXPORT_REUSE_EARLY)
 		s->tell_late = true;
 	else
-		tell(s, RF_SVC_PREPARED, 0);
+		rf_tell(s, RF_SVC_PREPARED, 0);
 	autopsy(s, msg->generation, !msg->half);
 	return 0;
 }
@@ -261,7 +255,7 @@ static void fail_poisoned(struct rf_service *s)
 			continue;
 		rf_log("%s of %u bytes at %llu fails with EIO: %u drivers died of it, the last "
 		       "one with nothing else in flight",
-		       op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset, e->attempts + 1u);
+		       rf_op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset, e->attempts + 1u);
 		rf_entry_finish(s, i, -EIO);
 	}
 }
@@ -450,41 +444,6 @@ static void watch(struct rf_service *s, uint64_t now)
 	}
 }
 
-/* What may make a device write back its whole cache, or walk its tables, takes longer. A
- * request that was stalled before is waited for twice as long: its device may be only slow,
- * and after so many deaths the request itself would fail. */
-static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_entry *e)
-{
-	unsigned attempts = e->attempts < 4 ? e->attempts : 4;
-
-	return s->config.stall_ns * (e->req.op > RF_BLK_WRITE ? SLOW_OPS : 1) << attempts;
-}
-
-static void look_at_ages(struct rf_service *s, uint64_t now)
-{
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		const struct rf_table_entry *e = &s->entry[i];
-		uint64_t id = (uint64_t)e->req.generation << 32 | e->req.tag;
-
-		if (e->state != RF_ENTRY_FLIGHT || id != s->stall[i].tag) {
-			s->stall[i].tag = id;
-			s->stall[i].since = now;
-			s->stall[i].lived_ns = s->lived_ns;
-			continue;
-		}
-		if (s->lived_ns - s->stall[i].lived_ns < patience_ns(s, e) || s->stalled ||
-		    (s->config.nudge_ns &&
-		     !rf_watch_alive_since(&s->watch, s->stall[i].since + patience_ns(s, e))))
-			continue;
-		s->stalled = true;
-		s->count.stalls++;
-		rf_log("%s of %u bytes at %llu has no answer for %llu ms", op_names[e->req.op], e->req.length,
-		       (unsigned long long)e->req.offset,
-		       (unsigned long long)(now - s->stall[i].since) / 1000000);
-		tell(s, RF_SVC_STALL, 0);
-	}
-}
-
 void rf_service_tick(struct rf_service *s)
 {
 	uint64_t now = rf_now_ns();
@@ -500,6 +459,6 @@ void rf_service_tick(struct rf_service *s)
 	if (s->config.stall_ns && apart >= turn) {
 		s->scanned_ns = now;
 		s->lived_ns += apart < 2 * turn ? apart : 2 * turn;
-		look_at_ages(s, now);
+		rf_ages_look(s, now);
 	}
 }

@@ -141,6 +141,8 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 	}
 	if (e->req.op == RF_BLK_WRITE)
 		s->count.bytes_written += e->req.length;
+	else
+		s->slow_done++;
 	return status;
 }
 

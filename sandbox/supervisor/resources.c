@@ -197,6 +197,7 @@ static int open_export_config(struct dev *d)
 	struct rf_export_config e = { .queues = c->queues, .arena_bytes = c->arena_bytes,
 				      .spin_ns = cfg->policy.spin_ns,
 				      .stall_ns = cfg->policy.stall_ns,
+				      .slow_ns = cfg->policy.slow_stall_ns,
 				      .nudge_ns = cfg->policy.nudge_ns };
 
 	if (cfg->read_only)

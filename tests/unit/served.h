@@ -23,6 +23,7 @@
 #include "sandbox/service/integrity.c"
 #include "sandbox/service/open.c"
 #include "sandbox/service/recover.c"
+#include "sandbox/service/ages.c"
 #include "sandbox/service/service.c"
 #include "sandbox/service/siphash.c"
 #include "sandbox/service/stats.c"

@@ -375,6 +375,77 @@ static void an_old_request_is_a_stall_once(void **state)
 	served_free(t);
 }
 
+static void quiet_for(struct served *t, int looks)
+{
+	struct rf_svc_msg msg;
+
+	for (; looks; looks--) {
+		usleep(1000);
+		rf_service_tick(t->s);
+		assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+	}
+}
+
+/* Each of many discards is answered in less than `slow_ns`, the last one long after it; a read
+ * beside them waits as long. One that is never answered is a stall all the same. */
+static void slow_discards_are_no_stall(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_blk_req see_all[8];
+	struct ask d[8], r;
+
+	(void)state;
+	t->s->config.stall_ns = 16 * 1000;
+	t->s->config.slow_ns = 10 * 16 * 1000; /* 80 looks */
+	for (int i = 0; i < 8; i++) {
+		ask(t, &d[i], i % 2 ? RF_BLK_ZERO : RF_BLK_DISCARD, (uint64_t)i << 20, 1 << 20);
+		see_all[i] = see(t);
+	}
+	ask(t, &r, RF_BLK_READ, 32 << 20, 512);
+	struct rf_blk_req read = see(t);
+	for (int i = 0; i < 7; i++) {
+		quiet_for(t, 70);
+		ram_answer(&t->ram, &see_all[i], 0);
+		rf_service_poll(t->s);
+		assert_int_equal(d[i].done, 1);
+	}
+	quiet_for(t, 70);
+	ram_answer(&t->ram, &read, 0);
+	rf_service_poll(t->s);
+	assert_int_equal(r.status, 0);
+	stall_after(t, 81 - 71, 1); /* the first look after an answer notes it */
+	served_free(t);
+}
+
+/* While others are answered a lost one is waited for, but not for ever. */
+static void a_lost_read_beside_slow_discards_is_a_stall_at_last(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_svc_msg msg;
+	struct ask d, r;
+	int looks = 0;
+
+	(void)state;
+	t->s->config.stall_ns = 16 * 1000;
+	t->s->config.slow_ns = 32 * 1000; /* 16 looks */
+	ask(t, &r, RF_BLK_READ, 32 << 20, 512);
+	see(t);
+	while (!rig_hear(&t->rig, &msg, 0)) {
+		ask(t, &d, RF_BLK_DISCARD, 0, 1 << 20);
+		struct rf_blk_req req = see(t);
+		for (int i = 0; i < 5; i++, looks++) {
+			usleep(1000);
+			rf_service_tick(t->s);
+		}
+		ram_answer(&t->ram, &req, 0);
+		rf_service_poll(t->s);
+		assert_true(looks < 400);
+	}
+	assert_int_equal(msg.type, RF_SVC_STALL);
+	assert_true(looks > 200); /* 16 times 16 */
+	served_free(t);
+}
+
 /* Ticks until the export says something, or the driver was kicked. */
 static uint32_t tick_until(struct served *t, struct rf_svc_msg *msg, bool kick, uint64_t *kicks)
 {
@@ -585,6 +656,8 @@ int main(void)
 		cmocka_unit_test(reused_early_reads_fail_before_the_reset),
 		cmocka_unit_test(when_the_device_is_gone_everything_fails),
 		cmocka_unit_test(an_old_request_is_a_stall_once),
+		cmocka_unit_test(slow_discards_are_no_stall),
+		cmocka_unit_test(a_lost_read_beside_slow_discards_is_a_stall_at_last),
 		cmocka_unit_test(a_silent_driver_is_kicked_then_reported_as_long_as_it_is),
 		cmocka_unit_test(messages_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),
