@@ -477,6 +477,12 @@ static int complete(const char *file, struct rf_policy *p)
 		rf_log("%s: no '%s' line", file, missing);
 		return -EINVAL;
 	}
+	uint32_t steps = p->device.step_count;
+	if (steps && !p->device.step[steps - 1].poll) {
+		rf_log("%s: the last 'reset' line is a write, after which nobody knows whether the device is quiet: "
+		       "end with 'reset poll'", file);
+		return -EINVAL;
+	}
 	p->device.queues = 1;
 	/* Who never sleeps needs no call to wait, and its export none to wake it. */
 	if (p->spin_ns == UINT64_MAX)

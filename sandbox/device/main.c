@@ -113,6 +113,23 @@ static const struct rf_control_ops *const controls[RF_CONTROLS] = {
 	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
 };
 
+/* No control half: the disk or the interface as the policy states it. */
+static void describe_by_policy(struct rf_device *d)
+{
+	if (d->cfg.service == RF_SERVICE_NET) {
+		d->net = d->cfg.net;
+		return;
+	}
+	d->info = d->cfg.blk;
+	d->info.max_transfer = 1u << 20;
+	d->info.max_discard = 1u << 30;
+	d->info.features = RF_BLK_HAS_FLUSH | RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO | RF_BLK_HAS_FUA;
+	if (d->cfg.flags & RF_DEVICE_READ_ONLY)
+		d->info.features |= RF_BLK_READ_ONLY;
+}
+
+/* A control half resets its device before it asks what it is. Whatever has none may still be at
+ * work on what a predecessor told it, for opening it does not reset every device. */
 static void open_device(struct rf_device *d)
 {
 	int err = 0;
@@ -120,19 +137,11 @@ static void open_device(struct rf_device *d)
 	if (d->backend && (err = open_backend(d)))
 		_exit(err);
 	d->control = controls[d->cfg.control];
-	if (d->control) {
-		if (d->control->identify(d))
-			_exit(RF_EXIT_DEVICE);
-	} else if (d->cfg.service == RF_SERVICE_NET) {
-		d->net = d->cfg.net;
-	} else {
-		d->info = d->cfg.blk;
-		d->info.max_transfer = 1u << 20;
-		d->info.max_discard = 1u << 30;
-		d->info.features = RF_BLK_HAS_FLUSH | RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO | RF_BLK_HAS_FUA;
-		if (d->cfg.flags & RF_DEVICE_READ_ONLY)
-			d->info.features |= RF_BLK_READ_ONLY;
-	}
+	err = d->control ? d->control->identify(d) : device_quiesce(d);
+	if (err < 0)
+		_exit(RF_EXIT_DEVICE);
+	if (!d->control)
+		describe_by_policy(d);
 	left_note_header(d);
 }
 
