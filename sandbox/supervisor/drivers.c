@@ -47,7 +47,8 @@ static void quarantine(struct sup *s, struct dev *d)
 	dev_kill_drivers(s, d);
 }
 
-/* Deaths with progress in between cost nothing; the others double the wait. */
+/* Deaths with progress in between, or long after the one before, cost nothing; the others double
+ * the wait. */
 uint64_t dev_backoff(const struct dev *d, uint64_t fruitless)
 {
 	const struct rf_policy *p = &d->cfg->policy;
@@ -78,8 +79,8 @@ void dev_count_death(struct dev *d, uint32_t generation)
 	if (why == DEATH_HANDOVER)
 		return; /* of its export, which has a budget of its own */
 	/* One that storms and answers all the same would be let do so for ever. */
-	d->fruitless = completed == d->completed_then || why == DEATH_STORM ? d->fruitless + 1 : 0;
-	d->completed_then = completed;
+	bool vain = budget_in_vain(&d->driver_budget, completed, now_ns());
+	d->fruitless = vain || why == DEATH_STORM ? d->fruitless + 1 : 0;
 }
 
 /* ---- step 7: a standby, which becomes the driver ------------------------------------ */
@@ -216,6 +217,6 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	} else if (generation > d->last_up && generation > d->device->generation) {
 		/* A standby: it did no work, so its successors are held back ever longer. */
 		d->standby_deaths++;
-		d->fruitless++;
+		d->fruitless += budget_in_vain(&d->standby_budget, 0, now_ns());
 	}
 }

@@ -76,7 +76,8 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	(void)news;
 	d->code = 0;
 	d->fruitless = d->last_up = d->last_wanted = d->killed = 0;
-	d->completed_at_failure = d->completed_then = 0;
+	d->budget = d->export_budget = d->driver_budget = d->standby_budget =
+		(struct budget){ .at_ns = now_ns() };
 	d->silence = (struct rf_silence){ 0 };
 	d->lent = d->adopting = false;
 	d->export_failures = 0;
@@ -242,8 +243,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		return dev_stop(s, d);
 	}
 	d->process_deaths++;
-	d->export_failures = completed == d->completed_at_export ? d->export_failures + 1 : 1;
-	d->completed_at_export = completed;
+	d->export_failures = budget_in_vain(&d->export_budget, completed, now_ns()) ? d->export_failures + 1 : 1;
 	if (d->export_failures > d->cfg->policy.deaths) {
 		rf_log("%s: its export died %u times without completing a request", d->cfg->name,
 		       d->export_failures);
@@ -273,8 +273,7 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
-	d->failures = completed != d->completed_at_failure ? 1 : d->failures + 1;
-	d->completed_at_failure = completed;
+	d->failures = budget_in_vain(&d->budget, completed, now_ns()) ? d->failures + 1 : 1;
 	return d->failures < d->cfg->policy.deaths;
 }
 
@@ -358,7 +357,8 @@ static void device_died(struct sup *s, struct dev *d, struct news *news)
 static void reconnect(struct dev *d)
 {
 	d->reconnect = false;
-	if (++d->failures >= d->cfg->policy.deaths) {
+	d->failures = budget_in_vain(&d->budget, 0, now_ns()) ? d->failures + 1 : 1;
+	if (d->failures >= d->cfg->policy.deaths) {
 		rf_log("%s: its device server failed %u times without completing a request: quarantined; "
 		       "'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
 		d->state = DEV_QUARANTINED;

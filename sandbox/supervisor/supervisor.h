@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "budget.h"
 #include "config.h"
 #include "control.h"
 #include "device_config.h"
@@ -65,10 +66,10 @@ struct dev {
 	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
-	uint64_t       completed_at_failure; /* requests done when its device process died last */
+	struct budget  budget;       /* of its device process, or server */
 	struct stack   stack;        /* RF_EXPORT_LWIP */
 	uint32_t       export_failures;      /* the same of its export */
-	uint64_t       completed_at_export;
+	struct budget  export_budget;
 	uint64_t       export_due_ns;        /* its successor is held back until then; 0: it is not */
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint64_t       downs;        /* drivers that died under this device process */
@@ -81,7 +82,7 @@ struct dev {
 	pid_t          buried;       /* its last process whose end was dealt with */
 	uint32_t       killed;       /* generation we killed last, */
 	enum death     killed_for;   /* and why */
-	uint64_t       completed_then; /* requests done at the last death */
+	struct budget  driver_budget, standby_budget;
 	uint32_t       losses;       /* times it may have lost its cache, over all its starts */
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
