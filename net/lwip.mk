@@ -9,6 +9,8 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
              core/ipv4/ip4_frag core/ipv6/ethip6 core/ipv6/icmp6 core/ipv6/inet6 core/ipv6/ip6 \
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
+# Our files that lwIP and whoever tries it by itself need.
+LWIP_BASE := checksum secret stack stream wire
 LWIP_OUR := $(wildcard net/lwip/*.h net/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd -Isandbox/service/net
@@ -26,7 +28,7 @@ $(call objs,net/lwip/*.c): HARDEN += $(LWIP_LTO)
 # A new lwIP has other structures, and files older than any object.
 $(call objs,net/lwip/*.c): $(LWIP)/.source | $(B)/gen/service/filters.h
 
-$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/lwip/%.o,checksum stack stream)
+$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/lwip/%.o,$(LWIP_BASE)) $(B)/obj/sandbox/service/siphash.o
 	rm -f $@; $(LWIP_AR) rcs $@ $^
 
 $(B)/obj/tests/bench/lwip.o: INC = $(INC_lwip) -Itests/bench
@@ -39,7 +41,7 @@ $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/li
 $(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libbase.a
 	@mkdir -p $(@D)
 	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
-		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(addprefix net/lwip/,checksum.c stack.c stream.c) \
+		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/lwip/%.c) sandbox/service/siphash.c \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libbase.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 ##@ Measure
@@ -52,7 +54,7 @@ LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/service/nbd/*.c
 LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
 
 $(B)/obj/net/dial/%.o: INC = $(INC_service)
-$(B)/bin/rf-lwip: $(filter-out $(B)/obj/net/lwip/checksum.o $(B)/obj/net/lwip/stack.o $(B)/obj/net/lwip/stream.o,$(call objs,net/lwip/*.c)) \
+$(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/lwip/%.o),$(call objs,net/lwip/*.c)) \
                   $(LWIP)/liblwip.a $(LWIP_NBD) $(call objs,sandbox/service/net/*.c) $(SERVICE) $(B)/lib/libbase.a
 $(B)/bin/rf-dial: $(call objs,net/dial/*.c) $(B)/obj/sandbox/service/lock.o $(B)/lib/libbase.a
 $(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
@@ -85,4 +87,4 @@ LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
 $(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c \
-		$(LWIP_CORE:%=$(LWIP)/src/%.c)
+		net/lwip/secret.c net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)

@@ -94,6 +94,20 @@ static void changed(struct stream *s, void *owner)
 	nbd_conn_event(c, stream_readable(s) || s->finished, c->blocked && stream_room(s), s->error);
 }
 
+/* Is there a seat for one more client of this peer's? */
+static bool fair(const struct disk *d, const struct stream *s)
+{
+	uint32_t taken = 0, same = 0;
+
+	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
+		const struct stream *other = d->nbd.conns[i].stream;
+
+		taken += other != NULL;
+		same += other && stream_same_peer(other, s);
+	}
+	return stream_share(same, NBD_CLIENTS - taken);
+}
+
 static bool accept_client(struct stream *s, void *arg)
 {
 	struct service *service = arg;
@@ -103,7 +117,7 @@ static bool accept_client(struct stream *s, void *arg)
 
 	while (e->service != service)
 		e++;
-	if (e->known && d->nbd.info && !rf_service_gone(d->service))
+	if (e->known && d->nbd.info && !rf_service_gone(d->service) && fair(d, s))
 		c = nbd_conn_seat(&d->nbd);
 	if (!c) {
 		service->failed++;

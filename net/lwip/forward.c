@@ -103,10 +103,10 @@ static bool host_allowed(struct service *s, const struct sockaddr_storage *peer)
 	if (s->config->listen.kind == RF_LWIP_UNIX)
 		return true; /* its owner and mode have decided */
 	if (peer->ss_family == AF_INET)
-		ok = rf_lwip_allowed(s->config, 4, (const void *)&four->sin_addr, false);
+		ok = rf_lwip_allowed(s->config, 4, (const void *)&four->sin_addr);
 	else
 		ok = peer->ss_family == AF_INET6 &&
-		     rf_lwip_allowed(s->config, 6, six->sin6_addr.s6_addr, false);
+		     rf_lwip_allowed(s->config, 6, six->sin6_addr.s6_addr);
 	s->refused += !ok;
 	return ok;
 }
@@ -182,8 +182,7 @@ static int listen_on_stack(struct service *s, struct disk *disks)
 		rf_log("cannot listen on lwip-tcp %s port %u: %s", at->any ? "*" : ipaddr_ntoa(&address),
 		       at->port, strerror(-err));
 	if (!err && !s->config->allow_count)
-		rf_log("nobody but the stack itself may connect to lwip-tcp port %u: name networks "
-		       "behind 'allow'", at->port);
+		rf_log("nobody may connect to lwip-tcp port %u: name networks behind 'allow'", at->port);
 	return err;
 }
 

@@ -155,11 +155,22 @@ static void event(struct stream *s, void *owner)
 	}
 }
 
+static bool fair(const struct stream *s)
+{
+	uint32_t taken = 0, same = 0;
+
+	for (const struct page *p = pages; p < pages + PAGES; p++) {
+		taken += p->stream != NULL;
+		same += p->stream && stream_same_peer(p->stream, s);
+	}
+	return stream_share(same, PAGES - taken);
+}
+
 bool http_accept(struct stream *s, void *arg)
 {
 	struct service *service = arg;
 
-	for (struct page *p = pages; p < pages + PAGES; p++) {
+	for (struct page *p = pages; fair(s) && p < pages + PAGES; p++) {
 		if (p->stream)
 			continue;
 		memset(p, 0, offsetof(struct page, in));

@@ -45,6 +45,8 @@ struct link {
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t rx_bad;    /* of a length no frame has, or without a buffer to put it in */
 	uint64_t tx_full;   /* refused for want of room, sent later or again by TCP */
+	uint64_t rx_others; /* for others, of a VLAN, or of a protocol not spoken here */
+	uint64_t rx_false;  /* that no honest host sends on this link: see wire.h */
 	uint64_t conflicts; /* somebody else used our address */
 };
 

@@ -57,7 +57,10 @@ static int receive(struct link *link, link_frame *frame, void *arg, int most)
 		parts = 1;
 		while (got[i + parts - 1].flags & RF_NET_MORE && i + parts < n)
 			parts++;
-		if (parts > 1 || got[i].flags & RF_NET_CSUM)
+		/* The device took a tag off. Of another VLAN is not of this link. */
+		if (got[i].flags & RF_NET_VLAN && got[i].vlan & 0xfff)
+			it.link.rx_others++;
+		else if (parts > 1 || got[i].flags & RF_NET_CSUM)
 			odd_frame(&got[i], parts, frame, arg);
 		else
 			frame(arg, rf_net_at(it.net, got[i].at), got[i].length,

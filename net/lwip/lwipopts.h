@@ -10,9 +10,13 @@
 #ifndef RF_LWIPOPTS_H
 #define RF_LWIPOPTS_H
 
+#define LWIP_HOOK_FILENAME "hooks.h"
+
 /* Connections at a time, listeners at a time. */
 #define RF_LWIP_STREAMS   64
 #define RF_LWIP_LISTENERS 32
+/* Connections at a time whose peer has not answered yet, of all listeners. */
+#define RF_LWIP_HALF_OPEN 64
 
 /* ---- shape: no operating system, one thread, callbacks -------------------------- */
 #define NO_SYS                     1
@@ -29,24 +33,49 @@
 #define LWIP_ARP                   1
 #define LWIP_ETHERNET              1
 #define ETHARP_TABLE_MATCH_NETIF   1
+#define ETHARP_SUPPORT_VLAN        1 /* of VLAN 0 only, see wire.c */
+#define ARP_TABLE_SIZE             127
+#define ARP_QUEUEING               1 /* an answer waits for an address, others behind it */
+#define ARP_QUEUE_LEN              3
+#define MEMP_NUM_ARP_QUEUE         64
+#define ARP_MAXAGE                 45 /* s: its owner is asked after 15, everybody after 30 */
 #define LWIP_ICMP                  1
+#define LWIP_BROADCAST_PING        0
+#define LWIP_MULTICAST_PING        0
+#define IP_OPTIONS_ALLOWED         0 /* source routes among them */
+#define LWIP_IGMP                  0
 #define LWIP_RAW                   0
 #define LWIP_UDP                   1
 #define LWIP_TCP                   1
 #define LWIP_DHCP                  1
 #define LWIP_DHCP_DOES_ACD_CHECK   1
+#define DHCP_CREATE_RAND_XID       1
+#define DHCP_COARSE_TIMER_SECS     1 /* of a minute, a lease of two was over before it was renewed */
+#define DHCP_TIMEOUT_SIZE_T        u32_t
+#define LWIP_DHCP_GET_NTP_SRV      0
 #define LWIP_DHCP_MAX_DNS_SERVERS  DNS_MAX_SERVERS
 #define LWIP_DNS                   1
 #define DNS_MAX_NAME_LENGTH        256
+#define LWIP_DNS_SECURE            (LWIP_DNS_SECURE_RAND_XID | LWIP_DNS_SECURE_RAND_SRC_PORT | \
+				    LWIP_DNS_SECURE_NO_MULTIPLE_OUTSTANDING)
+#define DNS_DOES_NAME_CHECK        1
 #define DNS_TABLE_SIZE             16
 #define DNS_MAX_REQUESTS           8
 #define LWIP_IPV6_AUTOCONFIG       1
 #define LWIP_IPV6_MLD              1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2
+#define LWIP_ND6_NUM_NEIGHBORS     64
+#define LWIP_ND6_NUM_DESTINATIONS  64
+#define LWIP_ND6_QUEUEING          1
+#define MEMP_NUM_ND6_QUEUE         64
+#define LWIP_ND6_ALLOW_RA_UPDATES  1 /* times and MTU, within wire.c's bounds */
 #define LWIP_IPV6_REASS            1
 #define IPV6_FRAG_COPYHEADER       1 /* pointers are too long for the header itself */
 #define IP_REASSEMBLY              1
 #define IP_REASS_MAX_PBUFS         64
+#define IP_REASS_MAXAGE            15 /* s */
+#define IP_REASS_FREE_OLDEST       1
+#define IP_REASS_CHECK_OVERLAP     1
 #define IP_FORWARD                 0
 #define LWIP_IPV6_FORWARD          0
 
@@ -108,7 +137,7 @@
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_NETIF_LINK_CALLBACK   1
 #define LWIP_NETIF_HOSTNAME        1
-#define LWIP_NETIF_LOOPBACK        0
+#define LWIP_NETIF_LOOPBACK        0 /* nobody is let in from an address of our own */
 #define LWIP_HAVE_LOOPIF           0
 #define LWIP_STATS                 1
 #define LWIP_STATS_LARGE           1

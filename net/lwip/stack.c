@@ -8,7 +8,6 @@
 #include "stack.h"
 
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "lwip/dhcp.h"
@@ -25,7 +24,11 @@
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 
+#include "hooks.h"
 #include "log.h"
+#include "secret.h"
+#include "wire.h"
+#undef dns_setserver /* here is who keeps them */
 
 #define ETHER_HEADER 14u
 #define VLAN_TAG     4u
@@ -34,25 +37,12 @@
 #define PROBE_MS     1000u
 
 static uint64_t clock_ns;
-static uint64_t random_state[2];
 
 void rf_lwip_assert(const char *what, const char *file, int line)
 {
 	const char *name = strrchr(file, '/');
 
 	rf_die(70, "bug: %s:%d: %s", name ? name + 1 : file, line, what);
-}
-
-/* Ports, sequence numbers and transaction ids must not be guessable: splitmix over a
- * secret seed would be; so each word is mixed with a second secret. */
-uint32_t rf_lwip_random(void)
-{
-	uint64_t z = random_state[0] += 0x9e3779b97f4a7c15ull;
-
-	z ^= random_state[1];
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return (uint32_t)((z ^ z >> 31) >> 16);
 }
 
 void stack_clock(void)
@@ -75,35 +65,45 @@ u32_t sys_now(void)
 
 void stack_init(void)
 {
-	if (getrandom(random_state, sizeof(random_state), 0) != sizeof(random_state))
-		rf_die(70, "getrandom gives no randomness");
+	secret_init();
 	stack_clock();
 	lwip_init();
 }
 
 /* ---- frames in ------------------------------------------------------------------- */
 
-/* ARP from somebody who claims our address (RFC 5227, 2.4): lwIP does not notice. */
-static void look_for_conflict(struct stack *st, const struct pbuf *p)
+/* Somebody claims our address (RFC 5227, 2.4): he is not believed, and the operator is told. */
+static void conflict(struct stack *st, const uint8_t *frame)
 {
-	struct etharp_hdr arp;
-	ip4_addr_t sender;
-
-	if (pbuf_copy_partial(p, &arp, sizeof(arp), SIZEOF_ETH_HDR) != sizeof(arp))
-		return;
-	memcpy(&sender, &arp.sipaddr, sizeof(sender));
-	if (ip4_addr_isany(&sender) || !ip4_addr_cmp(&sender, netif_ip4_addr(&st->netif)) ||
-	    !memcmp(&arp.shwaddr, st->netif.hwaddr, 6))
-		return;
+	const uint8_t *m = frame + 6;
 	uint64_t now = clock_ns / 1000000;
-	if (!st->link->conflicts++ || now - st->conflict_said > QUIET_MS) {
-		const uint8_t *m = arp.shwaddr.addr;
+	bool arp = frame[12] == 8 && frame[13] == 6;
 
-		st->conflict_said = now;
-		rf_log("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one "
-		       "of the two another address", ip4addr_ntoa(&sender), m[0], m[1], m[2], m[3],
-		       m[4], m[5]);
+	if (st->link->conflicts++ && now - st->conflict_said <= QUIET_MS)
+		return;
+	st->conflict_said = now;
+	rf_log("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one of the "
+	       "two another address", arp || frame[12] == 8 ? ip4addr_ntoa(netif_ip4_addr(&st->netif)) :
+	       "an IPv6 address", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+/* True: the stack may see it. Otherwise it was counted. */
+static bool judged(struct stack *st, const uint8_t *frame, uint32_t length)
+{
+	switch (wire_judge(&st->netif, st->ip6, frame, length)) {
+	case WIRE_TAKE:
+		return true;
+	case WIRE_OTHERS:
+		st->link->rx_others++;
+		return false;
+	case WIRE_STOLEN:
+		conflict(st, frame);
+		break;
+	case WIRE_FALSE:
+		break;
 	}
+	st->link->rx_false++;
+	return false;
 }
 
 static void frame_in(void *arg, const void *frame, uint32_t length, bool checked)
@@ -129,8 +129,11 @@ static void frame_in(void *arg, const void *frame, uint32_t length, bool checked
 	}
 	link->rx_frames++;
 	link->rx_bytes += length;
-	if (((struct eth_hdr *)p->payload)->type == PP_HTONS(ETHTYPE_ARP))
-		look_for_conflict(st, p);
+	/* Judged is the copy, whose sender cannot change it any more. */
+	if (!judged(st, (const uint8_t *)p->payload + ETH_PAD_SIZE, p->len - ETH_PAD_SIZE)) {
+		pbuf_free(p);
+		return;
+	}
 	/* The stack takes the frame in before input() returns: the flags are for this one. */
 	if (st->trust_checksum && checked)
 		NETIF_SET_CHECKSUM_CTRL(&st->netif, NETIF_CHECKSUM_ENABLE_ALL &
@@ -286,8 +289,18 @@ static void address6(struct stack *st, const struct rf_lwip_config *c)
 		netif_ip6_addr_set_state(&st->netif, slot, IP6_ADDR_TENTATIVE);
 }
 
+/* What the configuration names, no server on the link replaces. */
+static bool servers_fixed;
+
+void rf_lwip_dns_offered(uint8_t index, const ip_addr_t *server)
+{
+	if (!servers_fixed)
+		dns_setserver(index, server);
+}
+
 static void name_servers(const struct rf_lwip_config *c)
 {
+	servers_fixed = c->dns_count;
 	for (u8_t i = 0; i < c->dns_count && i < DNS_MAX_SERVERS; i++) {
 		ip_addr_t server;
 
@@ -300,6 +313,7 @@ void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config
 {
 	st->link = link;
 	st->trust_checksum = c->flags & RF_LWIP_TRUST_CHECKSUM;
+	st->ip6 = c->mode6 != RF_LWIP_OFF;
 	st->started = clock_ns / 1000000;
 	ip_addr_set_zero_ip4(&st->said4);
 	RF_BUG_ON(!netif_add_noaddr(&st->netif, st, netif_setup, ethernet_input));
@@ -369,19 +383,5 @@ bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)
 
 	memcpy(bytes, six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
 	       six ? 16 : 4);
-	return rf_lwip_allowed(s, six ? 6 : 4, bytes, stack_own_address(peer));
-}
-
-bool stack_own_address(const ip_addr_t *address)
-{
-	struct netif *netif;
-
-	NETIF_FOREACH(netif) {
-		if (IP_IS_V4(address) && ip4_addr_cmp(ip_2_ip4(address), netif_ip4_addr(netif)))
-			return true;
-		for (int i = 0; IP_IS_V6(address) && i < LWIP_IPV6_NUM_ADDRESSES; i++)
-			if (ip6_addr_cmp_zoneless(ip_2_ip6(address), netif_ip6_addr(netif, i)))
-				return true;
-	}
-	return false;
+	return rf_lwip_allowed(s, six ? 6 : 4, bytes);
 }

@@ -19,6 +19,7 @@ struct stack {
 	struct link *link;
 	struct netif netif;
 	bool         trust_checksum; /* believe the device about received checksums */
+	bool         ip6;            /* IPv6 is spoken */
 	bool         full;           /* frames could not be sent for want of room */
 	bool         said_waiting;
 	uint64_t     conflict_said;  /* ms */
@@ -47,8 +48,5 @@ void     stack_clock(void);
 /* An address of the configuration as lwIP has it; and a connection's peer against a list. */
 void stack_address(ip_addr_t *, const struct rf_lwip_addr *);
 bool stack_allows(const struct rf_lwip_service *, const ip_addr_t *peer);
-
-/* Is it an address of this interface, or the unspecified one? */
-bool stack_own_address(const ip_addr_t *);
 
 #endif

@@ -119,15 +119,22 @@ static void metrics_link(struct text *t, const struct link *l)
 	counter(t, "receive_frames", "Frames received.", l->rx_frames);
 	counter(t, "receive_bytes", "Bytes received.", l->rx_bytes);
 	counter(t, "receive_bad", "Frames of an impossible length, or without a buffer.", l->rx_bad);
+	counter(t, "receive_others", "Frames for others, of a VLAN, or of a protocol not spoken here.",
+		l->rx_others);
+	counter(t, "receive_false", "Frames that no honest host sends on this link.", l->rx_false);
 	counter(t, "transmit_frames", "Frames sent.", l->tx_frames);
 	counter(t, "transmit_bytes", "Bytes sent.", l->tx_bytes);
 	counter(t, "transmit_full", "Frames refused for want of room.", l->tx_full);
-	counter(t, "address_conflicts", "ARP frames of others with our address.", l->conflicts);
+	counter(t, "address_conflicts", "Frames of others from our address.", l->conflicts);
 }
 
 static void metrics_stack(struct text *t)
 {
 	gauge(t, "connections", "TCP connections in use.", stream_count());
+	counter(t, "connections_refused", "TCP connections refused because all, or all of the peer's share, "
+		"were in use.", stream_refused());
+	counter(t, "half_open_evicted", "TCP connections given up for newer ones before the peer answered.",
+		stream_evicted());
 	counter(t, "checksum_errors", "Received packets with a wrong checksum.",
 		(uint64_t)lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr +
 		lwip_stats.icmp.chkerr);

@@ -5,8 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hooks.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwipopts.h"
 #include "log.h"
+#include "secret.h"
+#include "wire.h"
 
 _Static_assert((TCP_WND & (TCP_WND - 1)) == 0, "ring indices run free");
 
@@ -20,6 +25,12 @@ static struct stream streams[RF_LWIP_STREAMS], *free_streams, *noted;
 static struct stream *running; /* whose owner is being called */
 static struct listener listeners[RF_LWIP_LISTENERS];
 static uint32_t used, listening;
+static uint64_t refused, evicted;
+
+/* No peer may make this side send segments smaller than any link's (RFC 9293, 3.7.1). */
+#define MSS_LEAST 216u
+/* Ports tried before a connection is given up. */
+#define PORT_TRIES 16
 
 void stream_init(void)
 {
@@ -32,6 +43,16 @@ void stream_init(void)
 uint32_t stream_count(void)
 {
 	return used;
+}
+
+uint64_t stream_refused(void)
+{
+	return refused;
+}
+
+uint64_t stream_evicted(void)
+{
+	return evicted;
 }
 
 void stream_note(struct stream *s)
@@ -94,9 +115,10 @@ static err_t connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct stream *s = arg;
 
-	(void)pcb;
 	(void)err;
 	s->connected = true;
+	if (pcb->mss < MSS_LEAST)
+		pcb->mss = MSS_LEAST;
 	stream_note(s);
 	return ERR_OK;
 }
@@ -122,6 +144,16 @@ static struct stream *stream_new(struct tcp_pcb *pcb)
 	return s;
 }
 
+/* Of 64 an address gets 48 at the most. */
+static bool fair(const ip_addr_t *peer)
+{
+	uint32_t has = 0;
+
+	for (const struct stream *s = streams; s < streams + RF_LWIP_STREAMS; s++)
+		has += s->used && s->pcb && ip_addr_eq(&s->pcb->remote_ip, peer);
+	return stream_share(has, RF_LWIP_STREAMS - used);
+}
+
 static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct listener *l = arg;
@@ -129,11 +161,14 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 	if (err != ERR_OK || !pcb)
 		return ERR_VAL;
-	if (!l->allow(&pcb->remote_ip, l->arg) || !(s = stream_new(pcb))) {
+	if (!fair(&pcb->remote_ip) || !(s = stream_new(pcb))) {
+		refused++;
 		tcp_abort(pcb);
 		return ERR_ABRT;
 	}
 	s->connected = true;
+	if (pcb->mss < MSS_LEAST)
+		pcb->mss = MSS_LEAST;
 	if (l->accept(s, l->arg)) {
 		stream_note(s);
 		return ERR_OK;
@@ -144,6 +179,58 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 	stream_abort(s);
 	tcp_abort(pcb);
 	return ERR_ABRT;
+}
+
+/* ---- before a connection is there ------------------------------------------------------ */
+
+/* Room for one more connection that its peer has not answered yet: the one that was silent
+ * longest goes (RFC 4987, 3.5). Nothing is sent: its address may be forged. */
+static void evict_half_open(const struct tcp_pcb_listen *listener)
+{
+	struct tcp_pcb *oldest = NULL, *oldest_here = NULL;
+	uint32_t count = 0;
+
+	/* Whoever was heard last is moved to the front of this list. */
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+		if (pcb->state != SYN_RCVD)
+			continue;
+		count++;
+		oldest = pcb;
+		if (pcb->listener == listener)
+			oldest_here = pcb;
+	}
+	if (listener->accepts_pending >= listener->backlog)
+		oldest = oldest_here;
+	else if (count < RF_LWIP_HALF_OPEN)
+		return;
+	if (oldest) {
+		evicted++;
+		tcp_abandon(oldest, 0);
+	}
+}
+
+/* A segment for a listener: it need not know of it unless it asks for a connection, from an
+ * address that may have one. Nobody else learns that somebody listens. */
+static bool knock(const struct tcp_pcb_listen *listener, uint8_t flags)
+{
+	const struct listener *l = listener->callback_arg;
+
+	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
+		/* The allowed hear a reset, as from any host: theirs was before our restart. */
+		return flags & TCP_ACK && l->allow(ip_current_src_addr(), l->arg);
+	}
+	if (!l->allow(ip_current_src_addr(), l->arg))
+		return false;
+	evict_half_open(listener);
+	return true;
+}
+
+err_t rf_lwip_segment(struct tcp_pcb *pcb, const struct tcp_hdr *h)
+{
+	bool passes = pcb->state == LISTEN ? knock((struct tcp_pcb_listen *)pcb, TCPH_FLAGS(h)) :
+		      wire_knows(pcb, h);
+
+	return passes ? ERR_OK : ERR_VAL;
 }
 
 /* ---- the owner's side ------------------------------------------------------------------ */
@@ -175,6 +262,16 @@ int stream_listen(const ip_addr_t *at, uint16_t port, bool (*allow)(const ip_add
 	return err == ERR_USE ? -EADDRINUSE : err == ERR_MEM ? -ENOBUFS : -EINVAL;
 }
 
+/* From a port nobody can foresee (RFC 6056). */
+static err_t bind_anywhere(struct tcp_pcb *pcb, const ip_addr_t *to)
+{
+	err_t err = ERR_USE;
+
+	for (int i = 0; i < PORT_TRIES && err == ERR_USE; i++)
+		err = tcp_bind(pcb, IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY, secret_port());
+	return err;
+}
+
 struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *event, void *owner)
 {
 	struct tcp_pcb *pcb = free_streams ? tcp_new_ip_type(IP_GET_TYPE(to)) : NULL;
@@ -184,7 +281,7 @@ struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *
 	struct stream *s = stream_new(pcb);
 	s->event = event;
 	s->owner = owner;
-	if (tcp_connect(pcb, to, port, connected) == ERR_OK)
+	if (bind_anywhere(pcb, to) == ERR_OK && tcp_connect(pcb, to, port, connected) == ERR_OK)
 		return s;
 	stream_abort(s);
 	return NULL;
@@ -331,6 +428,11 @@ bool stream_run(void)
 		}
 	}
 	return any;
+}
+
+bool stream_same_peer(const struct stream *a, const struct stream *b)
+{
+	return a->pcb && b->pcb && ip_addr_eq(&a->pcb->remote_ip, &b->pcb->remote_ip);
 }
 
 const struct stream *stream_next(const struct stream *s)

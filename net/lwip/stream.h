@@ -42,8 +42,13 @@ typedef bool stream_accept(struct stream *, void *arg);
 
 void stream_init(void);
 uint32_t stream_count(void);
+/* Connections refused for want of streams, or because their address had its share; half
+ * open ones given up for newer ones. */
+uint64_t stream_refused(void);
+uint64_t stream_evicted(void);
 
-/* 0, or -EADDRINUSE and the like. `allow` is asked before a stream is spent on it. */
+/* 0, or -EADDRINUSE and the like. `allow` is asked of every SYN: to whom it says no, nothing
+ * is answered and nothing is kept of him. */
 int stream_listen(const ip_addr_t *at, uint16_t port, bool (*allow)(const ip_addr_t *, void *),
 		  stream_accept *, void *arg);
 /* NULL: no more streams, or no route. Then an event tells `connected` or `error`. */
@@ -70,6 +75,13 @@ void   stream_abort(struct stream *);
 void stream_note(struct stream *);
 /* Calls the owners of noted streams; pushes out what was written. Did anything happen? */
 bool stream_run(void);
+/* Do both have the same peer? */
+bool stream_same_peer(const struct stream *, const struct stream *);
+/* One peer may have three times as many of a thing as are free: never the last ones. */
+static inline bool stream_share(uint32_t has, uint32_t unused)
+{
+	return has < 3 * unused;
+}
 /* For a status page: streams one after the other, NULL to begin. */
 const struct stream *stream_next(const struct stream *);
 

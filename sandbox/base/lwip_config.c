@@ -25,7 +25,7 @@ static bool inside(const struct rf_lwip_addr *net, uint8_t family, const uint8_t
 	       (!rest || !((net->bytes[whole] ^ bytes[whole]) >> (8 - rest)));
 }
 
-bool rf_lwip_allowed(const struct rf_lwip_service *s, uint8_t family, const uint8_t *bytes, bool own)
+bool rf_lwip_allowed(const struct rf_lwip_service *s, uint8_t family, const uint8_t *bytes)
 {
 	static const struct rf_lwip_addr loopback[] = {
 		{ .family = 4, .bits = 8, .bytes = { 127 } },
@@ -41,9 +41,7 @@ bool rf_lwip_allowed(const struct rf_lwip_service *s, uint8_t family, const uint
 	for (uint32_t i = 0; i < s->allow_count; i++)
 		if (inside(&s->allow[i], family, bytes))
 			return true;
-	if (s->allow_count)
+	if (s->allow_count || !rf_lwip_on_host(s))
 		return false;
-	if (!rf_lwip_on_host(s))
-		return own;
 	return inside(&loopback[0], family, bytes) || inside(&loopback[1], family, bytes);
 }

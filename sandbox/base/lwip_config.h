@@ -20,7 +20,7 @@
  *
  * Room:   sandbox/base, trusted.
  * Safety: nobody may use a listener but the allow-list. Without one that is 127.0.0.0/8
- *         and ::1 on the host, and on the stack nobody but the stack's own addresses.
+ *         and ::1 on the host, and nobody on the stack.
  */
 #ifndef RF_LWIP_CONFIG_H
 #define RF_LWIP_CONFIG_H
@@ -111,7 +111,7 @@ bool rf_lwip_on_host(const struct rf_lwip_service *);
 bool rf_lwip_dials(const struct rf_lwip_config *);
 /* Opens the listening socket of a service that is on the host. fd, or -errno after a line. */
 int  rf_lwip_listen(const struct rf_lwip_service *);
-/* Is the address (4 or 16 bytes) in the service's list? `own`: it is the listener's. */
-bool rf_lwip_allowed(const struct rf_lwip_service *, uint8_t family, const uint8_t *bytes, bool own);
+/* Is the address (4 or 16 bytes) in the service's list? */
+bool rf_lwip_allowed(const struct rf_lwip_service *, uint8_t family, const uint8_t *bytes);
 
 #endif
