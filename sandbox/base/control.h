@@ -46,6 +46,7 @@ enum rf_violation {
 	RF_LIE_STATUS,     /* a status no driver may give */
 	RF_LIE_BUFFER,     /* net: a buffer it does not have */
 	RF_LIE_FRAME,      /* net: a frame that cannot be */
+	RF_LIE_WAKE,       /* its wake-up eventfd is full: whoever else holds it did that */
 };
 
 struct rf_svc_msg {

@@ -1,28 +1,134 @@
 /* SPDX-License-Identifier: MIT */
-/* log.c - see log.h. Room: sandbox/base, trusted. */
+/* log.c - see log.h and bounded.h. Room: sandbox/base, trusted. */
 #include "log.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "bounded.h"
+
+/* How long lines are dropped unseen after one that nobody took. */
+#define LOG_DEAF_NS 1000000000ull
+
 const char *rf_log_name = "ringfence";
+
+/* ---- writes that do not wait ------------------------------------------------------- */
+
+static volatile sig_atomic_t alarm_armed, alarm_writing, alarm_used, alarm_last;
+
+static void alarm_set(long us)
+{
+	const struct itimerval t = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
+
+	alarm_armed = us != 0;
+	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/* That it came is all that a write needs. */
+static void on_alarm(int sig)
+{
+	int saved = errno;
+
+	if (!alarm_armed && !alarm_last) { /* somebody else's, who means it */
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	alarm_last = alarm_armed && !alarm_writing && !alarm_used; /* one more may be on its way */
+	if (alarm_last)
+		alarm_set(0);
+	alarm_used = 0;
+	errno = saved;
+}
+
+/* Behind its lock a process cannot do this any more. */
+static __attribute__((constructor)) void alarm_answered(void)
+{
+	const struct sigaction a = { .sa_handler = on_alarm };
+
+	(void)sigaction(SIGALRM, &a, NULL);
+}
+
+ssize_t rf_bounded_write(int fd, const void *data, size_t bytes)
+{
+	alarm_writing = 1;
+	if (!alarm_armed)
+		alarm_set(RF_BOUNDED_US);
+	ssize_t n = write(fd, data, bytes);
+	int err = n < 0 ? errno : 0;
+	alarm_used = 1;
+	alarm_writing = 0;
+	return err == EINTR ? -EAGAIN : err ? -err : n;
+}
+
+bool rf_bounded_kick(int fd)
+{
+	static const uint64_t one = 1;
+
+	return rf_bounded_write(fd, &one, sizeof(one)) != -EAGAIN;
+}
+
+/* ---- lines ------------------------------------------------------------------------------ */
+
+static unsigned log_dropped;      /* lines since the last one that was taken */
+static uint64_t log_deaf_until_ns;
+
+static uint64_t log_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool log_line_taken(const char *line, size_t bytes)
+{
+	bool armed = alarm_armed;
+	ssize_t n = rf_bounded_write(2, line, bytes);
+
+	if (!armed) { /* lines are rare: no alarm goes on behind this one */
+		alarm_last = 1;
+		alarm_set(0);
+	}
+	if (n != -EAGAIN)
+		return true;
+	log_deaf_until_ns = log_clock_ns() + LOG_DEAF_NS;
+	return false;
+}
+
+void rf_log_catch_up(void)
+{
+	char line[160];
+
+	if (!log_dropped || log_clock_ns() < log_deaf_until_ns)
+		return;
+	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: nobody read the log\n",
+			 rf_log_name, log_dropped);
+	if (log_line_taken(line, (size_t)n))
+		log_dropped = 0;
+}
 
 static void log_line(const char *fmt, va_list args)
 {
 	char line[1024];
-	int  used = snprintf(line, sizeof(line), "%s: ", rf_log_name);
-	int  more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, fmt, args);
+	int  length = snprintf(line, sizeof(line), "%s: ", rf_log_name);
+	int  more = vsnprintf(line + length, sizeof(line) - (size_t)length - 1, fmt, args);
 
 	if (more < 0)
 		more = 0;
-	used += more;
-	if (used > (int)sizeof(line) - 2)
-		used = (int)sizeof(line) - 2;
-	line[used++] = '\n';
-	/* A log that nobody reads must not stop the process. */
-	(void)!write(2, line, (size_t)used);
+	length += more;
+	if (length > (int)sizeof(line) - 2)
+		length = (int)sizeof(line) - 2;
+	line[length++] = '\n';
+	rf_log_catch_up();
+	if (log_dropped || !log_line_taken(line, (size_t)length))
+		log_dropped++;
 }
 
 void rf_log(const char *fmt, ...)

@@ -11,8 +11,13 @@
 /* Prefix of every line; set it first thing in main(). */
 extern const char *rf_log_name;
 
-/* One line, printf-like, without the newline. At most 1,000 bytes are kept. */
+/* One line, printf-like, without the newline. At most 1,000 bytes are kept. Waits for nobody:
+ * a line that is not taken at once is dropped and counted (bounded.h). */
 void rf_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says how many lines were dropped, if any were and somebody reads again. The next line does
+ * so too; this is for whoever may log nothing for long. */
+void rf_log_catch_up(void);
 
 /* Logs the line and exits with `code`. */
 _Noreturn void rf_die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

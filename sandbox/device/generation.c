@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "device.h"
 #include "log.h"
 #include "packet.h"
@@ -123,14 +124,14 @@ void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
 static void let_go(struct rf_device *d, struct rf_slot *slot)
 {
 	unsigned half = slot->generation & 1;
-	uint64_t one = 1;
 
 	slot->state = SLOT_RUNNING;
 	d->generation = slot->generation;
 	d->next = slot->generation + 1;
 	d->stats->generation = slot->generation;
 	atomic_store(&d->boot[half]->go, slot->generation);
-	(void)!write(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0, &one, sizeof(one));
+	/* One that a device server has filled wakes as well. */
+	(void)rf_bounded_kick(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0);
 	link_forget(d);
 	storm_forget(d);
 	tell_export(d, RF_SVC_UP, slot->generation, half, 0);

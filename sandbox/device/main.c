@@ -199,7 +199,8 @@ static void on_export(struct rf_device *d)
 	if (msg.type == RF_SVC_SILENT)
 		return pass_on(&msg);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
-		generation_condemn(d, msg.type == RF_SVC_STALL ? RF_DEV_STALLED : msg.value);
+		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_DEV_STALLED :
+				      msg.value == RF_LIE_WAKE ? RF_DEV_STORM : msg.value);
 }
 
 static bool drivers_left(const struct rf_device *d)

@@ -75,6 +75,7 @@ struct rf_service {
 	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
 	struct rf_watch      watch;
+	struct rf_svc_msg    untold;     /* to the device process, which did not read; type 0: none */
 	uint64_t             scanned_ns; /* when ages were looked at last */
 	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
 	uint64_t             slow_done;  /* discards and zeroings answered; as the last look */
@@ -145,6 +146,7 @@ void rf_prepared_late(struct rf_service *);
 void rf_redo_next(struct rf_service *);
 void rf_first_io(struct rf_service *);
 void rf_service_lied(struct rf_service *, enum rf_violation);
+void rf_driver_kick(struct rf_service *); /* wakes it */
 /* To the device process. */
 void rf_tell(struct rf_service *, enum rf_svc_type, uint32_t value);
 

@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "autopsy.h"
+#include "bounded.h"
 #include "core.h"
+#include "handed.h"
 #include "packet.h"
 
 #define ALONE_AFTER 2u /* reissues */
@@ -29,6 +31,7 @@ static const char *const lie_names[] = {
 	[RF_LIE_TAG] = "an answer to no request",
 	[RF_LIE_GENERATION] = "an answer under another generation",
 	[RF_LIE_STATUS] = "a status no driver may give",
+	[RF_LIE_WAKE] = "its wake-up full to the brim, by its device",
 };
 
 static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value, uint64_t at)
@@ -36,8 +39,7 @@ static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value,
 	struct rf_svc_msg msg = { .type = type, .generation = s->generation, .half = s->half,
 				  .value = value, .at_ns = at };
 
-	/* If the device process is gone the control socket says so in a moment. */
-	(void)rf_packet_send(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
+	rf_svc_tell(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, &s->untold);
 }
 
 void rf_tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
@@ -54,6 +56,13 @@ void rf_service_lied(struct rf_service *s, enum rf_violation lie)
 	       lie_names[lie]);
 	rf_tell(s, RF_SVC_VIOLATION, lie);
 	rf_stats_publish(s);
+}
+
+/* A full eventfd keeps its driver awake, and would keep us waiting. */
+void rf_driver_kick(struct rf_service *s)
+{
+	if (!rf_bounded_kick(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
+		rf_service_lied(s, RF_LIE_WAKE);
 }
 
 static uint32_t in_state(struct rf_service *s, enum rf_table_state state)
@@ -423,18 +432,19 @@ int rf_service_control(struct rf_service *s)
 
 int rf_service_patience(const struct rf_service *s)
 {
+	if (s->untold.type)
+		return RF_WATCH_TURN_MS;
 	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? rf_watch_turn(&s->watch) : -1;
 }
 
 static void watch(struct rf_service *s, uint64_t now)
 {
-	static const uint64_t one = 1;
 	uint64_t beat = atomic_load_explicit(&rf_service_chan(s, s->half)->heartbeat, memory_order_acquire);
 
 	switch (rf_watch_look(&s->watch, now, s->config.nudge_ns, s->free_count != RF_BLK_DEPTH,
 			      s->count.completed, beat)) {
 	case RF_WATCH_KICK:
-		(void)!write(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half, &one, sizeof(one));
+		rf_driver_kick(s);
 		break;
 	case RF_WATCH_SILENT:
 		tell_at(s, RF_SVC_SILENT, s->watch.episode, now);
@@ -449,6 +459,7 @@ void rf_service_tick(struct rf_service *s)
 	uint64_t now = rf_now_ns();
 
 	rf_stats_publish(s);
+	rf_svc_tell_again(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &s->untold);
 	if (s->state != RF_DRIVER_UP)
 		return;
 	if (s->config.nudge_ns)

@@ -352,15 +352,13 @@ int rf_service_submit(struct rf_service *s, struct rf_io *io)
 
 void rf_service_flush(struct rf_service *s)
 {
-	static const uint64_t one = 1;
-
 	if (!s->dirty)
 		return;
 	s->dirty = 0;
 	rf_ring_publish(&s->req);
 	/* A successor that is still held back gets no kick: it looks before it sleeps. */
 	if (s->state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
-		(void)!write(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half, &one, sizeof(one));
+		rf_driver_kick(s);
 }
 
 int rf_service_poll(struct rf_service *s)

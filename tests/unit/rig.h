@@ -149,7 +149,11 @@ static inline uint32_t rig_hear(struct rig *r, struct rf_svc_msg *msg, int ms)
 	struct pollfd p = { .fd = r->control, .events = POLLIN };
 	int fds[RF_PACKET_FDS], count;
 
-	if (poll(&p, 1, ms) <= 0)
+	int got;
+	do /* the alarm of bounded.h may come at any time */
+		got = poll(&p, 1, ms);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
 		return 0;
 	int n = rf_packet_recv(r->control, msg, sizeof(*msg), fds, &count, MSG_DONTWAIT);
 	return n == sizeof(*msg) ? msg->type : 0;

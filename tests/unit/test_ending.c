@@ -14,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "bounded.h"
 #include "device.h"
 #include "log.h"
 #include "packet.h"
@@ -75,6 +77,13 @@ void link_forget(struct rf_device *d)
 void storm_forget(struct rf_device *d)
 {
 	(void)d;
+}
+
+bool rf_bounded_kick(int fd)
+{
+	static const uint64_t one = 1;
+
+	return write(fd, &one, sizeof(one)) == sizeof(one);
 }
 
 void rf_log(const char *format, ...)

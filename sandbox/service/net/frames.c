@@ -507,13 +507,6 @@ static inline bool asleep(const struct rf_ring *ring)
 	return atomic_load_explicit(&ring->asleep, memory_order_relaxed);
 }
 
-static __attribute__((noinline)) void kick(struct rf_net *n)
-{
-	static const uint64_t one = 1;
-
-	(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one, sizeof(one));
-}
-
 void rf_net_flush(struct rf_net *n)
 {
 	bool fresh_free = n->free_own != n->free_seen, fresh_tx = n->tx_own != n->tx_seen;
@@ -530,7 +523,7 @@ void rf_net_flush(struct rf_net *n)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (unlikely((fresh_tx && asleep(n->tx_shared)) ||
 		     (fresh_free && asleep(n->free_shared))))
-		kick(n);
+		rf_net_kick(n);
 }
 
 bool rf_net_sleep(struct rf_net *n, bool tx)
@@ -549,7 +542,7 @@ bool rf_net_sleep(struct rf_net *n, bool tx)
 		}
 		/* Who sleeps with no interrupt for sent frames must hear that they matter now. */
 		if (tx && n->state == RF_NET_UP && asleep(n->tx_shared))
-			kick(n);
+			rf_net_kick(n);
 	}
 	rf_net_publish(n);
 	return true;

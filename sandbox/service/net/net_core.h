@@ -71,6 +71,7 @@ struct rf_net {
 
 	/* the driver */
 	struct rf_watch      watch;
+	struct rf_svc_msg    untold;          /* to the device process, which did not read; type 0: none */
 	uint32_t             sent_then;       /* tx_done, and since when it stands still */
 	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
 	bool                 stalled;
@@ -135,6 +136,7 @@ void rf_net_unchain(struct rf_net *);
 
 /* recover.c */
 void rf_net_lied(struct rf_net *, enum rf_violation);
+void rf_net_kick(struct rf_net *); /* wakes the driver */
 void rf_net_tell(struct rf_net *, enum rf_svc_type, uint32_t value);
 
 /* count.c */

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "autopsy.h"
+#include "bounded.h"
+#include "handed.h"
 #include "net_core.h"
 #include "packet.h"
 
@@ -23,12 +25,11 @@
 #define IDLE_NUDGES 50 /* nudges, between two kicks while no frame is under way */
 #define RX_LEAST    64u /* receive buffers: some are always under way */
 
-static const uint64_t one = 1;
-
 static const char *const lie_names[] = {
 	[RF_LIE_INDEX] = "a ring index that cannot be",
 	[RF_LIE_BUFFER] = "a buffer it does not have",
 	[RF_LIE_FRAME] = "a frame that cannot be",
+	[RF_LIE_WAKE] = "its wake-up full to the brim, by its device",
 };
 
 static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uint64_t at)
@@ -36,8 +37,7 @@ static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uin
 	struct rf_svc_msg msg = { .type = type, .generation = n->generation, .half = n->half,
 				  .value = value, .at_ns = at };
 
-	/* If the device process is gone the control socket says so in a moment. */
-	(void)rf_packet_send(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), NULL, 0);
+	rf_svc_tell(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &msg, &n->untold);
 }
 
 void rf_net_tell(struct rf_net *n, enum rf_svc_type type, uint32_t value)
@@ -53,6 +53,13 @@ void rf_net_lied(struct rf_net *n, enum rf_violation lie)
 	       lie_names[lie]);
 	rf_net_tell(n, RF_SVC_VIOLATION, lie);
 	rf_net_publish(n);
+}
+
+/* A full eventfd keeps its driver awake, and would keep us waiting. */
+void rf_net_kick(struct rf_net *n)
+{
+	if (!rf_bounded_kick(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0)))
+		rf_net_lied(n, RF_LIE_WAKE);
 }
 
 /* ---- the next half ------------------------------------------------------------------- */
@@ -377,8 +384,7 @@ static void watch(struct rf_net *n, uint64_t now)
 
 	switch (rf_watch_look(&n->watch, now, nudge, true, n->count.rx_frames + n->count.tx_done, beat)) {
 	case RF_WATCH_KICK:
-		(void)!write(RF_NET_FD(n, n->half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0), &one,
-			     sizeof(one));
+		rf_net_kick(n);
 		break;
 	case RF_WATCH_SILENT:
 		tell_at(n, RF_SVC_SILENT, n->watch.episode, now);
@@ -408,6 +414,7 @@ static void look_at_sending(struct rf_net *n, uint64_t now)
 
 void rf_net_tick(struct rf_net *n)
 {
+	rf_svc_tell_again(RF_NET_FD(n, RF_EXPORT_FD_CONTROL), &n->untold);
 	if (n->state == RF_NET_UP) {
 		uint32_t link = atomic_load_explicit(&n->chan->link, memory_order_relaxed);
 
