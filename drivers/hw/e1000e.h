@@ -53,6 +53,11 @@
 #define E1000E_IVAR_RXQ0(v) (((v) | 8u) << 0)
 #define E1000E_IVAR_TXQ0(v) (((v) | 8u) << 8)
 
+/* RCTL: receive buffers of 4, 8 or 16 KiB */
+#define E1000E_RCTL_BSIZE4096  (1u << 25 | 3u << 16)
+#define E1000E_RCTL_BSIZE8192  (1u << 25 | 2u << 16)
+#define E1000E_RCTL_BSIZE16384 (1u << 25 | 1u << 16)
+
 #define E1000E_RXDCTL_GRAN       (1u << 24) /* thresholds count descriptors */
 #define E1000E_RXDCTL_WTHRESH(n) ((uint32_t)(n) << 16)
 #define E1000E_TXDCTL_GRAN       (1u << 24)

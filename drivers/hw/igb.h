@@ -24,6 +24,7 @@
 #define IGB_EIAM    0x1530u
 #define IGB_EITR(n) (0x1680u + 4 * (n)) /* bits 2-14: microseconds */
 #define IGB_IVAR0   0x1700u
+#define IGB_RLPML   0x5004u /* longest frame with INTEL_RCTL_LPE, FCS included */
 #define IGB_RDBAL   0xc000u
 #define IGB_RDBAH   0xc004u
 #define IGB_RDLEN   0xc008u

@@ -42,6 +42,7 @@
 #define INTEL_RCTL_MPE       (1u << 4)
 #define INTEL_RCTL_BAM       (1u << 15)
 #define INTEL_RCTL_BSIZE2048 (0u << 16)
+#define INTEL_RCTL_LPE       (1u << 5) /* frames longer than 1,522 bytes with FCS */
 #define INTEL_RCTL_SECRC     (1u << 26) /* no FCS in memory */
 
 #define INTEL_TCTL_EN      (1u << 1)

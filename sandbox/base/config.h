@@ -62,6 +62,7 @@ struct rf_device {
 	bool     force;         /* take a device that is in use */
 	bool     read_only;
 	bool     promiscuous;   /* read by rf-config only: RF_DEVICE_PROMISCUOUS in the policy */
+	uint32_t mtu;           /* the same: `mtu` in the policy's device; 0: not given */
 	bool     integrity;
 	uint32_t ward;          /* 'integrity disk': RF_EXPORT_WARD and what goes with it */
 	uint64_t integrity_key[2];

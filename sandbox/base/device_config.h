@@ -81,6 +81,7 @@ struct rf_device_config {
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
 	uint32_t storm_rate;   /* interrupts a second, beyond what is completed, that are a storm; 0: none */
 	uint32_t nsid;         /* NVMe namespace */
+	uint32_t mtu;          /* wanted of a NIC whose control half can set it; 0: 1500 */
 	uint32_t revived;      /* 0, or: its predecessor died; every generation up to this was used */
 	uint32_t step_count;
 	uint32_t window_count;

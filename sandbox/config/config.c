@@ -129,6 +129,17 @@ static int key_promiscuous(struct rf_device *d, struct rf_words *w)
 	return yes_no(w, &d->promiscuous);
 }
 
+/* 9000: with header, tag and FCS these are the 9022 bytes that the 82574 and 82576 take. */
+static int key_mtu(struct rf_device *d, struct rf_words *w)
+{
+	uint64_t mtu;
+
+	if (w->count != 2 || rf_parse_number(w->word[1], &mtu) || mtu < 576 || mtu > 9000)
+		return rf_words_error(w, "mtu takes a number from 576 to 9000");
+	d->mtu = (uint32_t)mtu;
+	return 0;
+}
+
 static int key_no_reissue(struct rf_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->no_reissue);
@@ -171,7 +182,7 @@ static int device_key(struct rf_device *d, struct rf_words *w)
 	} keys[] = {
 		{ "policy", key_policy }, { "image", key_image }, { "export", key_export },
 		{ "force", key_force }, { "read-only", key_read_only },
-		{ "promiscuous", key_promiscuous }, { "integrity", key_integrity },
+		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu }, { "integrity", key_integrity },
 		{ "unsafe-no-reissue", key_no_reissue }, { "unsafe-reuse-early", key_reuse_early },
 		{ "unsafe-admin-writable", key_admin_writable }, { "arena", key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },

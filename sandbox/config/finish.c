@@ -72,6 +72,7 @@ static int backend(const struct place *p, struct rf_device *d)
 static int export(const struct place *p, struct rf_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
+	uint32_t control = d->policy.device.control;
 
 	if (d->export_kind == RF_EXPORT_NONE)
 		return wrong(p, d, "has no 'export' line");
@@ -86,6 +87,10 @@ static int export(const struct place *p, struct rf_device *d)
 		return wrong(p, d, "has no net driver, and 'promiscuous' is for one");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
+	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) || d->export_kind != RF_EXPORT_TAP))
+		return wrong(p, d, "has an 'mtu', which is for an e1000e or igb exported as a tap: other "
+			     "interfaces have their device's");
+	d->policy.device.mtu = d->mtu;
 	return 0;
 }
 

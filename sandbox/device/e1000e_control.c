@@ -29,6 +29,12 @@ static bool e1000e_present(struct rf_device *d)
 	return intel_present(d, &nic);
 }
 
+static uint32_t buffer_bits(uint32_t bytes)
+{
+	return bytes == 2048 ? INTEL_RCTL_BSIZE2048 : bytes == 4096 ? E1000E_RCTL_BSIZE4096 :
+	       bytes == 8192 ? E1000E_RCTL_BSIZE8192 : E1000E_RCTL_BSIZE16384;
+}
+
 /* Step 5. Head and tail are 0: the ring is empty until the driver moves the tail. */
 static void setup_receive(struct rf_device *d, uint64_t ring)
 {
@@ -42,7 +48,7 @@ static void setup_receive(struct rf_device *d, uint64_t ring)
 	set(d, E1000E_RDTR, 0);
 	set(d, E1000E_RADV, 0);
 	set(d, E1000E_RXDCTL, E1000E_RXDCTL_GRAN | E1000E_RXDCTL_WTHRESH(1));
-	intel_receive(d, &nic);
+	intel_receive(d, &nic, buffer_bits(d->net.rx_buffer));
 }
 
 /* Step 6. */

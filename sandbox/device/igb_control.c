@@ -36,12 +36,13 @@ static int setup_receive(struct rf_device *d, uint64_t ring)
 	set(d, IGB_RDBAL, (uint32_t)ring);
 	set(d, IGB_RDBAH, (uint32_t)(ring >> 32));
 	set(d, IGB_RDLEN, nic.entries * IGB_DESC_BYTES);
-	set(d, IGB_SRRCTL, IGB_SRRCTL_BSIZEPKT(2) | IGB_SRRCTL_DESCTYPE_ADV | IGB_SRRCTL_DROP_EN);
+	set(d, IGB_SRRCTL, IGB_SRRCTL_BSIZEPKT(d->net.rx_buffer / 1024) | IGB_SRRCTL_DESCTYPE_ADV | IGB_SRRCTL_DROP_EN);
 	set(d, IGB_RDH, 0);
 	set(d, IGB_RXDCTL, IGB_RXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
 	int err = intel_wait(d, &nic, IGB_RXDCTL, IGB_RXDCTL_ENABLE, IGB_RXDCTL_ENABLE, 100);
 	set(d, IGB_RDT, 0);
-	intel_receive(d, &nic);
+	set(d, IGB_RLPML, d->net.mtu + 22u);
+	intel_receive(d, &nic, INTEL_RCTL_BSIZE2048);
 	return err;
 }
 

@@ -44,8 +44,9 @@ void intel_link_up(struct rf_device *, const struct intel_nic *, uint32_t bits);
 enum rf_net_link intel_link(struct rf_device *, const struct intel_nic *);
 /* Own address only besides what RCTL lets in; one queue; checksums looked at. */
 void intel_filters(struct rf_device *, const struct intel_nic *);
-/* Reception begins, into one buffer of 2048 bytes a frame. */
-void intel_receive(struct rf_device *, const struct intel_nic *);
+/* Reception begins, into one buffer of d->net.rx_buffer bytes a frame, which `buffers`, bits of
+ * RCTL, says to a device that is told there. */
+void intel_receive(struct rf_device *, const struct intel_nic *, uint32_t buffers);
 /* Fills d->net: the address the reset loaded from the NVM, the link. -errno after a line. */
 int intel_describe(struct rf_device *, const struct intel_nic *);
 

@@ -115,12 +115,23 @@ void intel_filters(struct rf_device *d, const struct intel_nic *nic)
 	intel_set(d, nic, INTEL_RXCSUM, INTEL_RXCSUM_IPOFLD | INTEL_RXCSUM_TUOFLD);
 }
 
-void intel_receive(struct rf_device *d, const struct intel_nic *nic)
+void intel_receive(struct rf_device *d, const struct intel_nic *nic, uint32_t buffers)
 {
 	uint32_t others = d->cfg.flags & RF_DEVICE_PROMISCUOUS ? INTEL_RCTL_UPE : 0;
+	uint32_t longer = d->net.mtu > 1500 ? INTEL_RCTL_LPE : 0;
 
 	intel_set(d, nic, INTEL_RCTL, INTEL_RCTL_EN | INTEL_RCTL_MPE | INTEL_RCTL_BAM |
-					      INTEL_RCTL_BSIZE2048 | INTEL_RCTL_SECRC | others);
+					      INTEL_RCTL_SECRC | others | longer | buffers);
+}
+
+/* A buffer takes the longest frame with a tag and FCS, so that no frame comes in parts. The
+ * buffers take at most half of the arena. */
+static void buffers_fit(struct rf_device *d)
+{
+	while (d->net.rx_buffer < d->net.mtu + 22u)
+		d->net.rx_buffer *= 2;
+	while (4ull * d->net.rx_count * d->net.rx_buffer > d->cfg.arena_bytes && d->net.rx_count > 64)
+		d->net.rx_count /= 2;
 }
 
 int intel_describe(struct rf_device *d, const struct intel_nic *nic)
@@ -131,12 +142,13 @@ int intel_describe(struct rf_device *d, const struct intel_nic *nic)
 	bool up = status & INTEL_STATUS_LU;
 
 	d->net = (struct rf_net_info){
-		.mtu = 1500, .rx_buffer = 2048, .rx_count = RF_NET_DEPTH, .tx_max = 65535,
+		.mtu = (uint16_t)(d->cfg.mtu ? d->cfg.mtu : 1500), .rx_buffer = 2048, .rx_count = RF_NET_DEPTH, .tx_max = 65535,
 		.features = RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 |
 			    RF_NET_HAS_VLAN | RF_NET_HAS_SG | RF_NET_TSO_NO_LENGTH,
 		.link = up ? RF_NET_LINK_UP : RF_NET_LINK_DOWN,
 		.speed = up ? speeds[INTEL_STATUS_SPEED(status)] : 0,
 	};
+	buffers_fit(d);
 	for (int i = 0; i < 6; i++)
 		d->net.mac[i] = (uint8_t)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
 	if (!(high & INTEL_RAH_AV) || d->net.mac[0] & 1 || !(low | (high & 0xffff))) {

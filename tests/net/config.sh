@@ -20,6 +20,12 @@ conf disk null_blk "tap rf0";                          refused disk 65 "only a n
 conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap or load"
 conf disk null_blk "nbd /tmp/rf.sock"; echo "  promiscuous yes" >>"$work/disk.conf"
 refused disk 65 "'promiscuous' is for a net driver"
+for mtu in 575 9001 0 -1 x; do
+	conf mtu loop_net "tap rf0"; echo "  mtu $mtu" >>"$work/mtu.conf"
+	refused mtu 65 "mtu.conf:5: mtu takes a number from 576 to 9000"
+done
+conf mtu loop_net "tap rf0"; echo "  mtu 9000" >>"$work/mtu.conf"
+refused mtu 65 "an 'mtu', which is for an e1000e or igb"
 # What is said of a stack and its disks.
 lines() { { echo "run-dir $work/$1"; cat; } >"$work/$1.conf"; }
 nic='device net
