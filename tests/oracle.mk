@@ -1,0 +1,20 @@
+# The client that knows which contents are allowed: build/tests/oracle. See tests/oracle/README.md.
+
+INC_oracle := -Itests/oracle -Isandbox/service/nbd $(INC_client)
+$(B)/obj/tests/oracle/%.o: INC = $(INC_oracle)
+$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/client/ask.c sandbox/client/show.c) $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(LINK_TRUSTED)
+check-programs: $(B)/tests/oracle
+
+ORACLE_NEEDS := all $(MODELS) $(B)/tests/oracle $(B)/tests/tell
+
+##@ Prove
+.PHONY: oracle
+oracle: $(ORACLE_NEEDS) ## every block's contents judged while all processes die and the power is cut: SECONDS=20 SEED=1, INTEGRITY=1
+	@tests/oracle/run $(or $(SECONDS),20) $(or $(SEED),1)
+
+##@ Test
+.PHONY: check-oracle
+check-oracle: $(ORACLE_NEEDS) ## the same for 20 s, and lying devices found out (1 min)
+	@tests/oracle/run 20 $(or $(SEED),1)
