@@ -37,7 +37,8 @@ static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_en
  * are young, within reason. */
 static bool too_old(const struct rf_service *s, uint32_t i)
 {
-	uint64_t most = patience_ns(s, &s->entry[i], s->stall[i].slow), age = s->lived_ns - s->stall[i].lived_ns;
+	uint64_t most = patience_ns(s, &s->entry[i], s->stall[i].slow);
+	uint64_t age = s->lived_ns - s->stall[i].lived_ns;
 
 	if (s->config.nudge_ns && !rf_watch_alive_since(&s->watch, s->stall[i].since + most))
 		return false;

@@ -14,7 +14,9 @@
 #define refuse  nbd_refuse
 #define drain   nbd_drain
 #include "sandbox/service/nbd/conn.c"
+#include "sandbox/service/nbd/edge.c"
 #include "sandbox/service/nbd/handshake.c"
+#include "sandbox/service/nbd/losses.c"
 #include "sandbox/service/nbd/part.c"
 #include "sandbox/service/nbd/reply.c"
 #include "sandbox/service/nbd/request.c"
@@ -37,6 +39,7 @@ static void open_server(void)
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!srv.info || nbd_pools_open(&srv))
 		abort();
+	nbd_edges_open(&srv);
 }
 
 /* One turn of the server's loop, and of an honest driver behind it. */

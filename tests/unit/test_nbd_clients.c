@@ -68,7 +68,7 @@ static void nbdinfo_sees_the_disk(void **state)
 			       e.socket, e.socket), 0);
 	assert_int_equal(shell(&e, "for want in '\"export-size\": 67108864' '\"can_multi_conn\": true' "
 			       "'\"is_read_only\": false' '\"can_fua\": true' '\"can_trim\": true' "
-			       "'\"can_zero\": true' '\"block_size_minimum\": 512' "
+			       "'\"can_zero\": true' '\"block_size_minimum\": 1' "
 			       "'\"structured\": true'; do grep -q \"$want\" info || "
 			       "{ echo missing: $want; exit 1; }; done"), 0);
 	assert_quiet_end(&e);
@@ -131,6 +131,25 @@ static void qemu_io_writes_zeroes_discards_and_reads(void **state)
 	assert_int_equal(shell(&e, "! grep -iE 'fail|error' out"), 0);
 	assert_true(e.fua >= 1);
 	assert_true(e.flushes >= 1);
+	assert_quiet_end(&e);
+}
+
+/* A disk of 4 KiB blocks, a client that knows of none. */
+static void qemu_io_writes_less_than_a_block(void **state)
+{
+	static struct exported e;
+
+	(void)state;
+	exported_init(&e, 16 << 20);
+	e.rig.info.block_size = 4096;
+	exported_serve(&e, NBD);
+	assert_int_equal(shell(&e, "qemu-io -f raw -t writeback -c 'write -P 0x5a 0 64k' -c 'write -P 0x11 512 512' "
+			       "-c 'write -P 0x22 4095 2' -c 'write -P 0x33 8191 8194' -c 'write -z 20481 9000' "
+			       "-c 'flush' -c 'read -P 0x5a 0 512' -c 'read -P 0x11 512 512' "
+			       "-c 'read -P 0x5a 1024 3071' -c 'read -P 0x22 4095 2' -c 'read -P 0x5a 4097 4094' "
+			       "-c 'read -P 0x33 8191 8194' -c 'read -P 0x5a 16385 4096' "
+			       "-c 'read -P 0 20481 9000' -c 'read -P 0x5a 29481 36055' " URI, e.socket), 0);
+	assert_int_equal(shell(&e, "! grep -iE 'fail|error' out"), 0);
 	assert_quiet_end(&e);
 }
 
@@ -337,6 +356,7 @@ int main(void)
 		cmocka_unit_test(nbdcopy_moves_a_disk_over_many_deaths),
 		cmocka_unit_test(nbdcopy_with_huge_and_tiny_requests),
 		cmocka_unit_test(qemu_io_writes_zeroes_discards_and_reads),
+		cmocka_unit_test(qemu_io_writes_less_than_a_block),
 		cmocka_unit_test(qemu_img_converts_and_compares_over_deaths),
 		cmocka_unit_test(fio_verifies_over_many_deaths),
 		cmocka_unit_test(clients_wait_while_no_driver_runs),

@@ -161,12 +161,13 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 	}
 	room = (c->state < NBD_REQUEST ? NBD_IN_BYTES : NBD_AHEAD) - c->in_len;
 	if (c->state == NBD_PAYLOAD && c->part) {
-		struct rf_io *io = &c->part->io;
-		bool last = c->cmd->started + io->length == c->cmd->length;
+		const struct nbd_part *part = c->part;
+		bool last = c->cmd->started + part->payload == c->cmd->length;
 
-		direct = io->length - c->filled;
+		direct = part->payload - c->filled;
 		room = last ? NBD_REQUEST_BYTES : 0;
-		iov[0].iov_base = (char *)rf_arena_at(c->server->service, io->arena) + c->filled;
+		iov[0].iov_base = (char *)rf_arena_at(c->server->service, part->io.arena) + part->skip +
+				  c->filled;
 		iov[0].iov_len = direct;
 		pieces = room ? 2 : 1;
 	} else if (c->state == NBD_REQUEST && c->wrote) {

@@ -104,8 +104,8 @@ static void info_always(struct nbd_conn *c)
 	p = be64_put(p, c->export->size);
 	be16_put(p, nbd_transmission_flags(c));
 	p = be16_put(option_reply(c, NBD_REP_INFO, 14), NBD_INFO_BLOCK_SIZE);
-	p = be32_put(p, info->block_size);
-	p = be32_put(p, 4096);
+	p = be32_put(p, 1); /* less than a block costs more, see edge.c */
+	p = be32_put(p, info->block_size > 4096 ? info->block_size : 4096);
 	be32_put(p, NBD_MAX_BYTES);
 }
 

@@ -26,6 +26,7 @@
 #define NBD_COMMANDS   128u /* unanswered ones of a connection */
 #define NBD_PARTS      256u /* likewise */
 #define NBD_PART_BYTES 262144u
+#define NBD_EDGES      16u  /* writes of less than whole blocks at a time, see edge.c */
 #define NBD_MAX_BYTES  33554432u /* of one read or write: 32 MiB, the protocol's default */
 #define NBD_IN_BYTES   8192u /* an option with the longest name is kept whole */
 #define NBD_AHEAD      4096u /* read at most in one go behind a request */
@@ -72,9 +73,21 @@ struct nbd_part {
 	struct rf_io      io;
 	struct nbd_cmd   *cmd;
 	struct nbd_part  *next;  /* free list; or, of a reply in one piece, the part behind it */
+	struct nbd_part  *behind; /* waiting as well, see edge.c */
 	uint32_t          bytes; /* of arena, 0: none */
+	uint32_t          skip;    /* where the client's bytes begin: io has whole blocks, */
+	uint32_t          payload; /* and how many they are */
 	bool              done;
 	struct nbd_reply  reply;
+};
+
+/* A write of less than whole blocks, while the rest of them is read. */
+struct nbd_edge {
+	struct rf_io     io[2]; /* first and last block */
+	uint64_t         arena; /* room for both */
+	struct nbd_part *part;
+	uint32_t         pending;
+	int              error;
 };
 
 struct nbd_cmd {
@@ -161,6 +174,10 @@ struct nbd_server {
 	uint64_t           now, clients_ever, errors;
 	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
 	uint32_t           clients;
+	uint32_t           edges, edges_free; /* see edge.c */
+	struct nbd_edge    edge[NBD_EDGES];
+	struct nbd_part   *waiting, **waiting_tail;
+	bool               waking, wake_again;
 	struct nbd_conn   *dirty;
 	struct nbd_cmd    *free_cmds;
 	struct nbd_part   *free_parts;
@@ -224,9 +241,19 @@ void             nbd_cmd_check(struct nbd_cmd *);
 void             nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
 void             nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
 struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
-struct nbd_part *nbd_part_plain(struct nbd_cmd *);              /* no arena */
+struct nbd_part *nbd_part_plain(struct nbd_cmd *, uint32_t want); /* no arena */
 void             nbd_part_free(struct nbd_part *);
 void             nbd_part_submit(struct nbd_part *);
+void             nbd_part_send(struct nbd_part *);      /* to the service */
+void             nbd_part_done(struct rf_io *, int status);
+
+/* edge.c */
+void nbd_edges_open(struct nbd_server *); /* once the disk is known */
+void nbd_edge_submit(struct nbd_part *);  /* if it is one, or while there are any */
+static inline bool nbd_edge_is(const struct nbd_part *part)
+{
+	return part->io.op == RF_BLK_WRITE && part->payload != part->io.length;
+}
 
 /* reply.c */
 void nbd_reply_queue(struct nbd_conn *, struct nbd_reply *);

@@ -91,9 +91,7 @@ static void charge(struct nbd_conn *c, uint64_t bytes)
 	srv->common_used += beyond_share(srv, c->bytes);
 }
 
-static void part_done(struct rf_io *io, int status);
-
-struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd)
+struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd, uint32_t want)
 {
 	struct nbd_conn *c = cmd->conn;
 	struct nbd_part *part = c->server->free_parts;
@@ -104,33 +102,41 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd)
 	c->server->free_parts = part->next;
 	c->parts++;
 	*part = (struct nbd_part){ .cmd = cmd };
-	part->io.done = part_done;
+	part->io.done = nbd_part_done;
 	part->io.op = cmd->op;
 	part->io.flags = cmd->io_flags;
 	part->io.offset = c->export->first + cmd->offset + cmd->started;
+	part->io.length = part->payload = want;
 	return part;
 }
 
 struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
 {
 	struct nbd_conn *c = cmd->conn;
-	struct nbd_part *part = nbd_part_plain(cmd);
+	struct nbd_part *part = nbd_part_plain(cmd, want);
 
 	if (!part)
 		return NULL;
+	/* The service knows whole blocks only. */
+	uint32_t mask = c->server->info->block_size - 1, skip = (uint32_t)part->io.offset & mask;
+	uint32_t span = (skip + want + mask) & ~mask;
+	part->skip = skip;
+	part->io.offset -= skip;
 	/* Small pieces only for one that has nothing: others wait for what they hold. */
 	do {
-		uint32_t bytes = rf_arena_size(want);
+		uint32_t bytes = rf_arena_size(span);
 
 		if (affordable(c, bytes) &&
 		    !rf_arena_alloc(c->server->service, bytes, &part->io.arena)) {
 			charge(c, bytes);
 			part->bytes = bytes;
-			part->io.length = want;
+			part->io.length = span;
+			if (want > span - skip)
+				part->payload = span - skip;
 			return part;
 		}
-		want = bytes / 2;
-	} while (!c->bytes && want >= 4096);
+		span = bytes / 2;
+	} while (!c->bytes && span >= 4096 && span > mask);
 	nbd_part_free(part);
 	return NULL;
 }
@@ -159,9 +165,18 @@ void nbd_part_submit(struct nbd_part *part)
 		*cmd->tail = part;
 		cmd->tail = &part->next;
 	}
-	int err = rf_service_submit(cmd->conn->server->service, &part->io);
+	if (cmd->conn->server->edges != cmd->conn->server->edges_free || nbd_edge_is(part))
+		nbd_edge_submit(part);
+	else
+		nbd_part_send(part);
+}
+
+void nbd_part_send(struct nbd_part *part)
+{
+	int err = rf_service_submit(part->cmd->conn->server->service, &part->io);
+
 	if (err)
-		part_done(&part->io, err);
+		nbd_part_done(&part->io, err);
 }
 
 /* Queues, or after an error frees, what is answered up to the first part that is not. */
@@ -201,7 +216,7 @@ void nbd_cmd_abandon(struct nbd_cmd *cmd)
 	nbd_cmd_put(cmd);
 }
 
-static void part_done(struct rf_io *io, int status)
+void nbd_part_done(struct rf_io *io, int status)
 {
 	struct nbd_part *part = (struct nbd_part *)io; /* its first member */
 	struct nbd_cmd *cmd = part->cmd;
@@ -221,7 +236,7 @@ static void part_done(struct rf_io *io, int status)
 	nbd_cmd_check(cmd);
 	nbd_cmd_put(cmd);
 }
-_Static_assert(offsetof(struct nbd_part, io) == 0, "part_done() relies on it");
+_Static_assert(offsetof(struct nbd_part, io) == 0, "nbd_part_done() relies on it");
 
 static void flush_done(struct rf_io *io, int status)
 {

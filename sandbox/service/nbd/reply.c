@@ -106,8 +106,8 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 
 	if (!cmd->one_piece) {
 		p = put_chunk(p, cmd, last ? NBD_REPLY_FLAG_DONE : 0, NBD_REPLY_TYPE_OFFSET_DATA,
-			      8 + part->io.length);
-		p = be64_put(p, part->io.offset - cmd->conn->export->first);
+			      8 + part->payload);
+		p = be64_put(p, part->io.offset + part->skip - cmd->conn->export->first);
 	} else if (!cmd->header_sent && cmd->conn->structured) {
 		p = put_chunk(p, cmd, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_OFFSET_DATA,
 			      8 + cmd->length);
@@ -119,8 +119,8 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	r->cmd = cmd;
 	r->has_part = true;
 	r->head_len = (uint8_t)(p - r->head);
-	r->data = rf_arena_at(cmd->conn->server->service, part->io.arena);
-	r->data_len = part->io.length;
+	r->data = (char *)rf_arena_at(cmd->conn->server->service, part->io.arena) + part->skip;
+	r->data_len = part->payload;
 	nbd_reply_queue(cmd->conn, r);
 }
 

@@ -27,6 +27,16 @@ uint16_t nbd_transmission_flags(const struct nbd_conn *c)
 	return flags;
 }
 
+/* A discard is a hint: of blocks that it covers in part nothing is lost. */
+static void keep_whole_blocks(struct nbd_cmd *cmd, uint32_t block)
+{
+	uint64_t from = (cmd->offset + block - 1) & -(uint64_t)block;
+	uint64_t to = (cmd->offset + cmd->length) & -(uint64_t)block;
+
+	cmd->offset = from;
+	cmd->length = to > from ? (uint32_t)(to - from) : 0;
+}
+
 /* What the request is to the service; an NBD error if it cannot be done. */
 static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t flags)
 {
@@ -65,12 +75,16 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 	/* What was not offered is no command and no flag that this server knows. */
 	if ((info->features & needs) != needs)
 		return NBD_EINVAL;
-	if (!cmd->length || (cmd->offset | cmd->length) & (info->block_size - 1))
+	if (!cmd->length)
 		return NBD_EINVAL;
 	if (cmd->offset > c->export->size || cmd->length > c->export->size - cmd->offset)
 		return cmd->op == RF_BLK_WRITE || cmd->op == RF_BLK_ZERO ? NBD_ENOSPC : NBD_EINVAL;
 	if (cmd->op <= RF_BLK_WRITE && cmd->length > NBD_MAX_BYTES)
 		return NBD_EINVAL;
+	if (!c->server->edges && (cmd->offset | cmd->length) & (info->block_size - 1))
+		return NBD_EINVAL; /* its arena had no room for them */
+	if (cmd->op == RF_BLK_DISCARD)
+		keep_whole_blocks(cmd, info->block_size);
 	if (flags & NBD_CMD_FLAG_NO_HOLE)
 		cmd->io_flags |= RF_BLK_NO_UNMAP;
 	if (flags & NBD_CMD_FLAG_FUA && cmd->op != RF_BLK_READ) {
@@ -142,6 +156,7 @@ static enum nbd_step request(struct nbd_conn *c)
 	return NBD_GO_ON;
 }
 
+/* Client's bytes of the next part: it begins or ends within a block only where the command does. */
 static uint32_t part_limit(const struct nbd_server *srv, const struct nbd_cmd *cmd)
 {
 	uint32_t left = cmd->length - cmd->started;
@@ -151,6 +166,7 @@ static uint32_t part_limit(const struct nbd_server *srv, const struct nbd_cmd *c
 		most = srv->info->max_transfer;
 		if (most > NBD_PART_BYTES)
 			most = NBD_PART_BYTES;
+		most -= (uint32_t)(cmd->offset + cmd->started) & (srv->info->block_size - 1);
 	}
 	return left < most ? left : most;
 }
@@ -173,6 +189,31 @@ static enum nbd_step no_room(struct nbd_conn *c)
 	return c->state == NBD_START ? NBD_STUCK : NBD_ENDED;
 }
 
+static struct nbd_part *next_part(struct nbd_cmd *cmd)
+{
+	uint32_t want = part_limit(cmd->conn->server, cmd);
+
+	return cmd->op == RF_BLK_READ ? nbd_part_new(cmd, want) : nbd_part_plain(cmd, want);
+}
+
+/* What is less than a block at either end is written. */
+static struct nbd_part *zero_part(struct nbd_cmd *cmd)
+{
+	const struct nbd_server *srv = cmd->conn->server;
+	uint32_t block = srv->info->block_size, left = cmd->length - cmd->started;
+	uint32_t skip = (uint32_t)(cmd->offset + cmd->started) & (block - 1), most = part_limit(srv, cmd);
+
+	if (!skip && left >= block)
+		return nbd_part_plain(cmd, most & ~(block - 1));
+	struct nbd_part *part = nbd_part_new(cmd, left < block - skip ? left : block - skip);
+	if (!part)
+		return NULL;
+	part->io.op = RF_BLK_WRITE;
+	part->io.flags = 0;
+	memset((char *)rf_arena_at(srv->service, part->io.arena) + skip, 0, part->payload);
+	return part;
+}
+
 static enum nbd_step start(struct nbd_conn *c)
 {
 	struct nbd_cmd *cmd = c->cmd;
@@ -180,14 +221,10 @@ static enum nbd_step start(struct nbd_conn *c)
 	if (cmd->op == RF_BLK_FLUSH)
 		return start_flush(c);
 	while (cmd->started < cmd->length) {
-		uint32_t want = part_limit(c->server, cmd);
-		struct nbd_part *part = cmd->op == RF_BLK_READ ? nbd_part_new(cmd, want) :
-								 nbd_part_plain(cmd);
+		struct nbd_part *part = cmd->op == RF_BLK_ZERO ? zero_part(cmd) : next_part(cmd);
 		if (!part)
 			return no_room(c);
-		if (cmd->op != RF_BLK_READ)
-			part->io.length = want;
-		cmd->started += part->io.length;
+		cmd->started += part->payload;
 		nbd_part_submit(part);
 		if (c->state != NBD_START) /* it failed when half of it was sent */
 			return NBD_ENDED;
@@ -207,17 +244,17 @@ static enum nbd_step payload(struct nbd_conn *c)
 		if (!c->part && !(c->part = nbd_part_new(cmd, part_limit(c->server, cmd))))
 			return NBD_STUCK;
 		struct nbd_part *part = c->part;
-		uint32_t n = part->io.length - c->filled;
+		uint32_t n = part->payload - c->filled;
 		if (n > c->in_len)
 			n = c->in_len;
-		memcpy((char *)rf_arena_at(c->server->service, part->io.arena) + c->filled,
+		memcpy((char *)rf_arena_at(c->server->service, part->io.arena) + part->skip + c->filled,
 		       c->in + c->in_at, n);
 		c->in_at += n;
 		c->in_len -= n;
 		c->filled += n;
-		if (c->filled < part->io.length)
+		if (c->filled < part->payload)
 			return NBD_MORE;
-		cmd->started += part->io.length;
+		cmd->started += part->payload;
 		c->part = NULL;
 		c->filled = 0;
 		nbd_part_submit(part);

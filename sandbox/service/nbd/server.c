@@ -12,8 +12,10 @@
 void nbd_server_info(struct nbd_server *srv)
 {
 	srv->info = rf_service_info(srv->service);
-	if (srv->info)
-		srv->whole.size = srv->info->size;
+	if (!srv->info)
+		return;
+	srv->whole.size = srv->info->size;
+	nbd_edges_open(srv);
 }
 
 static void retry_stuck(struct nbd_server *srv)
