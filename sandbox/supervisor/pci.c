@@ -2,16 +2,17 @@
 /* pci.c - see pci.h. Room: sandbox/supervisor, privileged. */
 #include "pci.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "holders.h"
 #include "log.h"
+#include "pci_address.h"
+#include "sysfs.h"
 
 #define PCI "/sys/bus/pci/"
 
@@ -26,24 +27,11 @@ static int write_text(const char *path, const char *text)
 	return err;
 }
 
-static int read_text(const char *path, char *text, size_t room)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
-	int err = n < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return err;
-}
-
 static int write_attr(const char *address, const char *attr, const char *text)
 {
-	char path[256];
+	char path[RF_SYSFS_PATH];
 
-	snprintf(path, sizeof(path), PCI "devices/%s/%s", address, attr);
+	rf_sysfs_path(path, PCI "devices/%s/%s", address, attr);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	if (fd >= 0)
@@ -54,21 +42,18 @@ static int write_attr(const char *address, const char *attr, const char *text)
 /* Last component of a link in the device's folder: its driver or its group. */
 static void read_link(const char *address, const char *attr, char *name, size_t room)
 {
-	char path[256], target[256];
+	char path[RF_SYSFS_PATH];
 
-	snprintf(path, sizeof(path), PCI "devices/%s/%s", address, attr);
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	target[n < 0 ? 0 : n] = '\0';
-	const char *slash = strrchr(target, '/');
-	snprintf(name, room, "%s", slash ? slash + 1 : target);
+	rf_sysfs_path(path, PCI "devices/%s/%s", address, attr);
+	rf_sysfs_link(path, name, room);
 }
 
 static uint32_t read_hex(const char *address, const char *attr)
 {
-	char path[256], text[32];
+	char path[RF_SYSFS_PATH], text[32];
 
-	snprintf(path, sizeof(path), PCI "devices/%s/%s", address, attr);
-	return read_text(path, text, sizeof(text)) ? ~0u : (uint32_t)strtoul(text, NULL, 16);
+	rf_sysfs_path(path, PCI "devices/%s/%s", address, attr);
+	return rf_sysfs_read(path, text, sizeof(text)) ? ~0u : (uint32_t)strtoul(text, NULL, 16);
 }
 
 static int check_match(const struct rf_device *d)
@@ -84,70 +69,6 @@ static int check_match(const struct rf_device *d)
 	rf_log("%s is a device %04x:%04x of class %06x, which the policy of driver %s is not for",
 	       d->pci, vendor, device, class, p->driver);
 	return RF_EXIT_NO_DEVICE;
-}
-
-/* Calls fn for every entry of a folder; stops at its first non-zero return. */
-static int each_entry(const char *path, int (*fn)(const char *name, void *arg), void *arg)
-{
-	/* As the kernel writes it; opendir() would allocate. */
-	char buf[4096] __attribute__((aligned(8)));
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-	long n = 0;
-
-	while (dir >= 0 && !err && (n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
-		for (struct dirent *e = (void *)buf; !err && (char *)e < buf + n;
-		     e = (void *)((char *)e + e->d_reclen))
-			if (e->d_name[0] != '.')
-				err = fn(e->d_name, arg);
-	if (dir >= 0)
-		close(dir);
-	return err;
-}
-
-/* ---- in use? -------------------------------------------------------------- */
-
-/* An exclusive open fails while the disk or a part of it is mounted, swapped to or
- * claimed by another driver. */
-static int disk_in_use(const char *name, void *arg)
-{
-	const char *address = arg;
-	char path[300];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s", name);
-	char real[512];
-	if (!realpath(path, real) || !strstr(real, address))
-		return 0;
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-	int err = fd < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	if (err != EBUSY)
-		return 0;
-	rf_log("%s is in use: disk %s is mounted or claimed; unmount it, or say 'force yes'", address,
-	       path);
-	return RF_EXIT_IN_USE;
-}
-
-static int interface_up(const char *name, void *arg)
-{
-	const char *address = arg;
-	char path[600], text[32];
-
-	snprintf(path, sizeof(path), PCI "devices/%s/net/%s/flags", address, name);
-	if (read_text(path, text, sizeof(text)) || !(strtoul(text, NULL, 16) & 1))
-		return 0;
-	rf_log("%s is in use: interface %s is up; take it down, or say 'force yes'", address, name);
-	return RF_EXIT_IN_USE;
-}
-
-static int check_in_use(const char *address)
-{
-	char path[256];
-	int err = each_entry("/sys/class/block", disk_in_use, (void *)address);
-
-	snprintf(path, sizeof(path), PCI "devices/%s/net", address);
-	return err ? err : each_entry(path, interface_up, (void *)address);
 }
 
 /* ---- its group ------------------------------------------------------------ */
@@ -183,15 +104,15 @@ int rf_pci_group(const char *address)
 static int check_group(const char *address, int *group)
 {
 	struct members m = { .own = address };
-	char path[128];
+	char path[RF_SYSFS_PATH];
 
 	if ((*group = rf_pci_group(address)) < 0) {
 		rf_log("%s has no IOMMU group: this machine has no IOMMU, or its kernel was started "
 		       "without it (intel_iommu=on or amd_iommu=on)", address);
 		return RF_EXIT_NO_IOMMU;
 	}
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices", *group);
-	each_entry(path, member, &m);
+	rf_sysfs_path(path, "/sys/kernel/iommu_groups/%d/devices", *group);
+	rf_sysfs_each(path, member, &m);
 	if (!m.names[0])
 		return 0;
 	rf_log("group %d of %s is not viable: unbind %s first, the IOMMU cannot tell them apart",
@@ -201,9 +122,54 @@ static int check_group(const char *address, int *group)
 
 /* ---- taking and giving back ------------------------------------------------ */
 
-static void restore_path(const struct rf_config *c, const char *address, char *path, size_t room)
+/* What a device was found with: a line DRIVER/OVERRIDE in RUN_DIR/restore/ADDRESS, without the
+ * slash where there was no override. */
+struct found {
+	char driver[64];   /* "": none was bound */
+	char override[64];
+};
+
+static void restore_path(const struct rf_config *c, const char *address, char path[RF_SYSFS_PATH])
 {
-	snprintf(path, room, "%s/restore/%s", c->run_dir, address);
+	snprintf(path, RF_SYSFS_PATH, "%s/restore/%s", c->run_dir, address);
+}
+
+static int found_keep(const struct rf_config *c, const char *address)
+{
+	char path[RF_SYSFS_PATH], text[sizeof(struct found) + 1];
+	struct found f;
+
+	read_link(address, "driver", f.driver, sizeof(f.driver));
+	rf_sysfs_path(path, PCI "devices/%s/driver_override", address);
+	rf_sysfs_read(path, f.override, sizeof(f.override));
+	bool none = !f.override[0] || !strcmp(f.override, "(null)");
+	snprintf(text, sizeof(text), none ? "%s" : "%s/%s", f.driver, f.override);
+	restore_path(c, address, path);
+	int err = write_text(path, text);
+	if (err)
+		rf_log("cannot write %s: %s", path, strerror(-err));
+	return err ? RF_EXIT_SYSTEM : 0;
+}
+
+/* False: it was not taken. */
+static bool found_read(const char *path, struct found *f)
+{
+	char text[sizeof(*f)];
+
+	if (rf_sysfs_read(path, text, sizeof(text)))
+		return false;
+	size_t n = strcspn(text, "/");
+	snprintf(f->driver, sizeof(f->driver), "%.*s", (int)n, text);
+	snprintf(f->override, sizeof(f->override), "%s", text[n] ? text + n + 1 : "");
+	return true;
+}
+
+static int probe(const char *address)
+{
+	char path[RF_SYSFS_PATH];
+
+	rf_sysfs_path(path, PCI "drivers_probe");
+	return write_text(path, address);
 }
 
 static int bind_vfio(const struct rf_device *d)
@@ -215,7 +181,7 @@ static int bind_vfio(const struct rf_device *d)
 	if (!err && driver[0])
 		err = write_attr(d->pci, "driver/unbind", d->pci);
 	if (!err)
-		err = write_text(PCI "drivers_probe", d->pci);
+		err = probe(d->pci);
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!err && !strcmp(driver, "vfio-pci"))
 		return 0;
@@ -224,63 +190,80 @@ static int bind_vfio(const struct rf_device *d)
 	return err ? RF_EXIT_SYSTEM : RF_EXIT_NO_IOMMU;
 }
 
+static bool is_there(const char *address)
+{
+	return read_hex(address, "vendor") != ~0u;
+}
+
 int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group)
 {
-	char path[256], driver[64];
+	char driver[64];
 	int err;
 
-	snprintf(path, sizeof(path), PCI "devices/%s", d->pci);
-	if (read_hex(d->pci, "vendor") == ~0u) {
+	if (!is_there(d->pci)) {
 		rf_log("there is no PCI device %s (see lspci -D for the addresses)", d->pci);
 		return RF_EXIT_NO_DEVICE;
 	}
 	if ((err = check_match(d)) || (err = check_group(d->pci, group)) ||
-	    (!d->force && (err = check_in_use(d->pci))))
+	    (!d->force && (err = rf_holders_check(d->pci))))
 		return err;
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
 		return 0; /* somebody else bound it, so it stays bound */
-	restore_path(c, d->pci, path, sizeof(path));
-	if ((err = write_text(path, driver))) {
-		rf_log("cannot write %s: %s", path, strerror(-err));
-		return RF_EXIT_SYSTEM;
-	}
+	if ((err = found_keep(c, d->pci)))
+		return err;
 	if ((err = bind_vfio(d)))
 		rf_pci_give_back(c, d->pci);
 	return err;
 }
 
+static void rebind(const char *address, const struct found *f)
+{
+	char now[64];
+
+	read_link(address, "driver", now, sizeof(now));
+	int err = write_attr(address, "driver_override", f->override[0] ? f->override : "\n");
+	if (!err && now[0] && strcmp(now, f->driver))
+		err = write_attr(address, "driver/unbind", address);
+	if (!err && f->driver[0] && strcmp(now, f->driver))
+		err = probe(address);
+	read_link(address, "driver", now, sizeof(now));
+	if (err || strcmp(now, f->driver))
+		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, f->driver, now,
+		       err ? strerror(-err) : "the kernel did not bind it");
+}
+
 void rf_pci_give_back(const struct rf_config *c, const char *address)
 {
-	char path[256], driver[64], now[64];
+	char path[RF_SYSFS_PATH];
+	struct found f;
 
-	restore_path(c, address, path, sizeof(path));
-	if (read_text(path, driver, sizeof(driver)))
+	restore_path(c, address, path);
+	if (!found_read(path, &f))
 		return;
-	read_link(address, "driver", now, sizeof(now));
-	int err = write_attr(address, "driver_override", "\n");
-	if (!err && now[0] && strcmp(now, driver))
-		err = write_attr(address, "driver/unbind", address);
-	if (!err && driver[0] && strcmp(now, driver))
-		err = write_text(PCI "drivers_probe", address);
-	read_link(address, "driver", now, sizeof(now));
-	if (err || strcmp(now, driver))
-		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, driver, now,
-		       err ? strerror(-err) : "the kernel did not bind it");
+	if (is_there(address))
+		rebind(address, &f);
+	else
+		rf_log("%s is gone: there is nothing to give back", address);
 	unlink(path);
 }
 
 static int give_back_one(const char *name, void *arg)
 {
-	rf_log("giving back %s, which a predecessor left taken", name);
+	char canonical[RF_PCI_ADDRESS];
+
+	/* Nothing else is put there: what it names becomes part of a path in /sys. */
+	if (rf_pci_address(name, canonical) || strcmp(name, canonical))
+		return 0;
+	rf_log("an earlier run ended without giving %s back: it returns to its driver", name);
 	rf_pci_give_back(arg, name);
 	return 0;
 }
 
 void rf_pci_give_back_all(const struct rf_config *c)
 {
-	char path[256];
+	char path[RF_SYSFS_PATH];
 
 	snprintf(path, sizeof(path), "%s/restore", c->run_dir);
-	each_entry(path, give_back_one, (void *)c);
+	rf_sysfs_each(path, give_back_one, (void *)c);
 }

@@ -48,7 +48,7 @@ CONF
 $rf run /tmp/null.conf 2>/tmp/null.err &
 null=$!
 expect bad/socket-served/first "the disk that stores nothing is not served" wait_for 30 timeout 10 nbdinfo --size "$uri"
-refused bad/socket-served 69 1 "somebody already serves $socket"
+refused bad/socket-served 69 1 "$socket: somebody listens there already"
 expect bad/socket-served/unhurt "the first one serves no more" answers
 $rf --run-dir /tmp/other stop >/dev/null
 wait $null
@@ -57,7 +57,7 @@ expect bad/before-kills/none-left "processes are left" wait_for 10 none_left
 /build/tests/claim "$(nvme_block rf0)" /tmp/claimed &
 claim=$!
 wait_for 10 [ -e /tmp/claimed ]
-refused bad/claimed 69 1 "$disk is in use: disk $(nvme_block rf0) is mounted or claimed"
+refused bad/claimed 69 1 "$disk is in use: disk $(nvme_block rf0) is claimed"
 config 'force yes'
 expect bad/claimed/force "refused in spite of force" serve
 stop
@@ -95,7 +95,7 @@ kill -KILL $server
 wait $server
 expect bad/keeper-killed/none-left "processes are left" wait_for 10 none_left
 expect bad/keeper-killed/again "no second start" serve
-expect bad/keeper-killed/gave-back "not said" grep -q "giving back $disk" /tmp/rf.err
+expect bad/keeper-killed/gave-back "not said" grep -q "without giving $disk back" /tmp/rf.err
 stop
 expect bad/given-back "the kernel's driver does not have it back" given_back
 expect bad/none-left "processes are left" wait_for 10 none_left

@@ -77,7 +77,7 @@ wait $server
 expect keeper/none-left "processes are left" wait_for 30 none_left
 expect keeper/taken "the kernel's driver has it: nobody was there to give it back" [ $(given_back; echo $?) != 0 ]
 expect keeper/again "no second start" serve
-expect keeper/gave-back "not said" grep -q "giving back $disk" /tmp/rf.err
+expect keeper/gave-back "not said" grep -q "without giving $disk back" /tmp/rf.err
 expect keeper/serves "no answer" answers
 stop
 expect keeper/stop "the kernel's driver does not have it back" given_back
