@@ -7,7 +7,8 @@
  * Turn:   received frames to the kernel, frames to send from it; with nothing either way:
  *         look again for a while, then sleep. How long, at most the spin budget, is learnt:
  *         looking is worth it only while sleeps turn out to be shorter than that.
- * Exit:   0 when the device process is gone, 70 after one line in the log.
+ * Exit:   0 when the device process is gone, 66 after a line when the interface is, 70 after one
+ *         line in the log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device_config.h"
 #include "lock.h"
 #include "log.h"
 #include "tap.h"
@@ -60,6 +62,12 @@ static void control(struct tap *t)
 		rf_die(70, "ends: control socket: %s", strerror(-err));
 }
 
+/* Somebody deleted it. The supervisor makes it anew. */
+static _Noreturn void interface_gone(void)
+{
+	rf_die(RF_EXIT_NO_DEVICE, "its interface was deleted");
+}
+
 /* The interface's cable follows the device's, and nothing else. */
 static void follow_link(struct tap *t)
 {
@@ -68,8 +76,11 @@ static void follow_link(struct tap *t)
 	if (up == t->carrier)
 		return;
 	t->carrier = up;
-	if (ioctl(FD_TAP, TUNSETCARRIER, &up))
-		rf_log("cannot tell the kernel that the link is %s: %s", up ? "up" : "down",
+	if (!ioctl(FD_TAP, TUNSETCARRIER, &up))
+		return;
+	if (errno == EBADFD)
+		interface_gone();
+	rf_log("cannot tell the kernel that the link is %s: %s", up ? "up" : "down",
 		       strerror(errno));
 }
 
@@ -212,7 +223,9 @@ static bool fetch(struct tap *t)
 	ssize_t got = readv(FD_TAP, iov, 2);
 
 	if (got < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != EBADFD && errno != EIO)
+		if (errno == EBADFD)
+			interface_gone();
+		if (errno != EAGAIN && errno != EINTR && errno != EIO)
 			rf_die(70, "reading from the TAP: %s", strerror(errno));
 		return false;
 	}
@@ -285,6 +298,8 @@ static void sleep_once(struct tap *t)
 	rf_net_wake(t->net, n > 0 && p[1].revents);
 	if (n > 0 && p[0].revents)
 		control(t);
+	if (n > 0 && p[2].revents & (POLLERR | POLLHUP | POLLNVAL))
+		interface_gone();
 	uint64_t now = now_ns();
 	spin_learn(t, now - from);
 	tick(t, now);
@@ -343,7 +358,10 @@ static void open_tap(struct tap *t)
 	if (flags < 0 || fcntl(FD_TAP, F_SETFL, flags | O_NONBLOCK))
 		rf_die(70, "fd %d (TAP) was not handed over: %s", FD_TAP, strerror(errno));
 	t->features = info->features;
-	if (ioctl(FD_TAP, TUNSETOFFLOAD, (unsigned long)tap_offload(info->features)))
+	bool set = !ioctl(FD_TAP, TUNSETOFFLOAD, (unsigned long)tap_offload(info->features));
+	if (!set && errno == EBADFD)
+		interface_gone();
+	if (!set)
 		rf_die(70, "the TAP does not take offload %#x: %s", tap_offload(info->features),
 		       strerror(errno));
 	t->carrier = -1;

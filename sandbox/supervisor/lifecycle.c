@@ -227,12 +227,21 @@ static void stack_died(struct sup *s, struct dev *d, struct news *news)
 	stack_exited(s, d, news->dead, news->dial);
 }
 
+/* Somebody deleted the interface it served: the next export gets another one. */
+static int interface_again(struct sup *s, struct dev *d)
+{
+	rf_log("%s: interface %s was deleted while it was served and is made again: give it its IP addresses "
+	       "and routes again", d->cfg->name, d->cfg->listen);
+	return dev_listen_again(s, d);
+}
+
 /* Its successor takes over the listening socket, and the requests in flight. */
 static void export_died(struct sup *s, struct dev *d, struct news *news)
 {
 	bool load = d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD;
 	uint64_t completed = d->service->completed;
 	int code = WIFEXITED(news->dead->status) ? WEXITSTATUS(news->dead->status) : -1;
+	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
 
 	if (d->cfg->ward && (code == RF_EXIT_INTEGRITY || code == RF_EXIT_FORMATTED)) {
 		d->code = code == RF_EXIT_FORMATTED ? 0 : code;
@@ -250,8 +259,11 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		d->code = RF_EXIT_FAILED;
 		return dev_stop(s, d);
 	}
-	rf_log("%s: its export died (status %#x): a successor takes the socket over", d->cfg->name,
-	       news->dead->status);
+	if (!vanished)
+		rf_log("%s: its export died (status %#x): a successor takes the socket over", d->cfg->name,
+		       news->dead->status);
+	else if ((d->code = interface_again(s, d)))
+		return dev_stop(s, d);
 	export_later(d);
 	if (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED)
 		export_due(s, d);

@@ -385,6 +385,17 @@ int dev_open(struct sup *s, struct dev *d)
 	return err;
 }
 
+int dev_listen_again(struct sup *s, struct dev *d)
+{
+	close(d->fd[FD_LISTEN]);
+	d->fd[FD_LISTEN] = -1;
+	int code = open_listener(s, d);
+
+	if (!code)
+		code = keep(s, d, FD_LISTEN);
+	return code ? code : open_interface(s, d);
+}
+
 int dev_find(struct sup *s, struct dev *d)
 {
 	for (int i = 0; i < DEV_FDS; i++) {

@@ -208,6 +208,8 @@ void dev_close(struct sup *, struct dev *);
 int  dev_find(struct sup *, struct dev *);
 /* For a successor of its device process: the device anew, and a socket to it. The same. */
 int  dev_reopen(struct sup *, struct dev *);
+/* What its export is to have in the place of an interface that is gone. The same. */
+int  dev_listen_again(struct sup *, struct dev *);
 /* What the keeper knows a fd by. */
 void dev_fd_name(char *name, const struct dev *, enum dev_fd);
 /* A new socket pair between device process and a new export. -errno. */
