@@ -263,23 +263,23 @@ static void still_serves(uint16_t port)
 	assert_string_equal((char *)got + before + 16, "the first sector");
 }
 
-/* A server that does not read; segments up to the window's edge, and one across it. */
-static void segments_across_the_edge_of_the_window(void **unused)
+/* A server that does not read; a segment across the window's edge, then all that lies before
+ * it, as far as the one that waits. */
+static void across_the_edge(struct wire_conn *c, uint16_t port, uint8_t flags)
 {
-	(void)unused;
 	static uint8_t zero[1460];
-	struct wire_conn *c = &conn[0];
 	uint8_t b[64];
 
-	wire_watch(&s.peer, c, wire_me4, false, 4000, 10809);
+	wire_watch(&s.peer, c, wire_me4, false, port, 10809);
 	nbd_client(c);
 	c->mute = true;
 	wire_say(&s.peer, c, b, nbd_read(b, 0, 8 << 20));
+	while (!c->wild)
+		assert_true(wire_hear(&s.peer, WIRE_DEADLINE_MS));
 	assert_true(wire_settle(&s.peer));
-	uint32_t from = c->seq, edge = from + WINDOW;
-	wire_tcp(&s.peer, c, WIRE_ACK, edge - 10, c->iss + 1, zero, 100);
-	wire_tcp(&s.peer, c, WIRE_ACK | WIRE_FIN, edge - 3000, c->iss + 1, zero, 1460);
-	for (uint32_t at = from; at != edge; ) {
+	uint32_t edge = c->seq + WINDOW - 10;
+	wire_tcp(&s.peer, c, flags, edge, c->iss + 1, zero, 100);
+	for (uint32_t at = c->seq; at != edge; ) {
 		uint32_t n = edge - at > 1460 ? 1460 : edge - at;
 
 		wire_tcp(&s.peer, c, WIRE_ACK, at, c->iss + 1, zero, n);
@@ -287,6 +287,13 @@ static void segments_across_the_edge_of_the_window(void **unused)
 	}
 	assert_true(wire_settle(&s.peer));
 	assert_true(wire_alive(&s));
+}
+
+static void segments_across_the_edge_of_the_window(void **unused)
+{
+	(void)unused;
+	across_the_edge(&conn[0], 4000, WIRE_ACK);
+	across_the_edge(&conn[1], 4001, WIRE_ACK | WIRE_FIN);
 	still_serves(6000);
 }
 
@@ -322,7 +329,7 @@ static uint32_t quote(uint8_t *q, const struct wire_conn *c, uint32_t seq)
 static void path_mtus_nobody_has(void **unused)
 {
 	(void)unused;
-	static const uint32_t mtu[] = { 0, 1, 47, 48, 49, 56, 68, 576, 1279, 0xffffffff };
+	static const uint32_t mtu[] = { 0xffffffff, 1279, 576, 68, 56, 49, 1, 47, 48 };
 	struct wire_conn *c = &conn[0];
 	uint8_t q[64], f[128];
 
