@@ -184,12 +184,16 @@ static void learn(struct disk *d)
 		length = info->size;
 	length -= length % info->block_size;
 	d->probe = (struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
-	RF_BUG_ON(rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena));
+	d->wants_table = false;
+	if (rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena)) {
+		rf_log("disk %s: no room to read its partition table; no partition is exported",
+		       d->exports[0].export.name);
+		return;
+	}
 	d->probing = true;
 	int err = rf_service_submit(d->service, &d->probe);
 	if (err)
 		table_read(&d->probe, err);
-	d->wants_table = false;
 }
 
 /* It may be ready to be served from now on. */
@@ -209,8 +213,12 @@ static void control(struct watch *w)
 
 	if (err == -EPIPE)
 		exit(0);
-	if (err)
-		rf_die(70, "ends: control socket of a disk: %s", strerror(-err));
+	if (err) { /* the others of this process are not its concern */
+		rf_log("disk %s is served no more, others are: its device process says what cannot be (%s); "
+		       "look at the device, then restart it", disk_name(d), strerror(-err));
+		rf_service_drop(d->service);
+		return;
+	}
 	look(d);
 }
 

@@ -382,10 +382,26 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	return 0;
 }
 
+/* Nothing of it is served any more. A device process that goes on all the same, because it
+ * was dropped here, is not kept waiting: no memory of it is in use. */
+static int after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (msg->type == RF_SVC_DOWN) {
+		s->generation = msg->generation + 1;
+		rf_tell(s, RF_SVC_PREPARED, 0);
+	}
+	return 0;
+}
+
+void rf_service_drop(struct rf_service *s)
+{
+	on_gone(s);
+}
+
 static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (s->state == RF_DRIVER_GONE)
-		return 0;
+		return after_gone(s, msg);
 	switch (msg->type) {
 	case RF_SVC_INFO:
 		return on_info(s, msg);

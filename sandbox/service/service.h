@@ -98,8 +98,10 @@ int rf_service_poll(struct rf_service *);
 
 /* Call when RF_EXPORT_FD_CONTROL is readable. 0, -EPIPE: the device process is
  * gone, -EPROTO: it said what cannot be, after one line in the log. An export ends
- * on either. */
+ * on either; one with other devices drops this one instead of the latter. */
 int rf_service_control(struct rf_service *);
+/* The disk is gone for good: all that is under way and all that comes fails with EIO. */
+void rf_service_drop(struct rf_service *);
 
 /* Before blocking: asks the driver for kicks. False: there is work, do not block. */
 bool rf_service_sleep(struct rf_service *);

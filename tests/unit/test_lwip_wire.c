@@ -18,8 +18,8 @@
 #include "sandbox/base/packet.c"
 #include "sandbox/base/words.c"
 
-#include "sandbox/service/nbd/proto.h"
 #include "wire_stack.h"
+#include "wire_nbd.h"
 
 #define WINDOW 65535u
 
@@ -214,55 +214,6 @@ static void addresses_and_frames_that_cannot_be(void **unused)
 	assert_int_equal(answered(wire_me6, true, behind_options), 0);
 }
 
-static uint32_t nbd_hello(uint8_t *b)
-{
-	uint8_t *p = be32_put(b, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-
-	p = be64_put(p, NBD_OPTS_MAGIC);
-	p = be32_put(p, NBD_OPT_EXPORT_NAME);
-	return (uint32_t)(be32_put(p, 0) - b);
-}
-
-static uint32_t nbd_read(uint8_t *b, uint64_t from, uint32_t length)
-{
-	uint8_t *p = be32_put(b, NBD_REQUEST_MAGIC);
-
-	p = be16_put(p, 0);
-	p = be16_put(p, NBD_CMD_READ);
-	p = be64_put(p, 7);
-	p = be64_put(p, from);
-	return (uint32_t)(be32_put(p, length) - b);
-}
-
-/* An NBD client on connection `c`, as far as its first request. */
-static void nbd_client(struct wire_conn *c)
-{
-	uint8_t b[64];
-
-	assert_true(wire_connect(&s.peer, c));
-	assert_true(wire_await(&s.peer, c, 18));
-	wire_say(&s.peer, c, b, nbd_hello(b));
-	assert_true(wire_await(&s.peer, c, 28));
-}
-
-/* The disk is read through a new connection. */
-static void still_serves(uint16_t port)
-{
-	static struct wire_conn c;
-	static uint8_t got[4096];
-	uint8_t b[64];
-
-	strcpy((char *)s.e.ram.disk, "the first sector");
-	wire_watch(&s.peer, &c, wire_me4, false, port, 10809);
-	c.bytes = got;
-	c.room = sizeof(got);
-	nbd_client(&c);
-	uint32_t before = c.length;
-	wire_say(&s.peer, &c, b, nbd_read(b, 0, 512));
-	assert_true(wire_await(&s.peer, &c, before + 16 + 512));
-	assert_string_equal((char *)got + before + 16, "the first sector");
-}
-
 /* A server that does not read; a segment across the window's edge, then all that lies before
  * it, as far as the one that waits. */
 static void across_the_edge(struct wire_conn *c, uint16_t port, uint8_t flags)
@@ -271,7 +222,7 @@ static void across_the_edge(struct wire_conn *c, uint16_t port, uint8_t flags)
 	uint8_t b[64];
 
 	wire_watch(&s.peer, c, wire_me4, false, port, 10809);
-	nbd_client(c);
+	nbd_client(&s, c);
 	c->mute = true;
 	wire_say(&s.peer, c, b, nbd_read(b, 0, 8 << 20));
 	while (!c->wild)
@@ -294,7 +245,7 @@ static void segments_across_the_edge_of_the_window(void **unused)
 	(void)unused;
 	across_the_edge(&conn[0], 4000, WIRE_ACK);
 	across_the_edge(&conn[1], 4001, WIRE_ACK | WIRE_FIN);
-	still_serves(6000);
+	still_serves(&s, 6000);
 }
 
 /* A message that a packet of `quoted` bytes was too big for a link of this MTU. */
@@ -335,14 +286,14 @@ static void path_mtus_nobody_has(void **unused)
 
 	wire_wait6(&s);
 	wire_watch(&s.peer, c, wire_me6, true, 4000, 10809);
-	nbd_client(c);
+	nbd_client(&s, c);
 	for (unsigned i = 0; i < sizeof(mtu) / sizeof(*mtu); i++)
 		too_big(mtu[i], q, quote(q, c, c->ack));
 	s.peer.echoed6 = 0;
 	wire_send(&s.peer, f, wire_echo_frame(f, true, wire_me6, 0x700));
 	assert_true(wire_settle(&s.peer));
 	assert_int_equal(s.peer.echoed6, 0x700);
-	still_serves(6001);
+	still_serves(&s, 6001);
 }
 
 /* In the middle of a download the path gets narrower: no byte is lost or wrong, and what is
@@ -362,7 +313,7 @@ static void a_narrow_path(void **unused)
 	wire_watch(&s.peer, c, wire_me6, true, 4000, 10809);
 	c->bytes = got;
 	c->room = sizeof(got);
-	nbd_client(c);
+	nbd_client(&s, c);
 	too_big(1300, q, quote(q, c, c->ack + 100000)); /* it guesses */
 	uint32_t before = c->length;
 	wire_say(&s.peer, c, b, nbd_read(b, 0, length));
@@ -379,7 +330,7 @@ static void a_narrow_path(void **unused)
 	assert_true(wire_await(&s.peer, c, before + 16 + length));
 	assert_true(c->longest <= 1300);
 	assert_memory_equal(got + before + 16, s.e.ram.disk, length);
-	still_serves(6002);
+	still_serves(&s, 6002);
 }
 
 /* It was tested, nobody objected, it is ours: one frame of a neighbour does not end it. */
@@ -406,7 +357,7 @@ static void blind_data_is_not_taken(void **unused)
 	uint8_t b[64];
 
 	wire_watch(&s.peer, c, wire_me4, false, 4000, 10809);
-	nbd_client(c);
+	nbd_client(&s, c);
 	uint32_t n = nbd_read(b, 0, 512), before = c->length;
 	wire_tcp(&s.peer, c, WIRE_ACK, c->seq, c->ack + 0x40000000, b, n);
 	wire_tcp(&s.peer, c, WIRE_ACK, c->seq, c->ack - 0x40000000, b, n);
@@ -435,7 +386,7 @@ static void a_window_that_closes_before_the_last_byte(void **unused)
 		assert_true(wire_settle(&s.peer));
 	}
 	assert_true(wire_alive(&s));
-	still_serves(6004);
+	still_serves(&s, 6004);
 }
 
 /* Segments wait to be sent when their client says it takes no more than a few bytes each,
@@ -447,7 +398,7 @@ static void an_mss_that_shrinks(void **unused)
 	uint8_t b[64];
 
 	wire_watch(&s.peer, c, wire_me4, false, 4000, 10809);
-	nbd_client(c);
+	nbd_client(&s, c);
 	c->window = 0;
 	wire_tcp(&s.peer, c, WIRE_ACK, c->seq, c->ack, NULL, 0);
 	wire_say(&s.peer, c, b, nbd_read(b, 0, 1 << 20));
@@ -457,7 +408,7 @@ static void an_mss_that_shrinks(void **unused)
 	wire_tcp(&s.peer, c, WIRE_ACK, c->seq, c->ack, NULL, 0);
 	assert_true(wire_await(&s.peer, c, 28 + 1000));
 	assert_true(wire_alive(&s));
-	still_serves(6005);
+	still_serves(&s, 6005);
 }
 
 /* Out-of-order segments of one client fill the pool of buffers: others are served. */
@@ -476,7 +427,7 @@ static void buffers_held_by_one_client_come_back(void **unused)
 			wire_tcp(&s.peer, &conn[i], WIRE_ACK, conn[i].seq + 100 + 100 * k, conn[i].ack, zero, 64);
 	s.peer.conns = 0;
 	assert_true(wire_settle(&s.peer));
-	still_serves(6003);
+	still_serves(&s, 6003);
 }
 
 int main(int argc, char **argv)
