@@ -36,9 +36,12 @@
 #define NVME_CAP_MPSMIN(cap) ((uint32_t)((cap) >> 48 & 0xf)) /* 2^(12+n) */
 #define NVME_CAP_MPSMAX(cap) ((uint32_t)((cap) >> 52 & 0xf))
 #define NVME_CAP_CSS_NVM     0x01u
+#define NVME_CAP_CSS_ALL     0x40u /* CC.CSS 110b: every command set that the controller has */
+#define NVME_CAP_CSS_ADMIN   0x80u /* none */
 
 #define NVME_CC_EN         (1u << 0)
 #define NVME_CC_CSS_NVM    (0u << 4)
+#define NVME_CC_CSS_ALL    (6u << 4)
 #define NVME_CC_MPS(n)     ((uint32_t)(n) << 7)
 #define NVME_CC_SHN_NONE   (0u << 14)
 #define NVME_CC_SHN_NORMAL (1u << 14)
@@ -165,6 +168,10 @@ enum nvme_admin_opcode {
 #define NVME_CNS_NAMESPACE  0x00u
 #define NVME_CNS_CONTROLLER 0x01u
 #define NVME_CNS_ACTIVE_NS  0x02u /* list of 1,024 namespace ids */
+#define NVME_CNS_NAMES      0x03u /* namespace identification descriptors: since 1.3 */
+#define NVME_CNS_LIMITS     0x06u /* of a controller, by command set: since 1.4 */
+#define NVME_NIDT_CSI       0x04u /* descriptor: one byte, the command set */
+#define NVME_VS(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8)
 
 /* 5.4, 5.5 Create I/O queue: cdw10 QSIZE (0's based) << 16 | QID, cdw11 as below */
 #define NVME_QUEUE_CDW10(qid, entries) ((uint32_t)(qid) | ((uint32_t)(entries) - 1) << 16)
@@ -187,7 +194,9 @@ struct nvme_id_ctrl {
 	uint8_t  mdts;    /* 2^n pages of CAP.MPSMIN; 0: no limit */
 	uint16_t cntlid;
 	uint32_t ver;
-	uint8_t  rest1[428];
+	uint8_t  rest0[27];
+	uint8_t  cntrltype; /* 111: 0 not said, 1 I/O, 2 discovery, 3 administrative */
+	uint8_t  rest1[400];
 	uint8_t  sqes;    /* 512: low nibble required, high one maximum, log2 */
 	uint8_t  cqes;
 	uint16_t maxcmd;
@@ -199,6 +208,7 @@ struct nvme_id_ctrl {
 	uint8_t  rest2[3570];
 };
 _Static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "Figure 275, byte 77");
+_Static_assert(offsetof(struct nvme_id_ctrl, cntrltype) == 111, "byte 111");
 _Static_assert(offsetof(struct nvme_id_ctrl, sqes) == 512, "byte 512");
 _Static_assert(offsetof(struct nvme_id_ctrl, oncs) == 520, "byte 520");
 _Static_assert(offsetof(struct nvme_id_ctrl, vwc) == 525, "byte 525");
@@ -235,10 +245,22 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "byte 128");
 _Static_assert(sizeof(struct nvme_id_ns) == 4096, "one page");
 
 #define NVME_FLBAS_INDEX(flbas)    ((flbas) & 0xfu)
+#define NVME_FLBAS_INDEX_WIDE(flbas) (((flbas) & 0xfu) | ((flbas) >> 1 & 0x30u)) /* more than 16 formats */
 #define NVME_NSATTR_WRITE_PROTECT  (1u << 0)
 #define NVME_DLFEAT_READ(dlfeat)   ((dlfeat) & 7u) /* 1: deallocated blocks read as zeroes */
 #define NVME_DLFEAT_READ_ZEROES    1u
 #define NVME_DLFEAT_WRITE_ZEROES_DEAC (1u << 3)
+
+/* NVM Command Set 4.1.5.3 Identify Controller (CNS_LIMITS). 0: no limit is said. */
+struct nvme_id_limits {
+	uint8_t  vsl;
+	uint8_t  wzsl;    /* write zeroes: 2^n pages of CAP.MPSMIN */
+	uint8_t  wusl, dmrl;
+	uint32_t dmrsl;   /* dataset management: blocks of one range, */
+	uint64_t dmsl;    /* and of all */
+	uint8_t  rest[4080];
+};
+_Static_assert(sizeof(struct nvme_id_limits) == 4096, "one page");
 
 /* ---- NVM Command Set 3. I/O commands -------------------------------------------- */
 

@@ -21,6 +21,7 @@
 #include "device.h"
 #include "log.h"
 #include "nvme.h"
+#include "nvme_describe.h"
 #include "wait.h"
 
 #define ADMIN_ENTRIES 16u
@@ -133,7 +134,9 @@ static int controller_enable(struct rf_device *d)
 	set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
 	set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
 	set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
-	nvme.cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
+	/* With 110b a controller says which command set a namespace has. */
+	uint32_t css = NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_ALL ? NVME_CC_CSS_ALL : NVME_CC_CSS_NVM;
+	nvme.cc = NVME_CC_EN | css | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
 	set32(d, NVME_REG_CC, nvme.cc);
 	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
@@ -231,16 +234,24 @@ static int failed(struct rf_device *d, const char *what, int status)
 	return status < 0 ? status : -EIO;
 }
 
-static int identify(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
+/* A page of Identify, copied out. 0, the NVMe status, or -errno; nothing is logged. */
+static int identify_try(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
 {
 	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns,
 				.prp1 = d->admin_iova + PAGE_IDENTIFY * RF_PAGE };
 	int status = admin(d, &cmd, NULL);
 
-	if (status)
-		return failed(d, "identify", status);
-	memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
-	return 0;
+	if (!status)
+		memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
+	return status;
+}
+
+static int absent(struct rf_device *d)
+{
+	static uint32_t active[RF_PAGE / 4];
+	int status = identify_try(d, NVME_CNS_ACTIVE_NS, 0, active);
+
+	return nvme_absent(d, nvme.nsid, status ? NULL : active);
 }
 
 static int create_queues(struct rf_device *d, unsigned half)
@@ -299,11 +310,10 @@ static int check_controller(struct rf_device *d)
 {
 	uint32_t sq_db = nvme_sq_doorbell(QID, nvme.dstrd);
 
-	if (!(NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_NVM) || NVME_CAP_MPSMIN(nvme.cap)) {
-		rf_log("%s: needs the NVM command set and 4 KiB pages (CAP %#llx)", d->label,
-		       (unsigned long long)nvme.cap);
-		return -EOPNOTSUPP;
-	}
+	int err = nvme_check_cap(d, nvme.cap);
+
+	if (err)
+		return err;
 	nvme.entries = d->cfg.queue_entries;
 	while (nvme.entries > NVME_CAP_MQES(nvme.cap) + 1)
 		nvme.entries /= 2;
@@ -325,47 +335,45 @@ static int check_controller(struct rf_device *d)
 	return doorbell_open(d);
 }
 
-static int check_namespace(struct rf_device *d, const struct nvme_id_ctrl *c, const struct nvme_id_ns *n)
+/* What 1.3 and 1.4 added may be refused by a controller that says it is as new. */
+static int identify_names(struct rf_device *d, void *to)
 {
-	const struct nvme_lbaf *f = &n->lbaf[NVME_FLBAS_INDEX(n->flbas)];
-	uint64_t max = 1u << 20;
+	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ? 0 : identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
 
-	if ((f->lbads != 9 && f->lbads != 12) || f->ms || n->dps & 7) {
-		rf_log("%s: namespace %u has blocks of 2^%u bytes with %u of metadata: only 512 and 4096 "
-		       "without metadata are driven", d->label, nvme.nsid, f->lbads, f->ms);
-		return -EOPNOTSUPP;
-	}
-	if (!n->nsze || n->nsze > UINT64_MAX >> f->lbads) {
-		rf_log("%s: namespace %u is not there or has an impossible size", d->label, nvme.nsid);
-		return -EINVAL;
-	}
-	if (c->mdts && c->mdts < 8)
-		max = (uint64_t)RF_PAGE << c->mdts;
-	d->info = (struct rf_blk_info){
-		.size = n->nsze << f->lbads, .block_size = 1u << f->lbads, .max_transfer = (uint32_t)max,
-		.max_discard = NVME_RW_MAX_BLOCKS << f->lbads, .features = RF_BLK_HAS_FUA,
-	};
-	if (c->vwc & NVME_VWC_PRESENT)
-		d->info.features |= RF_BLK_HAS_FLUSH;
-	if (c->oncs & NVME_ONCS_DSM) {
-		d->info.features |= RF_BLK_HAS_DISCARD;
-		nvme.flags |= NVME_FLAG_DSM;
-	}
-	if (c->oncs & NVME_ONCS_WRITEZEROES) {
-		d->info.features |= RF_BLK_HAS_ZERO;
-		nvme.flags |= NVME_FLAG_WRITEZEROES;
-	}
-	if (n->dlfeat & NVME_DLFEAT_WRITE_ZEROES_DEAC && NVME_DLFEAT_READ(n->dlfeat) == NVME_DLFEAT_READ_ZEROES)
-		nvme.flags |= NVME_FLAG_DEAC;
-	if (n->nsattr & NVME_NSATTR_WRITE_PROTECT || d->cfg.flags & RF_DEVICE_READ_ONLY)
-		d->info.features |= RF_BLK_READ_ONLY;
-	return 0;
+	if (status == NVME_SC_INVALID_NAMESPACE)
+		return absent(d);
+	return status < 0 ? failed(d, "identify", status) : status ? 0 : nvme_check_names(d, nvme.nsid, to);
+}
+
+static int identify_limits(struct rf_device *d, void *to)
+{
+	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
+
+	if (status > 0)
+		memset(to, 0, RF_PAGE);
+	return status < 0 ? failed(d, "identify", status) : 0;
+}
+
+static int identify_namespace(struct rf_device *d, const struct nvme_id_ctrl *ctrl)
+{
+	static struct nvme_id_limits limits;
+	static struct nvme_id_ns ns;
+	static unsigned char names[RF_PAGE];
+	int err, status;
+
+	if ((err = identify_names(d, names)) || (err = identify_limits(d, &limits)))
+		return err;
+	status = identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
+	if (status == NVME_SC_INVALID_NAMESPACE || (!status && !ns.nsze && !ns.ncap))
+		return absent(d);
+	return status ? failed(d, "identify", status) :
+			nvme_describe(d, nvme.nsid, ctrl, &ns, &limits, &nvme.flags);
 }
 
 static int nvme_identify(struct rf_device *d)
 {
-	static union { struct nvme_id_ctrl ctrl; struct nvme_id_ns ns; } ctrl, ns;
-	int err;
+	static struct nvme_id_ctrl ctrl;
+	int err, status;
 
 	if ((err = bar_open_regs(d, &nvme.regs, 0, 0)) ||
 	    (err = bar_open_regs(d, &nvme.doorbells, 0, NVME_REG_DBS)))
@@ -377,10 +385,11 @@ static int nvme_identify(struct rf_device *d)
 		return -ENODEV;
 	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
-	    (err = controller_enable(d)) ||
-	    (err = identify(d, NVME_CNS_CONTROLLER, 0, &ctrl)) ||
-	    (err = identify(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns)) ||
-	    (err = check_namespace(d, &ctrl.ctrl, &ns.ns)))
+	    (err = controller_enable(d)))
+		return err;
+	if ((status = identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
+		return failed(d, "identify", status);
+	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
 		return err;
 	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
 	d->queue.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;

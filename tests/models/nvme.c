@@ -26,7 +26,8 @@ static struct nvme  nvme;
 static uint64_t cap(const struct nvme *n)
 {
 	/* MQES; contiguous queues only (CQR); TO 2 s; NVM command set; 4 KiB pages only */
-	return (MAX_ENTRIES - 1) | 1u << 16 | 4u << 24 | (uint64_t)n->dstrd << 32 | 1ull << 37;
+	return (MAX_ENTRIES - 1) | 1u << 16 | 4u << 24 | (uint64_t)n->dstrd << 32 |
+	       (uint64_t)(n->odd.css ? n->odd.css : NVME_CAP_CSS_NVM) << 37;
 }
 
 static int nvme_read(void *dev, unsigned bar, uint64_t offset, void *to, uint32_t bytes)
@@ -57,7 +58,8 @@ static void enable(struct nvme *n)
 	if (nvme_fires(n, N_READY_NEVER))
 		return;
 	/* 3.5.1: CSS and MPS as CAP has them, queues on pages, at least two entries. */
-	if (n->cc >> 4 & 7 || n->cc >> 7 & 15 || n->asq % NVME_PAGE || n->acq % NVME_PAGE || sq < 2 || cq < 2) {
+	bool all = (n->cc & 7u << 4) == NVME_CC_CSS_ALL && n->odd.css & NVME_CAP_CSS_ALL;
+	if ((n->cc >> 4 & 7 && !all) || n->cc >> 7 & 15 || n->asq % NVME_PAGE || n->acq % NVME_PAGE || sq < 2 || cq < 2) {
 		n->csts |= NVME_CSTS_CFS;
 		return;
 	}

@@ -13,7 +13,6 @@
 #define SC_INVALID_LOG   0x109u
 #define SC_AER_LIMIT     0x105u
 #define SC_CQ_IN_USE     0x10cu /* invalid queue deletion */
-#define CNS_NS_DESCRIPTORS 0x03u
 
 enum {
 	FEAT_ARBITRATION = 0x01, FEAT_POWER = 0x02, FEAT_TEMPERATURE = 0x04, FEAT_ERROR_RECOVERY = 0x05,
@@ -103,7 +102,7 @@ static void controller(const struct nvme *n, unsigned char *page)
 	page[269] = 0x01;
 	c->sqes = 0x66;
 	c->cqes = 0x44;
-	c->nn = 1;
+	c->nn = n->odd.nsid ? n->odd.nsid : 1;
 	c->oncs = NVME_ONCS_DSM | NVME_ONCS_WRITEZEROES;
 	c->vwc = n->store.cached || !n->store.memory ? NVME_VWC_PRESENT : 0;
 	snprintf((char *)page + 768, 256, "nqn.2014-08.org.nvmexpress:uuid:72696e67-6665-6e63-652d-6d6f64656c31");
@@ -119,38 +118,59 @@ static void name_space(const struct nvme *n, unsigned char *page)
 	memcpy(page + 104, "ringfence-model1", 16); /* NGUID */
 }
 
-static void descriptors(unsigned char *page)
+static void descriptors(const struct nvme *n, unsigned char *page)
 {
 	page[0] = 2; /* NIDT: NGUID */
 	page[1] = 16;
 	memcpy(page + 4, "ringfence-model1", 16);
+	page[20] = NVME_NIDT_CSI;
+	page[21] = 1;
+	page[24] = n->odd.csi;
+}
+
+/* An id that is allowed and not in use is a namespace of zeroes: Base 5.17.2.1. */
+static uint32_t identify_namespace(const struct nvme *n, uint32_t nsid, unsigned char *page)
+{
+	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1;
+
+	if (!nsid || nsid > ours)
+		return NVME_SC_INVALID_NAMESPACE;
+	if (nsid != ours)
+		return 0;
+	name_space(n, page);
+	(void)odd_patch(&n->odd, ODD_NS, page);
+	return 0;
 }
 
 static uint32_t identify(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	static unsigned char page[NVME_PAGE];
-	uint32_t one = 1;
+	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1, status;
 
 	memset(page, 0, sizeof(page));
 	switch (cmd->cdw10 & 0xff) {
 	case NVME_CNS_NAMESPACE:
-		if (cmd->nsid != 1)
-			return NVME_SC_INVALID_NAMESPACE;
-		name_space(n, page);
+		if ((status = identify_namespace(n, cmd->nsid, page)))
+			return status;
 		break;
 	case NVME_CNS_CONTROLLER:
 		controller(n, page);
+		(void)odd_patch(&n->odd, ODD_CTRL, page);
+		break;
+	case NVME_CNS_LIMITS:
+		if (!odd_patch(&n->odd, ODD_LIMITS, page))
+			return NVME_SC_INVALID_FIELD;
 		break;
 	case NVME_CNS_ACTIVE_NS:
 		if (cmd->nsid >= 0xfffffffe)
 			return NVME_SC_INVALID_NAMESPACE;
-		if (!cmd->nsid)
-			memcpy(page, &one, sizeof(one));
+		if (cmd->nsid < ours)
+			memcpy(page, &ours, sizeof(ours));
 		break;
-	case CNS_NS_DESCRIPTORS:
-		if (cmd->nsid != 1)
+	case NVME_CNS_NAMES:
+		if (cmd->nsid != ours)
 			return NVME_SC_INVALID_NAMESPACE;
-		descriptors(page);
+		descriptors(n, page);
 		break;
 	default:
 		return NVME_SC_INVALID_FIELD;

@@ -256,7 +256,7 @@ uint32_t io_execute(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	if (cmd->flags)
 		return NVME_SC_INVALID_FIELD; /* neither fused commands nor SGLs */
-	if (cmd->nsid != 1 && !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
+	if (cmd->nsid != (n->odd.nsid ? n->odd.nsid : 1) && !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
 		return NVME_SC_INVALID_NAMESPACE;
 	switch (cmd->opc) {
 	case NVME_CMD_READ:

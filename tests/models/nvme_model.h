@@ -55,6 +55,22 @@ uint64_t store_power_cut(struct store *); /* blocks lost */
 int  record_open(struct store *, const char *file);
 void record_add(struct store *, uint64_t kind, uint64_t offset, const void *data, uint64_t bytes);
 
+/* ---- what is odd about it: nvme_odd.c ------------------------------------------------ */
+
+#define ODD_PATCHES 16u
+enum odd_page { ODD_CTRL, ODD_NS, ODD_LIMITS, ODD_PAGES };
+struct odd_patch { uint8_t which, byte; uint16_t at; };
+struct odd {
+	uint8_t  css, csi;  /* css 0: NVM */
+	uint32_t nsid;      /* 0: 1 */
+	unsigned patches;
+	struct odd_patch patch[ODD_PATCHES];
+};
+
+int  odd_option(struct odd *, const char *key, const char *value); /* -ENOENT: no such option */
+/* Changes bytes of a page. False: there are none to change. */
+bool odd_patch(const struct odd *, enum odd_page, unsigned char *page);
+
 /* ---- the controller ---------------------------------------------------------------- */
 
 struct sq {
@@ -103,6 +119,7 @@ struct nvme {
 	struct server *server;
 	const char    *file, *record; /* options: NULL: memory; no record */
 	struct store   store;
+	struct odd     odd;
 	unsigned queues, dstrd, table, bar_bytes;
 	unsigned char *bells; /* shared page(s) of the doorbells */
 	uint32_t bells_bytes;

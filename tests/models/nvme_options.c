@@ -24,6 +24,12 @@ const char nvme_usage[] =
 	"  --cache none|volatile|lossy|fragile   what is not flushed is lost by `power-cut`; lossy: by\n"
 	"                     any reset of the function and by a new client, too; fragile: by CC.EN = 0, too\n"
 	"  --cache-keeps N    percent of the unflushed blocks survive that, by chance (0)\n"
+	"  --css BITS         CAP.CSS (1; 0x40: all command sets; 0x80: none)\n"
+	"  --csi N            the namespace's command set, told in its descriptors (2: zoned)\n"
+	"  --nsid N           the namespace is this one (1)\n"
+	"  --id-ctrl AT=BYTE  byte AT of Identify Controller; up to 16 times, as the next two\n"
+	"  --id-ns AT=BYTE    of Identify Namespace\n"
+	"  --id-limits AT=BYTE    of Identify Controller for the NVM command set, which is refused else\n"
 	"  control: `power-cut` loses the volatile cache and resets the controller\n";
 
 static bool number(const char *text, uint64_t *value, char **end)
@@ -112,7 +118,7 @@ static int set(struct nvme *n, const char *key, const char *value)
 		while (which < OPT_COUNT && strcmp(key, numeric[which]))
 			which++;
 		if (which == OPT_COUNT)
-			return -ENOENT;
+			return odd_option(&n->odd, key, value);
 		return number(value, &v, &end) && !*end && set_number(n, which, v) ? 0 : -EINVAL;
 	}
 	return 0;

@@ -304,6 +304,44 @@ static void doorbells_stay_in_their_page(void **state)
 	end();
 }
 
+/* The line says what it is. The one that is driven is the control. */
+static void what_is_no_plain_disk_is_refused(void **state)
+{
+	static const struct {
+		const char *key, *value, *what;
+	} cases[] = {
+		{ "--csi", "2", "namespace 1 is zoned (command set 2)" },
+		{ "--csi", "1", "namespace 1 is a key value store" },
+		{ "--css", "0x80", "takes admin commands only" },
+		{ "--css", "0x02", "lacks the NVM command set" },
+		{ "--nsid", "3", "namespace 1 is not there: this controller has 3" },
+		{ "--id-ctrl", "111=2", "is a discovery controller" },
+		{ "--id-ctrl", "111=3", "is an administrative controller" },
+		{ "--id-ctrl", "512=0x77", "queue entries cannot be" },
+		{ "--id-ns", "128=8", "has 8 bytes of metadata a block" },
+		{ "--id-ns", "29=1", "with protection information" },
+		{ "--id-ns", "130=14", "has blocks of 16384 bytes" },
+		{ "--id-ns", "130=0", "is in format 0, which it does not have" },
+		{ "--id-ns", "26=5", "is in format 5, which it does not have" },
+		{ "--id-ns", "7=0xff", "has an impossible size" },
+		{ "--css", "0x41", NULL },
+		{ "--id-limits", "4=8", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin();
+		pid_t model = run_model_with(cases[i].key, cases[i].value), rf = run_ringfence();
+		log_has(cases[i].what ? cases[i].what : "disk0: 16 MiB, blocks of", 1);
+		if (!cases[i].what)
+			kill(rf, SIGTERM);
+		assert_int_equal(exit_code(rf), cases[i].what ? RF_EXIT_DEVICE : 0);
+		kill_model(model);
+		nothing_is_left();
+		end();
+	}
+}
+
 /* A server that wants all of PCI: BARs that are dead without an address and Memory Enable,
  * interrupts that need MSI-X Enable and unmasked entries. And one with the habits of QEMU's
  * besides: an eventfd wired for errors is that of its first vector, so that the first admin
@@ -394,6 +432,7 @@ int main(void)
 		cmocka_unit_test(no_socket),
 		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
 		cmocka_unit_test(doorbells_stay_in_their_page),
+		cmocka_unit_test(what_is_no_plain_disk_is_refused),
 		cmocka_unit_test(strict_servers_are_driven),
 		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
 		cmocka_unit_test(nobody_can_do_it_all),
