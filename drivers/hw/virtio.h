@@ -200,6 +200,7 @@ enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PA
 #define VIRTIO_BLK_F_FLUSH        (1ull << 9)
 #define VIRTIO_BLK_F_DISCARD      (1ull << 13)
 #define VIRTIO_BLK_F_WRITE_ZEROES (1ull << 14)
+#define VIRTIO_BLK_F_ZONED        (1ull << 17)
 
 /* 5.2.4 device configuration */
 #define VIRTIO_BLK_CFG_CAPACITY            0u  /* 64 bits, units of 512 bytes */
@@ -208,6 +209,8 @@ enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PA
 #define VIRTIO_BLK_CFG_MAX_DISCARD_SECTORS 36u
 #define VIRTIO_BLK_CFG_MAX_ZEROES_SECTORS  48u
 #define VIRTIO_BLK_CFG_ZEROES_MAY_UNMAP    56u /* 8 bits */
+#define VIRTIO_BLK_CFG_ZONED_MODEL         92u /* 8 bits: 1 host-managed, 2 host-aware */
+#define VIRTIO_BLK_ZONED_MANAGED           1u
 #define VIRTIO_BLK_SECTOR                  512u
 
 /* 5.2.6 requests */

@@ -203,18 +203,37 @@ static void blk_ranges(struct rf_device *d)
 	d->queue.param[VIRTIO_BLK_PARAM_FLAGS] = flags;
 }
 
+static int blk_check(struct rf_device *d, uint64_t sectors, uint64_t block, uint64_t most)
+{
+	typedef unsigned long long ull;
+
+	if (pci.offered & VIRTIO_BLK_F_ZONED &&
+	    virtio_config(d, &pci, VIRTIO_BLK_CFG_ZONED_MODEL, 1) == VIRTIO_BLK_ZONED_MANAGED)
+		rf_log("%s: is a zoned disk, host-managed: only plain disks are driven", d->label);
+	else if (block != 512 && block != 4096)
+		rf_log("%s: has blocks of %llu bytes: only 512 and 4096 are driven", d->label, (ull)block);
+	else if (!sectors)
+		rf_log("%s: has a capacity of 0: is there a medium in it?", d->label);
+	else if (sectors > INT64_MAX / VIRTIO_BLK_SECTOR || sectors * VIRTIO_BLK_SECTOR % block)
+		rf_log("%s: has an impossible capacity: %llu sectors, in blocks of %llu bytes", d->label,
+		       (ull)sectors, (ull)block);
+	else if (most < RF_PAGE)
+		rf_log("%s: takes at most %llu bytes a piece, and 4096 are needed", d->label, (ull)most);
+	else
+		return 0;
+	return -EOPNOTSUPP;
+}
+
 static int blk_describe(struct rf_device *d)
 {
 	uint64_t sectors = virtio_config(d, &pci, VIRTIO_BLK_CFG_CAPACITY, 8);
 	uint64_t block = pci.features & VIRTIO_BLK_F_BLK_SIZE ? virtio_config(d, &pci, VIRTIO_BLK_CFG_BLK_SIZE, 4) : 512;
 	uint64_t most = pci.features & VIRTIO_BLK_F_SIZE_MAX ? virtio_config(d, &pci, VIRTIO_BLK_CFG_SIZE_MAX, 4) : 1u << 20;
 
-	if ((block != 512 && block != 4096) || !sectors || sectors > UINT64_MAX / VIRTIO_BLK_SECTOR ||
-	    sectors * VIRTIO_BLK_SECTOR % block || most < RF_PAGE) {
-		rf_log("%s: %llu sectors in blocks of %llu, at most %llu bytes a request: not driven", d->label,
-		       (unsigned long long)sectors, (unsigned long long)block, (unsigned long long)most);
-		return -EOPNOTSUPP;
-	}
+	int err = blk_check(d, sectors, block, most);
+
+	if (err)
+		return err;
 	if (most > 1u << 20)
 		most = 1u << 20;
 	d->info = (struct rf_blk_info){

@@ -153,7 +153,7 @@ int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t wanted,
 		return err;
 	add_status(d, v, VIRTIO_STATUS_ACKNOWLEDGE);
 	add_status(d, v, VIRTIO_STATUS_DRIVER);
-	uint64_t have = offered(d, v);
+	uint64_t have = v->offered = offered(d, v);
 	/* Without it the device would address memory past the IOMMU. */
 	needed |= VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM;
 	if ((have & needed) != needed) {

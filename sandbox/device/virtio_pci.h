@@ -18,7 +18,7 @@ struct virtio_pci {
 		uint64_t offset, bytes; /* bytes 0: not there */
 	} window[VIRTIO_PCI_DEVICE + 1]; /* by enum virtio_pci_cfg */
 	uint32_t multiplier;
-	uint64_t features;               /* negotiated */
+	uint64_t offered, features;      /* by the device; negotiated */
 	uint32_t size[VIRTIO_MAX_QUEUES];
 	uint64_t notify[VIRTIO_MAX_QUEUES]; /* offset in the notification window's BAR */
 	uint64_t iova[VIRTIO_MAX_QUEUES];   /* of its descriptors; 0: it was not started yet */
