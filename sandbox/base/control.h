@@ -37,6 +37,8 @@ enum rf_svc_type {
 	RF_SVC_STALL,     /* generation: oldest request in flight is older than allowed */
 	RF_SVC_SILENT,    /* generation: it was kicked and its heartbeat did not move up to at_ns;
 	                     value: number of the kick. Sent again while that is so */
+	RF_SVC_LOOK,      /* generation: its driver moves and gets nothing done for a while: is the
+	                     device as it was left? May be lost: it is asked again and again */
 };
 
 enum rf_violation {

@@ -145,6 +145,7 @@ struct rf_device {
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
 	enum rf_left left;
+	bool     changed;           /* it was found to be otherwise since */
 	bool     bus_master;        /* as it was set last */
 	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
 	uint64_t downs;             /* drivers that ran and died */
@@ -285,6 +286,7 @@ void quirks_look(struct rf_device *d);
 /* left.c: has the device changed without our doing? Then whatever its cache held may be gone:
  * a line is logged. The first notes what BARs and command are like once all is set up. */
 void left_note_header(struct rf_device *);
+void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
 
 /* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
@@ -314,6 +316,8 @@ void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);
 /* Asks for the death of the running driver. */
 void generation_condemn(struct rf_device *, uint32_t why);
+/* Its driver gets nothing done: is that the device's doing? */
+void generation_look(struct rf_device *);
 /* Another supervisor: it is told what the one before it may not have heard or done. */
 void generation_adopted(struct rf_device *, uint32_t asked);
 

@@ -178,12 +178,12 @@ static int enable(struct rf_device *d, unsigned half)
 	/* It may have stood quiet for long. */
 	if (has_cache(d) && left_changed(d))
 		tell_quiesced(d, d->recovery.generation, true);
-	d->left = RF_LEFT_UNKNOWN;
+	left_as(d, RF_LEFT_UNKNOWN);
 	if (d->backend && d->backend->doorbell_clear)
 		d->backend->doorbell_clear(d);
 	int err = d->control ? d->control->enable(d, half) : enable_by_driver(d, half);
 	if (!err)
-		d->left = RF_LEFT_ENABLED;
+		left_as(d, RF_LEFT_ENABLED);
 	return err;
 }
 
@@ -251,7 +251,7 @@ static void quiet(struct rf_device *d)
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = now_ns();
-	d->left = method == RF_RESET_SOFT ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN;
+	left_as(d, method == RF_RESET_SOFT ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
 	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
 	tell_quiesced(d, d->recovery.generation, lost);
 }
@@ -362,6 +362,12 @@ void generation_condemn(struct rf_device *d, uint32_t why)
 	d->condemned = d->generation;
 	d->condemned_for = why;
 	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
+}
+
+void generation_look(struct rf_device *d)
+{
+	if (d->condemned != d->generation && left_changed(d))
+		generation_condemn(d, RF_DEV_STALLED);
 }
 
 /* The processes that were spawned for us have been handed to us before this. */

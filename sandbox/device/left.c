@@ -4,10 +4,10 @@
  * with them, what its volatile cache held: acknowledged writes nobody flushed.
  *
  * Room:   sandbox/device.
- * When:   at each recovery before the device is touched, and before it is enabled again. A
- *         device that resets itself answers nothing more, so that the age of some request
- *         brings a recovery about: no flush is acknowledged before this look. The data path
- *         reads no register for it.
+ * When:   at each recovery before the device is touched, and before it is enabled again; and
+ *         when the export has waited for answers for a while. A device that resets itself
+ *         answers nothing more, so that this look, or else the age of some request, brings a
+ *         recovery about before any flush is acknowledged. The data path reads no register.
  * Trust:  the device may deny it. It is believed about its cache anyhow.
  */
 #include <linux/pci_regs.h>
@@ -49,12 +49,18 @@ static const char *header_changed(struct rf_device *d)
 		       "its BARs have moved" : NULL;
 }
 
+void left_as(struct rf_device *d, enum rf_left left)
+{
+	d->left = left;
+	d->changed = false;
+}
+
 bool left_changed(struct rf_device *d)
 {
 	const char *what = NULL;
 
-	if (!d->backend || d->left == RF_LEFT_UNKNOWN)
-		return false;
+	if (!d->backend || d->left == RF_LEFT_UNKNOWN || d->changed)
+		return d->changed;
 	if (d->control && d->control->changed)
 		what = d->control->changed(d);
 	if (!what)
@@ -62,5 +68,6 @@ bool left_changed(struct rf_device *d)
 	if (!what)
 		return false;
 	rf_log("%s: is not as it was left: %s; it may have reset itself", d->label, what);
+	d->changed = true;
 	return true;
 }

@@ -198,6 +198,8 @@ static void on_export(struct rf_device *d)
 		return; /* about a driver that is dead already */
 	if (msg.type == RF_SVC_SILENT)
 		return pass_on(&msg);
+	if (msg.type == RF_SVC_LOOK)
+		return generation_look(d);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
 		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_DEV_STALLED :
 				      msg.value == RF_LIE_WAKE ? RF_DEV_STORM : msg.value);

@@ -25,6 +25,7 @@
 #include "packet.h"
 
 #define ALONE_AFTER 2u /* reissues */
+#define LOOK_FACTOR 4u /* kicks in vain, in nudges of time until the next one */
 
 static const char *const lie_names[] = {
 	[RF_LIE_INDEX] = "a ring index that cannot be",
@@ -453,6 +454,15 @@ int rf_service_patience(const struct rf_service *s)
 	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? rf_watch_turn(&s->watch) : -1;
 }
 
+/* A device that reset itself answers nothing any more. Request ages would find that, too, but
+ * some requests may take minutes. */
+static void ask_for_a_look(const struct rf_service *s)
+{
+	struct rf_svc_msg msg = { .type = RF_SVC_LOOK, .generation = s->generation };
+
+	(void)rf_packet_post(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg));
+}
+
 static void watch(struct rf_service *s, uint64_t now)
 {
 	uint64_t beat = atomic_load_explicit(&rf_service_chan(s, s->half)->heartbeat, memory_order_acquire);
@@ -461,6 +471,8 @@ static void watch(struct rf_service *s, uint64_t now)
 			      s->count.completed, beat)) {
 	case RF_WATCH_KICK:
 		rf_driver_kick(s);
+		if (s->watch.factor >= LOOK_FACTOR)
+			ask_for_a_look(s);
 		break;
 	case RF_WATCH_SILENT:
 		tell_at(s, RF_SVC_SILENT, s->watch.episode, now);

@@ -100,7 +100,7 @@ void book_asked(struct book *b, struct request *r)
 		uint32_t at = r->block + i;
 
 		if (r->kind == READ) {
-			r->low[i] = b->newest[at];
+			r->low[i] = b->loses ? b->kept[at] : b->newest[at];
 			continue;
 		}
 		b->newest[at] = r->serial;
@@ -142,4 +142,14 @@ void book_answered(struct book *b, struct request *r)
 	}
 	for (size_t i = 0; r->kind == FLUSH && i < r->covers.count; i++)
 		promise(b, r->covers.line[i].block, r->covers.line[i].version);
+}
+
+void book_lost(struct book *b, struct request *all, unsigned count)
+{
+	if (!b->loses)
+		return;
+	memcpy(b->acked, b->kept, b->blocks * sizeof(*b->acked));
+	for (unsigned i = 0; i < count; i++)
+		if (all[i].busy)
+			all[i].covers.count = 0;
 }

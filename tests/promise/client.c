@@ -72,6 +72,7 @@ static void answered(struct client *c, struct request *r, uint32_t error, const 
 	}
 	if (r->kind == FLUSH && error == NBD_EIO) {
 		n->flushes_failed++; /* a cache may be lost: that is how it is told */
+		book_lost(&c->book, c->slot, c->depth);
 		return;
 	}
 	if (error) {

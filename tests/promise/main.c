@@ -10,6 +10,8 @@
  *   record=FILE      of the device model; cuts=N (1000) power cuts
  *   patience=N (60)  seconds without a server, or without an answer
  *   pace=N (0)       microseconds between requests, at least
+ *   loses=1          the device's cache may go at any time: a read may give any version from the
+ *                    last promised one on, and a flush that fails takes promises back
  * Exit:   0, 1: an error, a wrong byte or a promise not kept, 2: no server, or no answer.
  */
 #include <signal.h>
@@ -56,7 +58,7 @@ static uint64_t now_us(void)
 }
 
 struct options {
-	uint64_t requests, seconds, qd, span, seed, poison, cuts, patience, pace;
+	uint64_t requests, seconds, qd, span, seed, poison, cuts, patience, pace, loses;
 	const char *record;
 };
 
@@ -65,7 +67,7 @@ static void parse(struct options *o, char *word)
 	const struct { const char *key; uint64_t *value; } keys[] = {
 		{ "requests", &o->requests }, { "seconds", &o->seconds }, { "qd", &o->qd }, { "span", &o->span },
 		{ "seed", &o->seed }, { "poison", &o->poison }, { "cuts", &o->cuts }, { "patience", &o->patience },
-		{ "pace", &o->pace },
+		{ "pace", &o->pace }, { "loses", &o->loses },
 	};
 	char *value = strchr(word, '=');
 
@@ -168,6 +170,7 @@ int main(int argc, char **argv)
 	c.depth = (unsigned)o.qd;
 	c.patience = (int)o.patience;
 	book_open(&c.book, (uint32_t)o.span, o.record);
+	c.book.loses = o.loses;
 	client_connect(&c);
 	load(&c, &o);
 	if (o.record)

@@ -40,6 +40,7 @@ struct book {
 	uint64_t  serial;             /* newest version */
 	uint64_t *newest, *zeroed;    /* by block: asked for; of these, the last zeroing */
 	uint64_t *acked, *kept;       /* answered; of these, promised to outlive a power cut */
+	bool      loses;              /* the device does lose what is only acked, and goes on */
 	struct lines promises, zeroes;
 	struct record_head *record;   /* NULL: there is none */
 };
@@ -72,6 +73,8 @@ void book_asked(struct book *, struct request *);
 /* What was read is as it must be? Says so if not. */
 bool book_read(const struct book *, const struct request *, const unsigned char *data);
 void book_answered(struct book *, struct request *);
+/* A flush said that what was not kept may be gone; so no flush under way promises it. */
+void book_lost(struct book *, struct request *all, unsigned count);
 void lines_add(struct lines *, struct line);
 
 /* ---- client.c ----------------------------------------------------------------------- */

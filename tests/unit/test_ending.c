@@ -4,7 +4,8 @@
  * its successor happens before it is dead.
  *
  * generation.c with a fake device; what it says and does is noted in order:
- *   D, U, W  to the supervisor: down, up, want     d, q, u  to the export: down, quiesced, up
+ *   D, U, W, K  to the supervisor: down, up, want, kill
+ *   d, q, u     to the export: down, quiesced, up
  *   R        the device is made quiet
  */
 #include <errno.h>
@@ -35,7 +36,8 @@ static void note(char what)
 
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
 {
-	static const char ups[] = { [RF_DEV_DOWN] = 'D', [RF_DEV_UP] = 'U', [RF_DEV_WANT] = 'W' };
+	static const char ups[] = { [RF_DEV_DOWN] = 'D', [RF_DEV_UP] = 'U', [RF_DEV_WANT] = 'W',
+				    [RF_DEV_KILL] = 'K' };
 	static const char exports[] = { [RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u' };
 	uint32_t type = *(const uint32_t *)data;
 
@@ -124,6 +126,37 @@ static struct rf_device *running(void)
 	return &d;
 }
 
+static const char *it_changed(struct rf_device *d)
+{
+	return d->queue.param[0] ? "all of it" : NULL;
+}
+static int no_header(struct rf_device *d, uint32_t at, void *to, uint32_t bytes)
+{
+	(void)d, (void)at;
+	memset(to, 0, bytes);
+	return 0;
+}
+
+/* The export waits for answers. Only a device that has changed has its driver killed, once. */
+static void a_look_at_the_device(void **state)
+{
+	static const struct rf_control_ops control = { .changed = it_changed };
+	static const struct rf_backend_ops backend = { .config_read = no_header };
+	struct rf_device *d = running();
+
+	(void)state;
+	d->backend = &backend;
+	d->control = &control;
+	generation_look(d);
+	left_as(d, RF_LEFT_ENABLED);
+	generation_look(d);
+	assert_string_equal(noted, "");
+	d->queue.param[0] = 1;
+	generation_look(d);
+	generation_look(d);
+	assert_string_equal(noted, "K");
+}
+
 static void quiet_at_the_last_stop_and_on_when_dead(void **state)
 {
 	struct rf_device *d = running();
@@ -198,6 +231,7 @@ static void its_half_is_not_used_again_before_it_is_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_look_at_the_device),
 		cmocka_unit_test(quiet_at_the_last_stop_and_on_when_dead),
 		cmocka_unit_test(dead_before_its_ring_is_ready),
 		cmocka_unit_test(without_a_stop),

@@ -494,6 +494,30 @@ static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **stat
 	served_free(t);
 }
 
+/* Its driver answers each kick with a heartbeat and nothing else: is that the device's doing? */
+static void a_driver_that_moves_in_vain_has_its_device_looked_at(void **state)
+{
+	struct served *t = served_new(0);
+	struct rf_blk_chan *chan = rf_service_chan(t->s, t->rig.half);
+	uint64_t kicks = 0, all = 0;
+	struct rf_svc_msg msg;
+	struct ask a;
+
+	(void)state;
+	t->s->config.nudge_ns = 1000000;
+	ask(t, &a, RF_BLK_READ, 0, 4096);
+	see(t);
+	uint32_t type;
+	while (!(type = tick_until(t, &msg, true, &kicks))) {
+		all += kicks;
+		chan->heartbeat++;
+	}
+	assert_int_equal(type, RF_SVC_LOOK);
+	assert_int_equal(msg.generation, t->rig.generation);
+	assert_true(all >= 2); /* not for a device that is only slow */
+	served_free(t);
+}
+
 static void messages_that_do_not_fit_are_refused(void **state)
 {
 	struct served *t = served_new(0);
@@ -659,6 +683,7 @@ int main(void)
 		cmocka_unit_test(slow_discards_are_no_stall),
 		cmocka_unit_test(a_lost_read_beside_slow_discards_is_a_stall_at_last),
 		cmocka_unit_test(a_silent_driver_is_kicked_then_reported_as_long_as_it_is),
+		cmocka_unit_test(a_driver_that_moves_in_vain_has_its_device_looked_at),
 		cmocka_unit_test(messages_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),
 		cmocka_unit_test(no_acknowledged_write_is_lost_over_many_deaths),
