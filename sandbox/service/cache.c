@@ -174,6 +174,11 @@ void rf_service_owe(struct rf_service *s)
 	owe(s, 1);
 }
 
+void rf_service_untold(struct rf_service *s)
+{
+	s->table->head.owed++;
+}
+
 void rf_service_paid(struct rf_service *s)
 {
 	if (s->owed)

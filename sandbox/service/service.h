@@ -69,6 +69,8 @@ uint64_t rf_service_acked(const struct rf_service *);
 void rf_service_left(struct rf_service *, uint64_t wrote);
 /* A client went away without having been told. */
 void rf_service_owe(struct rf_service *);
+/* There is news that one client was not told yet, though it may have heard of all losses. */
+void rf_service_untold(struct rf_service *);
 /* One that counted as unknown was told. */
 void rf_service_paid(struct rf_service *);
 /* All clients there are were told of all losses: the answer was sent. */

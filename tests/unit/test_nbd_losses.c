@@ -200,6 +200,75 @@ static void a_client_of_a_dead_export_hears_from_its_successor(void **state)
 }
 
 /* Once all were told, nobody is told again, export deaths or not. */
+/* Until the disk holds it: a read that sees it was answered after the write was. */
+static void wait_for_byte(int fd, char want)
+{
+	char data[512];
+
+	do {
+		put_request(fd, 0, NBD_CMD_READ, 3, 0, sizeof(data));
+		assert_int_equal(simple(fd, 3), 0);
+		get(fd, data, sizeof(data));
+	} while (data[0] != want);
+}
+
+/*
+ * A write of two parts: the first is done and lost, the second comes after the loss, together
+ * with a flush, which tells of it. True: before the write was answered. The next flush: *then.
+ */
+static bool told_before_a_cut_write(struct exported *e, int fd, int other, char mark, uint32_t *then)
+{
+	static char data[262144];
+	uint64_t handle, first = 0;
+	unsigned char head[16];
+
+	memset(data, mark, sizeof(data));
+	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 2 * sizeof(data));
+	put(fd, data, sizeof(data));
+	wait_for_byte(other, mark);
+	lose_cache(e);
+	e->hold = 1;
+	uint32_t taken = e->taken;
+	put(fd, data, sizeof(data));
+	put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	while (e->taken != taken + 2)
+		usleep(500);
+	e->hold = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		get(fd, head, sizeof(head));
+		handle = be64_get(head + 8);
+		assert_int_equal(be32_get(head + 4), handle == 1 ? 0 : NBD_EIO);
+		first = first ? first : handle;
+	}
+	*then = flush(fd);
+	return first == 2;
+}
+
+/* What was lost of a write that is answered later is news again, to its own client only. */
+static void a_write_answered_after_the_news_of_its_loss_is_told_of_again(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false), other = transmission(e, false);
+	unsigned before = 0, after = 0;
+	uint32_t then;
+
+	(void)state;
+	for (char mark = 1; mark < 120 && (!before || !after); mark++) {
+		e->random += (uint32_t)mark; /* its lowest bit would only alternate */
+		bool told = told_before_a_cut_write(e, fd, other, mark, &then);
+		assert_int_equal(then, told ? NBD_EIO : 0);
+		assert_int_equal(flush(fd), 0);
+		assert_int_equal(flush(other), NBD_EIO);
+		assert_int_equal(flush(other), 0);
+		before += told;
+		after += !told;
+	}
+	assert_true(before && after);
+	close(fd);
+	close(other);
+	end(e);
+}
+
 static void a_loss_all_were_told_of_is_over(void **state)
 {
 	struct exported *e = served();
@@ -227,6 +296,7 @@ int main(void)
 		cmocka_unit_test(one_that_left_hears_from_the_successor_of_its_export),
 		cmocka_unit_test(a_client_that_left_with_nothing_to_lose_hears_nothing),
 		cmocka_unit_test(a_client_of_a_dead_export_hears_from_its_successor),
+		cmocka_unit_test(a_write_answered_after_the_news_of_its_loss_is_told_of_again),
 		cmocka_unit_test(a_loss_all_were_told_of_is_over),
 	};
 

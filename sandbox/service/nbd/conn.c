@@ -124,7 +124,7 @@ void nbd_conn_ended(struct nbd_conn *c)
 void nbd_conn_finish(struct nbd_conn *c)
 {
 	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
-		c->losses = rf_service_losses(c->server->service);
+		c->losses = rf_service_losses(c->server->service) + c->cut_losses;
 	c->state = NBD_CLOSING;
 	c->until = c->server->now + NBD_LINGER_NS;
 }

@@ -7,6 +7,8 @@
  *         of those that went away, whose writes were lost or who were not told yet, whoever
  *         comes in their place (cache.c counts them).
  * Told:   once the answer was sent.
+ * Cut:    a change of several parts may have lost those that were done when the loss came, and
+ *         be answered after its client was told: then that client is told once more.
  */
 #include <errno.h>
 
@@ -17,18 +19,23 @@ static struct rf_service *service_of(const struct nbd_conn *c)
 	return c->server->service;
 }
 
+/* What a client has to hear of, as a number that moves with every loss. */
+static uint32_t news(const struct nbd_conn *c)
+{
+	return rf_service_losses(service_of(c)) + c->cut_losses;
+}
+
 void nbd_losses_join(struct nbd_conn *c)
 {
+	c->cut_losses = 0;
 	c->losses = rf_service_losses_told(service_of(c));
-	c->joined = rf_service_losses(service_of(c));
+	c->joined = news(c);
 }
 
 /* One that came when nobody could know was not counted as back; only news since then count. */
 void nbd_losses_leave(struct nbd_conn *c)
 {
-	uint32_t losses = rf_service_losses(service_of(c));
-
-	if (c->losses != losses && (c->losses != RF_LOSSES_UNKNOWN || c->joined != losses))
+	if (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c)))
 		rf_service_owe(service_of(c));
 	rf_service_left(service_of(c), c->newest);
 }
@@ -37,15 +44,21 @@ void nbd_losses_leave(struct nbd_conn *c)
 void nbd_losses_mind(struct nbd_cmd *cmd)
 {
 	struct nbd_conn *c = cmd->conn;
-	uint32_t losses = rf_service_losses(service_of(c));
-	bool news = cmd->op == RF_BLK_FLUSH && c->losses != losses;
+	bool lost = cmd->losses != rf_service_losses(service_of(c));
+	bool change = cmd->op != RF_BLK_READ && cmd->op != RF_BLK_FLUSH;
 
-	if ((news || (cmd->flushed && cmd->losses != losses)) && !cmd->error)
+	if (cmd->flushed && lost && !cmd->error)
 		cmd->error = -EIO;
-	if (cmd->op != RF_BLK_READ && cmd->op != RF_BLK_FLUSH)
+	if (change)
 		c->newest = rf_service_acked(service_of(c));
-	cmd->tells = news;
-	cmd->losses = losses;
+	if (change && lost && cmd->cut && !cmd->error) {
+		rf_service_untold(service_of(c));
+		c->cut_losses++;
+	}
+	cmd->tells = cmd->op == RF_BLK_FLUSH && c->losses != news(c);
+	if (cmd->tells && !cmd->error)
+		cmd->error = -EIO;
+	cmd->losses = news(c);
 }
 
 void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
@@ -57,7 +70,7 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	c->losses = losses;
 	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
 		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
-		    srv->conns[i].losses != rf_service_losses(srv->service))
+		    srv->conns[i].losses != news(&srv->conns[i]))
 			return;
 	rf_service_told(srv->service);
 }

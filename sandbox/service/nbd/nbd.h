@@ -105,7 +105,8 @@ struct nbd_cmd {
 	bool             flush_after; /* FUA that the disk cannot do by itself */
 	bool             flushed;     /* that flush was asked for */
 	bool             tells;       /* its answer tells the client of all losses so far */
-	uint32_t         losses;      /* rf_service_losses() when it came; or those it tells of */
+	bool             cut;         /* a part was done before others */
+	uint32_t         losses;      /* rf_service_losses() when it came; or the news it tells */
 	bool             finished;
 	bool             one_piece; /* a read whose reply is one header and then all data */
 	bool             streams;   /* one_piece: its parts leave as they are done, in order */
@@ -147,7 +148,8 @@ struct nbd_conn {
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint32_t           losses; /* rf_service_losses_told() of this client */
-	uint32_t           joined; /* rf_service_losses() when it came */
+	uint32_t           joined; /* the same number when it came */
+	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
 	uint64_t           newest; /* rf_service_acked() at its last write */
 
 	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */

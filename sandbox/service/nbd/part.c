@@ -222,6 +222,7 @@ void nbd_part_done(struct rf_io *io, int status)
 	struct nbd_cmd *cmd = part->cmd;
 
 	cmd->pending--;
+	cmd->cut |= cmd->pending || cmd->started != cmd->length;
 	part->done = true;
 	if (status && !cmd->error)
 		cmd->error = status;
