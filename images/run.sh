@@ -135,14 +135,19 @@ recoveries=$(($(figure recoveries) + recovered))
 rf stop >/dev/null
 wait $ringfence || errors=$((errors + 1))
 ringfence=0
+# Every variant of the protocol, on devices that cut, delay and reorder: a process each.
+tests/recovery/variants 6 $seed >$dir/variants 2>&1 || { errors=$((errors + 1)); cat $dir/variants; }
+variants=$(grep -o '"variant_.*[0-9]' $dir/variants) || fail "the variants were not tried"
+verified=$((verified + $(sed -n 's/.*"variant_bytes_verified":\([0-9]*\).*/\1/p' <<<"$variants")))
 elapsed=$((($(date +%s%N) - start) / 1000000))
 ok=false
 [ $errors = 0 ] && [ $verified -ge $least ] && [ "$(figure kills)" = "$kills" ] &&
 	[ $recoveries = $((kills + injected)) ] && ok=true
 more=$(sed "s/\"requests\":[0-9]*/\"requests\":$requests/; s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/; s/\"reissued\":[0-9]*/\"reissued\":$reissued/" $dir/kills.json)
-echo "{\"ok\":$ok,$more,\"faults_injected\":$injected,\"bytes_verified\":$verified,\"client_errors\":$errors,\"elapsed_s\":$((elapsed / 1000)).$(printf %03d $((elapsed % 1000))),\"seed\":$seed}" >build/results/run.part
+echo "{\"ok\":$ok,$more,\"faults_injected\":$injected,\"bytes_verified\":$verified,\"client_errors\":$errors,$variants,\"elapsed_s\":$((elapsed / 1000)).$(printf %03d $((elapsed % 1000))),\"seed\":$seed}" >build/results/run.part
 table <<LINES
   faults injected     $injected
 LINES
+grep -h ' a command, ' $dir/variants
 echo "  elapsed             $((elapsed / 1000)).$((elapsed % 1000 / 100)) s"
 [ $ok = true ]
