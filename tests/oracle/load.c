@@ -41,7 +41,9 @@ void load_open(struct load *l, const struct options *o, struct hazards *h)
 	book_open(&l->book, &l->o, h);
 	for (unsigned i = 0; i < o->conns; i++) {
 		struct conn *c = &l->conn[i];
-		*c = (struct conn){ .number = i, .fd = -1, .depth = i % 4 ? DEPTH >> i % 3 : 4 };
+		*c = (struct conn){ .number = i, .fd = -1, .depth = (unsigned)o->depth };
+		if (!c->depth)
+			c->depth = i % 4 ? DEPTH >> i % 3 : 4;
 		c->in = malloc(IN_ROOM);
 		c->out = malloc(OUT_ROOM);
 		if (!c->in || !c->out)

@@ -10,6 +10,7 @@
  *   seconds=N (20) seed=N (1)
  *   block=N (512)      the device's: what is written whole or not at all
  *   blocks=N (4096) conns=N (12) lazy=N (4)   lazy: of them pause without reading
+ *   depth=N (0)        requests of a connection under way; 0: 4 to 32, each its own
  *   cache=none|volatile|fragile (volatile)    what the device loses, and when: README.md
  *   kills=0|1 (1) cuts=PERCENT (12)           of the rounds cut the power
  *   patience=N (120)   seconds without an answer, or without a recovery
@@ -55,7 +56,7 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 	};
 	const struct { const char *key; uint64_t *to; } numbers[] = {
 		{ "seconds", &o->seconds }, { "seed", &o->seed }, { "block", &o->block }, { "blocks", &o->blocks },
-		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "kills", &o->kills }, { "cuts", &o->cuts },
+		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth }, { "kills", &o->kills }, { "cuts", &o->cuts },
 		{ "patience", &o->patience },
 	};
 	char *end;
@@ -95,8 +96,8 @@ static void understand(struct options *o, int argc, char **argv)
 	if (!o->socket || !o->control || !o->model_control)
 		fail("socket=, control= and model= are needed");
 	if ((o->block != 512 && o->block != 4096) || o->blocks < 64 || o->conns < 1 || o->conns > CONNS ||
-	    o->lazy >= o->conns)
-		fail("block is 512 or 4096, blocks at least 64, conns 1 to %u, lazy fewer", CONNS);
+	    o->lazy >= o->conns || o->depth > DEPTH)
+		fail("block is 512 or 4096, blocks at least 64, conns 1 to %u, lazy fewer, depth up to %u", CONNS, DEPTH);
 }
 
 /* ---- the run ------------------------------------------------------------------------------ */

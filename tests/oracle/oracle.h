@@ -35,7 +35,7 @@ struct hazards {
 
 struct options {
 	const char *socket, *control, *model_control, *model_pid, *device;
-	uint64_t seconds, seed, block, blocks, conns, lazy, patience, kills, cuts, until_violation;
+	uint64_t seconds, seed, block, blocks, conns, lazy, depth, patience, kills, cuts, until_violation;
 	bool     cached;  /* the device has a volatile cache; else nothing is ever lost */
 	bool     fragile; /* it goes with every driver, too */
 };
