@@ -13,7 +13,6 @@
 
 #define STAMP 0x6f7261636c652121ull
 #define ZEROES 0u        /* what a block of zeroes is said to be of */
-#define SURELY_WHOLE 4096u /* bytes that no server cuts */
 #define BROKEN UINT64_MAX /* ... and one that is of no request */
 
 static const char *const names[] = { "read", "write", "zero", "trim", "flush", "initial" };
@@ -36,7 +35,7 @@ uint64_t book_now(struct book *b)
 	return ++b->tick;
 }
 
-/* ---- contents --------------------------------------------------------------------------- */
+/* ---- contents ----------------------------------------------------------------------- */
 
 /* Every word depends on block, request, seed and its own place. */
 static void pattern(const struct book *b, uint64_t *word, uint32_t block, uint64_t id)
@@ -81,7 +80,7 @@ static uint64_t identify(const struct book *b, const void *data, uint32_t block)
 	return memcmp(word, want, b->o->block) ? BROKEN : word[2];
 }
 
-/* ---- versions ---------------------------------------------------------------------------- */
+/* ---- versions ----------------------------------------------------------------------- */
 
 void book_open(struct book *b, const struct options *o, struct hazards *h)
 {
@@ -133,8 +132,8 @@ static bool settled(const struct version *v, const struct op *r)
 }
 
 /* What makes `v` no possible answer; NULL: it is one. */
-static const struct version *killer(const struct book *b, const struct block *at, const struct version *v,
-				    const struct op *r)
+static const struct version *killer(const struct book *b, const struct block *at,
+				    const struct version *v, const struct op *r)
 {
 	for (uint32_t i = 0; i < at->count; i++) {
 		const struct version *w = &at->version[i];
@@ -150,7 +149,8 @@ static const struct version *killer(const struct book *b, const struct block *at
 }
 
 /* Can no read see it any more, for good? */
-static const struct version *grave(const struct book *b, const struct block *at, const struct version *v)
+static const struct version *grave(const struct book *b, const struct block *at,
+				   const struct version *v)
 {
 	for (uint32_t i = 0; i < at->count; i++) {
 		const struct version *w = &at->version[i];
@@ -220,7 +220,7 @@ void book_answered(struct book *b, const struct op *op)
 {
 	/* A request that was under way at a loss is done again; a long one may have been cut, and
 	 * some of it been done before. */
-	bool cut = op->blocks * b->o->block > SURELY_WHOLE;
+	bool cut = op->blocks * b->o->block > b->o->whole;
 	uint64_t calm = !cut || calm_since(b, op->calm) ? stamp(b) : 0;
 
 	for (uint32_t i = 0; i < op->blocks; i++) {
@@ -259,7 +259,7 @@ void book_ended(struct book *b, uint64_t life, uint64_t moment)
 		}
 }
 
-/* ---- flushes --------------------------------------------------------------------------------- */
+/* ---- flushes ------------------------------------------------------------------------ */
 
 void book_flushed(struct book *b, unsigned client, uint64_t asked)
 {
@@ -286,7 +286,7 @@ void book_void(struct book *b, unsigned client)
 		}
 }
 
-/* ---- reads ------------------------------------------------------------------------------------- */
+/* ---- reads -------------------------------------------------------------------------- */
 
 /* A read saw `v`: it is there, and what was there before the read was asked is older. */
 static void seen(struct book *b, struct block *at, struct version *v, const struct op *r)
@@ -362,7 +362,8 @@ static void say_broken(struct book *b, uint32_t block, const unsigned char *data
 			  (unsigned long long)word[1], (unsigned long long)word[2],
 			  word[1] == block ? ", not all of them" : "");
 	else
-		violation(b, "block %u holds bytes that nobody wrote (%016llx)", block, (unsigned long long)word[0]);
+		violation(b, "block %u holds bytes that nobody wrote (%016llx)", block,
+			  (unsigned long long)word[0]);
 }
 
 static bool one_read(struct book *b, const struct op *r, uint32_t block, const unsigned char *data)

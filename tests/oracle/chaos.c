@@ -44,10 +44,12 @@ static uint64_t chance(uint64_t below)
 
 static void nap(uint64_t ms)
 {
-	nanosleep(&(struct timespec){ .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 }, NULL);
+	struct timespec t = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
 }
 
-/* ---- who is there ----------------------------------------------------------------------- */
+/* ---- who is there ------------------------------------------------------------------- */
 
 static uint64_t member(const char *text, const char *key)
 {
@@ -134,7 +136,7 @@ static void recovered(const struct look *before, unsigned set, bool cut, struct 
 	}
 }
 
-/* ---- what is done to them ------------------------------------------------------------------ */
+/* ---- what is done to them ----------------------------------------------------------- */
 
 bool model_told(const char *control, const char *line)
 {

@@ -23,7 +23,7 @@
 #define OFFSET_HOLE 2u
 #define NONE        0u
 
-/* ---- its life -------------------------------------------------------------------------- */
+/* ---- its life ----------------------------------------------------------------------- */
 
 static void down(struct conn *c)
 {
@@ -143,7 +143,7 @@ static void judge_drops(struct load *l, const struct op *op)
 	}
 }
 
-/* ---- handshake ----------------------------------------------------------------------------- */
+/* ---- handshake ---------------------------------------------------------------------- */
 
 static unsigned char *option(unsigned char *p, uint32_t which, uint32_t bytes)
 {
@@ -207,7 +207,7 @@ static bool shake(struct load *l, struct conn *c)
 	return true;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------------------- */
 
 void conn_put(struct load *l, struct conn *c, struct op *op)
 {
@@ -250,7 +250,7 @@ void conn_flush_out(struct load *l, struct conn *c)
 	(void)l;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------ */
 
 static struct op *answered_op(struct conn *c, uint64_t handle)
 {

@@ -51,7 +51,7 @@ void load_open(struct load *l, const struct options *o, struct hazards *h)
 	}
 }
 
-/* ---- one request ------------------------------------------------------------------------- */
+/* ---- one request -------------------------------------------------------------------- */
 
 static enum kind some_kind(struct load *l)
 {
@@ -111,7 +111,7 @@ static bool ask(struct load *l, struct conn *c)
 	return true;
 }
 
-/* ---- answers -------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------ */
 
 static bool may_be_lost(const struct load *l)
 {
@@ -125,7 +125,8 @@ static void flush_answered(struct load *l, struct conn *c, const struct op *op, 
 		l->count.flushes_failed++;
 		c->flush_failed++;
 		if (error != NBD_EIO || !may_be_lost(l))
-			violation(&l->book, "client %u: a flush fails with %u, and nothing can be lost", c->number, error);
+			violation(&l->book, "client %u: a flush fails with %u, and nothing can be lost",
+				  c->number, error);
 	} else if (op->asked > c->flush_asked)
 		c->flush_asked = op->asked;
 	if (c->flushes)
@@ -160,7 +161,7 @@ void load_answered(struct load *l, struct conn *c, struct op *op, uint32_t error
 		book_answered(&l->book, op);
 }
 
-/* ---- behaviour --------------------------------------------------------------------------------- */
+/* ---- behaviour ---------------------------------------------------------------------- */
 
 static bool is_lazy(const struct load *l, const struct conn *c)
 {
@@ -257,7 +258,7 @@ bool load_turn(struct load *l)
 	return !hung(l);
 }
 
-/* ---- the end --------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------ */
 
 static bool anybody_busy(const struct load *l)
 {

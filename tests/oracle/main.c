@@ -8,7 +8,9 @@
  *   control=PATH       ringfence's; model=PATH the model's
  *   model_pid=FILE     the model's process id, if it may be killed
  *   seconds=N (20) seed=N (1)
- *   block=N (512)      the device's: what is written whole or not at all
+ *   block=N (512)      64 to 4096: what is written whole or not at all; places are multiples of it
+ *   whole=N (4096)     bytes of a request that the server does not cut; 0: where block is less than
+ *                      the device's
  *   blocks=N (4096) conns=N (12) lazy=N (4)   lazy: of them pause without reading
  *   depth=N (0)        requests of a connection under way; 0: 4 to 32, each its own
  *   cache=none|volatile|fragile (volatile)    what the device loses, and when: README.md
@@ -56,7 +58,8 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 	};
 	const struct { const char *key; uint64_t *to; } numbers[] = {
 		{ "seconds", &o->seconds }, { "seed", &o->seed }, { "block", &o->block }, { "blocks", &o->blocks },
-		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth }, { "kills", &o->kills }, { "cuts", &o->cuts },
+		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth },
+		{ "whole", &o->whole }, { "kills", &o->kills }, { "cuts", &o->cuts },
 		{ "patience", &o->patience },
 	};
 	char *end;
@@ -77,8 +80,8 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 
 static void understand(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){ .seconds = 20, .seed = 1, .block = 512, .blocks = 4096, .conns = 12, .lazy = 4,
-			       .kills = 1, .cuts = 12, .patience = 120, .cached = true };
+	*o = (struct options){ .seconds = 20, .seed = 1, .block = 512, .blocks = 4096, .whole = 4096,
+			       .conns = 12, .lazy = 4, .kills = 1, .cuts = 12, .patience = 120, .cached = true };
 	for (int i = 1; i < argc; i++) {
 		const char *value = strchr(argv[i], '=');
 		if (!value)
@@ -89,18 +92,19 @@ static void understand(struct options *o, int argc, char **argv)
 			if (!o->cached && strcmp(value + 1, "none"))
 				fail("%s: none, volatile or fragile", argv[i]);
 		} else if (!strcmp(argv[i], "until=violation"))
-			o->until_violation = 1;
+			o->until_violation = true;
 		else
 			set_text(o, argv[i], (size_t)(value - argv[i]), value + 1);
 	}
 	if (!o->socket || !o->control || !o->model_control)
 		fail("socket=, control= and model= are needed");
-	if ((o->block != 512 && o->block != 4096) || o->blocks < 64 || o->conns < 1 || o->conns > CONNS ||
-	    o->lazy >= o->conns || o->depth > DEPTH)
-		fail("block is 512 or 4096, blocks at least 64, conns 1 to %u, lazy fewer, depth up to %u", CONNS, DEPTH);
+	if (o->block < 64 || o->block > 4096 || o->block & (o->block - 1) || o->blocks < 64)
+		fail("block is 64, 128, ... 4096, blocks at least 64");
+	if (o->conns < 1 || o->conns > CONNS || o->lazy >= o->conns || o->depth > DEPTH)
+		fail("conns is 1 to %u, lazy fewer, depth at most %u", CONNS, DEPTH);
 }
 
-/* ---- the run ------------------------------------------------------------------------------ */
+/* ---- the run ------------------------------------------------------------------------ */
 
 static bool over(const struct load *l)
 {

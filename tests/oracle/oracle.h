@@ -23,7 +23,7 @@
 
 enum kind { READ, WRITE, ZERO, TRIM, FLUSH, INITIAL };
 
-/* ---- what may have been lost: main.c makes it, chaos.c writes it ---------------------- */
+/* ---- what may have been lost: main.c makes it, chaos.c writes it -------------------- */
 
 /* A device may lose its cache between begun++ and ended++ of the same hazard. */
 struct hazards {
@@ -35,12 +35,13 @@ struct hazards {
 
 struct options {
 	const char *socket, *control, *model_control, *model_pid, *device;
-	uint64_t seconds, seed, block, blocks, conns, lazy, depth, patience, kills, cuts, until_violation;
+	uint64_t seconds, seed, block, blocks, conns, lazy, depth, whole, patience, kills, cuts;
+	bool     until_violation;
 	bool     cached;  /* the device has a volatile cache; else nothing is ever lost */
 	bool     fragile; /* it goes with every driver, too */
 };
 
-/* ---- the book: book.c ------------------------------------------------------------------- */
+/* ---- the book: book.c --------------------------------------------------------------- */
 
 /* One change of one block. It takes effect once, between `asked` and `done`, or never. */
 struct version {
@@ -104,7 +105,7 @@ void book_void(struct book *, unsigned client);
 void block_fill(const struct book *, void *data, uint32_t block, uint64_t id);
 void violation(struct book *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- connections: conn.c ------------------------------------------------------------------ */
+/* ---- connections: conn.c ------------------------------------------------------------ */
 
 enum phase { DOWN, GREETING, OPTIONS, UP, HALF }; /* HALF: nothing more is sent */
 
@@ -153,7 +154,7 @@ void conn_put(struct load *, struct conn *, struct op *);
 void conn_broken(struct load *, struct conn *, bool ours);
 void conn_flush_out(struct load *, struct conn *);
 
-/* ---- what is asked: load.c ------------------------------------------------------------------ */
+/* ---- what is asked: load.c ---------------------------------------------------------- */
 
 void load_open(struct load *, const struct options *, struct hazards *);
 /* False: nothing is answered any more, which is said. */
@@ -164,7 +165,7 @@ void load_answered(struct load *, struct conn *, struct op *, uint32_t error);
 uint64_t load_chance(struct load *, uint64_t below);
 uint64_t now_ms(void);
 
-/* ---- deaths: chaos.c -------------------------------------------------------------------------- */
+/* ---- deaths: chaos.c ---------------------------------------------------------------- */
 
 enum victim { DRIVER, EXPORT, DEVICE, SUPERVISOR, MODEL, VICTIMS };
 

@@ -31,7 +31,7 @@ static struct book    book;
 
 static void begin(bool cached)
 {
-	options = (struct options){ .seed = 1, .block = 512, .blocks = 64, .cached = cached };
+	options = (struct options){ .seed = 1, .block = 512, .blocks = 64, .whole = 4096, .cached = cached };
 	atomic_store(&hazards.begun, 1);
 	atomic_store(&hazards.ended, 1);
 	book_open(&book, &options, &hazards);
