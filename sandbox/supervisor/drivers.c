@@ -93,6 +93,10 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 				   .device_fd = msg->device_fd, .count = count,
 				   .due_ns = now_ns() + dev_backoff(d, d->fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
+	if (dev_backoff(d, d->fruitless) && d->fruitless < d->cfg->policy.deaths)
+		rf_log("%s: %llu drivers in a row died without completing a request: the next one starts in "
+		       "%llu ms", d->cfg->name, (unsigned long long)d->fruitless,
+		       (unsigned long long)(dev_backoff(d, d->fruitless) / 1000000));
 }
 
 void dev_want_drop(struct dev *d)
