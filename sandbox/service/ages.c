@@ -10,6 +10,7 @@
 
 #define SLOW_OPS     4  /* times the stall time: flush, discard, zero at least */
 #define SLOW_AT_MOST 16 /* times the patience with what waits beside slow ones */
+#define BESIDE       4  /* the part of a slow one's patience for what waits beside it */
 
 const char *const rf_op_names[] = {
 	[RF_BLK_READ] = "read", [RF_BLK_WRITE] = "write", [RF_BLK_FLUSH] = "flush",
@@ -29,8 +30,9 @@ static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_en
 {
 	unsigned attempts = e->attempts < 4 ? e->attempts : 4;
 	uint64_t ns = s->config.stall_ns * (e->req.op > RF_BLK_WRITE ? SLOW_OPS : 1);
+	uint64_t longer = !slow ? 0 : is_slow(e->req.op) ? s->config.slow_ns : s->config.slow_ns / BESIDE;
 
-	return (slow && ns < s->config.slow_ns ? s->config.slow_ns : ns) << attempts;
+	return (ns < longer ? longer : ns) << attempts;
 }
 
 /* Discards and zeroings may be done one after the other: while some are answered the others

@@ -387,7 +387,7 @@ static void quiet_for(struct served *t, int looks)
 }
 
 /* Each of many discards is answered in less than `slow_ns`, the last one long after it; a read
- * beside them waits as long. One that is never answered is a stall all the same. */
+ * beside them waits a quarter of it after each. One that is never answered is a stall all the same. */
 static void slow_discards_are_no_stall(void **state)
 {
 	struct served *t = served_new(0);
@@ -404,16 +404,16 @@ static void slow_discards_are_no_stall(void **state)
 	ask(t, &r, RF_BLK_READ, 32 << 20, 512);
 	struct rf_blk_req read = see(t);
 	for (int i = 0; i < 7; i++) {
-		quiet_for(t, 70);
+		quiet_for(t, 18);
 		ram_answer(&t->ram, &see_all[i], 0);
 		rf_service_poll(t->s);
 		assert_int_equal(d[i].done, 1);
 	}
-	quiet_for(t, 70);
+	quiet_for(t, 18);
 	ram_answer(&t->ram, &read, 0);
 	rf_service_poll(t->s);
 	assert_int_equal(r.status, 0);
-	stall_after(t, 81 - 71, 1); /* the first look after an answer notes it */
+	stall_after(t, 81 - 19, 1); /* the first look after an answer notes it */
 	served_free(t);
 }
 
@@ -427,7 +427,7 @@ static void a_lost_read_beside_slow_discards_is_a_stall_at_last(void **state)
 
 	(void)state;
 	t->s->config.stall_ns = 16 * 1000;
-	t->s->config.slow_ns = 32 * 1000; /* 16 looks */
+	t->s->config.slow_ns = 4 * 32 * 1000; /* a quarter: 16 looks */
 	ask(t, &r, RF_BLK_READ, 32 << 20, 512);
 	see(t);
 	while (!rig_hear(&t->rig, &msg, 0)) {
