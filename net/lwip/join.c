@@ -65,7 +65,7 @@ static void stream_changed(struct stream *s, void *owner)
 	struct join *j = owner;
 
 	if (j->state == JOIN_CONNECT && s->error)
-		join_fail(j, s->error);
+		join_next(j, s->error);
 	else if (j->state == JOIN_CONNECT && s->connected) {
 		j->state = JOIN_RUN;
 		if (!j->socks || socks_answer(j, 0))
@@ -226,5 +226,8 @@ void join_tick(uint64_t now)
 			join_run(j); /* the stack was out of segments: nobody tells when it is not */
 		else if (j->state != JOIN_RUN && now > j->until)
 			join_fail(j, -ETIMEDOUT);
+		else if (j->name[0] && !j->second && now > j->next_try &&
+			 (j->state == JOIN_RESOLVE || j->state == JOIN_CONNECT))
+			join_next(j, -ETIMEDOUT);
 	}
 }

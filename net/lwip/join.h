@@ -19,6 +19,8 @@
 #define JOINS          RF_LWIP_STREAMS
 #define JOIN_OUT_BYTES 16384u
 #define JOIN_SETUP_NS  30000000000ull /* to get its second end */
+#define JOIN_TRY_NS    10000000000ull /* of these at the first of a name's addresses */
+#define JOIN_NAME      256
 
 struct disk;
 
@@ -46,7 +48,10 @@ struct join {
 	bool           greeted;
 	bool           host_ended, host_shut, stream_shut;
 	uint16_t       port;   /* to be connected to */
-	uint64_t       until;
+	char           name[JOIN_NAME]; /* ... by this name; "": by address */
+	bool           second; /* its IPv6 address is tried */
+	int            why;    /* -errno: how its IPv4 address failed */
+	uint64_t       until, next_try;
 	uint32_t       out_at, out_len;
 	uint8_t        out[JOIN_OUT_BYTES]; /* of the host, for the stack */
 };
@@ -66,6 +71,8 @@ struct join *join_unasked(void);         /* one that rf-dial was not asked for y
 /* reach.c: an address or name on the stack's side */
 void join_connect(struct join *, const ip_addr_t *);
 void join_resolve(struct join *, const char *name);
+/* This address cannot be had: a name's other one is tried, or the join fails. */
+void join_next(struct join *, int err);
 
 /* socks.c */
 void socks_begin(struct join *);

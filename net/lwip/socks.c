@@ -52,6 +52,8 @@ bool socks_answer(struct join *j, int err)
 		return reply(j, SOCKS_OK);
 	case ECONNREFUSED:
 		return reply(j, SOCKS_REFUSED);
+	case ENETUNREACH:
+		return reply(j, SOCKS_NET);
 	case ENOENT:
 	case EHOSTUNREACH:
 	case ETIMEDOUT:

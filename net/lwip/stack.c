@@ -7,6 +7,7 @@
  */
 #include "stack.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
+#include "lwip/ip6.h"
 #include "lwip/mld6.h"
 #include "lwip/nd6.h"
 #include "lwip/prot/etharp.h"
@@ -374,6 +376,32 @@ void stack_address(ip_addr_t *to, const struct rf_lwip_addr *from)
 	IP_SET_TYPE_VAL(*to, from->family == 6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
 	memcpy(from->family == 6 ? (void *)ip_2_ip6(to)->addr : (void *)&ip_2_ip4(to)->addr,
 	       from->bytes, from->family == 6 ? 16 : 4);
+}
+
+static bool reaches4(const struct netif *n, const ip4_addr_t *to)
+{
+	u8_t first = ip4_addr1(to);
+
+	return first && first != 127 && first < 224 && !ip4_addr_isbroadcast(to, n) &&
+	       !ip4_addr_isany(netif_ip4_addr(n)) && !ip4_addr_eq(to, netif_ip4_addr(n)) &&
+	       (ip4_addr_net_eq(to, netif_ip4_addr(n), netif_ip4_netmask(n)) ||
+		!ip4_addr_isany(netif_ip4_gw(n)));
+}
+
+static bool reaches6(struct netif *n, const ip6_addr_t *to)
+{
+	return !ip6_addr_isany(to) && !ip6_addr_ismulticast(to) && !ip6_addr_isloopback(to) &&
+	       !ip6_addr_isipv4mappedipv6(to) && netif_get_ip6_addr_match(n, to) < 0 &&
+	       ip6_select_source_address(n, to);
+}
+
+int stack_reaches(const ip_addr_t *to)
+{
+	struct netif *n = netif_default;
+
+	if (!n || (IP_IS_V6(to) ? reaches6(n, ip_2_ip6(to)) : reaches4(n, ip_2_ip4(to))))
+		return 0;
+	return -ENETUNREACH;
 }
 
 bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)

@@ -47,6 +47,9 @@ void     stack_clock(void);
 
 /* An address of the configuration as lwIP has it; and a connection's peer against a list. */
 void stack_address(ip_addr_t *, const struct rf_lwip_addr *);
+/* Can anybody have this address, and is there a way? 0, or -ENETUNREACH: so that nobody waits
+ * for what cannot be. */
+int  stack_reaches(const ip_addr_t *);
 bool stack_allows(const struct rf_lwip_service *, const ip_addr_t *peer);
 
 #endif

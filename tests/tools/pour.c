@@ -9,7 +9,9 @@
  *   pour through WHERE BYTES SEED    sends, ends, and wants exactly that back, then an end
  *   pour late WHERE BYTES SEED       the same, but reads nothing until 8 s after its end
  *   pour broken WHERE                connects, sends, and wants a reset
- *   pour dns ADDR PORT NAME ADDR     serves that one name; no other exists
+ *   pour dns ADDR PORT NAME ADDR [ADDR6]   serves that one name; no other exists
+ *   pour socks WHERE ADDR|NAME PORT  asks a SOCKS listener to connect; exit: what it answered,
+ *                                    100: nothing in 20 s
  *   pour garbage WHERE COUNT SEED    connections that send random bytes and leave
  *
  * WHERE: ADDR PORT (IPv4 or IPv6), or unix PATH. Exit 0: as wanted; 1: one line says what not.
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,7 +180,17 @@ static void serve(bool slow, bool reset)
 }
 
 /* RFC 1035: the question comes back with an answer behind it, or with "no such name". */
-static void dns(const char *name, const char *address)
+/* Appends the address, of the type that was asked for, to an answer; its new length. */
+static ssize_t dns_record(uint8_t *packet, ssize_t at, const char *address, bool six)
+{
+	const uint8_t head[12] = { 0xc0, 12, 0, six ? 28 : 1, 0, 1, 0, 0, 0, 60, 0, six ? 16 : 4 };
+
+	memcpy(packet + at, head, 12);
+	inet_pton(six ? AF_INET6 : AF_INET, address, packet + at + 12);
+	return at + 12 + head[11];
+}
+
+static void dns(const char *name, const char *address, const char *address6)
 {
 	uint8_t packet[512], want[256];
 	int fd = socket(where.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -196,25 +209,20 @@ static void dns(const char *name, const char *address)
 	for (;;) {
 		struct sockaddr_storage from;
 		socklen_t length = sizeof(from);
-		ssize_t got = recvfrom(fd, packet, sizeof(packet) - 16, 0, (struct sockaddr *)&from, &length);
+		ssize_t got = recvfrom(fd, packet, sizeof(packet) - 28, 0, (struct sockaddr *)&from, &length);
 		const uint8_t *type = packet + 12 + n;
 
 		if (got < 17)
 			continue;
 		bool ours = got >= (ssize_t)(16 + n) && !memcmp(packet + 12, want, n);
-		bool answered = ours && !type[0] && type[1] == 1;
+		bool six = ours && type[1] == 28;
+		bool answered = ours && !type[0] && (six ? address6 != NULL : type[1] == 1);
 		packet[2] = 0x84;
 		packet[3] = ours ? 0 : 3;
 		packet[7] = answered;
 		memset(packet + 8, 0, 4);
-		if (answered) {
-			const uint8_t head[12] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4 };
-
-			got = (ssize_t)(16 + n);
-			memcpy(packet + got, head, 12);
-			inet_pton(AF_INET, address, packet + got + 12);
-			got += 16;
-		}
+		if (answered)
+			got = dns_record(packet, (ssize_t)(16 + n), six ? address6 : address, six);
 		sendto(fd, packet, (size_t)got, 0, (struct sockaddr *)&from, length);
 	}
 }
@@ -287,6 +295,36 @@ static void broken(void)
 		rf_die(1, "wanted a reset, got %s", n > 0 ? "bytes" : n ? strerror(errno) : "an end");
 }
 
+static int socks(char *to, uint16_t port)
+{
+	const struct timeval patience = { .tv_sec = 20 };
+	uint8_t b[300] = { 5, 1, 0, 5, 1, 0 };
+	size_t n = strlen(to), length;
+	int fd = reach();
+
+	if (*to == '[')
+		to[n - 1] = '\0';
+	if (inet_pton(AF_INET, to, b + 7) == 1) {
+		b[6] = 1;
+		length = 4;
+	} else if (*to == '[' && inet_pton(AF_INET6, to + 1, b + 7) == 1) {
+		b[6] = 4;
+		length = 16;
+	} else {
+		b[6] = 3;
+		b[7] = (uint8_t)n;
+		memcpy(b + 8, to, n);
+		length = 1 + n;
+	}
+	b[7 + length] = (uint8_t)(port >> 8);
+	b[8 + length] = (uint8_t)port;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (send(fd, b, 9 + length, MSG_NOSIGNAL) < 0 || recv(fd, b, 2, MSG_WAITALL) != 2 ||
+	    recv(fd, b, 10, MSG_WAITALL) < 2)
+		return 100;
+	return b[1];
+}
+
 static void garbage(int count, uint32_t state)
 {
 	static const char *const begin[] = { "", "\5\1", "\5\1\0\5\1\0\1", "\5\1\0\5\1\0\3\377", "GET ",
@@ -333,10 +371,12 @@ int main(int argc, char **argv)
 		serve(what[0] == 's', what[0] == 'r');
 	else if ((!strcmp(what, "through") || !strcmp(what, "late")) && argc == 6)
 		through(strtoull(argv[4], NULL, 0), seed, what[0] == 'l');
-	else if (!strcmp(what, "dns") && argc == 6)
-		dns(argv[4], argv[5]);
+	else if (!strcmp(what, "dns") && (argc == 6 || argc == 7))
+		dns(argv[4], argv[5], argv[6]);
 	else if (!strcmp(what, "broken"))
 		broken();
+	else if (!strcmp(what, "socks") && argc == 6 && strlen(argv[4]) < 256)
+		return socks(argv[4], (uint16_t)atoi(argv[5]));
 	else if (!strcmp(what, "garbage") && argc == 6)
 		garbage(atoi(argv[4]), seed);
 	else
