@@ -133,7 +133,7 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 	}
 	/* Without a volatile cache every write is on stable media; nobody was promised our own. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
-	    !rf_ward_owns(s->ward, (void *)(uintptr_t)e->io)) {
+	    !(s->ward && rf_ward_owns(s->ward, (void *)(uintptr_t)e->io))) {
 		s->acked++;
 		if (s->integrity)
 			rf_integrity_acked(s->integrity, s->acked, &e->req);
