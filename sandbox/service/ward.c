@@ -322,7 +322,7 @@ static void job_flushed(struct rf_io *io, int status)
 	struct rf_ward *w = job->ward;
 
 	if (status) {
-		ward_doubt(w); /* the device may have dropped what it could not write */
+		rf_ward_lost(w); /* the device may have dropped what it could not write */
 	} else {
 		w->mark |= ward_flushed(w, job->cover);
 		ward_mark(w);
@@ -395,7 +395,7 @@ void rf_ward_submit(struct rf_ward *w, struct rf_io *io)
 
 /* From a checkpoint's first flush on, clients' data is stable. Until another one is over,
  * no page with lines in doubt is called durable: a restart finds the doubt in the journal. */
-void ward_doubt(struct rf_ward *w)
+static void doubt(struct rf_ward *w)
 {
 	uint64_t page = w->cached && w->stage < CKPT_RESOLVE ? ward_notes_lost(&w->notes) : ~0ull;
 
@@ -411,11 +411,11 @@ void rf_ward_lost(struct rf_ward *w)
 		return;
 	w->commit_lost = w->committing != 0;
 	w->format_lost = true;
-	/* Of the table pages just written the old ones may come back. */
 	w->ckpt_lost |= w->stage >= CKPT_TABLE;
-	for (uint32_t i = 0; i < w->notes.count && w->stage >= CKPT_TABLE; i++)
+	/* Of the table pages just written the old ones may come back. */
+	for (uint32_t i = 0; i < w->notes.count && w->unflushed_table; i++)
 		w->table.digest[ward_page_of(&w->g, w->notes.known[i].block)] = 0;
-	ward_doubt(w);
+	doubt(w);
 	/* What was read before may be what was lost. */
 	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
 		if (job->state == JOB_JUDGE)

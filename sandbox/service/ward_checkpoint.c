@@ -14,7 +14,7 @@
 #include "ward_inside.h"
 
 #define AHEAD 16u /* table pages asked for at once */
-#define AGAIN 1u  /* times a block that cannot be read is tried anew; then its newest is right */
+#define ROUNDS 2u /* more ones, for blocks that cannot be read; then their newest is right */
 
 static void ckpt_over(struct rf_ward *w, bool well)
 {
@@ -54,6 +54,7 @@ static void ckpt_flushed(struct rf_io *io, int status)
 		ckpt_over(w, false);
 	} else {
 		ward_flushed(w, w->cover);
+		w->unflushed_table = false;
 		next_stage(w);
 	}
 }
@@ -132,7 +133,7 @@ static void resolved(struct ward_op *op, int status)
 	struct ward_known *newest = ward_newest(&w->notes, block);
 
 	memcpy(data, ward_shared(w, op->io.arena), w->g.block);
-	if (!page || (status && w->unread++ < AGAIN))
+	if (!page || (status && w->rounds < ROUNDS))
 		w->ckpt_again = true;
 	else if (newest && (status || ward_judge(&w->judge, &w->notes, block, data,
 						 ward_entry_in(&w->g, page, block)) == WARD_WRONG))
@@ -168,6 +169,7 @@ static bool ckpt_resolve(struct rf_ward *w)
 	if (!w->ckpt_again)
 		return true;
 	w->ckpt_again = false;
+	w->rounds++;
 	w->at = 0;
 	return ckpt_resolve(w);
 }
@@ -213,6 +215,7 @@ static bool ckpt_table(struct rf_ward *w)
 		if (!op)
 			return false;
 		page_fill(w, bytes, page);
+		w->unflushed_table = true;
 		memcpy(ward_shared(w, op->io.arena), bytes, WARD_PAGE);
 		op->what = page;
 		op->then = page_written;
@@ -292,7 +295,7 @@ void ward_checkpoint(struct rf_ward *w)
 		return;
 	w->stage = CKPT_DRAIN;
 	w->ckpt_lost = w->ckpt_again = w->ckpt_failed = false;
-	w->unread = 0;
+	w->rounds = 0;
 	ward_checkpoint_go(w);
 }
 

@@ -115,7 +115,7 @@ static void batch_done(struct rf_io *io, int status)
 	if (!status)
 		w->written += w->committing;
 	else if (io->op == RF_BLK_FLUSH)
-		ward_doubt(w);
+		rf_ward_lost(w); /* the device may have dropped what it could not write */
 	w->committing = 0;
 	ward_announced(w, status);
 	if (!status)

@@ -166,7 +166,8 @@ struct rf_ward {
 	/* checkpoint */
 	enum ward_stage   stage;
 	bool              ckpt_lost, ckpt_again, ckpt_failed;
-	uint32_t          unread;    /* times a block in doubt could not be read */
+	bool              unflushed_table; /* pages of it were written, perhaps by one that failed */
+	uint32_t          rounds;    /* of reading blocks in doubt, that were not enough */
 	uint32_t          at, under_way;
 	uint64_t          cover;     /* pages the flush makes durable */
 	struct ward_order order[WARD_KNOWN];
@@ -203,8 +204,6 @@ uint64_t ward_answered(const struct rf_ward *);
 /* A flush went well that was asked for when pages up to this one were answered. True: lines
  * are durable now that were not. */
 bool ward_flushed(struct rf_ward *, uint64_t cover);
-/* What was answered and not flushed may be gone. */
-void ward_doubt(struct rf_ward *);
 void ward_caught(struct rf_ward *, uint64_t offset, const char *what);
 
 /* ---- ward_commit.c ----------------------------------------------------------------------- */

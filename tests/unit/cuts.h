@@ -23,8 +23,9 @@
 /* Blocks of the client: the last two of one table page, the first two of the next. */
 enum { BLOCK = 512, BLOCKS = 4, FIRST = 246, SLOTS = 16, VERSIONS = 64, DISK = 280 * 4096 };
 
-enum disaster { NOTHING, DRIVER, LOSS, EXPORT, EXPORT_LOSS, POWER, ERROR, DISASTERS };
-enum { BEFORE, HALF, DONE, ANSWERED, PLACES };
+enum disaster { NOTHING, DRIVER, LOSS, EXPORT, EXPORT_LOSS, POWER, GONE, ERROR, DISASTERS };
+enum { BEFORE, HALF, DONE, ANSWERED };
+enum { CUTS = 2, POWER_IS_GONE = 77 /* exit code of a child */ };
 
 struct cut {
 	enum disaster what;
@@ -54,16 +55,26 @@ struct world {
 	struct rf_blk_req  hand[RF_BLK_DEPTH];
 	uint32_t           in_hand, version, most; /* bytes of a request */
 	unsigned           point, cached; /* at the disaster: blocks in the cache */
-	bool               last_first, lost, fallen, trace;
-	struct cut         cut;
+	unsigned           fallen; /* of cut[], those that were */
+	bool               last_first, lost, trace, formatting;
+	struct cut         cut[CUTS]; /* in this order */
 	const char        *script;
-	uint64_t           runs;
+	uint64_t           runs, dice;
 };
+
+static uint32_t chance(struct world *w, uint32_t of)
+{
+	w->dice = w->dice * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(w->dice >> 33) % of;
+}
 
 static void failed_at(const struct world *w, const char *what)
 {
-	fail_msg("%s: RF_SCRIPT=\"%s\" RF_CUT=%u,%u,%u; features %#x, most %u, order %u", what, w->script,
-		 w->cut.what, w->cut.at, w->cut.keep, w->t->rig.info.features, w->most, w->last_first);
+	const struct cut *c = w->cut;
+
+	fail_msg("%s: RF_SCRIPT=\"%s\" RF_CUT=%u,%u,%u,%u,%u,%u; features %#x, most %u, order %u", what,
+		 w->script, c[0].what, c[0].at, c[0].keep, c[1].what, c[1].at, c[1].keep,
+		 w->t->rig.info.features, w->most, w->last_first);
 }
 
 /* ---- the disk -------------------------------------------------------------------------------- */
@@ -87,7 +98,13 @@ static void execute(struct world *w, const struct rf_blk_req *r, uint32_t blocks
 	} else if (r->op == RF_BLK_WRITE) {
 		for (uint32_t i = 0; i < blocks; i++)
 			area_write(&w->disk, first + i, data + i * BLOCK, through);
-	} /* discards and zeroings need do nothing */
+	} else if (r->op != RF_BLK_FLUSH) { /* nothing is believed of what is left there */
+		unsigned char rest[BLOCK];
+
+		memset(rest, 0xdd, BLOCK);
+		for (uint32_t i = 0; i < blocks; i++)
+			area_write(&w->disk, first + i, rest, through);
+	}
 }
 
 /* keep 0: nothing of the cache is left; 1: all; then each block alone; then all but one. */
@@ -137,6 +154,14 @@ static bool is_change(const struct slot *s)
 	return rf_op_writes(s->op);
 }
 
+static bool clients_wait(const struct world *w)
+{
+	for (const struct slot *s = w->slot; s < w->slot + SLOTS; s++)
+		if (s->busy)
+			return true;
+	return false;
+}
+
 static bool being_changed(const struct world *w, uint32_t b)
 {
 	for (const struct slot *s = w->slot; s < w->slot + SLOTS; s++)
@@ -160,8 +185,14 @@ static void found(struct world *w, struct slot *s, uint32_t b, const unsigned ch
 		low = i < low ? i : low;
 		high = i;
 	}
-	if (low == ~0u)
+	if (low == ~0u) {
+		printf("# block %u holds version %u; versions from %u to %u are right:", b, *(const uint32_t *)data,
+		       s->index[b], k->count - 1);
+		for (unsigned i = 0; i < k->count; i++)
+			printf(" %u", k->version[i]);
+		printf("\n");
 		failed_at(w, "a read found what cannot be");
+	}
 	if (!s->torn && low > k->low)
 		k->low = low;
 	if (!s->torn && !being_changed(w, b))
@@ -256,11 +287,23 @@ static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t 
 
 /* ---- disasters ------------------------------------------------------------------------------- */
 
+/* The table pages in memory are used up by others. */
+static void forget_pages(struct world *w)
+{
+	struct ward_table *t = &w->t->s->ward->table;
+
+	for (struct ward_slot *s = t->slot; s < t->slot + WARD_SLOTS; s++)
+		if (s->state == SLOT_READY)
+			slot_forget(t, s);
+}
+
 static void device_opens(struct world *w, bool lost, uint32_t keep)
 {
 	struct rf_svc_msg msg;
 
 	w->in_hand = 0;
+	if (w->runs % 2)
+		forget_pages(w);
 	while (rig_hear(&w->t->rig, &msg, 0))
 		;
 	served_down(w->t);
@@ -286,6 +329,17 @@ static void export_begins(struct world *w, bool lost, uint32_t keep)
 	device_opens(w, lost, keep);
 }
 
+/* Whoever waits is told so, at once. */
+static void device_is_gone(struct world *w)
+{
+	for (struct slot *s = w->slot; s < w->slot + SLOTS; s++)
+		s->excused |= s->busy;
+	rig_send(&w->t->rig, RF_SVC_GONE, 0);
+	assert_int_equal(rf_service_control(w->t->s), 0);
+	if (clients_wait(w))
+		failed_at(w, "the device is gone, and a client waits");
+}
+
 static void power_fails(struct world *w, uint32_t keep)
 {
 	export_ends(w);
@@ -296,7 +350,9 @@ static void power_fails(struct world *w, uint32_t keep)
 
 static void strike(struct world *w, enum disaster what, uint32_t keep)
 {
-	if (what == POWER) {
+	if (what == POWER || what == GONE) {
+		if (what == GONE)
+			device_is_gone(w);
 		power_fails(w, keep);
 	} else if (what == EXPORT || what == EXPORT_LOSS) {
 		export_ends(w);
@@ -308,11 +364,18 @@ static void strike(struct world *w, enum disaster what, uint32_t keep)
 
 /* ---- the driver ------------------------------------------------------------------------------ */
 
-/* The device says that it could not; whoever waits now may hear of it. */
-static void device_fails(struct world *w, const struct rf_blk_req *r)
+/* The device says that it could not; whoever waits now may hear of it. A flush that failed may
+ * have dropped what it was to write. */
+static void device_fails(struct world *w, const struct rf_blk_req *r, uint32_t keep)
 {
-	for (struct slot *s = w->slot; s < w->slot + SLOTS; s++)
+	if (r->op == RF_BLK_FLUSH && keep)
+		cache_lost(w, keep);
+	for (struct slot *s = w->slot; s < w->slot + SLOTS; s++) {
 		s->excused |= s->busy;
+		/* Another flush under way goes well, and speaks of what is left. */
+		for (unsigned b = 0; b < BLOCKS && s->op == RF_BLK_FLUSH; b++)
+			s->index[b] = w->book[b].low < s->index[b] ? w->book[b].low : s->index[b];
+	}
 	w->lost = true; /* the flush of a checkpoint */
 	ram_answer(&w->t->ram, r, -EIO);
 	rf_service_poll(w->t->s);
@@ -321,15 +384,19 @@ static void device_fails(struct world *w, const struct rf_blk_req *r)
 /* True: something happened there, and this request is none any more. */
 static bool falls(struct world *w, const struct rf_blk_req *r, unsigned place)
 {
-	if (w->fallen || w->cut.what == NOTHING || w->point++ != w->cut.at)
+	const struct cut *c = &w->cut[w->fallen];
+
+	if (w->fallen == CUTS || c->what == NOTHING || w->point++ != c->at)
 		return false;
-	if (w->cut.what != ERROR)
-		strike(w, w->cut.what, w->cut.keep);
+	if (w->formatting && c->what == POWER)
+		_exit(POWER_IS_GONE);
+	if (c->what != ERROR)
+		strike(w, c->what, c->keep);
 	else if (place == ANSWERED || !rf_service_info(w->t->s)) /* a start ends by it, and says so */
 		return false;
 	else
-		device_fails(w, r);
-	w->fallen = true;
+		device_fails(w, r, c->keep);
+	w->fallen++;
 	return true;
 }
 
@@ -378,14 +445,6 @@ static void up(struct world *w)
 		failed_at(w, "the driver has nothing to do, and the disk is not there");
 }
 
-static bool clients_wait(const struct world *w)
-{
-	for (const struct slot *s = w->slot; s < w->slot + SLOTS; s++)
-		if (s->busy)
-			return true;
-	return false;
-}
-
 static bool anybody_waits(const struct world *w)
 {
 	const struct rf_ward *ward = w->t->s->ward;
@@ -407,69 +466,6 @@ static void settle(struct world *w)
 		;
 	if (anybody_waits(w))
 		failed_at(w, "the driver has nothing to do, and somebody waits");
-}
-
-/* ---- a run ----------------------------------------------------------------------------------- */
-
-static int code_of(struct world *w, uint32_t flags)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		w->t->rig.config->flags = flags;
-		export_begins(w, false, 0);
-		while (driver_turn(w))
-			;
-		_exit(rf_service_info(w->t->s) ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void world_open(struct world *w, uint32_t features, uint32_t most)
-{
-	self = w;
-	*w = (struct world){ .t = calloc(1, sizeof(*w->t)), .most = most, .script = "format" };
-	rig_open(&w->t->rig, ARENA);
-	w->t->rig.info.size = DISK;
-	w->t->rig.info.features = features;
-	w->t->rig.info.max_transfer = most;
-	w->t->rig.config->integrity_key[0] = 7;
-	area_open(&w->disk, 0, DISK);
-	rig_install(&w->t->rig);
-	assert_int_equal(code_of(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
-	area_turn(&w->disk, kept, &(struct choice){ 0 }, true);
-	w->formatted = malloc(DISK);
-	memcpy(w->formatted, w->disk.stable, DISK);
-	w->t->rig.config->flags = RF_EXPORT_WARD;
-}
-
-static void world_close(struct world *w)
-{
-	rig_close(&w->t->rig);
-	area_close(&w->disk);
-	free(w->formatted);
-	free(w->t);
-}
-
-/* The disk as it was formatted, and an export on it. */
-static void run_begins(struct world *w, const char *script, struct cut cut)
-{
-	memcpy(w->disk.cache, w->formatted, DISK);
-	memcpy(w->disk.stable, w->formatted, DISK);
-	area_flush(&w->disk);
-	memset(w->slot, 0, sizeof(w->slot));
-	memset(w->book, 0, sizeof(w->book));
-	for (unsigned b = 0; b < BLOCKS; b++)
-		w->book[b].count = 1;
-	w->script = script;
-	w->cut = cut;
-	w->point = w->version = 0;
-	w->lost = w->fallen = false;
-	assert_int_equal(ftruncate(w->t->rig.fd[RF_EXPORT_FD_TABLE], 0), 0);
-	export_begins(w, false, 0);
-	w->runs++;
 }
 
 #endif

@@ -4,8 +4,9 @@
  * point of them and every choice of what the cache keeps.
  *
  * Room:   tests/unit; see cuts.h. RF_CUTS_STEP=n tries each n-th disaster (1: all; unset: as
- *         many as take some seconds), RF_SEED=n begins with another of them. RF_SCRIPT=s
- *         is the only script, RF_CUT=what,at,keep the only disaster, and each request is shown.
+ *         many as take some seconds), each with a second one behind it by chance: RF_SEED=n.
+ *         RF_SCRIPT=s is the only script, RF_CUT=what,at,keep,what,at,keep the only disasters,
+ *         and each request is shown.
  * Shown:  whatever happened, nobody waits for nothing; each read is a version that it may be,
  *         and never an error; after a flush that went well a power cut changes nothing, and an
  *         older version put in the place of a block, or a changed byte, is EIO.
@@ -41,6 +42,88 @@ static const char *const scripts[] = {
 static const uint8_t op_of[128] = { ['w'] = RF_BLK_WRITE, ['u'] = RF_BLK_WRITE, ['d'] = RF_BLK_DISCARD,
 				    ['z'] = RF_BLK_ZERO, ['r'] = RF_BLK_READ };
 static const enum disaster what_of[128] = { ['K'] = DRIVER, ['L'] = LOSS, ['E'] = EXPORT, ['P'] = POWER };
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+/* A block of each page of the table; they hold nothing. Exit code. */
+static int every_page_is_right(struct world *w)
+{
+	const struct ward_geometry *g = &w->t->s->ward->g;
+
+	for (uint64_t b = 0; b < g->blocks; b += g->per_sector * g->per_page) {
+		struct ask a;
+
+		assert_int_equal(ask(w->t, &a, RF_BLK_READ, b * BLOCK, BLOCK), 0);
+		while (driver_turn(w))
+			;
+		if (!a.done || a.status || *(unsigned char *)rf_arena_at(w->t->s, 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* Exit code of an export that is started here: 0, if all that it shows is right. */
+static int code_of(struct world *w, uint32_t flags)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		w->t->rig.config->flags = flags;
+		assert_int_equal(ftruncate(w->t->rig.fd[RF_EXPORT_FD_TABLE], 0), 0);
+		export_begins(w, false, 0);
+		while (driver_turn(w))
+			;
+		_exit(rf_service_info(w->t->s) ? every_page_is_right(w) : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void world_open(struct world *w, uint32_t features, uint32_t most)
+{
+	self = w;
+	*w = (struct world){ .t = calloc(1, sizeof(*w->t)), .most = most, .script = "format" };
+	rig_open(&w->t->rig, ARENA);
+	w->t->rig.info.size = DISK;
+	w->t->rig.info.features = features;
+	w->t->rig.info.max_transfer = most;
+	w->t->rig.config->integrity_key[0] = 7;
+	area_open(&w->disk, 0, DISK);
+	rig_install(&w->t->rig);
+	assert_int_equal(code_of(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+	area_turn(&w->disk, kept, &(struct choice){ 0 }, true);
+	w->formatted = malloc(DISK);
+	memcpy(w->formatted, w->disk.stable, DISK);
+	w->t->rig.config->flags = RF_EXPORT_WARD;
+}
+
+static void world_close(struct world *w)
+{
+	rig_close(&w->t->rig);
+	area_close(&w->disk);
+	free(w->formatted);
+	free(w->t);
+}
+
+/* The disk as it was formatted, and an export on it. */
+static void run_begins(struct world *w, const char *script, const struct cut cut[CUTS])
+{
+	memcpy(w->disk.cache, w->formatted, DISK);
+	memcpy(w->disk.stable, w->formatted, DISK);
+	area_flush(&w->disk);
+	memset(w->slot, 0, sizeof(w->slot));
+	memset(w->book, 0, sizeof(w->book));
+	for (unsigned b = 0; b < BLOCKS; b++)
+		w->book[b].count = 1;
+	w->script = script;
+	memcpy(w->cut, cut, sizeof(w->cut));
+	w->point = w->version = w->fallen = 0;
+	w->lost = false;
+	assert_int_equal(ftruncate(w->t->rig.fd[RF_EXPORT_FD_TABLE], 0), 0);
+	export_begins(w, false, 0);
+	w->runs++;
+}
 
 static void play(struct world *w)
 {
@@ -136,29 +219,39 @@ static void an_older_version_is_an_error(struct world *w)
 	error_in(w, (uint32_t)b, "an older version was believed after a flush");
 }
 
-static void run(struct world *w, const char *script, struct cut cut)
+/* Three ways to end, by turns. */
+static void run(struct world *w, const char *script, struct cut cut, struct cut second)
 {
 	int status = -EIO;
 
-	run_begins(w, script, cut);
+	run_begins(w, script, (struct cut[CUTS]){ cut, second });
 	play(w);
-	w->fallen = true;
+	w->fallen = CUTS;
 	all_read(w);
 	for (unsigned i = 0; status && i < 4; i++)
 		status = ends(w, RF_BLK_FLUSH, 0, 0);
 	if (status)
 		failed_at(w, "flushes fail for ever");
-	if (w->runs % 2) {
+	if (w->runs % 3 == 0)
+		an_older_version_is_an_error(w);
+	if (w->runs % 3 == 2)
+		w->t->rig.config->flags |= RF_EXPORT_READ_ONLY;
+	if (w->runs % 3) {
 		power_fails(w, 0);
 		all_read(w);
 		a_changed_byte_is_an_error(w);
-	} else {
-		an_older_version_is_an_error(w);
 	}
+	w->t->rig.config->flags &= ~RF_EXPORT_READ_ONLY;
 	service_free(w->t->s);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
+
+/* A second one soon after it, perhaps while the first one is being dealt with. */
+static struct cut any_other(struct world *w, unsigned at)
+{
+	return (struct cut){ chance(w, DISASTERS), at + 1 + chance(w, 60), chance(w, 200) };
+}
 
 /* One disaster with every choice of what the cache keeps; or, at each `step`-th, one choice. */
 static void cut_at(struct world *w, const char *script, enum disaster what, unsigned at, unsigned step,
@@ -168,11 +261,12 @@ static void cut_at(struct world *w, const char *script, enum disaster what, unsi
 
 	if (step > 1) {
 		if (turn % step == 0)
-			run(w, script, (struct cut){ what, at, (uint32_t)(turn / step) });
+			run(w, script, (struct cut){ what, at, (uint32_t)(turn / step) }, any_other(w, at));
 		return;
 	}
 	for (; keep < of; keep++) {
-		run(w, script, (struct cut){ what, at, keep });
+		run(w, script, (struct cut){ what, at, keep }, (struct cut){ 0 });
+		run(w, script, (struct cut){ what, at, keep }, any_other(w, at));
 		if (what == LOSS || what == EXPORT_LOSS || what == POWER)
 			of = choices(w->cached);
 	}
@@ -182,7 +276,7 @@ static void cut_everywhere(struct world *w, const char *script, unsigned step, u
 {
 	unsigned points;
 
-	run(w, script, (struct cut){ .what = DISASTERS, .at = ~0u });
+	run(w, script, (struct cut){ .what = DISASTERS, .at = ~0u }, (struct cut){ 0 });
 	points = w->point;
 	for (unsigned what = DRIVER; what < DISASTERS; what++)
 		for (unsigned at = 0; at < points; at++)
@@ -196,31 +290,34 @@ static void cut_everywhere(struct world *w, const char *script, unsigned step, u
 static bool the_only_one(struct world *w, const char *script)
 {
 	const char *which = getenv("RF_CUT");
-	struct cut cut = { 0 };
-	unsigned what;
+	struct cut a = { 0 }, b = { 0 };
+	unsigned first, second = NOTHING;
 
-	if (!which || sscanf(which, "%u,%u,%u", &what, &cut.at, &cut.keep) != 3)
+	if (!which || sscanf(which, "%u,%u,%u,%u,%u,%u", &first, &a.at, &a.keep, &second, &b.at, &b.keep) < 3)
 		return false;
-	cut.what = what;
+	a.what = first;
+	b.what = second;
 	w->trace = true;
-	run(w, script, cut);
-	run(w, script, cut);
+	setvbuf(stdout, NULL, _IONBF, 0); /* in order with the log */
+	for (unsigned ways = 0; ways < 3; ways++)
+		run(w, script, a, b);
 	return true;
 }
 
 static void all_scripts(uint32_t features, uint32_t most, bool last_first)
 {
 	const char *step = getenv("RF_CUTS_STEP"), *seed = getenv("RF_SEED"), *one = getenv("RF_SCRIPT");
-	uint64_t turn = seed ? strtoull(seed, NULL, 0) : 0;
+	uint64_t turn = seed ? strtoull(seed, NULL, 0) : 1;
 	static struct world w;
 
 	world_open(&w, features, most);
 	w.last_first = last_first;
+	w.dice = turn;
 	for (unsigned i = 0; i < (one ? 1 : SCRIPTS); i++)
 		if (!the_only_one(&w, one ? one : scripts[i]))
-			cut_everywhere(&w, one ? one : scripts[i], step ? (unsigned)atoi(step) : 37, &turn);
-	printf("# features %#x, %u bytes a request, %s first: %llu runs\n", features, most,
-	       last_first ? "newest" : "oldest", (unsigned long long)w.runs);
+			cut_everywhere(&w, one ? one : scripts[i], step ? (unsigned)atoi(step) : 23, &turn);
+	printf("# RF_SEED=%s, features %#x, %u bytes a request, %s first: %llu runs\n", seed ? seed : "1",
+	       features, most, last_first ? "newest" : "oldest", (unsigned long long)w.runs);
 	world_close(&w);
 }
 
@@ -250,9 +347,66 @@ static void with_requests_of_a_page_at_most(void **state)
 	all_scripts(WITH_FUA, 4096, true);
 }
 
+/* ---- format -------------------------------------------------------------------------------------- */
+
+/* What the child's device had in its cache. */
+static void nothing_is_left(struct area *a)
+{
+	for (uint64_t b = 0; b < a->bytes / AREA_BLOCK; b++)
+		if (a->changed[b]) {
+			memcpy(a->cache + b * AREA_BLOCK, a->stable + b * AREA_BLOCK, AREA_BLOCK);
+			a->changed[b] = 0;
+		}
+}
+
+/* False: there is no such point any more. */
+static bool format_with(struct world *w, struct cut cut)
+{
+	memset(w->disk.cache, 0xff, DISK);
+	memset(w->disk.stable, 0xff, DISK);
+	w->cut[0] = cut;
+	w->fallen = w->point = 0;
+	w->formatting = true;
+	int code = code_of(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT);
+	nothing_is_left(&w->disk);
+	w->fallen = CUTS;
+	int after = code_of(w, RF_EXPORT_WARD);
+	nothing_is_left(&w->disk);
+	w->formatting = false;
+	if (code == POWER_IS_GONE ? after && after != RF_EXIT_INTEGRITY : code != RF_EXIT_FORMATTED || after)
+		failed_at(w, "a format was not what it said");
+	return code == POWER_IS_GONE;
+}
+
+static void format_everywhere(uint32_t features, uint32_t most)
+{
+	static struct world w;
+	unsigned points = 0;
+
+	world_open(&w, features, most);
+	while (format_with(&w, (struct cut){ POWER, points, points }))
+		points += 3;
+	for (unsigned at = 0; at < points; at += 2) {
+		format_with(&w, (struct cut){ DRIVER, at, 0 });
+		format_with(&w, (struct cut){ LOSS, at, 0 });
+		format_with(&w, (struct cut){ LOSS, at, at * 7 + 2 });
+	}
+	assert_true(points);
+	world_close(&w);
+}
+
+/* Or it leaves none, where the power is cut. */
+static void a_format_makes_an_area_whatever_the_cache_loses(void **state)
+{
+	(void)state;
+	format_everywhere(WITH_FUA, 1 << 20);
+	format_everywhere(WITHOUT_FUA, 8192);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_format_makes_an_area_whatever_the_cache_loses),
 		cmocka_unit_test(with_a_cache_and_fua),
 		cmocka_unit_test(with_a_cache_without_fua),
 		cmocka_unit_test(without_a_cache),
