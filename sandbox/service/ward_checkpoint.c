@@ -14,7 +14,7 @@
 #include "ward_inside.h"
 
 #define AHEAD 16u /* table pages asked for at once */
-#define ROUNDS 2u /* more ones, for blocks that cannot be read; then their newest is right */
+#define CKPT_ROUNDS 2u /* more ones, for blocks that cannot be read; then their newest is right */
 
 static void ckpt_over(struct rf_ward *w, bool well)
 {
@@ -133,7 +133,7 @@ static void resolved(struct ward_op *op, int status)
 	struct ward_known *newest = ward_newest(&w->notes, block);
 
 	memcpy(data, ward_shared(w, op->io.arena), w->g.block);
-	if (!page || (status && w->rounds < ROUNDS))
+	if (!page || (status && w->rounds < CKPT_ROUNDS))
 		w->ckpt_again = true;
 	else if (newest && (status || ward_judge(&w->judge, &w->notes, block, data,
 						 ward_entry_in(&w->g, page, block)) == WARD_WRONG))
