@@ -6,6 +6,8 @@ DEPS_GUEST := qemu-system-x86 qemu-utils fio libnbd-bin busybox-static cpio lz4 
 DEPS_NET   := iproute2 iputils-ping curl iperf3
 # To fetch a newer QEMU and check its signatures: see images/get-qemu.
 DEPS_QEMU  := apt debian-archive-keyring
+# To build one: see images/get-qemu-server.
+DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-config python3-venv python3-pip
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev
 DEPS_BENCH_NBD := nbdkit
@@ -27,6 +29,11 @@ $(B)/.deps-net: images/deps.mk | $(DEPS)
 	@touch $@
 $(B)/.deps-qemu: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_QEMU)
+	@mkdir -p $(@D)
+	@touch $@
+# Only the build of QEMU's vfio-user server asks for these.
+$(B)/.deps-qemu-server: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_QEMU) $(DEPS_QEMU_SERVER)
 	@mkdir -p $(@D)
 	@touch $@
 # Only what compares itself with DPDK asks for this one.

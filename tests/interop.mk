@@ -1,6 +1,7 @@
 # make check-interop: our device models under drivers and a vfio-user client that are not
 # ours: Linux's, in a guest of QEMU's vfio-user-pci. Not part of `make check`: it fetches a
-# QEMU and a second kernel the first time.
+# QEMU and a second kernel the first time. And our drivers on devices of QEMU's own vfio-user
+# server, wherever such a QEMU is found: INTEROP=server for that alone, without guests.
 
 DEPS_INTEROP := perl-base util-linux
 
@@ -11,5 +12,10 @@ $(B)/.deps-interop: tests/interop.mk | $(DEPS)
 
 ##@ Test
 .PHONY: check-interop
-check-interop: models | $(B)/.deps-interop $(B)/.deps-qemu ## the device models under QEMU's vfio-user client and Linux's drivers
-	@tests/interop/run
+check-interop: all models | $(B)/.deps-interop $(B)/.deps-qemu $(B)/.deps-net ## the device models under QEMU's vfio-user client and Linux's drivers, our drivers on QEMU's vfio-user server
+	@tests/interop/run $(INTEROP)
+
+##@ Packages
+.PHONY: qemu-server
+qemu-server: | $(B)/.deps-qemu-server ## build a QEMU that serves its devices over vfio-user, for check-interop (a quarter of an hour)
+	@images/get-qemu-server --build
