@@ -17,10 +17,12 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
-	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c)
+	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c) \
+	sandbox/base/unix_listen.c
 $(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/,bar.c config_space.c dma.c doorbell.c e1000e_control.c \
 	igb_control.c intel_nic.c interrupts.c nvme_control.c nvme_describe.c pci_bringup.c quiesce.c quirks.c virtio_pci.c)
 $(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c sandbox/base/pci_address.c $(addprefix sandbox/supervisor/,fetch_check.c fetch_said.c)
+$(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/,e1000e_control.c igb_control.c nvme_control.c)
 -include $(wildcard $(B)/fuzz/*.d)
 
 ##@ Prove

@@ -47,10 +47,16 @@ static int sealed_memory(const char *name, uint64_t bytes, unsigned flags)
 	return fd;
 }
 
-/* The data arena: 2 MiB pages if the host has enough of them free, else 4 KiB ones. */
-static int arena_memory(uint64_t bytes)
+/*
+ * The data arena: 2 MiB pages if the host has enough of them free, else 4 KiB ones. A device
+ * server gets the latter: it has the fd and may punch holes, and whoever touches a hole where
+ * the host has no large page left dies of SIGBUS.
+ */
+static int arena_memory(const struct rf_device_config *c)
 {
-	int fd = sealed_memory("rf-data", bytes, MFD_HUGETLB | (unsigned)MAP_HUGE_2MB);
+	uint64_t bytes = c->arena_bytes;
+	int fd = c->backend == RF_BACKEND_VFIO_USER ? -1 :
+		 sealed_memory("rf-data", bytes, MFD_HUGETLB | (unsigned)MAP_HUGE_2MB);
 
 	if (fd >= 0) {
 		void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
@@ -275,7 +281,7 @@ static int open_memory(struct dev *d)
 		{ FD_TABLE, RF_TABLE_BYTES },
 	};
 
-	if ((d->fd[FD_DATA] = arena_memory(c->arena_bytes)) < 0)
+	if ((d->fd[FD_DATA] = arena_memory(c)) < 0)
 		return d->fd[FD_DATA];
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		char name[32];

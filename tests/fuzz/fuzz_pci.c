@@ -11,6 +11,7 @@
  */
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,10 +59,12 @@ uint64_t now_ns(void)
 	return clock_ns += 50000000;
 }
 
-int nanosleep(const struct timespec *t, struct timespec *left)
+int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t, const sigset_t *mask)
 {
+	(void)fds;
+	(void)count;
 	(void)t;
-	(void)left;
+	(void)mask;
 	return 0;
 }
 
