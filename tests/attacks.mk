@@ -3,7 +3,7 @@
 
 INC_attacks := -Itests/attacks -Itests/unit $(INC_supervisor) -Isandbox/launcher -I$(B)/gen/launcher \
                -Isandbox/service -I$(B)/gen/service -I.
-ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c scene.c ring.c net.c walls.c)
+ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c scene.c ring.c net.c peer.c walls.c)
 ATTACKS_KEEP := sandbox/supervisor/spawn.c sandbox/supervisor/pit.c sandbox/supervisor/cgroup.c \
                 sandbox/supervisor/trace.c sandbox/supervisor/deaths.c sandbox/supervisor/call_name.c \
                 sandbox/supervisor/privilege.c sandbox/base/filter.c sandbox/base/walls.c \
@@ -76,6 +76,22 @@ $(B)/attacks/served-net-lax: tests/attacks/served_net.c $(B)/attacks/lax/frames.
 	$(HOSTCC) $(filter-out -Werror -Wall -Wextra,$(WARN)) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h \
 		-Itests/attacks -Isandbox/service/net $(INC_service) -o $@ $(filter %.c,$^)
 
+# The client of a device server: with the device room as it is, and without what is checked of
+# the server's word. The unit tests' server is the hostile one.
+$(B)/attacks/lax-peer/sandbox/device/%.c: sandbox/device/%.c tests/attacks/lax-peer.sed
+	@mkdir -p $(@D)
+	sed -f tests/attacks/lax-peer.sed $< >$@
+	! cmp -s $< $@
+PEERED   = tests/attacks/peered.c $(wildcard sandbox/device/*.c tests/unit/scripted_*.h)
+PEER_LAX = $(addprefix $(B)/attacks/lax-peer/sandbox/device/,doorbell.c vfio_user_doorbell.c vfio_user_device.c interrupts.c)
+PEER_CC  = $(HOSTCC) -w -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
+$(B)/attacks/peered: $(PEERED) | $(B)/gen/device/filters.h
+	@mkdir -p $(@D)
+	$(PEER_CC) $(INC_unit) -o $@ $< -lcmocka
+$(B)/attacks/peered-lax: $(PEERED) $(PEER_LAX) | $(B)/gen/device/filters.h
+	@mkdir -p $(@D)
+	$(PEER_CC) -I$(B)/attacks/lax-peer $(INC_unit) -o $@ $< -lcmocka
+
 # The device process with its walls left out, for controls in the guest: see lax_device.c.
 # Without poison a command stays in the admin queue after it was done.
 $(B)/attacks/lax/nvme_control.c: sandbox/device/nvme_control.c
@@ -93,7 +109,7 @@ $(B)/tests/lax/rf-device: $(LAX_OBJECTS) $(B)/lib/libbase.a
 	$(LINK_TRUSTED)
 -include $(wildcard $(B)/attacks/lax/*.d)
 
-ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax served served-lax served-net served-net-lax) \
+ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax peered peered-lax served served-lax served-net served-net-lax) \
                 $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS)
 
 # Those that need a device and an IOMMU run in guests, and leave rows; GUEST=no takes the rows

@@ -97,6 +97,6 @@ void neighbour_end(pid_t);
 unsigned attack_walls(bool print);
 
 extern const struct attack attacks_calls[], attacks_reach[], attacks_memory[], attacks_life[],
-    attacks_bombs[], attacks_image[], attacks_ring[], attacks_net[];
+    attacks_bombs[], attacks_image[], attacks_ring[], attacks_net[], attacks_peer[];
 
 #endif

@@ -37,6 +37,7 @@ static const struct group {
     {"image", attacks_image},
     {"ring", attacks_ring},
     {"frames", attacks_net},
+    {"peer", attacks_peer},
     {"group", attacks_bombs},
 };
 
