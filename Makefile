@@ -92,8 +92,8 @@ $(B)/lib/libbase.a: $(BASE)
 
 $(B)/bin/ringfence: $(call objs,sandbox/client/*.c)     $(B)/lib/libbase.a
 # What keeps, starts and opens is root or has capabilities; what decides has none of either.
-KEEPER     := $(addprefix $(B)/obj/sandbox/supervisor/,main.o keeper.o spawner.o spawn.o pit.o cgroup.o trace.o \
-                call_name.o fetch.o fetch_check.o fetch_said.o opener.o pci.o holders.o sysfs.o tap.o death_file.o privilege.o)
+KEEPER     := $(addprefix $(B)/obj/sandbox/supervisor/,main.o keeper.o keeper_serve.o spawner.o spawn.o pit.o cgroup.o trace.o \
+                call_name.o stopped.o fetch.o fetch_check.o fetch_said.o opener.o pci.o holders.o sysfs.o tap.o death_file.o privilege.o)
 SUPERVISOR := $(B)/obj/sandbox/supervisor/privilege.o $(B)/obj/sandbox/supervisor/call_name.o \
               $(filter-out $(KEEPER),$(call objs,sandbox/supervisor/*.c))
 $(B)/bin/rf-keeper: $(KEEPER)         $(B)/lib/libbase.a

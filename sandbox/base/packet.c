@@ -47,6 +47,11 @@ int rf_packet_post(int sock, const void *data, size_t bytes)
 	return send_with(sock, data, bytes, NULL, 0, MSG_DONTWAIT);
 }
 
+int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	return send_with(sock, data, bytes, fds, count, MSG_DONTWAIT);
+}
+
 static int take_fds(struct msghdr *msg, int *fds)
 {
 	int count = 0;

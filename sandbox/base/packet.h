@@ -14,7 +14,9 @@
 /* Sends one packet. 0, or -errno (-EPIPE: the other end is gone). Never raises
  * SIGPIPE. The fds stay the caller's. */
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count);
-/* The same without fds, and without waiting: -EAGAIN: the other end does not read. */
+/* The same without waiting: -EAGAIN: the other end does not read. */
+int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count);
+/* And without fds. */
 int rf_packet_post(int sock, const void *data, size_t bytes);
 
 /*

@@ -8,7 +8,7 @@
  * Fence:  from its first supervisor on a system call list (policy/syscalls/keeper.list), and
  *         of root's capabilities two. It can start nothing: the spawner does that.
  */
-#include "keeper.h"
+#include "keeper_inside.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -26,39 +26,11 @@
 #include "log.h"
 #include "packet.h"
 #include "privilege.h"
-#include "spawner.h"
-
-struct slot {
-	char  name[RF_KEEP_NAME]; /* "": free */
-	int   fd;                 /* held fd; a process's pidfd */
-	pid_t pid;                /* 0: not a process */
-	bool  dead;               /* reaped, not buried yet */
-	int   status;             /* of the dead, */
-	uint64_t time_ns;         /* and when that was seen: CLOCK_REALTIME */
-	struct rf_spawned run;    /* of a process */
-	char  tell[RF_KEEP_NAME]; /* of a driver: as in struct rf_keep_spawn */
-	uint32_t generation;
-	struct rf_verdict verdict;
-};
+#include "wait.h"
 
 /* A supervisor that dies sooner than this after its start has not worked. */
 #define SOON_NS  1000000000ull
 #define SOON_MAX 8 /* times in a row: then all ends */
-
-struct keeper {
-	struct slot slots[RF_KEEP_SLOTS];
-	struct rf_spawner spawner;
-	int         client;     /* socket to the supervisor */
-	pid_t       supervisor; /* 0: reaped, status is how it ended */
-	pid_t       opener;     /* 0: reaped */
-	int         refused;    /* code of an opener that gave up by itself; 0: none did */
-	int         status;
-	uint64_t    started_ns;
-	int         soon;       /* deaths right after a start, in a row */
-	bool        stop;       /* a person asked for the end */
-	int         code;       /* of the whole, once done */
-	bool        done;
-};
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -66,180 +38,6 @@ static uint64_t clock_ns(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static struct slot *slot_find(struct keeper *k, const char *name)
-{
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (k->slots[i].name[0] && !strcmp(k->slots[i].name, name))
-			return &k->slots[i];
-	return NULL;
-}
-
-static struct slot *slot_new(struct keeper *k, const char *name)
-{
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (!k->slots[i].name[0]) {
-			memcpy(k->slots[i].name, name, RF_KEEP_NAME);
-			return &k->slots[i];
-		}
-	return NULL;
-}
-
-static void slot_free(struct slot *s)
-{
-	close(s->fd);
-	*s = (struct slot){ 0 };
-}
-
-static void tell(struct keeper *k, struct rf_keep_msg *msg, const int *fds, int count)
-{
-	/* A supervisor that is gone is reaped a moment later; nothing to do here. */
-	(void)rf_packet_send(k->client, msg, sizeof(*msg), fds, count);
-}
-
-static int do_put(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count)
-{
-	if (count != 1)
-		return -EINVAL;
-	struct slot *s = slot_find(k, msg->name);
-	if (s && s->pid)
-		return -EBUSY;
-	if (s)
-		close(s->fd);
-	else if (!(s = slot_new(k, msg->name)))
-		return -ENFILE;
-	s->fd = fds[0];
-	fds[0] = -1;
-	return 0;
-}
-
-static void do_drop(struct keeper *k, const char *prefix)
-{
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (k->slots[i].name[0] && !k->slots[i].pid &&
-		    !strncmp(k->slots[i].name, prefix, strlen(prefix)))
-			slot_free(&k->slots[i]);
-}
-
-static void reap(struct keeper *k);
-
-static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count)
-{
-	/* The last one of this name may be dead, and known to be by its pidfd, before we
-	 * have come to reap it. */
-	reap(k);
-	struct slot *s = slot_find(k, msg->name);
-	if (count < 1 || (s && !s->dead))
-		return -EEXIST;
-	if (s)
-		slot_free(s);
-	if (!(s = slot_new(k, msg->name)))
-		return -ENFILE;
-	int err = rf_spawner_run(&k->spawner, &msg->spawn, fds, count, &s->run);
-	if (err) {
-		*s = (struct slot){ 0 };
-		return err;
-	}
-	rf_spawn_seize(&s->run);
-	memcpy(s->tell, msg->spawn.tell, RF_KEEP_NAME - 1);
-	s->generation = msg->spawn.generation;
-	s->fd = s->run.pidfd;
-	msg->pid = s->pid = s->run.pid;
-	return 0;
-}
-
-static int do_kill(struct keeper *k, const char *name)
-{
-	struct slot *s = slot_find(k, name);
-
-	if (!s || !s->pid || s->dead)
-		return -ENOENT;
-	/* Not reaped yet, so the pid cannot be another's. */
-	return kill(s->pid, SIGKILL) ? -errno : 0;
-}
-
-static int do_list(struct keeper *k, struct rf_keep_msg *msg)
-{
-	for (uint32_t i = msg->at; i < RF_KEEP_SLOTS; i++) {
-		const struct slot *s = &k->slots[i];
-
-		if (!s->pid || s->dead)
-			continue;
-		memcpy(msg->name, s->name, RF_KEEP_NAME);
-		msg->pid = s->pid;
-		msg->at = i + 1;
-		return 0;
-	}
-	return -ENOENT;
-}
-
-static int do_bury(struct keeper *k, const struct rf_keep_msg *msg)
-{
-	struct slot *s = slot_find(k, msg->name);
-
-	if (!s || !s->dead || s->pid != msg->pid)
-		return -ENOENT;
-	slot_free(s);
-	return 0;
-}
-
-static void serve(struct keeper *k)
-{
-	struct rf_keep_msg msg;
-	int fds[RF_PACKET_FDS], count;
-	int n = rf_packet_recv(k->client, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
-
-	if (n <= 0)
-		return;
-	RF_BUG_ON(n != sizeof(msg));
-	msg.name[RF_KEEP_NAME - 1] = '\0';
-
-	int give = -1;
-	struct slot *s;
-	switch (msg.type) {
-	case RF_KEEP_PUT:
-		msg.error = do_put(k, &msg, fds, count);
-		break;
-	case RF_KEEP_GET:
-		s = slot_find(k, msg.name);
-		msg.error = s ? 0 : -ENOENT;
-		give = s ? s->fd : -1;
-		break;
-	case RF_KEEP_DROP:
-		do_drop(k, msg.name);
-		msg.error = 0;
-		break;
-	case RF_KEEP_SPAWN:
-		msg.error = do_spawn(k, &msg, fds, count);
-		s = msg.error ? NULL : slot_find(k, msg.name);
-		give = s ? s->fd : -1;
-		break;
-	case RF_KEEP_WALLS:
-		s = slot_find(k, msg.name);
-		msg.error = s && s->pid && !s->dead ? 0 : -ENOENT;
-		if (!msg.error) {
-			rf_spawn_walls(&s->run);
-			msg.walls = s->run.walls;
-		}
-		break;
-	case RF_KEEP_KILL:
-		msg.error = do_kill(k, msg.name);
-		break;
-	case RF_KEEP_LIST:
-		msg.error = do_list(k, &msg);
-		break;
-	case RF_KEEP_BURY:
-		msg.error = do_bury(k, &msg);
-		break;
-	default:
-		msg.error = -EINVAL;
-	}
-	msg.type = RF_KEEP_REPLY;
-	tell(k, &msg, &give, give >= 0);
-	for (int i = 0; i < count; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
 }
 
 static struct slot *slot_of(struct keeper *k, pid_t pid)
@@ -250,14 +48,14 @@ static struct slot *slot_of(struct keeper *k, pid_t pid)
 	return NULL;
 }
 
-static void tell_exited(struct keeper *k, const struct slot *s)
+static void tell_exited(struct keeper *k, struct slot *s)
 {
 	struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = s->pid, .status = s->status,
 				   .time_ns = s->time_ns,
 				   .walls = s->run.walls, .verdict = s->verdict };
 
 	memcpy(msg.name, s->name, RF_KEEP_NAME);
-	tell(k, &msg, NULL, 0);
+	s->told = keeper_tell(k, &msg, NULL, 0);
 }
 
 static void exited(struct keeper *k, struct slot *s, int status)
@@ -275,7 +73,21 @@ static void exited(struct keeper *k, struct slot *s, int status)
 static void stop_ask(struct keeper *k)
 {
 	k->stop = true;
-	tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
+	k->stop_told = keeper_tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
+}
+
+/* What the supervisor had no room for. */
+static bool tell_rest(struct keeper *k)
+{
+	if (k->stop && !k->stop_told)
+		stop_ask(k);
+	for (int i = 0; i < RF_KEEP_SLOTS; i++) {
+		if (k->slots[i].dead && !k->slots[i].told)
+			tell_exited(k, &k->slots[i]);
+		if (k->slots[i].dead && !k->slots[i].told)
+			return false;
+	}
+	return !k->stop || k->stop_told;
 }
 
 /* Nothing can be started any more, no successor of anybody: an end in good order, while all
@@ -312,21 +124,54 @@ static void opener_ended(struct keeper *k, int status)
 	kill(k->supervisor, SIGKILL);
 }
 
-/* One process that stopped or ended; false: there is none. */
+/* Of a driver, stopped or not, its tracer hears by other events. */
+static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int status)
+{
+	bool ours = s || pid == k->supervisor || pid == k->opener;
+
+	if (!WIFSTOPPED(status))
+		rf_stopped_remove(&k->stopped, pid);
+	else if (ours)
+		rf_stopped_add(&k->stopped, pid, s && s->tell[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
+	else
+		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
+}
+
+static void end_stopped(struct keeper *k)
+{
+	pid_t pid;
+
+	while ((pid = rf_stopped_due(&k->stopped, clock_ns(CLOCK_MONOTONIC)))) {
+		const struct slot *s = slot_of(k, pid);
+
+		rf_log("%s was stopped by a signal and does not go on: killed, so that it is replaced",
+		       s ? s->name : pid == k->opener ? "the opener" : "the supervisor");
+		kill(pid, SIGKILL);
+	}
+}
+
+/* One process that stopped, went on or ended; false: there is none. */
 static bool reap_one(struct keeper *k, int flags)
 {
 	int status;
-	pid_t pid = waitpid(-1, &status, flags);
+	pid_t pid = waitpid(-1, &status, flags | WUNTRACED | WCONTINUED);
 	struct slot *s = pid > 0 ? slot_of(k, pid) : NULL;
 
 	if (pid <= 0)
 		return pid < 0 && errno == EINTR;
+	if (WIFCONTINUED(status) || (WIFSTOPPED(status) && !(s && s->tell[0]))) {
+		stopped(k, s, pid, status);
+		return true;
+	}
+	if (!WIFSTOPPED(status))
+		rf_stopped_remove(&k->stopped, pid);
 	if (WIFSTOPPED(status)) {
-		struct rf_verdict nobody;
-
-		if (s && rf_trace_last(status))
+		if (rf_trace_last(status))
 			tell_ending(k, s);
-		rf_trace_stop(pid, status, s ? &s->verdict : &nobody, s ? s->name : "?");
+		if (rf_trace_stop(pid, status, &s->verdict, s->name))
+			stopped(k, s, pid, status);
+		else
+			rf_stopped_remove(&k->stopped, pid);
 	} else if (pid == k->supervisor) {
 		k->supervisor = 0;
 		k->status = status;
@@ -343,7 +188,7 @@ static bool reap_one(struct keeper *k, int flags)
 	return true;
 }
 
-static void reap(struct keeper *k)
+void keeper_reap(struct keeper *k)
 {
 	while (reap_one(k, WNOHANG))
 		;
@@ -376,10 +221,9 @@ static int supervisor_start(struct keeper *k)
 static void tell_again(struct keeper *k)
 {
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (k->slots[i].dead)
-			tell_exited(k, &k->slots[i]);
-	if (k->stop)
-		tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
+		k->slots[i].told = false;
+	k->stop_told = false;
+	(void)tell_rest(k);
 }
 
 /* Whoever ends by itself has ended all. Who was killed has a successor, which finds
@@ -423,7 +267,7 @@ static void end_all(struct keeper *k)
 	while (kill_all(k) && reap_one(k, 0))
 		;
 	/* A device cannot be given back while a fd of it is held. */
-	do_drop(k, "");
+	keeper_drop(k, "");
 	/* Who ends with another code has given back what it had taken. */
 	rf_spawner_finish(&k->spawner, k->code == 70);
 }
@@ -455,18 +299,21 @@ int rf_keeper_main(int config, const char *program_dir)
 		rf_lock("keeper");
 	}
 	while (!k.done) {
+		short more = tell_rest(&k) ? 0 : POLLOUT;
 		struct pollfd p[2] = { { .fd = sig, .events = POLLIN },
-				       { .fd = k.client, .events = POLLIN } };
+				       { .fd = k.client, .events = (short)(POLLIN | more) } };
 		struct signalfd_siginfo info;
 
-		if (ppoll(p, 2, NULL, NULL) < 0 && errno != EINTR)
+		if (rf_wait_fds(p, 2, rf_stopped_wait_ms(&k.stopped, clock_ns(CLOCK_MONOTONIC))) < 0 &&
+		    errno != EINTR)
 			rf_die(70, "ppoll: %s", strerror(errno));
 		if (p[1].revents & POLLIN)
-			serve(&k);
+			keeper_serve(&k);
 		while (p[0].revents & POLLIN && read(sig, &info, sizeof(info)) == sizeof(info))
 			if (info.ssi_signo != SIGCHLD)
 				stop_ask(&k);
-		reap(&k);
+		keeper_reap(&k);
+		end_stopped(&k);
 		if (!k.supervisor && !k.opener)
 			supervisor_ended(&k);
 	}

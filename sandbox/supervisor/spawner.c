@@ -16,9 +16,14 @@
 #include "opener.h"
 #include "pci.h"
 #include "privilege.h"
+#include "wait.h"
 
 /* Users of ringfence's processes: RF_UID_BASE and so many behind it. */
 #define UIDS 256u
+
+/* How long the keeper waits for an answer. */
+#define ANSWER_MS    200
+#define ANSWER_TRIES 300
 
 enum order_type { ORDER_RUN = 1, ORDER_SUPERVISE, ORDER_OPEN, ORDER_FINISH };
 
@@ -150,6 +155,26 @@ int rf_spawner_start(struct rf_spawner *s, int config, const char *program_dir)
 	return 0;
 }
 
+/* It does nothing that takes long, but a signal may have stopped it. False: it is gone, or not to
+ * be had. */
+static bool answers(const struct rf_spawner *s)
+{
+	struct pollfd p = { .fd = s->sock, .events = POLLIN };
+	int ready = 0;
+
+	for (int i = 0; ready <= 0 && i < ANSWER_TRIES; i++) {
+		if ((ready = rf_wait_fds(&p, 1, ANSWER_MS)) < 0 && errno != EINTR)
+			return false;
+		if (!ready)
+			kill(s->pid, SIGCONT);
+	}
+	if (ready <= 0) {
+		rf_log("the spawner, which starts all processes, does not answer: killed");
+		kill(s->pid, SIGKILL);
+	}
+	return ready > 0;
+}
+
 static int ask(const struct rf_spawner *s, const struct order *o, const int *fds, int count,
 	       struct rf_spawned *out)
 {
@@ -157,7 +182,7 @@ static int ask(const struct rf_spawner *s, const struct order *o, const int *fds
 	int got[RF_PACKET_FDS], n;
 
 	*out = (struct rf_spawned){ .pidfd = -1, .report = -1 };
-	if (rf_packet_send(s->sock, o, sizeof(*o), fds, count) ||
+	if (rf_packet_send(s->sock, o, sizeof(*o), fds, count) || !answers(s) ||
 	    rf_packet_recv(s->sock, &d, sizeof(d), got, &n, 0) != sizeof(d))
 		return -EPIPE;
 	if (d.error)

@@ -134,7 +134,7 @@ bool rf_trace_last(int status)
 	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
 }
 
-void rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name)
+bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name)
 {
 	int event = STOP_EVENT(status), sig = WSTOPSIG(status), deliver = 0;
 
@@ -144,7 +144,7 @@ void rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name
 		/* Stopped by SIGSTOP it stays so; the trap that follows SIGCONT lets it go. */
 		if (stops_only(sig)) {
 			ptrace(PTRACE_LISTEN, pid, 0, 0);
-			return;
+			return true;
 		}
 	} else if (event == PTRACE_EVENT_SECCOMP) {
 		learn(pid, name);
@@ -153,10 +153,11 @@ void rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name
 		 * traced, faults included, and take them for ever. */
 		signal_fill(pid, sig, v);
 		kill(pid, SIGKILL);
-		return;
+		return false;
 	} else if (!event && !(stops_only(sig) && by_itself(pid))) {
 		deliver = sig;
 	}
 	/* -ESRCH: killed meanwhile, which is as good. */
 	ptrace(PTRACE_CONT, pid, 0, deliver);
+	return false;
 }
