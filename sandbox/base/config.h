@@ -27,6 +27,7 @@ struct rf_policy {
 	uint32_t match_vendor, match_device; /* ~0: any */
 	uint64_t stall_ns, slow_stall_ns, spin_ns; /* spin: ~0: for ever */
 	uint64_t nudge_ns, hang_ns;
+	uint64_t server_away_ns; /* clients wait so long for a device server, then they get EIO */
 	uint64_t demand;        /* RF_WALL_BIT()s a driver must have around it */
 	uint32_t deaths;        /* without progress, before quarantine */
 	uint64_t backoff_ns, backoff_cap_ns;

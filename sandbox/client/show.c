@@ -76,6 +76,7 @@ static void put_device_json(FILE *f, const struct shown *d)
 		put_net_json(f, d);
 	if (s->walls.locked)
 		put_walls_json(f, "walls", &s->walls);
+	fprintf(f, ",\"server_away_s\":%u", s->server_away_s);
 	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu}", s->supervisor_pid, (ull)s->takeovers);
 }
 
@@ -101,6 +102,17 @@ static void put_walls(FILE *f, const struct rf_snapshot *s)
 	rf_walls_missing(&s->walls, missing, sizeof(missing));
 	if (missing[0])
 		fprintf(f, "%s: walls missing around its driver: %s\n", s->name, missing);
+}
+
+static void put_server(FILE *f, const struct rf_snapshot *s)
+{
+	if (!s->server_away_s)
+		return;
+	fprintf(f, "%s: device server unreachable for %u s: clients ", s->name, s->server_away_s);
+	if (s->server_failed)
+		fprintf(f, "get EIO; 'ringfence restart %s' tries again at once\n", s->name);
+	else
+		fprintf(f, "wait for it\n");
 }
 
 /* Deaths by their kind, and only where there were some. */
@@ -138,6 +150,7 @@ void show_table(FILE *f, const struct shown *d, int count)
 			st ? (ull)st->client_errors : 0);
 	}
 	for (int i = 0; i < count; i++) {
+		put_server(f, &d[i].s);
 		put_deaths(f, &d[i].s);
 		put_walls(f, &d[i].s);
 	}

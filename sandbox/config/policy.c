@@ -344,6 +344,11 @@ static int key_standby(struct rf_policy *p, struct rf_words *w)
 	return flag(w, names, RF_DEVICE_NO_STANDBY, &p->device.flags);
 }
 
+static int key_server_away(struct rf_policy *p, struct rf_words *w)
+{
+	return want_time(w, 1, &p->server_away_ns);
+}
+
 static int key_hang(struct rf_policy *p, struct rf_words *w)
 {
 	int err = want_time(w, 1, &p->hang_ns);
@@ -429,7 +434,7 @@ static const struct {
 	{ "payload", key_payload, 2 },         { "bus-master", key_bus_master, 2 },
 	{ "cache", key_cache, 2 },             { "reset", key_reset, 11, true },
 	{ "map", key_map, 5, true },           { "stall", key_stall, 2 },
-	{ "slow-stall", key_slow_stall, 2 },
+	{ "slow-stall", key_slow_stall, 2 },   { "server-away", key_server_away, 2 },
 	{ "spin", key_spin, 2 },               { "restart", key_restart, 7 },
 	{ "demand", key_demand, RF_WORDS_MAX, true }, { "nudge", key_nudge, 2 },
 	{ "hang", key_hang, 2 },               { "standby", key_standby, 2 },
@@ -494,7 +499,8 @@ int rf_policy_read(const char *file, struct rf_policy *p)
 {
 	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
 				  .nudge_ns = 10000000, .hang_ns = 20000000,
-				  .slow_stall_ns = 60000000000ull };
+				  .slow_stall_ns = 60000000000ull,
+				  .server_away_ns = 30000000000ull };
 	p->device.storm_rate = 50000;
 	p->device.backend = RF_BACKEND_VFIO;
 	struct reading_policy r = { .policy = p };

@@ -346,6 +346,18 @@ static uint32_t limit(uint64_t bytes, uint64_t most)
 	return (uint32_t)(bytes < most ? bytes : most);
 }
 
+static void limits_set(struct rf_service *s)
+{
+	s->limit[RF_BLK_READ] = limit(limit(s->info.max_transfer, s->info.size), s->arena_bytes);
+	if (!(s->info.features & RF_BLK_READ_ONLY)) {
+		s->limit[RF_BLK_WRITE] = s->limit[RF_BLK_READ];
+		if (s->info.features & RF_BLK_HAS_DISCARD)
+			s->limit[RF_BLK_DISCARD] = limit(s->info.max_discard, s->info.size);
+		if (s->info.features & RF_BLK_HAS_ZERO)
+			s->limit[RF_BLK_ZERO] = limit(s->info.max_discard, s->info.size);
+	}
+}
+
 static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	struct rf_blk_info in = msg->info;
@@ -372,14 +384,24 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->info_known = true;
 	s->size = in.size;
 	s->block_mask = block - 1;
-	s->limit[RF_BLK_READ] = limit(limit(in.max_transfer, in.size), s->arena_bytes);
-	if (!(in.features & RF_BLK_READ_ONLY)) {
-		s->limit[RF_BLK_WRITE] = s->limit[RF_BLK_READ];
-		if (in.features & RF_BLK_HAS_DISCARD)
-			s->limit[RF_BLK_DISCARD] = limit(in.max_discard, in.size);
-		if (in.features & RF_BLK_HAS_ZERO)
-			s->limit[RF_BLK_ZERO] = limit(in.max_discard, in.size);
-	}
+	limits_set(s);
+	return 0;
+}
+
+/* A device server that was away is back with the same disk: DOWN follows. Checksums on the disk
+ * ended with the device: their export is replaced. */
+static int on_back(struct rf_service *s, const struct rf_svc_msg *msg)
+{
+	if (s->dropped || !s->info_known)
+		return 0;
+	if (s->ward)
+		return -EPIPE;
+	int err = on_info(s, msg);
+
+	if (err)
+		return err;
+	limits_set(s);
+	s->state = RF_DRIVER_LIED; /* a driver of which nothing is read any more */
 	return 0;
 }
 
@@ -387,6 +409,8 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
  * was dropped here, is not kept waiting: no memory of it is in use. */
 static int after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
 {
+	if (msg->type == RF_SVC_INFO)
+		return on_back(s, msg);
 	if (msg->type == RF_SVC_DOWN) {
 		s->generation = msg->generation + 1;
 		rf_tell(s, RF_SVC_PREPARED, 0);
@@ -396,6 +420,7 @@ static int after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
 
 void rf_service_drop(struct rf_service *s)
 {
+	s->dropped = true;
 	on_gone(s);
 }
 

@@ -75,6 +75,8 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
 	d->code = 0;
+	d->away_ns = 0;
+	d->away_told = false;
 	d->fruitless = d->last_up = d->last_wanted = d->killed = 0;
 	d->budget = d->export_budget = d->driver_budget = d->standby_budget =
 		(struct budget){ .at_ns = now_ns() };
@@ -98,6 +100,7 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	const uint8_t *mac = news->said->net.mac;
 
 	d->served = true;
+	server_back(d);
 	d->info = news->said->info;
 	d->net = news->said->net;
 	d->state = DEV_RUNNING;
@@ -286,7 +289,29 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
 	d->failures = budget_in_vain(&d->budget, completed, now_ns()) ? d->failures + 1 : 1;
-	return d->failures < d->cfg->policy.deaths;
+	if (d->failures == 1)
+		d->failing_ns = now_ns();
+	return d->failures < d->cfg->policy.deaths ||
+	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->failing_ns < d->cfg->policy.server_away_ns);
+}
+
+/* A device server that is there and does not do what it should, again and again. */
+static bool server_given_up(struct sup *s, struct dev *d, int code)
+{
+	const struct dev *stack = stack_of(s, d);
+
+	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
+	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->export_pid ||
+	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING))
+		return false;
+	rf_log("%s: its device server failed %u times without completing a request: quarantined, clients "
+	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
+	d->state = DEV_QUARANTINED;
+	d->code = RF_EXIT_QUARANTINE;
+	dev_want_drop(d);
+	dev_kill_drivers(s, d);
+	server_clients_fail(d);
+	return true;
 }
 
 static void revive_later(struct sup *s, struct dev *d)
@@ -311,13 +336,15 @@ static void revive(struct sup *s, struct dev *d, struct news *news)
 		return;
 	int code = dev_reopen(s, d);
 
+	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
+		return server_away(d);
 	if (!code && dev_start_device(s, d))
 		code = RF_EXIT_SYSTEM;
 	d->retry_ns = ~0ull;
 	d->adopting = false;
 	if (code && can_revive(s, d, code))
 		return revive_later(s, d);
-	if (code) {
+	if (code && !server_given_up(s, d, code)) {
 		/* What cannot be opened again may be once all of it has ended. */
 		d->restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
 		d->code = d->restart ? 0 : code;
@@ -358,6 +385,8 @@ static void device_died(struct sup *s, struct dev *d, struct news *news)
 		d->process_deaths += WIFSIGNALED(status);
 		return revive_later(s, d);
 	}
+	if (WIFEXITED(status) && server_given_up(s, d, code))
+		return;
 	if (WIFEXITED(status))
 		return device_ended(s, d, status);
 	d->restart = true;
@@ -455,6 +484,14 @@ static void restart(struct sup *s, struct dev *d, struct news *news)
 	stop(s, d, news);
 }
 
+/* While its device server is away a restart would end the export, and help nobody. */
+static void revive_now(struct sup *s, struct dev *d, struct news *news)
+{
+	if (!d->away_ns)
+		return restart(s, d, news);
+	d->retry_ns = 0;
+}
+
 static void nothing(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
@@ -503,7 +540,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = nothing, [EV_EXPORT_DIED] = export_died,
 		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died,
-		[EV_STOP] = stop, [EV_RESTART] = restart,
+		[EV_STOP] = stop, [EV_RESTART] = revive_now,
 	},
 	[DEV_QUARANTINED] = {
 		[EV_DUE] = quarantined_due, [EV_READY] = nothing, [EV_ADOPTED] = adopted,

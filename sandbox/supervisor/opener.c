@@ -105,8 +105,11 @@ static int image(const struct rf_device *d, int *fd)
 	return RF_EXIT_IMAGE;
 }
 
-/* A server that is there takes a client at once; one with a full queue gets a second. */
-static int server(const struct rf_device *d, int *fd)
+#define SERVER_TRIES 100
+
+/* A server that is there takes a client at once; one with a full queue gets 10 ms a try. Who asks
+ * for one try has something else to do, and asks again. */
+static int server(const struct rf_device *d, int *fd, int tries)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int err = -1;
@@ -114,12 +117,13 @@ static int server(const struct rf_device *d, int *fd)
 	if ((*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return RF_EXIT_SYSTEM;
 	strcpy(addr.sun_path, d->socket);
-	for (int i = 0; i < 100 && (err = connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) &&
-			errno == EAGAIN; i++)
+	for (int i = 0; i < tries && (err = connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) &&
+			errno == EAGAIN && tries > 1; i++)
 		(void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	if (!err)
 		return 0;
-	rf_log("%s: no device server at %s: %s", d->name, addr.sun_path, strerror(errno));
+	if (tries > 1)
+		rf_log("%s: no device server at %s: %s", d->name, addr.sun_path, strerror(errno));
 	return RF_EXIT_NO_DEVICE;
 }
 
@@ -221,7 +225,9 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_STACK:
 		return stack(d, ask->service, fds);
 	case RF_OPEN_SERVER:
-		return backend == RF_BACKEND_VFIO_USER ? server(d, fds) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, SERVER_TRIES) : RF_EXIT_BUG;
+	case RF_OPEN_SERVER_AGAIN:
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, 1) : RF_EXIT_BUG;
 	case RF_OPEN_TAKE:
 		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, group) : RF_EXIT_BUG;
 	case RF_OPEN_VFIO:

@@ -33,6 +33,7 @@ enum rf_open_what {
 	RF_OPEN_LISTENER,  /* what its export listens on, or writes to */
 	RF_OPEN_STACK,     /* the listener of service `service` of its stack */
 	RF_OPEN_SERVER,    /* its vfio-user server */
+	RF_OPEN_SERVER_AGAIN, /* the same, if it takes a client at once; else nothing is said of it */
 	RF_OPEN_TAKE,      /* lends it to VFIO; answer: its group */
 	RF_OPEN_VFIO,      /* container and group of one that is lent */
 	RF_OPEN_INTERFACE, /* gives its interface address and MTU */

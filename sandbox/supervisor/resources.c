@@ -356,7 +356,7 @@ int dev_reopen(struct sup *s, struct dev *d)
 	if (backend == RF_BACKEND_VFIO)
 		err = open_vfio(s, d);
 	else if (backend == RF_BACKEND_VFIO_USER)
-		err = open_one(s, d, RF_OPEN_SERVER, &d->fd[FD_GROUP]);
+		err = open_one(s, d, RF_OPEN_SERVER_AGAIN, &d->fd[FD_GROUP]);
 	for (unsigned i = 0; i < count && !err; i++)
 		err = keep(s, d, fresh[i]);
 	return err;

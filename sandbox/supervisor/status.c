@@ -43,6 +43,9 @@ static void put_device(struct sup *s, struct dev *d, int sock)
 
 	dev_walls(s, d);
 	shot.walls = d->walls;
+	if (d->away_ns)
+		shot.server_away_s = (uint32_t)((now_ns() - d->away_ns) / 1000000000) + 1;
+	shot.server_failed = d->away_told;
 	strcpy(shot.name, d->cfg->name);
 	strcpy(shot.pci, d->cfg->pci);
 	strcpy(shot.driver, d->cfg->policy.driver);

@@ -66,6 +66,9 @@ struct dev {
 	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
+	uint64_t       failing_ns;   /* since when it fails without a request done, */
+	uint64_t       away_ns;      /* its device server cannot be reached since then; 0: it can */
+	bool           away_told;    /* and its clients get EIO by now */
 	struct budget  budget;       /* of its device process, or server */
 	struct stack   stack;        /* RF_EXPORT_LWIP */
 	uint32_t       export_failures;      /* the same of its export */
@@ -237,6 +240,11 @@ void stack_try(struct sup *, struct dev *);     /* starts it if all it needs is 
 void stack_kill(struct sup *, struct dev *);    /* the one it is in */
 void stack_adopt(struct sup *, struct dev *);   /* after a supervisor that died */
 void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
+
+/* away.c: a device server that cannot be reached. */
+void server_away(struct dev *); /* just now: tried again later */
+void server_back(struct dev *); /* its device is ready */
+void server_clients_fail(struct dev *);
 
 /* scribe.c: a dead driver's bundle is written by another process. */
 void scribe_open(struct sup *);

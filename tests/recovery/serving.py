@@ -22,9 +22,9 @@ def until(what, seconds, condition):
 
 class Served:
     """A model, ringfence before it, and a client that verifies: over NBD, or a load generator. nbd
-    'listener': no client but the caller's."""
+    'listener': no client but the caller's. policy: lines that are added to that of nvme."""
 
-    def __init__(self, nbd, log, seed):
+    def __init__(self, nbd, log, seed, policy=""):
         self.dir = tempfile.mkdtemp(prefix="ringfence-kill.")
         self.log, self.nbd = log, nbd
         self.children = []
@@ -33,8 +33,10 @@ class Served:
         until("model", 20, lambda: os.path.exists(f"{self.dir}/nvme.sock"))
         export = f"nbd {self.dir}/nbd.sock" if nbd else \
             f"load {self.dir}/load.json mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 seed={seed}"
+        with open("policy/nvme.policy") as f, open(f"{self.dir}/nvme.policy", "w") as out:
+            out.write(f.read() + policy)
         with open(f"{self.dir}/rf.conf", "w") as f:
-            f.write(f"run-dir {self.dir}/run\ndevice disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n"
+            f.write(f"run-dir {self.dir}/run\ndriver-dir {os.getcwd()}/build/drivers\npolicy-dir {self.dir}\ndevice disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n"
                     f"  export {export}\n")
         self.keeper = self.start("build/bin/ringfence", "run", f"{self.dir}/rf.conf")
         until("driver", 60, lambda: self.status(True)["driver_pid"] > 0)
