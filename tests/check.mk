@@ -4,7 +4,7 @@
 .PHONY: check check-guest
 check: all check-programs ## unit tests and guest tests; ends with `N passed, N failed`
 	@tests/check
-check-guest: all check-programs | $(B)/.deps-qemu ## tests/guest/*.sh in a guest; TESTS="a b" runs only those
+check-guest: all check-programs $(ATTACKS_NEED) | $(B)/.deps-qemu ## tests/guest/*.sh in a guest; TESTS="a b" runs only those
 	@tests/check-guest $(TESTS)
 
 # What guest tests run beside the products: hostile drivers.
