@@ -48,7 +48,7 @@ static int place_bar(struct rf_device *d, unsigned bar, struct space *memory, st
 	struct space *s = io ? ports : memory;
 	uint64_t size = (sized & mask) & -(uint64_t)(sized & mask); /* its lowest bit */
 
-	*wide = !io && (sized & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+	*wide = !io && bar < 5 && (sized & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
 	if (size < d->bar[bar].bytes)
 		for (size = 16; size < d->bar[bar].bytes && size; size *= 2)
 			;

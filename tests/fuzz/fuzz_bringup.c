@@ -208,6 +208,7 @@ static int access_bar(const struct rf_vu_region_access *a, void *data, bool writ
 static int access_config(const struct rf_vu_region_access *a, void *data, bool write)
 {
 	MUST(a->offset <= d.config_size && a->count <= d.config_size - a->offset);
+	MUST(!write || a->offset == PCI_COMMAND || (a->offset >= 0x10 && a->offset < 0x28) || a->offset >= 0x40);
 	if (!write)
 		memcpy(data, space + a->offset, a->count);
 	else if (a->offset < 0x10 || a->offset >= 0x28 || a->count != 4)
@@ -216,6 +217,7 @@ static int access_config(const struct rf_vu_region_access *a, void *data, bool w
 		uint32_t bar = ((uint32_t)a->offset - 0x10) / 4, value;
 		memcpy(&value, data, 4);
 		value &= sizes[bar] ? -sizes[bar] : 0;
+		value |= r.vectors & 2 && sizes[bar] ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
 		memcpy(space + a->offset, &value, 4);
 	}
 	return 0;
@@ -443,8 +445,9 @@ static void be_rung(void)
 
 static void use(void)
 {
-	if (d.backend->open(&d) || config_match(&d))
+	if (d.backend->open(&d))
 		return;
+	(void)config_match(&d); /* whatever it is: its control half meets it */
 	config_find_msix(&d);
 	if (config_bus_master(&d, true) || dma_map_all(&d) || irq_open(&d))
 		return;

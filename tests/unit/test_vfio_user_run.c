@@ -342,6 +342,19 @@ static void what_is_no_plain_disk_is_refused(void **state)
 	}
 }
 
+/* The configuration of a disk that ends when its load has run. */
+static void write_load(const char *load)
+{
+	char conf[96];
+
+	path(conf, sizeof(conf), "rf.conf");
+	FILE *f = fopen(conf, "w");
+	assert_non_null(f);
+	fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
+		   "  export load %s/load.json %s\n", dir, dir, dir, load);
+	fclose(f);
+}
+
 /* A server that wants all of PCI: BARs that are dead without an address and Memory Enable,
  * interrupts that need MSI-X Enable and unmasked entries. And one with the habits of QEMU's
  * besides: an eventfd wired for errors is that of its first vector, so that the first admin
@@ -349,17 +362,11 @@ static void what_is_no_plain_disk_is_refused(void **state)
 static void strict_servers_are_driven(void **state)
 {
 	static const char *const habits[] = { "--strict", "--as-qemu" };
-	char conf[96];
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		begin();
-		path(conf, sizeof(conf), "rf.conf");
-		FILE *f = fopen(conf, "w");
-		assert_non_null(f);
-		fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
-			   "  export load %s/load.json mode=randrw verify=1 qd=8 requests=2000\n", dir, dir, dir);
-		fclose(f);
+		write_load("mode=randrw verify=1 qd=8 requests=2000");
 		pid_t model = run_model_with(habits[i], NULL), rf = run_ringfence();
 		assert_int_equal(exit_code(rf), 0); /* once the load is done */
 		read_file("load.json");
@@ -369,6 +376,27 @@ static void strict_servers_are_driven(void **state)
 		nothing_is_left();
 		end();
 	}
+}
+
+/* A server that takes the arena's pages away before each interrupt: what it read is zero, which it
+ * could have written as well. Nobody dies of it, and no request is lost. */
+static void holes_in_the_arena_cost_data_only(void **state)
+{
+	(void)state;
+	begin();
+	write_load("mode=randread qd=8 requests=2000");
+	pid_t model = run_model_with("--fault", "memory-punched,count=forever"), rf = run_ringfence();
+	assert_int_equal(exit_code(rf), 0);
+	read_file("load.json");
+	assert_non_null(strstr(said, "\"requests\":2000"));
+	assert_non_null(strstr(said, "\"errors\":0,"));
+	read_file("log");
+	assert_null(strstr(said, "died"));
+	read_file("model");
+	assert_null(strstr(said, "no hole"));
+	kill_model(model);
+	nothing_is_left();
+	end();
 }
 
 /* Dies and comes back; dies and does not. */
@@ -434,6 +462,7 @@ int main(void)
 		cmocka_unit_test(doorbells_stay_in_their_page),
 		cmocka_unit_test(what_is_no_plain_disk_is_refused),
 		cmocka_unit_test(strict_servers_are_driven),
+		cmocka_unit_test(holes_in_the_arena_cost_data_only),
 		cmocka_unit_test(a_dead_server_is_connected_to_afresh),
 		cmocka_unit_test(nobody_can_do_it_all),
 	};

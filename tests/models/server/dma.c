@@ -54,6 +54,12 @@ unsigned dma_broken(struct server *s)
 	return n;
 }
 
+void dma_punch(struct server *s)
+{
+	if (s->maps && s->map[0].memory && madvise(s->map[0].memory, s->map[0].bytes, MADV_REMOVE))
+		rf_log("no hole: %s", strerror(errno));
+}
+
 static int map_memory(struct dma_map *m, const struct rf_vu_dma_map *r, int fd)
 {
 	int prot = (r->flags & RF_VU_DMA_READABLE ? PROT_READ : 0) |

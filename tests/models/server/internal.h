@@ -82,7 +82,7 @@ struct session {
 
 enum {
 	F_LATE, F_LOST, F_SHORT, F_WRONG_ID, F_ERROR, F_DISCONNECT, F_GARBAGE,
-	F_IRQ_LOST, F_IRQ_DUPLICATE, F_IRQ_SPURIOUS, F_IRQ_STORM, SERVER_FAULTS
+	F_IRQ_LOST, F_IRQ_DUPLICATE, F_IRQ_SPURIOUS, F_IRQ_STORM, F_MEMORY_PUNCHED, SERVER_FAULTS
 };
 enum {
 	C_CLIENTS, C_REFUSED, C_BAD_HANDSHAKES, C_BAD_MESSAGES, C_ERRORS, C_MESSAGES, C_RESETS,
@@ -168,6 +168,7 @@ void dma_unmap(struct server *, struct message *);
 void dma_unmap_all(struct server *);
 void dma_guard(struct server *); /* SIGBUS of a client's file that shrank */
 unsigned dma_broken(struct server *);
+void dma_punch(struct server *); /* a hole where the client's first piece is */
 
 /* irq.c */
 void irq_info(struct server *, struct message *);

@@ -150,6 +150,8 @@ void server_irq(struct server *s, unsigned vector)
 		deliver_any(s, vector);
 		return;
 	}
+	if (fault_fires(&s->faults, &f[F_MEMORY_PUNCHED]))
+		dma_punch(s);
 	if (fault_fires(&s->faults, &f[F_IRQ_LOST]))
 		return;
 	deliver_any(s, vector);

@@ -313,6 +313,7 @@ static const struct fault server_faults_table[SERVER_FAULTS] = {
 	[F_IRQ_DUPLICATE] = { "irq-duplicate", "an interrupt is sent twice" },
 	[F_IRQ_SPURIOUS] = { "irq-spurious", "all wired vectors fire along with an interrupt" },
 	[F_IRQ_STORM] = { "irq-storm", "an interrupt is sent arg times more (1000)" },
+	[F_MEMORY_PUNCHED] = { "memory-punched", "the client's first piece of memory is a hole before an interrupt" },
 };
 
 static const char *const counter_names[SERVER_COUNTERS] = {
