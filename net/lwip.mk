@@ -76,11 +76,31 @@ $(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWI
 $(B)/tests/rf-dial: $(B)/bin/rf-dial
 	cp $< $@
 
+# And once without what holds off whoever shares its link, for the controls of the attacks. sed
+# must find each defence, or the control would be the defence.
+LWIP_LAX := $(B)/attacks/lax-lwip
+$(LWIP_LAX)/.source: net/lwip/get-source | $(LWIP)/.source
+	@mkdir -p $(@D)
+	dir=$$(net/lwip/get-source --unpatched) && ln -sfnT "$$dir/src" $(LWIP_LAX)/src
+	@touch $@
+$(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/lwip/*.c)
+	@mkdir -p $(@D)
+	cp net/lwip/*.[ch] $(@D)
+	for f in wire.c secret.c stream.c stream.h disk.c; do \
+		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/lwip/$$f $(@D)/$$f || exit 1; done
+	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 8
+	@touch $@
+$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(B)/gen/service/filters.h
+	$(HOSTCC) -w -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
+		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c \
+		$(patsubst net/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/service/lock.c,$(LWIP_ASAN_SRC))) \
+		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
+
 UNIT += tests/net/lwip tests/net/lwip-asan
 $(B)/unit/test_http: INC_unit += -Inet/lwip -isystem $(LWIP)/src/include -Isandbox/service/nbd
 $(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http: $(LWIP)/.source
-check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour) | $(B)/.deps-net
+check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)

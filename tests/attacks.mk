@@ -110,7 +110,8 @@ $(B)/tests/lax/rf-device: $(LAX_OBJECTS) $(B)/lib/libbase.a
 -include $(wildcard $(B)/attacks/lax/*.d)
 
 ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax peered peered-lax served served-lax served-net served-net-lax) \
-                $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS)
+                $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS) \
+                $(B)/attacks/rf-lwip-lax $(addprefix $(B)/unit/test_lwip_,wire devices)
 
 # Those that need a device and an IOMMU run in guests, and leave rows; GUEST=no takes the rows
 # that an earlier run, or make check-guest, left.
@@ -121,6 +122,8 @@ GUEST ?= yes
 .PHONY: attacks attacks-guest check-attacks
 attacks: all $(ATTACKS_NEED) $(if $(filter yes,$(GUEST)),attacks-guest) ## the attack matrix, with a control for each wall; figures of the fence (GUEST=no: without guests)
 	@mkdir -p $(B)/results
+	@mkdir -p $(B)/attacks/rows
+	tests/attacks/wire >$(B)/attacks/rows/wire
 	tests/attacks/collect >$(ATTACKS_GUEST)
 	$(B)/attacks/attacks --json $(B)/results/attacks.json --guest $(ATTACKS_GUEST)
 	tests/attacks/fence $(VERSION)

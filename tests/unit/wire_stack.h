@@ -11,9 +11,11 @@
 #include "exported.h"
 #include "wire_peer.h"
 
-#ifndef LWIP
-#define LWIP "build/bin/rf-lwip"
-#endif
+/* RF_LWIP names another one, of which a test is to show that it fails. */
+static inline const char *wire_program(void)
+{
+	return getenv("RF_LWIP") ? getenv("RF_LWIP") : "build/bin/rf-lwip";
+}
 
 struct wire_stack {
 	struct exported  e;
@@ -57,7 +59,7 @@ static inline void wire_exec(struct wire_stack *s, int link, int config)
 	}
 	rig_must(dup2(link, RF_EXPORT_FD_KICK) > 0 && dup2(link, RF_EXPORT_FD_WAKE0) > 0 &&
 		 dup2(config, RF_LWIP_FD_CONFIG) > 0, "dup2");
-	execl(LWIP, LWIP, (char *)NULL);
+	execl(wire_program(), "rf-lwip", (char *)NULL);
 	_exit(127);
 }
 
@@ -121,16 +123,23 @@ static inline void wire_wait6(struct wire_stack *s)
 	rig_must(w->echoed6 == 0x600, "no IPv6");
 }
 
+/* Not reaped: wire_end() does. */
 static inline bool wire_alive(struct wire_stack *s)
 {
-	return waitpid(s->e.pid, NULL, WNOHANG) == 0;
+	siginfo_t info = { 0 };
+
+	return !waitid(P_PID, (id_t)s->e.pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 
 /* Ends it; true: it ended as it should, by the device processes' hang-up. */
 static inline bool wire_end(struct wire_stack *s)
 {
+	shutdown(s->e.rig.control, SHUT_RDWR);
+	for (int i = 0; i < WIRE_DEADLINE_MS / 20 && wire_alive(s); i++)
+		usleep(20000);
+	if (wire_alive(s))
+		kill(s->e.pid, SIGKILL); /* it does not come back from somewhere */
 	int status = exported_end(&s->e);
-
 	close(s->peer.fd);
 	if (s->two)
 		rig_close(&s->second);
