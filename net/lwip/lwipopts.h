@@ -33,8 +33,8 @@
 #define LWIP_ARP                   1
 #define LWIP_ETHERNET              1
 #define ETHARP_TABLE_MATCH_NETIF   1
-#define ETHARP_SUPPORT_VLAN        1 /* of VLAN 0 only, see wire.c */
-#define ARP_TABLE_SIZE             127
+#define ETHARP_SUPPORT_VLAN        0 /* stack.c takes the tag off, of VLAN 0 only */
+#define ARP_TABLE_SIZE             64
 #define ARP_QUEUEING               1 /* an answer waits for an address, others behind it */
 #define ARP_QUEUE_LEN              3
 #define MEMP_NUM_ARP_QUEUE         64

@@ -90,11 +90,16 @@ static void conflict(struct stack *st, const uint8_t *frame)
 }
 
 /* True: the stack may see it. Otherwise it was counted. */
-static bool judged(struct stack *st, const uint8_t *frame, uint32_t length)
+static bool judged(struct stack *st, struct pbuf *p)
 {
-	switch (wire_judge(&st->netif, st->ip6, frame, length)) {
+	uint8_t *frame = (uint8_t *)p->payload + ETH_PAD_SIZE;
+
+	switch (wire_judge(&st->netif, st->ip6, frame, p->len - ETH_PAD_SIZE)) {
 	case WIRE_TAKE:
 		return true;
+	case WIRE_UNTAG:
+		memmove(frame + VLAN_TAG, frame, 12);
+		return !pbuf_remove_header(p, VLAN_TAG);
 	case WIRE_OTHERS:
 		st->link->rx_others++;
 		return false;
@@ -132,7 +137,7 @@ static void frame_in(void *arg, const void *frame, uint32_t length, bool checked
 	link->rx_frames++;
 	link->rx_bytes += length;
 	/* Judged is the copy, whose sender cannot change it any more. */
-	if (!judged(st, (const uint8_t *)p->payload + ETH_PAD_SIZE, p->len - ETH_PAD_SIZE)) {
+	if (!judged(st, p)) {
 		pbuf_free(p);
 		return;
 	}

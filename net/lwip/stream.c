@@ -183,30 +183,49 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 /* ---- before a connection is there ------------------------------------------------------ */
 
-/* Room for one more connection that its peer has not answered yet: the one that was silent
- * longest goes (RFC 4987, 3.5). Nothing is sent: its address may be forged. */
-static void evict_half_open(const struct tcp_pcb_listen *listener)
+/* What a SYN finds. */
+struct crowd {
+	uint32_t all, same; /* connections, also those whose owner has closed them; of this peer */
+	uint32_t half_open;
+	struct tcp_pcb *oldest, *oldest_here; /* half open: silent longest, and of this listener */
+};
+
+static struct crowd look_around(const struct tcp_pcb_listen *listener)
 {
-	struct tcp_pcb *oldest = NULL, *oldest_here = NULL;
-	uint32_t count = 0;
+	struct crowd c = { 0 };
 
 	/* Whoever was heard last is moved to the front of this list. */
 	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-		if (pcb->state != SYN_RCVD)
+		c.all++;
+		if (pcb->state != SYN_RCVD) {
+			c.same += ip_addr_eq(&pcb->remote_ip, ip_current_src_addr());
 			continue;
-		count++;
-		oldest = pcb;
+		}
+		c.half_open++;
+		c.oldest = pcb;
 		if (pcb->listener == listener)
-			oldest_here = pcb;
+			c.oldest_here = pcb;
 	}
-	if (listener->accepts_pending >= listener->backlog)
-		oldest = oldest_here;
-	else if (count < RF_LWIP_HALF_OPEN)
-		return;
-	if (oldest) {
+	return c;
+}
+
+/* Is there room for one more? Of connections that their peer has not answered yet the one that
+ * was silent longest goes (RFC 4987, 3.5). Nothing is sent: its address may be forged. */
+static bool make_room(const struct tcp_pcb_listen *listener)
+{
+	struct crowd c = look_around(listener);
+	struct tcp_pcb *goes = listener->accepts_pending >= listener->backlog ? c.oldest_here :
+			       c.half_open >= RF_LWIP_HALF_OPEN ? c.oldest : NULL;
+
+	if (!stream_share(c.same, MEMP_NUM_TCP_PCB - c.all)) {
+		refused++;
+		return false;
+	}
+	if (goes) {
 		evicted++;
-		tcp_abandon(oldest, 0);
+		tcp_abandon(goes, 0);
 	}
+	return true;
 }
 
 /* A segment for a listener: it need not know of it unless it asks for a connection, from an
@@ -215,14 +234,10 @@ static bool knock(const struct tcp_pcb_listen *listener, uint8_t flags)
 {
 	const struct listener *l = listener->callback_arg;
 
-	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
-		/* The allowed hear a reset, as from any host: theirs was before our restart. */
+	/* The allowed hear a reset, as from any host: theirs was before our restart. */
+	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return flags & TCP_ACK && l->allow(ip_current_src_addr(), l->arg);
-	}
-	if (!l->allow(ip_current_src_addr(), l->arg))
-		return false;
-	evict_half_open(listener);
-	return true;
+	return l->allow(ip_current_src_addr(), l->arg) && make_room(listener);
 }
 
 err_t rf_lwip_segment(struct tcp_pcb *pcb, const struct tcp_hdr *h)

@@ -31,7 +31,23 @@ static uint32_t get32(const uint8_t *p)
 
 static bool own4(const struct netif *n, const uint8_t *address)
 {
-	return !ip4_addr_isany_val(*netif_ip4_addr(n)) && !memcmp(address, netif_ip4_addr(n), 4);
+	uint32_t a;
+
+	memcpy(&a, address, 4);
+	return a && a == netif_ip4_addr(n)->addr;
+}
+
+/* A hardware address as a number: its first byte, with the group bit, is the lowest. */
+static uint64_t mac_at(const uint8_t *p)
+{
+	uint64_t low;
+	uint32_t four;
+	uint16_t two;
+
+	memcpy(&four, p, 4);
+	memcpy(&two, p + 4, 2);
+	low = four;
+	return low | (uint64_t)two << 32;
 }
 
 /* ---- ARP (RFC 826) --------------------------------------------------------------------- */
@@ -42,7 +58,7 @@ static enum wire_verdict judge_arp(const struct netif *n, const uint8_t *p, uint
 		return WIRE_OTHERS;
 	const uint8_t *hardware = p + 8, *sender = p + 14;
 	/* A multicast or our own hardware address is nobody's; nor are these addresses. */
-	if (hardware[0] & 1 || !memcmp(hardware, n->hwaddr, 6) || sender[0] == 127 || sender[0] >= 224)
+	if (hardware[0] & 1 || mac_at(hardware) == mac_at(n->hwaddr) || sender[0] == 127 || sender[0] >= 224)
 		return WIRE_FALSE;
 	return own4(n, sender) ? WIRE_STOLEN : WIRE_TAKE;
 }
@@ -62,21 +78,21 @@ static enum wire_verdict judge_ip4(const struct netif *n, bool shared, const uin
 	if (length < IP4_HEADER)
 		return WIRE_FALSE;
 	const uint8_t *from = p + 12, *to = p + 16;
-	bool dhcp = is_dhcp(n, p, length);
 
 	/* Loopback, multicast, reserved and broadcast addresses send nothing. */
-	if (from[0] == 127 || from[0] >= 224 || (from[0] == 0 && !dhcp))
+	if (from[0] == 127 || from[0] >= 224)
 		return WIRE_FALSE;
 	if (own4(n, from))
 		return WIRE_STOLEN;
-	if (to[0] == 127 || to[0] == 0)
+	if (from[0] && !shared && own4(n, to))
+		return WIRE_TAKE;
+	bool dhcp = is_dhcp(n, p, length);
+	if ((from[0] == 0 && !dhcp) || to[0] == 127 || to[0] == 0)
 		return WIRE_FALSE;
 	if (to[0] >= 224 && to[0] < 240) /* no IPv4 groups were joined */
 		return WIRE_OTHERS;
 	/* To one host, but in a frame for all (RFC 1122, 3.3.6). */
-	if (shared && own4(n, to) && !dhcp)
-		return WIRE_FALSE;
-	return WIRE_TAKE;
+	return shared && own4(n, to) && !dhcp ? WIRE_FALSE : WIRE_TAKE;
 }
 
 /* ---- IPv6 ---------------------------------------------------------------------------------- */
@@ -236,12 +252,18 @@ static enum wire_verdict judge_ip6(const struct netif *n, bool shared, const uin
 
 enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, uint32_t length)
 {
-	bool shared = frame[0] & 1;
-	uint32_t type = get16(frame + 12), at = ETHER_HEADER;
+	const uint64_t mac = 0xffffffffffff;
+	uint64_t own = mac_at(n->hwaddr), to, from;
 
-	if (!shared && memcmp(frame, n->hwaddr, 6))
+	memcpy(&to, frame, 8);
+	memcpy(&from, frame + 6, 8); /* and the type behind it */
+	uint32_t type = __builtin_bswap16((uint16_t)(from >> 48)), at = ETHER_HEADER;
+	bool shared = to & 1;
+	to &= mac;
+	from &= mac;
+	if (to != own && !shared)
 		return WIRE_OTHERS;
-	if (frame[6] & 1 || !memcmp(frame + 6, n->hwaddr, 6))
+	if (from & 1 || from == own)
 		return WIRE_FALSE;
 	if (type == ETHER_VLAN && length >= 18) { /* of no VLAN, but with a priority: as without */
 		if (get16(frame + 14) & 0xfff)
@@ -249,13 +271,14 @@ enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, ui
 		type = get16(frame + 16);
 		at = 18;
 	}
-	if (type == ETHER_ARP)
-		return judge_arp(n, frame + at, length - at);
+	enum wire_verdict verdict = WIRE_OTHERS;
 	if (type == ETHER_IP4)
-		return judge_ip4(n, shared, frame + at, length - at);
-	if (type == ETHER_IP6 && ip6)
-		return judge_ip6(n, shared, frame + at, length - at);
-	return WIRE_OTHERS;
+		verdict = judge_ip4(n, shared, frame + at, length - at);
+	else if (type == ETHER_IP6 && ip6)
+		verdict = judge_ip6(n, shared, frame + at, length - at);
+	else if (type == ETHER_ARP)
+		verdict = judge_arp(n, frame + at, length - at);
+	return verdict == WIRE_TAKE && at != ETHER_HEADER ? WIRE_UNTAG : verdict;
 }
 
 /* ---- segments ---------------------------------------------------------------------------------- */
@@ -264,17 +287,17 @@ bool wire_knows(struct tcp_pcb *pcb, const struct tcp_hdr *h)
 {
 	uint8_t flags = TCPH_FLAGS(h);
 
+	if ((flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && pcb->state > SYN_RCVD) {
+		if (TCP_SEQ_BETWEEN(h->ackno, pcb->lastack - pcb->snd_wnd_max, pcb->snd_nxt) ||
+		    pcb->state == TIME_WAIT)
+			return true;
+		tcp_send_empty_ack(pcb);
+		return false;
+	}
 	/* lwIP itself judges resets (RFC 5961, 3.2), SYNs, and answers to a SYN of ours. */
 	if (flags & TCP_RST || pcb->state < SYN_RCVD || pcb->state == TIME_WAIT)
 		return true;
 	if (pcb->state == SYN_RCVD)
 		return !(flags & TCP_SYN) != !(flags & TCP_ACK);
-	if (flags & TCP_SYN)
-		return true;
-	if (!(flags & TCP_ACK))
-		return false;
-	if (TCP_SEQ_BETWEEN(h->ackno, pcb->lastack - pcb->snd_wnd_max, pcb->snd_nxt))
-		return true;
-	tcp_send_empty_ack(pcb);
-	return false;
+	return flags & TCP_SYN;
 }

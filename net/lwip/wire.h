@@ -18,6 +18,7 @@
 
 enum wire_verdict {
 	WIRE_TAKE,
+	WIRE_UNTAG,  /* take it without its tag, which is of no VLAN */
 	WIRE_OTHERS, /* not sent to this host, or of a protocol it does not speak */
 	WIRE_FALSE,  /* says what cannot be true on this link */
 	WIRE_STOLEN, /* comes from an address of our own */

@@ -29,6 +29,7 @@ static const char *const lines[] = {
 	"gateway 10.9.0.1",
 	"disk ram lwip-tcp *:10809 allow 10.9.0.0/24 fd09::/64",
 	"disk ram lwip-tcp *:10813",
+	"status lwip-tcp *:80 allow 10.9.0.0/24",
 	NULL,
 };
 
@@ -112,6 +113,29 @@ static void one_address_cannot_have_all_connections(void **unused)
 	assert_int_equal(had + refused, 80);
 	wire_watch(&s.peer, &conn[80], other, false, 4000, 10809);
 	assert_true(wire_connect(&s.peer, &conn[80]));
+}
+
+/* Answered, closed by the server, and never taken: the answers wait for a window. */
+static void closed_connections_keep_nobody_out(void **unused)
+{
+	(void)unused;
+	static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+	static const uint8_t other[4] = { 10, 9, 0, 7 };
+
+	for (uint16_t i = 0; i < 75; i++) {
+		s.peer.conns = 0;
+		for (uint16_t k = 0; k < 4; k++) {
+			wire_watch(&s.peer, &conn[k], wire_me4, false, (uint16_t)(4000 + 4 * i + k), 80);
+			conn[k].window = 0;
+			wire_syn(&s.peer, &conn[k]);
+		}
+		assert_true(wire_settle(&s.peer));
+		for (int k = 0; k < 4; k++)
+			if (conn[k].synacks)
+				wire_say(&s.peer, &conn[k], get, sizeof(get) - 1);
+	}
+	wire_watch(&s.peer, &conn[4], other, false, 4000, 80);
+	assert_true(wire_connect(&s.peer, &conn[4]));
 }
 
 static void without_a_list_nobody_is_let_in(void **unused)
@@ -442,6 +466,7 @@ int main(int argc, char **argv)
 		CASE(a_stranger_gets_nothing_and_keeps_nobody_out),
 		CASE(half_open_connections_keep_nobody_out),
 		CASE(one_address_cannot_have_all_connections),
+		CASE(closed_connections_keep_nobody_out),
 		CASE(without_a_list_nobody_is_let_in),
 		CASE(addresses_and_frames_that_cannot_be),
 		CASE(segments_across_the_edge_of_the_window),
