@@ -4,6 +4,7 @@
 .PHONY: check-recovery
 check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced (6 min)
 	@tests/recovery/run $(TESTS)
+	@$(if $(TESTS),,tests/recovery/words)
 	@$(if $(TESTS),,tests/recovery/kill-sets --rounds 100 --ends 10)
 	@$(if $(TESTS),,tests/recovery/promises)
 	@$(if $(TESTS),,tests/recovery/losses)

@@ -16,6 +16,7 @@
 #include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
+#define RF_RUN_DIR       76  /* room of run-dir: a socket's name has 107 bytes */
 #define RF_CONFIG_FOLDER 224 /* room of the name of a folder: a file's name follows */
 #define RF_ARENA_MOST  (1ull << 40)
 #define RF_QUEUE_MEMORY_MOST (1ull << 32)

@@ -2,6 +2,7 @@
 /* walls.c - see walls.h. Room: sandbox/base, trusted. */
 #include "walls.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,13 @@ int rf_wall_find(const char *name)
 	return -1;
 }
 
+static const char *why_words(int wall, int err)
+{
+	if (wall == RF_WALL_CGROUP && err == ENODEV)
+		return "this host has no cgroup v2 at /sys/fs/cgroup";
+	return err == ENOSYS || err == EOPNOTSUPP ? "this kernel has none" : err ? strerror(err) : "not put up";
+}
+
 void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
 {
 	size_t used = 0;
@@ -54,8 +62,7 @@ void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
 		/* Root makes all the other namespaces without one. */
 		if (r->up & RF_WALL_BIT(i) || (i == RF_WALL_USER_NS && r->up & RF_WALL_BIT(RF_WALL_UID)))
 			continue;
-		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "",
-					 rf_wall_names[i],
-					 r->why[i] ? strerror(r->why[i]) : "not put up");
+		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "", rf_wall_names[i],
+					 why_words(i, r->why[i]));
 	}
 }

@@ -21,17 +21,29 @@ static const char usage[] =
 	"--run-dir DIR before the command names another place than /run/ringfence (root),\n"
 	"$XDG_RUNTIME_DIR/ringfence or /tmp/ringfence-UID\n";
 
-static int complain(const char *what)
+static int complain(const char *what, const char *word)
 {
-	fprintf(stderr, "ringfence: unknown argument '%s'\n%s", what, usage);
+	fprintf(stderr, "ringfence: %s%s; 'ringfence --help' shows what there is\n", what, word);
 	return RF_EXIT_USAGE;
 }
 
+/* What was printed is where it was to go, or the code says that it is not. */
+static int printed(int code)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	fprintf(stderr, "error: cannot write the output: %s\n", strerror(errno));
+	return RF_EXIT_SYSTEM;
+}
+
+static const char *const verbs[] = { "run", "check", "status", "recoveries", "bundle", "restart", "stop",
+				     "--run-dir" };
+
 static int ask(const char *dir, const char *verb, const char *device)
 {
-	char path[108];
+	char path[RF_RUN_DIR + 16];
 
-	snprintf(path, sizeof(path), "%.90s/control", dir);
+	snprintf(path, sizeof(path), "%s/control", dir);
 	return client_ask(path, verb, device, stdout);
 }
 
@@ -48,14 +60,19 @@ static int become_keeper(const char *verb, const char *file)
 	rf_die(RF_EXIT_SYSTEM, "cannot execute %s: %s", path, strerror(err ? -err : errno));
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
-	char own[76];
+	char own[RF_RUN_DIR];
 	const char *dir = own;
 
 	rf_run_dir(own, sizeof(own));
 	if (argc > 2 && !strcmp(argv[1], "--run-dir")) {
 		dir = argv[2];
+		if (strlen(dir) >= RF_RUN_DIR || dir[0] != '/') {
+			fprintf(stderr, "ringfence: --run-dir takes an absolute path of at most %d characters\n",
+				RF_RUN_DIR - 1);
+			return RF_EXIT_USAGE;
+		}
 		argv += 2;
 		argc -= 2;
 	}
@@ -77,5 +94,15 @@ int main(int argc, char **argv)
 		return puts("ringfence " RF_VERSION) < 0;
 	if (!strcmp(verb, "--help") || !strcmp(verb, "help"))
 		return fputs(usage, stdout) < 0;
-	return complain(*verb ? argv[argc - 1] : "(none)");
+	if (!*verb)
+		return complain("no command given", "");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verb, verbs[i]))
+			return complain("too few or too many words for ", verb);
+	return complain("unknown command ", verb);
+}
+
+int main(int argc, char **argv)
+{
+	return printed(command(argc, argv));
 }

@@ -2,6 +2,8 @@
 /* show.c - see show.h. Room: sandbox/client. */
 #include "show.h"
 
+#include <time.h>
+
 typedef unsigned long long ull;
 
 static const char *const states[] = {
@@ -156,6 +158,29 @@ void show_table(FILE *f, const struct shown *d, int count)
 	}
 }
 
+/* The wall clock at a time of the monotonic one. */
+static void put_time(FILE *f, uint64_t monotonic_ns)
+{
+	struct timespec wall, mono;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	int64_t ns = (int64_t)(wall.tv_sec - mono.tv_sec) * 1000000000 + wall.tv_nsec - mono.tv_nsec +
+		     (int64_t)monotonic_ns;
+	time_t seconds = ns / 1000000000;
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
+	fprintf(f, "{\"at\":\"%s.%03dZ\"", text, (int)(ns / 1000000 % 1000));
+}
+
+/* From the death that was seen to that step; a standby was there before. */
+static void put_after(FILE *f, const char *step, uint64_t death_ns, uint64_t step_ns)
+{
+	if (step_ns)
+		fprintf(f, ",\"%s_after_us\":%lld", step, (long long)(step_ns - death_ns) / 1000);
+}
+
 void show_recoveries(FILE *f, const struct shown *d)
 {
 	static const char *const methods[] = { "none", "soft", "function", "hot" };
@@ -167,7 +192,8 @@ void show_recoveries(FILE *f, const struct shown *d)
 
 		if (r->generation != g)
 			continue;
-		fprintf(f, "{\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
+		put_time(f, r->detect_ns);
+		fprintf(f, ",\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
 			   "\"quiesced_ns\":%llu,\"spawned_ns\":%llu,\"enabled_ns\":%llu",
 			g, methods[r->method & 3], (ull)r->detect_ns, (ull)r->quiesced_ns,
 			(ull)r->spawned_ns, (ull)r->enabled_ns);
@@ -175,6 +201,11 @@ void show_recoveries(FILE *f, const struct shown *d)
 			fprintf(f, ",\"inflight\":%u,\"drained\":%u,\"reissued\":%u,"
 				   "\"down_ns\":%llu,\"first_io_ns\":%llu",
 				v->inflight, v->drained, v->reissued, (ull)v->down_ns, (ull)v->first_io_ns);
+		put_after(f, "quiesced", r->detect_ns, r->quiesced_ns);
+		put_after(f, "spawned", r->detect_ns, r->spawned_ns);
+		put_after(f, "enabled", r->detect_ns, r->enabled_ns);
+		if (v->generation == g)
+			put_after(f, "first_io", r->detect_ns, v->first_io_ns);
 		fprintf(f, "}\n");
 	}
 }

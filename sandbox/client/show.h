@@ -22,7 +22,8 @@ struct shown {
 
 void show_table(FILE *, const struct shown *, int count);
 void show_json(FILE *, const struct shown *, int count);
-/* One line a recovery, oldest first: what happened when, in nanoseconds. */
+/* One line a recovery, oldest first: when the death was seen, by the wall clock; each step, in
+ * nanoseconds of the monotonic clock, and in microseconds from there. */
 void show_recoveries(FILE *, const struct shown *);
 
 /*

@@ -248,7 +248,7 @@ static const struct {
 	bool absolute;
 } globals[] = {
 	/* Names of files in these folders follow: that much of the room is theirs. */
-	{ "run-dir", offsetof(struct rf_config, run_dir), sizeof(((struct rf_config *)0)->run_dir) - 32, true },
+	{ "run-dir", offsetof(struct rf_config, run_dir), RF_RUN_DIR, true },
 	{ "program-dir", offsetof(struct rf_config, program_dir), RF_CONFIG_FOLDER, true },
 	{ "driver-dir", offsetof(struct rf_config, driver_dir), RF_CONFIG_FOLDER, true },
 	{ "policy-dir", offsetof(struct rf_config, policy_dir), RF_CONFIG_FOLDER, true },

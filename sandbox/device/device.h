@@ -122,7 +122,7 @@ struct rf_device {
 	uint64_t msix_table, msix_table_end, msix_pba, msix_pba_end; /* in their BARs */
 	uint32_t msix_table_bar, msix_pba_bar;
 	struct rf_irq irq;
-	int      gone_event;        /* ERR and REQ interrupts of the back end, -1: none */
+	int      error_event, gone_event; /* ERR and REQ interrupts of the back end, -1: none */
 
 	uint64_t iova;              /* of the data arena; queues and admin pages follow */
 	uint64_t queues_iova, admin_iova;

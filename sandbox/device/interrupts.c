@@ -22,16 +22,17 @@
  * keep all interrupts in one table, where these are vector 0. */
 static void wire_gone(struct rf_device *d)
 {
-	static const uint32_t indexes[] = { VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX };
+	const struct { uint32_t index; int *event; } own[] = {
+		{ VFIO_PCI_ERR_IRQ_INDEX, &d->error_event }, { VFIO_PCI_REQ_IRQ_INDEX, &d->gone_event },
+	};
 
-	if (!d->backend->gone_irqs)
-		return;
-	if (d->gone_event < 0)
-		d->gone_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	for (int i = 0; i < 2; i++)
-		if (d->backend->irq_count(d, indexes[i]))
-			(void)d->backend->set_irqs(d, indexes[i], VFIO_IRQ_SET_ACTION_TRIGGER, 0,
-						   &d->gone_event, 1);
+	for (int i = 0; d->backend->gone_irqs && i < 2; i++) {
+		if (!d->backend->irq_count(d, own[i].index))
+			continue;
+		if (*own[i].event < 0)
+			*own[i].event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		(void)d->backend->set_irqs(d, own[i].index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, own[i].event, 1);
+	}
 }
 
 /* INTx is masked by VFIO at each interrupt; a write to this eventfd re-arms it, whoever

@@ -22,6 +22,7 @@
 #include "filter.h"
 #include "filters.h"
 #include "log.h"
+#include "memory_lock.h"
 #include "packet.h"
 #include "wait.h"
 
@@ -72,7 +73,7 @@ static void connect_device(struct rf_device *d)
 {
 	int err;
 
-	d->vfio = d->gone_event = d->doorbell.event = -1;
+	d->vfio = d->error_event = d->gone_event = d->doorbell.event = -1;
 	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
 	d->backend = backends[d->cfg.backend];
 	if (!d->backend)
@@ -234,17 +235,18 @@ static void gone(struct rf_device *d)
 
 static void turn(struct rf_device *d)
 {
-	struct pollfd p[5 + RF_BACKEND_FDS] = {
+	struct pollfd p[6 + RF_BACKEND_FDS] = {
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
 		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLIN },
 		{ .fd = d->service, .events = POLLIN },
 		{ .fd = d->gone_event, .events = POLLIN },
+		{ .fd = d->error_event, .events = POLLIN },
 	};
 
-	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 5) : 0;
+	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 6) : 0;
 
-	if (rf_wait_fds(p, 5 + more, wait_time(d)) < 0 && errno != EINTR)
+	if (rf_wait_fds(p, 6 + more, wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	if (d->want_ns && d->want_ns <= now_ns())
 		generation_want(d);
@@ -257,11 +259,13 @@ static void turn(struct rf_device *d)
 		on_supervisor(d);
 	if (p[3].revents & POLLIN)
 		on_export(d);
-	if (p[4].revents & POLLIN) {
-		rf_log("%s: the host reports an error of the device or wants it back", d->label);
-		gone(d);
-	}
-	if (more && d->backend->on_poll(d, p + 5, more))
+	for (unsigned i = 4; i < 6; i++)
+		if (p[i].revents & POLLIN) {
+			rf_log(i == 4 ? "%s: the host asks for the device back: it is removed or unbound" :
+			       "%s: the host reports an error of the device (PCIe AER)", d->label);
+			gone(d);
+		}
+	if (more && d->backend->on_poll(d, p + 6, more))
 		gone(d);
 }
 
@@ -288,9 +292,7 @@ int main(void)
 	connect_device(&d);
 	generation_open(&d);
 	/* Recovery allocates nothing: the disk may hold the swap. */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		rf_log("memory is not locked (%s): raise the memlock limit before swap is put on "
-		       "this disk", strerror(errno));
+	rf_memory_lock(MCL_CURRENT | MCL_FUTURE);
 	open_device(&d);
 	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
 	prctl(PR_SET_TIMERSLACK, 1000);

@@ -42,5 +42,5 @@ void quirks_look(struct rf_device *d)
 	if (!q)
 		return;
 	d->quirks = q->flags;
-	rf_log("%s: known for its resets: %s", d->label, q->what);
+	rf_log("%s: quirk of this device: %s", d->label, q->what);
 }

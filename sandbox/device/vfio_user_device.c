@@ -407,9 +407,8 @@ static int user_open(struct rf_device *d)
 				 (uint32_t)u->region[RF_VU_CONFIG].bytes : sizeof(d->config);
 	if ((err = config_snapshot(d)) || pci_bringup(d))
 		return err ? err : RF_EXIT_DEVICE;
-	rf_log("%s: vfio-user server: %u interrupt kinds%s%s", d->label, u->irqs,
-	       u->twin >= 0 ? ", a socket of its own for its commands" : "",
-	       u->device_flags & RF_VU_DEVICE_RESETS ? "" : ", cannot be reset");
+	if (!(u->device_flags & RF_VU_DEVICE_RESETS))
+		rf_log("%s: its device server cannot reset it: a soft reset that fails is the end", d->label);
 	return 0;
 }
 

@@ -136,7 +136,9 @@ int user_handshake(struct rf_vfio_user *u)
 	int n = user_call(u, &c);
 
 	if (n < 0) {
-		if (n != -ENODEV)
+		if (n == -EBUSY)
+			rf_log("%s: the device server already has a client, and takes one only", u->label);
+		else if (n != -ENODEV)
 			rf_log("%s: the server at its socket refuses version %u.%u of vfio-user: %s",
 			       u->label, RF_VU_MAJOR, RF_VU_MINOR, strerror(-n));
 		else

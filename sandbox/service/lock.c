@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "filters.h"
 #include "log.h"
+#include "memory_lock.h"
 
 static int install(const struct rf_filter *f)
 {
@@ -23,9 +24,7 @@ static int install(const struct rf_filter *f)
 int rf_service_lock_without(const char *name, uint64_t walls)
 {
 	/* The disk served may hold the swap: then our pages must not be on it. */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		rf_log("memory is not locked (%s): raise the memlock limit before swap is put on "
-		       "this disk", strerror(errno));
+	rf_memory_lock(MCL_CURRENT | MCL_FUTURE);
 	rf_fence_raise(RF_FENCE_WALLS & ~walls);
 	for (unsigned i = 0; i < RF_FILTER_COUNT; i++)
 		if (!strcmp(rf_filters[i].name, name))

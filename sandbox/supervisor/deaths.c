@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "ending.h"
 #include "log.h"
 
 #define X32_BIT   0x40000000u
@@ -112,19 +113,20 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 	const struct rf_verdict *v = &m->verdict;
 
 	if (!(v->seen & RF_SEEN_SIGNAL))
-		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status),
-		    strsignal(WTERMSIG(m->status)), v->seen ? "" : ", no stop showed why");
+		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status), rf_signal_name(WTERMSIG(m->status)),
+		    WTERMSIG(m->status) == SIGKILL ? ": somebody killed it, as the kernel does where memory is short" :
+		    v->seen ? "" : ", no stop showed why");
 	else if (is_fault(m))
 		say(t, "touched %#llx, which it may not (%s)", (ull)v->address,
-		    strsignal(v->signal));
+		    rf_signal_name(v->signal));
 	else if (v->code > 0)
-		say(t, "died of %s", strsignal(v->signal));
+		say(t, "died of signal %d (%s)", v->signal, rf_signal_name(v->signal));
 	else if (v->address)
-		say(t, "got signal %d (%s) from process %llu", v->signal, strsignal(v->signal),
+		say(t, "got signal %d (%s) from process %llu", v->signal, rf_signal_name(v->signal),
 		    (ull)v->address);
 	else
 		/* Seen from inside its PID namespace, which has no name for the sender. */
-		say(t, "got signal %d (%s) from outside", v->signal, strsignal(v->signal));
+		say(t, "got signal %d (%s) from outside", v->signal, rf_signal_name(v->signal));
 }
 
 void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)

@@ -195,7 +195,7 @@ void dev_walls(struct sup *s, struct dev *d)
 		return; /* dead again */
 	rf_walls_missing(&d->walls, missing, sizeof(missing));
 	if (d->walls.locked && missing[0])
-		rf_log("%s: this host gives its driver no %s", d->cfg->name, missing);
+		rf_log("%s: walls missing around its driver: %s", d->cfg->name, missing);
 }
 
 void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg)
@@ -204,11 +204,13 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	char words[512], line[1024];
 
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
-	/* Every death is on record; a plain SIGKILL is no news for a person. */
+	/* What we killed it for was said. */
+	bool ours = (d->killed == generation || d->state == DEV_QUARANTINED) && WIFSIGNALED(msg->status) &&
+		    WTERMSIG(msg->status) == SIGKILL;
 	rf_death_json(msg, d->cfg->name, line, sizeof(line));
 	rf_death_words(msg, words, sizeof(words));
 	death_append(s, line);
-	if (!WIFSIGNALED(msg->status) || WTERMSIG(msg->status) != SIGKILL)
+	if (!ours)
 		rf_log("%s: driver %u %s", d->cfg->name, generation, words);
 	scribe_tell(s, d, msg, d->killed == generation ? d->killed_for : DEATH_CRASH, words, line);
 	/* Behind the lock an exit code is only what a driver says of itself. */
@@ -222,5 +224,8 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 		/* A standby: it did no work, so its successors are held back ever longer. */
 		d->standby_deaths++;
 		d->fruitless += budget_in_vain(&d->standby_budget, 0, now_ns());
+	} else {
+		d->replaced = generation;
+		dev_recovered(d);
 	}
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "fetch_said.h"
 #include "log.h"
 #include "packet.h"
@@ -93,6 +94,7 @@ static void reader_serve(int sock, const struct rf_said *said, int copy)
 
 static int reader_end(const struct rf_spawned *run)
 {
+	char how[RF_ENDING];
 	int status;
 
 	while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
@@ -100,7 +102,7 @@ static int reader_end(const struct rf_spawned *run)
 	close(run->pidfd);
 	if (WIFEXITED(status) && (!WEXITSTATUS(status) || WEXITSTATUS(status) == RF_EXIT_CONFIG))
 		return WEXITSTATUS(status);
-	rf_log("rf-config, which reads the configuration, died (status %#x)", status);
+	rf_log("rf-config, which reads the configuration, %s", rf_ending(status, how));
 	return RF_EXIT_BUG;
 }
 

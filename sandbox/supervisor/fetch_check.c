@@ -169,7 +169,7 @@ const char *rf_config_wrong(const struct rf_config *c)
 {
 	if (c->count < 1 || c->count > RF_MAX_DEVICES)
 		return "the number of devices";
-	if (!PLAIN(c->launcher) || !FOLDER(c->run_dir, sizeof(c->run_dir) - 32) ||
+	if (!PLAIN(c->launcher) || !FOLDER(c->run_dir, RF_RUN_DIR) ||
 	    !FOLDER(c->program_dir, RF_CONFIG_FOLDER) || !FOLDER(c->driver_dir, RF_CONFIG_FOLDER) ||
 	    !FOLDER(c->policy_dir, RF_CONFIG_FOLDER) || c->uid_base != RF_UID_BASE)
 		return "a directory, or a user";

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "device_config.h"
+#include "ending.h"
 #include "log.h"
 #include "packet.h"
 #include "privilege.h"
@@ -95,7 +96,9 @@ static bool tell_rest(struct keeper *k)
 static void spawner_ended(struct keeper *k, int status)
 {
 	k->spawner.pid = 0;
-	rf_log("the spawner, which starts all processes, died (status %#x): ending all", status);
+	char how[RF_ENDING];
+
+	rf_log("the spawner, which starts all processes, %s: ending all", rf_ending(status, how));
 	stop_ask(k);
 }
 
@@ -114,13 +117,15 @@ static void tell_ending(struct keeper *k, const struct slot *s)
  * nobody asks any more ends by itself. */
 static void opener_ended(struct keeper *k, int status)
 {
+	char how[RF_ENDING];
+
 	k->opener = 0;
 	if (!k->supervisor || (WIFEXITED(status) && !WEXITSTATUS(status)))
 		return;
 	if (WIFEXITED(status))
 		k->refused = WEXITSTATUS(status); /* it has said why */
 	else
-		rf_log("the opener, which opens devices, died of signal %d", WTERMSIG(status));
+		rf_log("the opener, which opens devices, %s", rf_ending(status, how));
 	kill(k->supervisor, SIGKILL);
 }
 
@@ -243,7 +248,8 @@ static void supervisor_ended(struct keeper *k)
 	k->soon = clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS ? k->soon + 1 : 0;
 	int err = k->soon < SOON_MAX ? supervisor_start(k) : -ELOOP;
 	k->done = err != 0;
-	rf_log("the supervisor died of signal %d: %s", WTERMSIG(k->status),
+	char how[RF_ENDING];
+	rf_log("the supervisor %s: %s", rf_ending(k->status, how),
 	       err == -ELOOP ? "so did those before it, right after their start: ending all that it ran"
 	       : err         ? strerror(-err)
 			     : "a successor takes over");
@@ -290,8 +296,10 @@ int rf_keeper_main(int config, const char *program_dir)
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
 	if (err) {
-		rf_log("cannot start: %s", strerror(-err));
-		k.code = 70;
+		/* A spawner that is gone has said why. */
+		if (err != -EPIPE)
+			rf_log("cannot start: %s", strerror(-err));
+		k.code = RF_EXIT_SYSTEM;
 		k.done = true;
 	} else {
 		/* What it still needs of root: to kill and to trace processes of other users. */

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "log.h"
 #include "supervisor.h"
 
@@ -85,6 +86,7 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->export_failures = 0;
 	d->export_due_ns = 0;
 	d->walls = (struct rf_wall_report){ 0 };
+	d->replaced = 0;
 	d->state = DEV_STARTING;
 	d->code = dev_open(s, d);
 	if (!d->code && dev_start_device(s, d))
@@ -206,7 +208,10 @@ static void down(struct sup *s, struct dev *d, struct news *news)
 
 static void up(struct sup *s, struct dev *d, struct news *news)
 {
+	if (!d->last_up)
+		dev_ready(d);
 	d->generation = d->last_up = news->said->generation;
+	dev_recovered(d);
 	uint64_t now = now_ns(), took = now - d->down_ns;
 
 	d->busy_until_ns = now + (took < FIRST_ANSWERS_NS  ? FIRST_ANSWERS_NS :
@@ -244,6 +249,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 	bool load = d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD;
 	uint64_t completed = d->service->completed;
 	int code = WIFEXITED(news->dead->status) ? WEXITSTATUS(news->dead->status) : -1;
+	char how[RF_ENDING];
 	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
 
 	if (d->cfg->ward && (code == RF_EXIT_INTEGRITY || code == RF_EXIT_FORMATTED)) {
@@ -263,8 +269,8 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		return dev_stop(s, d);
 	}
 	if (!vanished)
-		rf_log("%s: its export died (status %#x): a successor takes the socket over", d->cfg->name,
-		       news->dead->status);
+		rf_log("%s: its export %s: a successor takes over", d->cfg->name,
+		       rf_ending(news->dead->status, how));
 	else if ((d->code = interface_again(s, d)))
 		return dev_stop(s, d);
 	export_later(d);
@@ -318,6 +324,7 @@ static void revive_later(struct sup *s, struct dev *d)
 {
 	d->state = DEV_REVIVING;
 	d->generation = 0;
+	d->replaced = d->last_up;
 	d->retry_ns = now_ns() + dev_backoff(d, d->failures);
 	dev_want_drop(d);
 	dev_kill_drivers(s, d);
@@ -365,10 +372,11 @@ static void device_ended(struct sup *s, struct dev *d, int status)
 static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 {
 	int status = news->dead->status;
+	char how[RF_ENDING];
 
 	if (WIFEXITED(status))
 		return device_ended(s, d, status);
-	rf_log("%s: its device process died of signal %d", d->cfg->name, WTERMSIG(status));
+	rf_log("%s: its device process %s", d->cfg->name, rf_ending(status, how));
 	d->process_deaths++;
 	d->code = RF_EXIT_DEVICE;
 	dev_stop(s, d);
@@ -378,10 +386,11 @@ static void device_died(struct sup *s, struct dev *d, struct news *news)
 {
 	int status = news->dead->status;
 	int code = !WIFEXITED(status) ? 0 : WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
+	char how[RF_ENDING];
 
 	if (can_revive(s, d, code)) {
-		rf_log("%s: its device process died (status %#x): a successor takes the device over",
-		       d->cfg->name, status);
+		rf_log("%s: its device process %s: a successor takes the device over", d->cfg->name,
+		       rf_ending(status, how));
 		d->process_deaths += WIFSIGNALED(status);
 		return revive_later(s, d);
 	}

@@ -21,6 +21,7 @@
 #include "packet.h"
 #include "pci.h"
 #include "privilege.h"
+#include "sysfs.h"
 #include "tap.h"
 #include "unix_listen.h"
 
@@ -43,6 +44,28 @@ static int bundles_open(void)
 	return fd;
 }
 
+/* Who listens there is an opener, a child of its keeper, which is who a person started. 0: nobody
+ * knows. */
+static int keeper_of(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct ucred who = { 0 };
+	socklen_t bytes = sizeof(who);
+	char file[40], stat[300];
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), keeper = 0;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	if (sock >= 0 && !connect(sock, (struct sockaddr *)&a, sizeof(a)))
+		(void)getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &who, &bytes);
+	if (sock >= 0)
+		close(sock);
+	snprintf(file, sizeof(file), "/proc/%d/stat", who.pid);
+	/* proc_pid_stat(5): PID (NAME) STATE PARENT ... */
+	if (who.pid && !rf_sysfs_read(file, stat, sizeof(stat)) && strstr(stat, "(rf-opener)"))
+		(void)sscanf(strstr(stat, ") "), ") %*c %d", &keeper);
+	return keeper;
+}
+
 static int control(int *fd)
 {
 	char path[300];
@@ -53,7 +76,8 @@ static int control(int *fd)
 	if (*fd >= 0)
 		return 0;
 	if (*fd == -EADDRINUSE)
-		rf_log("another ringfence runs already (%s)", path);
+		rf_log("another ringfence, process %d, has run-dir %s already: give this one another run-dir",
+		       keeper_of(path), config.run_dir);
 	else
 		rf_log("cannot listen on %s: %s", path, why);
 	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;

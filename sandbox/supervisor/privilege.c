@@ -20,6 +20,7 @@
 #include "filter.h"
 #include "filters.h"
 #include "log.h"
+#include "memory_lock.h"
 
 /*
  * The disk served may hold the swap. Our own pages are not on it, and no process waits for it
@@ -31,8 +32,7 @@ void rf_memory_hold(void)
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	int future = setrlimit(RLIMIT_MEMLOCK, &all) ? 0 : MCL_FUTURE;
 
-	if (mlockall(MCL_CURRENT | future))
-		rf_log("memory is not locked (%s): put no swap on a disk that is served", strerror(errno));
+	rf_memory_lock(MCL_CURRENT | future);
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 

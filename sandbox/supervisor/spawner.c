@@ -78,7 +78,8 @@ static int program_open(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		rf_die(71, "cannot open %s: %s", path, strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, errno == ENOENT ? "there is no program %s: does 'program-dir' name the folder "
+		       "of the rf-* programs?" : "cannot open %s: %s", path, strerror(errno));
 	(void)rf_pages_hold(fd);
 	return fd;
 }

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "log.h"
 #include "supervisor.h"
 
@@ -242,12 +243,13 @@ void stack_kill(struct sup *s, struct dev *d)
 static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
 {
 	struct stack *st = &d->stack;
+	char how[RF_ENDING];
 	bool expected = st->told || (WIFEXITED(msg->status) && !WEXITSTATUS(msg->status));
 
 	if (!expected) {
 		d->process_deaths++;
-		rf_log("%s: its %s died (status %#x): its connections are lost, and it starts again",
-		       d->cfg->name, dial ? "rf-dial" : "stack", msg->status);
+		rf_log("%s: its %s %s: its connections are lost, and it starts again", d->cfg->name,
+		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
 	bool soon = !expected && now_ns() - st->started_ns < SOON_NS;
 	st->failures = soon ? st->failures + 1 : 0;

@@ -97,6 +97,7 @@ struct dev {
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
 	uint64_t       down_ns;      /* its last driver's death was told */
+	uint32_t       replaced;     /* generation whose death was said, but no successor; 0: none */
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
 	struct rf_silence silence;
@@ -229,6 +230,10 @@ int  open_interface(struct sup *, const struct dev *); /* its address and MTU, o
 int  open_program(struct sup *, uint32_t program); /* enum rf_open_program; its fd */
 void open_return(struct sup *);                    /* what a predecessor left taken */
 void death_append(struct sup *, const char *line); /* to RUNDIR/deaths.jsonl */
+
+/* announce.c: lines for whoever waits. */
+void dev_ready(const struct dev *);                /* its first driver runs: what to do with it */
+void dev_recovered(struct dev *);                  /* says so, once one runs in the place of `replaced` */
 
 /* stack.c: the processes of 'export lwip', which serve several devices. */
 int  stack_open(struct sup *, struct dev *);                  /* 0 or an exit code after a line */

@@ -118,7 +118,7 @@ static inline struct rf_device *begin(void)
 	memset(&device, 0, sizeof(device));
 	device.backend = &rf_backend_vfio_user;
 	device.label = "disk0";
-	device.vfio = device.gone_event = -1;
+	device.vfio = device.error_event = device.gone_event = -1;
 	device.cfg = (struct rf_device_config){ .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI,
 		.match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
 		.arena_bytes = sizeof(data), .queue_bytes = sizeof(queues) / 2 };

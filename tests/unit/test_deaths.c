@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sandbox/base/log.c"
+#include "sandbox/base/ending.c"
 #include "sandbox/base/walls.c"
 #include "sandbox/supervisor/call_name.c"
 #include "sandbox/supervisor/death_file.c"
@@ -82,7 +83,7 @@ static void who_sent_a_signal_is_told(void **state)
 	(void)state;
 	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_SIGNAL, .signal = SIGTERM, .code = 0,
 					 .address = 4242 };
-	says(&m, "got signal 15 (Terminated) from process 4242", "\"registers\":\"signal stop\"");
+	says(&m, "got signal 15 (SIGTERM) from process 4242", "\"registers\":\"signal stop\"");
 }
 
 static void no_stop_is_said_to_be_none(void **state)
@@ -90,7 +91,9 @@ static void no_stop_is_said_to_be_none(void **state)
 	struct rf_keep_msg m = death(SIGKILL);
 
 	(void)state;
-	says(&m, "no stop showed why", "\"registers\":\"no stop came\"");
+	says(&m, "died of signal 9 (SIGKILL): somebody killed it", "\"registers\":\"no stop came\"");
+	m = death(SIGALRM);
+	says(&m, "died of signal 14 (SIGALRM), no stop showed why", "\"registers\":\"no stop came\"");
 }
 
 /* Behind the lock a driver chooses its exit code: it is the launcher's only before. */

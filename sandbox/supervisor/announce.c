@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * announce.c - what a person waits for, in one line: a device that can be used, and one that can be
+ * used again.
+ *
+ * Room:   sandbox/supervisor, no privilege.
+ */
+#include "log.h"
+#include "supervisor.h"
+
+void dev_ready(const struct dev *d)
+{
+	const struct rf_device *cfg = d->cfg;
+
+	switch (cfg->export_kind) {
+	case RF_EXPORT_NBD:
+		rf_log("%s: ready: nbd+unix:///?socket=%s", cfg->name, cfg->listen);
+		break;
+	case RF_EXPORT_TAP:
+		rf_log("%s: ready: interface %s, which is yours to give an address and set up", cfg->name, cfg->listen);
+		break;
+	case RF_EXPORT_LWIP:
+		rf_log("%s: ready: its stack has no interface of the kernel's", cfg->name);
+		break;
+	case RF_EXPORT_LWIP_DISK:
+		rf_log("%s: ready: served in the stack of %s", cfg->name, cfg->stack);
+		break;
+	default:
+		rf_log("%s: ready: results go to %s", cfg->name, cfg->listen);
+	}
+}
+
+void dev_recovered(struct dev *d)
+{
+	const struct rf_recovery_device *r = &d->device->log[d->replaced % RF_STATS_LOG];
+	const struct rf_recovery_service *v = &d->service->log[d->replaced % RF_STATS_LOG];
+
+	if (!d->replaced || d->generation <= d->replaced)
+		return;
+	bool timed = r->generation == d->replaced && r->enabled_ns > r->detect_ns;
+	unsigned long long us = timed ? (r->enabled_ns - r->detect_ns) / 1000 : 0;
+
+	if (!timed)
+		rf_log("%s: driver %u runs in its place", d->cfg->name, d->generation);
+	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != d->replaced)
+		rf_log("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->generation, us / 1000,
+		       us / 100 % 10);
+	else
+		rf_log("%s: driver %u runs in its place after %llu.%llu ms, with %u of its requests", d->cfg->name,
+		       d->generation, us / 1000, us / 100 % 10, v->reissued);
+	d->replaced = 0;
+}
