@@ -224,7 +224,10 @@ static int key_interrupt(struct rf_policy *p, struct rf_words *w)
 
 static int key_syscalls(struct rf_policy *p, struct rf_words *w)
 {
-	return copy_name(w, p->device.filter);
+	static const char *const lists[] = { "driver-irq", "driver-poll", "driver-device", NULL };
+
+	/* Those that policy/syscalls has for drivers are built into the launcher. */
+	return one_of(w, 1, lists) < 0 ? -EINVAL : copy_name(w, p->device.filter);
 }
 
 static int flag(struct rf_words *w, const char *const *names, uint32_t bit, uint32_t *flags)

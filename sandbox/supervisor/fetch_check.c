@@ -23,7 +23,7 @@ static bool text_good(const char *text, size_t room)
 	if (!memchr(text, 0, room))
 		return false;
 	for (; *text; text++)
-		if (((unsigned char)*text < ' ' && *text != '\t') || *text == 127)
+		if ((unsigned char)*text < ' ' || *text == 127)
 			return false;
 	return true;
 }
@@ -31,7 +31,7 @@ static bool text_good(const char *text, size_t room)
 /* One component of a path, and a string in JSON. */
 static bool plain(const char *text, size_t room)
 {
-	return text_good(text, room) && text[0] && text[0] != '.' && !strpbrk(text, "/\"\\ \t");
+	return text_good(text, room) && text[0] && text[0] != '.' && !strpbrk(text, "/\"\\ ");
 }
 #define PLAIN(member) (plain(member, sizeof(member)))
 

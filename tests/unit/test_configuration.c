@@ -199,7 +199,7 @@ static void values_in_a_policy(void **state)
 		{ "restart", "restart progress-free 0 backoff 10ms cap 5s", "8: restart progress-free: 1 to" },
 		{ "driver", "driver .", "1: driver takes one name" },
 		{ "driver", "driver a\"b", "1: driver takes one name" },
-		{ "syscalls", "syscalls ..", "7: syscalls takes one name" },
+		{ "syscalls", "syscalls ..", "7: syscalls: '..' is not known; this word is one of driver-irq, driver-poll" },
 		{ "disk", "disk 1G blocks 4096", "3: write as 'disk 1G block 512'" },
 		{ "disk", "disk 0 block 512", "3: write as 'disk 1G block 512'" },
 	};
