@@ -3,7 +3,7 @@
 
 INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/base -Isandbox/launcher \
             -I$(B)/gen/launcher -Isandbox/service -Isandbox/service/net -Inet/tap -I$(B)/gen/service -Isandbox/device \
-            -I$(B)/gen/device -Isandbox/config -Isandbox/supervisor -I$(B)/gen/supervisor -Isandbox/scribe -I$(B)/gen/scribe -I.
+            -I$(B)/gen/device -Isandbox/client -Isandbox/config -Isandbox/supervisor -I$(B)/gen/supervisor -Isandbox/scribe -I$(B)/gen/scribe -I.
 CFLAGS_UNIT = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -fsanitize=address,undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))

@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+#include "ending.h"
+
 typedef unsigned long long ull;
 
 static const char *const states[] = {
@@ -117,6 +119,19 @@ static void put_server(FILE *f, const struct rf_snapshot *s)
 		fprintf(f, "wait for it\n");
 }
 
+/* Why it does not serve, and the way back. */
+static void put_end(FILE *f, const struct rf_snapshot *s)
+{
+	char how[RF_ENDING];
+
+	if (s->state == DEV_QUARANTINED && !s->server_away_s)
+		fprintf(f, "%s: its driver died too often, and clients get errors: 'ringfence restart "
+			   "%s' tries again\n", s->name, s->name);
+	else if (s->state == DEV_FAILED && s->code)
+		fprintf(f, "%s: %s; the log says more, and 'ringfence restart %s' tries again\n", s->name,
+			rf_ending(s->code << 8, how), s->name);
+}
+
 /* Deaths by their kind, and only where there were some. */
 static void put_deaths(FILE *f, const struct rf_snapshot *s)
 {
@@ -153,6 +168,7 @@ void show_table(FILE *f, const struct shown *d, int count)
 	}
 	for (int i = 0; i < count; i++) {
 		put_server(f, &d[i].s);
+		put_end(f, &d[i].s);
 		put_deaths(f, &d[i].s);
 		put_walls(f, &d[i].s);
 	}

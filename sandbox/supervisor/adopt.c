@@ -172,7 +172,7 @@ int adopt_all(struct sup *s, int record)
 
 	close(record);
 	if (err) {
-		rf_log("what the supervisor before this one knew makes no sense: ending all that it ran");
+		rf_log("the state that the last supervisor left behind is damaged: ending all that it ran");
 		return RF_EXIT_BUG;
 	}
 	s->takeovers++;

@@ -172,9 +172,11 @@ void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		return;
 	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
 			    d->cfg->policy.hang_ns)) {
-		rf_log("%s: driver %u gives no sign of life: state %c, %llu us of its own processor time "
-		       "in %d looks", d->cfg->name, msg->generation, d->silence.last.state,
-		       (unsigned long long)d->silence.spun_ns / 1000, d->silence.samples);
+		rf_log("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor time without one, or sleeps "
+		       "(state %c, looked at %d times)", d->cfg->name, msg->generation,
+		       (unsigned long long)d->silence.spun_ns / 1000000,
+		       (unsigned long long)d->silence.spun_ns / 100000 % 10, d->silence.last.state,
+		       d->silence.samples);
 		dev_kill_for(s, d, msg->generation, DEATH_HANG);
 	}
 }

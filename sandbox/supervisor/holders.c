@@ -165,6 +165,36 @@ static int loop_on(const char *name, void *arg)
 	return 1;
 }
 
+struct target {
+	struct disk *disk;
+	const char *folder;
+};
+
+/* Kernel targets open a disk without claiming it: nvmet's configfs says so. */
+static int nvmet_space(const char *name, void *arg)
+{
+	struct target *up = arg;
+	char path[RF_SYSFS_PATH], file[200];
+
+	snprintf(path, sizeof(path), "%.400s/%.30s/device_path", up->folder, name);
+	if (rf_sysfs_read(path, file, sizeof(file)) || strcmp(file, up->disk->node))
+		return 0;
+	snprintf(path, sizeof(path), "%.400s/%.30s/enable", up->folder, name);
+	if (rf_sysfs_read(path, file, sizeof(file)) || file[0] != '1')
+		return 0;
+	say(up->disk, "served by", "nvmet");
+	return 1;
+}
+
+static int nvmet_system(const char *name, void *arg)
+{
+	char path[RF_SYSFS_PATH];
+	struct target down = { arg, path };
+
+	rf_sysfs_path(path, "/sys/kernel/config/nvmet/subsystems/%.230s/namespaces", name);
+	return rf_sysfs_each(path, nvmet_space, &down);
+}
+
 static int used(struct disk *);
 
 static int holder(const char *name, void *arg)
@@ -195,7 +225,10 @@ static int used(struct disk *d)
 	if (rf_sysfs_each(path, holder, d))
 		return 1;
 	rf_sysfs_path(path, "/sys/class/block");
-	return rf_sysfs_each(path, loop_on, d);
+	if (rf_sysfs_each(path, loop_on, d))
+		return 1;
+	rf_sysfs_path(path, "/sys/kernel/config/nvmet/subsystems");
+	return rf_sysfs_each(path, nvmet_system, d);
 }
 
 static int disk_used(struct search *s, const char *name)

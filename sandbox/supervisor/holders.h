@@ -6,7 +6,7 @@
  *         kernel whether they are claimed.
  * Finds:  disks below the device, and those of an NVMe subsystem that one of its controllers is
  *         part of; on them mounts, swap, device-mapper, MD, bcache and loop devices, and what
- *         stands on these; claims of anybody else; processes that have a disk open. Interfaces
+ *         stands on these; NVMe targets; claims of anybody else; processes that have a disk open. Interfaces
  *         below the device that are up, or part of another one, or in another network
  *         namespace. Virtual functions.
  */

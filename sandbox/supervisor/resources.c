@@ -152,8 +152,8 @@ static int open_vfio(struct sup *s, struct dev *d)
 	const struct dev *owner = code ? NULL : group_owner(s, group);
 
 	if (owner) {
-		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from %s",
-		       d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
+		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from %s: configure one of "
+		       "the two only", d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
 		return RF_EXIT_NOT_VIABLE;
 	}
 	if (code || (code = open_two(s, d, RF_OPEN_VFIO, fds)))
@@ -316,7 +316,7 @@ static int keep(struct sup *s, struct dev *d, enum dev_fd i)
 	dev_fd_name(name, d, i);
 	if (d->fd[i] < 0 || !(err = keep_put(s, name, d->fd[i])))
 		return 0;
-	rf_log("%s: the keeper refused %s: %s", d->cfg->name, name, strerror(-err));
+	rf_log("%s: cannot store its descriptor %s with the keeper: %s", d->cfg->name, name, strerror(-err));
 	return RF_EXIT_SYSTEM;
 }
 

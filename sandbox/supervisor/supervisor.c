@@ -128,7 +128,7 @@ static int first(struct sup *s)
 	if (!err)
 		err = record_make(s);
 	if (err)
-		rf_log("cannot leave anything to a successor: %s", strerror(-err));
+		rf_log("cannot keep the state that a successor would need: %s", strerror(-err));
 	return err ? RF_EXIT_SYSTEM : 0;
 }
 

@@ -288,6 +288,17 @@ static void loop_device(void **state)
 	is_used("/dev/nvme0n1 is behind loop3");
 }
 
+static void nvme_target(void **state)
+{
+	(void)state;
+	one_disk();
+	put("/sys/kernel/config/nvmet/subsystems/a/namespaces/1/device_path", "/dev/nvme0n1\n");
+	put("/sys/kernel/config/nvmet/subsystems/a/namespaces/1/enable", "0\n");
+	is_free();
+	put("/sys/kernel/config/nvmet/subsystems/a/namespaces/1/enable", "1\n");
+	is_used("/dev/nvme0n1 is served by nvmet");
+}
+
 static void claimed(void **state)
 {
 	(void)state;
@@ -500,7 +511,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(nothing_there), T(mounted_by_number), T(mounted_on_the_host), T(mounted_by_source), T(swap),
 		T(multipath), T(multipath_of_another_controller), T(multipath_hidden), T(device_mapper),
-		T(holders_in_a_circle), T(loop_device), T(claimed), T(not_to_be_asked),
+		T(holders_in_a_circle), T(loop_device), T(nvme_target), T(claimed), T(not_to_be_asked),
 		T(claims_of_the_kernel), T(open_in_a_process), T(of_a_longer_domain), T(interface_states),
 		T(interface_of_virtio), T(interface_of_a_bridge), T(interface_of_a_vlan),
 		T(interface_elsewhere), T(interface_of_virtio_elsewhere), T(virtual_functions),
