@@ -79,12 +79,12 @@ static int export(const struct place *p, struct rf_device *d)
 	if (net && d->export_kind == RF_EXPORT_LOAD)
 		d->export_kind = RF_EXPORT_NETLOAD;
 	if (net != (d->export_kind >= RF_EXPORT_TAP))
-		return wrong(p, d, net ? "has a net driver, which is exported as tap, load or lwip" :
-			     "has no net driver, and only one is exported as tap or as lwip without a name");
+		return wrong(p, d, net ? "has a net driver: it is exported as tap or load or lwip" :
+			     "has no net driver: only a net driver is exported as tap, or as lwip without a name");
 	if (d->ward && rf_config_integrity_finish(p->text, d, net))
 		return -EINVAL;
 	if (d->promiscuous && !net)
-		return wrong(p, d, "has no net driver, and 'promiscuous' is for one");
+		return wrong(p, d, "has no net driver: 'promiscuous' is for a net driver");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
 	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) || d->export_kind != RF_EXPORT_TAP))

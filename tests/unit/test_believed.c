@@ -203,6 +203,7 @@ static void counts_and_choices(void **state)
 	WRONG(p->arena_bytes++);
 	WRONG(p->queue_bytes = RF_QUEUE_MEMORY_MOST * 2);
 	WRONG(p->flags = RF_DEVICE_ADMIN_RW);
+	WRONG(p->mtu = 9001);
 	WRONG(p->interrupts = 8);
 	WRONG(p->step_count = RF_MAX_STEPS + 1);
 	WRONG((p->step_count = 1, p->step[0].bytes = 3));
