@@ -204,13 +204,12 @@ int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group
 		rf_log("there is no PCI device %s (see lspci -D for the addresses)", d->pci);
 		return RF_EXIT_NO_DEVICE;
 	}
-	if ((err = check_match(d)) || (err = check_group(d->pci, group)) ||
-	    (!d->force && (err = rf_holders_check(d->pci))))
+	if ((err = check_match(d)) || (err = check_group(d->pci, group)))
 		return err;
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
-		return 0; /* somebody else bound it, so it stays bound */
-	if ((err = found_keep(c, d->pci)))
+		return 0; /* somebody else bound it, so it stays bound; the kernel has nothing on it */
+	if ((!d->force && (err = rf_holders_check(d->pci))) || (err = found_keep(c, d->pci)))
 		return err;
 	if ((err = bind_vfio(d)))
 		rf_pci_give_back(c, d->pci);
