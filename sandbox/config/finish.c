@@ -26,10 +26,10 @@ static struct place place_of(const char *file, int line)
 	return p;
 }
 
-static int wrong(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+static int mistake(const struct place *p, const struct rf_device *d, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static int wrong(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+static int mistake(const struct place *p, const struct rf_device *d, const char *fmt, ...)
 {
 	char what[400];
 	va_list args;
@@ -43,12 +43,12 @@ static int wrong(const struct place *p, const struct rf_device *d, const char *f
 
 /* ---- one device ------------------------------------------------------------------- */
 
-static int policy(const struct place *p, const struct rf_config *c, struct rf_device *d)
+static int finish_policy(const struct place *p, const struct rf_config *c, struct rf_device *d)
 {
 	char path[600];
 
 	if (!d->policy_file[0])
-		return wrong(p, d, "has no 'policy' line");
+		return mistake(p, d, "has no 'policy' line");
 	if (strchr(d->policy_file, '/'))
 		snprintf(path, sizeof(path), "%s", d->policy_file);
 	else
@@ -56,52 +56,52 @@ static int policy(const struct place *p, const struct rf_config *c, struct rf_de
 	return rf_policy_read(path, &d->policy) ? -EINVAL : 0;
 }
 
-static int backend(const struct place *p, struct rf_device *d)
+static int finish_backend(const struct place *p, struct rf_device *d)
 {
 	enum rf_backend needed = d->policy.device.backend;
 
 	if (d->pci[0] && d->socket[0])
-		return wrong(p, d, "has both a 'pci' and a 'socket' line: keep one");
+		return mistake(p, d, "has both a 'pci' and a 'socket' line: keep one");
 	if (needed != RF_BACKEND_NONE && !d->pci[0] && !d->socket[0])
-		return wrong(p, d, "has neither a 'pci' nor a 'socket' line: its policy needs one");
+		return mistake(p, d, "has neither a 'pci' nor a 'socket' line: its policy needs one");
 	if (needed != RF_BACKEND_NONE && d->socket[0])
 		d->policy.device.backend = RF_BACKEND_VFIO_USER;
 	return 0;
 }
 
-static int export(const struct place *p, struct rf_device *d)
+static int finish_export(const struct place *p, struct rf_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
 	uint32_t control = d->policy.device.control;
 
 	if (d->export_kind == RF_EXPORT_NONE)
-		return wrong(p, d, "has no 'export' line");
+		return mistake(p, d, "has no 'export' line");
 	if (net && d->export_kind == RF_EXPORT_LOAD)
 		d->export_kind = RF_EXPORT_NETLOAD;
 	if (net != (d->export_kind >= RF_EXPORT_TAP))
-		return wrong(p, d, net ? "has a net driver: it is exported as tap or load or lwip" :
+		return mistake(p, d, net ? "has a net driver: it is exported as tap or load or lwip" :
 			     "has no net driver: only a net driver is exported as tap, or as lwip without a name");
 	if (d->ward && rf_config_integrity_finish(p->text, d, net))
 		return -EINVAL;
 	if (d->promiscuous && !net)
-		return wrong(p, d, "has no net driver: 'promiscuous' is for a net driver");
+		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
 	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) || d->export_kind != RF_EXPORT_TAP))
-		return wrong(p, d, "has an 'mtu', which is for an e1000e or igb exported as a tap: other "
+		return mistake(p, d, "has an 'mtu', which is for an e1000e or igb exported as a tap: other "
 			     "interfaces have their device's");
 	d->policy.device.mtu = d->mtu;
 	return 0;
 }
 
-static int device(const struct place *p, const struct rf_config *c, struct rf_device *d)
+static int finish_device(const struct place *p, const struct rf_config *c, struct rf_device *d)
 {
-	int err = policy(p, c, d);
+	int err = finish_policy(p, c, d);
 
 	if (!err)
-		err = backend(p, d);
+		err = finish_backend(p, d);
 	if (!err)
-		err = export(p, d);
+		err = finish_export(p, d);
 	if (!d->image[0])
 		snprintf(d->image, sizeof(d->image), "%s/%s", c->driver_dir, d->policy.driver);
 	if (d->arena)
@@ -111,28 +111,28 @@ static int device(const struct place *p, const struct rf_config *c, struct rf_de
 
 /* ---- two devices -------------------------------------------------------------------- */
 
-static bool same(const char *a, const char *b)
+static bool set_and_same(const char *a, const char *b)
 {
 	return a[0] && !strcmp(a, b);
 }
 
 /* What only one of the two can have; NULL: nothing. */
-static const char *shared(const struct rf_device *a, const struct rf_device *b)
+static const char *exclusive(const struct rf_device *a, const struct rf_device *b)
 {
 	bool named = a->export_kind == RF_EXPORT_NBD || a->export_kind == RF_EXPORT_TAP;
 
-	return same(a->pci, b->pci)       ? a->pci :
-	       same(a->socket, b->socket) ? a->socket :
-	       named && a->export_kind == b->export_kind && same(a->listen, b->listen) ? a->listen : NULL;
+	return set_and_same(a->pci, b->pci)       ? a->pci :
+	       set_and_same(a->socket, b->socket) ? a->socket :
+	       named && a->export_kind == b->export_kind && set_and_same(a->listen, b->listen) ? a->listen : NULL;
 }
 
-static int apart(const struct place *p, const struct rf_config *c, int i, const int *line)
+static int devices_apart(const struct place *p, const struct rf_config *c, int i, const int *line)
 {
 	for (int j = 0; j < i; j++) {
-		const char *what = shared(&c->device[i], &c->device[j]);
+		const char *what = exclusive(&c->device[i], &c->device[j]);
 
 		if (what)
-			return wrong(p, &c->device[i], "has %s, as device %s of line %d does: only one can",
+			return mistake(p, &c->device[i], "has %s, as device %s of line %d does: only one can",
 				     what, c->device[j].name, line[j]);
 	}
 	return 0;
@@ -168,7 +168,7 @@ int rf_config_arena(struct rf_words *w, uint64_t *bytes)
 	return 0;
 }
 
-static int memory(const char *file, const struct rf_config *c)
+static int memory_enough(const char *file, const struct rf_config *c)
 {
 	uint64_t need = 0;
 
@@ -189,11 +189,11 @@ int rf_config_finish(const char *file, struct rf_config *c, const int *line)
 	for (int i = 0; !err && i < c->count; i++) {
 		struct place p = place_of(file, line[i]);
 
-		err = device(&p, c, &c->device[i]);
+		err = finish_device(&p, c, &c->device[i]);
 		if (!err)
-			err = apart(&p, c, i, line);
+			err = devices_apart(&p, c, i, line);
 	}
 	if (!err)
 		err = rf_config_lwip_finish(file, c);
-	return err ? err : memory(file, c);
+	return err ? err : memory_enough(file, c);
 }

@@ -141,7 +141,8 @@ static bool numbers(const struct rf_device_config *p)
 		  p->arena_bytes && p->arena_bytes % (2u << 20) == 0 && p->arena_bytes <= RF_ARENA_MOST &&
 		  p->queue_bytes && p->queue_bytes % 4096 == 0 && p->queue_bytes <= RF_QUEUE_MEMORY_MOST &&
 		  p->step_count <= RF_MAX_STEPS && p->window_count <= RF_MAX_WINDOWS &&
-		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) && !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
+		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) &&
+		  !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
 
 	for (uint32_t i = 0; ok && i < p->step_count; i++)
 		ok = step(&p->step[i]);

@@ -104,7 +104,7 @@ static void disk_describe(struct disk *d, const char *name)
 /* ---- what stands on a disk ------------------------------------------------------ */
 
 /* Adds to d->who. */
-static void say(struct disk *d, const char *what, const char *name)
+static void who_add(struct disk *d, const char *what, const char *name)
 {
 	size_t used = strlen(d->who);
 
@@ -130,7 +130,7 @@ static int mount_line(char *line, void *arg)
 		word[i] = strtok_r(NULL, " ", &save);
 	if (!word[4] || (!same && strcmp(word[2], d->number)))
 		return 0;
-	say(d, "mounted at", word[4]);
+	who_add(d, "mounted at", word[4]);
 	return 1;
 }
 
@@ -141,11 +141,11 @@ static int swap_line(char *line, void *arg)
 
 	if (strncmp(line, d->node, n) || (line[n] != ' ' && line[n] != '\t'))
 		return 0;
-	say(d, "used as", "swap");
+	who_add(d, "used as", "swap");
 	return 1;
 }
 
-static int table(struct disk *d, const char *file, int (*line)(char *line, void *arg))
+static int who_in_table(struct disk *d, const char *file, int (*line)(char *line, void *arg))
 {
 	char path[RF_SYSFS_PATH];
 
@@ -161,7 +161,7 @@ static int loop_on(const char *name, void *arg)
 	rf_sysfs_path(path, "/sys/class/block/%.100s/loop/backing_file", name);
 	if (rf_sysfs_read(path, file, sizeof(file)) || strcmp(file, d->node))
 		return 0;
-	say(d, "behind", name);
+	who_add(d, "behind", name);
 	return 1;
 }
 
@@ -182,7 +182,7 @@ static int nvmet_space(const char *name, void *arg)
 	snprintf(path, sizeof(path), "%.400s/%.30s/enable", up->folder, name);
 	if (rf_sysfs_read(path, file, sizeof(file)) || file[0] != '1')
 		return 0;
-	say(up->disk, "served by", "nvmet");
+	who_add(up->disk, "served by", "nvmet");
 	return 1;
 }
 
@@ -195,9 +195,9 @@ static int nvmet_system(const char *name, void *arg)
 	return rf_sysfs_each(path, nvmet_space, &down);
 }
 
-static int used(struct disk *);
+static int disk_user_find(struct disk *);
 
-static int holder(const char *name, void *arg)
+static int holder_look(const char *name, void *arg)
 {
 	struct disk *d = arg, upper = { .depth = d->depth + 1 };
 	char path[RF_SYSFS_PATH], dm[100], title[200];
@@ -205,24 +205,24 @@ static int holder(const char *name, void *arg)
 	rf_sysfs_path(path, "/sys/class/block/%.100s/dm/name", name);
 	bool named = !rf_sysfs_read(path, dm, sizeof(dm));
 	snprintf(title, sizeof(title), named ? "%.60s (%s)" : "%.60s", name, dm);
-	say(d, "part of", title);
+	who_add(d, "part of", title);
 	disk_describe(&upper, name);
-	if (d->depth < DEPTH && used(&upper))
-		say(d, ", which is", upper.who);
+	if (d->depth < DEPTH && disk_user_find(&upper))
+		who_add(d, ", which is", upper.who);
 	return 1;
 }
 
 /* 1: d->who says by whom. */
-static int used(struct disk *d)
+static int disk_user_find(struct disk *d)
 {
 	char path[RF_SYSFS_PATH];
 
 	/* In our own mount namespace, and in that of the host, which may be another one. */
-	if (table(d, "/proc/self/mountinfo", mount_line) || table(d, "/proc/1/mountinfo", mount_line) ||
-	    table(d, "/proc/swaps", swap_line))
+	if (who_in_table(d, "/proc/self/mountinfo", mount_line) || who_in_table(d, "/proc/1/mountinfo", mount_line) ||
+	    who_in_table(d, "/proc/swaps", swap_line))
 		return 1;
 	rf_sysfs_path(path, "/sys/class/block/%.100s/holders", d->name);
-	if (rf_sysfs_each(path, holder, d))
+	if (rf_sysfs_each(path, holder_look, d))
 		return 1;
 	rf_sysfs_path(path, "/sys/class/block");
 	if (rf_sysfs_each(path, loop_on, d))
@@ -236,7 +236,7 @@ static int disk_used(struct search *s, const char *name)
 	struct disk d = { 0 };
 
 	disk_describe(&d, name);
-	return used(&d) ? in_use(s, "disk", d.node, d.who) : 0;
+	return disk_user_find(&d) ? in_use(s, "disk", d.node, d.who) : 0;
 }
 
 /* ---- who claims a disk -------------------------------------------------------------- */
@@ -290,7 +290,7 @@ struct opened {
 	const char *pid;
 };
 
-static int fd_of(const char *fd, void *arg)
+static int fd_is_disk(const char *fd, void *arg)
 {
 	struct opened *o = arg;
 	char path[RF_SYSFS_PATH], target[100];
@@ -301,7 +301,7 @@ static int fd_of(const char *fd, void *arg)
 	return !strcmp(target, o->disk->node);
 }
 
-static int process(const char *name, void *arg)
+static int opened_by(const char *name, void *arg)
 {
 	struct disk *d = arg;
 	struct opened o = { d, name };
@@ -310,11 +310,11 @@ static int process(const char *name, void *arg)
 	if (name[0] < '1' || name[0] > '9')
 		return 0;
 	rf_sysfs_path(path, "/proc/%.20s/fd", name);
-	if (!rf_sysfs_each(path, fd_of, &o))
+	if (!rf_sysfs_each(path, fd_is_disk, &o))
 		return 0;
 	rf_sysfs_path(path, "/proc/%.20s/comm", name);
 	rf_sysfs_read(path, comm, sizeof(comm));
-	say(d, "open in process", name);
+	who_add(d, "open in process", name);
 	snprintf(d->who + strlen(d->who), sizeof(d->who) - strlen(d->who), " (%s)", comm);
 	return 1;
 }
@@ -331,7 +331,7 @@ static int disk_opened(struct search *s, const char *name)
 	for (unsigned i = 0;; i++) {
 		d = (struct disk){ 0 };
 		disk_describe(&d, name);
-		if (!rf_sysfs_each(path, process, &d))
+		if (!rf_sysfs_each(path, opened_by, &d))
 			return 0;
 		if (i == patience)
 			return in_use(s, "disk", d.node, d.who);
@@ -359,7 +359,7 @@ static int default_route(char *line, void *arg)
 	return word[7] && !strcmp(word[0], arg) && !strcmp(word[1], "00000000") && !strcmp(word[7], "00000000");
 }
 
-static int interface(const char *name, void *arg)
+static int interface_look(const char *name, void *arg)
 {
 	struct search *s = arg;
 	char path[RF_SYSFS_PATH], text[40] = "", who[80];
@@ -382,7 +382,7 @@ static int interface(const char *name, void *arg)
 	return in_use(s, "interface", name, routes ? "up and has the default route" : "up");
 }
 
-static int any(const char *name, void *arg)
+static int first_entry(const char *name, void *arg)
 {
 	(void)name;
 	(void)arg;
@@ -397,7 +397,7 @@ static int moved_away(const char *folder, const struct search *s)
 	if (fd < 0)
 		return 0;
 	close(fd);
-	if (rf_sysfs_each(folder, any, NULL))
+	if (rf_sysfs_each(folder, first_entry, NULL))
 		return 0;
 	rf_log("%s is in use: its interface is in another network namespace; bring it back first, or say "
 	       "'force yes'", s->address);
@@ -405,7 +405,7 @@ static int moved_away(const char *folder, const struct search *s)
 }
 
 /* A virtio device has its interface one further down. */
-static int child(const char *name, void *arg)
+static int virtio_child(const char *name, void *arg)
 {
 	const struct search *s = arg;
 	char path[RF_SYSFS_PATH];
@@ -414,21 +414,21 @@ static int child(const char *name, void *arg)
 	return strncmp(name, "virtio", 6) ? 0 : moved_away(path, s);
 }
 
-static int interfaces(struct search *s)
+static int interfaces_look(struct search *s)
 {
 	char path[RF_SYSFS_PATH];
 	int err;
 
 	rf_sysfs_path(path, "/sys/class/net");
-	if ((err = rf_sysfs_each(path, interface, s)))
+	if ((err = rf_sysfs_each(path, interface_look, s)))
 		return err;
 	snprintf(path, sizeof(path), "%.500s/net", s->top);
-	return (err = moved_away(path, s)) ? err : rf_sysfs_each(s->top, child, s);
+	return (err = moved_away(path, s)) ? err : rf_sysfs_each(s->top, virtio_child, s);
 }
 
 /* ---- all of it ------------------------------------------------------------------------- */
 
-static int functions(const struct search *s)
+static int virtual_functions_look(const struct search *s)
 {
 	char path[RF_SYSFS_PATH], text[16];
 
@@ -448,7 +448,7 @@ int rf_holders_check(const char *pci_address)
 	rf_sysfs_path(s.top, "/sys/bus/pci/devices/%.40s", pci_address);
 	/* Those that can be named first. */
 	if ((err = each_disk(&s, disk_used)) || (err = each_disk(&s, disk_claimed)) ||
-	    (err = each_disk(&s, disk_opened)) || (err = interfaces(&s)))
+	    (err = each_disk(&s, disk_opened)) || (err = interfaces_look(&s)))
 		return err;
-	return functions(&s);
+	return virtual_functions_look(&s);
 }
