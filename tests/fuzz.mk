@@ -23,7 +23,7 @@ $(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/,bar.c config_space.c dma.
 	igb_control.c intel_nic.c interrupts.c nvme_control.c nvme_describe.c pci_bringup.c quiesce.c quirks.c virtio_pci.c)
 $(B)/fuzz/fuzz_opener: WITH = sandbox/supervisor/fetch_check.c
 $(B)/fuzz/fuzz_opener: $(B)/gen/supervisor/filters.h
-$(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c sandbox/base/pci_address.c $(addprefix sandbox/supervisor/,fetch_check.c fetch_said.c)
+$(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c $(addprefix sandbox/supervisor/,fetch_check.c fetch_said.c)
 $(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/,e1000e_control.c igb_control.c) $(wildcard sandbox/device/nvme_*.c)
 -include $(wildcard $(B)/fuzz/*.d)
 

@@ -26,7 +26,7 @@
 
 #include "sandbox/base/config.c"
 #include "sandbox/base/lwip_config.c"
-#include "sandbox/base/pci_address.c"
+#include "sandbox/base/pci_address.h"
 
 static void name_good(const char *name)
 {

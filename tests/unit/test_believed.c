@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "sandbox/base/pci_address.c"
 #include "sandbox/supervisor/fetch_check.c"
 #include "sandbox/supervisor/fetch_said.c"
 

@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sandbox/base/pci_address.c"
 #include "sandbox/supervisor/holders.c"
 #include "sandbox/supervisor/pci.c"
 #include "sandbox/supervisor/sysfs.c"
