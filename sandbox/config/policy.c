@@ -10,6 +10,8 @@
 #include "read.h"
 #include "walls.h"
 
+#define DAY_NS (86400ull * 1000000000u)
+
 typedef int key_fn(struct rf_policy *, struct rf_words *);
 
 static int want(struct rf_words *w, int index, uint64_t *out)
@@ -24,6 +26,9 @@ static int want_time(struct rf_words *w, int index, uint64_t *out)
 	if (index >= w->count || rf_parse_time(w->word[index], out))
 		return rf_words_error(w, "%s: word %d must be a time such as 10ms", w->word[0],
 				      index + 1);
+	/* Sums and multiples of it fit into 64 bits, whoever makes them. */
+	if (*out > DAY_NS)
+		return rf_words_error(w, "%s: word %d is more than a day (86400s)", w->word[0], index + 1);
 	return 0;
 }
 
@@ -291,9 +296,8 @@ static int key_reset(struct rf_policy *p, struct rf_words *w)
 				      kinds[kind], kind ? " within 2s" : "");
 	if (!kind && w->count > 9)
 		return rf_words_error(w, "reset write: '%s' is one word too many", w->word[9]);
-	if (mask > UINT32_MAX || value > UINT32_MAX || within / 1000000 > UINT32_MAX || s->offset > INT64_MAX)
-		return rf_words_error(w, "reset: mask and value have at most 32 bits, the offset 63, the time %u ms",
-				      UINT32_MAX);
+	if (mask > UINT32_MAX || value > UINT32_MAX || s->offset > INT64_MAX)
+		return rf_words_error(w, "reset: mask and value have at most 32 bits, the offset 63");
 	s->poll = (uint8_t)kind;
 	s->bytes = (uint8_t)(bits / 8);
 	s->mask = (uint32_t)mask;
@@ -379,8 +383,8 @@ static int key_spin(struct rf_policy *p, struct rf_words *w)
 
 	if (w->count == 2 && !strcmp(w->word[1], "forever"))
 		p->spin_ns = UINT64_MAX;
-	else
-		err = want_time(w, 1, &p->spin_ns);
+	else if (w->count != 2 || rf_parse_time(w->word[1], &p->spin_ns))
+		err = rf_words_error(w, "spin takes a time such as 20us, or 'forever'");
 	p->device.spin_ns = p->spin_ns;
 	return err;
 }
