@@ -3,6 +3,7 @@
 #include "disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,35 +95,32 @@ static void changed(struct stream *s, void *owner)
 	nbd_conn_event(c, stream_readable(s) || s->finished, c->blocked && stream_room(s), s->error);
 }
 
-/* Is there a seat for one more client of this peer's? */
-static bool fair(const struct disk *d, const struct stream *s)
+/* Who shares with whom: an address, or the 64 bits of IPv6 that one host may have to itself. */
+static void name_peer(const struct stream *s, char *to, size_t room)
 {
-	uint32_t taken = 0, same = 0;
+	ip_addr_t peer = s->pcb->remote_ip;
+	bool six = IP_IS_V6_VAL(peer);
 
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
-		const struct stream *other = d->nbd.conns[i].stream;
-
-		taken += other != NULL;
-		same += other && stream_same_peer(other, s);
-	}
-	return stream_share(same, NBD_CLIENTS - taken);
+	if (six)
+		ip_2_ip6(&peer)->addr[2] = ip_2_ip6(&peer)->addr[3] = 0;
+	snprintf(to, room, "%s%s", ipaddr_ntoa(&peer), six ? "/64" : "");
 }
 
 static bool accept_client(struct stream *s, void *arg)
 {
 	struct service *service = arg;
 	struct disk *d = service->disk;
-	struct nbd_conn *c = NULL;
 	struct disk_export *e = d->exports;
+	char peer[NBD_PEER];
 
 	while (e->service != service)
 		e++;
-	if (e->known && d->nbd.info && !rf_service_gone(d->service) && fair(d, s))
-		c = nbd_conn_seat(&d->nbd);
-	if (!c) {
+	if (!e->known || !d->nbd.info || rf_service_gone(d->service)) {
 		service->failed++;
 		return false;
 	}
+	name_peer(s, peer, sizeof(peer));
+	struct nbd_conn *c = nbd_conn_seat(&d->nbd, peer);
 	service->accepted++;
 	service->active++;
 	s->event = changed;
@@ -185,11 +183,14 @@ static void learn(struct disk *d)
 	length -= length % info->block_size;
 	d->probe = (struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
 	d->wants_table = false;
-	if (rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena)) {
+	while (length && rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena))
+		length = length / 2 & -(uint64_t)info->block_size;
+	if (!length) {
 		rf_log("disk %s: no room to read its partition table; no partition is exported",
 		       d->exports[0].export.name);
 		return;
 	}
+	d->probe.length = (uint32_t)length;
 	d->probing = true;
 	int err = rf_service_submit(d->service, &d->probe);
 	if (err)
@@ -279,7 +280,7 @@ void disk_tick(struct disk *d)
 {
 	nbd_server_tick(&d->nbd);
 	/* A stream that found all segments in use is told by nobody when they are not. */
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
 		if (d->nbd.conns[i].stream && d->nbd.conns[i].blocked)
 			stream_note(d->nbd.conns[i].stream);
 }

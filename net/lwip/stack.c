@@ -84,9 +84,9 @@ static void conflict(struct stack *st, const uint8_t *frame)
 	if (st->link->conflicts++ && now - st->conflict_said <= QUIET_MS)
 		return;
 	st->conflict_said = now;
-	rf_log("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one of the "
-	       "two another address", arp || frame[12] == 8 ? ip4addr_ntoa(netif_ip4_addr(&st->netif)) :
-	       "an IPv6 address", m[0], m[1], m[2], m[3], m[4], m[5]);
+	rf_log_peer("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one of the "
+		    "two another address", arp || frame[12] == 8 ? ip4addr_ntoa(netif_ip4_addr(&st->netif)) :
+		    "an IPv6 address", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
 /* True: the stack may see it. Otherwise it was counted. */
@@ -205,8 +205,8 @@ static void look_for_duplicates(struct stack *st)
 
 		if (twice && !(st->said6 & 1u << i)) {
 			st->link->conflicts++;
-			rf_log("address conflict: %s is used by another; it is not used here",
-			       ip6addr_ntoa(netif_ip6_addr(&st->netif, i)));
+			rf_log_peer("address conflict: %s is used by another; it is not used here",
+				    ip6addr_ntoa(netif_ip6_addr(&st->netif, i)));
 		}
 		st->said6 = (st->said6 & ~(1u << i)) | (twice ? 1u << i : 0);
 	}
@@ -235,15 +235,15 @@ static void status_changed(struct netif *netif)
 	ip_addr_copy_from_ip4(st->said4, *netif_ip4_addr(netif));
 	st->probes = 0;
 	if (ip4_addr_isany_val(*netif_ip4_addr(netif))) {
-		rf_log("the IPv4 address is gone");
+		rf_log_peer("the IPv4 address is gone");
 		return;
 	}
 	char address[16], gateway[16];
 	ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address));
 	ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway));
 	st->probes = PROBES;
-	rf_log("address %s, netmask %s, gateway %s", address, ip4addr_ntoa(netif_ip4_netmask(netif)),
-	       gateway);
+	rf_log_peer("address %s, netmask %s, gateway %s", address, ip4addr_ntoa(netif_ip4_netmask(netif)),
+		    gateway);
 }
 
 static err_t netif_setup(struct netif *netif)
@@ -365,7 +365,7 @@ void stack_tick(struct stack *st)
 	if (netif_dhcp_data(&st->netif) && !dhcp_supplied_address(&st->netif)) {
 		if (!st->said_waiting && clock_ns / 1000000 - st->started > QUIET_MS) {
 			st->said_waiting = true;
-			rf_log("no answer to DHCP yet; asking on");
+			rf_log_peer("no answer to DHCP yet; asking on");
 		}
 	}
 }

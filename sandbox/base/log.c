@@ -16,6 +16,8 @@
 
 /* How long lines are dropped unseen after one that nobody took. */
 #define LOG_DEAF_NS 1000000000ull
+/* Time a line about a peer costs. */
+#define LOG_PEER_NS 1000000000ull
 
 const char *rf_log_name = "ringfence";
 
@@ -78,6 +80,9 @@ bool rf_bounded_kick(int fd)
 
 static unsigned log_dropped;      /* lines since the last one that was taken */
 static uint64_t log_deaf_until_ns;
+static unsigned log_left_out;     /* lines about peers, */
+static uint64_t log_left_out_ns;  /* since then */
+static uint64_t log_peer_ns;      /* each line about one costs a second of this clock */
 
 static uint64_t log_clock_ns(void)
 {
@@ -102,16 +107,26 @@ static bool log_line_taken(const char *line, size_t bytes)
 	return false;
 }
 
-void rf_log_catch_up(void)
+/* Says that lines are missing; they are accounted for once it was taken. */
+static void log_say_missing(unsigned *count, const char *why)
 {
 	char line[160];
+	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: %s\n", rf_log_name, *count,
+			 why);
 
-	if (!log_dropped || log_clock_ns() < log_deaf_until_ns)
-		return;
-	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: nobody read the log\n",
-			 rf_log_name, log_dropped);
 	if (log_line_taken(line, (size_t)n))
-		log_dropped = 0;
+		*count = 0;
+}
+
+void rf_log_catch_up(void)
+{
+	if (!log_dropped && !log_left_out)
+		return;
+	uint64_t now = log_clock_ns();
+	if (log_dropped && now >= log_deaf_until_ns)
+		log_say_missing(&log_dropped, "nobody read the log");
+	if (log_left_out && !log_dropped && now - log_left_out_ns >= LOG_PEER_NS)
+		log_say_missing(&log_left_out, "peers gave cause for too many");
 }
 
 static void log_line(const char *fmt, va_list args)
@@ -135,6 +150,34 @@ void rf_log(const char *fmt, ...)
 {
 	va_list args;
 
+	va_start(args, fmt);
+	log_line(fmt, args);
+	va_end(args);
+}
+
+/* A bucket of LOG_PEER_LINES, filled by one a second. */
+static bool log_peer_may(void)
+{
+	uint64_t now = log_clock_ns();
+
+	if (log_peer_ns < now)
+		log_peer_ns = now;
+	bool may = log_peer_ns + LOG_PEER_NS <= now + LOG_PEER_LINES * LOG_PEER_NS;
+	if (may)
+		log_peer_ns += LOG_PEER_NS;
+	else if (!log_left_out++)
+		log_left_out_ns = now;
+	return may;
+}
+
+void rf_log_peer(const char *fmt, ...)
+{
+	va_list args;
+
+	if (!log_peer_may()) {
+		rf_log_catch_up();
+		return;
+	}
 	va_start(args, fmt);
 	log_line(fmt, args);
 	va_end(args);

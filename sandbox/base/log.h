@@ -8,6 +8,8 @@
 #ifndef RF_LOG_H
 #define RF_LOG_H
 
+#define LOG_PEER_LINES 20u
+
 /* Prefix of every line; set it first thing in main(). */
 extern const char *rf_log_name;
 
@@ -15,8 +17,12 @@ extern const char *rf_log_name;
  * a line that is not taken at once is dropped and counted (bounded.h). */
 void rf_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Says how many lines were dropped, if any were and somebody reads again. The next line does
- * so too; this is for whoever may log nothing for long. */
+/* The same of what a peer did, which it may do any number of times: after LOG_PEER_LINES of them
+ * one a second is written, and how many were left out. */
+void rf_log_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says how many lines were dropped or left out, if any were and somebody reads again. The next
+ * line does so too; this is for whoever may log nothing for long. */
 void rf_log_catch_up(void);
 
 /* Logs the line and exits with `code`. */

@@ -20,6 +20,7 @@
 #include "sandbox/service/nbd/part.c"
 #include "sandbox/service/nbd/reply.c"
 #include "sandbox/service/nbd/request.c"
+#include "sandbox/service/nbd/seats.c"
 #include "sandbox/service/nbd/socket.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -90,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		abort();
-	struct nbd_conn *c = nbd_conn_seat(&srv);
+	struct nbd_conn *c = nbd_conn_seat(&srv, "a fuzzer");
 	c->via = &over_socket;
 	c->fd = pair[0];
 	nbd_conn_open(c, &srv.whole);

@@ -19,6 +19,8 @@
 #define NBD  "build/tests/rf-nbd-asan"
 #define DISK (8u << 20)
 
+#include <sys/stat.h>
+
 #include "nbd_bytes.h"
 
 static struct exported *served(void)
@@ -469,30 +471,127 @@ static void a_client_that_never_reads_blocks_nobody(void **state)
 	still_well(e, NULL);
 }
 
-/* More than there are seats: the rest waits in the backlog and is served later. */
-static void more_clients_than_seats_wait_their_turn(void **state)
+/* The answer to GO; 0 where the client is served. */
+static uint32_t goes(int fd)
 {
-	enum { SEATS = 32 };
+	uint32_t type;
+
+	put_option(fd, NBD_OPT_GO, "\0\0\0\0\0", 6);
+	do
+		type = option_reply(fd, NBD_OPT_GO);
+	while (type == NBD_REP_INFO);
+	return type == NBD_REP_ACK ? 0 : type;
+}
+
+/* One user gets a share, is told when it is used up, and gets more when one ends. */
+static void one_user_gets_a_share_of_the_connections(void **state)
+{
+	enum { SHARE = 24 };
 	struct exported *e = served();
-	int fd[SEATS];
-	unsigned char head[18];
+	int fd[SHARE];
 
 	(void)state;
-	for (int i = 0; i < SEATS; i++)
+	for (int i = 0; i < SHARE; i++)
 		fd[i] = transmission(e, false);
-	int waiting = dial(e);
-	struct pollfd p = { .fd = waiting, .events = POLLIN };
-	/* Proof that it is not served: a full turn of the server later it has no byte. */
-	put_request(fd[0], 0, NBD_CMD_FLUSH, 1, 0, 0);
-	assert_int_equal(simple(fd[0], 1), 0);
-	assert_int_equal(poll(&p, 1, 0), 0);
+	for (int i = 0; i < 100; i++) { /* so many are refused, and none of them stays */
+		int more = hello(e);
+
+		assert_int_equal(goes(more), NBD_REP_ERR_POLICY);
+		assert_int_equal(goes(more), NBD_REP_ERR_POLICY);
+		put_option(more, NBD_OPT_LIST, NULL, 0);
+		assert_int_equal(option_reply(more, NBD_OPT_LIST), NBD_REP_SERVER);
+		if (i & 1)
+			put_option(more, NBD_OPT_EXPORT_NAME, NULL, 0);
+		else
+			put_option(more, NBD_OPT_ABORT, NULL, 0);
+		if (i & 1)
+			assert_cut_off(more);
+		else
+			close(more);
+	}
+	/* The others notice nothing. */
+	put_request(fd[3], 0, NBD_CMD_FLUSH, 1, 0, 0);
+	assert_int_equal(simple(fd[3], 1), 0);
 	close(fd[5]);
-	get(waiting, head, sizeof(head));
-	for (int i = 0; i < SEATS; i++)
+	int again = hello(e);
+	while (goes(again)) /* until the end of the other was seen */
+		usleep(1000);
+	for (int i = 0; i < SHARE; i++)
 		if (i != 5)
 			close(fd[i]);
-	close(waiting);
-	still_well(e, NULL);
+	close(again);
+	still_well(e, "is refused: uid [0-9]* has 24 of 32 connections");
+}
+
+/* Connects as other users and tries to be served: a bit set of the users that are. */
+static uint32_t served_users(struct exported *e, int users)
+{
+	uint32_t are = 0;
+
+	for (int u = 0; u < users; u++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			alarm(60);
+			if (setresuid(20000 + (uid_t)u, 20000 + (uid_t)u, 20000 + (uid_t)u))
+				_exit(2);
+			_exit(goes(hello(e)) ? 1 : 0);
+		}
+		rig_must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) < 2,
+			 "another user");
+		are |= (uint32_t)!WEXITSTATUS(status) << u;
+	}
+	return are;
+}
+
+/* One that takes all it can keeps no other user out, nor do clients that never negotiate. */
+static void no_user_keeps_another_out(void **state)
+{
+	struct exported *e = served();
+	int fd[300];
+
+	(void)state;
+	if (geteuid()) {
+		print_message("# not root: there are no other users to be\n");
+		assert_int_equal(exported_end(e), 0);
+		free(e);
+		skip();
+	}
+	rig_must(!chmod(e->dir, 0755) && !chmod(e->socket, 0777), "chmod");
+	for (int i = 0; i < 300; i++) {
+		fd[i] = i % 10 ? dial(e) : hello(e);
+		if (i % 10 == 0)
+			goes(fd[i]);
+	}
+	assert_int_equal(served_users(e, 6), 0x3f);
+	for (int i = 0; i < 300; i++)
+		close(fd[i]);
+	still_well(e, "makes room for others");
+}
+
+/* Thousands of clients that send garbage fill no log. */
+static void garbage_fills_no_log(void **state)
+{
+	struct exported *e = served();
+	char command[200];
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		unsigned char head[18];
+		int fd = dial(e);
+
+		get(fd, head, sizeof(head));
+		put(fd, "GET / HTTP/1.1\r\n\r\n", 18);
+		assert_cut_off(fd);
+	}
+	snprintf(command, sizeof(command), "test $(wc -c <%s) -lt 20000", e->log);
+	assert_int_equal(system(command), 0);
+	sleep(2); /* a second is what the next line costs */
+	int fd = dial(e);
+	put(fd, "GET / HTTP/1.1\r\n\r\n", 18);
+	assert_cut_off(fd);
+	still_well(e, "lines are missing here: peers gave cause for too many");
 }
 
 /* Vanishes with requests in a driver's hands that does not answer; they end later. */
@@ -562,7 +661,9 @@ int main(void)
 		cmocka_unit_test(a_long_simple_read_comes_in_one_piece),
 		cmocka_unit_test(a_long_simple_read_that_fails_halfway),
 		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),
-		cmocka_unit_test(more_clients_than_seats_wait_their_turn),
+		cmocka_unit_test(one_user_gets_a_share_of_the_connections),
+		cmocka_unit_test(no_user_keeps_another_out),
+		cmocka_unit_test(garbage_fills_no_log),
 		cmocka_unit_test(a_client_that_vanishes_leaves_nothing_behind),
 		cmocka_unit_test(when_the_device_is_gone_clients_hear_it),
 	};

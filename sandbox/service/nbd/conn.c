@@ -44,7 +44,7 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 		va_start(args, why);
 		vsnprintf(text, sizeof(text), why, args);
 		va_end(args);
-		rf_log("client %llu %s", (unsigned long long)c->id, text);
+		rf_log_peer("client %llu %s (%s)", (unsigned long long)c->id, text, c->peer);
 	}
 	c->via->close(c);
 	if (c->state >= NBD_REQUEST)
@@ -73,28 +73,10 @@ void nbd_conn_settle(struct nbd_conn *c)
 		RF_BUG_ON(c->parts || c->bytes);
 		c->state = NBD_FREE;
 		c->server->retry = true;
+		c->server->admitted -= c->admitted;
+		c->admitted = false;
 		count_clients(c->server, -1);
 	}
-}
-
-struct nbd_conn *nbd_conn_seat(struct nbd_server *srv)
-{
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
-		struct nbd_conn *c = &srv->conns[i];
-
-		if (c->state != NBD_FREE)
-			continue;
-		bool dirty = c->dirty; /* may still be on the list from its former life */
-		struct nbd_conn *next = c->dirty_next;
-
-		memset(c, 0, offsetof(struct nbd_conn, in));
-		c->dirty = dirty;
-		c->dirty_next = next;
-		c->server = srv;
-		c->fd = -1;
-		return c;
-	}
-	return NULL;
 }
 
 void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)

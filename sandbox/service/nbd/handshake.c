@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "log.h"
 #include "nbd.h"
 
 static const char description[] = "a disk behind a fenced driver";
@@ -56,6 +57,21 @@ static bool name_known(const struct nbd_conn *c, const unsigned char *name, uint
 	return !length || (length == strlen(ours) && !memcmp(name, ours, length));
 }
 
+/* Is it? Then it was told why, as far as its option has an answer. */
+static bool refused(struct nbd_conn *c)
+{
+	char why[160];
+	size_t length = nbd_conn_refused(c, why, sizeof(why));
+
+	if (length && c->option == NBD_OPT_GO) {
+		memcpy(option_reply(c, NBD_REP_ERR_POLICY, (uint32_t)length), why, length);
+		rf_log_peer("client %llu is refused: %s", (unsigned long long)c->id, why);
+	} else if (length) {
+		nbd_conn_close(c, "is refused: %s", why);
+	}
+	return length;
+}
+
 static enum nbd_step opt_export_name(struct nbd_conn *c, const unsigned char *data, uint32_t length)
 {
 	if (!name_known(c, data, length)) {
@@ -63,6 +79,8 @@ static enum nbd_step opt_export_name(struct nbd_conn *c, const unsigned char *da
 		nbd_conn_close(c, "asked for an export that is not here");
 		return NBD_ENDED;
 	}
+	if (refused(c))
+		return NBD_ENDED;
 	unsigned char *p = be64_put(out_at(c), c->export->size);
 	p = be16_put(p, nbd_transmission_flags(c));
 	if (!c->no_zeroes) {
@@ -127,6 +145,8 @@ static void opt_info_go(struct nbd_conn *c, const unsigned char *data, uint32_t 
 		option_reply(c, NBD_REP_ERR_UNKNOWN, 0);
 		return;
 	}
+	if (c->option == NBD_OPT_GO && refused(c))
+		return;
 	const unsigned char *want = data + 6 + name_len;
 	bool name = false, text = false;
 	for (; want < data + length; want += 2) {

@@ -68,7 +68,7 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	if (c->losses == RF_LOSSES_UNKNOWN)
 		rf_service_paid(srv->service);
 	c->losses = losses;
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
 		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
 		    srv->conns[i].losses != news(&srv->conns[i]))
 			return;

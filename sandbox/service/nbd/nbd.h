@@ -22,7 +22,9 @@
 #include "proto.h"
 #include "service.h"
 
-#define NBD_CLIENTS    32u  /* connections at a time; more wait in the backlog */
+#define NBD_CLIENTS    32u  /* served at a time */
+#define NBD_SEATS      40u  /* connections: the rest are about to be, or are refused */
+#define NBD_PEER       48u  /* bytes of a peer's name */
 #define NBD_COMMANDS   128u /* unanswered ones of a connection */
 #define NBD_PARTS      256u /* likewise */
 #define NBD_PART_BYTES 262144u
@@ -133,6 +135,8 @@ enum nbd_state {
 struct nbd_conn {
 	struct nbd_server *server;
 	uint64_t           id; /* for log lines */
+	char               peer[NBD_PEER]; /* who shares with whom: "uid 1000", an address */
+	bool               admitted; /* one of NBD_CLIENTS */
 	const struct nbd_transport *via;
 	const struct nbd_export *export;
 	int                fd;      /* the transport's, or ... */
@@ -183,7 +187,8 @@ struct nbd_server {
 	struct nbd_conn   *dirty;
 	struct nbd_cmd    *free_cmds;
 	struct nbd_part   *free_parts;
-	struct nbd_conn    conns[NBD_CLIENTS];
+	uint32_t           admitted;
+	struct nbd_conn    conns[NBD_SEATS];
 };
 
 enum nbd_step {
@@ -203,8 +208,6 @@ bool nbd_server_hurries(struct nbd_server *, bool cut_off); /* has anybody a dea
 void nbd_server_tick(struct nbd_server *); /* every 100 ms */
 
 /* conn.c */
-/* NULL: every seat is taken. `c->via` and what it needs are set before the greeting. */
-struct nbd_conn *nbd_conn_seat(struct nbd_server *);
 void nbd_conn_open(struct nbd_conn *, const struct nbd_export *);
 void nbd_conn_input(struct nbd_conn *);
 /* Input may have come, output may be possible, or the client has ended or broken. */
@@ -221,6 +224,12 @@ void nbd_losses_join(struct nbd_conn *);   /* it may send requests from now on, 
 void nbd_losses_leave(struct nbd_conn *);  /* and does so no more */
 void nbd_losses_mind(struct nbd_cmd *);    /* all of it is done: what is its answer? */
 void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
+
+/* seats.c */
+/* For one more client of this peer's. `c->via` and what it needs are set before the greeting. */
+struct nbd_conn *nbd_conn_seat(struct nbd_server *, const char *peer);
+/* May it be served? 0, or the length of the reason in why. */
+size_t nbd_conn_refused(struct nbd_conn *, char *why, size_t room);
 
 /* handshake.c */
 void          nbd_greet(struct nbd_conn *);

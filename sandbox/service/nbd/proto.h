@@ -33,6 +33,7 @@ enum nbd_opt {
 #define NBD_REP_SERVER       2u
 #define NBD_REP_INFO         3u
 #define NBD_REP_ERR_UNSUP    0x80000001u
+#define NBD_REP_ERR_POLICY   0x80000002u
 #define NBD_REP_ERR_INVALID  0x80000003u
 #define NBD_REP_ERR_UNKNOWN  0x80000006u
 #define NBD_REP_ERR_TOO_BIG  0x80000009u

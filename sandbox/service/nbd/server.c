@@ -6,6 +6,7 @@
  */
 #include <stdatomic.h>
 
+#include "log.h"
 #include "nbd.h"
 #include "stats.h"
 
@@ -21,7 +22,7 @@ void nbd_server_info(struct nbd_server *srv)
 static void retry_stuck(struct nbd_server *srv)
 {
 	srv->retry = false;
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++)
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
 		if (srv->conns[i].stuck && srv->conns[i].state < NBD_CLOSING &&
 		    srv->conns[i].state != NBD_FREE)
 			nbd_conn_input(&srv->conns[i]);
@@ -58,7 +59,7 @@ bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < NBD_CLIENTS; i++) {
+	for (uint32_t i = 0; i < NBD_SEATS; i++) {
 		struct nbd_conn *c = &srv->conns[i];
 
 		bool greets = c->state >= NBD_HELLO && c->state < NBD_REQUEST;
@@ -76,6 +77,7 @@ void nbd_server_tick(struct nbd_server *srv)
 {
 	rf_service_tick(srv->service);
 	nbd_server_hurries(srv, true);
+	rf_log_catch_up();
 	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
 			      memory_order_relaxed);
 }

@@ -5,6 +5,7 @@
  * Room:   sandbox/service/nbd, trusted.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -69,21 +70,32 @@ static const struct nbd_transport over_socket = {
 	.close = socket_close,
 };
 
-/* Lets in as many as there is room for; the rest stays in the backlog. */
+/* Users of this host share what there is. */
+static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
+{
+	struct ucred who = { .uid = ~0u };
+	socklen_t bytes = sizeof(who);
+	char peer[NBD_PEER] = "an unknown user";
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes))
+		snprintf(peer, sizeof(peer), "uid %u", who.uid);
+	struct nbd_conn *c = nbd_conn_seat(srv, peer);
+	c->via = &over_socket;
+	c->fd = fd;
+	return c;
+}
+
+/* As many in one go as there are seats: others have their turn, too. */
 void nbd_accept(struct nbd_server *srv)
 {
-	struct nbd_conn *c;
-
-	while ((c = nbd_conn_seat(srv))) {
+	for (uint32_t i = 0; i < NBD_SEATS; i++) {
 		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0 && rf_service_gone(srv->service)) {
 			close(fd);
 			return;
 		}
 		if (fd >= 0) {
-			c->via = &over_socket;
-			c->fd = fd;
-			nbd_conn_open(c, &srv->whole);
+			nbd_conn_open(seat_of_fd(srv, fd), &srv->whole);
 			continue;
 		}
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
