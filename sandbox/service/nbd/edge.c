@@ -23,6 +23,7 @@ void nbd_edges_open(struct nbd_server *srv)
 
 	if (srv->edges)
 		return;
+	srv->block_mask = block - 1;
 	srv->waiting_tail = &srv->waiting;
 	while (srv->edges < NBD_EDGES && (!srv->edges || srv->common > 32ull * page) &&
 	       !rf_arena_alloc(srv->service, 2 * page, &srv->edge[srv->edges].arena)) {

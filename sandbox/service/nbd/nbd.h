@@ -180,6 +180,7 @@ struct nbd_server {
 	uint64_t           now, clients_ever, errors;
 	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
 	uint32_t           clients;
+	uint32_t           block_mask;
 	uint32_t           edges, edges_free; /* see edge.c */
 	struct nbd_edge    edge[NBD_EDGES];
 	struct nbd_part   *waiting, **waiting_tail;

@@ -110,20 +110,25 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd, uint32_t want)
 	return part;
 }
 
+/* The service knows whole blocks only: how many bytes of them hold the client's. */
+static uint32_t whole_blocks(struct nbd_part *part, uint32_t mask)
+{
+	part->skip = (uint32_t)part->io.offset & mask;
+	part->io.offset -= part->skip;
+	return (part->skip + part->payload + mask) & ~mask;
+}
+
 struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
 {
 	struct nbd_conn *c = cmd->conn;
 	struct nbd_part *part = nbd_part_plain(cmd, want);
+	uint32_t mask = c->server->block_mask, span = want;
 
 	if (!part)
 		return NULL;
-	/* The service knows whole blocks only. */
-	uint32_t mask = c->server->info->block_size - 1, skip = (uint32_t)part->io.offset & mask;
-	uint32_t span = (skip + want + mask) & ~mask;
-	part->skip = skip;
-	part->io.offset -= skip;
-	/* Small pieces only for one that has nothing: others wait for what they hold. */
-	do {
+	if (((uint32_t)part->io.offset | want) & mask)
+		span = whole_blocks(part, mask);
+	for (;;) {
 		uint32_t bytes = rf_arena_size(span);
 
 		if (affordable(c, bytes) &&
@@ -131,12 +136,14 @@ struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
 			charge(c, bytes);
 			part->bytes = bytes;
 			part->io.length = span;
-			if (want > span - skip)
-				part->payload = span - skip;
 			return part;
 		}
+		/* Small pieces only for one that has nothing: others wait for what they hold. */
 		span = bytes / 2;
-	} while (!c->bytes && span >= 4096 && span > mask);
+		if (c->bytes || span < 4096 || span <= mask)
+			break;
+		part->payload = span - part->skip;
+	}
 	nbd_part_free(part);
 	return NULL;
 }
@@ -268,8 +275,10 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 		return;
 	}
 	cmd->finished = true;
-	run_in_order(cmd);
-	nbd_losses_mind(cmd);
+	if (cmd->head)
+		run_in_order(cmd);
+	if (cmd->op != RF_BLK_READ)
+		nbd_losses_mind(cmd);
 	if (cmd->conn->state != NBD_DEAD)
 		nbd_reply_done(cmd);
 }

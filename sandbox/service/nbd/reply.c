@@ -104,7 +104,7 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	struct nbd_reply *r = &part->reply;
 	unsigned char *p = r->head;
 
-	if (!cmd->one_piece) {
+	if (cmd->conn->structured && !cmd->one_piece) {
 		p = put_chunk(p, cmd, last ? NBD_REPLY_FLAG_DONE : 0, NBD_REPLY_TYPE_OFFSET_DATA,
 			      8 + part->payload);
 		p = be64_put(p, part->io.offset + part->skip - cmd->conn->export->first);

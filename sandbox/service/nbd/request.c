@@ -224,6 +224,8 @@ static enum nbd_step start(struct nbd_conn *c)
 		struct nbd_part *part = cmd->op == RF_BLK_ZERO ? zero_part(cmd) : next_part(cmd);
 		if (!part)
 			return no_room(c);
+		if (part->payload == cmd->length)
+			cmd->one_piece = false; /* nothing to be put together */
 		cmd->started += part->payload;
 		nbd_part_submit(part);
 		if (c->state != NBD_START) /* it failed when half of it was sent */
