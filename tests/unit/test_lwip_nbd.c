@@ -187,6 +187,76 @@ static void nobody_without_an_allow_list(void **unused)
 	assert_int_equal(exported_end(&e), 0);
 }
 
+/* Functions of a client in Python that says what no library does. */
+#define CLIENT \
+	"import socket, struct\n" \
+	"def get(s, n):\n" \
+	"    b = b''\n" \
+	"    while len(b) < n:\n" \
+	"        x = s.recv(n - len(b))\n" \
+	"        assert x, 'the server hung up'\n" \
+	"        b += x\n" \
+	"    return b\n" \
+	"def hello():\n" \
+	"    s = socket.create_connection(('10.9.0.2', 10809), 60)\n" \
+	"    get(s, 18); s.sendall(struct.pack('>I', 3))\n" \
+	"    return s\n" \
+	"def option(s, n, data=b''): s.sendall(struct.pack('>QII', 0x49484156454F5054, n, len(data)) + data)\n" \
+	"def goes(s):\n" \
+	"    option(s, 7, bytes(6))\n" \
+	"    while True:\n" \
+	"        _, _, kind, n = struct.unpack('>QIII', get(s, 20)); text = get(s, n)\n" \
+	"        if kind != 3: return kind, text\n"
+
+static int python(const char *script)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/script", e.dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(script, f);
+	fclose(f);
+	return shell("/usr/bin/python3 script");
+}
+
+static void half_closed_clients_get_what_they_asked_for(void **unused)
+{
+	(void)unused;
+	start(32 << 20, 0);
+	for (uint32_t i = 1 << 20; i < 4 << 20; i += 4)
+		memcpy(e.ram.disk + i, &i, 4);
+	assert_int_equal(python(CLIENT
+		"s = hello(); option(s, 1); get(s, 10)\n"
+		"for i in range(8): s.sendall(struct.pack('>IHHQQI', 0x25609513, 0, 0, i, (1 << 20) + i * 262144, 262144))\n"
+		"s.shutdown(socket.SHUT_WR)\n"
+		"seen = set()\n"
+		"for i in range(8):\n"
+		"    magic, error, n = struct.unpack('>IIQ', get(s, 16))\n"
+		"    assert magic == 0x67446698 and not error\n"
+		"    at = (1 << 20) + n * 262144\n"
+		"    assert get(s, 262144) == b''.join(j.to_bytes(4, 'little') for j in range(at, at + 262144, 4))\n"
+		"    seen.add(n)\n"
+		"assert len(seen) == 8 and s.recv(1) == b''\n"), 0);
+	assert_int_equal(exported_end(&e), 0);
+}
+
+static void an_address_gets_its_share_of_the_connections(void **unused)
+{
+	(void)unused;
+	start(32 << 20, 0);
+	assert_int_equal(python(CLIENT
+		"all = [hello() for i in range(24)]\n"
+		"assert [goes(s)[0] for s in all] == [1] * 24\n"
+		"more = hello()\n"
+		"kind, text = goes(more)\n"
+		"assert kind == 0x80000002 and b'10.9.0.1 has 24 of 32' in text, (kind, text)\n"
+		"all.pop().close()\n"
+		"while goes(more)[0] != 1: pass\n"), 0);
+	assert_int_equal(said("is refused: 10.9.0.1 has 24 of 32 connections"), 0);
+	assert_int_equal(exported_end(&e), 0);
+}
+
 static void several_clients_at_once(void **unused)
 {
 	(void)unused;
@@ -206,6 +276,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(read_only_means_it),
 		cmocka_unit_test(a_partition_is_that_and_no_more),
 		cmocka_unit_test(nobody_without_an_allow_list),
+		cmocka_unit_test(half_closed_clients_get_what_they_asked_for),
+		cmocka_unit_test(an_address_gets_its_share_of_the_connections),
 		cmocka_unit_test(several_clients_at_once),
 	};
 
