@@ -115,7 +115,7 @@ static bool accept_client(struct stream *s, void *arg)
 
 	while (e->service != service)
 		e++;
-	if (!e->known || !d->nbd.info || rf_service_gone(d->service)) {
+	if (!e->known || !d->nbd.info || rf_service_gone(d->service) || !nbd_seat_possible(&d->nbd)) {
 		service->failed++;
 		return false;
 	}

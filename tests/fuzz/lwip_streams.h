@@ -117,11 +117,4 @@ bool stream_same_peer(const struct stream *a, const struct stream *b)
 	return a == b;
 }
 
-err_t rf_lwip_segment(struct tcp_pcb *pcb, const struct tcp_hdr *h)
-{
-	(void)pcb;
-	(void)h;
-	return ERR_OK;
-}
-
 #endif

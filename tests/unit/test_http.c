@@ -24,13 +24,6 @@ uint64_t stack_now_ns(void)
 	return 0;
 }
 
-bool stream_same_peer(const struct stream *a, const struct stream *b)
-{
-	(void)a;
-	(void)b;
-	return false;
-}
-
 size_t status_page(const struct status *st, char *to, size_t room)
 {
 	(void)st;

@@ -523,6 +523,26 @@ static void one_user_gets_a_share_of_the_connections(void **state)
 	still_well(e, "is refused: uid [0-9]* has 24 of 32 connections");
 }
 
+/* Many that ended with requests under way are not counted: who comes back at once is served. */
+static void those_that_ended_take_no_share(void **state)
+{
+	struct exported *e = served();
+
+	(void)state;
+	e->hold = 1;
+	for (int round = 0; round < 36; round++) {
+		uint32_t before = e->taken;
+		int fd = transmission(e, false);
+
+		put_request(fd, 0, NBD_CMD_READ, 1, 0, 4096);
+		while (e->taken == before)
+			usleep(500);
+		close(fd);
+	}
+	e->hold = 0;
+	still_well(e, "vanished in mid-request");
+}
+
 /* Connects as other users and tries to be served: a bit set of the users that are. */
 static uint32_t served_users(struct exported *e, int users)
 {
@@ -662,6 +682,7 @@ int main(void)
 		cmocka_unit_test(a_long_simple_read_that_fails_halfway),
 		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),
 		cmocka_unit_test(one_user_gets_a_share_of_the_connections),
+		cmocka_unit_test(those_that_ended_take_no_share),
 		cmocka_unit_test(no_user_keeps_another_out),
 		cmocka_unit_test(garbage_fills_no_log),
 		cmocka_unit_test(a_client_that_vanishes_leaves_nothing_behind),

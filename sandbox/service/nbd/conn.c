@@ -50,6 +50,9 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 	if (c->state >= NBD_REQUEST)
 		nbd_losses_leave(c);
 	c->state = NBD_DEAD;
+	c->server->admitted -= c->admitted;
+	c->admitted = false;
+	c->server->dead++;
 	if (c->part)
 		nbd_part_free(c->part);
 	c->part = NULL;
@@ -73,8 +76,7 @@ void nbd_conn_settle(struct nbd_conn *c)
 		RF_BUG_ON(c->parts || c->bytes);
 		c->state = NBD_FREE;
 		c->server->retry = true;
-		c->server->admitted -= c->admitted;
-		c->admitted = false;
+		c->server->dead--;
 		count_clients(c->server, -1);
 	}
 }

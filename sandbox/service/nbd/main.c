@@ -44,10 +44,10 @@ static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-/* Nobody is let in before the disk is known. */
+/* Nobody is let in before the disk is known, or while there is no seat. */
 static void watch_listener(struct nbd_server *srv)
 {
-	bool want = srv->info;
+	bool want = srv->info && nbd_seat_possible(srv);
 
 	if (want != srv->listening)
 		watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN, EV_LISTEN);

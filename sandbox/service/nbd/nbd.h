@@ -188,7 +188,7 @@ struct nbd_server {
 	struct nbd_conn   *dirty;
 	struct nbd_cmd    *free_cmds;
 	struct nbd_part   *free_parts;
-	uint32_t           admitted;
+	uint32_t           admitted, dead; /* connections */
 	struct nbd_conn    conns[NBD_SEATS];
 };
 
@@ -227,6 +227,8 @@ void nbd_losses_mind(struct nbd_cmd *);    /* all of it is done: what is its ans
 void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
 
 /* seats.c */
+/* Is there one? Not while those that ended have requests under way in all that are not served. */
+bool nbd_seat_possible(const struct nbd_server *);
 /* For one more client of this peer's. `c->via` and what it needs are set before the greeting. */
 struct nbd_conn *nbd_conn_seat(struct nbd_server *, const char *peer);
 /* May it be served? 0, or the length of the reason in why. */

@@ -17,16 +17,16 @@
 int nbd_pools_open(struct nbd_server *srv)
 {
 	uint64_t arena = rf_service_config(srv->service)->arena_bytes;
-	struct nbd_cmd *cmds = calloc(NBD_CLIENTS * NBD_COMMANDS, sizeof(*cmds));
-	struct nbd_part *parts = calloc(NBD_CLIENTS * NBD_PARTS, sizeof(*parts));
+	struct nbd_cmd *cmds = calloc(NBD_SEATS * NBD_COMMANDS, sizeof(*cmds));
+	struct nbd_part *parts = calloc(NBD_SEATS * NBD_PARTS, sizeof(*parts));
 
 	if (!cmds || !parts)
 		return -ENOMEM;
-	for (uint32_t i = NBD_CLIENTS * NBD_COMMANDS; i-- > 0;) {
+	for (uint32_t i = NBD_SEATS * NBD_COMMANDS; i-- > 0;) {
 		cmds[i].next = srv->free_cmds;
 		srv->free_cmds = &cmds[i];
 	}
-	for (uint32_t i = NBD_CLIENTS * NBD_PARTS; i-- > 0;) {
+	for (uint32_t i = NBD_SEATS * NBD_PARTS; i-- > 0;) {
 		parts[i].next = srv->free_parts;
 		srv->free_parts = &parts[i];
 	}

@@ -8,7 +8,8 @@
  *         idle connection keeps its place, for a disk may be idle for days.
  * Seats:  there are more than that, so that whoever comes can be told. When all are taken,
  *         one that is not served makes room: the oldest of the peer with most of them. So
- *         clients that never finish their negotiation keep nobody out.
+ *         clients that never finish their negotiation keep nobody out. One that ended while
+ *         requests were under way is not served any more, and leaves when they are done.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,11 @@ static struct nbd_conn *seat_free(struct nbd_server *srv)
 	return NULL;
 }
 
-/* There are fewer admitted than seats. */
+bool nbd_seat_possible(const struct nbd_server *srv)
+{
+	return srv->admitted + srv->dead < NBD_SEATS;
+}
+
 static void seat_make_free(struct nbd_server *srv)
 {
 	struct nbd_conn *victim = NULL;
@@ -42,7 +47,7 @@ static void seat_make_free(struct nbd_server *srv)
 
 	for (uint32_t i = 0; i < NBD_SEATS; i++) {
 		struct nbd_conn *c = &srv->conns[i];
-		uint32_t has = c->admitted ? 0 : seats_of(srv, c->peer, false);
+		uint32_t has = c->admitted || c->state == NBD_DEAD ? 0 : seats_of(srv, c->peer, false);
 
 		if (has > most || (has && has == most && c->id < victim->id))
 			victim = c;

@@ -88,7 +88,7 @@ static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
 /* As many in one go as there are seats: others have their turn, too. */
 void nbd_accept(struct nbd_server *srv)
 {
-	for (uint32_t i = 0; i < NBD_SEATS; i++) {
+	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
 		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0 && rf_service_gone(srv->service)) {
 			close(fd);
