@@ -100,6 +100,11 @@ UNIT += tests/net/lwip tests/net/lwip-asan
 $(B)/unit/test_http: INC_unit += -Inet/lwip -isystem $(LWIP)/src/include -Isandbox/service/nbd
 $(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http: $(LWIP)/.source
+# The stack alone, with a cable and a clock of the test's.
+$(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/lwip/*.c sandbox/base/*.c) $(LWIP_OUR) $(LWIP)/.source
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c net/lwip/secret.c net/lwip/wire.c \
+		sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
 check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.

@@ -3,8 +3,8 @@
  * link_service.c - the net service as a link.
  *
  * Room:   net/lwip, trusted.
- * Death:  of the driver goes by unseen but for lost frames, which TCP sends again: the
- *         connections live in this process.
+ * Death:  of the driver goes by unseen but for lost frames, which TCP sends again as soon as its
+ *         successor runs: the connections live in this process.
  */
 #include "link_service.h"
 
@@ -24,6 +24,7 @@ static struct net_link {
 	struct rf_net *net;
 	struct watch   control, kick;
 	uint32_t       at;      /* buffer to send, filled next; 0: none */
+	uint32_t       generation; /* of the driver that was seen to run */
 	bool           starved; /* a frame could not be sent: wake us when buffers come back */
 	uint8_t        frame[FRAME_MAX];
 } it;
@@ -129,6 +130,10 @@ static void learn(void)
 		it.link.known = true;
 	}
 	it.link.up = info && rf_net_carrier(it.net);
+	if (rf_net_up(it.net) && rf_net_generation(it.net) != it.generation) {
+		it.generation = rf_net_generation(it.net);
+		it.link.renewed = true;
+	}
 }
 
 static void tick(struct link *link)

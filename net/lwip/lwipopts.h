@@ -87,6 +87,11 @@
 #define TCP_SND_BUF                (128 * 1024)
 #define TCP_SND_QUEUELEN           (4 * TCP_SND_BUF / TCP_MSS)
 #define TCP_SNDLOWAT               (8 * TCP_MSS)
+/* RFC 6928. And lost segments are missed after a quarter of a second, not after one and more. */
+#define LWIP_TCP_CALC_INITIAL_CWND(mss) ((tcpwnd_size_t)(10 * (mss)))
+#define TCP_TMR_INTERVAL           25  /* ms; of what is slow twice that */
+#define LWIP_TCP_RTO_MIN           200 /* ms: Linux delays acknowledgements by 40 */
+#define LWIP_TCP_RTO_TIME          1000 /* ms, before anything was measured: RFC 6298 */
 #define TCP_QUEUE_OOSEQ            1
 #define TCP_OOSEQ_MAX_PBUFS        (TCP_WND / TCP_MSS + 8)
 #define LWIP_TCP_SACK_OUT          1

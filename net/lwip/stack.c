@@ -350,6 +350,20 @@ int stack_poll(struct stack *st)
 	return n;
 }
 
+/* Frames that were handed over are gone with a driver. TCP need not find out by its timers; as
+ * nothing is congested, windows stay as they are. */
+static void resend(void)
+{
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+		if (pcb->flags & TF_INFR)
+			pcb->cwnd = pcb->ssthresh;
+		if (tcp_rexmit_rto_prepare(pcb) != ERR_OK)
+			continue;
+		pcb->rtime = 0;
+		tcp_output(pcb);
+	}
+}
+
 void stack_tick(struct stack *st)
 {
 	if (st->link->up != (bool)netif_is_link_up(&st->netif)) {
@@ -359,6 +373,10 @@ void stack_tick(struct stack *st)
 			st->probes = ip4_addr_isany_val(*netif_ip4_addr(&st->netif)) ? 0 : PROBES;
 		} else
 			netif_set_link_down(&st->netif);
+	}
+	if (st->link->renewed && st->link->up) {
+		st->link->renewed = false;
+		resend();
 	}
 	sys_check_timeouts();
 	look_for_others(st);

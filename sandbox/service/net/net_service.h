@@ -38,6 +38,8 @@ const struct rf_export_config *rf_net_config(const struct rf_net *);
 const struct rf_net_info *rf_net_info(const struct rf_net *);
 /* Does a driver run, so that looking again at once may find something? */
 bool rf_net_up(const struct rf_net *);
+/* Of the driver that runs, or ran last: another one has lost what was given to this. */
+uint32_t rf_net_generation(const struct rf_net *);
 /* The device will not come back. */
 bool rf_net_gone(const struct rf_net *);
 /* Is the cable in? Stays as it was while a driver is replaced. */

@@ -77,6 +77,11 @@ bool rf_net_up(const struct rf_net *n)
 	return n->state == RF_NET_UP;
 }
 
+uint32_t rf_net_generation(const struct rf_net *n)
+{
+	return n->generation;
+}
+
 bool rf_net_gone(const struct rf_net *n)
 {
 	return n->state == RF_NET_GONE;

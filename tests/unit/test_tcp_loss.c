@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_tcp_loss.c - rf-lwip's stack as it sends over a cable that loses frames, and to one whose
+ * driver dies: how fast it is by the clock of a simulation, which no load of the machine moves.
+ *
+ * Room:   tests/unit. The test is the cable and the receiver. RF_SEED=n.
+ * Held:   beside 1 % loss and 2 ms of delay each way, what Reno gets (its formula says 31 Mbit/s);
+ *         frames that a driver's death took are sent again when its successor is up, not when
+ *         a timer runs out. Control: the same without being told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sandbox/base/log.c"
+#include "sandbox/base/lwip_config.c"
+#include "sandbox/base/words.c"
+#include "net/lwip/stack.c"
+#include "net/lwip/stream.c"
+#include "tests/fuzz/lwip_wire.h"
+
+#define MS      1000000ull
+#define PORT    7
+#define HEADERS 54u /* Ethernet, IPv4 and TCP without options */
+#define QUEUE   8192u
+#define MOST    (192u << 20) /* bytes of a run */
+
+enum { FIN = 1, SYN = 2, ACK = 16 };
+
+struct frame {
+	uint64_t at;
+	uint32_t length;
+	uint8_t  data[1600];
+};
+
+/* One way of the cable. */
+struct way {
+	struct frame *frame;
+	uint32_t      head, tail;
+};
+
+static struct {
+	struct way to_peer, to_stack;
+	uint64_t   dice, delay;
+	uint32_t   lost_of_1000;
+	bool       cut; /* nothing gets through */
+	bool       sacks; /* the receiver says what is behind a gap, and its window moves, as with Linux */
+
+	/* the receiver */
+	uint16_t   port, window;
+	uint32_t   acks, irs, seq, next, got; /* next: offset behind SYN; got: segments not acknowledged yet */
+	uint64_t   ack_at, probes;
+	uint8_t   *have; /* by offset */
+} net;
+
+/* ---- the cable ----------------------------------------------------------------------------- */
+
+static uint32_t chance(uint32_t of)
+{
+	net.dice = net.dice * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(net.dice >> 33) % of;
+}
+
+static void put(struct way *w, const uint8_t *data, uint32_t length)
+{
+	if (net.cut || chance(1000) < net.lost_of_1000)
+		return;
+	assert_true(w->tail - w->head < QUEUE && length <= sizeof(w->frame->data));
+	struct frame *f = &w->frame[w->tail++ % QUEUE];
+	f->at = clock_ns + net.delay;
+	f->length = length;
+	memcpy(f->data, data, length);
+}
+
+static struct frame *first(struct way *w)
+{
+	return w->head == w->tail ? NULL : &w->frame[w->head % QUEUE];
+}
+
+/* ---- the receiver ---------------------------------------------------------------------------- */
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static uint32_t sum(const uint8_t *at, uint32_t length)
+{
+	uint32_t acc = 0;
+
+	for (uint32_t i = 0; i < length; i += 2) {
+		uint16_t word;
+		memcpy(&word, at + i, 2);
+		acc += word;
+	}
+	return acc;
+}
+
+/* A block of what arrived behind the gap. Bytes of the option. */
+static uint32_t sack(uint8_t *o)
+{
+	uint32_t left = net.next, right;
+
+	while (left < net.next + 300000 && left < MOST && !net.have[left])
+		left++;
+	if (!net.sacks || left == MOST || !net.have[left])
+		return 0;
+	for (right = left; right < MOST && net.have[right];)
+		right++;
+	memcpy(o, (uint8_t[]){ 1, 1, 5, 10 }, 4);
+	put32(o + 4, net.irs + 1 + left);
+	put32(o + 8, net.irs + 1 + right);
+	return 12;
+}
+
+static void send_tcp(uint8_t flags)
+{
+	/* MSS of 1,460, window << 7, SACK permitted */
+	static const uint8_t options[12] = { 2, 4, 5, 180, 1, 3, 3, 7, 1, 1, 4, 2 };
+	uint8_t o[12];
+	uint32_t extra = flags & SYN ? (net.sacks ? 12 : 8) : sack(o), tcp = 20 + extra;
+	uint8_t f[HEADERS + 12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, (uint8_t)(20 + tcp),
+				    0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, (uint8_t)(net.port >> 8),
+				    (uint8_t)net.port, 0, PORT };
+	uint8_t *t = f + 34;
+
+	put32(t + 4, net.seq);
+	if (flags & ACK)
+		put32(t + 8, net.irs + 1 + net.next);
+	t[12] = (uint8_t)(tcp << 2);
+	t[13] = flags;
+	uint16_t window = net.sacks && net.window ? (uint16_t)(net.window - net.acks++ % 64) : net.window;
+	t[14] = (uint8_t)(window >> 8);
+	t[15] = (uint8_t)window;
+	memcpy(t + 20, flags & SYN ? options : o, extra);
+	wire_sum(f + 24, sum(f + 14, 20));
+	wire_sum(t + 16, sum(f + 26, 8) + sum(t, tcp) + (uint32_t)(6 + tcp) * 256u);
+	put(&net.to_stack, f, 34 + tcp);
+	net.got = 0;
+	net.ack_at = 0;
+}
+
+static void answer_arp(const uint8_t *f)
+{
+	uint8_t a[42] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
+			  2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2 };
+
+	if (f[21] == 1 && f[41] == 1)
+		put(&net.to_stack, a, sizeof(a));
+}
+
+static void take_data(uint32_t at, uint32_t length)
+{
+	uint32_t before = net.next;
+
+	if (at + length > MOST)
+		return;
+	memset(net.have + at, 1, length);
+	while (net.next < MOST && net.have[net.next])
+		net.next++;
+	net.probes += !net.window;
+	/* What leaves or fills a gap is acknowledged at once, and every second of the others. */
+	if (++net.got >= 2 || at != before || net.next != at + length)
+		send_tcp(ACK);
+	else
+		net.ack_at = clock_ns + 40 * MS;
+}
+
+static void peer_takes(const uint8_t *f, uint32_t length)
+{
+	if (f[12] == 8 && f[13] == 6)
+		answer_arp(f);
+	if (length < HEADERS || f[12] != 8 || f[13] || f[23] != 6)
+		return;
+	const uint8_t *t = f + 34;
+	uint32_t payload = (uint32_t)(f[16] << 8 | f[17]) - 20 - (t[12] >> 2);
+	if (t[13] & SYN) {
+		net.irs = get32(t + 4);
+		net.seq++;
+		send_tcp(ACK);
+	} else if (payload) {
+		take_data(get32(t + 4) - net.irs - 1, payload);
+	}
+}
+
+static void wire_sent(const uint8_t *frame, uint32_t length)
+{
+	put(&net.to_peer, frame, length);
+}
+
+/* ---- the sender -------------------------------------------------------------------------------- */
+
+static void pours(struct stream *s, void *owner)
+{
+	static const char zeroes[16384];
+
+	(void)owner;
+	while (!s->error && stream_write(s, zeroes, sizeof(zeroes)) > 0)
+		;
+	if (s->error)
+		stream_close(s);
+}
+
+static bool accepts(struct stream *s, void *arg)
+{
+	(void)arg;
+	s->event = pours;
+	return true;
+}
+
+static bool anybody(const ip_addr_t *peer, void *arg)
+{
+	(void)peer;
+	(void)arg;
+	return true;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+static void deliver(void)
+{
+	struct frame *f;
+
+	while ((f = first(&net.to_peer)) && f->at <= clock_ns) {
+		net.to_peer.head++;
+		peer_takes(f->data, f->length);
+	}
+	while ((f = first(&net.to_stack)) && f->at <= clock_ns) {
+		net.to_stack.head++;
+		wire_frame(f->data, f->length);
+	}
+	if (net.ack_at && net.ack_at <= clock_ns)
+		send_tcp(ACK);
+}
+
+/* Until then, or until something new has arrived. */
+static void pass(uint64_t until, bool anything)
+{
+	uint32_t before = net.next;
+
+	while (clock_ns < until && !(anything && net.next != before)) {
+		uint64_t next = clock_ns + MS;
+		struct frame *a = first(&net.to_peer), *b = first(&net.to_stack);
+
+		next = a && a->at < next ? a->at : next;
+		next = b && b->at < next ? b->at : next;
+		clock_ns = next > clock_ns ? next : clock_ns;
+		deliver();
+		stack_tick(&stack);
+		while (stream_run())
+			;
+	}
+}
+
+static void connect_with(uint32_t lost_of_1000, uint64_t delay)
+{
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0, 2 } };
+	static bool open;
+
+	if (!open) {
+		clock_ns = 1000 * MS;
+		net.to_peer.frame = calloc(QUEUE, sizeof(struct frame));
+		net.to_stack.frame = calloc(QUEUE, sizeof(struct frame));
+		net.have = malloc(MOST);
+		stack_init();
+		stream_init();
+		stack_open(&stack, &wire, &c);
+		assert_int_equal(stream_listen(NULL, PORT, anybody, accepts, NULL), 0);
+		net.port = 1000;
+		open = true;
+	}
+	memset(net.have, 0, MOST);
+	net.lost_of_1000 = 0;
+	net.delay = delay;
+	net.cut = false;
+	net.window = 0xffff;
+	net.port++;
+	net.seq = 1000;
+	net.next = 0;
+	net.probes = 0;
+	send_tcp(SYN);
+	pass(clock_ns + 5000 * MS, true);
+	assert_true(net.next);
+	net.lost_of_1000 = lost_of_1000;
+}
+
+static void disconnect(void)
+{
+	net.lost_of_1000 = 0;
+	net.cut = false;
+	send_tcp(4); /* RST */
+	pass(clock_ns + 100 * MS, false);
+	net.to_peer.head = net.to_peer.tail;
+	net.to_stack.head = net.to_stack.tail;
+}
+
+static double rate(uint32_t lost_of_1000, uint64_t delay, unsigned seconds)
+{
+	connect_with(lost_of_1000, delay);
+	uint32_t before = net.next;
+	pass(clock_ns + seconds * 1000 * MS, false);
+	double mbit = (net.next - before) * 8.0 / seconds / 1e6;
+	disconnect();
+	return mbit;
+}
+
+static void one_percent_of_loss_leaves_what_reno_gets(void **state)
+{
+	const char *seed = getenv("RF_SEED");
+
+	(void)state;
+	net.dice = seed ? strtoull(seed, NULL, 0) : 1;
+	for (unsigned i = 0; i < 2; i++) {
+		net.sacks = i;
+		double one = rate(10, 2 * MS, 20), three = rate(30, 10 * MS, 20), five = rate(50, 20 * MS, 20);
+		printf("# RF_SEED=%s, %s: 1 %%, 2 ms %.1f Mbit/s; 3 %%, 10 ms %.1f; 5 %%, 20 ms %.1f\n",
+		       seed ? seed : "1", i ? "SACK and a moving window" : "no SACK", one, three, five);
+		assert_true(one > 20 && three > 2 && five > 0.5);
+	}
+	net.sacks = false;
+}
+
+static uint64_t stall_after_a_death(bool told)
+{
+	connect_with(0, 1 * MS);
+	pass(clock_ns + 500 * MS, false);
+	/* What was under way is gone, and what comes until the successor is up. */
+	net.to_peer.head = net.to_peer.tail;
+	net.to_stack.head = net.to_stack.tail;
+	net.cut = true;
+	pass(clock_ns + 5 * MS, false);
+	net.cut = false;
+	wire.renewed = told;
+	uint64_t up = clock_ns;
+	pass(clock_ns + 10000 * MS, true);
+	uint64_t stall = (clock_ns - up) / MS;
+	disconnect();
+	return stall;
+}
+
+static void what_a_driver_took_with_it_is_sent_again_at_once(void **state)
+{
+	uint64_t told = stall_after_a_death(true), untold = stall_after_a_death(false);
+
+	(void)state;
+	printf("# silence behind a driver's death: %llu ms; %llu ms if nobody is told\n",
+	       (unsigned long long)told, (unsigned long long)untold);
+	assert_in_range(told, 0, 5); /* the cable is 1 ms long, the clock's steps, too */
+	assert_in_range(untold, 50, 500); /* the timer's business */
+}
+
+static void a_closed_window_is_asked_after_as_seldom_as_before(void **state)
+{
+	(void)state;
+	connect_with(0, 1 * MS);
+	net.window = 0;
+	send_tcp(ACK);
+	pass(clock_ns + 100 * MS, false);
+	net.probes = 0;
+	pass(clock_ns + 20000 * MS, false);
+	printf("# probes of a closed window in 20 s: %llu\n", (unsigned long long)net.probes);
+	assert_in_range(net.probes, 2, 8);
+	disconnect();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_percent_of_loss_leaves_what_reno_gets),
+		cmocka_unit_test(what_a_driver_took_with_it_is_sent_again_at_once),
+		cmocka_unit_test(a_closed_window_is_asked_after_as_seldom_as_before),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
