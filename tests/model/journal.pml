@@ -148,7 +148,8 @@ active proctype All()
 
 	do
 	/* a write: its line, its data, its answer */
-	:: d_step { !starting && !writing && reading == NEVER && writes < WRITES && stage == IDLE && line == writes && early ->
+	:: d_step { !starting && !writing && reading == NEVER && writes < WRITES && stage == IDLE &&
+		    line == writes && early ->
 #ifdef DATA_FIRST
 		early = false;
 #endif
@@ -230,7 +231,7 @@ active proctype All()
 	:: atomic { starts < STARTS -> starts++; cache = stable; table_cache = table_stable; low = promised; start() }
 
 	/* all is done, and nothing is left to be waited for */
-	:: atomic { writes == WRITES && line == writes && !writing && !flushing && !marking && !mark && stage == IDLE &&
-		    reading == NEVER && !curious && low == promised -> break }
+	:: atomic { writes == WRITES && line == writes && !writing && !flushing && !marking && !mark &&
+		    stage == IDLE && reading == NEVER && !curious && low == promised -> break }
 	od
 }
