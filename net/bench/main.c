@@ -30,6 +30,7 @@
 #include "wait.h"
 
 #define BATCH_MAX     32u
+#define BUSY_CONTROL  65536u /* turns with work between such looks */
 #define CONTROL_EVERY 4096u /* empty polls between looks at the control socket */
 #define CLOCK_EVERY   64u
 
@@ -166,8 +167,10 @@ static inline __attribute__((always_inline)) void run(struct load *l, unsigned (
 	const uint64_t budget = rf_net_config(l->net)->spin_ns;
 	uint64_t until = 0;
 
-	for (unsigned empty = 0; l->received < goal;) {
+	for (unsigned empty = 0, busy = 1; l->received < goal;) {
 		if (turn(l)) {
+			if (!(busy++ % BUSY_CONTROL))
+				control(l);
 			empty = 0;
 			until = 0;
 			continue;

@@ -39,7 +39,7 @@ static void ask_for_all(void)
 
 	while ((j = join_unasked())) {
 		struct rf_dial_ask ask = { .id = j->id, .service = j->service->index };
-		int err = rf_packet_send(dial.fd, &ask, sizeof(ask), NULL, 0);
+		int err = rf_packet_post(dial.fd, &ask, sizeof(ask));
 
 		if (err == -EAGAIN)
 			return;

@@ -31,6 +31,7 @@
 #define TAG_BYTES 4u /* IEEE 802.1Q */
 #define TICK_NS   5000000u /* while awake; see rf_net_tick() */
 #define LOOK_EVERY 32u /* empty turns of the rings between two looks at the kernel's side */
+#define FOREVER_NS 20000u /* between looks at the sockets, by one that never sleeps */
 
 struct tap {
 	struct rf_net *net;
@@ -318,8 +319,8 @@ static void idle(struct tap *t)
 			work += send_frames(t);
 			uint64_t now = now_ns();
 			if (!until)
-				until = now + budget;
-			else if (now >= until && budget != UINT64_MAX)
+				until = now + (budget == UINT64_MAX ? FOREVER_NS : budget);
+			else if (now >= until)
 				break;
 		}
 		if (work) {
@@ -327,7 +328,11 @@ static void idle(struct tap *t)
 			return;
 		}
 	}
-	sleep_once(t);
+	if (budget != UINT64_MAX)
+		return sleep_once(t);
+	/* It never sleeps, and messages come all the same. */
+	control(t);
+	tick(t, now_ns());
 }
 
 static void run(struct tap *t)

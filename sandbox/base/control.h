@@ -29,6 +29,7 @@ enum rf_svc_type {
 	RF_SVC_QUIESCED,  /* generation: the device no longer touches memory on behalf of it;
 	                     sent between DOWN and UP. value 1: the reset may have dropped
 	                     the volatile write cache */
+	RF_SVC_PING,      /* value: goes into the statistics */
 	RF_SVC_LINK,      /* net: value enum rf_net_link: the cable was pulled, or is in again */
 	/* export -> device */
 	RF_SVC_VIOLATION, /* generation, value enum rf_violation: kill it */

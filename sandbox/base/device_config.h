@@ -135,6 +135,7 @@ enum rf_dev_type {
 	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
 	RF_DEV_STOP,      /* silence the device and end */
 	RF_DEV_EXPORT,    /* a new export was started; fds: the socket to it */
+	RF_DEV_PING,      /* value: goes into the statistics, and on to the export */
 	RF_DEV_ADOPT,     /* value: this is another supervisor, which knows nothing of what was said */
 	/* keeper -> device, in the supervisor's place */
 	RF_DEV_ENDING,    /* generation: its driver is at its last stop and executes nothing more; the

@@ -37,6 +37,7 @@ struct rf_stats_service {
 	_Atomic uint64_t corrupt;       /* reads whose data was not what it must be, see
 	                                   sandbox/service/integrity.h */
 	_Atomic uint32_t inflight, generation;
+	_Atomic uint32_t pong;          /* the last number its supervisor asked it by */
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */
 };
 
@@ -78,6 +79,7 @@ struct rf_recovery_device {
 struct rf_stats_device {
 	_Atomic uint32_t generation; /* running now; 0: none */
 	_Atomic uint32_t recoveries;
+	_Atomic uint32_t pong;       /* as of struct rf_stats_service */
 	_Atomic uint32_t losses;     /* times the device may have lost a write cache */
 	_Atomic uint32_t written_back; /* 1: at its orderly end it said that its cache is empty */
 	struct rf_recovery_device log[RF_STATS_LOG];

@@ -47,7 +47,8 @@ void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsign
 
 	/* An export that died is replaced by the supervisor, which then says so. */
 	if (type == RF_SVC_INFO || d->export_knows)
-		(void)rf_packet_send(d->service, &msg, sizeof(msg), NULL, 0);
+		/* One that does not read is found by that (RF_SVC_PING), and replaced. */
+		(void)rf_packet_post(d->service, &msg, sizeof(msg));
 }
 
 /* ---- spawn ------------------------------------------------------------------------ */

@@ -426,6 +426,11 @@ void rf_service_drop(struct rf_service *s)
 
 static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
 {
+	if (msg->type == RF_SVC_PING) {
+		atomic_store(&s->stats->pong, msg->value);
+		rf_log_catch_up();
+		return 0;
+	}
 	if (s->state == RF_DRIVER_GONE)
 		return after_gone(s, msg);
 	switch (msg->type) {

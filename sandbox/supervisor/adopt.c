@@ -92,7 +92,7 @@ static void hand_again(struct sup *s, struct dev *d, unsigned half)
 	int pidfd = keep_get(s, name);
 	if (pidfd < 0)
 		return;
-	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
+	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
 	close(pidfd);
 }
 
@@ -106,7 +106,7 @@ static void ask(struct sup *s, struct dev *d)
 		hand_again(s, d, half);
 	asker = msg.value;
 	d->adopting = true;
-	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 }
 
 /* Its death, if it is dead, is still to be told. */

@@ -31,7 +31,7 @@ void dev_give_up(struct dev *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_GIVE_UP };
 
-	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 }
 
 static void quarantine(struct sup *s, struct dev *d)
@@ -141,7 +141,7 @@ void dev_want_due(struct sup *s, struct dev *d)
 	dev_want_drop(d);
 	if (err)
 		return dev_stop(s, d);
-	(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
+	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
 	close(pidfd);
 }
 

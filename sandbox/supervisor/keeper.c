@@ -33,6 +33,10 @@
 #define SOON_NS  1000000000ull
 #define SOON_MAX 8 /* times in a row: then all ends */
 
+/* A supervisor is asked whether it works so often, and may leave it at that for so many times. */
+#define LOOK_NS    4000000000ull
+#define LOOKS_MOST 15u
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
@@ -142,6 +146,35 @@ static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int statu
 		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
 }
 
+/* It may wait for the opener, which waits for the kernel: hence the minute, counted in looks, for
+ * while all is stopped or frozen there are none. */
+static void supervisor_look(struct keeper *k)
+{
+	struct rf_keep_msg ping = { .type = RF_KEEP_PING };
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (now - k->look_ns < LOOK_NS || !k->supervisor)
+		return;
+	k->look_ns = now;
+	if (!k->owed++)
+		(void)keeper_tell(k, &ping, NULL, 0);
+	if (k->owed < LOOKS_MOST)
+		return;
+	rf_log("the supervisor does not answer: killed, so that it is replaced");
+	kill(k->supervisor, SIGKILL);
+	k->owed = 1;
+}
+
+/* Milliseconds until somebody is to be looked at. */
+static int wait_ms(const struct keeper *k)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), apart = now - k->look_ns;
+	int stopped = rf_stopped_wait_ms(&k->stopped, now);
+	int look = apart >= LOOK_NS ? 0 : (int)((LOOK_NS - apart) / 1000000) + 1;
+
+	return stopped >= 0 && stopped < look ? stopped : look;
+}
+
 static void end_stopped(struct keeper *k)
 {
 	pid_t pid;
@@ -218,7 +251,8 @@ static int supervisor_start(struct keeper *k)
 	}
 	k->client = ours[0];
 	k->supervisor = supervisor;
-	k->started_ns = clock_ns(CLOCK_MONOTONIC);
+	k->started_ns = k->look_ns = clock_ns(CLOCK_MONOTONIC);
+	k->owed = 0;
 	return 0;
 }
 
@@ -312,7 +346,7 @@ int rf_keeper_main(int config, const char *program_dir)
 				       { .fd = k.client, .events = (short)(POLLIN | more) } };
 		struct signalfd_siginfo info;
 
-		if (rf_wait_fds(p, 2, rf_stopped_wait_ms(&k.stopped, clock_ns(CLOCK_MONOTONIC))) < 0 &&
+		if (rf_wait_fds(p, 2, wait_ms(&k)) < 0 &&
 		    errno != EINTR)
 			rf_die(70, "ppoll: %s", strerror(errno));
 		if (p[1].revents & POLLIN)
@@ -322,6 +356,7 @@ int rf_keeper_main(int config, const char *program_dir)
 				stop_ask(&k);
 		keeper_reap(&k);
 		end_stopped(&k);
+		supervisor_look(&k);
 		if (!k.supervisor && !k.opener)
 			supervisor_ended(&k);
 	}

@@ -135,6 +135,13 @@ bool keep_dead(pid_t pid)
 	return false;
 }
 
+void keep_pong(struct sup *s)
+{
+	struct rf_keep_msg msg = { .type = RF_KEEP_PONG };
+
+	(void)call(s, &msg, NULL, 0, NULL);
+}
+
 bool keep_pending(void)
 {
 	return backlog_count > 0;

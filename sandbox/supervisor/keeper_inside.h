@@ -39,6 +39,8 @@ struct keeper {
 	int         status;
 	uint64_t    started_ns;
 	int         soon;       /* deaths right after a start, in a row */
+	uint64_t    look_ns;    /* last look whether it answers */
+	unsigned    owed;       /* looks since it was asked; 0: it has answered */
 	bool        stop;       /* a person asked for the end, */
 	bool        stop_told;  /* and the supervisor was told */
 	int         code;       /* of the whole, once done */

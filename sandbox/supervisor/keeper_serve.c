@@ -172,6 +172,10 @@ void keeper_serve(struct keeper *k)
 	case RF_KEEP_LIST:
 		msg.error = do_list(k, &msg);
 		break;
+	case RF_KEEP_PONG:
+		k->owed = 0;
+		msg.error = 0;
+		break;
 	case RF_KEEP_BURY:
 		msg.error = do_bury(k, &msg);
 		break;

@@ -456,7 +456,7 @@ void dev_end(struct sup *s, struct dev *d)
 	if (d->export_pid)
 		dev_kill(s, d, "export");
 	if (d->device_pid)
-		(void)rf_packet_send(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
+		(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 	dev_kill_drivers(s, d);
 	if (!dev_alive(d))
 		ended(s, d);

@@ -141,7 +141,7 @@ int dev_lend(struct sup *s, struct dev *d)
 	int err = 0;
 
 	if (d->lent && !(err = dev_new_service_socket(s, d)))
-		err = rf_packet_send(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
+		err = rf_packet_offer(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
 	d->lent = true;
 	return err;
 }

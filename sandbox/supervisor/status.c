@@ -3,19 +3,21 @@
  * status.c - the control socket: one request of snapshot.h, its answer, closed.
  *
  * Room:   sandbox/supervisor, privileged. Only root (or the owner) can connect;
- *         requests are fixed records, answers still bounded in time.
+ *         requests are fixed records. Nobody waits for who asks: all answers to one request
+ *         fit into its socket.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "snapshot.h"
 #include "supervisor.h"
+
+#define PATIENCE_NS 2000000000ull /* with somebody who connects and does not ask */
 
 static pid_t driver_pid(const struct dev *d)
 {
@@ -50,7 +52,7 @@ static void put_device(struct sup *s, struct dev *d, int sock)
 	strcpy(shot.pci, d->cfg->pci);
 	strcpy(shot.driver, d->cfg->policy.driver);
 	memcpy(shot.died_of, d->died_of, sizeof(shot.died_of));
-	(void)rf_packet_send(sock, &shot, sizeof(shot), &d->fd[FD_STATS], d->fd[FD_STATS] >= 0);
+	(void)rf_packet_offer(sock, &shot, sizeof(shot), &d->fd[FD_STATS], d->fd[FD_STATS] >= 0);
 }
 
 static int answer(struct sup *s, const struct rf_ask *ask, int sock)
@@ -70,17 +72,38 @@ static int answer(struct sup *s, const struct rf_ask *ask, int sock)
 	return ask->verb == RF_ASK_RESTART ? -ENOENT : 0;
 }
 
-void status_serve(struct sup *s)
+/* ---- who asks ------------------------------------------------------------------------ */
+
+static void hang_up(struct client *c)
 {
-	struct timeval limit = { .tv_sec = 2 };
-	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), fds[RF_PACKET_FDS], count;
-	struct rf_ask ask;
+	close(c->fd);
+	*c = (struct client){ .fd = -1 };
+}
+
+/* Its place is the free one, or that of who has said nothing for longest. */
+void status_accept(struct sup *s)
+{
+	struct client *c = s->client;
+	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	int n = rf_packet_recv(fd, &ask, sizeof(ask), fds, &count, 0);
+	for (int i = 1; i < RF_CLIENTS && c->fd >= 0; i++)
+		if (s->client[i].fd < 0 || s->client[i].until_ns < c->until_ns)
+			c = &s->client[i];
+	if (c->fd >= 0)
+		hang_up(c);
+	*c = (struct client){ .fd = fd, .until_ns = now_ns() + PATIENCE_NS };
+}
+
+void status_serve(struct sup *s, struct client *c)
+{
+	struct rf_ask ask;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(c->fd, &ask, sizeof(ask), fds, &count, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return;
 	rf_close_all(fds, count);
 	if (n == sizeof(ask)) {
 		bool known = ask.verb >= RF_ASK_STATUS && ask.verb <= RF_ASK_STOP;
@@ -89,8 +112,25 @@ void status_serve(struct sup *s)
 		ask.device[RF_NAME - 1] = '\0';
 		s->stopping |= ask.verb == RF_ASK_STOP;
 		if (known)
-			a.error = answer(s, &ask, fd);
-		(void)rf_packet_send(fd, &a, sizeof(a), NULL, 0);
+			a.error = answer(s, &ask, c->fd);
+		(void)rf_packet_post(c->fd, &a, sizeof(a));
 	}
-	close(fd);
+	hang_up(c);
+}
+
+uint64_t status_due_ns(const struct sup *s)
+{
+	uint64_t first = ~0ull;
+
+	for (int i = 0; i < RF_CLIENTS; i++)
+		if (s->client[i].fd >= 0 && s->client[i].until_ns < first)
+			first = s->client[i].until_ns;
+	return first;
+}
+
+void status_due(struct sup *s)
+{
+	for (int i = 0; i < RF_CLIENTS; i++)
+		if (s->client[i].fd >= 0 && s->client[i].until_ns <= now_ns())
+			hang_up(&s->client[i]);
 }

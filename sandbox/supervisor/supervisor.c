@@ -3,6 +3,7 @@
 #include "supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,9 +51,15 @@ static int wait_time(const struct sup *s, uint64_t busy)
 {
 	uint64_t now = now_ns(), first = busy ? busy : keep_pending() ? 0 : ~0ull;
 
-	for (int i = 0; i < s->config.count; i++)
+	if (status_due_ns(s) < first)
+		first = status_due_ns(s);
+
+	for (int i = 0; i < s->config.count; i++) {
 		if (dev_due_ns(&s->dev[i]) < first)
 			first = dev_due_ns(&s->dev[i]);
+		if (alive_due_ns(&s->dev[i]) < first)
+			first = alive_due_ns(&s->dev[i]);
+	}
 	if (first == ~0ull)
 		return -1;
 	return first <= now ? 0 : (int)((first - now) / 1000000 + 1);
@@ -80,6 +87,8 @@ static void keeper_events(struct sup *s)
 	while (keep_event(s, &msg)) {
 		if (msg.type == RF_KEEP_STOP)
 			stop_all(s);
+		if (msg.type == RF_KEEP_PING)
+			keep_pong(s);
 		if (msg.type != RF_KEEP_EXITED)
 			continue;
 		dev_exited(s, &msg);
@@ -91,12 +100,14 @@ static void keeper_events(struct sup *s)
 static void turn(struct sup *s)
 {
 	uint64_t busy = busy_until_ns(s);
-	struct pollfd p[2 + RF_MAX_DEVICES] = { { .fd = busy ? -1 : s->keeper, .events = POLLIN },
+	struct pollfd p[2 + RF_MAX_DEVICES + RF_CLIENTS] = { { .fd = busy ? -1 : s->keeper, .events = POLLIN },
 						{ .fd = s->listener, .events = POLLIN } };
-	int n = 2 + s->config.count;
+	int n = 2 + s->config.count, first_client = n;
 
 	for (int i = 0; i < s->config.count; i++)
 		p[2 + i] = (struct pollfd){ .fd = s->dev[i].fd[FD_SUP_OURS], .events = POLLIN };
+	for (int i = 0; i < RF_CLIENTS; i++)
+		p[n++] = (struct pollfd){ .fd = s->client[i].fd, .events = POLLIN };
 	int ms = wait_time(s, busy);
 	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	if (ppoll(p, (nfds_t)n, ms < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
@@ -108,10 +119,17 @@ static void turn(struct sup *s)
 	/* An answer may have brought events along, so ask whatever poll said. */
 	if (!busy_until_ns(s))
 		keeper_events(s);
+	for (int i = 0; i < RF_CLIENTS; i++)
+		if (p[first_client + i].revents)
+			status_serve(s, &s->client[i]);
 	if (p[1].revents & POLLIN)
-		status_serve(s);
-	for (int i = 0; i < s->config.count; i++)
+		status_accept(s);
+	status_due(s);
+	for (int i = 0; i < s->config.count; i++) {
 		dev_due(s, &s->dev[i]);
+		alive_look(s, &s->dev[i]);
+	}
+	rf_log_catch_up();
 	record_write(s);
 }
 
@@ -156,11 +174,15 @@ int main(int argc, char **argv)
 		for (int f = 0; f < DEV_FDS; f++)
 			s.dev[i].fd[f] = -1;
 	}
+	for (int i = 0; i < RF_CLIENTS; i++)
+		s.client[i].fd = -1;
 	int record = keep_get(&s, "record");
 	open_all(&s);
 	int code = record < 0 ? first(&s) : adopt_all(&s, record);
 	if (code)
 		return code;
+	/* Who connected may be gone again, and nobody waits for the next one. */
+	fcntl(s.listener, F_SETFL, O_NONBLOCK);
 	while (anything_left(&s))
 		turn(&s);
 	for (int i = 0; i < s.config.count && !s.code; i++)

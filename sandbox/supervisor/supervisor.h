@@ -44,6 +44,15 @@ struct wanted {
 	int      fds[RF_PACKET_FDS], count;
 };
 
+/* Of alive.c; [0]: its device process, [1]: its export. */
+struct alive {
+	uint32_t asked;      /* number of the last question */
+	uint64_t due_ns;     /* the next look, or question */
+	pid_t    pid[2];     /* who was asked, */
+	pid_t    known[2];   /* and has answered once */
+	struct rf_silence silence[2];
+};
+
 /* The processes of 'export lwip': rf-lwip is the device's export_pid, rf-dial is here. */
 struct stack {
 	bool     open;        /* the fds are there */
@@ -101,16 +110,25 @@ struct dev {
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
 	struct rf_silence silence;
+	struct alive   alive;
 	const struct rf_stats_service *service; /* mapped read-only */
 	const struct rf_stats_device  *device;
 	const void    *image;        /* pages of FD_IMAGE */
+};
+
+/* Somebody at the control socket who has not asked yet; fd -1: nobody. */
+#define RF_CLIENTS 8
+struct client {
+	int      fd;
+	uint64_t until_ns;
 };
 
 struct sup {
 	struct rf_config config;
 	struct dev       dev[RF_MAX_DEVICES];
 	int   keeper, opener; /* sockets */
-	int   listener;    /* control socket */
+	int   listener;    /* control socket, */
+	struct client client[RF_CLIENTS];
 	int   null;        /* /dev/null */
 	int   deaths;      /* the file of deaths; -1: not opened yet */
 	int   launcher, rf_device; /* programs */
@@ -140,6 +158,7 @@ bool keep_dead(pid_t); /* its end was told and not yet taken by keep_event() */
 int keep_kill(struct sup *, const char *name);
 void keep_drop(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
+void keep_pong(struct sup *);
 /* An event is here already: no poll() of the keeper's socket tells of it. */
 bool keep_pending(void);
 /* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
@@ -246,6 +265,10 @@ void stack_kill(struct sup *, struct dev *);    /* the one it is in */
 void stack_adopt(struct sup *, struct dev *);   /* after a supervisor that died */
 void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
 
+/* alive.c: processes that take no messages any more are found and killed. */
+uint64_t alive_due_ns(const struct dev *);
+void alive_look(struct sup *, struct dev *);
+
 /* away.c: a device server that cannot be reached. */
 void server_away(struct dev *); /* just now: tried again later */
 void server_back(struct dev *); /* its device is ready */
@@ -257,7 +280,10 @@ void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, e
 		 const char *words, const char *json);
 
 /* status.c: the control socket. */
-void status_serve(struct sup *);
+void status_accept(struct sup *);                  /* somebody connects */
+void status_serve(struct sup *, struct client *);  /* one of them says something */
+uint64_t status_due_ns(const struct sup *);        /* who says nothing is hung up on; ~0: nobody */
+void status_due(struct sup *);
 
 uint64_t now_ns(void);
 

@@ -28,7 +28,7 @@ void rf_log(const char *format, ...)
 	(void)format;
 }
 
-int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
+int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count)
 {
 	(void)sock, (void)data, (void)bytes, (void)fds, (void)count;
 	return 0;

@@ -46,6 +46,11 @@ int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int
 	return 0;
 }
 
+int rf_packet_post(int sock, const void *data, size_t bytes)
+{
+	return rf_packet_send(sock, data, bytes, NULL, 0);
+}
+
 int device_quiesce(struct rf_device *d)
 {
 	(void)d;

@@ -116,8 +116,10 @@ static void run(struct load *l, int epoll)
 		if (!rf_service_poll(l->service))
 			idle(l, epoll);
 		/* One lost answer among many that come must be missed, too. */
-		if (!(turn % TICK_EVERY))
+		if (!(turn % TICK_EVERY)) {
+			control(l);
 			rf_service_tick(l->service);
+		}
 		load_feed(l);
 		rf_service_flush(l->service);
 	}

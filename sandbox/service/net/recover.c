@@ -311,6 +311,11 @@ static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 
 static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 {
+	if (msg->type == RF_SVC_PING) {
+		atomic_store(&n->stats->pong, msg->value);
+		rf_log_catch_up();
+		return 0;
+	}
 	if (n->state == RF_NET_GONE)
 		return 0;
 	switch (msg->type) {

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alive.c - do the export and the device process of a device still take their messages?
+ *
+ * Room:   sandbox/supervisor, no privilege.
+ * Asks:   a number goes to the device process, and from there to the export; each writes it
+ *         into its own part of the statistics, which are mapped here. Drivers are watched by
+ *         their export (watch.h), and whoever a signal stops by the keeper (stopped.h).
+ * Judges: one that owes the answer, by what the kernel says of its time (silent.c): it spins, or it
+ *         sleeps although there is a message for it. One that waits for a processor, or for a
+ *         disk, is let be; so is one that has never answered yet, for starts take their time.
+ */
+#include "log.h"
+#include "supervisor.h"
+
+#define ASK_NS  3000000000ull
+#define LOOK_NS 250000000ull
+
+/* A device process waits for an answer of its device server, or for a reset, in one sleep. */
+#define EXPORT_HANG_NS 2000000000ull
+#define DEVICE_HANG_NS 20000000000ull
+
+enum who { DEVICE, EXPORT };
+
+/* 0: it does not run, or another device is asked about it. */
+static pid_t pid_of(struct sup *s, struct dev *d, enum who who)
+{
+	struct dev *stack = stack_of(s, d);
+
+	if (who == DEVICE)
+		return d->device_pid;
+	return !stack || stack == d ? d->export_pid : 0;
+}
+
+static void kill_hung(struct sup *s, struct dev *d, enum who who)
+{
+	const struct rf_silence *q = &d->alive.silence[who];
+
+	rf_log("%s: its %s takes no messages (state %c, %llu ms of processor time meanwhile): killed, so that "
+	       "it is replaced", d->cfg->name, who == DEVICE ? "device process" : "export", q->last.state,
+	       (unsigned long long)q->spun_ns / 1000000);
+	dev_kill(s, d, who == DEVICE ? "device" : "export");
+}
+
+/* True: it owes an answer. */
+static bool owes(struct sup *s, struct dev *d, enum who who)
+{
+	struct alive *a = &d->alive;
+	pid_t pid = pid_of(s, d, who);
+	uint64_t looked = now_ns();
+	struct rf_sample now;
+
+	if (!pid || pid != a->pid[who])
+		return false;
+	if (atomic_load(who == DEVICE ? &d->device->pong : &d->service->pong) == a->asked) {
+		a->known[who] = pid;
+		return false;
+	}
+	if (a->known[who] != pid)
+		return false;
+	if (!rf_sample_take(pid, &now) &&
+	    rf_silence_hung(&a->silence[who], (uint32_t)pid, a->asked, looked, &now,
+			    who == DEVICE ? DEVICE_HANG_NS : EXPORT_HANG_NS)) {
+		kill_hung(s, d, who);
+		a->known[who] = 0;
+	}
+	return true;
+}
+
+static void ask(struct sup *s, struct dev *d)
+{
+	struct alive *a = &d->alive;
+	struct rf_dev_msg msg = { .type = RF_DEV_PING, .value = ++a->asked };
+
+	for (enum who who = DEVICE; who <= EXPORT; who++) {
+		a->pid[who] = pid_of(s, d, who);
+		a->silence[who].samples = 0;
+	}
+	(void)rf_packet_post(d->fd[FD_SUP_OURS], &msg, sizeof(msg));
+}
+
+uint64_t alive_due_ns(const struct dev *d)
+{
+	bool asked = (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED) && d->device_pid;
+
+	return asked ? d->alive.due_ns : ~0ull;
+}
+
+void alive_look(struct sup *s, struct dev *d)
+{
+	uint64_t now = now_ns();
+
+	if (alive_due_ns(d) > now)
+		return;
+	/* The export is asked by way of the device process, which may have died on that way. */
+	bool waits = owes(s, d, DEVICE) || (d->device_pid == d->alive.pid[DEVICE] && owes(s, d, EXPORT));
+	d->alive.due_ns = now + (waits ? LOOK_NS : ASK_NS);
+	if (!waits)
+		ask(s, d);
+}
