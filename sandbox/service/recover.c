@@ -32,7 +32,7 @@ static const char *const lie_names[] = {
 	[RF_LIE_TAG] = "an answer to no request",
 	[RF_LIE_GENERATION] = "an answer under another generation",
 	[RF_LIE_STATUS] = "a status no driver may give",
-	[RF_LIE_WAKE] = "its wake-up full to the brim, by its device",
+	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
 };
 
 static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value, uint64_t at)

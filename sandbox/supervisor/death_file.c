@@ -12,7 +12,7 @@
 
 int rf_death_file(const char *dir)
 {
-	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
+	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	char path[600], old[604];
 	struct stat st;
 

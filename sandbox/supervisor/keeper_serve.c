@@ -127,61 +127,65 @@ static int do_bury(struct keeper *k, const struct rf_keep_msg *msg)
 	return 0;
 }
 
+static int do_walls(struct keeper *k, struct rf_keep_msg *msg)
+{
+	struct slot *s = slot_find(k, msg->name);
+
+	if (!s || !s->pid || s->dead)
+		return -ENOENT;
+	rf_spawn_walls(&s->run);
+	msg->walls = s->run.walls;
+	return 0;
+}
+
+/* *give: the fd that goes with the answer; -1: none. */
+static int obey(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count, int *give)
+{
+	struct slot *s;
+	int err = 0;
+
+	switch (msg->type) {
+	case RF_KEEP_PUT:
+		return do_put(k, msg, fds, count);
+	case RF_KEEP_GET:
+		s = slot_find(k, msg->name);
+		*give = s ? s->fd : -1;
+		return s ? 0 : -ENOENT;
+	case RF_KEEP_DROP:
+		keeper_drop(k, msg->name);
+		return 0;
+	case RF_KEEP_SPAWN:
+		err = do_spawn(k, msg, fds, count);
+		s = err ? NULL : slot_find(k, msg->name);
+		*give = s ? s->fd : -1;
+		return err;
+	case RF_KEEP_WALLS:
+		return do_walls(k, msg);
+	case RF_KEEP_KILL:
+		return do_kill(k, msg->name);
+	case RF_KEEP_LIST:
+		return do_list(k, msg);
+	case RF_KEEP_PONG:
+		k->owed = 0;
+		return 0;
+	case RF_KEEP_BURY:
+		return do_bury(k, msg);
+	default:
+		return -EINVAL;
+	}
+}
+
 void keeper_serve(struct keeper *k)
 {
 	struct rf_keep_msg msg;
-	int fds[RF_PACKET_FDS], count;
+	int fds[RF_PACKET_FDS], count, give = -1;
 	int n = rf_packet_recv(k->client, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
 
 	if (n <= 0)
 		return;
 	RF_BUG_ON(n != sizeof(msg));
 	msg.name[RF_KEEP_NAME - 1] = '\0';
-
-	int give = -1;
-	struct slot *s;
-	switch (msg.type) {
-	case RF_KEEP_PUT:
-		msg.error = do_put(k, &msg, fds, count);
-		break;
-	case RF_KEEP_GET:
-		s = slot_find(k, msg.name);
-		msg.error = s ? 0 : -ENOENT;
-		give = s ? s->fd : -1;
-		break;
-	case RF_KEEP_DROP:
-		keeper_drop(k, msg.name);
-		msg.error = 0;
-		break;
-	case RF_KEEP_SPAWN:
-		msg.error = do_spawn(k, &msg, fds, count);
-		s = msg.error ? NULL : slot_find(k, msg.name);
-		give = s ? s->fd : -1;
-		break;
-	case RF_KEEP_WALLS:
-		s = slot_find(k, msg.name);
-		msg.error = s && s->pid && !s->dead ? 0 : -ENOENT;
-		if (!msg.error) {
-			rf_spawn_walls(&s->run);
-			msg.walls = s->run.walls;
-		}
-		break;
-	case RF_KEEP_KILL:
-		msg.error = do_kill(k, msg.name);
-		break;
-	case RF_KEEP_LIST:
-		msg.error = do_list(k, &msg);
-		break;
-	case RF_KEEP_PONG:
-		k->owed = 0;
-		msg.error = 0;
-		break;
-	case RF_KEEP_BURY:
-		msg.error = do_bury(k, &msg);
-		break;
-	default:
-		msg.error = -EINVAL;
-	}
+	msg.error = obey(k, &msg, fds, count, &give);
 	msg.type = RF_KEEP_REPLY;
 	/* Who asks reads. One that does not has lost its answer, and all it was told meanwhile. */
 	if (!keeper_tell(k, &msg, &give, give >= 0))

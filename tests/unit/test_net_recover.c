@@ -521,6 +521,22 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	netted_free(t);
 }
 
+/* Its device server holds that eventfd, and has filled it. A send does not wait, and says so. */
+static void a_full_wakeup_is_no_trap(void **state)
+{
+	struct netted *t = netted_new(0);
+	const uint64_t most = UINT64_MAX - 1;
+	int fd = t->rig.fd[RF_EXPORT_FD_WAKE0 + (int)t->rig.half];
+
+	(void)state;
+	rig_must(write(fd, &most, sizeof(most)) == sizeof(most), "fill");
+	atomic_store(&ring_of(t->chan->tx.bytes)->asleep, 1);
+	say(t, 60);
+	rf_net_flush(t->n);
+	assert_int_equal(netted_lie(t), RF_LIE_WAKE);
+	netted_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +558,7 @@ int main(void)
 		cmocka_unit_test(an_export_takes_the_counters_over),
 		cmocka_unit_test(a_stuck_driver_is_woken_then_reported),
 		cmocka_unit_test(a_device_that_sends_nothing_is_a_stall),
+		cmocka_unit_test(a_full_wakeup_is_no_trap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

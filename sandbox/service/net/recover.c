@@ -29,7 +29,7 @@ static const char *const lie_names[] = {
 	[RF_LIE_INDEX] = "a ring index that cannot be",
 	[RF_LIE_BUFFER] = "a buffer it does not have",
 	[RF_LIE_FRAME] = "a frame that cannot be",
-	[RF_LIE_WAKE] = "its wake-up full to the brim, by its device",
+	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
 };
 
 static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uint64_t at)
