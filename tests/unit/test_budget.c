@@ -43,6 +43,7 @@ void record_write(struct sup *s) { (void)s; }
 void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)d, (void)g; }
 void dev_kill_drivers(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_stop(struct sup *s, struct dev *d) { (void)s, (void)d; }
+void dev_recovered(struct dev *d) { (void)d; }
 int dev_start_driver(struct sup *s, struct dev *d, int *fd) { (void)s, (void)d, (void)fd; return 0; }
 void death_append(struct sup *s, const char *line) { (void)s, (void)line; }
 void keep_bury(struct sup *s, const struct rf_keep_msg *m) { (void)s, (void)m; }
