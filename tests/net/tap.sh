@@ -54,10 +54,11 @@ until_true 30 eval '[ "$(value generation)" -gt 0 ]' || die "it does not serve w
 $far ip addr flush dev far
 addresses near far
 ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >/dev/null || die "frames are lost"
+$far iperf3 -s -D --pidfile "$work/iperf.pid" --logfile "$work/iperf-server.log"
 for way in "" -R; do
-	$far iperf3 -s -1 >/dev/null & children+=($!)
 	iperf -n 20M $way || die "TCP does not get through ${way:+the other way}"
 done
+kill "$(tr -d "\0" <"$work/iperf.pid")"
 nic_down
 
 # One with several queues, and one that is no TAP: whose they are, they stay.
