@@ -49,7 +49,7 @@ void nbd_losses_mind(struct nbd_cmd *cmd)
 
 	if (cmd->flushed && lost && !cmd->error)
 		cmd->error = -EIO;
-	if (change)
+	if (change && !(cmd->io_flags & RF_BLK_FUA || cmd->flushed))
 		c->newest = rf_service_acked(service_of(c));
 	if (change && lost && cmd->cut && !cmd->error) {
 		rf_service_untold(service_of(c));
