@@ -145,7 +145,8 @@ struct rf_device {
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
 	enum rf_left left;
-	bool     changed;           /* it was found to be otherwise since */
+	bool     changed;           /* it was found to be otherwise since: */
+	bool     header_changed;    /* its configuration space, too: all of that is to be set up anew */
 	bool     bus_master;        /* as it was set last */
 	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
 	uint64_t downs;             /* drivers that ran and died */

@@ -252,7 +252,8 @@ static void quiet(struct rf_device *d)
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = now_ns();
-	left_as(d, method == RF_RESET_SOFT ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
+	/* Registers that one by itself has emptied say nothing more. */
+	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
 	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
 	tell_quiesced(d, d->recovery.generation, lost);
 }

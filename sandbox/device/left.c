@@ -52,22 +52,23 @@ static const char *header_changed(struct rf_device *d)
 void left_as(struct rf_device *d, enum rf_left left)
 {
 	d->left = left;
-	d->changed = false;
+	d->changed = d->header_changed = false;
 }
 
 bool left_changed(struct rf_device *d)
 {
-	const char *what = NULL;
+	const char *what = NULL, *header;
 
 	if (!d->backend || d->left == RF_LEFT_UNKNOWN || d->changed)
 		return d->changed;
 	if (d->control && d->control->changed)
 		what = d->control->changed(d);
-	if (!what)
-		what = header_changed(d);
+	header = header_changed(d);
+	what = what ? what : header;
 	if (!what)
 		return false;
 	rf_log("%s: is not as it was left: %s; it may have reset itself", d->label, what);
 	d->changed = true;
+	d->header_changed = header != NULL;
 	return true;
 }

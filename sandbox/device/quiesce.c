@@ -7,6 +7,8 @@
  *         confirmed by its polls and by transactions pending = 0; else the function's own
  *         reset (FLR or power management), else the bus's where every function of
  *         it is ours. A device nothing silences is not used again.
+ * Lost:   a function whose BARs or command register changed by themselves has lost its
+ *         interrupts' set-up with them, which a soft reset would not bring back.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,6 +54,8 @@ static int write_step(struct rf_device *d, const struct rf_reset_step *s)
 
 static int soft_reset(struct rf_device *d)
 {
+	if (d->header_changed)
+		return -ESTALE;
 	if (!d->cfg.step_count)
 		return -EOPNOTSUPP;
 	for (uint32_t i = 0; i < d->cfg.step_count; i++) {

@@ -281,6 +281,21 @@ static void a_function_that_was_reset_below_its_device(void **state)
 }
 
 /* A server that keeps no such bits never had them, and that is no change. */
+static void a_header_that_was_lost_is_noted_apart(void **state)
+{
+	struct rf_device *d = nvme_device();
+
+	(void)state;
+	put(regs + NVME_REG_CC, 0, 4);
+	assert_true(left_changed(d) && !d->header_changed);
+	d = nvme_device();
+	put(regs + NVME_REG_CC, 0, 4);
+	put(space + PCI_COMMAND, 0, 2);
+	assert_true(left_changed(d) && d->header_changed);
+	left_as(d, RF_LEFT_UNKNOWN);
+	assert_false(d->changed || d->header_changed);
+}
+
 static void bits_that_never_were_are_not_missed(void **state)
 {
 	struct rf_device *d = nvme_device();
@@ -309,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_subsystem_reset_of_before_is_none),
 		cmocka_unit_test(a_virtio_device_that_reset_itself),
 		cmocka_unit_test(a_function_that_was_reset_below_its_device),
+		cmocka_unit_test(a_header_that_was_lost_is_noted_apart),
 		cmocka_unit_test(bits_that_never_were_are_not_missed),
 		cmocka_unit_test(after_a_harder_reset_nothing_is_expected),
 	};

@@ -32,10 +32,14 @@ uint64_t now_ns(void)
 	return 0;
 }
 
+static bool steps_work;
+
 int bar_read(struct rf_device *d, uint32_t bar, uint64_t at, void *to, uint32_t bytes)
 {
-	(void)d, (void)bar, (void)at, (void)to, (void)bytes;
-	return -EIO;
+	(void)d, (void)bar, (void)at;
+	if (steps_work)
+		memset(to, 0, bytes);
+	return steps_work ? 0 : -EIO;
 }
 
 int bar_write(struct rf_device *d, uint32_t bar, uint64_t at, const void *from, uint32_t bytes)
@@ -105,6 +109,22 @@ static void the_function_before_the_bus(void **state)
 	assert_string_equal(asked, "mf");
 }
 
+/* A soft reset that would work: nothing to write, nothing to wait for. */
+static void a_soft_reset_brings_no_configuration_back(void **state)
+{
+	struct rf_device *d = device(0x8086, 0x10d3);
+
+	(void)state;
+	steps_work = true;
+	d->cfg.step_count = 1;
+	d->cfg.step[0] = (struct rf_reset_step){ .poll = 1, .bytes = 4, .within_ms = 1 };
+	assert_int_equal(device_quiesce(d), RF_RESET_SOFT);
+	d->header_changed = true;
+	assert_int_equal(device_quiesce(d), RF_RESET_FUNCTION);
+	assert_string_equal(asked, "mf");
+	steps_work = false;
+}
+
 static void the_bus_when_the_function_has_none(void **state)
 {
 	struct rf_device *d = device(0x8086, 0x10d3);
@@ -145,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_function_before_the_bus),
+		cmocka_unit_test(a_soft_reset_brings_no_configuration_back),
 		cmocka_unit_test(the_bus_when_the_function_has_none),
 		cmocka_unit_test(a_device_known_to_have_none_is_not_asked),
 		cmocka_unit_test(nothing_helps),
