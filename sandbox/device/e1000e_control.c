@@ -105,7 +105,9 @@ static int e1000e_enable(struct rf_device *d, unsigned half)
 	intel_link_up(d, &nic, INTEL_CTRL_ASDE);
 	setup_receive(d, base);
 	setup_transmit(d, base + e1000e_queue_tx(nic.entries));
-	return setup_interrupts(d, half);
+	err = setup_interrupts(d, half);
+	intel_enabled(d, &nic);
+	return err;
 }
 
 /* Nothing more is fetched or received; the reset recipe does the rest. */
@@ -158,11 +160,17 @@ static enum rf_net_link e1000e_link(struct rf_device *d)
 	return intel_link(d, &nic);
 }
 
+static const char *e1000e_changed(struct rf_device *d)
+{
+	return intel_changed(d, &nic);
+}
+
 const struct rf_control_ops rf_control_e1000e = {
 	.identify = e1000e_identify,
 	.enable = e1000e_enable,
 	.quiet = e1000e_quiet,
 	.shutdown = e1000e_shutdown,
 	.present = e1000e_present,
+	.changed = e1000e_changed,
 	.link = e1000e_link,
 };

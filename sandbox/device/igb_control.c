@@ -145,7 +145,9 @@ static int igb_enable(struct rf_device *d, unsigned half)
 		rf_log("%s: its queues cannot be enabled: %s", d->label, strerror(-err));
 		return err;
 	}
-	return setup_interrupts(d, half);
+	err = setup_interrupts(d, half);
+	intel_enabled(d, &nic);
+	return err;
 }
 
 /* Nothing more is fetched or received; the reset recipe does the rest. */
@@ -209,11 +211,17 @@ static enum rf_net_link igb_link(struct rf_device *d)
 	return link;
 }
 
+static const char *igb_changed(struct rf_device *d)
+{
+	return intel_changed(d, &nic);
+}
+
 const struct rf_control_ops rf_control_igb = {
 	.identify = igb_identify,
 	.enable = igb_enable,
 	.quiet = igb_quiet,
 	.shutdown = igb_shutdown,
 	.present = igb_present,
+	.changed = igb_changed,
 	.link = igb_link,
 };

@@ -20,6 +20,7 @@
 struct intel_nic {
 	struct rf_regs page[INTEL_PAGES]; /* those that intel_open() was told */
 	uint32_t       entries;           /* of each ring */
+	uint32_t       rctl, tctl;        /* as the last enable left them */
 };
 
 /* Makes the pages that begin at these offsets reachable. -errno after a line. */
@@ -47,6 +48,10 @@ void intel_filters(struct rf_device *, const struct intel_nic *);
 /* Reception begins, into one buffer of d->net.rx_buffer bytes a frame, which `buffers`, bits of
  * RCTL, says to a device that is told there. */
 void intel_receive(struct rf_device *, const struct intel_nic *, uint32_t buffers);
+/* All is enabled: what intel_changed(), which is rf_control_ops.changed, compares. No driver has
+ * these registers. */
+void intel_enabled(struct rf_device *, struct intel_nic *);
+const char *intel_changed(struct rf_device *, const struct intel_nic *);
 /* Fills d->net: the address the reset loaded from the NVM, the link. -errno after a line. */
 int intel_describe(struct rf_device *, const struct intel_nic *);
 

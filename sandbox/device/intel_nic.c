@@ -134,6 +134,22 @@ static void buffers_fit(struct rf_device *d)
 		d->net.rx_count /= 2;
 }
 
+void intel_enabled(struct rf_device *d, struct intel_nic *nic)
+{
+	nic->rctl = intel_get(d, nic, INTEL_RCTL);
+	nic->tctl = intel_get(d, nic, INTEL_TCTL);
+}
+
+const char *intel_changed(struct rf_device *d, const struct intel_nic *nic)
+{
+	if (d->left != RF_LEFT_ENABLED)
+		return NULL;
+	if (!intel_present(d, nic))
+		return "its registers read all ones";
+	return intel_get(d, nic, INTEL_RCTL) != nic->rctl ? "it receives otherwise or not at all (RCTL)" :
+	       intel_get(d, nic, INTEL_TCTL) != nic->tctl ? "it sends otherwise or not at all (TCTL)" : NULL;
+}
+
 int intel_describe(struct rf_device *d, const struct intel_nic *nic)
 {
 	static const uint32_t speeds[] = { 10, 100, 1000, 1000 };

@@ -4,6 +4,8 @@
  * registers that say so are not in a driver's reach; the export hears of changes.
  *
  * Room:   sandbox/device.
+ * Reset:  an adapter that reset itself receives nothing more, and a driver that only receives
+ *         waits for nothing: so it is looked for here, too (left.c).
  * Trust:  the device's word, which harms nobody but its own traffic.
  * Resets: one of the driver's successors must not look like a cable that was pulled. A link
  *         counts as down after DOWN_NS without it, as up at once.
@@ -48,6 +50,8 @@ void link_look(struct rf_device *d)
 		changed(d, link);
 	else if (d->link_down_ns && now - d->link_down_ns >= DOWN_NS)
 		changed(d, link);
+	if (!(d->cfg.flags & RF_DEVICE_NO_LOOK))
+		generation_look(d);
 }
 
 /* A driver died, or its successor starts: what was seen until now says nothing any more. */

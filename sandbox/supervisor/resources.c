@@ -188,6 +188,8 @@ static int open_config(struct dev *d)
 	c.revived = d->last_wanted ? d->last_wanted + 1 : 0;
 	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
+	if (!cfg->policy.nudge_ns)
+		c.flags |= RF_DEVICE_NO_LOOK;
 	if (cfg->reuse_early)
 		c.flags |= RF_DEVICE_RESET_LATE;
 	if (cfg->admin_writable)
