@@ -76,6 +76,8 @@ static void put_device_json(FILE *f, const struct shown *d)
 		(ull)s->died_of[DEATH_STORM]);
 	if (d->service)
 		put_service_json(f, s, d->service);
+	if (d->device && s->service == RF_SERVICE_BLOCK)
+		fprintf(f, ",\"cache_losses\":%u", d->device->losses);
 	if (d->service && s->service == RF_SERVICE_NET)
 		put_net_json(f, d);
 	if (s->walls.locked)

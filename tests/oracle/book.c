@@ -148,6 +148,17 @@ static const struct version *killer(const struct book *b, const struct block *at
 	return NULL;
 }
 
+/* The same, where a device that lost its cache by itself, or was reset for being late, is heard of. */
+static const struct version *judge(const struct book *b, const struct block *at, const struct version *v,
+				   const struct op *r)
+{
+	const struct version *w = killer(b, at, v, r);
+
+	if (w && !w->durable && b->lost && b->lost(b->o, b->hazards))
+		w = killer(b, at, v, r);
+	return w;
+}
+
 /* Can no read see it any more, for good? */
 static const struct version *grave(const struct book *b, const struct block *at,
 				   const struct version *v)
@@ -335,7 +346,7 @@ static bool zeroes_allowed(struct book *b, struct block *at, const struct op *r,
 
 		if (v->kind == WRITE)
 			continue;
-		if ((w = killer(b, at, v, r))) {
+		if ((w = judge(b, at, v, r))) {
 			last = w;
 			beaten = v;
 			continue;
@@ -384,7 +395,7 @@ static bool one_read(struct book *b, const struct op *r, uint32_t block, const u
 			  (unsigned long long)r->asked, (unsigned long long)r->life, (unsigned long long)b->tick);
 		return false;
 	}
-	const struct version *w = killer(b, at, v, r);
+	const struct version *w = judge(b, at, v, r);
 	if (w)
 		say(b, r, block, v, w);
 	else

@@ -21,6 +21,7 @@
 #include "oracle.h"
 #include "show.h"
 
+#define UNDER_WAY           300u  /* at most */
 #define SUPERVISOR_EVERY_MS 3000u /* eight that live less than a second each end all */
 
 static const struct options *o;
@@ -29,7 +30,7 @@ static uint64_t state, supervisor_ms;
 static int said; /* where to complain: status has nobody to ask for a moment, again and again */
 
 struct look {
-	uint64_t pid[VICTIMS], generation, completed;
+	uint64_t pid[VICTIMS], generation, completed, losses;
 	bool     running;
 };
 
@@ -89,6 +90,7 @@ static bool look(struct look *s)
 		.pid = { member(text, "driver_pid"), member(text, "export_pid"), member(text, "device_pid"),
 			 member(text, "supervisor_pid"), model_pid() },
 		.generation = member(text, "generation"), .completed = member(text, "completed"),
+		.losses = member(text, "cache_losses"),
 		.running = strstr(text, "\"state\":\"running\"") != NULL,
 	};
 	return true;
@@ -109,7 +111,8 @@ static void stuck(const char *what)
 	_exit(1);
 }
 
-/* Until all are there, other than those killed, and requests are answered. */
+/* Until all are there, other than those killed, and requests are answered: more than may have been
+ * under way before. */
 static void recovered(const struct look *before, unsigned set, bool cut, struct look *now)
 {
 	uint64_t until = now_ms() + o->patience * 1000, from = 0;
@@ -131,7 +134,7 @@ static void recovered(const struct look *before, unsigned set, bool cut, struct 
 		if (there && !replaced)
 			from = now->completed;
 		replaced = there;
-		if (replaced && (now->completed < from || now->completed > from + 5))
+		if (replaced && (now->completed < from || now->completed > from + UNDER_WAY))
 			return;
 	}
 }
@@ -214,6 +217,36 @@ static void strike_again(unsigned set)
 		strike(&s, set & ~(1u << SUPERVISOR) & ~(1u << MODEL), false, false);
 }
 
+static void note_losses(uint64_t losses)
+{
+	atomic_store(&hazards->losses, losses);
+}
+
+/* A loss that no hazard explains is one of its own, short as it is. */
+static bool another_hazard(struct hazards *h, uint64_t losses)
+{
+	if (atomic_load(&h->losses) == losses)
+		return false;
+	atomic_fetch_add(&h->begun, 1);
+	atomic_store(&h->losses, losses);
+	atomic_fetch_add(&h->ended, 1);
+	return true;
+}
+
+bool chaos_lost(const struct options *options, struct hazards *h)
+{
+	uint64_t until = now_ms() + options->patience * 1000;
+	struct look s;
+
+	o = options;
+	while (!look(&s))
+		if (now_ms() > until)
+			return false;
+		else
+			nap(2);
+	return another_hazard(h, s.losses);
+}
+
 static void round_of(struct look *s)
 {
 	bool cut = o->cuts && o->cached && chance(100) < o->cuts;
@@ -232,8 +265,11 @@ static void round_of(struct look *s)
 	if (again)
 		strike_again(set);
 	recovered(&before, set, cut && !(set & losing), s);
-	if (hazard)
-		atomic_store(&hazards->ended, atomic_load(&hazards->begun));
+	if (hazard) {
+		note_losses(s->losses);
+		atomic_fetch_add(&hazards->ended, 1);
+	} else
+		(void)another_hazard(hazards, s->losses);
 	atomic_fetch_add(&hazards->rounds, 1);
 }
 
@@ -250,6 +286,7 @@ _Noreturn void chaos_run(const struct options *options, struct hazards *h)
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(1);
 	recovered(&s, 0, false, &s);
+	note_losses(s.losses);
 	while (!atomic_load(&h->stop)) {
 		nap(chance(10) ? chance(60) : chance(700));
 		round_of(&s);

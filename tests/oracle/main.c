@@ -174,6 +174,7 @@ int main(int argc, char **argv)
 	if (!chaos)
 		chaos_run(&o, h);
 	load_open(&l, &o, h);
+	l.book.lost = chaos_lost;
 	uint64_t until = now_ms() + o.seconds * 1000;
 	bool alive = true;
 	while (alive && !over(&l) && now_ms() < until)

@@ -30,6 +30,7 @@ struct hazards {
 	_Atomic uint64_t begun, ended;
 	_Atomic uint64_t deaths, power_cuts, rounds;
 	_Atomic uint64_t killed[8]; /* by enum victim */
+	_Atomic uint64_t losses;    /* of `status`, at the last look: a device also loses unbidden */
 	_Atomic int      stop, stuck;
 };
 
@@ -86,6 +87,7 @@ struct book {
 	uint64_t tick, serial, violations;
 	uint64_t oldest_read; /* no read under way was asked before */
 	uint64_t verified;    /* bytes */
+	bool (*lost)(const struct options *, struct hazards *); /* chaos_lost(), or NULL */
 };
 
 void book_open(struct book *, const struct options *, struct hazards *);
@@ -171,6 +173,8 @@ enum victim { DRIVER, EXPORT, DEVICE, SUPERVISOR, MODEL, VICTIMS };
 
 /* In a child of its own, until hazards->stop. */
 _Noreturn void chaos_run(const struct options *, struct hazards *);
+/* Was a cache lost that no hazard here explains? It is one from now on. */
+bool chaos_lost(const struct options *, struct hazards *);
 /* A line to the model's control socket. False: no answer. */
 bool model_told(const char *control, const char *line);
 
