@@ -72,6 +72,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	nvme.store.block = 512;
 	nvme.queues = 8;
+	nvme.mdts = MDTS_DEFAULT;
 	s = server_new(&model);
 	if (memory < 0 || ftruncate(memory, MEMORY) || options_parse(s, 5, options) ||
 	    !(s->dev = s->model->open(s, &s->pci)) || pci_open(s))
