@@ -229,10 +229,9 @@ static void promise(const struct book *b, struct version *v, const char *by)
 
 void book_answered(struct book *b, const struct op *op)
 {
-	/* A request that was under way at a loss is done again; a long one may have been cut, and
-	 * some of it been done before. */
-	bool cut = op->blocks * b->o->block > b->o->whole;
-	uint64_t calm = !cut || calm_since(b, op->calm) ? stamp(b) : 0;
+	/* The answer may have been sent, or a part of a long request been done, before a loss that
+	 * came while it was under way. */
+	uint64_t calm = calm_since(b, op->calm) ? op->calm : 0;
 
 	for (uint32_t i = 0; i < op->blocks; i++) {
 		struct version *v = find(&b->block[op->block + i], op->id);
@@ -306,7 +305,7 @@ static void seen(struct book *b, struct block *at, struct version *v, const stru
 		return;
 	if (!v->sure) {
 		v->sure = true;
-		v->calm = stamp(b);
+		v->calm = calm_since(b, r->calm) ? r->calm : 0;
 		v->done = v->done < b->tick ? v->done : b->tick;
 	}
 	for (uint32_t i = 0; i < at->count; i++) {

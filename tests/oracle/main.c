@@ -9,8 +9,6 @@
  *   model_pid=FILE     the model's process id, if it may be killed
  *   seconds=N (20) seed=N (1)
  *   block=N (512)      64 to 4096: what is written whole or not at all; places are multiples of it
- *   whole=N (4096)     bytes of a request that the server does not cut; 0: where block is less than
- *                      the device's
  *   blocks=N (4096) conns=N (12) lazy=N (4)   lazy: of them pause without reading
  *   depth=N (0)        requests of a connection under way; 0: 4 to 32, each its own
  *   cache=none|volatile|fragile (volatile)    what the device loses, and when: README.md
@@ -59,7 +57,7 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 	const struct { const char *key; uint64_t *to; } numbers[] = {
 		{ "seconds", &o->seconds }, { "seed", &o->seed }, { "block", &o->block }, { "blocks", &o->blocks },
 		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth },
-		{ "whole", &o->whole }, { "kills", &o->kills }, { "cuts", &o->cuts },
+		{ "kills", &o->kills }, { "cuts", &o->cuts },
 		{ "patience", &o->patience },
 	};
 	char *end;
@@ -80,7 +78,7 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 
 static void understand(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){ .seconds = 20, .seed = 1, .block = 512, .blocks = 4096, .whole = 4096,
+	*o = (struct options){ .seconds = 20, .seed = 1, .block = 512, .blocks = 4096,
 			       .conns = 12, .lazy = 4, .kills = 1, .cuts = 12, .patience = 120, .cached = true };
 	for (int i = 1; i < argc; i++) {
 		const char *value = strchr(argv[i], '=');

@@ -36,7 +36,7 @@ struct hazards {
 
 struct options {
 	const char *socket, *control, *model_control, *model_pid, *device;
-	uint64_t seconds, seed, block, blocks, conns, lazy, depth, whole, patience, kills, cuts;
+	uint64_t seconds, seed, block, blocks, conns, lazy, depth, patience, kills, cuts;
 	bool     until_violation;
 	bool     cached;  /* the device has a volatile cache; else nothing is ever lost */
 	bool     fragile; /* it goes with every driver, too */
@@ -50,7 +50,7 @@ struct version {
 	uint64_t life;      /* connection it was asked on */
 	uint64_t asked, done; /* done: no effect later than this */
 	uint64_t acked;     /* NEVER: no answer */
-	uint64_t calm;      /* hazard since which it is known to be there; 0: none */
+	uint64_t calm;      /* hazard since which nothing was lost of it; 0: none */
 	uint64_t beaten_by, beaten_at; /* a read saw this one over it */
 	uint16_t client;
 	uint8_t  kind;
