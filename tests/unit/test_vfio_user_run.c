@@ -16,6 +16,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -75,6 +76,8 @@ static pid_t run(const char *log, const char *const *argv)
 	if (run_as && (setgroups(0, NULL) || setresgid(run_as, run_as, run_as) ||
 		       setresuid(run_as, run_as, run_as)))
 		_exit(127);
+	/* A test that fails leaves nothing behind that holds its files, or another's lock. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	execv(argv[0], (char *const *)argv);
 	_exit(127);
 }
