@@ -7,7 +7,7 @@ ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memor
 ATTACKS_KEEP := sandbox/supervisor/spawn.c sandbox/supervisor/pit.c sandbox/supervisor/cgroup.c \
                 sandbox/supervisor/trace.c sandbox/supervisor/deaths.c sandbox/supervisor/call_name.c \
                 sandbox/supervisor/privilege.c sandbox/base/filter.c sandbox/base/walls.c \
-                sandbox/base/log.c sandbox/base/packet.c
+                sandbox/base/log.c sandbox/base/packet.c sandbox/base/ending.c sandbox/base/memory_lock.c
 CFLAGS_ATTACKS = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"' -DRF_TEST_WALLS
 
 $(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) $(wildcard tests/attacks/*.h) tests/unit/launching.h \

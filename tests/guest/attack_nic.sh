@@ -39,7 +39,7 @@ reg() { $look reg /sys/bus/pci/devices/$disk/resource$bar "$@"; }
 kept() {
 	kept_changed=$4
 	# The successor of a driver that died runs, and its device is set up again.
-	wait_for 30 running && wait_for 60 had $kept_changed || not_ok attack/$1/set-up "the device is not"
+	wait_for 30 running && wait_for 60 had $kept_changed || not_ok attack/$1/set-up "the device is not: $($rf status --json)"
 	kept_key=$1 kept_old=$(field driver_pid) kept_lies=$(field lies)
 	dies_count=$(grep -c "$segfault" /tmp/rf.err)
 	tell $2 $3

@@ -16,7 +16,7 @@ says() { grep -qE "$1" /tmp/report; }
 died() {
 	expect bundle/$1/there "no bundle: $(cat /tmp/rf.err)" wait_for 30 told $2
 	cat /tmp/report
-	expect bundle/$1/cause "it does not say how it died" says "^$2: driver [0-9]+ got signal 11 .Segmentation fault."
+	expect bundle/$1/cause "it does not say how it died" says "^$2: driver [0-9]+ got signal 11 .SIGSEGV."
 	expect bundle/$1/where "no instruction pointer, or no function" says "^  at   image\+0x[0-9a-f]+  [a-z0-9_]+\+0x"
 	expect bundle/$1/registers "no registers" says "rip +0000[0-9a-f]{12}"
 	expect bundle/$1/reset "no reset, or no time" says "^Reset: soft, quiet after [1-9][0-9]* us, the next driver ran after [1-9][0-9]* us"
