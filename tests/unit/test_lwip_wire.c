@@ -102,17 +102,18 @@ static void one_address_cannot_have_all_connections(void **unused)
 {
 	(void)unused;
 	static const uint8_t other[4] = { 10, 9, 0, 7 };
-	int had = 0, refused = 0;
+	int had = 0;
 
+	/* More than there are streams: those that do not say what they want make room, the oldest
+	 * first, and another address has its own share. */
 	for (uint16_t i = 0; i < 80; i++) {
 		wire_watch(&s.peer, &conn[i], wire_me4, false, 4000 + i, 10809);
 		had += wire_connect(&s.peer, &conn[i]);
-		refused += conn[i].resets > 0;
 	}
-	assert_true(had >= 16 && had < 32);
-	assert_int_equal(had + refused, 80);
+	assert_true(had >= 16);
 	wire_watch(&s.peer, &conn[80], other, false, 4000, 10809);
-	assert_true(wire_connect(&s.peer, &conn[80]));
+	nbd_client(&s, &conn[80]);
+	still_serves(&s, 5000);
 }
 
 /* Answered, closed by the server, and never taken: the answers wait for a window. */
