@@ -43,7 +43,7 @@ $(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space
 # The export under attack: with the service as it is, and with one that asks before each
 # check whether it is wanted. Again sed must find every one of them.
 SERVED_C := $(wildcard sandbox/service/*.c) \
-            $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c)
+            $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c memory_lock.c)
 $(B)/attacks/served: tests/attacks/served.c $(SERVED_C) \
                      | $(B)/gen/service/filters.h
 	@mkdir -p $(@D)
@@ -63,7 +63,7 @@ $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/
 
 # The same of the network.
 SERVED_NET_C := $(wildcard sandbox/service/net/*.c) sandbox/service/handed.c sandbox/service/lock.c \
-                $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c)
+                $(addprefix sandbox/base/,log.c packet.c fence.c filter.c landlock.c memory_lock.c)
 $(B)/attacks/served-net: tests/attacks/served_net.c $(SERVED_NET_C) | $(B)/gen/service/filters.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks -Isandbox/service/net $(INC_service) -o $@ $(filter %.c,$^)

@@ -4,4 +4,4 @@ s/b->bytes > RF_DOORBELL_BYTES || //
 /RF_BUG_ON(!rf_range_inside(where, /d
 s/return seals >= 0 \&\& .* \&\&$/return/
 s/!fstatfs(fd, \&fs) \&\& fs.f_type == TMPFS_MAGIC \&\& //
-s/if (!d->backend->gone_irqs)/if (0)/
+s/d->backend->gone_irqs && i < 2/i < 2/
