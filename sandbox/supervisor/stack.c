@@ -252,7 +252,10 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
 	bool soon = !expected && now_ns() - st->started_ns < SOON_NS;
-	st->failures = soon ? st->failures + 1 : 0;
+	/* One that moved frames in between is no failure of its own: it was killed, or ended by a peer. */
+	uint64_t completed = d->service->completed;
+	st->failures = !soon ? 0 : completed == st->completed ? st->failures + 1 : 1;
+	st->completed = completed;
 	st->due_ns = soon ? now_ns() + WAIT_NS : 0;
 	st->ending = true;
 	stack_kill(s, d);
@@ -266,7 +269,7 @@ void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, b
 		first_ended(s, d, msg, dial);
 	if (st->failures < d->cfg->policy.deaths)
 		return stack_try(s, d);
-	rf_log("%s: its stack ended %u times right after its start", d->cfg->name, st->failures);
+	rf_log("%s: its stack ended %u times right after its start, and moved no frame", d->cfg->name, st->failures);
 	d->code = RF_EXIT_FAILED;
 	dev_stop(s, d);
 }

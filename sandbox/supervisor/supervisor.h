@@ -61,7 +61,8 @@ struct stack {
 	bool     told;        /* to end, by us */
 	bool     ending;      /* one of the two is dead */
 	uint64_t started_ns, due_ns; /* due: when it is tried again; 0: at once */
-	uint32_t failures;    /* soon after its start, in a row */
+	uint32_t failures;    /* soon after its start, in a row, with no frame moved in between */
+	uint64_t completed;   /* frames when the last one ended */
 };
 
 struct dev {
