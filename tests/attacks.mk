@@ -34,7 +34,7 @@ $(B)/attacks/lax/space.c: sandbox/launcher/space.c
 	sed 's/region_place(&s->stack, RF_STACK_BYTES, /region_place(\&s->stack, 2 * RF_STACK_BYTES, /' $< >$@
 	! cmp -s $< $@
 $(B)/attacks/lax/%.o: $(B)/attacks/lax/%.c | $(B)/gen/launcher/filters.h $(B)/gen/device/filters.h
-	$(CC) $(filter-out -Wextra -Wall,$(CFLAGS_TRUSTED)) $(INC_launcher) -DRF_TEST_WALLS -w -c -o $@ $<
+	$(CC) $(filter-out -Wextra -Wall,$(CFLAGS_TRUSTED)) $(INC_launcher) -DRF_TEST_WALLS -w -MMD -MP -c -o $@ $<
 $(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space.o) \
 		$(patsubst sandbox/launcher/%.c,$(B)/tests/launcher/%.o,$(filter-out %/image.c %/launch.c %/space.c,\
 		  $(wildcard sandbox/launcher/*.c))) $(B)/lib/libbase.a
