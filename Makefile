@@ -170,7 +170,7 @@ $(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h
 $(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-include $(wildcard tests/*.mk images/*.mk net/*.mk)
+include $(wildcard tests/*.mk tests/*/*.mk images/*.mk net/*.mk)
 
 ##@ Housekeeping
 .PHONY: clean help

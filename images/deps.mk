@@ -11,6 +11,7 @@ DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-conf
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev
 DEPS_BENCH_NBD := nbdkit
+DEPS_QUALITY := universal-ctags python3
 
 ##@ Packages
 .PHONY: deps

@@ -1,0 +1,13 @@
+# The shape of the source: its figures against limits that may only fall. See measure.py.
+
+$(B)/.deps-quality: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_QUALITY)
+	@mkdir -p $(@D)
+	@touch $@
+
+##@ Test
+.PHONY: quality
+quality: | $(B)/.deps-quality ## lengths, columns, circles of includes, names and banners against their limits; V=1 names the places
+	@tests/quality/measure.py $(if $(V),--list)
+UNIT += tests/quality/check tests/quality/within-limits
+check-unit: | $(B)/.deps-quality
