@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fetch.h"
@@ -16,6 +17,23 @@
 #include "log.h"
 #include "opener.h"
 #include "privilege.h"
+
+/*
+ * Files that our starter left open would stay open as long as we live: a lock, the end of a pipe, a
+ * file of a mount. Where one of the first three is closed, /dev/null takes its number, for the next
+ * file of ours would get it, and the log with it.
+ */
+static void inherited_close(void)
+{
+	int fd;
+
+	(void)syscall(SYS_close_range, 3u, ~0u, 0u);
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
+		;
+	if (fd < 0)
+		rf_die(RF_EXIT_SYSTEM, "there is no /dev/null");
+	close(fd);
+}
 
 int main(int argc, char **argv)
 {
@@ -29,6 +47,7 @@ int main(int argc, char **argv)
 	}
 	if ((strcmp(verb, "run") && strcmp(verb, "check")) || argc != 3)
 		rf_die(RF_EXIT_USAGE, "this program is for 'ringfence' to start");
+	inherited_close();
 	int code = rf_config_fetch(argv[2], &c);
 	if (!code && verb[0] == 'c')
 		return printf("%s: ok, %d device%s\n", argv[2], c.count, &"s"[c.count == 1]) < 0 || fflush(stdout);
