@@ -121,7 +121,7 @@ static void go_on(struct sup *s, struct dev *d)
 	if (d->state == DEV_QUARANTINED)
 		dev_give_up(d);
 	if (d->state == DEV_RUNNING && !d->export_pid && !d->export_due_ns && !stack_of(s, d) && dev_export(s, d))
-		dev_stop(s, d);
+		dev_fail(s, d, RF_EXIT_SYSTEM);
 }
 
 static void revive_again(struct sup *s, struct dev *d)
@@ -211,4 +211,5 @@ void adopt_told(struct dev *d, const struct rf_dev_msg *msg)
 	uint32_t ran = d->generation ? d->generation : d->device->generation;
 	if (ran > d->last_up && ran <= d->last_wanted)
 		d->last_up = ran;
+	d->worked |= d->last_up != 0;
 }

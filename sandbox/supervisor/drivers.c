@@ -134,13 +134,13 @@ void dev_want_due(struct sup *s, struct dev *d)
 		return quarantine(s, d);
 	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->want.generation };
 	int err = dev_start_driver(s, d, &pidfd);
-	if (err && d->last_up && dev_shortage(err)) {
+	if (err && d->worked && dev_shortage(err)) {
 		d->want.due_ns = now_ns() + dev_backoff(d, 2 + d->want.short_of++);
 		return;
 	}
 	dev_want_drop(d);
 	if (err)
-		return dev_stop(s, d);
+		return dev_fail(s, d, RF_EXIT_SYSTEM);
 	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
 	close(pidfd);
 }

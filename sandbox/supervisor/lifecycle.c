@@ -58,6 +58,13 @@ uint64_t now_ns(void)
 
 /* ---- waiting and starting -------------------------------------------------------- */
 
+/* Once all of it has ended, under the budget of the policy. */
+static void start_again(struct dev *d)
+{
+	d->restart = d->reconnect = true;
+	d->code = 0;
+}
+
 /*
  * A device server that went away, or does not do what a device does, may come back: it
  * is connected to afresh, with memory and processes as new as the connection. One that
@@ -65,11 +72,9 @@ uint64_t now_ns(void)
  */
 static void server_failed(struct dev *d)
 {
-	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
-	    (d->code != RF_EXIT_DEVICE && d->code != RF_EXIT_NO_DEVICE) || d->state == DEV_QUARANTINED)
-		return;
-	d->restart = d->reconnect = true;
-	d->code = 0;
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->served &&
+	    (d->code == RF_EXIT_DEVICE || d->code == RF_EXIT_NO_DEVICE) && d->state != DEV_QUARANTINED)
+		start_again(d);
 }
 
 static void start(struct sup *s, struct dev *d, struct news *news)
@@ -89,12 +94,34 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->replaced = 0;
 	d->state = DEV_STARTING;
 	d->code = dev_open(s, d);
-	if (!d->code && dev_start_device(s, d))
+	int err = d->code ? 0 : dev_start_device(s, d);
+	if (err)
 		d->code = RF_EXIT_SYSTEM;
-	if (d->code) {
-		server_failed(d);
-		dev_stop(s, d);
-	}
+	if (dev_shortage(err) && d->served)
+		start_again(d);
+	if (!d->code && !err)
+		return;
+	server_failed(d);
+	dev_stop(s, d);
+}
+
+/* The next export of one that dies in vain is held back as the next driver of such is. */
+static void export_later(struct dev *d)
+{
+	d->export_due_ns = now_ns() + dev_backoff(d, d->export_failures);
+}
+
+/* A process that cannot be had now is waited for, but not at the first start. */
+static void export_start(struct sup *s, struct dev *d)
+{
+	int err = dev_export(s, d);
+
+	if (d->worked && dev_shortage(err))
+		d->export_due_ns = now_ns() + dev_backoff(d, 2 + d->export_short++);
+	else if (err)
+		dev_fail(s, d, RF_EXIT_SYSTEM);
+	else
+		d->export_short = 0;
 }
 
 static void ready(struct sup *s, struct dev *d, struct news *news)
@@ -114,10 +141,11 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 		       (unsigned long long)d->info.size >> 20, d->info.block_size);
 	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->export_pid && (d->code = open_interface(s, d)))
 		return dev_stop(s, d);
+	d->alive.known[0] = d->device_pid; /* it takes messages from now on */
 	if (stack_of(s, d))
 		stack_try(s, stack_of(s, d));
-	else if (!d->export_pid && dev_export(s, d))
-		dev_stop(s, d);
+	else if (!d->export_pid)
+		export_start(s, d);
 }
 
 /* To a successor of the supervisor a device process says what it said to the one before. */
@@ -143,21 +171,10 @@ static void stack_due(struct sup *s, struct dev *d, struct news *news)
 		stack_try(s, d);
 }
 
-/* The next export of one that dies in vain is held back as the next driver of such is. */
-static void export_later(struct dev *d)
-{
-	d->export_due_ns = now_ns() + dev_backoff(d, d->export_failures);
-}
-
 static void export_due(struct sup *s, struct dev *d)
 {
-	if (!d->export_due_ns || d->export_due_ns > now_ns())
-		return;
-	int err = dev_export(s, d);
-	if (dev_shortage(err))
-		return export_later(d);
-	if (err)
-		dev_stop(s, d);
+	if (d->export_due_ns && d->export_due_ns <= now_ns())
+		export_start(s, d);
 }
 
 static void quarantined_due(struct sup *s, struct dev *d, struct news *news)
@@ -211,6 +228,7 @@ static void up(struct sup *s, struct dev *d, struct news *news)
 	if (!d->last_up)
 		dev_ready(d);
 	d->generation = d->last_up = news->said->generation;
+	d->worked = true;
 	dev_recovered(d);
 	uint64_t now = now_ns(), took = now - d->down_ns;
 
@@ -221,8 +239,7 @@ static void up(struct sup *s, struct dev *d, struct news *news)
 
 static void failed(struct sup *s, struct dev *d, struct news *news)
 {
-	d->code = (int)news->said->value;
-	dev_stop(s, d);
+	dev_fail(s, d, (int)news->said->value);
 }
 
 static void driver_died(struct sup *s, struct dev *d, struct news *news)
@@ -290,7 +307,7 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	const struct dev *stack = stack_of(s, d);
 	uint64_t completed = d->service ? d->service->completed : 0;
 
-	if ((!(stack ? stack : d)->export_pid && !d->export_due_ns) || !d->last_up ||
+	if ((!(stack ? stack : d)->export_pid && !d->export_due_ns) ||
 	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
@@ -345,11 +362,13 @@ static void revive(struct sup *s, struct dev *d, struct news *news)
 
 	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
 		return server_away(d);
-	if (!code && dev_start_device(s, d))
+	int err = code ? 0 : dev_start_device(s, d);
+	if (err)
 		code = RF_EXIT_SYSTEM;
 	d->retry_ns = ~0ull;
 	d->adopting = false;
-	if (code && can_revive(s, d, code))
+	/* One there is no room for counts as one that died. */
+	if (code && can_revive(s, d, dev_shortage(err) ? 0 : code))
 		return revive_later(s, d);
 	if (code && !server_given_up(s, d, code)) {
 		/* What cannot be opened again may be once all of it has ended. */
@@ -378,8 +397,16 @@ static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 		return device_ended(s, d, status);
 	rf_log("%s: its device process %s", d->cfg->name, rf_ending(status, how));
 	d->process_deaths++;
-	d->code = RF_EXIT_DEVICE;
+	d->code = d->restart ? 0 : RF_EXIT_DEVICE;
 	dev_stop(s, d);
+}
+
+/* But not one of a device that had been up. */
+static void device_died_starting(struct sup *s, struct dev *d, struct news *news)
+{
+	if (d->served && !WIFEXITED(news->dead->status))
+		start_again(d);
+	device_died_early(s, d, news);
 }
 
 static void device_died(struct sup *s, struct dev *d, struct news *news)
@@ -409,8 +436,10 @@ static void reconnect(struct dev *d)
 	d->reconnect = false;
 	d->failures = budget_in_vain(&d->budget, 0, now_ns()) ? d->failures + 1 : 1;
 	if (d->failures >= d->cfg->policy.deaths) {
-		rf_log("%s: its device server failed %u times without completing a request: quarantined; "
-		       "'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
+		rf_log("%s: its device %s failed %u times without completing a request: quarantined; "
+		       "'ringfence restart %s' tries again", d->cfg->name,
+		       d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER ? "server" : "process",
+		       d->failures, d->cfg->name);
 		d->state = DEV_QUARANTINED;
 		d->code = RF_EXIT_QUARANTINE;
 		return;
@@ -481,7 +510,7 @@ static void restart_later(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
 	(void)news;
-	d->served = d->reconnect = false;
+	d->served = d->worked = d->reconnect = false;
 	d->failures = 0;
 	d->restart = true;
 	d->code = 0;
@@ -532,7 +561,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
 		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
-		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died_early,
+		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died_starting,
 		[EV_STOP] = stop, [EV_RESTART] = restart,
 	},
 	[DEV_RUNNING] = {
@@ -588,6 +617,12 @@ static void happens(struct sup *s, struct dev *d, enum event event, struct news 
 void dev_stop(struct sup *s, struct dev *d)
 {
 	happens(s, d, EV_STOP, &(struct news){ 0 });
+}
+
+void dev_fail(struct sup *s, struct dev *d, int code)
+{
+	d->code = code;
+	dev_stop(s, d);
 }
 
 void dev_restart(struct sup *s, struct dev *d)

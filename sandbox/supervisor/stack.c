@@ -210,8 +210,10 @@ void stack_try(struct sup *s, struct dev *d)
 	if (!err)
 		return;
 	rf_log("%s: cannot start its stack: %s", d->cfg->name, strerror(-err));
-	d->code = RF_EXIT_SYSTEM;
-	dev_stop(s, d);
+	if (!d->worked || !dev_shortage(err))
+		return dev_fail(s, d, RF_EXIT_SYSTEM);
+	st->due_ns = now_ns() + WAIT_NS;
+	stack_kill(s, d);
 }
 
 /* Both run, or neither: a start that a supervisor did not live to end is undone. */
@@ -256,7 +258,7 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 	uint64_t completed = d->service->completed;
 	st->failures = !soon ? 0 : completed == st->completed ? st->failures + 1 : 1;
 	st->completed = completed;
-	st->due_ns = soon ? now_ns() + WAIT_NS : 0;
+	st->due_ns = soon ? now_ns() + WAIT_NS : st->due_ns;
 	st->ending = true;
 	stack_kill(s, d);
 }

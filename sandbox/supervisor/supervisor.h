@@ -72,7 +72,8 @@ struct dev {
 	int            group;        /* its IOMMU group, while it is taken */
 	bool           restart;      /* start again once all has ended, */
 	bool           reconnect;    /* but not before retry_ns: the device server is gone */
-	bool           served;       /* it ran once since it was started or restarted */
+	bool           served;       /* its device was up once since a person started or restarted it, */
+	bool           worked;       /* and a driver of it ran */
 	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
@@ -110,6 +111,7 @@ struct dev {
 	uint32_t       replaced;     /* generation whose death was said, but no successor; 0: none */
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
+	unsigned       export_short; /* times its export could not be had, for want of memory or a process */
 	struct rf_silence silence;
 	struct alive   alive;
 	const struct rf_stats_service *service; /* mapped read-only */
@@ -176,6 +178,7 @@ void adopt_told(struct dev *, const struct rf_dev_msg *); /* RF_DEV_ADOPTED */
 
 /* lifecycle.c: one device from start to end. */
 void dev_stop(struct sup *, struct dev *);
+void dev_fail(struct sup *, struct dev *, int code); /* stops it, and that is why */
 void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
 void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
 void dev_exited(struct sup *, const struct rf_keep_msg *);

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_lifecycle.c - a device that has worked is not given up for what passes: a device process,
+ * server or export that ends, or cannot be had, at any moment of its life.
+ *
+ * Room:   tests/unit. lifecycle.c and drivers.c, with everything they ask of others made up here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deaths.h"
+#include "log.h"
+#include "supervisor.h"
+
+/* ---- all the others ---------------------------------------------------------------- */
+
+static int open_code, start_error, export_error, driver_error; /* what they answer */
+static char said[4096];
+
+void rf_log(const char *format, ...)
+{
+	size_t used = strlen(said);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(said + used, sizeof(said) - used, format, args);
+	va_end(args);
+}
+
+void rf_die(int code, const char *format, ...)
+{
+	fail_msg("it ended with %d: %s", code, format);
+	abort();
+}
+
+int dev_open(struct sup *s, struct dev *d)
+{
+	static struct rf_stats_service service;
+
+	(void)s;
+	d->service = &service;
+	return open_code;
+}
+
+int dev_reopen(struct sup *s, struct dev *d)
+{
+	(void)s, (void)d;
+	return open_code;
+}
+
+int dev_start_device(struct sup *s, struct dev *d)
+{
+	static pid_t last = 100;
+
+	(void)s;
+	d->device_pid = start_error ? 0 : ++last;
+	return start_error;
+}
+
+int dev_export(struct sup *s, struct dev *d)
+{
+	(void)s;
+	d->export_due_ns = 0;
+	d->export_pid = export_error ? 0 : 7;
+	return export_error;
+}
+
+int dev_start_driver(struct sup *s, struct dev *d, int *fd)
+{
+	(void)s;
+	*fd = -1;
+	d->driver_pid[d->want.generation & 1] = driver_error ? 0 : (pid_t)d->want.generation + 1000;
+	return driver_error;
+}
+
+bool dev_alive(const struct dev *d)
+{
+	return d->device_pid || d->export_pid || d->driver_pid[0] || d->driver_pid[1];
+}
+
+/* Whoever is killed is dead: the test does not look at how. */
+void dev_kill(struct sup *s, struct dev *d, const char *what)
+{
+	(void)s;
+	*(!strcmp(what, "export") ? &d->export_pid : &d->device_pid) = 0;
+}
+
+void dev_kill_drivers(struct sup *s, struct dev *d)
+{
+	(void)s;
+	d->driver_pid[0] = d->driver_pid[1] = 0;
+}
+
+struct dev *dev_of(struct sup *s, const char *process, const char **what)
+{
+	*what = process;
+	return &s->dev[0];
+}
+
+void server_away(struct dev *d)
+{
+	d->state = DEV_REVIVING;
+	d->retry_ns = 0;
+}
+
+void server_back(struct dev *d) { (void)d; }
+void server_clients_fail(struct dev *d) { (void)d; }
+int open_interface(struct sup *s, const struct dev *d) { (void)s, (void)d; return 0; }
+int dev_listen_again(struct sup *s, struct dev *d) { (void)s, (void)d; return 0; }
+void dev_close(struct sup *s, struct dev *d) { (void)s, (void)d; }
+void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)d, (void)g; }
+void dev_ready(const struct dev *d) { (void)d; }
+void dev_recovered(struct dev *d) { (void)d; }
+struct dev *stack_of(struct sup *s, const struct dev *d) { (void)s, (void)d; return NULL; }
+void stack_try(struct sup *s, struct dev *d) { (void)s, (void)d; }
+void stack_kill(struct sup *s, struct dev *d) { (void)s, (void)d; }
+void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *m, bool dial) { (void)s, (void)d, (void)m, (void)dial; }
+void adopt_told(struct dev *d, const struct rf_dev_msg *m) { (void)d, (void)m; }
+void record_write(struct sup *s) { (void)s; }
+void death_append(struct sup *s, const char *line) { (void)s, (void)line; }
+int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w) { (void)s, (void)name, (void)w; return -1; }
+void process_name(char *name, const struct dev *d, const char *what) { (void)d, (void)what; *name = '\0'; }
+bool rf_death_ran(const struct rf_keep_msg *m) { (void)m; return true; }
+void rf_death_words(const struct rf_keep_msg *m, char *t, size_t n) { (void)m, (void)n; *t = '\0'; }
+void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n) { (void)m, (void)d, (void)n; *t = '\0'; }
+void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why, const char *w,
+		 const char *j) { (void)s, (void)d, (void)m, (void)why, (void)w, (void)j; }
+int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	(void)sock, (void)data, (void)bytes, (void)fds, (void)count;
+	return 0;
+}
+int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int flags)
+{
+	(void)sock, (void)data, (void)bytes, (void)fds, (void)flags;
+	*count = 0;
+	return 0;
+}
+void rf_close_all(int *fds, int count) { (void)fds, (void)count; }
+
+#include "sandbox/base/ending.c"
+#include "sandbox/supervisor/drivers.c"
+#include "sandbox/supervisor/lifecycle.c"
+#include "sandbox/supervisor/silent.c"
+
+/* ---- a device ------------------------------------------------------------------------ */
+
+static struct sup *sup;
+static struct dev *dev;
+static struct rf_stats_device device_stats;
+
+static int setup(void **state)
+{
+	(void)state;
+	sup = calloc(1, sizeof(*sup));
+	dev = &sup->dev[0];
+	sup->config.count = 1;
+	struct rf_device *c = &sup->config.device[0];
+	strcpy(c->name, "disk0");
+	c->export_kind = RF_EXPORT_NBD;
+	c->policy.device.backend = RF_BACKEND_VFIO_USER;
+	c->policy.deaths = 8;
+	c->policy.server_away_ns = 30000000000ull;
+	dev->cfg = c;
+	dev->device = &device_stats;
+	dev->state = DEV_WAITING;
+	open_code = start_error = export_error = driver_error = 0;
+	said[0] = '\0';
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(sup);
+	return 0;
+}
+
+static void tell(enum event event, uint32_t generation, uint32_t value)
+{
+	struct rf_dev_msg msg = { .generation = generation, .value = value };
+	int fd = -1;
+
+	happens(sup, dev, event, &(struct news){ .said = &msg, .fds = &fd, .count = event == EV_WANT });
+}
+
+/* Waits as long as it says that it has to. */
+static void due(void)
+{
+	assert_true(dev_due_ns(dev) != ~0ull);
+	while (dev_due_ns(dev) > now_ns())
+		;
+	dev_due(sup, dev);
+}
+
+#define KILLED      9        /* as of waitpid(2) */
+#define EXITED(code) ((code) << 8)
+
+static void ends(const char *what, pid_t pid, int status)
+{
+	struct rf_keep_msg dead = { .pid = pid, .status = status };
+
+	strcpy(dead.name, what);
+	dev_exited(sup, &dead);
+}
+
+static void comes_up(void)
+{
+	due();
+	assert_int_equal(dev->state, DEV_STARTING);
+	tell(EV_READY, 0, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->export_pid, 7);
+}
+
+static void runs(uint32_t generation)
+{
+	tell(EV_WANT, generation, 0);
+	tell(EV_UP, generation, 0);
+	assert_int_equal(dev->generation, generation);
+}
+
+/* ---- tests ----------------------------------------------------------------------------- */
+
+/* Its export runs, and waits for the first driver: it waits for a successor's. */
+static void a_server_that_ends_before_the_first_driver_is_connected_to_afresh(void **state)
+{
+	(void)state;
+	comes_up();
+	ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
+	assert_int_equal(dev->state, DEV_REVIVING);
+	assert_int_equal(dev->export_pid, 7);
+	due();
+	tell(EV_READY, 0, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+	runs(1);
+}
+
+/* And one that does so again and again is not waited for for ever. */
+static void a_server_that_never_gets_to_a_driver_is_quarantined(void **state)
+{
+	(void)state;
+	sup->config.device[0].policy.server_away_ns = 0;
+	comes_up();
+	for (int i = 1; i < 8; i++) {
+		ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
+		assert_int_equal(dev->state, DEV_REVIVING);
+		due();
+		tell(EV_READY, 0, 0);
+	}
+	ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
+	assert_int_equal(dev->state, DEV_QUARANTINED);
+	assert_int_equal(dev->code, RF_EXIT_QUARANTINE);
+}
+
+static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
+{
+	(void)state;
+	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
+	comes_up();
+	ends("device", dev->device_pid, KILLED);
+	assert_int_equal(dev->state, DEV_REVIVING);
+	assert_int_equal(dev->export_pid, 7);
+}
+
+/* It was served, and starts again from nothing: a signal then is no reason to give it up. One that
+ * was never up has failed. */
+static void a_device_process_killed_at_a_later_start_has_a_successor(void **state)
+{
+	(void)state;
+	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
+	comes_up();
+	runs(1);
+	dev->restart = true;
+	dev_stop(sup, dev);
+	ends("device", dev->device_pid, EXITED(0));
+	assert_int_equal(dev->state, DEV_WAITING);
+	due();
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(dev->state, DEV_STARTING);
+		ends("device", dev->device_pid, KILLED);
+		assert_int_equal(dev->state, DEV_WAITING);
+		due();
+	}
+	for (int i = 0; i < 2 && dev->state == DEV_STARTING; i++) {
+		ends("device", dev->device_pid, KILLED);
+		if (dev->state == DEV_WAITING)
+			due();
+	}
+	assert_int_equal(dev->state, DEV_QUARANTINED);
+}
+
+static void a_device_process_killed_at_the_first_start_is_the_end(void **state)
+{
+	(void)state;
+	due();
+	ends("device", dev->device_pid, KILLED);
+	assert_int_equal(dev->state, DEV_FAILED);
+	assert_int_equal(dev->code, RF_EXIT_DEVICE);
+}
+
+/* Memory or places for processes are short for a moment, whenever one is to be started. */
+static void what_cannot_be_had_now_is_waited_for(void **state)
+{
+	(void)state;
+	comes_up();
+	runs(1);
+	/* the next driver */
+	driver_error = -EAGAIN;
+	tell(EV_WANT, 2, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+	driver_error = 0;
+	due();
+	tell(EV_UP, 2, 0);
+	/* the next device process */
+	start_error = -ENOMEM;
+	ends("device", dev->device_pid, KILLED);
+	due();
+	assert_int_equal(dev->state, DEV_REVIVING);
+	start_error = 0;
+	due();
+	/* and an export that died meanwhile */
+	export_error = -EAGAIN;
+	ends("export", 7, KILLED);
+	tell(EV_READY, 0, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+	export_error = 0;
+	due();
+	assert_int_equal(dev->export_pid, 7);
+	assert_int_equal(dev->state, DEV_RUNNING);
+}
+
+/* Nobody has seen it work: the end, with a code that says so. */
+static void what_cannot_be_had_at_the_first_start_is_the_end(void **state)
+{
+	(void)state;
+	export_error = -EAGAIN;
+	due();
+	tell(EV_READY, 0, 0);
+	ends("device", dev->device_pid, EXITED(0));
+	assert_int_equal(dev->state, DEV_FAILED);
+	assert_int_equal(dev->code, RF_EXIT_SYSTEM);
+
+	teardown(state);
+	setup(state);
+	driver_error = -ENOSYS;
+	comes_up();
+	tell(EV_WANT, 1, 0);
+	ends("device", dev->device_pid, EXITED(0));
+	assert_int_equal(dev->state, DEV_FAILED);
+	assert_int_equal(dev->code, RF_EXIT_SYSTEM);
+}
+
+/* A start from nothing forgets its drivers, and not that there were some. */
+static void a_device_that_worked_has_worked_after_a_start_from_nothing(void **state)
+{
+	(void)state;
+	comes_up();
+	runs(1);
+	dev->restart = true;
+	dev_stop(sup, dev);
+	ends("device", dev->device_pid, EXITED(0));
+	comes_up();
+	driver_error = -EAGAIN;
+	tell(EV_WANT, 1, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+	/* But a person who restarts it wants to know. */
+	dev_restart(sup, dev);
+	ends("device", dev->device_pid, EXITED(0));
+	comes_up();
+	tell(EV_WANT, 1, 0);
+	ends("device", dev->device_pid, EXITED(0));
+	assert_int_equal(dev->state, DEV_FAILED);
+}
+
+/* One that said that it is ready takes messages: it is watched from then on. */
+static void a_device_process_is_watched_once_it_is_ready(void **state)
+{
+	(void)state;
+	comes_up();
+	assert_int_equal(dev->alive.known[0], dev->device_pid);
+}
+
+int main(void)
+{
+#define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ONE(a_server_that_ends_before_the_first_driver_is_connected_to_afresh),
+		ONE(a_server_that_never_gets_to_a_driver_is_quarantined),
+		ONE(a_device_process_killed_before_the_first_driver_has_a_successor),
+		ONE(a_device_process_killed_at_a_later_start_has_a_successor),
+		ONE(a_device_process_killed_at_the_first_start_is_the_end),
+		ONE(what_cannot_be_had_now_is_waited_for),
+		ONE(what_cannot_be_had_at_the_first_start_is_the_end),
+		ONE(a_device_that_worked_has_worked_after_a_start_from_nothing),
+		ONE(a_device_process_is_watched_once_it_is_ready),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
