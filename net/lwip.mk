@@ -10,7 +10,7 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 # Our files that lwIP and whoever tries it by itself need.
-LWIP_BASE := checksum secret stack stream wire
+LWIP_BASE := checksum secret share stack stream wire
 LWIP_OUR := $(wildcard net/lwip/*.h net/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd -Isandbox/service/net
@@ -86,9 +86,9 @@ $(LWIP_LAX)/.source: net/lwip/get-source | $(LWIP)/.source
 $(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/lwip/*.c)
 	@mkdir -p $(@D)
 	cp net/lwip/*.[ch] $(@D)
-	for f in wire.c secret.c stream.c stream.h disk.c; do \
+	for f in wire.c secret.c stream.c share.c share.h join.c disk.c; do \
 		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/lwip/$$f $(@D)/$$f || exit 1; done
-	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 8
+	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
 	@touch $@
 $(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(B)/gen/service/filters.h
 	$(HOSTCC) -w -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
@@ -103,8 +103,8 @@ $(B)/unit/test_http: $(LWIP)/.source
 # The stack alone, with a cable and a clock of the test's.
 $(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/lwip/*.c sandbox/base/*.c) $(LWIP_OUR) $(LWIP)/.source
 	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c net/lwip/secret.c net/lwip/wire.c \
-		sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
+	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c net/lwip/secret.c net/lwip/share.c \
+		net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
 check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
@@ -112,4 +112,4 @@ LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
 $(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c \
-		net/lwip/secret.c net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)
+		net/lwip/secret.c net/lwip/share.c net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)

@@ -111,7 +111,7 @@ $(B)/tests/lax/rf-device: $(LAX_OBJECTS) $(B)/lib/libbase.a
 
 ATTACKS_NEED  = $(addprefix $(B)/attacks/,attacks whoami rf-launch-lax peered peered-lax served served-lax served-net served-net-lax) \
                 $(B)/tests/rf-launch-unfenced $(B)/bin/rf-launch $(HOSTILE) $(DRIVERS) \
-                $(B)/attacks/rf-lwip-lax $(addprefix $(B)/unit/test_lwip_,wire devices)
+                $(B)/attacks/rf-lwip-lax $(addprefix $(B)/unit/test_lwip_,wire shares devices)
 
 # Those that need a device and an IOMMU run in guests, and leave rows; GUEST=no takes the rows
 # that an earlier run, or make check-guest, left.

@@ -52,12 +52,15 @@ static void ask_for_all(void)
 static bool from_stack(struct stream *stream, void *arg)
 {
 	struct service *s = arg;
-	struct join *j = join_new(s);
+	uint8_t key[16];
 
-	if (!j) {
+	stream_host(stream, key);
+	if (!join_available(s) || !join_fair(s, key)) {
 		s->failed++;
 		return false;
 	}
+	struct join *j = join_new(s);
+	memcpy(j->peer, key, 16);
 	s->accepted++;
 	j->state = JOIN_DIAL;
 	join_stream(j, stream);
@@ -111,6 +114,16 @@ static bool host_allowed(struct service *s, const struct sockaddr_storage *peer)
 	return ok;
 }
 
+/* Of IPv6 the part that one host may have to itself. */
+static void peer_key(const struct sockaddr_storage *peer, uint8_t key[16])
+{
+	memset(key, 0, 16);
+	if (peer->ss_family == AF_INET)
+		memcpy(key + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+	else if (peer->ss_family == AF_INET6)
+		memcpy(key, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
+}
+
 static void begin(struct join *j)
 {
 	const struct rf_lwip_place *to = &j->service->config->target;
@@ -133,9 +146,10 @@ static void from_host(struct watch *w)
 {
 	struct service *s = (struct service *)((char *)w - offsetof(struct service, listen));
 
-	while (join_available()) {
+	while (join_available(s)) {
 		struct sockaddr_storage peer = { 0 };
 		socklen_t length = sizeof(peer);
+		uint8_t key[16];
 		int fd = accept4(w->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
@@ -148,7 +162,14 @@ static void from_host(struct watch *w)
 			close(fd);
 			continue;
 		}
+		peer_key(&peer, key);
+		if (s->config->listen.kind == RF_LWIP_TCP && !join_fair(s, key)) {
+			s->failed++;
+			close(fd);
+			continue;
+		}
 		struct join *j = join_new(s);
+		memcpy(j->peer, key, 16);
 		s->accepted++;
 		join_host(j, fd);
 		begin(j);
@@ -160,7 +181,7 @@ void services_watch(struct service *s, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (s[i].listen.fd >= 0)
-			loop_want(&s[i].listen, join_available() ? EPOLLIN : 0);
+			loop_want(&s[i].listen, join_available(&s[i]) ? EPOLLIN : 0);
 }
 
 /* ---- start ------------------------------------------------------------------------------- */

@@ -12,9 +12,19 @@
 static struct join joins[JOINS];
 static uint32_t free_joins = JOINS;
 
-bool join_available(void)
+bool join_available(const struct service *service)
 {
-	return free_joins;
+	return stream_share(service->active, free_joins);
+}
+
+/* A smaller share than the service's own, or its first client could have all of that. */
+bool join_fair(const struct service *service, const uint8_t peer[16])
+{
+	uint32_t has = 0;
+
+	for (const struct join *j = joins; j < joins + JOINS; j++)
+		has += j->state != JOIN_FREE && j->service == service && !memcmp(j->peer, peer, 16);
+	return has < free_joins;
 }
 
 struct join *join_new(struct service *service)

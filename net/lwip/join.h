@@ -51,6 +51,7 @@ struct join {
 	char           name[JOIN_NAME]; /* ... by this name; "": by address */
 	bool           second; /* its IPv6 address is tried */
 	int            why;    /* -errno: how its IPv4 address failed */
+	uint8_t        peer[16]; /* its client's host; zeroes: whoever has a UNIX socket */
 	uint64_t       until, next_try;
 	uint32_t       out_at, out_len;
 	uint8_t        out[JOIN_OUT_BYTES]; /* of the host, for the stack */
@@ -58,7 +59,10 @@ struct join {
 
 /* join.c */
 struct join *join_new(struct service *); /* NULL: all in use */
-bool join_available(void);
+/* Is there one for this service? Never the last ones: others have their share. */
+bool join_available(const struct service *);
+/* The same for one of its clients. */
+bool join_fair(const struct service *, const uint8_t peer[16]);
 struct join *join_of(uint32_t id);       /* NULL: it has ended */
 void join_host(struct join *, int fd);   /* gives it its host end */
 void join_stream(struct join *, struct stream *);

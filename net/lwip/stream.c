@@ -11,6 +11,7 @@
 #include "lwipopts.h"
 #include "log.h"
 #include "secret.h"
+#include "share.h"
 #include "wire.h"
 
 _Static_assert((TCP_WND & (TCP_WND - 1)) == 0, "ring indices run free");
@@ -144,13 +145,13 @@ static struct stream *stream_new(struct tcp_pcb *pcb)
 	return s;
 }
 
-/* Of 64 an address gets 48 at the most. */
+/* Of 64 a host gets 48 at the most. */
 static bool fair(const ip_addr_t *peer)
 {
 	uint32_t has = 0;
 
 	for (const struct stream *s = streams; s < streams + RF_LWIP_STREAMS; s++)
-		has += s->used && s->pcb && ip_addr_eq(&s->pcb->remote_ip, peer);
+		has += s->used && s->pcb && share_same_host(&s->pcb->remote_ip, peer);
 	return stream_share(has, RF_LWIP_STREAMS - used);
 }
 
@@ -183,51 +184,6 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 /* ---- before a connection is there ------------------------------------------------------ */
 
-/* What a SYN finds. */
-struct crowd {
-	uint32_t all, same; /* connections, also those whose owner has closed them; of this peer */
-	uint32_t half_open;
-	struct tcp_pcb *oldest, *oldest_here; /* half open: silent longest, and of this listener */
-};
-
-static struct crowd look_around(const struct tcp_pcb_listen *listener)
-{
-	struct crowd c = { 0 };
-
-	/* Whoever was heard last is moved to the front of this list. */
-	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-		c.all++;
-		if (pcb->state != SYN_RCVD) {
-			c.same += ip_addr_eq(&pcb->remote_ip, ip_current_src_addr());
-			continue;
-		}
-		c.half_open++;
-		c.oldest = pcb;
-		if (pcb->listener == listener)
-			c.oldest_here = pcb;
-	}
-	return c;
-}
-
-/* Is there room for one more? Of connections that their peer has not answered yet the one that
- * was silent longest goes (RFC 4987, 3.5). Nothing is sent: its address may be forged. */
-static bool make_room(const struct tcp_pcb_listen *listener)
-{
-	struct crowd c = look_around(listener);
-	struct tcp_pcb *goes = listener->accepts_pending >= listener->backlog ? c.oldest_here :
-			       c.half_open >= RF_LWIP_HALF_OPEN ? c.oldest : NULL;
-
-	if (!stream_share(c.same, MEMP_NUM_TCP_PCB - c.all)) {
-		refused++;
-		return false;
-	}
-	if (goes) {
-		evicted++;
-		tcp_abandon(goes, 0);
-	}
-	return true;
-}
-
 /* A segment for a listener: it need not know of it unless it asks for a connection, from an
  * address that may have one. Nobody else learns that somebody listens. */
 static bool knock(const struct tcp_pcb_listen *listener, uint8_t flags)
@@ -237,7 +193,11 @@ static bool knock(const struct tcp_pcb_listen *listener, uint8_t flags)
 	/* The allowed hear a reset, as from any host: theirs was before our restart. */
 	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return flags & TCP_ACK && l->allow(ip_current_src_addr(), l->arg);
-	return l->allow(ip_current_src_addr(), l->arg) && make_room(listener);
+	if (!l->allow(ip_current_src_addr(), l->arg))
+		return false;
+	bool room = share_room(listener, &evicted);
+	refused += !room;
+	return room;
 }
 
 err_t rf_lwip_segment(struct tcp_pcb *pcb, const struct tcp_hdr *h)
@@ -344,6 +304,16 @@ size_t stream_room(const struct stream *s)
 	return s->pcb && s->connected ? tcp_sndbuf(s->pcb) : 0;
 }
 
+/* What may fit where `part` bytes did not: less at a time, or the same once memory came back that
+ * nobody waits for. 0: an acknowledgement will bring room, and with it an event. */
+static u16_t smaller(const struct tcp_pcb *pcb, u16_t part)
+{
+	if (part > TCP_MSS)
+		return part / 2;
+	bool own = tcp_sndqueuelen(pcb) + 2u > TCP_SND_QUEUELEN;
+	return !own && share_reclaim() ? part : 0;
+}
+
 size_t stream_write(struct stream *s, const void *data, size_t length)
 {
 	const uint8_t *from = data;
@@ -355,10 +325,8 @@ size_t stream_write(struct stream *s, const void *data, size_t length)
 		size_t left = length - done;
 		u16_t part = left > 32 * TCP_MSS ? 32 * TCP_MSS : (u16_t)left;
 
-		/* Out of segments: less at a time may still fit; else an acknowledgement
-		 * will bring room, and with it an event. */
 		while (part && tcp_write(s->pcb, from + done, part, TCP_WRITE_FLAG_COPY) != ERR_OK)
-			part = part > TCP_MSS ? part / 2 : 0;
+			part = smaller(s->pcb, part);
 		if (!part)
 			break;
 		done += part;
@@ -445,9 +413,14 @@ bool stream_run(void)
 	return any;
 }
 
+void stream_host(const struct stream *s, uint8_t key[16])
+{
+	share_host(&s->pcb->remote_ip, key);
+}
+
 bool stream_same_peer(const struct stream *a, const struct stream *b)
 {
-	return a->pcb && b->pcb && ip_addr_eq(&a->pcb->remote_ip, &b->pcb->remote_ip);
+	return a->pcb && b->pcb && share_same_host(&a->pcb->remote_ip, &b->pcb->remote_ip);
 }
 
 const struct stream *stream_next(const struct stream *s)

@@ -19,6 +19,8 @@
 
 #include "lwip/tcp.h"
 
+#include "share.h"
+
 struct stream;
 
 /* Something happened: connected, bytes came, room came, the peer ended or reset. */
@@ -75,13 +77,10 @@ void   stream_abort(struct stream *);
 void stream_note(struct stream *);
 /* Calls the owners of noted streams; pushes out what was written. Did anything happen? */
 bool stream_run(void);
-/* Do both have the same peer? */
+/* Of one that has a peer: share_host(). */
+void stream_host(const struct stream *, uint8_t key[16]);
+/* Do both have the same host for a peer? */
 bool stream_same_peer(const struct stream *, const struct stream *);
-/* One peer may have three times as many of a thing as are free: never the last ones. */
-static inline bool stream_share(uint32_t has, uint32_t unused)
-{
-	return has < 3 * unused;
-}
 /* For a status page: streams one after the other, NULL to begin. */
 const struct stream *stream_next(const struct stream *);
 

@@ -85,60 +85,6 @@ static void a_stranger_gets_nothing_and_keeps_nobody_out(void **unused)
 		assert_int_equal(conn[i].frames, 0);
 }
 
-/* Allowed by their addresses, but they never answer. */
-static void half_open_connections_keep_nobody_out(void **unused)
-{
-	(void)unused;
-	for (uint16_t i = 0; i < 200; i++) {
-		wire_watch(&s.peer, &conn[i], wire_me4, false, 4000 + i, 10809);
-		conn[i].from[3] = (uint8_t)(20 + i);
-		wire_syn(&s.peer, &conn[i]);
-	}
-	wire_watch(&s.peer, &conn[200], wire_me4, false, 4000, 10809);
-	assert_true(wire_connect(&s.peer, &conn[200]));
-}
-
-static void one_address_cannot_have_all_connections(void **unused)
-{
-	(void)unused;
-	static const uint8_t other[4] = { 10, 9, 0, 7 };
-	int had = 0;
-
-	/* More than there are streams: those that do not say what they want make room, the oldest
-	 * first, and another address has its own share. */
-	for (uint16_t i = 0; i < 80; i++) {
-		wire_watch(&s.peer, &conn[i], wire_me4, false, 4000 + i, 10809);
-		had += wire_connect(&s.peer, &conn[i]);
-	}
-	assert_true(had >= 16);
-	wire_watch(&s.peer, &conn[80], other, false, 4000, 10809);
-	nbd_client(&s, &conn[80]);
-	still_serves(&s, 5000);
-}
-
-/* Answered, closed by the server, and never taken: the answers wait for a window. */
-static void closed_connections_keep_nobody_out(void **unused)
-{
-	(void)unused;
-	static const char get[] = "GET / HTTP/1.1\r\n\r\n";
-	static const uint8_t other[4] = { 10, 9, 0, 7 };
-
-	for (uint16_t i = 0; i < 75; i++) {
-		s.peer.conns = 0;
-		for (uint16_t k = 0; k < 4; k++) {
-			wire_watch(&s.peer, &conn[k], wire_me4, false, (uint16_t)(4000 + 4 * i + k), 80);
-			conn[k].window = 0;
-			wire_syn(&s.peer, &conn[k]);
-		}
-		assert_true(wire_settle(&s.peer));
-		for (int k = 0; k < 4; k++)
-			if (conn[k].synacks)
-				wire_say(&s.peer, &conn[k], get, sizeof(get) - 1);
-	}
-	wire_watch(&s.peer, &conn[4], other, false, 4000, 80);
-	assert_true(wire_connect(&s.peer, &conn[4]));
-}
-
 static void without_a_list_nobody_is_let_in(void **unused)
 {
 	(void)unused;
@@ -445,34 +391,12 @@ static void an_mss_that_shrinks(void **unused)
 	still_serves(&s, 6005);
 }
 
-/* Out-of-order segments of one client fill the pool of buffers: others are served. */
-static void buffers_held_by_one_client_come_back(void **unused)
-{
-	(void)unused;
-	static uint8_t zero[64];
-
-	for (uint16_t i = 0; i < 28; i++) {
-		wire_watch(&s.peer, &conn[i], wire_me4, false, 4000 + i, 10809);
-		conn[i].from[3] = (uint8_t)(20 + i);
-		assert_true(wire_connect(&s.peer, &conn[i]));
-	}
-	for (uint16_t i = 0; i < 28; i++)
-		for (uint32_t k = 0; k < 90; k++)
-			wire_tcp(&s.peer, &conn[i], WIRE_ACK, conn[i].seq + 100 + 100 * k, conn[i].ack, zero, 64);
-	s.peer.conns = 0;
-	assert_true(wire_settle(&s.peer));
-	still_serves(&s, 6003);
-}
-
 int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(sequence_numbers_have_no_pattern),
 		CASE(a_stranger_gets_nothing_and_keeps_nobody_out),
-		CASE(half_open_connections_keep_nobody_out),
-		CASE(one_address_cannot_have_all_connections),
-		CASE(closed_connections_keep_nobody_out),
 		CASE(without_a_list_nobody_is_let_in),
 		CASE(addresses_and_frames_that_cannot_be),
 		CASE(segments_across_the_edge_of_the_window),
@@ -482,7 +406,6 @@ int main(int argc, char **argv)
 		CASE(blind_data_is_not_taken),
 		CASE(a_window_that_closes_before_the_last_byte),
 		CASE(an_mss_that_shrinks),
-		CASE(buffers_held_by_one_client_come_back),
 	};
 
 	if (argc > 1)

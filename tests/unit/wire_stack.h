@@ -8,6 +8,9 @@
 #ifndef RF_TEST_WIRE_STACK_H
 #define RF_TEST_WIRE_STACK_H
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "exported.h"
 #include "wire_peer.h"
 
@@ -22,9 +25,33 @@ struct wire_stack {
 	struct rig       second; /* disk 1: nobody answers its requests */
 	struct wire_peer peer;
 	bool             two;
+	int              listener[RF_LWIP_SERVICES]; /* of services that listen on the host */
 };
 
-static inline int wire_config(const char *const *lines, uint32_t disks)
+/* On a port of the kernel's choice: see wire_dial(). */
+static inline int wire_listener(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = rig_park(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+
+	rig_must(!bind(fd, (struct sockaddr *)&at, sizeof(at)) && !listen(fd, 100), "listen");
+	return fd;
+}
+
+/* A client of service `i`, from this loopback address. */
+static inline int wire_dial(const struct wire_stack *s, int i, uint32_t from)
+{
+	struct sockaddr_in at, own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(from) };
+	socklen_t bytes = sizeof(at);
+	int fd = rig_park(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	rig_must(!getsockname(s->listener[i], (struct sockaddr *)&at, &bytes) &&
+		 !bind(fd, (struct sockaddr *)&own, sizeof(own)) &&
+		 !connect(fd, (struct sockaddr *)&at, sizeof(at)), "dial");
+	return fd;
+}
+
+static inline int wire_config(struct wire_stack *s, const char *const *lines, uint32_t disks)
 {
 	static struct rf_lwip_config c;
 
@@ -37,6 +64,8 @@ static inline int wire_config(const char *const *lines, uint32_t disks)
 			w.word[w.count++] = p;
 		rig_must(!rf_lwip_config_line(&c, &w), lines[i]);
 	}
+	for (uint32_t i = 0; i < c.count; i++)
+		s->listener[i] = rf_lwip_on_host(&c.service[i]) ? wire_listener() : -1;
 	c.flags = RF_LWIP_LINK_FD;
 	c.mtu = 1500;
 	c.disks = disks;
@@ -59,6 +88,8 @@ static inline void wire_exec(struct wire_stack *s, int link, int config)
 	}
 	rig_must(dup2(link, RF_EXPORT_FD_KICK) > 0 && dup2(link, RF_EXPORT_FD_WAKE0) > 0 &&
 		 dup2(config, RF_LWIP_FD_CONFIG) > 0, "dup2");
+	for (int i = 0; i < RF_LWIP_SERVICES; i++)
+		rig_must(s->listener[i] <= 0 || dup2(s->listener[i], RF_LWIP_FD_LISTEN + i) > 0, "dup2");
 	execl(wire_program(), "rf-lwip", (char *)NULL);
 	_exit(127);
 }
@@ -73,7 +104,7 @@ static inline void wire_start(struct wire_stack *s, const char *const *lines, bo
 	s->two = two;
 	if (two)
 		rig_open(&s->second, 16 << 20);
-	int conf = wire_config(lines, two ? 2 : 1);
+	int conf = wire_config(s, lines, two ? 2 : 1);
 	rig_must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -141,6 +172,9 @@ static inline bool wire_end(struct wire_stack *s)
 		kill(s->e.pid, SIGKILL); /* it does not come back from somewhere */
 	int status = exported_end(&s->e);
 	close(s->peer.fd);
+	for (int i = 0; i < RF_LWIP_SERVICES; i++)
+		if (s->listener[i] > 0)
+			close(s->listener[i]);
 	if (s->two)
 		rig_close(&s->second);
 	return WIFEXITED(status) && !WEXITSTATUS(status);
