@@ -85,6 +85,14 @@ struct rf_slot {
 	uint64_t spawned_ns;
 };
 
+/* For the supervisor, which takes no messages just now (tell.c). */
+#define RF_UNTOLD_MOST 16u
+struct rf_untold {
+	struct rf_dev_msg msg[RF_UNTOLD_MOST];
+	unsigned count;
+	bool     want; /* a WANT besides */
+};
+
 struct rf_control_ops;
 struct rf_backend_ops;
 struct rf_vfio_user;
@@ -157,6 +165,7 @@ struct rf_device {
 	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
 	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
+	struct rf_untold untold;
 	struct rf_recovery_device recovery;
 	struct rf_storm storm;
 	uint64_t link_look_ns;      /* net: when to look at the link again */
@@ -323,7 +332,17 @@ void generation_look(struct rf_device *);
 void generation_adopted(struct rf_device *, uint32_t asked);
 
 uint64_t now_ns(void);
+
+/* tell.c: nobody is waited for. */
 void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
+/* False: it is asked for later, by generation_want(), if that is still wanted then. */
+bool tell_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
+void tell_silent(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
+/* Is there something that waits for room? There is some: */
+bool tell_waits(const struct rf_device *);
+void tell_rest(struct rf_device *);
+/* Another supervisor, to which all is said anew. */
+void tell_anew(struct rf_device *);
 void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half, uint32_t value);
 
 #endif

@@ -18,8 +18,6 @@
 #include "bounded.h"
 #include "device.h"
 #include "log.h"
-#include "packet.h"
-#include "wait.h"
 
 /* Most of what the next standby waits for the driver that just started. */
 #define STANDBY_DELAY_NS 15000000u
@@ -30,25 +28,6 @@ uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
-{
-	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
-				  .downs = d->downs, .info = d->info, .net = d->net };
-
-	(void)rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), NULL, 0);
-}
-
-void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsigned half, uint32_t value)
-{
-	struct rf_svc_msg msg = { .type = type, .generation = generation, .half = half, .value = value,
-				  .info = d->info, .net = d->net };
-
-	/* An export that died is replaced by the supervisor, which then says so. */
-	if (type == RF_SVC_INFO || d->export_knows)
-		/* One that does not read is found by that (RF_SVC_PING), and replaced. */
-		(void)rf_packet_post(d->service, &msg, sizeof(msg));
 }
 
 /* ---- spawn ------------------------------------------------------------------------ */
@@ -89,6 +68,7 @@ void generation_want(struct rf_device *d)
 	int fds[2 + RF_LAUNCH_MAX_FDS];
 
 	d->want_ns = 0;
+	d->untold.want = false;
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY ||
 	    (!d->down && d->cfg.flags & RF_DEVICE_NO_STANDBY))
 		return;
@@ -102,8 +82,7 @@ void generation_want(struct rf_device *d)
 	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
 	if (msg.device_fd == RF_WANT_LAST_FD)
 		fds[count++] = d->doorbell.event;
-	int err = rf_packet_send(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, count);
-	if (!err)
+	if (tell_want(d, &msg, fds, count))
 		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
 }
 
@@ -361,6 +340,8 @@ void generation_gone(struct rf_device *d, int code)
 
 void generation_condemn(struct rf_device *d, uint32_t why)
 {
+	if (d->condemned == d->generation)
+		return; /* asked for already: it is dead soon */
 	d->condemned = d->generation;
 	d->condemned_for = why;
 	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
@@ -377,6 +358,7 @@ void generation_adopted(struct rf_device *d, uint32_t asked)
 {
 	bool wanted = false;
 
+	tell_anew(d);
 	tell_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
 	if (d->failed)
 		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)d->failed);

@@ -188,16 +188,12 @@ static void on_supervisor(struct rf_device *d)
 }
 
 /* Whether a silent driver hangs the supervisor can see, and this process cannot. */
-static void pass_on(const struct rf_svc_msg *msg)
+static void pass_on(struct rf_device *d, const struct rf_svc_msg *msg)
 {
 	struct rf_dev_msg on = { .type = RF_DEV_SILENT, .generation = msg->generation,
 				 .value = msg->value, .at_ns = msg->at_ns };
 
-	/* Said again in a moment, and nobody waits for a supervisor that is stopped. Other messages
-	 * find room: an end is writable while three quarters of it are free. */
-	struct pollfd p = { .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLOUT };
-	if (rf_wait_fds(&p, 1, 0) > 0 && p.revents & POLLOUT)
-		(void)rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &on, sizeof(on));
+	tell_silent(d, &on);
 }
 
 static void on_export(struct rf_device *d)
@@ -212,7 +208,7 @@ static void on_export(struct rf_device *d)
 	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
 		return; /* about a driver that is dead already */
 	if (msg.type == RF_SVC_SILENT)
-		return pass_on(&msg);
+		return pass_on(d, &msg);
 	if (msg.type == RF_SVC_LOOK)
 		return generation_look(d);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
@@ -252,7 +248,7 @@ static void turn(struct rf_device *d)
 	struct pollfd p[6 + RF_BACKEND_FDS] = {
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
-		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLIN },
+		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = (short)(POLLIN | (tell_waits(d) ? POLLOUT : 0)) },
 		{ .fd = d->service, .events = POLLIN },
 		{ .fd = d->gone_event, .events = POLLIN },
 		{ .fd = d->error_event, .events = POLLIN },
@@ -269,8 +265,10 @@ static void turn(struct rf_device *d)
 			generation_died(d, half);
 	link_look(d);
 	storm_look(d);
-	if (p[2].revents)
+	if (p[2].revents & ~POLLOUT)
 		on_supervisor(d);
+	if (p[2].revents & POLLOUT)
+		tell_rest(d);
 	if (p[3].revents & POLLIN)
 		on_export(d);
 	for (unsigned i = 4; i < 6; i++)

@@ -25,6 +25,7 @@
 #include "packet.h"
 
 static char noted[32];
+static bool full; /* the supervisor takes no messages */
 
 static void note(char what)
 {
@@ -42,8 +43,15 @@ int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int
 	uint32_t type = *(const uint32_t *)data;
 
 	(void)bytes, (void)fds, (void)count;
+	if (full && sock == RF_DEVICE_FD_SUPERVISOR)
+		return -EAGAIN;
 	note(sock == RF_DEVICE_FD_SUPERVISOR ? ups[type] : exports[type]);
 	return 0;
+}
+
+int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	return rf_packet_send(sock, data, bytes, fds, count);
 }
 
 int rf_packet_post(int sock, const void *data, size_t bytes)
@@ -107,6 +115,7 @@ void rf_die(int code, const char *format, ...)
 #include "sandbox/device/generation.c"
 #include "sandbox/device/left.c"
 #include "sandbox/device/plan.c"
+#include "sandbox/device/tell.c"
 
 /* Generation 1 runs, 2 waits as standby. */
 static struct rf_device *running(void)
@@ -233,6 +242,47 @@ static void its_half_is_not_used_again_before_it_is_dead(void **state)
 	assert_string_equal(noted, "dDWRquUW"); /* generation 3, in that half */
 }
 
+/* The running driver dies, and its standby runs. */
+static void dies(struct rf_device *d)
+{
+	uint32_t generation = d->generation;
+
+	generation_ending(d, generation);
+	generation_prepared(d, generation + 1);
+	generation_died(d, generation & 1);
+}
+
+/* The supervisor is stopped: what needs nobody but device and export goes on until there is no
+ * standby any more. Once it reads it hears of all of that, once, in order, and is asked for the next
+ * one. */
+static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
+{
+	struct rf_device *d = running();
+
+	(void)state;
+	for (uint32_t g = 1; g < 20; g += 2) {
+		memset(noted, 0, sizeof(noted));
+		full = true;
+		dies(d);
+		assert_string_equal(noted, "dRqu");
+		assert_int_equal(d->generation, g + 1);
+		generation_want(d);
+		generation_condemn(d, RF_DEV_STALLED);
+		generation_condemn(d, RF_DEV_STALLED);
+		dies(d);
+		assert_string_equal(noted, "dRqudRq");
+		full = false;
+		tell_rest(d);
+		assert_string_equal(noted, "dRqudRqDUKDW");
+		assert_false(tell_waits(d));
+		generation_driver(d, g + 2, -1);
+		assert_string_equal(noted, "dRqudRqDUKDWuU");
+		generation_want(d);
+		generation_driver(d, g + 3, -1);
+	}
+	assert_int_equal(d->downs, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +292,7 @@ int main(void)
 		cmocka_unit_test(without_a_stop),
 		cmocka_unit_test(of_a_standby_is_no_matter),
 		cmocka_unit_test(its_half_is_not_used_again_before_it_is_dead),
+		cmocka_unit_test(a_supervisor_that_takes_no_messages_holds_nothing_up),
 	};
 
 	for (int fd = RF_DEVICE_FD_WAKE0; fd <= RF_DEVICE_FD_WAKE1; fd++)
