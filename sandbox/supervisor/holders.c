@@ -5,24 +5,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "device_config.h"
 #include "log.h"
+#include "opener.h"
 #include "sysfs.h"
 
 #define DEPTH 8 /* dm on MD on dm ...: more than anybody stacks */
 
 struct search {
 	const char *address;
+	bool        last;               /* a disk that is open now is in use */
 	char        top[RF_SYSFS_PATH]; /* the device's folder */
 	int (*disk)(struct search *, const char *name); /* what is asked of each disk */
 };
@@ -320,23 +320,16 @@ static int opened_by(const char *name, void *arg)
 }
 
 /* A program that only looks what is on a disk, as those of udev do, is soon through. */
-static unsigned patience = 20; /* times 100 ms */
-
 static int disk_opened(struct search *s, const char *name)
 {
 	char path[RF_SYSFS_PATH];
-	struct disk d;
+	struct disk d = { 0 };
 
 	rf_sysfs_path(path, "/proc");
-	for (unsigned i = 0;; i++) {
-		d = (struct disk){ 0 };
-		disk_describe(&d, name);
-		if (!rf_sysfs_each(path, opened_by, &d))
-			return 0;
-		if (i == patience)
-			return in_use(s, "disk", d.node, d.who);
-		(void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = 100000000 }, NULL);
-	}
+	disk_describe(&d, name);
+	if (!rf_sysfs_each(path, opened_by, &d))
+		return 0;
+	return s->last ? in_use(s, "disk", d.node, d.who) : RF_OPEN_LATER;
 }
 
 /* ---- interfaces ---------------------------------------------------------------------- */
@@ -440,9 +433,9 @@ static int virtual_functions_look(const struct search *s)
 	return RF_EXIT_IN_USE;
 }
 
-int rf_holders_check(const char *pci_address)
+int rf_holders_check(const char *pci_address, bool last)
 {
-	struct search s = { .address = pci_address };
+	struct search s = { .address = pci_address, .last = last };
 	int err;
 
 	rf_sysfs_path(s.top, "/sys/bus/pci/devices/%.40s", pci_address);

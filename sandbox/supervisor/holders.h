@@ -13,8 +13,11 @@
 #ifndef RF_HOLDERS_H
 #define RF_HOLDERS_H
 
+#include <stdbool.h>
+
 /* 0; RF_EXIT_IN_USE after a line that names the holder; RF_EXIT_SYSTEM after a line: the kernel
- * does not say. */
-int rf_holders_check(const char *pci_address);
+ * does not say. last: a disk that a program has open is in use; else RF_OPEN_LATER, for most such
+ * programs only look. */
+int rf_holders_check(const char *pci_address, bool last);
 
 #endif

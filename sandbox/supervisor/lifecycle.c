@@ -27,6 +27,10 @@
 #define BOOKS_LATER_NS   10000000u
 #define FIRST_ANSWERS_NS 1000000u
 
+/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again so often. */
+#define OPEN_PAUSE_NS 50000000u
+#define OPEN_TRIES    100u
+
 enum event {
 	EV_DUE, /* dev_due_ns() is over */
 	/* its device process says */
@@ -77,6 +81,33 @@ static void server_failed(struct dev *d)
 		start_again(d);
 }
 
+/* Or not; or not yet: nobody waits for that. */
+static void opened(struct sup *s, struct dev *d, int code)
+{
+	bool later = code == RF_OPEN_LATER;
+
+	d->retry_ns = later ? now_ns() + OPEN_PAUSE_NS : ~0ull;
+	d->open_tries += later;
+	if (later)
+		return;
+	d->code = code;
+	int err = d->code ? 0 : dev_start_device(s, d);
+	if (err)
+		d->code = RF_EXIT_SYSTEM;
+	if (dev_shortage(err) && d->served)
+		start_again(d);
+	if (!d->code && !err)
+		return;
+	server_failed(d);
+	dev_stop(s, d);
+}
+
+/* The next export of one that dies in vain is held back as the next driver of such is. */
+static void export_later(struct dev *d)
+{
+	d->export_due_ns = now_ns() + dev_backoff(d, d->export_failures);
+}
+
 static void start(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
@@ -93,22 +124,14 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->walls = (struct rf_wall_report){ 0 };
 	d->replaced = 0;
 	d->state = DEV_STARTING;
-	d->code = dev_open(s, d);
-	int err = d->code ? 0 : dev_start_device(s, d);
-	if (err)
-		d->code = RF_EXIT_SYSTEM;
-	if (dev_shortage(err) && d->served)
-		start_again(d);
-	if (!d->code && !err)
-		return;
-	server_failed(d);
-	dev_stop(s, d);
+	d->open_tries = 0;
+	opened(s, d, dev_open(s, d));
 }
 
-/* The next export of one that dies in vain is held back as the next driver of such is. */
-static void export_later(struct dev *d)
+static void start_due(struct sup *s, struct dev *d, struct news *news)
 {
-	d->export_due_ns = now_ns() + dev_backoff(d, d->export_failures);
+	(void)news;
+	opened(s, d, dev_open_rest(s, d, d->open_tries == OPEN_TRIES));
 }
 
 /* A process that cannot be had now is waited for, but not at the first start. */
@@ -557,7 +580,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 		[EV_STOP] = stop, [EV_RESTART] = restart,
 	},
 	[DEV_STARTING] = {
-		[EV_DUE] = nothing, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
+		[EV_DUE] = start_due, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
 		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
 		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
@@ -639,6 +662,8 @@ uint64_t dev_due_ns(const struct dev *d)
 	switch (d->state) {
 	case DEV_WAITING:
 		return d->retry_ns;
+	case DEV_STARTING:
+		return d->device_pid ? ~0ull : d->retry_ns;
 	case DEV_REVIVING:
 		return can_reopen(d) ? d->retry_ns : ~0ull;
 	case DEV_QUARANTINED:

@@ -4,14 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -129,25 +128,20 @@ static int image(const struct rf_device *d, int *fd)
 	return RF_EXIT_IMAGE;
 }
 
-#define SERVER_TRIES 100
-
-/* A server that is there takes a client at once; one with a full queue gets 10 ms a try. Who asks
- * for one try has something else to do, and asks again. */
-static int server(const struct rf_device *d, int *fd, int tries)
+static int server(const struct rf_device *d, int *fd, bool say, bool last)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int err = -1;
 
 	if ((*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return RF_EXIT_SYSTEM;
 	strcpy(addr.sun_path, d->socket);
-	for (int i = 0; i < tries && (err = connect(*fd, (struct sockaddr *)&addr, sizeof(addr))) &&
-			errno == EAGAIN && tries > 1; i++)
-		(void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	if (!err)
+	if (!connect(*fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return 0;
-	if (tries > 1)
-		rf_log("%s: no device server at %s: %s", d->name, addr.sun_path, strerror(errno));
+	if (errno == EAGAIN && !last)
+		return RF_OPEN_LATER;
+	if (say)
+		rf_log("%s: no device server at %s: %s", d->name, addr.sun_path,
+		       errno == EAGAIN ? "its queue of clients is full" : strerror(errno));
 	return RF_EXIT_NO_DEVICE;
 }
 
@@ -249,11 +243,11 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_STACK:
 		return stack(d, ask->service, fds);
 	case RF_OPEN_SERVER:
-		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, SERVER_TRIES) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, true, ask->last) : RF_EXIT_BUG;
 	case RF_OPEN_SERVER_AGAIN:
-		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, 1) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, false, true) : RF_EXIT_BUG;
 	case RF_OPEN_TAKE:
-		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, group) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, ask->last, group) : RF_EXIT_BUG;
 	case RF_OPEN_VFIO:
 		return backend == RF_BACKEND_VFIO ? vfio(d, fds) : RF_EXIT_BUG;
 	case RF_OPEN_INTERFACE:

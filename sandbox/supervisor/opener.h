@@ -33,7 +33,7 @@ enum rf_open_what {
 	RF_OPEN_LISTENER,  /* what its export listens on, or writes to */
 	RF_OPEN_STACK,     /* the listener of service `service` of its stack */
 	RF_OPEN_SERVER,    /* its vfio-user server */
-	RF_OPEN_SERVER_AGAIN, /* the same, if it takes a client at once; else nothing is said of it */
+	RF_OPEN_SERVER_AGAIN, /* the same; nothing is said of one that is not there */
 	RF_OPEN_TAKE,      /* lends it to VFIO; answer: its group */
 	RF_OPEN_VFIO,      /* container and group of one that is lent */
 	RF_OPEN_INTERFACE, /* gives its interface address and MTU */
@@ -54,14 +54,22 @@ struct rf_open_ask {
 	uint32_t what;    /* enum rf_open_what */
 	uint32_t device;  /* index */
 	uint32_t service; /* STACK, STACK_VANISH; PROGRAM */
+	uint32_t last;    /* SERVER, TAKE: the asker will not ask again, so LATER is no answer */
 	uint16_t mtu;     /* INTERFACE */
 	uint8_t  mac[6];
 };
 
 struct rf_open_answer {
-	int32_t code;  /* 0, or an exit code after a line in the log */
+	int32_t code;  /* 0, RF_OPEN_LATER, or an exit code after a line in the log */
 	int32_t group; /* TAKE */
 };
+
+/*
+ * It is in another's hands just now, and may be free in a moment: a server whose queue of clients is
+ * full, a disk that a program looks at. Nothing was said. The opener waits for neither, since all
+ * devices wait for the opener: who asks may ask again.
+ */
+#define RF_OPEN_LATER 0x100
 
 #define RF_OPEN_FDS 2 /* most of an answer */
 

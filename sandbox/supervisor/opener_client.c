@@ -60,9 +60,19 @@ int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uin
 	return code;
 }
 
-int open_take(struct sup *s, const struct dev *d, int *group)
+/* It may be in another's hands for a moment: RF_OPEN_LATER, but for the last try. */
+int open_server(struct sup *s, const struct dev *d, bool last, int *fd)
 {
-	struct rf_open_ask o = { .what = RF_OPEN_TAKE, .device = (uint32_t)d->index };
+	struct rf_open_ask o = { .what = RF_OPEN_SERVER, .device = (uint32_t)d->index, .last = last };
+	int fds[RF_OPEN_FDS], code = ask(s, &o, NULL, fds);
+
+	*fd = fds[0];
+	return code;
+}
+
+int open_take(struct sup *s, const struct dev *d, bool last, int *group)
+{
+	struct rf_open_ask o = { .what = RF_OPEN_TAKE, .device = (uint32_t)d->index, .last = last };
 	int fds[RF_OPEN_FDS];
 
 	return ask(s, &o, group, fds);

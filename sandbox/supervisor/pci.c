@@ -195,7 +195,7 @@ static bool is_there(const char *address)
 	return read_hex(address, "vendor") != ~0u;
 }
 
-int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group)
+int rf_pci_take(const struct rf_config *c, const struct rf_device *d, bool last, int *group)
 {
 	char driver[64];
 	int err;
@@ -209,7 +209,7 @@ int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
 		return 0; /* somebody else bound it, so it stays bound; the kernel has nothing on it */
-	if ((!d->force && (err = rf_holders_check(d->pci))) || (err = found_keep(c, d->pci)))
+	if ((!d->force && (err = rf_holders_check(d->pci, last))) || (err = found_keep(c, d->pci)))
 		return err;
 	if ((err = bind_vfio(d)))
 		rf_pci_give_back(c, d->pci);

@@ -18,9 +18,10 @@
  * Takes the device for VFIO: checks that it exists, fits the policy, has an IOMMU
  * group that is viable, is not in use (unless `force`), then binds it to vfio-pci.
  * What it was bound to is written to RUN_DIR/restore/ADDRESS first, so that a
- * successor can give it back after any crash. *group: number of its group.
+ * successor can give it back after any crash. *group: number of its group. Not the last
+ * try: RF_OPEN_LATER if a program has its disk open (holders.h).
  */
-int rf_pci_take(const struct rf_config *, const struct rf_device *, int *group);
+int rf_pci_take(const struct rf_config *, const struct rf_device *, bool last, int *group);
 
 /* Number of its IOMMU group. */
 int rf_pci_group(const char *address);

@@ -145,10 +145,10 @@ static const struct dev *group_owner(const struct sup *s, int group)
 	return NULL;
 }
 
-static int open_vfio(struct sup *s, struct dev *d)
+static int open_vfio(struct sup *s, struct dev *d, bool last)
 {
 	int fds[RF_OPEN_FDS], group = -1;
-	int code = open_take(s, d, &group);
+	int code = open_take(s, d, last, &group);
 	const struct dev *owner = code ? NULL : group_owner(s, group);
 
 	if (owner) {
@@ -356,12 +356,27 @@ int dev_reopen(struct sup *s, struct dev *d)
 	if (open_config(d) || socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS))
 		return RF_EXIT_SYSTEM;
 	if (backend == RF_BACKEND_VFIO)
-		err = open_vfio(s, d);
+		err = open_vfio(s, d, true);
 	else if (backend == RF_BACKEND_VFIO_USER)
 		err = open_one(s, d, RF_OPEN_SERVER_AGAIN, &d->fd[FD_GROUP]);
 	for (unsigned i = 0; i < count && !err; i++)
 		err = keep(s, d, fresh[i]);
 	return err;
+}
+
+static int open_own(struct dev *d)
+{
+	int err;
+
+	if (d->fd[FD_SVC_EXPORT] >= 0)
+		return 0; /* an earlier try made it */
+	if ((err = open_memory(d)) || (err = open_config(d)) || (err = open_export_config(d)) ||
+	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||
+	    (err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT))) {
+		rf_log("%s: cannot make its memory and sockets: %s", d->cfg->name, strerror(-err));
+		return RF_EXIT_SYSTEM;
+	}
+	return 0;
 }
 
 int dev_open(struct sup *s, struct dev *d)
@@ -374,17 +389,20 @@ int dev_open(struct sup *s, struct dev *d)
 	if ((err = check_memlock(d->cfg)) || (err = open_image(s, d)) ||
 	    (err = open_listener(s, d)))
 		return err;
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO && (err = open_vfio(s, d)))
+	return dev_open_rest(s, d, false);
+}
+
+int dev_open_rest(struct sup *s, struct dev *d, bool last)
+{
+	enum rf_backend backend = d->cfg->policy.device.backend;
+	int err = 0;
+
+	if (backend == RF_BACKEND_VFIO && (err = open_vfio(s, d, last)))
 		return err;
-	if ((err = open_memory(d)) || (err = open_config(d)) ||
-	    (err = open_export_config(d)) ||
-	    (err = socket_pair(d, FD_SUP_OURS, FD_SUP_THEIRS)) ||
-	    (err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT))) {
-		rf_log("%s: cannot make its memory and sockets: %s", d->cfg->name, strerror(-err));
-		return RF_EXIT_SYSTEM;
-	}
+	if ((err = open_own(d)))
+		return err;
 	/* Last: a server does not wait long for a client that says nothing yet. */
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (err = open_one(s, d, RF_OPEN_SERVER, &d->fd[FD_GROUP])))
+	if (backend == RF_BACKEND_VFIO_USER && (err = open_server(s, d, last, &d->fd[FD_GROUP])))
 		return err;
 	for (int i = 0; i < DEV_FDS && !err; i++)
 		err = keep(s, d, i);

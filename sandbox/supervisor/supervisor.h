@@ -111,6 +111,7 @@ struct dev {
 	uint32_t       replaced;     /* generation whose death was said, but no successor; 0: none */
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
+	unsigned       open_tries;   /* while its device is in another's hands */
 	unsigned       export_short; /* times its export could not be had, for want of memory or a process */
 	struct rf_silence silence;
 	struct alive   alive;
@@ -228,8 +229,10 @@ void dev_kill(struct sup *, struct dev *, const char *what);
 void dev_kill_driver(struct sup *, struct dev *, uint32_t generation);
 void dev_kill_drivers(struct sup *, struct dev *);
 
-/* resources.c: what a device needs before it runs; 0 or an exit code after a line. */
+/* resources.c: what a device needs before it runs; 0, RF_OPEN_LATER or an exit code after a line. */
 int  dev_open(struct sup *, struct dev *);
+/* After RF_OPEN_LATER: the rest. last: it is to be had now, or never. */
+int  dev_open_rest(struct sup *, struct dev *, bool last);
 void dev_close(struct sup *, struct dev *);
 /* After a supervisor that died: all the keeper has of it. The same. */
 int  dev_find(struct sup *, struct dev *);
@@ -248,7 +251,9 @@ int  open_one(struct sup *, const struct dev *, enum rf_open_what, int *fd); /* 
 int  open_two(struct sup *, const struct dev *, enum rf_open_what, int fds[RF_OPEN_FDS]);
 int  open_do(struct sup *, const struct dev *, enum rf_open_what);
 int  open_service(struct sup *, const struct dev *, enum rf_open_what, uint32_t service, int *fd); /* of a stack */
-int  open_take(struct sup *, const struct dev *, int *group); /* lent to VFIO */
+/* These two may answer RF_OPEN_LATER as well, but for the last try. */
+int  open_take(struct sup *, const struct dev *, bool last, int *group); /* lent to VFIO */
+int  open_server(struct sup *, const struct dev *, bool last, int *fd);
 int  open_interface(struct sup *, const struct dev *); /* its address and MTU, once they are known */
 int  open_program(struct sup *, uint32_t program); /* enum rf_open_program; its fd */
 void open_return(struct sup *);                    /* what a predecessor left taken */

@@ -113,7 +113,7 @@ static void address_good(const char *pci)
 	if (rf_pci_address(pci, canonical) || strcmp(pci, canonical))
 		abort();
 }
-int rf_pci_take(const struct rf_config *c, const struct rf_device *d, int *group)
+int rf_pci_take(const struct rf_config *c, const struct rf_device *d, bool last, int *group)
 {
 	(void)c;
 	(void)group;

@@ -21,7 +21,7 @@
 
 /* ---- all the others ---------------------------------------------------------------- */
 
-static int open_code, start_error, export_error, driver_error; /* what they answer */
+static int open_code, rest_code, start_error, export_error, driver_error; /* what they answer */
 static char said[4096];
 
 void rf_log(const char *format, ...)
@@ -47,6 +47,15 @@ int dev_open(struct sup *s, struct dev *d)
 	(void)s;
 	d->service = &service;
 	return open_code;
+}
+
+static unsigned rest_asked;
+
+int dev_open_rest(struct sup *s, struct dev *d, bool last)
+{
+	(void)s, (void)d;
+	rest_asked++;
+	return last && rest_code == RF_OPEN_LATER ? RF_EXIT_IN_USE : rest_code;
 }
 
 int dev_reopen(struct sup *s, struct dev *d)
@@ -171,7 +180,8 @@ static int setup(void **state)
 	dev->cfg = c;
 	dev->device = &device_stats;
 	dev->state = DEV_WAITING;
-	open_code = start_error = export_error = driver_error = 0;
+	rest_asked = 0;
+	open_code = rest_code = start_error = export_error = driver_error = 0;
 	said[0] = '\0';
 	return 0;
 }
@@ -380,6 +390,49 @@ static void a_device_that_worked_has_worked_after_a_start_from_nothing(void **st
 	assert_int_equal(dev->state, DEV_FAILED);
 }
 
+/* Its server's queue of clients is full, or a program looks at its disk: nobody waits for that, other
+ * devices are started meanwhile. */
+static void a_device_in_other_hands_is_tried_again(void **state)
+{
+	(void)state;
+	open_code = rest_code = RF_OPEN_LATER;
+	due();
+	assert_int_equal(dev->state, DEV_STARTING);
+	assert_true(dev_due_ns(dev) > now_ns() && !dev->device_pid);
+	due();
+	due();
+	assert_int_equal(rest_asked, 2);
+	rest_code = 0;
+	due();
+	assert_true(dev->device_pid && dev_due_ns(dev) == ~0ull);
+	tell(EV_READY, 0, 0);
+	assert_int_equal(dev->state, DEV_RUNNING);
+}
+
+static void a_device_that_stays_in_other_hands_is_given_up(void **state)
+{
+	(void)state;
+	open_code = rest_code = RF_OPEN_LATER;
+	due();
+	while (dev->state == DEV_STARTING) {
+		dev->retry_ns = 0;
+		due();
+	}
+	assert_int_equal(rest_asked, OPEN_TRIES);
+	assert_int_equal(dev->state, DEV_FAILED);
+	assert_int_equal(dev->code, RF_EXIT_IN_USE);
+}
+
+static void one_that_is_stopped_while_it_is_tried_is_off(void **state)
+{
+	(void)state;
+	open_code = rest_code = RF_OPEN_LATER;
+	due();
+	dev_stop(sup, dev);
+	assert_int_equal(dev->state, DEV_OFF);
+	assert_true(dev_due_ns(dev) == ~0ull);
+}
+
 /* One that said that it is ready takes messages: it is watched from then on. */
 static void a_device_process_is_watched_once_it_is_ready(void **state)
 {
@@ -400,6 +453,9 @@ int main(void)
 		ONE(what_cannot_be_had_now_is_waited_for),
 		ONE(what_cannot_be_had_at_the_first_start_is_the_end),
 		ONE(a_device_that_worked_has_worked_after_a_start_from_nothing),
+		ONE(a_device_in_other_hands_is_tried_again),
+		ONE(a_device_that_stays_in_other_hands_is_given_up),
+		ONE(one_that_is_stopped_while_it_is_tried_is_off),
 		ONE(a_device_process_is_watched_once_it_is_ready),
 	};
 

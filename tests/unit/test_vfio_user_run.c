@@ -200,6 +200,43 @@ static void no_socket(void **state)
 	end();
 }
 
+/* Its queue of clients is full: other devices start meanwhile, and it does once there is room. */
+static void a_server_with_a_full_queue_holds_up_nobody_else(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int listener, queued[8], n = 0;
+	char conf[96];
+
+	(void)state;
+	begin();
+	path(conf, sizeof(conf), "rf.conf");
+	FILE *f = fopen(conf, "a");
+	assert_non_null(f);
+	fprintf(f, "device disk1\n  policy null_blk\n  export nbd %s/nbd1.sock\n", dir);
+	fclose(f);
+	path(a.sun_path, sizeof(a.sun_path), "dev.sock");
+	listener = listen_here();
+	assert_int_equal(listen(listener, 0), 0);
+	for (;; n++) {
+		queued[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(queued[n], (struct sockaddr *)&a, sizeof(a)))
+			break;
+		assert_true(n < 7);
+	}
+	assert_int_equal(errno, EAGAIN);
+	pid_t rf = run_ringfence();
+	log_has("disk1: ready", 1);
+	read_file("log");
+	assert_null(strstr(said, "no device server")); /* given up later, and not before */
+	log_has("its queue of clients is full", 1);
+	kill(rf, SIGTERM);
+	assert_int_equal(exit_code(rf), RF_EXIT_NO_DEVICE);
+	for (; n >= 0; n--)
+		close(queued[n]);
+	close(listener);
+	end();
+}
+
 static void bad_servers_end_in_a_line_and_a_code(void **state)
 {
 	static const struct {
@@ -481,6 +518,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_socket),
+		cmocka_unit_test(a_server_with_a_full_queue_holds_up_nobody_else),
 		cmocka_unit_test(bad_servers_end_in_a_line_and_a_code),
 		cmocka_unit_test(doorbells_stay_in_their_page),
 		cmocka_unit_test(what_is_no_plain_disk_is_refused),
