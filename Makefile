@@ -35,33 +35,58 @@ LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o,$^) $(filter %.a,$^) -L$(MUS
 INC_abi        := -Isandbox/abi
 INC_runtime    := -Isandbox/runtime $(INC_abi)
 INC_drivers    := -Idrivers/hw $(INC_runtime)
-INC_base       := -Isandbox/base $(INC_abi)
-INC_launcher   := -Isandbox/launcher -I$(B)/gen/launcher $(INC_base)
-INC_service    := -Isandbox/service -I$(B)/gen/service $(INC_base)
-INC_device     := -Isandbox/device -Idrivers/hw -I$(B)/gen/device $(INC_base)
-INC_scribe     := -Isandbox/scribe -I$(B)/gen/scribe $(INC_base)
-INC_supervisor := -Isandbox/supervisor -I$(B)/gen/supervisor $(INC_base)
-INC_client     := -Isandbox/client $(INC_base)
-INC_config     := -Isandbox/config -I$(B)/gen/config $(INC_base)
+INC_lib        := -Isandbox/lib $(INC_abi)
+# What any two programs of ours may share: what passes between them, and the library.
+INC_shared     := -Isandbox/proto $(INC_lib)
+INC_proto      := $(INC_shared) -I$(B)/gen/proto
+# rf-keeper is three processes with three privileges: no room sees another's headers.
+INC_zygote     := -Isandbox/zygote $(INC_shared)
+INC_keeper     := -Isandbox/keeper -I$(B)/gen/keeper $(INC_shared)
+INC_broker     := -Isandbox/broker -I$(B)/gen/broker $(INC_shared)
+INC_supervisor := -Isandbox/supervisor -I$(B)/gen/supervisor $(INC_shared)
+INC_config     := -Isandbox/config -I$(B)/gen/config $(INC_shared)
+INC_cli        := -Isandbox/cli $(INC_shared)
+INC_crash      := -Isandbox/crash -I$(B)/gen/crash $(INC_shared)
+INC_launch     := -Isandbox/launch -I$(B)/gen/launch $(INC_shared)
+INC_device     := -Isandbox/device/core -I$(B)/gen/device $(INC_shared)
+INC_device_admin := -Isandbox/device/admin -Idrivers/hw $(INC_device)
+INC_session    := -Isandbox/session -I$(B)/gen/session $(INC_shared)
+INC_blk        := -Isandbox/blk -Isandbox/blk/integrity $(INC_session)
+INC_net        := -Inet/engine $(INC_session)
 
-$(B)/obj/sandbox/base/%.o:       INC = $(INC_base)
-$(B)/obj/sandbox/launcher/%.o:   INC = $(INC_launcher)
-$(B)/obj/sandbox/service/%.o:    INC = $(INC_service)
-$(B)/obj/sandbox/service/net/%.o: INC = -Isandbox/service/net $(INC_service)
-$(B)/obj/sandbox/device/%.o:     INC = $(INC_device)
-$(B)/obj/sandbox/scribe/%.o:     INC = $(INC_scribe)
+$(B)/obj/sandbox/lib/%.o:        INC = $(INC_lib)
+$(B)/obj/sandbox/proto/%.o:      INC = $(INC_proto)
+$(B)/obj/sandbox/zygote/%.o:     INC = $(INC_zygote)
+$(B)/obj/sandbox/keeper/%.o:     INC = $(INC_keeper)
+$(B)/obj/sandbox/broker/%.o:     INC = $(INC_broker)
 $(B)/obj/sandbox/supervisor/%.o: INC = $(INC_supervisor)
-$(B)/obj/sandbox/client/%.o:     INC = $(INC_client)
 $(B)/obj/sandbox/config/%.o:     INC = $(INC_config)
+$(B)/obj/sandbox/cli/%.o:        INC = $(INC_cli)
+$(B)/obj/sandbox/crash/%.o:      INC = $(INC_crash)
+$(B)/obj/sandbox/launch/%.o:     INC = $(INC_launch)
+$(B)/obj/sandbox/device/%.o:     INC = $(INC_device)
+$(B)/obj/sandbox/device/vfio_user/%.o: INC = -Isandbox/device/vfio_user $(INC_device)
+$(B)/obj/sandbox/device/admin/%.o: INC = $(INC_device_admin)
+$(B)/obj/sandbox/session/%.o:    INC = $(INC_session)
+$(B)/obj/sandbox/blk/%.o:        INC = $(INC_blk)
+$(B)/obj/sandbox/export/nbd/%.o: INC = -Isandbox/export/nbd $(INC_blk)
+$(B)/obj/sandbox/export/load/%.o: INC = -Isandbox/export/load $(INC_blk)
+$(B)/obj/net/engine/%.o:         INC = $(INC_net)
 $(B)/obj/sandbox/runtime/%.o:    INC = $(INC_runtime)
 $(B)/obj/drivers/%.o:            INC = $(INC_drivers)
 $(B)/obj/tests/fault/%.o:        INC = $(INC_drivers)
 
 objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 
-BASE       := $(call objs,sandbox/base/*.c)
 RUNTIME    := $(call objs,sandbox/runtime/*.c)
-SERVICE    := $(call objs,sandbox/service/*.c)
+# Sources of what several programs, here and in the tests, are linked with.
+SHARED_C   := $(wildcard sandbox/lib/*.c sandbox/proto/*.c)
+DEVICE_C   := $(wildcard sandbox/device/*/*.c)
+SESSION_C  := $(wildcard sandbox/session/*.c)
+BLK_C      := $(SESSION_C) $(wildcard sandbox/blk/*.c sandbox/blk/integrity/*.c)
+NET_C      := $(SESSION_C) $(wildcard net/engine/*.c)
+BLK        := $(BLK_C:%.c=$(B)/obj/%.o)
+NET        := $(NET_C:%.c=$(B)/obj/%.o)
 PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-load rf-launch rf-scribe)
 DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
 HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
@@ -86,24 +111,21 @@ $(B)/obj/%.o: %.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_TRUSTED) $(INC) -MMD -MP -c -o $@ $<
 
-$(B)/lib/libbase.a: $(BASE)
+$(B)/lib/libshared.a: $(SHARED_C:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
 	rm -f $@; ar rcs $@ $^
 
-$(B)/bin/ringfence: $(call objs,sandbox/client/*.c)     $(B)/lib/libbase.a
 # What keeps, starts and opens is root or has capabilities; what decides has none of either.
-KEEPER     := $(addprefix $(B)/obj/sandbox/supervisor/,main.o keeper.o keeper_serve.o spawner.o spawn.o pit.o cgroup.o trace.o \
-                call_name.o stopped.o fetch.o fetch_check.o fetch_said.o opener.o pci.o holders.o sysfs.o tap.o death_file.o privilege.o)
-SUPERVISOR := $(B)/obj/sandbox/supervisor/privilege.o $(B)/obj/sandbox/supervisor/call_name.o \
-              $(filter-out $(KEEPER),$(call objs,sandbox/supervisor/*.c))
-$(B)/bin/rf-keeper: $(KEEPER)         $(B)/lib/libbase.a
-$(B)/bin/rf-supervisor: $(SUPERVISOR) $(B)/lib/libbase.a
-$(B)/bin/rf-config: $(call objs,sandbox/config/*.c)     $(B)/lib/libbase.a
-$(B)/bin/rf-device: $(call objs,sandbox/device/*.c)     $(B)/lib/libbase.a
-$(B)/bin/rf-nbd:    $(call objs,sandbox/service/nbd/*.c)  $(SERVICE) $(B)/lib/libbase.a
-$(B)/bin/rf-load:   $(call objs,sandbox/service/load/*.c) $(SERVICE) $(B)/lib/libbase.a
-$(B)/bin/rf-scribe: $(call objs,sandbox/scribe/*.c) $(B)/lib/libbase.a
-$(B)/bin/rf-launch: $(call objs,sandbox/launcher/*.c) $(B)/lib/libbase.a
+$(B)/bin/rf-keeper:     $(call objs,sandbox/zygote/*.c sandbox/keeper/*.c sandbox/broker/*.c)
+$(B)/bin/rf-supervisor: $(call objs,sandbox/supervisor/*.c)
+$(B)/bin/rf-config:     $(call objs,sandbox/config/*.c)
+$(B)/bin/ringfence:     $(call objs,sandbox/cli/*.c)
+$(B)/bin/rf-scribe: $(call objs,sandbox/crash/*.c)
+$(B)/bin/rf-launch:     $(call objs,sandbox/launch/*.c)
+$(B)/bin/rf-device:     $(DEVICE_C:%.c=$(B)/obj/%.o)
+$(B)/bin/rf-nbd:        $(call objs,sandbox/export/nbd/*.c)  $(BLK)
+$(B)/bin/rf-load:       $(call objs,sandbox/export/load/*.c) $(BLK)
+$(PROGRAMS): $(B)/lib/libshared.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
@@ -128,7 +150,7 @@ $(B)/policy/%: policy/%
 $(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h | $(DEPS)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) -O1 -g -D_GNU_SOURCE -o $@ $< -lseccomp
-$(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
+$(B)/gen/launch/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
 # Learn mode, no part of `all`: what a driver lacks is logged and let through. For
@@ -136,15 +158,15 @@ $(B)/gen/launcher/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/drive
 $(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
 	@mkdir -p $(@D)
 	$< --learn -o $@ $(filter %.list,$^)
-$(B)/bin/rf-launch-learn: $(wildcard sandbox/launcher/*.[ch]) $(B)/gen/learn/filters.h $(B)/lib/libbase.a
+$(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filters.h $(B)/lib/libshared.a
 	@mkdir -p $(B)/obj/learn
-	for c in sandbox/launcher/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launcher) \
+	for c in sandbox/launch/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launch) \
 		-DRF_LAUNCH_LEARN -c -o $(B)/obj/learn/$$(basename $$c .c).o $$c || exit 1; done
-	$(LD_PIE) -o $@ $(CRT1) $(B)/obj/learn/*.o $(B)/lib/libbase.a -L$(MUSL) -Wl,--start-group -lc -lgcc \
+	$(LD_PIE) -o $@ $(CRT1) $(B)/obj/learn/*.o $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group -lc -lgcc \
 		-Wl,--end-group $(CRTN)
 .PHONY: learn
 learn: all $(B)/bin/rf-launch-learn ## the launcher that lists what system calls a driver would need: NOT a fence
-$(B)/gen/service/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
+$(B)/gen/session/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*.list)
@@ -153,20 +175,29 @@ $(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*
 $(B)/gen/config/filters.h: $(B)/tools/policyc policy/syscalls/config.list
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
-$(B)/gen/supervisor/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list keeper.list opener.list)
+$(B)/gen/keeper/filters.h: $(B)/tools/policyc policy/syscalls/keeper.list
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
-$(B)/gen/scribe/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
+$(B)/gen/broker/filters.h: $(B)/tools/policyc policy/syscalls/opener.list
 	@mkdir -p $(@D)
 	$< -o $@ $(filter %.list,$^)
-$(call objs,sandbox/scribe/*.c): | $(B)/gen/scribe/filters.h
-$(B)/gen/supervisor/syscalls.h: $(B)/tools/policyc
+$(B)/gen/supervisor/filters.h: $(B)/tools/policyc policy/syscalls/supervisor.list
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/crash/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
+	@mkdir -p $(@D)
+	$< -o $@ $(filter %.list,$^)
+$(B)/gen/proto/syscalls.h: $(B)/tools/policyc
 	@mkdir -p $(@D)
 	$< --names >$@
-$(call objs,sandbox/supervisor/*.c): | $(B)/gen/supervisor/syscalls.h $(B)/gen/supervisor/filters.h
-$(call objs,sandbox/launcher/*.c): | $(B)/gen/launcher/filters.h
-$(call objs,sandbox/service/*.c sandbox/service/*/*.c): | $(B)/gen/service/filters.h
-$(call objs,sandbox/device/*.c): | $(B)/gen/device/filters.h
+$(call objs,sandbox/proto/*.c): | $(B)/gen/proto/syscalls.h
+$(call objs,sandbox/keeper/*.c): | $(B)/gen/keeper/filters.h
+$(call objs,sandbox/broker/*.c): | $(B)/gen/broker/filters.h
+$(call objs,sandbox/supervisor/*.c): | $(B)/gen/supervisor/filters.h
+$(call objs,sandbox/crash/*.c): | $(B)/gen/crash/filters.h
+$(call objs,sandbox/launch/*.c): | $(B)/gen/launch/filters.h
+$(call objs,sandbox/session/*.c): | $(B)/gen/session/filters.h
+$(DEVICE_C:%.c=$(B)/obj/%.o): | $(B)/gen/device/filters.h
 $(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

@@ -11,38 +11,38 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 # Our files that lwIP and whoever tries it by itself need.
 LWIP_BASE := checksum secret share stack stream wire
-LWIP_OUR := $(wildcard net/lwip/*.h net/lwip/arch/*.h)
+LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 # Its headers are not ours to warn about.
-INC_lwip := -Inet/lwip -isystem $(LWIP)/src/include $(INC_service) -Isandbox/service/nbd -Isandbox/service/net
+INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) -Inet/engine
 
-$(LWIP)/.source: net/lwip/get-source $(wildcard net/lwip/patches/*.patch) | $(DEPS)
+$(LWIP)/.source: net/export/lwip/get-source $(wildcard net/export/lwip/patches/*.patch) | $(DEPS)
 	@mkdir -p $(@D)
-	dir=$$(net/lwip/get-source) && ln -sfnT "$$dir/src" $(LWIP)/src
+	dir=$$(net/export/lwip/get-source) && ln -sfnT "$$dir/src" $(LWIP)/src
 	@touch $@
 $(LWIP)/obj/%.o: $(LWIP)/.source $(LWIP_OUR)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
+	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/export/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
 
-$(B)/obj/net/lwip/%.o: INC = $(INC_lwip)
-$(call objs,net/lwip/*.c): HARDEN += $(LWIP_LTO)
+$(B)/obj/net/export/lwip/%.o: INC = $(INC_lwip)
+$(call objs,net/export/lwip/*.c): HARDEN += $(LWIP_LTO)
 # A new lwIP has other structures, and files older than any object.
-$(call objs,net/lwip/*.c): $(LWIP)/.source | $(B)/gen/service/filters.h
+$(call objs,net/export/lwip/*.c): $(LWIP)/.source | $(B)/gen/session/filters.h
 
-$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/lwip/%.o,$(LWIP_BASE)) $(B)/obj/sandbox/service/siphash.o
+$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/export/lwip/%.o,$(LWIP_BASE)) $(B)/obj/sandbox/lib/siphash.o
 	rm -f $@; $(LWIP_AR) rcs $@ $^
 
 $(B)/obj/tests/bench/lwip.o: INC = $(INC_lwip) -Itests/bench
 $(B)/obj/tests/bench/lwip.o: $(LWIP)/.source
-$(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/libbase.a
+$(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 
 # The same with lwIP's own checksum and the options everything else is built with.
-$(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libbase.a
+$(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
-		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/lwip/%.c) sandbox/service/siphash.c \
-		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libbase.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 ##@ Measure
 .PHONY: bench-lwip
@@ -50,13 +50,13 @@ bench-lwip: $(B)/tests/bench-lwip $(B)/tests/bench-lwip-stock $(COUNT) ## guest 
 	@tests/bench/lwip
 
 # The programs. The NBD server's own main and sockets stay out.
-LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/service/nbd/*.c))
+LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/export/nbd/*.c))
 LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
 
-$(B)/obj/net/dial/%.o: INC = $(INC_service)
-$(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/lwip/%.o),$(call objs,net/lwip/*.c)) \
-                  $(LWIP)/liblwip.a $(LWIP_NBD) $(call objs,sandbox/service/net/*.c) $(SERVICE) $(B)/lib/libbase.a
-$(B)/bin/rf-dial: $(call objs,net/dial/*.c) $(B)/obj/sandbox/service/lock.o $(B)/lib/libbase.a
+$(B)/obj/net/export/dial/%.o: INC = $(INC_session)
+$(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o),$(call objs,net/export/lwip/*.c)) \
+                  $(LWIP)/liblwip.a $(LWIP_NBD) $(sort $(NET) $(BLK)) $(B)/lib/libshared.a
+$(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o $(B)/lib/libshared.a
 $(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
 $(LWIP_PROGRAMS):
 	@mkdir -p $(@D)
@@ -65,51 +65,51 @@ $(LWIP_PROGRAMS):
 all: $(LWIP_PROGRAMS)
 
 # rf-lwip once more under ASan and UBSan, and what its tests need.
-LWIP_ASAN_SRC := $(wildcard net/lwip/*.c sandbox/service/*.c sandbox/service/net/*.c sandbox/base/*.c) \
-                 $(filter-out %/main.c %/socket.c,$(wildcard sandbox/service/nbd/*.c))
-CFLAGS_LWIP_ASAN = -std=c11 -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
+LWIP_ASAN_SRC := $(wildcard net/export/lwip/*.c) $(sort $(NET_C) $(BLK_C)) $(SHARED_C) \
+                 $(filter-out %/main.c %/socket.c,$(wildcard sandbox/export/nbd/*.c))
+CFLAGS_LWIP_ASAN = -std=c11 -I$(B)/gen/proto -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source $(B)/gen/service/filters.h
+$(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -o $@ tests/unit/no_lock.c \
-		$(filter-out sandbox/service/lock.c,$(LWIP_ASAN_SRC)) $(LWIP_CORE:%=$(LWIP)/src/%.c)
+		$(filter-out sandbox/session/lock.c,$(LWIP_ASAN_SRC)) $(LWIP_CORE:%=$(LWIP)/src/%.c)
 $(B)/tests/rf-dial: $(B)/bin/rf-dial
 	cp $< $@
 
 # And once without what holds off whoever shares its link, for the controls of the attacks. sed
 # must find each defence, or the control would be the defence.
 LWIP_LAX := $(B)/attacks/lax-lwip
-$(LWIP_LAX)/.source: net/lwip/get-source | $(LWIP)/.source
+$(LWIP_LAX)/.source: net/export/lwip/get-source | $(LWIP)/.source
 	@mkdir -p $(@D)
-	dir=$$(net/lwip/get-source --unpatched) && ln -sfnT "$$dir/src" $(LWIP_LAX)/src
+	dir=$$(net/export/lwip/get-source --unpatched) && ln -sfnT "$$dir/src" $(LWIP_LAX)/src
 	@touch $@
-$(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/lwip/*.c)
+$(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/export/lwip/*.c)
 	@mkdir -p $(@D)
-	cp net/lwip/*.[ch] $(@D)
+	cp net/export/lwip/*.[ch] $(@D)
 	for f in wire.c secret.c stream.c share.c share.h join.c disk.c; do \
-		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/lwip/$$f $(@D)/$$f || exit 1; done
+		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/export/lwip/$$f $(@D)/$$f || exit 1; done
 	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
 	@touch $@
-$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(B)/gen/service/filters.h
-	$(HOSTCC) -w -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
+$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
+	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
 		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c \
-		$(patsubst net/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/service/lock.c,$(LWIP_ASAN_SRC))) \
+		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c,$(LWIP_ASAN_SRC))) \
 		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
 
 UNIT += tests/net/lwip tests/net/lwip-asan
-$(B)/unit/test_http: INC_unit += -Inet/lwip -isystem $(LWIP)/src/include -Isandbox/service/nbd
+$(B)/unit/test_http: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd
 $(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http: $(LWIP)/.source
 # The stack alone, with a cable and a clock of the test's.
-$(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/lwip/*.c sandbox/base/*.c) $(LWIP_OUR) $(LWIP)/.source
+$(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c net/lwip/secret.c net/lwip/share.c \
-		net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
+	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/export/lwip/checksum.c net/export/lwip/secret.c net/export/lwip/share.c \
+		net/export/lwip/wire.c sandbox/lib/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
 check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
-$(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
+$(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/lwip/checksum.c \
-		net/lwip/secret.c net/lwip/share.c net/lwip/wire.c sandbox/service/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)
+	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/export/lwip/checksum.c \
+		net/export/lwip/secret.c net/export/lwip/share.c net/export/lwip/wire.c sandbox/lib/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)

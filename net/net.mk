@@ -1,15 +1,14 @@
 # The net service and two exports of it: rf-tap (an interface of the kernel's) and
 # rf-netload (a load generator).
 
-SERVICE_NET := $(call objs,sandbox/service/net/*.c) $(addprefix $(B)/obj/sandbox/service/,handed.o lock.o)
 NET_PROGRAMS := $(B)/bin/rf-tap $(B)/bin/rf-netload
-INC_net := -Inet/tap -Isandbox/service/net $(INC_service)
 
-$(B)/obj/net/tap/%.o $(B)/obj/net/bench/%.o: INC = $(INC_net)
-$(call objs,net/tap/*.c net/bench/*.c): | $(B)/gen/service/filters.h
+$(B)/obj/net/export/tap/%.o: INC = -Inet/export/tap $(INC_net)
+$(B)/obj/net/export/load/%.o: INC = $(INC_net)
+$(call objs,net/export/tap/*.c net/export/load/*.c): | $(B)/gen/session/filters.h
 
-$(B)/bin/rf-tap:     $(call objs,net/tap/*.c)   $(SERVICE_NET) $(B)/lib/libbase.a
-$(B)/bin/rf-netload: $(call objs,net/bench/*.c) $(SERVICE_NET) $(B)/lib/libbase.a
+$(B)/bin/rf-tap:     $(call objs,net/export/tap/*.c)   $(NET) $(B)/lib/libshared.a
+$(B)/bin/rf-netload: $(call objs,net/export/load/*.c) $(NET) $(B)/lib/libshared.a
 $(NET_PROGRAMS):
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)

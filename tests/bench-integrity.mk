@@ -1,8 +1,8 @@
 # What `integrity` costs.
 
-INC_bench_integrity := -Itests/unit -I$(B)/gen/service $(INC_service)
+INC_bench_integrity := -Itests/unit $(INC_blk)
 $(B)/obj/tests/bench/integrity.o: INC = $(INC_bench_integrity)
-$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(SERVICE) $(B)/lib/libbase.a
+$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(BLK) $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 

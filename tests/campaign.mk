@@ -1,8 +1,8 @@
 # Faults planted in a running driver and its device: see tests/campaign/README.md.
 
-INC_campaign := -Itests/campaign -Isandbox/runtime $(INC_client)
+INC_campaign := -Itests/campaign -Isandbox/runtime $(INC_cli)
 $(B)/obj/tests/campaign/%.o: INC = $(INC_campaign)
-$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/client/ask.c sandbox/client/show.c) $(B)/lib/libbase.a
+$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/show.c) $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 

@@ -12,19 +12,18 @@ $(B)/.deps-fuzz: images/deps.mk | $(DEPS)
 	@images/install-deps clang libclang-rt-14-dev
 	@mkdir -p $(@D)
 	@touch $@
-$(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launcher/filters.h $(B)/gen/service/filters.h $(B)/gen/device/filters.h \
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launch/filters.h $(B)/gen/session/filters.h $(B)/gen/device/filters.h \
 		| $(B)/.deps-fuzz
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c) \
-	sandbox/base/unix_listen.c
-$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/,bar.c config_space.c dma.c doorbell.c e1000e_control.c \
-	igb_control.c intel_nic.c interrupts.c nvme_control.c nvme_describe.c pci_bringup.c quiesce.c quirks.c virtio_pci.c)
-$(B)/fuzz/fuzz_opener: WITH = sandbox/supervisor/fetch_check.c
-$(B)/fuzz/fuzz_opener: $(B)/gen/supervisor/filters.h
-$(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c $(addprefix sandbox/supervisor/,fetch_check.c fetch_said.c)
-$(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/,e1000e_control.c igb_control.c) $(wildcard sandbox/device/nvme_*.c)
+	sandbox/lib/unix_listen.c
+$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c doorbell.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
+	$(addprefix sandbox/device/admin/,e1000e_control.c igb_control.c intel_nic.c nvme_control.c nvme_describe.c virtio_pci.c)
+$(B)/fuzz/fuzz_opener: WITH = sandbox/proto/config_check.c
+$(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c sandbox/proto/config_check.c sandbox/zygote/fetch_said.c
+$(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/admin/,e1000e_control.c igb_control.c) $(wildcard sandbox/device/admin/nvme_*.c)
 -include $(wildcard $(B)/fuzz/*.d)
 
 ##@ Prove

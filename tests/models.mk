@@ -1,7 +1,7 @@
 # Device models: tests/models/NAME.c (and NAME_*.c) with the server library, a static
 # program build/models/NAME each.
 
-INC_models := -Itests/models -Itests/models/server -Idrivers/hw $(INC_base)
+INC_models := -Itests/models -Itests/models/server -Idrivers/hw $(INC_shared)
 $(B)/obj/tests/models/%.o: INC = $(INC_models)
 
 MODEL_SERVER := $(call objs,tests/models/server/*.c)
@@ -9,7 +9,7 @@ MODEL_NAMES  := $(filter-out %_,$(foreach f,$(wildcard tests/models/*.c),$(if $(
 MODELS       := $(addprefix $(B)/models/,$(MODEL_NAMES))
 
 .SECONDEXPANSION:
-$(MODELS): $(B)/models/%: $$(call objs,tests/models/$$*.c tests/models/$$*_*.c) $(MODEL_SERVER) $(B)/lib/libbase.a
+$(MODELS): $(B)/models/%: $$(call objs,tests/models/$$*.c tests/models/$$*_*.c) $(MODEL_SERVER) $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 
@@ -20,7 +20,7 @@ check-programs: models
 
 # The NVMe model and the server under ASan and UBSan, for the unit tests that run them as
 # a process of their own. Its main() is model_main() there.
-MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/base/log.c sandbox/base/unix_listen.c)
+MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/lib/log.c sandbox/lib/unix_listen.c)
 $(B)/unit/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<

@@ -1,9 +1,9 @@
 # Tests and measurements of the net service and its exports, on this machine, in network
 # namespaces of their own.
 
-$(B)/tests/net-pair: tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c $(wildcard tests/unit/rig.h sandbox/base/*.h sandbox/abi/*.h)
+$(B)/tests/net-pair: tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c $(wildcard tests/unit/rig.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/base/packet.c sandbox/base/log.c
+	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c
 
 # Clients that count what becomes of what they send.
 NET_CLIENTS := $(B)/tests/net-paced $(B)/tests/net-conn

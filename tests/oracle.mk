@@ -1,8 +1,8 @@
 # The client that knows which contents are allowed: build/tests/oracle. See tests/oracle/README.md.
 
-INC_oracle := -Itests/oracle -Isandbox/service/nbd $(INC_client)
+INC_oracle := -Itests/oracle -Isandbox/export/nbd $(INC_cli)
 $(B)/obj/tests/oracle/%.o: INC = $(INC_oracle)
-$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/client/ask.c sandbox/client/show.c) $(B)/lib/libbase.a
+$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show.c) $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 check-programs: $(B)/tests/oracle

@@ -1,12 +1,12 @@
 # Small programs tests run in the guest beside the products: static, musl.
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
-$(B)/obj/tests/tools/%.o: INC = $(INC_base)
-$(B)/tests/%: $(B)/obj/tests/tools/%.o $(B)/lib/libbase.a
+$(B)/obj/tests/tools/%.o: INC = $(INC_shared)
+$(B)/tests/%: $(B)/obj/tests/tools/%.o $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 # Those that read `status` do it as the command line does; one takes lines of a configuration.
-$(addprefix $(B)/obj/tests/tools/,killer.o kept.o): INC = $(INC_client)
-$(B)/tests/killer $(B)/tests/kept: $(B)/obj/sandbox/client/ask.o $(B)/obj/sandbox/client/show.o
+$(addprefix $(B)/obj/tests/tools/,killer.o kept.o): INC = $(INC_cli)
+$(B)/tests/killer $(B)/tests/kept: $(B)/obj/sandbox/cli/ask.o $(B)/obj/sandbox/cli/show.o
 $(B)/obj/tests/tools/lwip_run.o: INC = $(INC_config)
 $(B)/tests/lwip_run: $(B)/obj/sandbox/config/lwip_words.o
 check-programs: $(TOOLS)

@@ -334,13 +334,7 @@ static void header_write(FILE *out, int count, char **paths)
 
 	fprintf(out, "/* Written by policyc out of policy/syscalls; do not edit. */\n"
 		     "#ifndef RF_FILTERS_H\n#define RF_FILTERS_H\n\n"
-		     "#include <linux/filter.h>\n\n"
-		     "struct rf_filter {\n"
-		     "\tconst char *name;\n"
-		     "\tunsigned count; /* instructions */\n"
-		     "\tconst struct sock_filter *code;\n"
-		     "\tunsigned syscalls; /* different ones it lets through */\n"
-		     "};\n\n");
+		     "#include \"filter.h\"\n\n");
 	for (int i = 0; i < count; i++) {
 		char symbol[64];
 

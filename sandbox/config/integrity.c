@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "export.h"
 #include "log.h"
 #include "read.h"
 

@@ -3,7 +3,7 @@
  * adopt.c - the first turn of a supervisor whose predecessor died: nothing that runs may
  * notice.
  *
- * Room:   sandbox/supervisor, privileged.
+ * Room:   sandbox/supervisor, no privilege.
  * Knows:  the record, what the keeper holds and which processes live. The keeper also tells
  *         again of every death that was not dealt with to the end.
  * Asks:   each device process, for what it said to nobody or to the dead: which driver runs,

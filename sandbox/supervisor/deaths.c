@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* deaths.c - see deaths.h. Room: sandbox/supervisor, privileged. */
+/* deaths.c - see deaths.h. Room: sandbox/supervisor, no privilege. */
 #include "deaths.h"
 
 #include <linux/audit.h>

@@ -2,7 +2,7 @@
 /*
  * deaths.h - a driver's end in words, and as a line of RUNDIR/deaths.jsonl.
  *
- * Room:   sandbox/supervisor, privileged. What it prints are numbers of the keeper; no
+ * Room:   sandbox/supervisor, no privilege. What it prints are numbers of the keeper; no
  *         byte of a driver's memory is among them.
  */
 #ifndef RF_DEATHS_H
@@ -16,15 +16,6 @@
 /* "disk0" and what RF_KEEP_EXITED said of its driver. The line is longer than a name. */
 void rf_death_words(const struct rf_keep_msg *, char *text, size_t room);
 void rf_death_json(const struct rf_keep_msg *, const char *device, char *text, size_t room);
-
-#define RF_DEATHS_MOST (1 << 20)
-
-/* DIR/deaths.jsonl, to append lines to; of it and the one before, deaths.jsonl.1, that many
- * bytes stay: one of half as many is put aside. -1 after a line in the log. */
-int rf_death_file(const char *dir);
-
-/* The system call of a verdict, "unknown" if it has no name. */
-const char *rf_call_name(const struct rf_verdict *);
 
 /* Did the image of this driver ever run? False: its launcher gave up. */
 bool rf_death_ran(const struct rf_keep_msg *);

@@ -2,7 +2,7 @@
 /*
  * drivers.c - the drivers of one device: who is let live, who is killed, and the budget.
  *
- * Room:   sandbox/supervisor, privileged.
+ * Room:   sandbox/supervisor, no privilege.
  *
  * A driver's standby is its restart token: the device process asks for one (WANT) and
  * replaces a dead driver by it without asking anybody. Holding the token back is the

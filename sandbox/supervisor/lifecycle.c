@@ -2,7 +2,7 @@
 /*
  * lifecycle.c - one device from start to end: a table of states and of what happens.
  *
- * Room:   sandbox/supervisor, privileged.
+ * Room:   sandbox/supervisor, no privilege.
  * Story:  off -> waiting -> starting -> running -> stopping -> off. A device process that
  *         dies makes it reviving, then running again; a device server that goes away,
  *         stopping, then waiting; drivers that die in vain, quarantined; what cannot be

@@ -3,7 +3,7 @@
  * processes.c - the processes of one device: started with exactly what they need, killed by
  * name, known by name again when they end.
  *
- * Room:   sandbox/supervisor, privileged. The keeper is the one that does it.
+ * Room:   sandbox/supervisor, no privilege. The keeper is the one that does it.
  */
 #include <errno.h>
 #include <stdio.h>

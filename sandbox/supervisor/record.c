@@ -2,7 +2,7 @@
 /*
  * record.c - what a supervisor must leave to its successor and nobody else knows.
  *
- * Room:   sandbox/supervisor, privileged.
+ * Room:   sandbox/supervisor, no privilege.
  * Where:  a memfd that the keeper holds and nobody but supervisors maps. Two copies,
  *         written in turns: one that was being written when its writer died is older or
  *         does not add up, and the other one holds.

@@ -2,7 +2,7 @@
 /*
  * resources.c - memory, sockets, eventfds and VFIO nodes of one device.
  *
- * Room:   sandbox/supervisor, privileged. Everything is made here, before any
+ * Room:   sandbox/supervisor, no privilege. Everything is made here, before any
  *         process of the device runs, and is only handed on afterwards.
  */
 #include <errno.h>

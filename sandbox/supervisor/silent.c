@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * silent.c - see silent.h. Room: sandbox/supervisor, privileged.
+ * silent.c - see silent.h. Room: sandbox/supervisor, no privilege.
  *
  * Why an honest driver is never taken for one that hangs, however loaded the host:
  *

@@ -2,7 +2,7 @@
 /*
  * silent.h - is a driver that gives no sign of life hung, or only not let run?
  *
- * Room:   sandbox/supervisor, privileged. Reads what the kernel writes about a process,
+ * Room:   sandbox/supervisor, no privilege. Reads what the kernel writes about a process,
  *         and nothing that a driver wrote.
  */
 #ifndef RF_SILENT_H

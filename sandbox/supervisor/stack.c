@@ -3,7 +3,7 @@
  * stack.c - the processes of 'export lwip': rf-lwip, which serves a net device and the
  * disks in it, and rf-dial, which connects to the host for it.
  *
- * Room:   sandbox/supervisor, privileged.
+ * Room:   sandbox/supervisor, no privilege.
  * Life:   they are started when the device processes of all of these are ready, and again,
  *         both, when one of the two has died or one of the devices ended. Deaths of drivers
  *         and device processes do not touch them: TCP connections live on.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c - the control socket: one request of snapshot.h, its answer, closed.
+ * status.c - the control socket: one request of control_socket.h, its answer, closed.
  *
- * Room:   sandbox/supervisor, privileged. Only root (or the owner) can connect;
+ * Room:   sandbox/supervisor, no privilege. Only root (or the owner) can connect;
  *         requests are fixed records. Nobody waits for who asks: all answers to one request
  *         fit into its socket.
  */
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "snapshot.h"
+#include "control_socket.h"
 #include "supervisor.h"
 
 #define PATIENCE_NS 2000000000ull /* with somebody who connects and does not ask */

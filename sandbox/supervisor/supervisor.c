@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "filters.h"
 #include "log.h"
 #include "privilege.h"
 
@@ -167,7 +168,7 @@ int main(int argc, char **argv)
 	if (pread(RF_OWN_FD_CONFIG, &s.config, sizeof(s.config), 0) != sizeof(s.config))
 		return RF_EXIT_BUG;
 	close(RF_OWN_FD_CONFIG);
-	rf_lock("supervisor");
+	rf_lock(rf_filters, "supervisor");
 	for (int i = 0; i < RF_MAX_DEVICES; i++) {
 		s.dev[i].cfg = &s.config.device[i];
 		s.dev[i].index = i;

@@ -14,13 +14,13 @@
 
 #include "budget.h"
 #include "config.h"
-#include "control.h"
+#include "export.h"
 #include "device_config.h"
 #include "keeper.h"
-#include "opener.h"
+#include "broker.h"
 #include "packet.h"
 #include "silent.h"
-#include "snapshot.h"
+#include "control_socket.h"
 #include "stats.h"
 
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
@@ -245,7 +245,7 @@ void dev_fd_name(char *name, const struct dev *, enum dev_fd);
 /* A new socket pair between device process and a new export. -errno. */
 int  dev_new_service_socket(struct sup *, struct dev *);
 
-/* opener_client.c: what takes privilege is opened by another process. 0 or an exit code after
+/* broker_client.c: what takes privilege is opened by another process. 0 or an exit code after
  * a line. */
 int  open_one(struct sup *, const struct dev *, enum rf_open_what, int *fd); /* -1: there is none */
 int  open_two(struct sup *, const struct dev *, enum rf_open_what, int fds[RF_OPEN_FDS]);

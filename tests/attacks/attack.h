@@ -15,6 +15,8 @@
 
 #include "launching.h"
 #include "spawn.h"
+#include "trace.h"
+#include "zygote_client.h"
 #include "walls.h"
 
 enum mode { SHIPPED, ALONE, CONTROL, MODES };

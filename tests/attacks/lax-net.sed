@@ -1,4 +1,4 @@
-# What the controls take out of sandbox/service/net/frames.c: see WITHOUT_* in served.h.
+# What the controls take out of net/engine/frames.c: see WITHOUT_* in served.h.
 s/i >= n->rx_count || n->buffer\[i\] != RF_BUFFER_POSTED/!(rf_without \& 4) \&\& (&)/
 s/WORD_LENGTH(first) > n->rx_buffer/!(rf_without \& 8) \&\& &/
 s/f->flags & RF_NET_CSUM && f->csum_start/!(rf_without \& 2) \&\& &/

@@ -1,4 +1,4 @@
-# What the controls take out of sandbox/service/service.c: see WITHOUT_* in served.h.
+# What the controls take out of sandbox/blk/service.c: see WITHOUT_* in served.h.
 s/unlikely(r->generation != s->generation)/!(rf_without \& 2) \&\& r->generation != s->generation/
 s/unlikely(index >= RF_BLK_DEPTH || s->entry\[index\].req.tag != r->tag)/!(rf_without \& 4) \&\& (index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag)/
 s/unlikely(r->status \&\& !rf_blk_status_valid(r->status))/!(rf_without \& 8) \&\& r->status \&\& !rf_blk_status_valid(r->status)/

@@ -12,11 +12,11 @@
 
 #define dma_map_all honest_map
 int honest_map(struct rf_device *);
-#include "../../sandbox/device/dma.c"
+#include "../../sandbox/device/core/dma.c"
 #undef dma_map_all
 #define doorbell_open honest_doorbell
 int honest_doorbell(struct rf_device *);
-#include "../../sandbox/device/doorbell.c"
+#include "../../sandbox/device/core/doorbell.c"
 #undef doorbell_open
 
 #define BOOTS   (2 * RF_PAGE)

@@ -17,9 +17,9 @@
 #include <string.h>
 
 #include "quiet_log.h"
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/base/words.c"
-#include "net/lwip/stack.c"
+#include "sandbox/proto/lwip_config.c"
+#include "sandbox/lib/words.c"
+#include "net/export/lwip/stack.c"
 
 #include "lwip_wire.h"
 

@@ -30,20 +30,20 @@
 
 static void *guarded_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 #define mmap guarded_mmap
-#include "sandbox/device/vfio_user_doorbell.c"
+#include "sandbox/device/vfio_user/vfio_user_doorbell.c"
 #undef mmap
-#include "sandbox/device/vfio_user_device.c"
-#include "sandbox/device/bar.c"
-#include "sandbox/device/config_space.c"
-#include "sandbox/device/dma.c"
-#include "sandbox/device/doorbell.c"
-#include "sandbox/device/interrupts.c"
-#include "sandbox/device/pci_bringup.c"
-#include "sandbox/device/quirks.c"
-#include "sandbox/device/intel_nic.c"
-#include "sandbox/device/virtio_pci.c"
+#include "sandbox/device/vfio_user/vfio_user_device.c"
+#include "sandbox/device/core/bar.c"
+#include "sandbox/device/core/config_space.c"
+#include "sandbox/device/core/dma.c"
+#include "sandbox/device/core/doorbell.c"
+#include "sandbox/device/core/interrupts.c"
+#include "sandbox/device/core/pci_bringup.c"
+#include "sandbox/device/core/quirks.c"
+#include "sandbox/device/admin/intel_nic.c"
+#include "sandbox/device/admin/virtio_pci.c"
 /* Here, and not linked: what it remembers of a device is forgotten between two. */
-#include "sandbox/device/virtio_control.c"
+#include "sandbox/device/admin/virtio_control.c"
 
 #define MUST(x) ((x) ? (void)0 : abort())
 #define SPACE   0x20000u /* register file: of any BAR the first so many bytes */

@@ -20,7 +20,7 @@ static int fuzz_accept(void);
 #define accept4(...) fuzz_accept()
 #include "sandbox/supervisor/status.c"
 #undef accept4
-#include "sandbox/base/packet.c"
+#include "sandbox/lib/packet.c"
 
 #define MUST(x) ((x) ? (void)0 : abort())
 

@@ -10,11 +10,11 @@
  */
 #include "quiet_log.h"
 
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/base/words.c"
-#include "net/lwip/stack.c"
-#include "net/lwip/status.c"
-#include "net/lwip/http.c"
+#include "sandbox/proto/lwip_config.c"
+#include "sandbox/lib/words.c"
+#include "net/export/lwip/stack.c"
+#include "net/export/lwip/status.c"
+#include "net/export/lwip/http.c"
 
 #include "lwip_streams.h"
 

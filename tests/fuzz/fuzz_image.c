@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sandbox/launcher/image.c"
+#include "sandbox/launch/image.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,11 +15,11 @@
  */
 #include <string.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/base/words.c"
-#include "net/lwip/stack.c"
-#include "net/lwip/stream.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/proto/lwip_config.c"
+#include "sandbox/lib/words.c"
+#include "net/export/lwip/stack.c"
+#include "net/export/lwip/stream.c"
 
 #include "lwip_wire.h"
 

@@ -13,15 +13,15 @@
 #undef skip
 #define refuse  nbd_refuse
 #define drain   nbd_drain
-#include "sandbox/service/nbd/conn.c"
-#include "sandbox/service/nbd/edge.c"
-#include "sandbox/service/nbd/handshake.c"
-#include "sandbox/service/nbd/losses.c"
-#include "sandbox/service/nbd/part.c"
-#include "sandbox/service/nbd/reply.c"
-#include "sandbox/service/nbd/request.c"
-#include "sandbox/service/nbd/seats.c"
-#include "sandbox/service/nbd/socket.c"
+#include "sandbox/export/nbd/conn.c"
+#include "sandbox/export/nbd/edge.c"
+#include "sandbox/export/nbd/handshake.c"
+#include "sandbox/export/nbd/losses.c"
+#include "sandbox/export/nbd/part.c"
+#include "sandbox/export/nbd/reply.c"
+#include "sandbox/export/nbd/request.c"
+#include "sandbox/export/nbd/seats.c"
+#include "sandbox/export/nbd/socket.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -24,9 +24,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sandbox/base/config.c"
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/base/pci_address.h"
+#include "sandbox/proto/config.c"
+#include "sandbox/proto/lwip_config.c"
+#include "sandbox/lib/pci_address.h"
 
 static void name_good(const char *name)
 {
@@ -79,9 +79,9 @@ static int fake_connect(int fd, const struct sockaddr *a, socklen_t bytes)
 #define close(fd)       ((void)(fd))
 #define getsockopt(...) (-1)
 #define fcntl(...)      (-1)
-#include "sandbox/supervisor/fetch.h"
-#include "sandbox/supervisor/tap.c"
-#include "sandbox/supervisor/opener.c"
+#include "sandbox/zygote/fetch.h"
+#include "sandbox/broker/tap.c"
+#include "sandbox/broker/broker.c"
 #undef close
 #undef socket
 #undef fcntl
@@ -127,7 +127,7 @@ int rf_death_file(const char *dir) { name_good(dir); return -1; }
 int rf_sysfs_read(const char *path, char *text, size_t room) { (void)path; *text = 0; return (int)room; }
 void rf_dir_make(const char *dir, const char *name, unsigned mode) { (void)dir; (void)name; (void)mode; }
 void rf_memory_hold(void) { }
-void rf_lock(const char *list) { (void)list; }
+void rf_lock(const struct rf_filter *lists, const char *name) { (void)lists; (void)name; }
 int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int flags) { return -1; }
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count) { return -1; }
 void rf_close_all(int *fds, int count) { (void)fds; (void)count; }

@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "sandbox/service/nbd/partition.c"
+#include "sandbox/export/nbd/partition.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

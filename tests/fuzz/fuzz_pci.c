@@ -24,7 +24,7 @@
 #include "log.h"
 #include "nvme.h"
 /* Here, and not linked: what it remembers of a device is forgotten between two. */
-#include "sandbox/device/virtio_control.c"
+#include "sandbox/device/admin/virtio_control.c"
 
 #define MUST(x) ((x) ? (void)0 : abort())
 

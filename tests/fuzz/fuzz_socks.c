@@ -14,18 +14,18 @@
  */
 #include "quiet_log.h"
 
-#include "sandbox/base/lwip_config.c"
-#include "sandbox/base/words.c"
-#include "net/lwip/stack.c"
+#include "sandbox/proto/lwip_config.c"
+#include "sandbox/lib/words.c"
+#include "net/export/lwip/stack.c"
 #include "lwip/dns.h"
-#include "net/lwip/join.c"
+#include "net/export/lwip/join.c"
 /* Names are resolved when the input says so. */
 static dns_found_callback asked;
 static void *asked_for;
 static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg, u8_t type);
 #define dns_gethostbyname_addrtype resolve
-#include "net/lwip/reach.c"
-#include "net/lwip/socks.c"
+#include "net/export/lwip/reach.c"
+#include "net/export/lwip/socks.c"
 
 #include <unistd.h>
 

@@ -12,16 +12,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/walls.c"
-#include "sandbox/base/words.c"
-#include "sandbox/base/config.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/walls.c"
+#include "sandbox/lib/words.c"
+#include "sandbox/proto/config.c"
 #include "sandbox/config/lwip_words.c"
 #include "sandbox/config/config.c"
 #include "sandbox/config/config_lwip.c"
 #include "sandbox/config/integrity.c"
-#include "sandbox/supervisor/fetch.h"
-#include "sandbox/supervisor/fetch_said.h"
+#include "sandbox/zygote/fetch.h"
+#include "sandbox/zygote/fetch_said.h"
 #define copy policy_copy
 #define key_arena policy_arena
 #define line policy_line

@@ -24,20 +24,20 @@ static ssize_t fuzz_sendmsg(int sock, const struct msghdr *msg, int flags);
 static int fuzz_poll(struct pollfd *p, nfds_t count, int timeout);
 #define sendmsg fuzz_sendmsg
 #define poll    fuzz_poll
-#include "sandbox/device/vfio_user.c"
-#include "sandbox/device/vfio_user_device.c"
-#include "sandbox/device/vfio_user_doorbell.c"
+#include "sandbox/device/vfio_user/vfio_user.c"
+#include "sandbox/device/vfio_user/vfio_user_device.c"
+#include "sandbox/device/vfio_user/vfio_user_doorbell.c"
 #undef poll
 #undef sendmsg
-#include "sandbox/device/bar.c"
-#include "sandbox/device/config_space.c"
-#include "sandbox/device/quirks.c"
-#include "sandbox/device/dma.c"
-#include "sandbox/device/doorbell.c"
-#include "sandbox/device/interrupts.c"
-#include "sandbox/device/json.c"
-#include "sandbox/device/pci_bringup.c"
-#include "sandbox/device/vfio_user_version.c"
+#include "sandbox/device/core/bar.c"
+#include "sandbox/device/core/config_space.c"
+#include "sandbox/device/core/quirks.c"
+#include "sandbox/device/core/dma.c"
+#include "sandbox/device/core/doorbell.c"
+#include "sandbox/device/core/interrupts.c"
+#include "sandbox/device/vfio_user/json.c"
+#include "sandbox/device/core/pci_bringup.c"
+#include "sandbox/device/vfio_user/vfio_user_version.c"
 
 #define ANSWER_RAW    0x01u /* the bytes are header and all */
 #define ANSWER_ERROR  0x02u /* a refusal */

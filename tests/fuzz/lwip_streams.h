@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwip_streams.h - streams without a stack: what net/lwip's protocols call, answered by a
+ * lwip_streams.h - streams without a stack: what net/export/lwip's protocols call, answered by a
  * harness that decides what comes, what fits, and when a stream breaks.
  *
  * Room:   tests/fuzz.

@@ -2,7 +2,7 @@
 # The swap is on the disk served, and memory is exhausted: drivers die, alone and together with
 # their standby, and every page comes back as it was. Nobody is killed for memory.
 #
-#   swap.sh [KILLS [SEED [plain]]]   plain: without what sandbox/service/swap.md asks for
+#   swap.sh [KILLS [SEED [plain]]]   plain: without what sandbox/blk/swap.md asks for
 #
 # guest: -m 448 -g 0 -d nvme,serial=rf0,size=512M
 # seconds: 420

@@ -3,7 +3,7 @@
  * journal.pml - the authenticated journal of `integrity disk`: whatever a cache loses, and
  * whatever dies, an honest disk is never an error, and nobody waits for nothing.
  *
- * Stands for: sandbox/service/ward*.c. One block; a line of the journal a page; writes, flushes,
+ * Stands for: sandbox/blk/ward*.c. One block; a line of the journal a page; writes, flushes,
  *             reads, pages that say what is durable, checkpoints, lost caches, restarts of
  *             the export, power cuts, and a cache that writes back when it likes. The
  *             device has FUA. test_ward_cuts does the same to the code itself.

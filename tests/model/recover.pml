@@ -4,7 +4,7 @@
  * made quiet. Every request ends once, and no late write of the device meets a buffer
  * or a queue that belongs to somebody else by then.
  *
- * Stands for: sandbox/device/generation.c (ending, died, quiet, start), sandbox/service/recover.c
+ * Stands for: sandbox/device/core/generation.c (ending, died, quiet, start), sandbox/blk/recover.c
  *             (DOWN, QUIESCED, UP, the poison rule). Two requests, six deaths, two halves.
  *             Reissued once, a request that was in flight at a death goes alone
  *             (ALONE_AFTER is 1 here, 2 in the code).

@@ -3,7 +3,7 @@
  * oracle.h - a client of one disk that knows, for every block, which contents are allowed:
  * what its files share. README.md has the rules and why each is sound.
  *
- * Room:   tests/oracle. Knows the server by NBD and by sandbox/service/SEMANTICS.md only.
+ * Room:   tests/oracle. Knows the server by NBD and by sandbox/blk/SEMANTICS.md only.
  * Thread: one, and a child that kills (chaos.c). They share struct hazards.
  * Time:   a counter that moves with every event this process sees: asked, answered.
  */

@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "export.h"
 #include "device_config.h"
 
 static bool peek(pid_t pid, uint64_t at, void *to, size_t bytes)

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "export.h"
 #include "log.h"
 #include "read.h"
 

@@ -2,7 +2,7 @@
 /*
  * model_client.h - the tests' own small vfio-user client, and a model process to talk to.
  *
- * Room:   tests/unit. Knows the wire only from sandbox/base/vfio_user.h and shares no code
+ * Room:   tests/unit. Knows the wire only from sandbox/proto/vfio_user.h and shares no code
  *         with the client that ships: what both get wrong, this one finds.
  */
 #ifndef RF_TEST_MODEL_CLIENT_H

@@ -24,9 +24,9 @@
 #include "tests/models/e1000e_peer.c"
 #include "tests/models/e1000e.c"
 #include "tests/models/server/fault.c"
-#include "sandbox/base/log.c"
+#include "sandbox/lib/log.c"
 #define say say_why /* the models have a say() of their own */
-#include "sandbox/base/unix_listen.c"
+#include "sandbox/lib/unix_listen.c"
 #undef say
 
 /* ---- the server ------------------------------------------------------------------------- */

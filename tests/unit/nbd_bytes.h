@@ -8,7 +8,7 @@
 #ifndef NBD_BYTES_H
 #define NBD_BYTES_H
 
-#include "sandbox/service/nbd/proto.h"
+#include "sandbox/export/nbd/proto.h"
 
 #include "exported.h"
 

@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/packet.c"
-#include "sandbox/service/handed.c"
-#include "sandbox/service/net/count.c"
-#include "sandbox/service/net/frames.c"
-#include "sandbox/service/net/open.c"
-#include "sandbox/service/net/recover.c"
-#include "sandbox/service/net/sum.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/packet.c"
+#include "sandbox/session/handed.c"
+#include "net/engine/count.c"
+#include "net/engine/frames.c"
+#include "net/engine/open.c"
+#include "net/engine/recover.c"
+#include "net/engine/sum.c"
 
 #include "rig.h"
 

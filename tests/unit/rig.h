@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "boot.h"
-#include "control.h"
+#include "export.h"
 #include "packet.h"
 #include "stats.h"
 

@@ -22,19 +22,19 @@
 #include <sys/socket.h>
 static ssize_t whole_sendmsg(int sock, const struct msghdr *msg, int flags);
 #define sendmsg(sock, msg, flags) whole_sendmsg(sock, msg, flags)
-#include "sandbox/device/vfio_user.c"
+#include "sandbox/device/vfio_user/vfio_user.c"
 #undef sendmsg
-#include "sandbox/device/bar.c"
-#include "sandbox/device/config_space.c"
-#include "sandbox/device/quirks.c"
-#include "sandbox/device/dma.c"
-#include "sandbox/device/doorbell.c"
-#include "sandbox/device/interrupts.c"
-#include "sandbox/device/json.c"
-#include "sandbox/device/pci_bringup.c"
-#include "sandbox/device/vfio_user_device.c"
-#include "sandbox/device/vfio_user_doorbell.c"
-#include "sandbox/device/vfio_user_version.c"
+#include "sandbox/device/core/bar.c"
+#include "sandbox/device/core/config_space.c"
+#include "sandbox/device/core/quirks.c"
+#include "sandbox/device/core/dma.c"
+#include "sandbox/device/core/doorbell.c"
+#include "sandbox/device/core/interrupts.c"
+#include "sandbox/device/vfio_user/json.c"
+#include "sandbox/device/core/pci_bringup.c"
+#include "sandbox/device/vfio_user/vfio_user_device.c"
+#include "sandbox/device/vfio_user/vfio_user_doorbell.c"
+#include "sandbox/device/vfio_user/vfio_user_version.c"
 
 #include "scripted_server.h"
 

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/service/arena.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/blk/arena.c"
 
 #define MIB 1048576u
 

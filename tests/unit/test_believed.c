@@ -14,8 +14,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "sandbox/supervisor/fetch_check.c"
-#include "sandbox/supervisor/fetch_said.c"
+#include "sandbox/proto/config_check.c"
+#include "sandbox/zygote/fetch_said.c"
 
 #define FILE_NAME "/etc/ringfence/test.conf"
 static const char text[] = "run-dir /run/test\n"

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "net/lwip/checksum.c"
+#include "net/export/lwip/checksum.c"
 
 #define ROOM (1u << 17)
 #define PAGE 4096u

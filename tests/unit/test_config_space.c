@@ -3,7 +3,7 @@
  * test_config_space.c - a device whose address translation services are on is refused, and
  * lists of capabilities end, whatever links them.
  *
- * Room:   tests/unit. Includes sandbox/device/config_space.c.
+ * Room:   tests/unit. Includes sandbox/device/core/config_space.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/device/config_space.c"
-#include "sandbox/device/quirks.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/device/core/config_space.c"
+#include "sandbox/device/core/quirks.c"
 
 uint64_t now_ns(void)
 {

@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/ending.c"
-#include "sandbox/base/walls.c"
-#include "sandbox/supervisor/call_name.c"
-#include "sandbox/supervisor/death_file.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/ending.c"
+#include "sandbox/lib/walls.c"
+#include "sandbox/proto/call_name.c"
+#include "sandbox/broker/death_file.c"
 #include "sandbox/supervisor/deaths.c"
 
 #define IMAGE 0x10000000ull

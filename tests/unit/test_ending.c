@@ -112,10 +112,10 @@ void rf_die(int code, const char *format, ...)
 	exit(code);
 }
 
-#include "sandbox/device/generation.c"
-#include "sandbox/device/left.c"
-#include "sandbox/device/plan.c"
-#include "sandbox/device/tell.c"
+#include "sandbox/device/core/generation.c"
+#include "sandbox/device/core/left.c"
+#include "sandbox/device/core/plan.c"
+#include "sandbox/device/core/tell.c"
 
 /* Generation 1 runs, 2 waits as standby. */
 static struct rf_device *running(void)

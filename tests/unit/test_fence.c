@@ -22,10 +22,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox/base/fence.c"
-#include "sandbox/base/landlock.c"
-#include "sandbox/base/log.c"
-#include "sandbox/base/walls.c"
+#include "sandbox/lib/fence.c"
+#include "sandbox/lib/landlock.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/walls.c"
 
 #define SOMEBODY 64999 /* a user with no other processes */
 #define PAGE     4096u

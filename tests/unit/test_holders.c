@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sandbox/supervisor/holders.c"
-#include "sandbox/supervisor/pci.c"
-#include "sandbox/supervisor/sysfs.c"
+#include "sandbox/broker/holders.c"
+#include "sandbox/broker/pci.c"
+#include "sandbox/broker/sysfs.c"
 
 static char said[1000];
 const char *rf_log_name = "test";

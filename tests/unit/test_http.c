@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "log.h"
-#include "net/lwip/http.c"
+#include "net/export/lwip/http.c"
 
 #include "tests/fuzz/lwip_streams.h"
 

@@ -35,9 +35,9 @@ static int time_goes_on(const struct timespec *t)
 }
 
 #define ppoll(fds, count, t, mask) ((void)(fds), (void)(count), time_goes_on(t))
-#include "sandbox/device/intel_nic.c"
-#include "sandbox/device/bar.c"
-#include "sandbox/device/igb_control.c"
+#include "sandbox/device/admin/intel_nic.c"
+#include "sandbox/device/core/bar.c"
+#include "sandbox/device/admin/igb_control.c"
 #undef ppoll
 
 void rf_log(const char *fmt, ...)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "launching.h"
-#include "sandbox/launcher/image.c"
+#include "sandbox/launch/image.c"
 
 /* A small image: headers, one page of code, one of data with a dynamic section, a
  * RELA and a RELR table and two pages of bss. */

@@ -16,7 +16,7 @@
 #include "image.h"
 #include "launching.h"
 #include "space.h"
-#include "sandbox/launcher/image.c"
+#include "sandbox/launch/image.c"
 
 #define PROBE      "build/fault/probe"
 #define PROBE_GOOD 1000u

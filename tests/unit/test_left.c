@@ -113,11 +113,11 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 }
 
 #define set64 nvme_set64
-#include "sandbox/device/nvme_control.c"
-#include "sandbox/device/nvme_describe.c"
+#include "sandbox/device/admin/nvme_control.c"
+#include "sandbox/device/admin/nvme_describe.c"
 #undef set64
-#include "sandbox/device/virtio_pci.c"
-#include "sandbox/device/left.c"
+#include "sandbox/device/admin/virtio_pci.c"
+#include "sandbox/device/core/left.c"
 
 static const struct rf_backend_ops fake = { .config_read = space_read };
 

@@ -154,7 +154,7 @@ int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int
 }
 void rf_close_all(int *fds, int count) { (void)fds, (void)count; }
 
-#include "sandbox/base/ending.c"
+#include "sandbox/lib/ending.c"
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/lifecycle.c"
 #include "sandbox/supervisor/silent.c"

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "sandbox/base/log.c"
+#include "sandbox/lib/log.c"
 
 #define LINES 40 /* some before it is deaf, all others after */
 

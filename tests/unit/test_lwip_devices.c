@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/lwip_config.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/proto/lwip_config.c"
 #include "sandbox/config/lwip_words.c"
-#include "sandbox/base/packet.c"
-#include "sandbox/base/words.c"
+#include "sandbox/lib/packet.c"
+#include "sandbox/lib/words.c"
 
 #include "wire_stack.h"
 #include "wire_nbd.h"

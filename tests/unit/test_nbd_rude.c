@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/packet.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/packet.c"
 
 #define NBD  "build/tests/rf-nbd-asan"
 #define DISK (8u << 20)

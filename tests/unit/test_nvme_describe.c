@@ -20,7 +20,7 @@ void rf_log(const char *format, ...)
 	(void)format;
 }
 
-#include "sandbox/device/nvme_describe.c"
+#include "sandbox/device/admin/nvme_describe.c"
 
 static struct rf_device device;
 static struct nvme_id_ctrl ctrl;

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "sandbox/service/nbd/partition.c"
+#include "sandbox/export/nbd/partition.c"
 
 #define BLOCK 512u
 #define TABLE (34u * BLOCK)

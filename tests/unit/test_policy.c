@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "build/gen/launcher/filters.h"
+#include "build/gen/launch/filters.h"
 
 #define POLICYC "build/tools/policyc"
 

@@ -26,8 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "build/gen/supervisor/filters.h"
-#include "sandbox/base/filter.c"
+#include "build/gen/privileged/filters.h"
+#include "sandbox/lib/filter.c"
 
 typedef void deed(void);
 

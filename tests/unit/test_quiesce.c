@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "device.h"
-#include "sandbox/device/quirks.c"
+#include "sandbox/device/core/quirks.c"
 
 static char asked[32]; /* m/M: bus mastering off/on, f: function, h: hot */
 static int function_fails, hot_fails;
@@ -86,7 +86,7 @@ void rf_log(const char *format, ...)
 	(void)format;
 }
 
-#include "sandbox/device/quiesce.c"
+#include "sandbox/device/core/quiesce.c"
 
 static const struct rf_backend_ops fake = { .reset = fake_reset, .hot_reset = fake_hot_reset };
 

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/filter.c"
-#include "sandbox/base/packet.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/filter.c"
+#include "sandbox/lib/packet.c"
 /* How many records of an image were looked at. */
 static unsigned long looks;
 static void *counted(void *to, const void *from, size_t bytes)
@@ -22,15 +22,15 @@ static void *counted(void *to, const void *from, size_t bytes)
 	return memcpy(to, from, bytes);
 }
 #define memcpy counted
-#include "sandbox/scribe/image.c"
+#include "sandbox/crash/image.c"
 #undef memcpy
-#include "sandbox/scribe/json.c"
-#include "sandbox/scribe/names.c"
-#include "sandbox/scribe/report.c"
-#include "sandbox/client/bundle.c"
+#include "sandbox/crash/json.c"
+#include "sandbox/crash/names.c"
+#include "sandbox/crash/report.c"
+#include "sandbox/cli/bundle.c"
 int scribe_main(void);
 #define main scribe_main
-#include "sandbox/scribe/main.c"
+#include "sandbox/crash/main.c"
 #undef main
 
 #define IMAGE 0x10000000ull

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/base/ending.c"
-#include "sandbox/base/walls.c"
-#include "sandbox/client/show.c"
+#include "sandbox/lib/ending.c"
+#include "sandbox/lib/walls.c"
+#include "sandbox/cli/show.c"
 
 static char *text;
 

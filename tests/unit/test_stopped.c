@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "sandbox/supervisor/stopped.c"
+#include "sandbox/keeper/stopped.c"
 
 static void one_that_stays_stopped_is_due(void **state)
 {

@@ -47,7 +47,7 @@ void rf_log(const char *format, ...)
 
 const struct rf_backend_ops rf_backend_vfio;
 
-#include "sandbox/device/storm.c"
+#include "sandbox/device/core/storm.c"
 
 #define SECOND 1000000000ull
 

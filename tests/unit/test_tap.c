@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#include "net/tap/vnet.c"
+#include "net/export/tap/vnet.c"
 #undef TCP_CHECK
 #undef TCP_BYTES
 #undef IP6_BYTES
-#include "net/tap/segment.c"
-#include "sandbox/service/net/sum.c"
+#include "net/export/tap/segment.c"
+#include "net/engine/sum.c"
 
 #define ALL (RF_NET_HAS_TX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 | RF_NET_HAS_LINK)
 

@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sandbox/base/log.c"
-#include "sandbox/base/packet.c"
-#include "sandbox/device/tell.c"
+#include "sandbox/lib/log.c"
+#include "sandbox/lib/packet.c"
+#include "sandbox/device/core/tell.c"
 
 #define JUNK     0xffffu /* a message that fills the socket */
 #define DEADLINE 60      /* seconds; SIGALRM ends a test that waits */

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include "sandbox/base/unix_listen.c"
+#include "sandbox/lib/unix_listen.c"
 
 static char dir[] = "/tmp/rf-listen-XXXXXX";
 static char name[sizeof(dir) + 8];

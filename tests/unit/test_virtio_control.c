@@ -48,7 +48,7 @@ const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v) { (v
 int irq_vector(struct rf_device *d, unsigned h) { (void)d, (void)h; return 0; }
 int config_bus_master(struct rf_device *d, bool on) { (void)d, (void)on; return 0; }
 
-#include "sandbox/device/virtio_control.c"
+#include "sandbox/device/admin/virtio_control.c"
 
 static void put(uint64_t at, uint64_t value, unsigned bytes)
 {

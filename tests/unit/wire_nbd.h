@@ -7,7 +7,7 @@
 #ifndef RF_TEST_WIRE_NBD_H
 #define RF_TEST_WIRE_NBD_H
 
-#include "sandbox/service/nbd/proto.h"
+#include "sandbox/export/nbd/proto.h"
 
 static inline uint32_t nbd_hello(uint8_t *b)
 {

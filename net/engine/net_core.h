@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net_core.h - what the files of the net service share; exports see net_service.h only.
+ *
+ * Room:   net/engine, trusted.
+ * Buffer: a receive buffer is FREE (of a half that has no driver), POSTED (the driver's),
+ *         or HELD (the export's, or under way as a frame that is forwarded).
+ *         A send buffer is on the stack of free ones, the export's, in tx_slot[], or in
+ *         limbo: its driver is dead, and the device perhaps still reads it.
+ */
+#ifndef RF_NET_CORE_H
+#define RF_NET_CORE_H
+
+#include "boot.h"
+#include "log.h"
+#include "net_service.h"
+#include "watch.h"
+
+enum rf_net_state {
+	RF_NET_NONE,     /* no driver was seen yet */
+	RF_NET_LIED,     /* its rings are not looked at any more */
+	RF_NET_GONE,     /* there will be none */
+	/* from here on it is alive */
+	RF_NET_PREPARED, /* its half is filled; it may or may not run */
+	RF_NET_UP,
+};
+
+enum rf_net_buffer { RF_BUFFER_FREE, RF_BUFFER_POSTED, RF_BUFFER_HELD };
+
+#define RF_NET_TX_BUFFERS 2048u
+#define RF_TX_MORE  0x80000000u /* tx_slot[]: the frame goes on */
+#define RF_TX_KEPT  0x40000000u /* tx_slot[]: the buffer stays its owner's */
+#define RF_TX_AT    0x3fffffffu
+
+struct rf_net {
+	/* every frame; `own` of rx is ours, the ring only mirrors it */
+	struct rf_ring_end   rx;
+	uint32_t            *free_ring;       /* rx_free */
+	struct rf_net_frame *tx_ring;
+	struct rf_net_chan  *chan;
+	struct rf_ring      *free_shared, *tx_shared;
+	uint32_t             free_own, free_seen; /* put; published */
+	uint32_t             tx_own, tx_seen, tx_done; /* put; published; given back */
+	uint32_t             rx_base;         /* of this half, units */
+	uint32_t             rx_shift;        /* log2 of a buffer in units */
+	uint32_t             rx_count, rx_buffer;
+	uint32_t             frame_max;       /* without segmentation */
+	uint32_t             plain_max;       /* received in one buffer */
+	uint32_t             tx_base, tx_buffer;
+	uint8_t             *buffer;          /* this half's enum rf_net_buffer, by index */
+	enum rf_net_state    state;
+	uint32_t             half, generation;
+	uint32_t             tx_free_count;
+	struct rf_net_count {
+		uint64_t rx_frames, rx_bytes, rx_bad, tx_frames, tx_bytes, tx_done, tx_refused;
+		uint64_t lost_tx, violations, stalls, nudges, nudges_helped;
+	} count;
+	uint32_t             tx_slot[RF_NET_DEPTH]; /* what is in the ring: at | RF_TX_* */
+	uint32_t             tx_free[RF_NET_TX_BUFFERS];
+
+	/* frames of several parts */
+	uint32_t             chain_count;
+	bool                 chain_whole;     /* complete, but there was no room for it */
+	struct rf_net_frame  chain[RF_NET_PARTS];
+
+	/* frames of the dead, whole ones */
+	uint32_t             stash_head, stash_tail;
+	struct rf_net_frame  stash[2 * RF_NET_DEPTH];
+	uint32_t             limbo_count;
+	uint32_t             limbo[RF_NET_TX_BUFFERS]; /* of two deaths, if it was never quiet between */
+
+	/* the driver */
+	struct rf_watch      watch;
+	struct rf_svc_msg    untold;          /* to the device process, which did not read; type 0: none */
+	uint32_t             sent_then;       /* tx_done, and since when it stands still */
+	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
+	bool                 stalled;
+	uint32_t             link;
+	uint64_t             rx_dropped, rx_dropped_before; /* this driver's; of all before it */
+	bool                 first_io_awaited;
+	uint32_t             await_generation;
+
+	/* set-up */
+	int                      first_fd;
+	struct rf_export_config  config;
+	struct rf_net_info       info;
+	bool                     info_known;
+	bool                     arena_ours;  /* nothing of a predecessor's is under way */
+	unsigned char           *data;
+	unsigned char           *rings;
+	struct rf_stats_service *stats;
+	uint8_t                  buffers[2][RF_NET_DEPTH];
+};
+
+/* Number of a fd of enum rf_export_fd. */
+#define RF_NET_FD(n, which) ((n)->first_fd + (which) - RF_EXPORT_FD_CONTROL)
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static inline bool rf_net_alive(const struct rf_net *n)
+{
+	return n->state >= RF_NET_PREPARED;
+}
+
+/* Index of the buffer of this half that begins at `at`; >= rx_count if none does: bits
+ * that a whole number of buffers does not have come to lie on top. */
+static inline uint32_t rf_net_index(const struct rf_net *n, uint32_t at)
+{
+	uint32_t units = at - n->rx_base, shift = n->rx_shift;
+
+	return units >> shift | units << ((32 - shift) & 31);
+}
+
+/* A HELD buffer goes to the driver, or lies free if its half has none now. */
+void rf_net_post_other(struct rf_net *, uint32_t at);
+static inline void rf_net_post(struct rf_net *n, uint32_t at)
+{
+	uint32_t i = rf_net_index(n, at);
+
+	if (unlikely(i >= n->rx_count)) {
+		rf_net_post_other(n, at);
+		return;
+	}
+	RF_BUG_ON(n->buffer[i] != RF_BUFFER_HELD);
+	n->buffer[i] = RF_BUFFER_POSTED;
+	n->free_ring[n->free_own++ & (RF_NET_DEPTH - 1)] = at;
+}
+
+/* frames.c: slots that came back. Their number; a lie is told. */
+unsigned rf_net_reap(struct rf_net *);
+/* Moves what a dead driver had received to the stash. Records; *lie set: the rest is none. */
+uint32_t rf_net_drain(struct rf_net *, enum rf_violation *lie);
+/* Of a frame in several parts, drops those there are: its driver is dead. */
+void rf_net_unchain(struct rf_net *);
+
+/* recover.c */
+void rf_net_lied(struct rf_net *, enum rf_violation);
+void rf_net_kick(struct rf_net *); /* wakes the driver */
+void rf_net_tell(struct rf_net *, enum rf_svc_type, uint32_t value);
+
+/* count.c */
+uint64_t rf_net_now_ns(void);
+void rf_net_publish(struct rf_net *);
+void rf_net_adopt(struct rf_net *);
+
+#endif

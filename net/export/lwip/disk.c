@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* disk.c - see disk.h. Room: net/export/lwip, trusted. */
+#include "disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "stack.h"
+#include "stats.h"
+
+#define TABLE_BYTES 262144u /* of the disk, that a partition table must lie in */
+
+static unsigned char table[TABLE_BYTES];
+
+/* ---- NBD over streams ---------------------------------------------------------------------- */
+
+static ssize_t receive(struct nbd_conn *c, struct iovec *iov, int pieces)
+{
+	struct stream *s = c->stream;
+	struct iovec have[2];
+	size_t total = 0;
+
+	for (int i = 0; i < pieces; i++) {
+		uint8_t *to = iov[i].iov_base;
+		size_t left = iov[i].iov_len;
+
+		while (left && stream_peek(s, have)) {
+			size_t n = have[0].iov_len < left ? have[0].iov_len : left;
+
+			memcpy(to, have[0].iov_base, n);
+			stream_consume(s, n);
+			to += n;
+			left -= n;
+			total += n;
+		}
+	}
+	((struct disk_export *)c->export)->service->to_host += total;
+	if (total || stream_at_end(s))
+		return (ssize_t)total;
+	return s->error ? s->error : -EAGAIN;
+}
+
+static ssize_t send_pieces(struct nbd_conn *c, struct iovec *iov, int pieces)
+{
+	struct stream *s = c->stream;
+	size_t total = 0;
+
+	if (s->error)
+		return s->error;
+	for (int i = 0; i < pieces; i++) {
+		size_t n = stream_write(s, iov[i].iov_base, iov[i].iov_len);
+
+		total += n;
+		if (n < iov[i].iov_len)
+			break;
+	}
+	((struct disk_export *)c->export)->service->to_stack += total;
+	return total ? (ssize_t)total : -EAGAIN;
+}
+
+/* Streams tell of changes only: what is there already must be asked for once more. */
+static void watch_stream(struct nbd_conn *c, bool in, bool out)
+{
+	struct stream *s = c->stream;
+
+	if (in && (stream_readable(s) || s->finished || s->error))
+		stream_note(s);
+	if (out && s->error)
+		stream_note(s);
+}
+
+static void close_stream(struct nbd_conn *c)
+{
+	struct stream *s = c->stream;
+
+	((struct disk_export *)c->export)->service->active--;
+	c->stream = NULL;
+	stream_close(s);
+}
+
+static const struct nbd_transport over_stream = {
+	.receive = receive,
+	.send = send_pieces,
+	.watch = watch_stream,
+	.close = close_stream,
+};
+
+static void changed(struct stream *s, void *owner)
+{
+	struct nbd_conn *c = owner;
+
+	nbd_conn_event(c, stream_readable(s) || s->finished, c->blocked && stream_room(s), s->error);
+}
+
+/* Who shares with whom: an address, or the 64 bits of IPv6 that one host may have to itself. */
+static void name_peer(const struct stream *s, char *to, size_t room)
+{
+	ip_addr_t peer = s->pcb->remote_ip;
+	bool six = IP_IS_V6_VAL(peer);
+
+	if (six)
+		ip_2_ip6(&peer)->addr[2] = ip_2_ip6(&peer)->addr[3] = 0;
+	snprintf(to, room, "%s%s", ipaddr_ntoa(&peer), six ? "/64" : "");
+}
+
+static bool accept_client(struct stream *s, void *arg)
+{
+	struct service *service = arg;
+	struct disk *d = service->disk;
+	struct disk_export *e = d->exports;
+	char peer[NBD_PEER];
+
+	while (e->service != service)
+		e++;
+	if (!e->known || !d->nbd.info || rf_service_gone(d->service) || !nbd_seat_possible(&d->nbd)) {
+		service->failed++;
+		return false;
+	}
+	name_peer(s, peer, sizeof(peer));
+	struct nbd_conn *c = nbd_conn_seat(&d->nbd, peer);
+	service->accepted++;
+	service->active++;
+	s->event = changed;
+	s->owner = c;
+	c->via = &over_stream;
+	c->stream = s;
+	nbd_conn_open(c, &e->export);
+	return true;
+}
+
+/* ---- what is exported ------------------------------------------------------------------------ */
+
+static void locate(struct disk_export *e, const struct rf_blk_info *info, size_t length)
+{
+	unsigned number = e->service->config->partition;
+	const char *why = NULL;
+
+	if (number && nbd_partition_find(table, length, info, number, &e->export.first,
+					 &e->export.size, &why)) {
+		rf_log("disk %s, partition %u: %s; it is not exported", e->export.name, number, why);
+		return;
+	}
+	if (!number)
+		e->export.size = info->size;
+	e->known = true;
+}
+
+static void table_read(struct rf_io *io, int status)
+{
+	struct disk *d = (struct disk *)((char *)io - offsetof(struct disk, probe));
+
+	d->probing = false;
+	/* The driver and the device can still write there: judged is a copy. */
+	memcpy(table, rf_arena_at(d->service, io->arena), io->length);
+	rf_arena_free(d->service, io->arena, io->length);
+	if (status) {
+		rf_log("disk %s: its partition table cannot be read: %s", d->exports[0].export.name,
+		       strerror(-status));
+		return;
+	}
+	for (uint32_t i = 0; i < d->count; i++)
+		if (d->exports[i].service->config->partition)
+			locate(&d->exports[i], d->nbd.info, io->length);
+}
+
+static void learn(struct disk *d)
+{
+	const struct rf_blk_info *info = d->nbd.info;
+	uint64_t length = TABLE_BYTES;
+
+	for (uint32_t i = 0; i < d->count; i++)
+		if (!d->exports[i].service->config->partition)
+			locate(&d->exports[i], info, 0);
+	if (!d->wants_table)
+		return;
+	if (length > info->max_transfer)
+		length = info->max_transfer;
+	if (length > info->size)
+		length = info->size;
+	length -= length % info->block_size;
+	d->probe = (struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
+	d->wants_table = false;
+	while (length && rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena))
+		length = length / 2 & -(uint64_t)info->block_size;
+	if (!length) {
+		rf_log("disk %s: no room to read its partition table; no partition is exported",
+		       d->exports[0].export.name);
+		return;
+	}
+	d->probe.length = (uint32_t)length;
+	d->probing = true;
+	int err = rf_service_submit(d->service, &d->probe);
+	if (err)
+		table_read(&d->probe, err);
+}
+
+/* It may be ready to be served from now on. */
+static void look(struct disk *d)
+{
+	if (d->nbd.info)
+		return;
+	nbd_server_info(&d->nbd);
+	if (d->nbd.info)
+		learn(d);
+}
+
+static void control(struct watch *w)
+{
+	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
+	int err = rf_service_control(d->service);
+
+	if (err == -EPIPE)
+		exit(0);
+	if (err) { /* the others of this process are not its concern */
+		rf_log("disk %s is served no more, others are: its device process says what cannot be (%s); "
+		       "look at the device, then restart it", disk_name(d), strerror(-err));
+		rf_service_drop(d->service);
+		return;
+	}
+	look(d);
+}
+
+static void kicked(struct watch *w)
+{
+	(void)w; /* to wake up was all */
+}
+
+void disk_open(struct disk *d, uint32_t index)
+{
+	int err = rf_service_open_at(&d->service, RF_LWIP_DISK_FD(index));
+
+	d->nbd.service = d->service;
+	if (!err)
+		err = nbd_pools_open(&d->nbd);
+	if (err)
+		rf_die(70, "cannot start disk %u: %s", index, strerror(-err));
+	d->nbd.errors = rf_service_stats(d->service)->client_errors;
+	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL, .call = control };
+	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK, .call = kicked };
+	loop_want(&d->control, EPOLLIN);
+	loop_want(&d->kick, EPOLLIN | EPOLLET);
+}
+
+int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
+		bool (*allow)(const ip_addr_t *, void *))
+{
+	struct disk_export *e = &d->exports[d->count];
+	uint16_t port = s->config->listen.port;
+	int err = stream_listen(at, port, allow, accept_client, s);
+
+	if (err)
+		return err;
+	*e = (struct disk_export){ .service = s };
+	e->export.name = s->config->device;
+	e->export.read_only = s->config->read_only;
+	s->disk = d;
+	d->count++;
+	d->wants_table |= s->config->partition != 0;
+	rf_log("WARNING: NBD on lwip-tcp port %u (disk %s) is WITHOUT TLS: whoever is on the way can "
+	       "read and change all of it; allow networks you trust only", port, e->export.name);
+	if (d->nbd.info)
+		learn(d);
+	return 0;
+}
+
+int disk_work(struct disk *d)
+{
+	d->nbd.now = stack_now_ns();
+	bool knew = d->nbd.info;
+	int done = nbd_server_work(&d->nbd);
+	if (!knew && d->nbd.info)
+		learn(d);
+	return done;
+}
+
+void disk_tick(struct disk *d)
+{
+	nbd_server_tick(&d->nbd);
+	/* A stream that found all segments in use is told by nobody when they are not. */
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
+		if (d->nbd.conns[i].stream && d->nbd.conns[i].blocked)
+			stream_note(d->nbd.conns[i].stream);
+}
+
+bool disk_sleep(struct disk *d)
+{
+	return rf_service_sleep(d->service);
+}
+
+void disk_wake(struct disk *d)
+{
+	rf_service_wake(d->service, false);
+}
+
+uint64_t disk_spin_ns(const struct disk *d)
+{
+	return rf_service_up(d->service) && rf_service_inflight(d->service) ?
+	       rf_service_config(d->service)->spin_ns : 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hooks.h - where lwIP asks us.
+ *
+ * Room:   net/export/lwip. Included by lwIP's sources through LWIP_HOOK_FILENAME, and by the files
+ *         that define these functions.
+ */
+#ifndef RF_LWIP_HOOKS_H
+#define RF_LWIP_HOOKS_H
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct tcp_pcb;
+struct tcp_hdr;
+
+/* Initial sequence number of a connection (RFC 6528): secret.c. */
+uint32_t rf_lwip_isn(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
+		     uint16_t remote_port);
+#define LWIP_HOOK_TCP_ISN rf_lwip_isn
+
+/* A segment, its header in host order, before the connection or the listener it is for sees
+ * it. Not ERR_OK: it is dropped, and nothing is answered. stream.c. */
+err_t rf_lwip_segment(struct tcp_pcb *, const struct tcp_hdr *);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, first, second, p) rf_lwip_segment(pcb, header)
+
+/* DHCP and router advertisements offer a name server (NULL: take it back): stack.c. The
+ * sources that know of such offers include this file, the one that keeps servers does not. */
+void rf_lwip_dns_offered(uint8_t index, const ip_addr_t *);
+#define dns_setserver rf_lwip_dns_offered
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* join.c - see join.h. Room: net/export/lwip, trusted. */
+#include "join.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "stack.h"
+
+static struct join joins[JOINS];
+static uint32_t free_joins = JOINS;
+
+bool join_available(const struct service *service)
+{
+	return stream_share(service->active, free_joins);
+}
+
+/* A smaller share than the service's own, or its first client could have all of that. */
+bool join_fair(const struct service *service, const uint8_t peer[16])
+{
+	uint32_t has = 0;
+
+	for (const struct join *j = joins; j < joins + JOINS; j++)
+		has += j->state != JOIN_FREE && j->service == service && !memcmp(j->peer, peer, 16);
+	return has < free_joins;
+}
+
+struct join *join_new(struct service *service)
+{
+	for (uint32_t i = 0; i < JOINS; i++) {
+		struct join *j = &joins[i];
+
+		if (j->state != JOIN_FREE)
+			continue;
+		uint32_t id = (j->id & ~(JOINS - 1)) + JOINS + i;
+		memset(j, 0, offsetof(struct join, out));
+		j->host.fd = -1;
+		j->id = id;
+		j->service = service;
+		j->until = stack_now_ns() + JOIN_SETUP_NS;
+		service->active++;
+		free_joins--;
+		return j;
+	}
+	return NULL;
+}
+_Static_assert((JOINS & (JOINS - 1)) == 0, "an id is index and count in one number");
+
+struct join *join_of(uint32_t id)
+{
+	struct join *j = &joins[id % JOINS];
+
+	return j->state != JOIN_FREE && j->id == id ? j : NULL;
+}
+
+static void host_event(struct watch *w)
+{
+	struct join *j = (struct join *)w;
+
+	if (j->state == JOIN_SOCKS)
+		socks_input(j);
+	else if (j->state == JOIN_RUN)
+		join_run(j);
+}
+
+void join_host(struct join *j, int fd)
+{
+	j->host = (struct watch){ .fd = fd, .call = host_event };
+}
+
+static void stream_changed(struct stream *s, void *owner)
+{
+	struct join *j = owner;
+
+	if (j->state == JOIN_CONNECT && s->error)
+		join_next(j, s->error);
+	else if (j->state == JOIN_CONNECT && s->connected) {
+		j->state = JOIN_RUN;
+		if (!j->socks || socks_answer(j, 0))
+			join_run(j);
+	} else if (j->state == JOIN_RUN)
+		join_run(j);
+	else if (s->error) /* gone before the host's end was there */
+		join_drop(j, false);
+}
+
+void join_stream(struct join *j, struct stream *s)
+{
+	j->stream = s;
+	s->owner = j;
+	s->event = stream_changed;
+}
+
+/* reset: whoever is left hears that the other end broke, not that it ended. */
+void join_drop(struct join *j, bool reset)
+{
+	RF_BUG_ON(j->state == JOIN_FREE);
+	if (reset && j->host.fd >= 0) {
+		/* A close with no time to linger is a reset; on a UNIX socket it is a close. */
+		struct linger now = { .l_onoff = 1 };
+
+		(void)setsockopt(j->host.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	}
+	loop_close(&j->host);
+	if (j->stream && reset)
+		stream_abort(j->stream);
+	else if (j->stream)
+		stream_close(j->stream);
+	j->stream = NULL;
+	j->state = JOIN_FREE;
+	j->service->active--;
+	free_joins++;
+}
+
+void join_fail(struct join *j, int err)
+{
+	j->service->failed++;
+	if (j->socks && !socks_answer(j, err))
+		return;
+	join_drop(j, !j->socks);
+}
+
+/* False: the join is gone. */
+static bool to_host(struct join *j, bool *blocked)
+{
+	struct stream *s = j->stream;
+	struct iovec piece[2];
+	int n;
+
+	while ((n = stream_peek(s, piece))) {
+		struct msghdr msg = { .msg_iov = piece, .msg_iovlen = n };
+		ssize_t sent = sendmsg(j->host.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN) {
+			*blocked = true;
+			return true;
+		}
+		if (sent < 0) {
+			join_drop(j, true);
+			return false;
+		}
+		j->service->to_host += (uint64_t)sent;
+		stream_consume(s, (size_t)sent);
+	}
+	if (s->finished && !j->host_shut) {
+		j->host_shut = true;
+		shutdown(j->host.fd, SHUT_WR);
+	}
+	return true;
+}
+
+/* Bytes read: 0 the end, -EAGAIN none now, -errno the connection broke. */
+static ssize_t host_read(struct join *j)
+{
+	struct iovec iov = { j->out, sizeof(j->out) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	do
+		n = recvmsg(j->host.fd, &msg, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static bool to_stack(struct join *j)
+{
+	for (;;) {
+		if (j->out_at < j->out_len) {
+			size_t n = stream_write(j->stream, j->out + j->out_at, j->out_len - j->out_at);
+
+			j->service->to_stack += n;
+			j->out_at += (uint32_t)n;
+			if (j->out_at < j->out_len)
+				return true;
+		}
+		j->out_at = j->out_len = 0;
+		if (j->host_ended) {
+			if (!j->stream_shut)
+				stream_shutdown(j->stream);
+			j->stream_shut = true;
+			return true;
+		}
+		if (!stream_room(j->stream))
+			return true;
+		ssize_t n = host_read(j);
+		if (n == -EAGAIN)
+			return true;
+		if (n < 0) {
+			join_drop(j, true);
+			return false;
+		}
+		j->host_ended = !n;
+		j->out_len = (uint32_t)n;
+	}
+}
+
+void join_run(struct join *j)
+{
+	bool blocked = false;
+
+	/* What arrived before a reset is handed on, as far as it fits. */
+	if (!to_host(j, &blocked))
+		return;
+	if (j->stream->error) {
+		join_drop(j, true);
+		return;
+	}
+	if (!to_stack(j))
+		return;
+	if (j->host_shut && j->stream_shut) {
+		join_drop(j, false);
+		return;
+	}
+	bool hungry = !j->host_ended && !j->out_len && stream_room(j->stream);
+	loop_want(&j->host, (hungry ? EPOLLIN : 0) | (blocked ? EPOLLOUT : 0));
+}
+
+struct join *join_unasked(void)
+{
+	for (struct join *j = joins; j < joins + JOINS; j++)
+		if (j->state == JOIN_DIAL && !j->asked)
+			return j;
+	return NULL;
+}
+
+void join_tick(uint64_t now)
+{
+	for (struct join *j = joins; j < joins + JOINS; j++) {
+		if (j->state == JOIN_FREE)
+			continue;
+		if (j->state == JOIN_RUN && j->out_len)
+			join_run(j); /* the stack was out of segments: nobody tells when it is not */
+		else if (j->state != JOIN_RUN && now > j->until)
+			join_fail(j, -ETIMEDOUT);
+		else if (j->name[0] && !j->second && now > j->next_try &&
+			 (j->state == JOIN_RESOLVE || j->state == JOIN_CONNECT))
+			join_next(j, -ETIMEDOUT);
+	}
+}

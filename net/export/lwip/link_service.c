@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link_service.c - the net service as a link.
+ *
+ * Room:   net/export/lwip, trusted.
+ * Death:  of the driver goes by unseen but for lost frames, which TCP sends again as soon as its
+ *         successor runs: the connections live in this process.
+ */
+#include "link_service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "loop.h"
+#include "net_service.h"
+
+#define BURST     64u
+#define FRAME_MAX 65536u
+
+static struct net_link {
+	struct link    link; /* first */
+	struct rf_net *net;
+	struct watch   control, kick;
+	uint32_t       at;      /* buffer to send, filled next; 0: none */
+	uint32_t       generation; /* of the driver that was seen to run */
+	bool           starved; /* a frame could not be sent: wake us when buffers come back */
+	uint8_t        frame[FRAME_MAX];
+} it;
+
+/* A frame of several parts, or one whose sender left the checksum to somebody: ours first. */
+static void odd_frame(const struct rf_net_frame *part, unsigned parts, link_frame *frame, void *arg)
+{
+	uint32_t length = 0;
+
+	for (unsigned i = 0; i < parts; i++) {
+		if (part[i].length > FRAME_MAX - length) {
+			it.link.rx_bad++;
+			return;
+		}
+		memcpy(it.frame + length, rf_net_at(it.net, part[i].at), part[i].length);
+		length += part[i].length;
+	}
+	if (part->flags & RF_NET_CSUM)
+		rf_net_sum_fill(it.frame, length, part->csum_start, part->csum_offset);
+	frame(arg, it.frame, length, part->flags & RF_NET_CSUM_OK);
+}
+
+static int receive(struct link *link, link_frame *frame, void *arg, int most)
+{
+	struct rf_net_frame got[BURST];
+	unsigned n = rf_net_rx(it.net, got, (unsigned)most < BURST ? (unsigned)most : BURST);
+	unsigned parts;
+
+	(void)link;
+	for (unsigned i = 0; i < n; i += parts) {
+		parts = 1;
+		while (got[i + parts - 1].flags & RF_NET_MORE && i + parts < n)
+			parts++;
+		/* The device took a tag off. Of another VLAN is not of this link. */
+		if (got[i].flags & RF_NET_VLAN && got[i].vlan & 0xfff)
+			it.link.rx_others++;
+		else if (parts > 1 || got[i].flags & RF_NET_CSUM)
+			odd_frame(&got[i], parts, frame, arg);
+		else
+			frame(arg, rf_net_at(it.net, got[i].at), got[i].length,
+			      got[i].flags & RF_NET_CSUM_OK);
+	}
+	if (n)
+		rf_net_rx_done(it.net, got, n);
+	return (int)n;
+}
+
+static void *room(struct link *link, uint32_t length)
+{
+	(void)link;
+	if (!it.at && rf_net_tx_room(it.net, 1))
+		it.at = rf_net_tx_alloc(it.net);
+	if (it.at && length <= rf_net_tx_bytes(it.net))
+		return rf_net_at(it.net, it.at);
+	it.starved = true;
+	return NULL;
+}
+
+static void send_now(struct link *link, uint32_t length)
+{
+	struct rf_net_frame frame = { .at = it.at, .length = (uint16_t)length };
+
+	/* Refused: no driver, or none that can. The buffer is kept for the next frame. */
+	if (rf_net_tx_room(it.net, 1) && !rf_net_tx(it.net, &frame))
+		it.at = 0;
+	else
+		link->tx_full++;
+}
+
+static void flush(struct link *link)
+{
+	(void)link;
+	rf_net_flush(it.net);
+}
+
+static bool sleep_now(struct link *link)
+{
+	bool starved = it.starved;
+
+	(void)link;
+	it.starved = false;
+	return rf_net_sleep(it.net, starved);
+}
+
+static void wake(struct link *link)
+{
+	(void)link;
+	rf_net_wake(it.net, false);
+}
+
+int link_service_patience(void)
+{
+	return rf_net_patience(it.net);
+}
+
+static void learn(void)
+{
+	const struct rf_net_info *info = rf_net_info(it.net);
+
+	if (info && !it.link.known) {
+		memcpy(it.link.mac, info->mac, 6);
+		it.link.mtu = info->mtu;
+		it.link.known = true;
+	}
+	it.link.up = info && rf_net_carrier(it.net);
+	if (rf_net_up(it.net) && rf_net_generation(it.net) != it.generation) {
+		it.generation = rf_net_generation(it.net);
+		it.link.renewed = true;
+	}
+}
+
+static void tick(struct link *link)
+{
+	(void)link;
+	rf_net_tick(it.net);
+	learn();
+}
+
+static void control(struct watch *w)
+{
+	int err = rf_net_control(it.net);
+
+	(void)w;
+	if (err == -EPIPE)
+		exit(0);
+	if (err)
+		rf_die(70, "ends: control socket: %s", strerror(-err));
+	learn();
+}
+
+static void kicked(struct watch *w)
+{
+	(void)w; /* to wake up was all */
+}
+
+static const struct link_ops ops = {
+	.receive = receive,
+	.room = room,
+	.send = send_now,
+	.flush = flush,
+	.sleep = sleep_now,
+	.wake = wake,
+	.tick = tick,
+};
+
+uint64_t link_service_spin_ns(void)
+{
+	return rf_net_up(it.net) ? rf_net_config(it.net)->spin_ns : 0;
+}
+
+struct link *link_service_open(void)
+{
+	int err = rf_net_open(&it.net, RF_EXPORT_FD_CONTROL);
+
+	if (err)
+		rf_die(70, "cannot start: %s", strerror(-err));
+	it.link.ops = &ops;
+	it.control = (struct watch){ .fd = RF_EXPORT_FD_CONTROL, .call = control };
+	it.kick = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = kicked };
+	loop_want(&it.control, EPOLLIN);
+	loop_want(&it.kick, EPOLLIN | EPOLLET);
+	return &it.link;
+}

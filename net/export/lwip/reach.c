@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* reach.c - connects to an address or a name through the stack. Room: net/export/lwip, trusted. */
+#include <errno.h>
+#include <string.h>
+
+#include "join.h"
+#include "lwip/dns.h"
+#include "stack.h"
+
+void join_connect(struct join *j, const ip_addr_t *to)
+{
+	int err = j->port ? stack_reaches(to) : -EINVAL;
+
+	j->state = JOIN_CONNECT;
+	struct stream *s = err ? NULL : stream_connect(to, j->port, NULL, NULL);
+	if (s)
+		join_stream(j, s);
+	else
+		join_next(j, err ? err : -EHOSTUNREACH);
+}
+
+static void resolved(const char *name, const ip_addr_t *address, void *arg)
+{
+	struct join *j = join_of((uint32_t)(uintptr_t)arg);
+
+	(void)name;
+	if (!j || j->state != JOIN_RESOLVE)
+		return;
+	if (address)
+		join_connect(j, address);
+	else
+		join_next(j, -ENOENT);
+}
+
+static void look_up(struct join *j)
+{
+	ip_addr_t address;
+
+	j->state = JOIN_RESOLVE;
+	err_t err = dns_gethostbyname_addrtype(j->name, &address, resolved, (void *)(uintptr_t)j->id,
+					       j->second ? LWIP_DNS_ADDRTYPE_IPV6 : LWIP_DNS_ADDRTYPE_IPV4);
+	if (err == ERR_OK)
+		join_connect(j, &address);
+	else if (err != ERR_INPROGRESS)
+		join_next(j, err == ERR_MEM ? -EAGAIN : -ENOENT);
+}
+
+/* Labels of 1 to 63 visible characters (RFC 1035, 2.3.4): of others no server knows. */
+static bool possible(const char *name)
+{
+	size_t label = 0, length = strlen(name);
+
+	if (!length || length > 253)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		label = c == '.' ? 0 : label + 1;
+		if (c <= ' ' || c >= 127 || label > 63 || (c == '.' && (!i || name[i - 1] == '.')))
+			return false;
+	}
+	return true;
+}
+
+void join_resolve(struct join *j, const char *name)
+{
+	if (!possible(name)) {
+		join_fail(j, -ENOENT);
+		return;
+	}
+	strcpy(j->name, name);
+	j->next_try = stack_now_ns() + JOIN_TRY_NS;
+	look_up(j);
+}
+
+/* The first of the two errors says more, unless it says that there is no such address. */
+void join_next(struct join *j, int err)
+{
+	bool asked = j->state == JOIN_RESOLVE && err == -ETIMEDOUT;
+
+	if (!j->name[0] || j->second || asked) {
+		join_fail(j, j->why && err == -ENOENT ? j->why : err);
+		return;
+	}
+	j->second = true;
+	j->why = err == -ENOENT ? 0 : err;
+	if (j->stream)
+		stream_abort(j->stream);
+	j->stream = NULL;
+	look_up(j);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socks.c - SOCKS version 5 (RFC 1928): CONNECT without authentication.
+ *
+ * Room:   net/export/lwip, trusted.
+ * Trust:  none in clients: what one sends costs its own connection at the most.
+ * Names:  are resolved by the stack's DNS, never by the host.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "join.h"
+#include "stack.h"
+
+enum { SOCKS_OK, SOCKS_FAILED, SOCKS_DENIED, SOCKS_NET, SOCKS_HOST, SOCKS_REFUSED, SOCKS_TTL,
+       SOCKS_COMMAND, SOCKS_ADDRESS };
+enum { ATYP_4 = 1, ATYP_NAME = 3, ATYP_6 = 4 };
+#define VERSION 5
+
+void socks_begin(struct join *j)
+{
+	j->state = JOIN_SOCKS;
+	j->socks = true;
+	loop_want(&j->host, EPOLLIN);
+}
+
+/* A few bytes fit a socket that nothing was written to; if not, the client is odd. */
+static bool say(struct join *j, const uint8_t *bytes, size_t n)
+{
+	struct iovec iov = { (void *)bytes, n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (sendmsg(j->host.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n)
+		return true;
+	join_drop(j, false);
+	return false;
+}
+
+static bool reply(struct join *j, uint8_t code)
+{
+	/* The address we are bound to means nothing on the host's side: 0.0.0.0:0. */
+	const uint8_t bytes[10] = { VERSION, code, 0, ATYP_4 };
+
+	return say(j, bytes, sizeof(bytes));
+}
+
+bool socks_answer(struct join *j, int err)
+{
+	switch (-err) {
+	case 0:
+		return reply(j, SOCKS_OK);
+	case ECONNREFUSED:
+		return reply(j, SOCKS_REFUSED);
+	case ENETUNREACH:
+		return reply(j, SOCKS_NET);
+	case ENOENT:
+	case EHOSTUNREACH:
+	case ETIMEDOUT:
+		return reply(j, SOCKS_HOST);
+	default:
+		return reply(j, SOCKS_FAILED);
+	}
+}
+
+static void take(struct join *j, uint32_t n)
+{
+	j->out_len -= n;
+	memmove(j->out, j->out + n, j->out_len);
+}
+
+/* True: look again. */
+static bool greeting(struct join *j)
+{
+	uint8_t answer[2] = { VERSION, 0xff };
+
+	if (j->out_len >= 1 && j->out[0] != VERSION) {
+		join_drop(j, false);
+		return false;
+	}
+	if (j->out_len < 2 || j->out_len < 2u + j->out[1])
+		return false;
+	if (memchr(j->out + 2, 0, j->out[1]))
+		answer[1] = 0;
+	take(j, 2u + j->out[1]);
+	if (!say(j, answer, 2))
+		return false;
+	if (answer[1]) {
+		join_drop(j, false);
+		return false;
+	}
+	j->greeted = true;
+	return true;
+}
+
+static void refuse(struct join *j, uint8_t code)
+{
+	j->service->failed++;
+	if (reply(j, code))
+		join_drop(j, false);
+}
+
+static void request(struct join *j)
+{
+	const uint8_t *p = j->out;
+	uint32_t n = j->out_len, address;
+	struct rf_lwip_addr to = { 0 };
+	char name[256];
+
+	if (n < 5)
+		return;
+	if (p[0] != VERSION || p[2]) {
+		join_drop(j, false);
+		return;
+	}
+	address = p[3] == ATYP_4 ? 4 : p[3] == ATYP_6 ? 16 : p[3] == ATYP_NAME ? 1u + p[4] : 0;
+	if (!address || (p[3] == ATYP_NAME && !p[4])) {
+		refuse(j, SOCKS_ADDRESS);
+		return;
+	}
+	if (n < 4 + address + 2)
+		return;
+	if (p[1] != 1) { /* CONNECT */
+		refuse(j, SOCKS_COMMAND);
+		return;
+	}
+	to.family = p[3] == ATYP_6 ? 6 : 4;
+	if (p[3] == ATYP_NAME) {
+		memcpy(name, p + 5, p[4]);
+		name[p[4]] = '\0';
+	} else {
+		memcpy(to.bytes, p + 4, address);
+	}
+	bool named = p[3] == ATYP_NAME;
+	if (named && strlen(name) != p[4]) {
+		refuse(j, SOCKS_ADDRESS);
+		return;
+	}
+	j->port = (uint16_t)(p[4 + address] << 8 | p[5 + address]);
+	loop_want(&j->host, 0);
+	take(j, 4 + address + 2);
+	if (named) {
+		join_resolve(j, name);
+		return;
+	}
+	ip_addr_t where;
+	stack_address(&where, &to);
+	join_connect(j, &where);
+}
+
+void socks_input(struct join *j)
+{
+	struct iovec iov = { j->out + j->out_len, sizeof(j->out) - j->out_len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	ssize_t n = recvmsg(j->host.fd, &msg, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) { /* also when it sent more than fits */
+		join_drop(j, false);
+		return;
+	}
+	j->out_len += (uint32_t)n;
+	if (!j->greeted && !greeting(j))
+		return;
+	request(j);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.c - the in-flight table taken over, and what a lost write cache means for it.
+ *
+ * Room:   sandbox/blk, trusted.
+ * Loss:   a write that was acknowledged and not flushed may be gone. Then the flushes
+ *         asked for so far fail, or else the next one, once. A write with FUA does not: it
+ *         promises nothing about others.
+ * Death:  each store to the table's head is one that a successor may find as the last one.
+ *         "untold" is there before "unflushed" goes, and both before the loss counts as
+ *         dealt with; done twice it comes to the same.
+ */
+#include <string.h>
+
+#include "core.h"
+
+/*
+ * NBD knows no client by name. Once one has gone that must hear of a loss, whoever connects is
+ * told: for OWED_NS, and after that until as many were told as had gone.
+ */
+#define OWED_NS   600000000000ull
+#define OWED_MOST 64u /* counted; twice the seats of an export */
+
+static uint32_t at_most(uint64_t clients)
+{
+	return clients < OWED_MOST ? (uint32_t)clients : OWED_MOST;
+}
+
+static uint32_t connected(const struct rf_service *s)
+{
+	uint64_t n = atomic_load_explicit(&s->stats->clients, memory_order_relaxed);
+
+	return n ? at_most(n) : 1;
+}
+
+static void owe(struct rf_service *s, uint32_t clients)
+{
+	s->table->head.owed += clients;
+	s->owed = at_most((uint64_t)s->owed + clients);
+	s->owed_since = rf_now_ns();
+}
+
+static uint32_t queued_flushes(const struct rf_service *s)
+{
+	uint32_t n = 0;
+
+	for (const struct rf_io *io = s->queue_head; io; io = io->next)
+		n += io->op == RF_BLK_FLUSH && !rf_ward_owns(s->ward, io);
+	return n;
+}
+
+/* An export that does not tell its clients one by one: the flushes under way fail, those that
+ * wait, or else the next one. */
+static void fail_flushes(struct rf_service *s)
+{
+	bool covered = false;
+	uint32_t queued = queued_flushes(s);
+
+	s->table->head.untold = 1;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
+		    rf_ward_owns(s->ward, (void *)(uintptr_t)s->entry[i].io))
+			continue;
+		s->entry[i].mark |= RF_MARK_LOST;
+		covered |= s->covers[i] == s->acked;
+	}
+	if (!queued && !covered)
+		queued = 1;
+	if (s->flush_fails < queued)
+		s->flush_fails = queued;
+}
+
+void rf_cache_lost(struct rf_service *s)
+{
+	struct rf_table_head *head = &s->table->head;
+
+	if (s->integrity)
+		rf_integrity_lost(s->integrity, s->flushed, s->acked);
+	if (s->ward)
+		rf_ward_lost(s->ward);
+	if (s->acked != s->flushed) {
+		head->owed += connected(s); /* until rf_service_told() */
+		if (s->left_upto > s->flushed)
+			owe(s, s->left);
+		if (!s->export_tells)
+			fail_flushes(s);
+		head->unflushed = 0;
+		s->flushed = s->acked;
+		s->losses++;
+		rf_log("the device may have lost its write cache: the next flush fails");
+	}
+	head->losses = s->device->losses;
+}
+
+/* Makes a table of memory that is none yet; the magic comes last. */
+static void table_make(struct rf_service *s)
+{
+	struct rf_table_head *head = &s->table->head;
+
+	memset(s->table, 0, sizeof(*s->table));
+	head->version = RF_TABLE_VERSION;
+	head->depth = RF_BLK_DEPTH;
+	head->entry_bytes = sizeof(struct rf_table_entry);
+	head->losses = s->device->losses;
+	head->magic = RF_TABLE_MAGIC;
+}
+
+/* What a dead predecessor had promised is promised on; what it had begun is forgotten. */
+void rf_table_take_over(struct rf_service *s)
+{
+	struct rf_table_head *head = &s->table->head;
+	uint32_t found = 0;
+
+	if (head->magic != RF_TABLE_MAGIC || head->version != RF_TABLE_VERSION)
+		table_make(s);
+	s->entry = s->table->entry;
+	s->free_count = RF_BLK_DEPTH;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		found += s->entry[i].state != RF_ENTRY_FREE;
+		s->entry[i] = (struct rf_table_entry){ .next_tag = i | RF_TAG_LIVE };
+		s->free[RF_BLK_DEPTH - 1 - i] = &s->entry[i];
+	}
+	if (found)
+		rf_log("a predecessor died with %u requests unanswered; their clients will send "
+		       "them again", found);
+	s->acked = s->left_upto = head->unflushed != 0;
+	s->left = connected(s); /* to the predecessor */
+	s->flush_fails = head->untold != 0;
+	if (head->losses != s->device->losses)
+		rf_cache_lost(s); /* it died before it heard of that */
+	s->owed = at_most(head->owed);
+	if (s->owed)
+		s->owed_since = rf_now_ns();
+}
+
+/* A predecessor that failed a flush for all had not told each. */
+void rf_service_tells(struct rf_service *s)
+{
+	s->export_tells = true;
+	s->flush_fails = 0;
+	s->table->head.untold = 0;
+}
+
+uint64_t rf_service_acked(const struct rf_service *s)
+{
+	return s->acked;
+}
+
+uint32_t rf_service_losses(const struct rf_service *s)
+{
+	return s->losses;
+}
+
+uint32_t rf_service_losses_told(struct rf_service *s)
+{
+	if (s->owed_since && !s->owed && rf_now_ns() - s->owed_since > OWED_NS)
+		s->owed_since = 0;
+	return s->owed_since ? RF_LOSSES_UNKNOWN : s->losses;
+}
+
+void rf_service_left(struct rf_service *s, uint64_t wrote)
+{
+	if (wrote <= s->flushed)
+		return;
+	if (s->left_upto <= s->flushed)
+		s->left = 0;
+	s->left = at_most(s->left + 1);
+	if (s->left_upto < wrote)
+		s->left_upto = wrote;
+}
+
+void rf_service_owe(struct rf_service *s)
+{
+	owe(s, 1);
+}
+
+void rf_service_untold(struct rf_service *s)
+{
+	s->table->head.owed++;
+}
+
+void rf_service_paid(struct rf_service *s)
+{
+	if (s->owed)
+		s->owed--;
+}
+
+void rf_service_told(struct rf_service *s)
+{
+	s->table->head.owed = s->owed ? s->owed : s->owed_since != 0;
+}

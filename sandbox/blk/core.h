@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - what the files of the block service share; exports see service.h only.
+ *
+ * Room:   sandbox/blk, trusted.
+ * Path of a request:
+ *   submit -> [queue] -> [held] -> table entry, ring -> response, done()
+ *   queue: the table is full, or no driver runs, or one request runs alone. In order.
+ *   held:  overlaps an older write, discard or zero that was not answered yet.
+ */
+#ifndef RF_CORE_H
+#define RF_CORE_H
+
+#include "arena.h"
+#include "boot.h"
+#include "hold.h"
+#include "integrity.h"
+#include "log.h"
+#include "service.h"
+#include "stats.h"
+#include "table.h"
+#include "ward.h"
+#include "watch.h"
+
+/* rf_service.gate: why a request may not go straight into the ring */
+#define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
+#define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
+#define RF_GATE_QUEUE  0x4u /* others wait already */
+#define RF_GATE_WRITES 0x8u /* writes are pending: look whether it overlaps one */
+#define RF_GATE_CHECKED 0x10u /* for ever: every answer is checked, see integrity.h, ward.h */
+
+enum rf_driver_state {
+	RF_DRIVER_NONE,     /* none was seen yet */
+	RF_DRIVER_PREPARED, /* its half is filled; it may or may not run */
+	RF_DRIVER_UP,
+	RF_DRIVER_LIED,     /* its ring is not looked at any more */
+	RF_DRIVER_GONE,     /* there will be none */
+};
+
+struct rf_counts {
+	uint64_t submitted, completed, bytes_read, bytes_written;
+	uint64_t corrupt; /* caught by predecessors */
+	uint64_t failed, reissued, violations, stalls, held_back, nudges, nudges_helped;
+};
+
+struct rf_service {
+	/* every request */
+	struct rf_ring_end     req, resp;
+	struct rf_table_entry *entry;
+	uint32_t               generation;
+	uint32_t               gate;
+	uint32_t               free_count;
+	uint32_t               dirty; /* records put and not published */
+	uint64_t               seq;   /* of the request admitted last */
+	uint64_t               size;
+	uint64_t               arena_bytes;
+	uint64_t               block_mask;
+	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
+	uint8_t                bare_read; /* RF_BLK_READ; 0: a read is kept track of, too */
+	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
+	struct rf_counts       count;
+	struct rf_table_entry *free[RF_BLK_DEPTH];
+	struct rf_hold         hold;
+
+	/* requests that wait */
+	struct rf_io  *queue_head;
+	struct rf_io **queue_tail;
+
+	/* the driver */
+	enum rf_driver_state state;
+	uint32_t             half;
+	bool                 alone;      /* the one request in flight is under suspicion */
+	bool                 was_up;     /* this generation: its driver may have seen the ring */
+	bool                 stalled;    /* this generation: reported */
+	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
+	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
+	struct rf_watch      watch;
+	bool                 dropped;    /* GONE for good, by its own export */
+	struct rf_svc_msg    untold;     /* to the device process, which did not read; type 0: none */
+	uint64_t             scanned_ns; /* when ages were looked at last */
+	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
+	uint64_t             slow_done;  /* discards and zeroings answered; as the last look */
+	uint64_t             slow_seen;  /* found it; and by that clock when it changed last */
+	uint64_t             slow_lived_ns;
+	struct {
+		uint64_t tag;      /* generation and tag, as the last look found it */
+		uint64_t since;    /* first seen then, */
+		uint64_t lived_ns; /* and by the other clock */
+		bool     slow;     /* a discard or zeroing was under way since */
+	} stall[RF_BLK_DEPTH];
+
+	/* volatile write cache */
+	uint64_t acked;       /* writes answered that only a flush makes safe */
+	uint64_t flushed;     /* of these, covered by a flush or reported lost */
+	uint32_t flush_fails; /* so many flushes to come do */
+	uint32_t losses;
+	bool     export_tells; /* each client, by rf_service_losses(): no flush is failed for all */
+	uint32_t left;        /* clients that went away, their last write not flushed: */
+	uint64_t left_upto;   /* the newest of those writes; flushed: there are none */
+	uint32_t owed;        /* clients that went away and were not told of a loss, not yet back */
+	uint64_t owed_since;  /* 0: whoever comes was told of all losses, or has nothing to hear */
+	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
+
+	/* set-up */
+	int                      fds_up; /* its fds are those of enum rf_export_fd plus this */
+	struct rf_export_config  config;
+	struct rf_blk_info       info;
+	bool                     info_known;
+	bool                     arena_ours; /* no driver of a predecessor's writes to it */
+	unsigned char           *data;
+	unsigned char           *rings;
+	struct rf_table         *table;
+	struct rf_stats_service *stats;
+	const struct rf_stats_device *device;
+	struct rf_arena          arena;
+	struct rf_integrity     *integrity; /* NULL: off */
+	struct rf_ward          *ward;      /* NULL: off */
+};
+
+static inline int rf_service_fd(const struct rf_service *s, enum rf_export_fd fd)
+{
+	return (int)fd + s->fds_up;
+}
+
+/* The channel of queue 0 in one half. */
+struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);
+
+/* Puts the request of entry `index` into the ring under a new tag. */
+void rf_entry_put(struct rf_service *, uint32_t index);
+/* Takes the entry out of the table, then calls done(). */
+void rf_entry_finish(struct rf_service *, uint32_t index, int status);
+/* Takes a request that was looked at. */
+void rf_core_submit(struct rf_service *, struct rf_io *);
+/* Lets waiting requests go as far as they may. */
+void rf_queue_pump(struct rf_service *);
+
+/* Takes the responses of the current generation; a lie: returns with *lie set. */
+int rf_service_take(struct rf_service *, enum rf_violation *lie);
+
+/* cache.c: takes the table over as it lies there, and promises on what it promised. */
+void rf_table_take_over(struct rf_service *);
+/* The device may have lost its write cache: acknowledged writes that were not flushed. */
+void rf_cache_lost(struct rf_service *);
+/* recover.c: the export has had its time to reuse memory. */
+void rf_prepared_late(struct rf_service *);
+/* a reissued request was answered; lets the next ones go. */
+void rf_redo_next(struct rf_service *);
+void rf_first_io(struct rf_service *);
+void rf_service_lied(struct rf_service *, enum rf_violation);
+void rf_driver_kick(struct rf_service *); /* wakes it */
+/* To the device process. */
+void rf_tell(struct rf_service *, enum rf_svc_type, uint32_t value);
+
+/* ages.c: is a request too old? Once a 16th of the stall time is often enough. */
+void rf_ages_look(struct rf_service *, uint64_t now);
+extern const char *const rf_op_names[];
+
+/* stats.c */
+uint64_t rf_now_ns(void);
+void     rf_stats_publish(struct rf_service *);
+void     rf_stats_adopt(struct rf_service *);
+
+#endif

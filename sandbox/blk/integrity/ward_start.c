@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ward_start.c - from the disk to memory; and format.
+ *
+ * Room:   sandbox/blk/integrity, trusted. See ward.h.
+ * Start:  superblocks, journal from the page the valid one names to the last good one, then
+ *         a checkpoint, which finds out what a power cut has left; then clients.
+ * Format: superblocks gone, flush, table, flush, superblock. A disk on which this was cut
+ *         short has no area.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "device_config.h"
+#include "ward_inside.h"
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+static void op_done(struct rf_io *io, int status)
+{
+	struct ward_op *op = (struct ward_op *)io;
+	struct rf_ward *w = op->ward;
+
+	op->then(op, status);
+	ward_relieve(w);
+}
+
+static int buffers_take(struct rf_ward *w)
+{
+	struct rf_arena *arena = &w->s->arena;
+	uint64_t ops;
+
+	if (rf_arena_take(arena, WARD_OPS * WARD_PAGE, &ops) ||
+	    rf_arena_take(arena, WARD_BATCH * WARD_PAGE, &w->commit_arena) ||
+	    rf_arena_take(arena, WARD_BULK * WARD_PAGE, &w->bulk_arena))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < WARD_OPS; i++) {
+		w->op[i].ward = w;
+		w->op[i].io = (struct rf_io){ .arena = ops + (uint64_t)i * WARD_PAGE, .done = op_done };
+		ward_op_give(&w->op[i]);
+	}
+	return 0;
+}
+
+int rf_ward_open(struct rf_ward **out, struct rf_service *s)
+{
+	const struct rf_export_config *c = &s->config;
+	struct rf_ward *w = rf_private_memory(sizeof(*w));
+
+	if (!w)
+		goto none;
+	w->s = s;
+	w->own_bytes = c->arena_bytes;
+	w->orders = c->flags;
+	memcpy(w->master, c->integrity_key, sizeof(w->master));
+	ward_table_clear(&w->table);
+	ward_jobs_init(w);
+	ward_commit_init(w);
+	w->own = rf_private_memory(w->own_bytes);
+	w->table.digest = rf_private_memory(WARD_PAGES * sizeof(*w->table.digest));
+	w->table.bytes = rf_private_memory((uint64_t)WARD_SLOTS * WARD_PAGE);
+	if (!w->own || !w->table.digest || !w->table.bytes || buffers_take(w))
+		goto none;
+	if (getrandom(&w->volume, sizeof(w->volume), 0) != sizeof(w->volume))
+		goto none;
+	*out = w;
+	return 0;
+none:
+	rf_log("integrity disk: no memory, or none left in an arena of %llu bytes: %s",
+	       (unsigned long long)c->arena_bytes, strerror(errno));
+	if (w)
+		rf_ward_close(w);
+	return -ENOMEM;
+}
+
+void rf_ward_close(struct rf_ward *w)
+{
+	if (w->own)
+		munmap(w->own, w->own_bytes);
+	if (w->table.digest)
+		munmap(w->table.digest, WARD_PAGES * sizeof(*w->table.digest));
+	if (w->table.bytes)
+		munmap(w->table.bytes, (uint64_t)WARD_SLOTS * WARD_PAGE);
+	munmap(w, sizeof(*w));
+}
+
+/* ---- the disk is known ------------------------------------------------------------------- */
+
+bool rf_ward_disk(struct rf_ward *w, struct rf_blk_info *info)
+{
+	if (!ward_geometry(&w->g, info->size, info->block_size)) {
+		rf_log("integrity disk is for disks of %u MiB to about %u GiB with blocks of %u bytes",
+		       (WARD_JOURNAL + 258u) * WARD_PAGE >> 20,
+		       (unsigned)((uint64_t)WARD_PAGES * (WARD_PAGE / info->block_size) *
+				  (info->block_size / 16 - 1) * info->block_size >> 30), info->block_size);
+		return false;
+	}
+	w->disk = info->size;
+	w->read_only = info->features & RF_BLK_READ_ONLY;
+	w->cached = info->features & RF_BLK_HAS_FLUSH;
+	w->fua = w->cached && info->features & RF_BLK_HAS_FUA;
+	w->judge.g = &w->g;
+	info->size = w->g.blocks * w->g.block;
+	if (info->max_transfer > WARD_LARGEST)
+		info->max_transfer = WARD_LARGEST;
+	w->most = info->max_transfer / WARD_PAGE;
+	if (info->max_discard > WARD_LARGEST)
+		info->max_discard = WARD_LARGEST;
+	return true;
+}
+
+static void bulk_part(struct rf_ward *w);
+
+/* What ends the start, or the format, if it fails. */
+static void bulk_done(struct rf_io *io, int status)
+{
+	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, bulk_io));
+
+	if (w->phase == WARD_GONE)
+		return;
+	if (status)
+		rf_die(RF_EXIT_INTEGRITY, "integrity disk: %s: the disk answers %s", w->bulk_what,
+		       strerror(-status));
+	if (io->op == RF_BLK_READ)
+		memcpy(w->bulk + w->bulk_over, ward_shared(w, io->arena), io->length);
+	w->bulk_over += io->length;
+	if (w->bulk_over < w->bulk_bytes)
+		bulk_part(w);
+	else
+		w->bulk_then(w);
+}
+
+static void bulk_part(struct rf_ward *w)
+{
+	struct rf_io *io = &w->bulk_io;
+	uint32_t left = w->bulk_bytes - w->bulk_over, most = w->most * WARD_PAGE;
+
+	io->offset = w->bulk_at + w->bulk_over;
+	io->arena = w->bulk_arena + w->bulk_over;
+	io->length = left < most ? left : most;
+	ward_send(w, io);
+}
+
+static void bulk_send(struct rf_ward *w, const char *what, uint8_t op, uint64_t at, uint32_t pages,
+		      void (*then)(struct rf_ward *))
+{
+	w->bulk_io = (struct rf_io){ .op = op, .done = bulk_done };
+	w->bulk_what = what;
+	w->bulk_at = at;
+	w->bulk_bytes = pages * WARD_PAGE;
+	w->bulk_over = 0;
+	w->bulk_then = then;
+	bulk_part(w);
+}
+
+/* ---- format -------------------------------------------------------------------------------- */
+
+static void format_wipe(struct rf_ward *w);
+
+static void format_send(struct rf_ward *w, uint64_t at, uint32_t pages, void (*then)(struct rf_ward *))
+{
+	bulk_send(w, "format", RF_BLK_WRITE, at, pages, then);
+}
+
+/* What the flush is for may be gone by then: all of it is done again. */
+static void format_flush(struct rf_ward *w, void (*then)(struct rf_ward *))
+{
+	if (w->cached)
+		bulk_send(w, "format", RF_BLK_FLUSH, 0, 0, then);
+	else
+		then(w);
+}
+
+static bool format_again(struct rf_ward *w)
+{
+	if (!w->format_lost)
+		return false;
+	format_wipe(w);
+	return true;
+}
+
+static void format_over(struct rf_ward *w)
+{
+	if (format_again(w))
+		return;
+	rf_die(RF_EXIT_FORMATTED, "integrity disk: formatted: %llu MiB for clients, %s; %llu MiB at the "
+	       "end are kept for checksums. Now take the word after the key file away",
+	       (unsigned long long)(w->g.table_at >> 20), w->orders & RF_EXPORT_WARD_ADOPT ?
+	       "with what was in them" : "which read as zeroes",
+	       (unsigned long long)((w->disk - w->g.table_at) >> 20));
+}
+
+static void format_super_flush(struct rf_ward *w)
+{
+	format_flush(w, format_over);
+}
+
+static void format_super(struct rf_ward *w)
+{
+	struct ward_super super = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = w->g.block,
+				    .disk = w->disk, .volume = w->volume, .number = 2, .journal = 1,
+				    .flags = w->orders & RF_EXPORT_WARD_ADOPT ? WARD_ADOPTED : 0 };
+
+	if (format_again(w))
+		return;
+	ward_super_seal(w->master, &super);
+	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
+	memcpy(ward_shared(w, w->bulk_arena), &super, sizeof(super));
+	format_send(w, w->g.super_at, 2, format_super_flush);
+}
+
+static void format_table(struct rf_ward *w)
+{
+	uint32_t pages = WARD_BULK;
+
+	if (format_again(w))
+		return;
+	if (w->place == w->g.table_pages) {
+		format_flush(w, format_super);
+		return;
+	}
+	if (pages > w->g.table_pages - w->place)
+		pages = (uint32_t)(w->g.table_pages - w->place);
+	memset(w->bulk, 0, sizeof(w->bulk));
+	for (uint32_t i = 0; i < pages; i++)
+		ward_table_seal(w->judge.key, &w->g, w->bulk + i * WARD_PAGE, w->place + i, 1);
+	memcpy(ward_shared(w, w->bulk_arena), w->bulk, pages * WARD_PAGE);
+	uint64_t at = w->g.table_at + w->place * WARD_PAGE;
+	w->place += pages;
+	format_send(w, at, pages, format_table);
+}
+
+static void format_wiped(struct rf_ward *w)
+{
+	format_flush(w, format_table);
+}
+
+static void format_wipe(struct rf_ward *w)
+{
+	w->format_lost = false;
+	w->place = 0;
+	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
+	format_send(w, w->g.super_at, 2, format_wiped);
+}
+
+static void format_begin(struct rf_ward *w, bool area)
+{
+	if (area && !(w->orders & RF_EXPORT_WARD_AGAIN))
+		rf_die(RF_EXIT_INTEGRITY, "integrity disk: not formatted: this disk has a checksum area already. "
+		       "'reformat' in the place of 'format' loses all that is on it");
+	ward_key(w->judge.key, w->master, w->volume);
+	format_wipe(w);
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+void ward_started(struct rf_ward *w, bool well)
+{
+	if (!well && w->phase != WARD_GONE)
+		rf_die(RF_EXIT_INTEGRITY, "integrity disk: checksums cannot be read or written back: the disk "
+		       "fails, or its driver lies");
+	if (well)
+		w->phase = WARD_OPEN;
+}
+
+/* Pages of a batch that was cut off may lie behind the last one that counts: their numbers are
+ * not used again. */
+static void journal_over(struct rf_ward *w)
+{
+	uint64_t last = w->place - 1, durable = w->notes.durable;
+
+	w->filling = last + 1 + 2 * WARD_BATCH;
+	w->written = w->filling - 1;
+	for (uint32_t i = 0; i < w->notes.count; i++)
+		if (w->notes.known[i].generation <= durable)
+			w->notes.known[i].is = 0;
+	if (w->read_only)
+		ward_started(w, true);
+	else
+		ward_checkpoint(w);
+}
+
+static bool take_page(struct rf_ward *w, const struct ward_page *p)
+{
+	if (!ward_page_good(w->judge.key, &w->g, p, w->place) || w->notes.count + p->lines > WARD_KNOWN)
+		return false;
+	for (uint32_t i = 0; i < p->lines; i++)
+		ward_note(&w->notes, p->line[i].block, p->line[i].tag, p->number, KNOWN_DOUBT);
+	if (p->durable > w->notes.durable)
+		w->notes.durable = p->durable;
+	w->place++;
+	return true;
+}
+
+static void journal_arrived(struct rf_ward *w);
+
+static void journal_next(struct rf_ward *w)
+{
+	uint64_t at = w->place % WARD_JOURNAL, left = w->super.journal + WARD_JOURNAL - w->place;
+	uint32_t pages = WARD_BULK;
+
+	if (pages > WARD_JOURNAL - at)
+		pages = (uint32_t)(WARD_JOURNAL - at);
+	if (pages > left)
+		pages = (uint32_t)left;
+	if (!pages)
+		journal_over(w);
+	else
+		bulk_send(w, "its journal", RF_BLK_READ, w->g.journal_at + at * WARD_PAGE, pages, journal_arrived);
+}
+
+static void journal_arrived(struct rf_ward *w)
+{
+	for (uint32_t i = 0; i < w->bulk_bytes / WARD_PAGE; i++)
+		if (!take_page(w, (const void *)(w->bulk + i * WARD_PAGE))) {
+			journal_over(w);
+			return;
+		}
+	journal_next(w);
+}
+
+static void supers_arrived(struct rf_ward *w)
+{
+	bool foreign = false, good = false;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct ward_super s;
+
+		memcpy(&s, w->bulk + i * WARD_PAGE, sizeof(s));
+		enum ward_super_is is = ward_super_look(w->master, &s, w->disk, w->g.block);
+		foreign |= is == WARD_SUPER_FOREIGN;
+		if (is == WARD_SUPER_GOOD && (!good || s.number > w->super.number)) {
+			w->super = s;
+			good = true;
+		}
+	}
+	if (w->orders & RF_EXPORT_WARD_FORMAT) {
+		format_begin(w, good || foreign);
+		return;
+	}
+	if (!good)
+		rf_die(RF_EXIT_INTEGRITY, foreign ?
+		       "integrity disk: the checksum area of this disk is of another key or another disk, or damaged" :
+		       "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' behind the "
+		       "key file");
+	ward_key(w->judge.key, w->master, w->super.volume);
+	w->judge.adopted = w->super.flags & WARD_ADOPTED;
+	w->place = w->super.journal;
+	w->notes.durable = w->super.journal - 1;
+	journal_next(w);
+}
+
+void rf_ward_up(struct rf_ward *w)
+{
+	if (w->phase != WARD_CLOSED)
+		return;
+	w->phase = WARD_STARTING;
+	bulk_send(w, "its superblocks", RF_BLK_READ, w->g.super_at, 2, supers_arrived);
+}

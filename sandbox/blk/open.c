@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - finds everything by fd number, maps it, checks its size.
+ *
+ * Room:   sandbox/blk, trusted. Runs once, before the lock; nothing is mapped or
+ *         allocated later.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "handed.h"
+
+static int config_read(struct rf_service *s)
+{
+	struct rf_export_config *c = &s->config;
+	int err = rf_handed_config(rf_service_fd(s, RF_EXPORT_FD_CONFIG), c);
+
+	if (err)
+		return err;
+	if (!c->queues || c->queues > RF_MAX_QUEUES) {
+		rf_log("%u queues asked for, 1 to %u are possible", c->queues, RF_MAX_QUEUES);
+		return -EINVAL;
+	}
+	err = rf_arena_open(&s->arena, c->arena_bytes);
+	if (err)
+		rf_log("an arena of %llu bytes is not possible: %s",
+		       (unsigned long long)c->arena_bytes, strerror(-err));
+	return err;
+}
+
+static int map_all(struct rf_service *s)
+{
+	struct stat st;
+	int err = config_read(s);
+
+	if (err)
+		return err;
+	if (!fstat(rf_service_fd(s, RF_EXPORT_FD_TABLE), &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
+	    ftruncate(rf_service_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
+		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
+		       strerror(errno));
+		return -errno;
+	}
+	const int rw = PROT_READ | PROT_WRITE;
+	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
+	if ((err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena", s->config.arena_bytes, rw,
+				 &s->data)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
+				 &s->rings)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,
+				 &s->table)) ||
+	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
+				 &s->stats)))
+		return err;
+	s->device = (const void *)((const char *)s->stats + RF_STATS_DEVICE);
+	return rf_handed_kick(rf_service_fd(s, RF_EXPORT_FD_KICK));
+}
+
+/* Before the table is taken over: that makes one where there is none. */
+static int integrity_open(struct rf_service *s)
+{
+	if (s->config.flags & RF_EXPORT_WARD) {
+		s->gate |= RF_GATE_CHECKED;
+		return rf_ward_open(&s->ward, s);
+	}
+	if (!(s->config.flags & RF_EXPORT_INTEGRITY))
+		return 0;
+	s->bare_read = 0;
+	s->hold.reads = true;
+	s->gate |= RF_GATE_CHECKED;
+	return rf_integrity_open(&s->integrity, s->data, s->config.arena_bytes,
+				 s->table->head.magic == RF_TABLE_MAGIC);
+}
+
+int rf_service_open_at(struct rf_service **out, int up)
+{
+	struct rf_service *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
+
+	if (!s)
+		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
+	s->fds_up = up;
+	s->gate = RF_GATE_DRIVER;
+	s->bare_read = RF_BLK_READ;
+	s->queue_tail = &s->queue_head;
+	int err = map_all(s);
+	if (!err)
+		err = integrity_open(s);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->arena_bytes = s->config.arena_bytes;
+	rf_table_take_over(s);
+	rf_stats_adopt(s);
+	*out = s;
+	return 0;
+}
+
+int rf_service_open(struct rf_service **out)
+{
+	return rf_service_open_at(out, 0);
+}
+
+struct rf_blk_chan *rf_service_chan(struct rf_service *s, uint32_t half)
+{
+	return (void *)(s->rings + (uint64_t)half * s->config.queues * RF_BLK_CHAN_BYTES);
+}
+
+const struct rf_export_config *rf_service_config(const struct rf_service *s)
+{
+	return &s->config;
+}
+
+const struct rf_blk_info *rf_service_info(const struct rf_service *s)
+{
+	return s->info_known && s->arena_ours && (!s->ward || rf_ward_ready(s->ward)) ? &s->info : NULL;
+}
+
+bool rf_service_up(const struct rf_service *s)
+{
+	return s->state == RF_DRIVER_UP;
+}
+
+bool rf_service_gone(const struct rf_service *s)
+{
+	return s->state == RF_DRIVER_GONE;
+}
+
+uint32_t rf_service_inflight(const struct rf_service *s)
+{
+	return RF_BLK_DEPTH - s->free_count;
+}
+
+struct rf_stats_service *rf_service_stats(struct rf_service *s)
+{
+	return s->stats;
+}
+
+int rf_arena_alloc(struct rf_service *s, uint32_t length, uint64_t *arena)
+{
+	return rf_arena_take(&s->arena, length, arena);
+}
+
+void rf_arena_free(struct rf_service *s, uint64_t arena, uint32_t length)
+{
+	rf_arena_give(&s->arena, arena, length);
+}
+
+void *rf_arena_at(struct rf_service *s, uint64_t arena)
+{
+	if (s->ward)
+		return rf_ward_at(s->ward, arena);
+	return s->integrity ? rf_integrity_at(s->integrity, arena) : s->data + arena;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.c - the path of every request: submit, ring, response.
+ *
+ * Room:   sandbox/blk, trusted.
+ * Trust:  a response is copied out of the ring once and only the copy is looked at.
+ *         Generation, tag and status are checked before anything is done with it; the
+ *         first lie ends the use of that driver's ring.
+ * Space:  the request ring needs no check for room, and the driver's index of it is
+ *         never read: at most RF_BLK_DEPTH requests are unanswered, an answered one
+ *         was taken out before, so a slot is always free.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "core.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define NO_OWNER    ~0u
+
+/* What a request says to the driver is in rf_io and rf_blk_req in the same order. */
+_Static_assert(offsetof(struct rf_blk_req, op) == 8 && offsetof(struct rf_io, op) == 0 &&
+		       offsetof(struct rf_blk_req, length) == offsetof(struct rf_io, length) + 8 &&
+		       offsetof(struct rf_blk_req, offset) == offsetof(struct rf_io, offset) + 8 &&
+		       offsetof(struct rf_blk_req, arena) == offsetof(struct rf_io, arena) + 8,
+	       "entry_fill() relies on it");
+
+typedef uint64_t __attribute__((may_alias)) word_t;
+
+static inline void words_put(void *at, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	volatile word_t *word = at; /* or the compiler packs pairs, which costs more than it saves */
+
+	word[0] = a;
+	word[1] = b;
+	word[2] = c;
+	word[3] = d;
+}
+_Static_assert(sizeof(struct rf_blk_req) == 32, "words_put() writes one");
+
+/* Table entry and ring slot are both written from registers: reading the one back for
+ * the other would wait for the store buffer. `what`: op, flags, length. */
+static inline void entry_put(struct rf_service *s, struct rf_table_entry *e, uint64_t what,
+			     uint64_t offset, uint64_t arena)
+{
+	uint32_t tag = e->next_tag + RF_TAG_NEXT_SERIAL;
+	uint64_t head = tag | (uint64_t)s->generation << 32;
+	uint32_t slot = s->req.own++ & (RF_BLK_DEPTH - 1);
+
+	e->next_tag = tag;
+	words_put(&e->req, head, what, offset, arena);
+	words_put(s->req.ring->records + (size_t)slot * sizeof(e->req), head, what, offset, arena);
+	s->dirty = 1;
+	__asm__ volatile("" : : : "memory"); /* table.h: state is written last */
+	e->state = RF_ENTRY_FLIGHT;
+}
+
+void rf_entry_put(struct rf_service *s, uint32_t index)
+{
+	struct rf_table_entry *e = &s->entry[index];
+	uint64_t what;
+
+	memcpy(&what, &e->req.op, 8);
+	entry_put(s, e, what, e->req.offset, e->req.arena);
+}
+
+/* A request that makes others wait is known to the hold-back from here on. */
+static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_t owner)
+{
+	uint32_t index = (uint32_t)(e - s->entry);
+
+	if (e->req.op == RF_BLK_FLUSH) {
+		s->covers[index] = s->acked;
+		if (s->flush_fails && !rf_ward_owns(s->ward, (void *)(uintptr_t)e->io)) {
+			e->mark = RF_MARK_LOST;
+			s->flush_fails--;
+		}
+	} else if (owner == NO_OWNER) {
+		s->gate |= RF_GATE_WRITES;
+		rf_hold_add(&s->hold, index, e->req.offset, e->req.offset + e->req.length, e->seq);
+	} else {
+		rf_hold_move(&s->hold, owner, index);
+	}
+}
+
+static inline struct rf_table_entry *entry_issue(struct rf_service *s, struct rf_io *io,
+						 uint64_t seq)
+{
+	struct rf_table_entry *e = s->free[--s->free_count];
+	uint64_t what;
+
+	memcpy(&what, &io->op, 8);
+	e->seq = seq;
+	e->io = (uint64_t)(uintptr_t)io;
+	entry_put(s, e, what, io->offset, io->arena);
+	return e;
+}
+
+static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+{
+	struct rf_table_entry *e = entry_issue(s, io, seq);
+
+	if (io->op != s->bare_read)
+		issue_change(s, e, owner);
+}
+
+/* What a finished change, flush or checked read means for later requests; the final status. */
+static int finish_change(struct rf_service *s, struct rf_table_entry *e, int status)
+{
+	uint32_t index = (uint32_t)(e - s->entry);
+
+	if (e->req.op == RF_BLK_FLUSH) {
+		if (e->mark & RF_MARK_LOST) {
+			s->table->head.untold = s->flush_fails != 0;
+			return status ? status : -EIO;
+		}
+		if (!status && s->covers[index] > s->flushed)
+			s->flushed = s->covers[index];
+		s->table->head.unflushed = s->acked != s->flushed;
+		return status;
+	}
+	if (s->integrity)
+		status = rf_integrity_answer(s->integrity, &e->req, status);
+	rf_hold_remove(&s->hold, index);
+	if (s->hold.ready)
+		s->gate |= RF_GATE_QUEUE;
+	if (!s->hold.writers)
+		s->gate &= ~RF_GATE_WRITES;
+	if (e->req.op == RF_BLK_READ) {
+		s->count.bytes_read += e->req.length;
+		return status;
+	}
+	/* Without a volatile cache every write is on stable media; nobody was promised our own. */
+	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
+	    !(s->ward && rf_ward_owns(s->ward, (void *)(uintptr_t)e->io))) {
+		s->acked++;
+		if (s->integrity)
+			rf_integrity_acked(s->integrity, s->acked, &e->req);
+		s->table->head.unflushed = 1;
+	}
+	if (e->req.op == RF_BLK_WRITE)
+		s->count.bytes_written += e->req.length;
+	else
+		s->slow_done++;
+	return status;
+}
+
+static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, int status)
+{
+	struct rf_io *io = (struct rf_io *)(uintptr_t)e->io;
+
+	if (likely(e->req.op == s->bare_read))
+		s->count.bytes_read += e->req.length;
+	else
+		status = finish_change(s, e, status);
+	e->state = RF_ENTRY_FREE;
+	e->mark = 0;
+	e->attempts = 0;
+	e->req.tag = 0;
+	s->free[s->free_count++] = e;
+	s->count.completed++;
+	if (unlikely(status))
+		s->count.failed++;
+	io->done(io, status);
+}
+
+void rf_entry_finish(struct rf_service *s, uint32_t index, int status)
+{
+	entry_finish(s, &s->entry[index], status);
+}
+
+/* Looks at the copy of a response. 0: it answers entry RF_TAG_INDEX(r->tag). */
+static inline enum rf_violation judge(const struct rf_service *s, const struct rf_blk_resp *r)
+{
+	uint32_t index = RF_TAG_INDEX(r->tag);
+
+	if (unlikely(r->generation != s->generation))
+		return RF_LIE_GENERATION;
+	if (unlikely(index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag))
+		return RF_LIE_TAG;
+	if (unlikely(r->status && !rf_blk_status_valid(r->status)))
+		return RF_LIE_STATUS;
+	return 0;
+}
+
+int rf_service_take(struct rf_service *s, enum rf_violation *lie)
+{
+	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
+	int ready = rf_ring_ready(&end), taken = 0;
+	enum rf_violation found = 0;
+
+	if (unlikely(ready < 0))
+		*lie = RF_LIE_INDEX;
+	if (ready <= 0)
+		return 0;
+	for (; taken < ready; taken++) {
+		struct rf_blk_resp r;
+
+		rf_ring_take(&end, &r, sizeof(r));
+		found = judge(s, &r);
+		if (unlikely(found))
+			break;
+		struct rf_table_entry *e = &s->entry[RF_TAG_INDEX(r.tag)];
+		if (unlikely(e->mark & RF_MARK_DIED && s->awaiting))
+			rf_first_io(s);
+		entry_finish(s, e, r.status);
+	}
+	*lie = found;
+	rf_ring_release(&end);
+	s->resp = end;
+	return taken;
+}
+
+static inline bool has_range(uint8_t op)
+{
+	return op != RF_BLK_FLUSH;
+}
+
+void rf_queue_pump(struct rf_service *s)
+{
+	struct rf_hold *h = &s->hold;
+
+	while (!(s->gate & (RF_GATE_DRIVER | RF_GATE_REDO)) && s->free_count) {
+		if (h->ready) {
+			uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
+
+			h->ready &= ~(1ull << i);
+			issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
+			continue;
+		}
+		struct rf_io *io = s->queue_head;
+		if (!io)
+			break;
+		uint64_t seq = s->seq + 1;
+		if (has_range(io->op) &&
+		    rf_hold_conflict(h, io->offset, io->offset + io->length, seq)) {
+			if (!rf_hold_back(h, io, seq))
+				break;
+			s->count.held_back++;
+			s->queue_head = io->next;
+		} else {
+			s->queue_head = io->next;
+			issue(s, io, seq, NO_OWNER);
+		}
+		s->seq = seq;
+	}
+	if (!s->queue_head)
+		s->queue_tail = &s->queue_head;
+	if (!s->queue_head && !h->ready)
+		s->gate &= ~RF_GATE_QUEUE;
+}
+
+static void queue_push(struct rf_service *s, struct rf_io *io)
+{
+	io->next = NULL;
+	*s->queue_tail = io;
+	s->queue_tail = &io->next;
+	s->gate |= RF_GATE_QUEUE;
+}
+
+/* Why the fast check of rf_service_submit() said no. 0: it may go all the same. */
+static int refuse(struct rf_service *s, const struct rf_io *io)
+{
+	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
+					  [RF_BLK_ZERO] = RF_BLK_HAS_ZERO };
+
+	if (s->state == RF_DRIVER_GONE)
+		return -EIO;
+	if (!s->info_known)
+		return -EINVAL;
+	if (io->op == RF_BLK_FLUSH)
+		return 0;
+	if (rf_op_writes(io->op) && s->info.features & RF_BLK_READ_ONLY)
+		return -EROFS;
+	if (rf_op_writes(io->op) && io->op != RF_BLK_WRITE && !(s->info.features & needs[io->op]))
+		return -EOPNOTSUPP;
+	return -EINVAL;
+}
+
+void rf_core_submit(struct rf_service *s, struct rf_io *io)
+{
+	s->count.submitted++;
+	queue_push(s, io);
+	rf_queue_pump(s);
+}
+
+/* Everything but a plain read or write that may go at once. */
+static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf_io *io)
+{
+	if (io->length - 1 >= s->limit[io->op] || ((io->offset | io->length) & s->block_mask) ||
+	    io->offset > s->size - io->length) {
+		int err = refuse(s, io);
+		if (err)
+			return err;
+		io->offset = io->length = 0;
+	}
+	if (io->op <= RF_BLK_WRITE &&
+	    (io->arena & (RF_ARENA_UNIT - 1) || io->arena >= s->arena_bytes ||
+	     io->length > s->arena_bytes - io->arena))
+		return -EINVAL;
+	if (io->flags & RF_BLK_FUA) {
+		/* Without a volatile cache every write is on stable media. */
+		if (!(s->info.features & RF_BLK_HAS_FLUSH))
+			io->flags &= (uint8_t)~RF_BLK_FUA;
+		else if (!(s->info.features & RF_BLK_HAS_FUA))
+			return -EOPNOTSUPP;
+	}
+	if (s->ward) {
+		rf_ward_submit(s->ward, io);
+		return 0;
+	}
+	if (s->integrity)
+		rf_integrity_submit(s->integrity, io);
+	rf_core_submit(s, io);
+	return 0;
+}
+
+/* Anything but a read with nothing in its way. */
+static __attribute__((noinline)) int submit_other(struct rf_service *s, struct rf_io *io)
+{
+	uint64_t seq = s->seq + 1;
+
+	/* limit[] is 0 for a flush. */
+	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
+	    io->length - 1 >= s->limit[io->op] || (io->offset | io->length) & s->block_mask ||
+	    io->offset > s->size - io->length || io->op > RF_BLK_WRITE ||
+	    io->arena & (RF_ARENA_UNIT - 1) || io->arena > s->arena_bytes - io->length ||
+	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
+		return submit_slow(s, io);
+	s->count.submitted++;
+	s->seq = seq;
+	issue(s, io, seq, NO_OWNER);
+	return 0;
+}
+
+int rf_service_submit(struct rf_service *s, struct rf_io *io)
+{
+	uint64_t offset = io->offset, arena = io->arena;
+	uint32_t length = io->length;
+
+	/* No length that passes is longer than the disk or the arena. */
+	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate || !s->free_count ||
+		     length - 1 >= s->limit[RF_BLK_READ] || ((offset | length) & s->block_mask) ||
+		     offset > s->size - length || arena & (RF_ARENA_UNIT - 1) ||
+		     arena > s->arena_bytes - length))
+		return submit_other(s, io);
+	s->count.submitted++;
+	entry_issue(s, io, ++s->seq);
+	return 0;
+}
+
+void rf_service_flush(struct rf_service *s)
+{
+	if (!s->dirty)
+		return;
+	s->dirty = 0;
+	rf_ring_publish(&s->req);
+	/* A successor that is still held back gets no kick: it looks before it sleeps. */
+	if (s->state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
+		rf_driver_kick(s);
+}
+
+int rf_service_poll(struct rf_service *s)
+{
+	enum rf_violation lie = 0;
+
+	if (unlikely(s->state != RF_DRIVER_UP && s->state != RF_DRIVER_PREPARED))
+		return 0;
+	int taken = rf_service_take(s, &lie);
+	if (unlikely(lie))
+		rf_service_lied(s, lie);
+	if (unlikely(s->gate & RF_GATE_REDO))
+		rf_redo_next(s);
+	if (unlikely(s->gate & RF_GATE_QUEUE))
+		rf_queue_pump(s);
+	return taken;
+}
+
+bool rf_service_sleep(struct rf_service *s)
+{
+	rf_service_flush(s);
+	if (unlikely(s->tell_late))
+		rf_prepared_late(s);
+	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
+	if (s->config.spin_ns != UINT64_MAX &&
+	    (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED)) {
+		rf_ring_arm(&s->resp);
+		if (rf_ring_ready(&s->resp)) {
+			rf_ring_disarm(&s->resp);
+			return false;
+		}
+	}
+	rf_stats_publish(s);
+	return true;
+}
+
+void rf_service_wake(struct rf_service *s, bool kicked)
+{
+	uint64_t count;
+
+	if (s->resp.ring)
+		rf_ring_disarm(&s->resp);
+	if (kicked)
+		(void)!read(rf_service_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
+}

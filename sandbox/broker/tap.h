@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tap.h - the interface a TAP export serves: made, named, given its owner with privilege; its
+ * frames are moved by rf-tap, which has none.
+ *
+ * Room:   sandbox/broker, root with a list of system calls; used by the opener only. Nothing is read from the
+ *         interface here.
+ * Stays:  the interface is persistent: addresses and routes the operator gave it survive
+ *         drivers, exports and ringfence itself.
+ */
+#ifndef RF_TAP_H
+#define RF_TAP_H
+
+#include "config.h"
+
+/* 0 or an exit code after a line. */
+int rf_tap_open(const struct rf_device *, int *fd);
+int rf_tap_configure(const struct rf_device *, uint16_t mtu, const uint8_t mac[6]);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - the command line. See show.h. Room: sandbox/cli. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "show.h"
+
+static const char usage[] =
+	"usage: ringfence run CONFIG            run the devices of CONFIG until SIGTERM or 'stop'\n"
+	"       ringfence check CONFIG          read CONFIG and its policies, run nothing\n"
+	"       ringfence status [--json]       what runs\n"
+	"       ringfence recoveries DEVICE     a JSON line for each driver replaced\n"
+	"       ringfence bundle                the deaths there are reports of\n"
+	"       ringfence bundle DEVICE [N]     the report of its last death, or of number N\n"
+	"       ringfence restart DEVICE        stop and start again, also out of quarantine\n"
+	"       ringfence stop                  end all, give the devices back\n"
+	"       ringfence --version\n"
+	"--run-dir DIR before the command names another place than /run/ringfence (root),\n"
+	"$XDG_RUNTIME_DIR/ringfence or /tmp/ringfence-UID\n";
+
+static int complain(const char *what, const char *word)
+{
+	fprintf(stderr, "ringfence: %s%s; 'ringfence --help' shows what there is\n", what, word);
+	return RF_EXIT_USAGE;
+}
+
+/* What was printed is where it was to go, or the code says that it is not. */
+static int printed(int code)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	fprintf(stderr, "error: cannot write the output: %s\n", strerror(errno));
+	return RF_EXIT_SYSTEM;
+}
+
+static const char *const verbs[] = { "run", "check", "status", "recoveries", "bundle", "restart", "stop",
+				     "--run-dir" };
+
+static int ask(const char *dir, const char *verb, const char *device)
+{
+	char path[RF_RUN_DIR + 16];
+
+	snprintf(path, sizeof(path), "%s/control", dir);
+	return client_ask(path, verb, device, stdout);
+}
+
+/* The rest is the keeper's, in this process: rf-keeper lies beside this program. */
+static int become_keeper(const char *verb, const char *file)
+{
+	static struct rf_config c;
+	char path[300];
+	int err = rf_config_defaults(&c);
+
+	snprintf(path, sizeof(path), "%s/rf-keeper", c.program_dir);
+	if (!err)
+		execl(path, "ringfence", verb, file, (char *)NULL);
+	rf_die(RF_EXIT_SYSTEM, "cannot execute %s: %s", path, strerror(err ? -err : errno));
+}
+
+static int command(int argc, char **argv)
+{
+	char own[RF_RUN_DIR];
+	const char *dir = own;
+
+	rf_run_dir(own, sizeof(own));
+	if (argc > 2 && !strcmp(argv[1], "--run-dir")) {
+		dir = argv[2];
+		if (strlen(dir) >= RF_RUN_DIR || dir[0] != '/') {
+			fprintf(stderr, "ringfence: --run-dir takes an absolute path of at most %d characters\n",
+				RF_RUN_DIR - 1);
+			return RF_EXIT_USAGE;
+		}
+		argv += 2;
+		argc -= 2;
+	}
+	const char *verb = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
+
+	if ((!strcmp(verb, "run") || !strcmp(verb, "check")) && argc == 3)
+		return become_keeper(verb, arg);
+	if (!strcmp(verb, "status") && argc == 2)
+		return ask(dir, "status", "");
+	if (!strcmp(verb, "status") && argc == 3 && !strcmp(arg, "--json"))
+		return ask(dir, "status-json", "");
+	if (!strcmp(verb, "stop") && argc == 2)
+		return ask(dir, "stop", "");
+	if ((!strcmp(verb, "restart") || !strcmp(verb, "recoveries")) && argc == 3)
+		return ask(dir, verb, arg);
+	if (!strcmp(verb, "bundle") && argc <= 4)
+		return client_bundle(dir, arg, argc == 4 ? argv[3] : NULL, stdout);
+	if (!strcmp(verb, "--version") && argc == 2)
+		return puts("ringfence " RF_VERSION) < 0;
+	if (!strcmp(verb, "--help") || !strcmp(verb, "help"))
+		return fputs(usage, stdout) < 0;
+	if (!*verb)
+		return complain("no command given", "");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verb, verbs[i]))
+			return complain("too few or too many words for ", verb);
+	return complain("unknown command ", verb);
+}
+
+int main(int argc, char **argv)
+{
+	return printed(command(argc, argv));
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* show.c - see show.h. Room: sandbox/cli. */
+#include "show.h"
+
+#include <time.h>
+
+#include "ending.h"
+
+typedef unsigned long long ull;
+
+static const char *const states[] = {
+	[DEV_OFF] = "off", [DEV_STARTING] = "starting", [DEV_RUNNING] = "running",
+	[DEV_QUARANTINED] = "quarantined", [DEV_STOPPING] = "stopping",
+	[DEV_WAITING] = "waiting", [DEV_REVIVING] = "reviving", [DEV_FAILED] = "failed",
+};
+
+static const char *const exports[RF_EXPORT_KINDS] = { "none", "nbd", "load", "lwip", "tap", "load", "lwip" };
+
+/* The supervisor is believed, but a newer one may know more. */
+#define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "?")
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+static void put_net_json(FILE *f, const struct shown *d)
+{
+	const struct rf_stats_net *n = (const void *)((const char *)d->service + RF_STATS_NET);
+
+	fprintf(f, ",\"rx_frames\":%llu,\"rx_bad\":%llu,\"rx_dropped\":%llu,\"rx_lost_export\":%llu,"
+		   "\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"lost_tx\":%llu,"
+		   "\"link\":\"%s\",\"mtu\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"",
+		(ull)n->rx_frames, (ull)n->rx_bad, (ull)n->rx_dropped, (ull)n->rx_lost_export,
+		(ull)n->tx_frames, (ull)n->tx_done, (ull)n->tx_refused, (ull)n->tx_software, (ull)n->lost_tx,
+		n->link == RF_NET_LINK_DOWN ? "down" : "up", n->mtu, n->mac[0], n->mac[1], n->mac[2],
+		n->mac[3], n->mac[4], n->mac[5]);
+}
+
+static void put_walls_json(FILE *f, const char *key, const struct rf_wall_report *r)
+{
+	const char *comma = "";
+
+	fprintf(f, ",\"%s\":[", key);
+	for (int i = 0; i < RF_WALLS; i++)
+		if (r->up & RF_WALL_BIT(i)) {
+			fprintf(f, "%s\"%s\"", comma, rf_wall_names[i]);
+			comma = ",";
+		}
+	fprintf(f, "]");
+}
+
+static void put_service_json(FILE *f, const struct rf_snapshot *s, const struct rf_stats_service *st)
+{
+	fprintf(f, ",\"size\":%llu,\"block_size\":%u,\"submitted\":%llu,\"completed\":%llu,"
+		   "\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
+		   "\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
+		   "\"client_errors\":%llu,\"nudges\":%llu,\"nudges_helped\":%llu,\"corrupt\":%llu,\"inflight\":%u",
+		(ull)s->size, s->block_size, (ull)st->submitted, (ull)st->completed, (ull)st->bytes_read,
+		(ull)st->bytes_written, (ull)st->failed, (ull)st->reissued, (ull)st->violations,
+		(ull)st->stalls, (ull)st->held_back, (ull)st->clients, (ull)st->client_errors,
+		(ull)st->nudges, (ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
+}
+
+static void put_device_json(FILE *f, const struct shown *d)
+{
+	const struct rf_snapshot *s = &d->s;
+
+	fprintf(f, "{\"device\":\"%s\",\"state\":\"%s\",\"code\":%d,\"pci\":\"%s\",\"driver\":\"%s\","
+		   "\"export\":\"%s\",\"generation\":%u,\"driver_pid\":%d,\"device_pid\":%d,"
+		   "\"export_pid\":%d,\"standby_pid\":%d,\"deaths\":%llu,\"standby_deaths\":%llu,"
+		   "\"process_deaths\":%llu,\"crashes\":%llu,\"hangs\":%llu,\"stall_deaths\":%llu,"
+		   "\"lies\":%llu,\"storms\":%llu",
+		s->name, NAME_OF(states, s->state), s->code, s->pci, s->driver,
+		NAME_OF(exports, s->export_kind), s->generation, s->driver_pid, s->device_pid,
+		s->export_pid, s->standby_pid, (ull)s->deaths, (ull)s->standby_deaths,
+		(ull)s->process_deaths, (ull)s->died_of[DEATH_CRASH], (ull)s->died_of[DEATH_HANG],
+		(ull)s->died_of[DEATH_STALL], (ull)s->died_of[DEATH_LIE],
+		(ull)s->died_of[DEATH_STORM]);
+	if (d->service)
+		put_service_json(f, s, d->service);
+	if (d->device && s->service == RF_SERVICE_BLOCK)
+		fprintf(f, ",\"cache_losses\":%u", d->device->losses);
+	if (d->service && s->service == RF_SERVICE_NET)
+		put_net_json(f, d);
+	if (s->walls.locked)
+		put_walls_json(f, "walls", &s->walls);
+	fprintf(f, ",\"server_away_s\":%u", s->server_away_s);
+	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu}", s->supervisor_pid, (ull)s->takeovers);
+}
+
+void show_json(FILE *f, const struct shown *d, int count)
+{
+	fprintf(f, "[");
+	for (int i = 0; i < count; i++) {
+		fprintf(f, i ? ",\n " : "");
+		put_device_json(f, &d[i]);
+	}
+	fprintf(f, "]\n");
+}
+
+/* ---- words ------------------------------------------------------------------ */
+
+/* Below the table, and only where there is something to say. */
+static void put_walls(FILE *f, const struct rf_snapshot *s)
+{
+	char missing[512];
+
+	if (!s->walls.locked)
+		return;
+	rf_walls_missing(&s->walls, missing, sizeof(missing));
+	if (missing[0])
+		fprintf(f, "%s: walls missing around its driver: %s\n", s->name, missing);
+}
+
+static void put_server(FILE *f, const struct rf_snapshot *s)
+{
+	if (!s->server_away_s)
+		return;
+	fprintf(f, "%s: device server unreachable for %u s: clients ", s->name, s->server_away_s);
+	if (s->server_failed)
+		fprintf(f, "get EIO; 'ringfence restart %s' tries again at once\n", s->name);
+	else
+		fprintf(f, "wait for it\n");
+}
+
+/* Why it does not serve, and the way back. */
+static void put_end(FILE *f, const struct rf_snapshot *s)
+{
+	char how[RF_ENDING];
+
+	if (s->state == DEV_QUARANTINED && !s->server_away_s)
+		fprintf(f, "%s: its driver died too often, and clients get errors: 'ringfence restart "
+			   "%s' tries again\n", s->name, s->name);
+	else if (s->state == DEV_FAILED && s->code)
+		fprintf(f, "%s: %s; the log says more, and 'ringfence restart %s' tries again\n", s->name,
+			rf_ending(s->code << 8, how), s->name);
+}
+
+/* Deaths by their kind, and only where there were some. */
+static void put_deaths(FILE *f, const struct rf_snapshot *s)
+{
+	static const char *const kinds[DEATHS] = {
+		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
+		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "export replaced", [DEATH_STORM] = "storm",
+	};
+	const char *comma = "";
+
+	if (!s->deaths)
+		return;
+	fprintf(f, "%s: its drivers died of:", s->name);
+	for (int i = 0; i < DEATHS; i++)
+		if (s->died_of[i]) {
+			fprintf(f, "%s %s %llu", comma, kinds[i], (ull)s->died_of[i]);
+			comma = ",";
+		}
+	fprintf(f, "\n");
+}
+
+void show_table(FILE *f, const struct shown *d, int count)
+{
+	fprintf(f, "%-12s %-12s %-13s %-10s %-8s %6s %8s %12s %9s %7s\n", "DEVICE", "STATE", "PCI",
+		"DRIVER", "EXPORT", "GEN", "DEATHS", "REQUESTS", "REISSUED", "ERRORS");
+	for (int i = 0; i < count; i++) {
+		const struct rf_snapshot *s = &d[i].s;
+		const struct rf_stats_service *st = d[i].service;
+
+		fprintf(f, "%-12s %-12s %-13s %-10s %-8s %6u %8llu %12llu %9llu %7llu\n", s->name,
+			NAME_OF(states, s->state), s->pci[0] ? s->pci : "-", s->driver,
+			NAME_OF(exports, s->export_kind), s->generation, (ull)s->deaths,
+			st ? (ull)st->completed : 0, st ? (ull)st->reissued : 0,
+			st ? (ull)st->client_errors : 0);
+	}
+	for (int i = 0; i < count; i++) {
+		put_server(f, &d[i].s);
+		put_end(f, &d[i].s);
+		put_deaths(f, &d[i].s);
+		put_walls(f, &d[i].s);
+	}
+}
+
+/* The wall clock at a time of the monotonic one. */
+static void put_time(FILE *f, uint64_t monotonic_ns)
+{
+	struct timespec wall, mono;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	int64_t ns = (int64_t)(wall.tv_sec - mono.tv_sec) * 1000000000 + wall.tv_nsec - mono.tv_nsec +
+		     (int64_t)monotonic_ns;
+	time_t seconds = ns / 1000000000;
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
+	fprintf(f, "{\"at\":\"%s.%03dZ\"", text, (int)(ns / 1000000 % 1000));
+}
+
+/* From the death that was seen to that step; a standby was there before. */
+static void put_after(FILE *f, const char *step, uint64_t death_ns, uint64_t step_ns)
+{
+	if (step_ns)
+		fprintf(f, ",\"%s_after_us\":%lld", step, (long long)(step_ns - death_ns) / 1000);
+}
+
+void show_recoveries(FILE *f, const struct shown *d)
+{
+	static const char *const methods[] = { "none", "soft", "function", "hot" };
+	uint32_t last = d->device ? d->device->generation : 0;
+
+	for (uint32_t g = last > RF_STATS_LOG ? last - RF_STATS_LOG : 1; g < last; g++) {
+		const struct rf_recovery_device *r = &d->device->log[g % RF_STATS_LOG];
+		const struct rf_recovery_service *v = &d->service->log[g % RF_STATS_LOG];
+
+		if (r->generation != g)
+			continue;
+		put_time(f, r->detect_ns);
+		fprintf(f, ",\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
+			   "\"quiesced_ns\":%llu,\"spawned_ns\":%llu,\"enabled_ns\":%llu",
+			g, methods[r->method & 3], (ull)r->detect_ns, (ull)r->quiesced_ns,
+			(ull)r->spawned_ns, (ull)r->enabled_ns);
+		if (v->generation == g)
+			fprintf(f, ",\"inflight\":%u,\"drained\":%u,\"reissued\":%u,"
+				   "\"down_ns\":%llu,\"first_io_ns\":%llu",
+				v->inflight, v->drained, v->reissued, (ull)v->down_ns, (ull)v->first_io_ns);
+		put_after(f, "quiesced", r->detect_ns, r->quiesced_ns);
+		put_after(f, "spawned", r->detect_ns, r->spawned_ns);
+		put_after(f, "enabled", r->detect_ns, r->enabled_ns);
+		if (v->generation == g)
+			put_after(f, "first_io", r->detect_ns, v->first_io_ns);
+		fprintf(f, "}\n");
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * intel_control.h - what the control halves of Intel's 82574 and 82576 have in common.
+ *
+ * Room:   sandbox/device/admin. Registers are named by their offset in BAR 0.
+ * Link:   read at bring-up and, by link.c, ever after. The PHY is left as the reset finds it: CTRL.RST does not
+ *         touch it, so that the link stays up over a driver's death.
+ * Filter: frames to the adapter's own address, all broadcasts and all multicasts. Nobody
+ *         here knows which groups the interface has joined, and IPv6 needs its own. Frames
+ *         to other stations besides with RF_DEVICE_PROMISCUOUS.
+ */
+#ifndef RF_INTEL_CONTROL_H
+#define RF_INTEL_CONTROL_H
+
+#include "device.h"
+#include "intel_nic.h"
+
+#define INTEL_PAGES 16u
+
+struct intel_nic {
+	struct rf_regs page[INTEL_PAGES]; /* those that intel_open() was told */
+	uint32_t       entries;           /* of each ring */
+	uint32_t       rctl, tctl;        /* as the last enable left them */
+};
+
+/* Makes the pages that begin at these offsets reachable. -errno after a line. */
+int intel_open(struct rf_device *, struct intel_nic *, const uint32_t *pages, unsigned count);
+
+uint32_t intel_get(struct rf_device *, const struct intel_nic *, uint32_t at);
+void     intel_set(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t value);
+bool     intel_present(struct rf_device *, const struct intel_nic *);
+
+/* Until (register & mask) == value: 0; -ETIMEDOUT after `ms`, -ENODEV if it is gone. */
+int intel_wait(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t mask, uint32_t value,
+	       unsigned ms);
+
+/* No more interrupts, no frames in or out. */
+void intel_silence(struct rf_device *, const struct intel_nic *);
+/* Requests of the device's own come to an end, global reset, interrupts off. -errno after
+ * a line. */
+int intel_reset(struct rf_device *, const struct intel_nic *);
+/* Link up when the PHY says so, tags stripped; `bits` of CTRL besides. */
+void intel_link_up(struct rf_device *, const struct intel_nic *, uint32_t bits);
+/* STATUS.LU. */
+enum rf_net_link intel_link(struct rf_device *, const struct intel_nic *);
+/* Own address only besides what RCTL lets in; one queue; checksums looked at. */
+void intel_filters(struct rf_device *, const struct intel_nic *);
+/* Reception begins, into one buffer of d->net.rx_buffer bytes a frame, which `buffers`, bits of
+ * RCTL, says to a device that is told there. */
+void intel_receive(struct rf_device *, const struct intel_nic *, uint32_t buffers);
+/* All is enabled: what intel_changed(), which is rf_control_ops.changed, compares. No driver has
+ * these registers. */
+void intel_enabled(struct rf_device *, struct intel_nic *);
+const char *intel_changed(struct rf_device *, const struct intel_nic *);
+/* Fills d->net: the address the reset loaded from the NVM, the link. -errno after a line. */
+int intel_describe(struct rf_device *, const struct intel_nic *);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio_pci.h - a modern virtio device on PCI, for its control half.
+ *
+ * Room:   sandbox/device/admin. Virtual I/O Device 1.2: 3.1 (initialisation), 4.1 (transport).
+ */
+#ifndef RF_VIRTIO_PCI_H
+#define RF_VIRTIO_PCI_H
+
+#include "device.h"
+#include "virtio.h"
+
+#define VIRTIO_MAX_QUEUES 2u
+
+struct virtio_pci {
+	struct virtio_window {
+		uint32_t bar;
+		uint64_t offset, bytes; /* bytes 0: not there */
+	} window[VIRTIO_PCI_DEVICE + 1]; /* by enum virtio_pci_cfg */
+	uint32_t multiplier;
+	uint64_t offered, features;      /* by the device; negotiated */
+	uint32_t size[VIRTIO_MAX_QUEUES];
+	uint64_t notify[VIRTIO_MAX_QUEUES]; /* offset in the notification window's BAR */
+	uint64_t iova[VIRTIO_MAX_QUEUES];   /* of its descriptors; 0: it was not started yet */
+};
+
+/* Finds the structures and checks that the policy's reset is this device's. -errno after
+ * a line. */
+int virtio_open(struct rf_device *, struct virtio_pci *);
+bool virtio_present(struct rf_device *, const struct virtio_pci *);
+/* Status 0, confirmed. -errno after a line. */
+int virtio_reset(struct rf_device *, const struct virtio_pci *);
+/* 3.1.1 steps 1 to 6. Of `wanted` what the device offers; all of `needed`. */
+int virtio_negotiate(struct rf_device *, struct virtio_pci *, uint64_t wanted, uint64_t needed);
+/* Learns size (at most `most`) and doorbell of queues 0 to count - 1. */
+int virtio_queues(struct rf_device *, struct virtio_pci *, unsigned count, uint32_t most);
+/* Chooses the driver's doorbell page and refuses one that holds anything else. */
+int virtio_doorbells(struct rf_device *, struct virtio_pci *, unsigned count);
+/* Step 7, a queue: its parts at `iova` as hw/virtio.h says, interrupts on `vector`. */
+int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, uint64_t iova, int vector);
+/* Step 8. */
+int virtio_go(struct rf_device *, struct virtio_pci *);
+
+/* rf_control_ops.changed of a device that was let go. */
+const char *virtio_changed(struct rf_device *, const struct virtio_pci *);
+
+/* Device configuration: 1, 2, 4 or 8 bytes; 0 if the structure has no such bytes. */
+uint64_t virtio_config(struct rf_device *, const struct virtio_pci *, uint64_t at, uint32_t bytes);
+
+#endif

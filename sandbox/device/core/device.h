@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.h - one device: its fds, registers, generations.
+ *
+ * Room:   sandbox/device/core, trusted, unprivileged; one process a device.
+ * Trust:  the device is not believed: every value read of it is checked before it
+ *         is used as a size, an index or a time. Drivers are not even read.
+ */
+#ifndef RF_DEVICE_H
+#define RF_DEVICE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot.h"
+#include "export.h"
+#include "device_config.h"
+#include "launch.h"
+#include "stats.h"
+
+struct rf_bar {
+	uint64_t bytes; /* 0: not there */
+	uint64_t offset; /* VFIO: in the device fd */
+	bool     mappable;
+};
+
+/* Registers of this process: mapped, or reached through the back end. */
+struct rf_regs {
+	volatile uint8_t *map; /* NULL: through the back end */
+	uint32_t bar;
+	uint64_t offset;
+};
+
+/* How a driver rings its doorbells; see README.md for the choice. */
+enum rf_road {
+	RF_ROAD_NONE,   /* nothing but what the policy maps */
+	RF_ROAD_PAGE,   /* the device's own page */
+	RF_ROAD_ASLEEP, /* a page of memory, and an eventfd for when the device sleeps */
+	RF_ROAD_SHADOW, /* the same without a word that says so: always an eventfd */
+	RF_ROAD_PROXY,  /* a page of ours; this process passes on what is rung */
+};
+
+#define RF_DOORBELL_BYTES (256u << 10)
+
+/* The control half says which doorbells its driver has, doorbell_open() how. */
+struct rf_doorbells {
+	uint32_t bar;
+	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
+	bool     edge;             /* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
+	uint32_t last_queue;       /* `complete` that of this one, which may be queue 0 again */
+	enum rf_road road;
+	uint64_t page;             /* offset in the BAR of the whole pages that hold both, */
+	uint64_t bytes;            /* at most RF_DOORBELL_BYTES */
+	int      fd;               /* what the driver maps of them: `bytes` at `at` */
+	uint64_t at;
+	uint64_t regs;             /* offset of `submit` in that */
+	int      event;            /* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
+	uint64_t asleep;           /* offset of the word in that, or in the page below; ~0: none */
+	int      sleep_fd;         /* the word's page where it is another one, read-only; -1: it is not */
+	uint64_t sleep_at;
+};
+
+struct rf_irq {
+	uint32_t index;     /* VFIO_PCI_*_IRQ_INDEX */
+	uint32_t vectors;   /* in use */
+	bool     each_half; /* vector 1 + half belongs to that half for good */
+	bool     intx;
+	bool     off;       /* a storm: given up until the device was reset */
+};
+
+/* What the last look at the interrupts saw. */
+struct rf_storm {
+	uint64_t look_ns; /* when to look next */
+	uint64_t at_ns, taken, completed;
+	uint32_t generation;
+};
+
+/* A process in one of the two halves. */
+enum slot_state { SLOT_EMPTY, SLOT_WANTED, SLOT_STANDBY, SLOT_RUNNING, SLOT_ENDING };
+struct rf_slot {
+	enum slot_state state;
+	uint32_t generation;
+	int      pidfd; /* -1: none */
+	uint64_t spawned_ns;
+};
+
+/* For the supervisor, which takes no messages just now (tell.c). */
+#define RF_UNTOLD_MOST 16u
+struct rf_untold {
+	struct rf_dev_msg msg[RF_UNTOLD_MOST];
+	unsigned count;
+	bool     want; /* a WANT besides */
+};
+
+struct rf_control_ops;
+struct rf_backend_ops;
+struct rf_vfio_user;
+
+/* What this process left the device as, and expects to find it as (left.c). */
+enum rf_left {
+	RF_LEFT_UNKNOWN, /* as a harder reset made it, or not touched yet */
+	RF_LEFT_QUIET,   /* soft reset, confirmed */
+	RF_LEFT_ENABLED, /* a driver's queues are there */
+};
+
+/* What resets of a device are known not to do (quirks.c). */
+#define RF_QUIRK_QUEUES_FIRST      1u /* NVMe: queues have to be deleted before CC.EN is cleared */
+#define RF_QUIRK_NO_FUNCTION_RESET 2u /* neither FLR nor power management: the bus only */
+
+struct rf_quirk {
+	uint16_t    vendor, device;
+	uint32_t    subsystem; /* vendor, and device above it; 0: any */
+	uint32_t    flags;
+	const char *what; /* for the log */
+};
+
+struct rf_device {
+	struct rf_device_config cfg;
+	const char *label;          /* of log lines: its address, or its name */
+	const struct rf_backend_ops *backend; /* NULL: none */
+	int      vfio;              /* VFIO: device fd */
+	bool     hot_reset_ok;      /* VFIO: all functions of its bus are in its group */
+	struct rf_vfio_user *user;  /* vfio-user: the connection */
+	struct rf_bar bar[6];
+	uint64_t config_offset;     /* of config space in the device fd */
+	uint32_t config_size;       /* 256 or 4096 */
+	uint8_t  config[4096];      /* snapshot */
+	uint32_t quirks;            /* RF_QUIRK_* */
+	uint64_t msix_table, msix_table_end, msix_pba, msix_pba_end; /* in their BARs */
+	uint32_t msix_table_bar, msix_pba_bar;
+	struct rf_irq irq;
+	int      error_event, gone_event; /* ERR and REQ interrupts of the back end, -1: none */
+
+	uint64_t iova;              /* of the data arena; queues and admin pages follow */
+	uint64_t queues_iova, admin_iova;
+	void    *data, *queues, *admin;
+	struct rf_boot *boot[2];
+	struct rf_stats_device *stats;
+
+	const struct rf_control_ops *control;
+	struct rf_blk_info info;    /* block service */
+	struct rf_net_info net;     /* net service */
+	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
+	struct rf_doorbells doorbell;
+
+	int service;                /* socket of the export that lives */
+	int spec_fd[2];             /* the launcher's page of each half, */
+	struct rf_launch *spec[2];  /* mapped */
+	struct rf_slot slot[2];
+	uint32_t generation;        /* running, or the last that ran */
+	uint32_t next;              /* generation that comes next */
+	bool     down;              /* between a death and the successor's start */
+	bool     ready;             /* controller enabled, waits for a driver */
+	enum rf_left left;
+	bool     changed;           /* it was found to be otherwise since: */
+	bool     header_changed;    /* its configuration space, too: all of that is to be set up anew */
+	bool     bus_master;        /* as it was set last */
+	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
+	uint64_t downs;             /* drivers that ran and died */
+	bool     given_up, stopping;
+	int      failed;            /* what the supervisor was told when it was given up */
+	uint32_t condemned;         /* generation the supervisor was asked to kill, */
+	uint32_t condemned_for;     /* and why: value of RF_DEV_KILL */
+	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
+	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
+	bool     export_knows;      /* INFO was sent to this export */
+	struct rf_untold untold;
+	struct rf_recovery_device recovery;
+	struct rf_storm storm;
+	uint64_t link_look_ns;      /* net: when to look at the link again */
+	uint64_t link_down_ns;      /* net: since when it is seen down and nobody was told; 0: not so */
+};
+
+/* The control half of one kind of device (design: privileged commands stay here). */
+struct rf_control_ops {
+	/* First bring-up: fills info or net, queue, doorbell. 0, or -errno after a line. */
+	int (*identify)(struct rf_device *);
+	/* After a quiesce: device enabled, queues of this half created. */
+	int (*enable)(struct rf_device *, unsigned half);
+	/* Before the soft reset: what the device may be told while it still listens. */
+	void (*quiet)(struct rf_device *);
+	/* Orderly end. True: the device says that its cache is written back. */
+	bool (*shutdown)(struct rf_device *);
+	/* Is there still a device behind the registers? */
+	bool (*present)(struct rf_device *);
+	/* What is not as d->left says, in words for the log; NULL: everything is. The device
+	 * may be in any state. */
+	const char *(*changed)(struct rf_device *);
+	/* RF_NET_LINK_NONE: no telling. NULL: it is no adapter. */
+	enum rf_net_link (*link)(struct rf_device *);
+};
+extern const struct rf_control_ops rf_control_nvme, rf_control_e1000e, rf_control_igb,
+	rf_control_virtio_net, rf_control_virtio_blk;
+
+/* What a back end does for a device; errors are -errno unless it says "exit code". */
+struct rf_backend_ops {
+	const char *list; /* system calls this process needs afterwards */
+	/* Connection, regions, configuration space, bus mastering. Exit code after a line. */
+	int (*open)(struct rf_device *);
+	/* First address >= from, 2 MiB aligned, with `bytes` the device can reach; 0: none. */
+	uint64_t (*pick_iova)(struct rf_device *, uint64_t from, uint64_t bytes);
+	/* Exit code after a line. The memory is that of fd at offset, mapped at p. */
+	int (*map_dma)(struct rf_device *, int fd, uint64_t offset, void *p, uint64_t iova,
+		       uint64_t bytes, bool writable);
+	int (*config_read)(struct rf_device *, uint32_t at, void *to, uint32_t bytes);
+	int (*config_write)(struct rf_device *, uint32_t at, const void *from, uint32_t bytes);
+	/* Access inside the BAR, 1, 2, 4 or 8 bytes. A write may be posted: its failure is
+	 * seen by what is read later. */
+	int (*bar_read)(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
+	int (*bar_write)(struct rf_device *, uint32_t bar, uint64_t offset, const void *from,
+			 uint32_t bytes);
+	/* What to map for whole pages of a BAR: an fd and the offset in it, or -1. */
+	int (*bar_fd)(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at);
+	/* Interrupts: indices, actions and counts are those of linux/vfio.h. */
+	uint32_t (*irq_count)(struct rf_device *, uint32_t index);
+	int (*set_irqs)(struct rf_device *, uint32_t index, uint32_t action, uint32_t start,
+			const int32_t *fds, uint32_t count);
+	/* VFIO_PCI_ERR_IRQ_INDEX and VFIO_PCI_REQ_IRQ_INDEX say that the device goes. */
+	bool gone_irqs;
+	/* After the interrupts are wired: what else the device needs to send them. */
+	int (*irqs_on)(struct rf_device *);
+	/* Is there anybody to reset it? NULL: always. */
+	bool (*alive)(const struct rf_device *);
+	int (*reset)(struct rf_device *);
+	int (*hot_reset)(struct rf_device *);
+	/* Another road than the device's own page, NULL: there is none. Exit code. */
+	int (*doorbell)(struct rf_device *);
+	/* Before a driver of the next generation starts: nothing of the last one's is rung. */
+	void (*doorbell_clear)(struct rf_device *);
+	/* Fds the main loop waits for, and what to do then; NULL: none. -errno: the device
+	 * is gone, after a line. */
+	unsigned (*poll_fds)(struct rf_device *, struct pollfd *);
+	int (*on_poll)(struct rf_device *, const struct pollfd *, unsigned count);
+};
+#define RF_BACKEND_FDS 4u /* most of poll_fds() */
+extern const struct rf_backend_ops rf_backend_vfio, rf_backend_vfio_user;
+
+/* bar.c - the same for every back end. */
+/* Whole pages of a BAR that a driver may have: mappable, none of the MSI-X table. */
+bool bar_window_ok(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes);
+/* Registers of one page for this process. -errno after a line. */
+int  bar_open_regs(struct rf_device *, struct rf_regs *, uint32_t bar, uint64_t offset);
+/* All ones if the device is gone. */
+uint32_t reg_read32(struct rf_device *, const struct rf_regs *, uint32_t at);
+void reg_write32(struct rf_device *, const struct rf_regs *, uint32_t at, uint32_t value);
+/* Reset steps; checked against the BAR. */
+int  bar_read(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
+int  bar_write(struct rf_device *, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes);
+
+/* dma.c - the whole DMA map of the device, made once. Exit code after a line. */
+int  dma_map_all(struct rf_device *);
+
+/* doorbell.c - chooses the road to doorbell.submit and .complete. -errno after a line. */
+int  doorbell_open(struct rf_device *);
+
+/* interrupts.c - exit code after a line; and again after a reset that may have undone it. */
+int  irq_open(struct rf_device *);
+int  irq_rewire(struct rf_device *);
+/* The vector a half's queue interrupts on; wires it if halves share one. -errno. */
+int  irq_vector(struct rf_device *, unsigned half);
+/* Gives all vectors up, at once, and gets them back. The second: -errno after a line. */
+void irq_off(struct rf_device *);
+int  irq_back(struct rf_device *);
+
+/* pci_bringup.c - what kernel VFIO does by itself: addresses and decoding of the BARs,
+ * MSI and MSI-X. -errno after a line. */
+int  pci_bringup(struct rf_device *);
+int  pci_msi_on(struct rf_device *);
+
+/* config_space.c; the first three return an exit code after a line. */
+int  config_snapshot(struct rf_device *);
+int  config_match(struct rf_device *); /* is it what the policy is for? */
+int  config_fenced(const struct rf_device *); /* can the IOMMU hold it? */
+int  config_bus_master(struct rf_device *, bool on);
+int  config_wait_idle(struct rf_device *);
+void config_find_msix(struct rf_device *);
+uint32_t config_word(const struct rf_device *, uint32_t at); /* of the snapshot */
+/* A capability's offset; 0: none, or one whose first `bytes` are not all in the first 256. */
+uint32_t config_find(const struct rf_device *, uint8_t id, uint32_t bytes);
+
+/* link.c: when to look next, 0: not at all; the look; a driver comes or goes. */
+uint64_t link_next_ns(const struct rf_device *);
+void link_look(struct rf_device *);
+void link_forget(struct rf_device *);
+
+/* storm.c: the same of interrupts; a driver starts. */
+uint64_t storm_next_ns(const struct rf_device *);
+void storm_look(struct rf_device *);
+void storm_forget(struct rf_device *);
+
+/* quirks.c: by PCI id; NULL: none is known. The second fills in d->quirks from d->config. */
+const struct rf_quirk *rf_quirk_find(uint16_t vendor, uint16_t device, uint32_t subsystem);
+void quirks_look(struct rf_device *d);
+
+/* left.c: has the device changed without our doing? Then whatever its cache held may be gone:
+ * a line is logged. The first notes what BARs and command are like once all is set up. */
+void left_note_header(struct rf_device *);
+void left_as(struct rf_device *, enum rf_left);
+bool left_changed(struct rf_device *);
+
+/* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
+int  device_quiesce(struct rf_device *);
+
+/* plan.c: what the driver of a generation is given. The fds are the device's own, in the order
+ * of the launcher's windows. */
+struct driver_plan {
+	struct rf_launch spec;
+	int fds[RF_LAUNCH_MAX_FDS];
+};
+void plan_make(struct rf_device *, struct driver_plan *, uint32_t generation);
+void plan_boot(struct rf_device *, uint32_t generation);
+/* What it has as RF_FD_DEVICE. */
+enum rf_want_fd plan_device_fd(const struct rf_device *);
+
+/* generation.c */
+int  generation_open(struct rf_device *);
+void generation_want(struct rf_device *);
+void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
+void generation_ending(struct rf_device *, uint32_t generation);
+void generation_died(struct rf_device *, unsigned half);
+void generation_start(struct rf_device *);
+void generation_revived(struct rf_device *);
+void generation_export(struct rf_device *);
+void generation_prepared(struct rf_device *, uint32_t generation);
+void generation_gone(struct rf_device *, int code);
+/* Asks for the death of the running driver. */
+void generation_condemn(struct rf_device *, uint32_t why);
+/* Its driver gets nothing done: is that the device's doing? */
+void generation_look(struct rf_device *);
+/* Another supervisor: it is told what the one before it may not have heard or done. */
+void generation_adopted(struct rf_device *, uint32_t asked);
+
+uint64_t now_ns(void);
+
+/* tell.c: nobody is waited for. */
+void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
+/* False: it is asked for later, by generation_want(), if that is still wanted then. */
+bool tell_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
+void tell_silent(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
+/* Is there something that waits for room? There is some: */
+bool tell_waits(const struct rf_device *);
+void tell_rest(struct rf_device *);
+/* Another supervisor, to which all is said anew. */
+void tell_anew(struct rf_device *);
+void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half, uint32_t value);
+
+#endif

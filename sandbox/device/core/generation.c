@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generation.c - which driver process owns which half, from spawn to death.
+ *
+ * Room:   sandbox/device/core. Generation g lives in half g & 1. While g runs, g + 1 is
+ *         asked for and waits, locked, as standby; when g dies the device is made
+ *         quiet (rule 5), its queues are made anew in the other half, and the
+ *         standby is let go by the boot record's `go`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bounded.h"
+#include "device.h"
+#include "log.h"
+
+/* Most of what the next standby waits for the driver that just started. */
+#define STANDBY_DELAY_NS 15000000u
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- spawn ------------------------------------------------------------------------ */
+
+static void *map_fd(int fd, uint64_t bytes, int flags)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		rf_die(RF_EXIT_SYSTEM, "cannot map fd %d: %s", fd, strerror(errno));
+	return p;
+}
+
+/* The launcher's page of each half, made once: behind the lock there is no memfd_create. It
+ * is written again only when the last owner of the half is dead, and a launcher takes a copy
+ * before anything else. */
+static void specs_make(struct rf_device *d)
+{
+	for (int half = 0; half < 2; half++) {
+		int fd = memfd_create("rf-spec", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+		if (fd < 0 || ftruncate(fd, RF_PAGE) ||
+		    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+			rf_die(RF_EXIT_SYSTEM, "no memory for the launcher's page: %s", strerror(errno));
+		d->spec_fd[half] = fd;
+		d->spec[half] = map_fd(fd, RF_PAGE, MAP_POPULATE);
+	}
+}
+
+/* Asks for the process of the next generation, if its half is free. */
+void generation_want(struct rf_device *d)
+{
+	uint32_t generation = d->down ? d->generation + 1 : d->next;
+	struct rf_slot *slot = &d->slot[generation & 1];
+	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation,
+				  .device_fd = plan_device_fd(d) };
+	struct driver_plan plan;
+	int fds[2 + RF_LAUNCH_MAX_FDS];
+
+	d->want_ns = 0;
+	d->untold.want = false;
+	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY ||
+	    (!d->down && d->cfg.flags & RF_DEVICE_NO_STANDBY))
+		return;
+	plan_make(d, &plan, generation);
+	plan_boot(d, generation);
+	/* The last owner of this half is dead and the device was quiet since. */
+	memset((char *)d->queues + (generation & 1) * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
+	*d->spec[generation & 1] = plan.spec;
+	fds[0] = d->spec_fd[generation & 1];
+	int count = 1 + (int)plan.spec.fd_count;
+	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
+	if (msg.device_fd == RF_WANT_LAST_FD)
+		fds[count++] = d->doorbell.event;
+	if (tell_want(d, &msg, fds, count))
+		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
+}
+
+void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
+{
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (slot->state != SLOT_WANTED || slot->generation != generation) {
+		close(pidfd);
+		return;
+	}
+	*slot = (struct rf_slot){ .state = SLOT_STANDBY, .generation = generation, .pidfd = pidfd,
+				  .spawned_ns = now_ns() };
+	generation_start(d);
+}
+
+/* ---- start ------------------------------------------------------------------------ */
+
+static void let_go(struct rf_device *d, struct rf_slot *slot)
+{
+	unsigned half = slot->generation & 1;
+
+	slot->state = SLOT_RUNNING;
+	d->generation = slot->generation;
+	d->next = slot->generation + 1;
+	d->stats->generation = slot->generation;
+	atomic_store(&d->boot[half]->go, slot->generation);
+	/* One that a device server has filled wakes as well. */
+	(void)rf_bounded_kick(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0);
+	link_forget(d);
+	storm_forget(d);
+	tell_export(d, RF_SVC_UP, slot->generation, half, 0);
+	tell_supervisor(d, RF_DEV_UP, slot->generation, 0);
+}
+
+static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
+{
+	struct rf_recovery_device *r = &d->stats->log[d->recovery.generation % RF_STATS_LOG];
+
+	d->recovery.spawned_ns = slot->spawned_ns;
+	d->recovery.enabled_ns = now_ns();
+	*r = d->recovery;
+	d->stats->recoveries = d->stats->recoveries + 1;
+}
+
+/* Could a reset lose writes that were acknowledged? */
+static bool has_cache(const struct rf_device *d)
+{
+	return d->cfg.service == RF_SERVICE_BLOCK && d->info.features & RF_BLK_HAS_FLUSH;
+}
+
+/* Counted before it is said: an export that dies without having heard has a successor
+ * that counts. */
+static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
+{
+	lost = lost && has_cache(d);
+	if (lost)
+		d->stats->losses++;
+	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
+}
+
+/* Without a control half the driver itself enables the device, once it may master the
+ * bus and its half has the interrupt. */
+static int enable_by_driver(struct rf_device *d, unsigned half)
+{
+	int err = d->backend ? config_bus_master(d, true) : 0;
+
+	return err ? err : d->backend && irq_vector(d, half) < 0 ? -EIO : 0;
+}
+
+static int enable(struct rf_device *d, unsigned half)
+{
+	/* It may have stood quiet for long. */
+	if (has_cache(d) && left_changed(d))
+		tell_quiesced(d, d->recovery.generation, true);
+	left_as(d, RF_LEFT_UNKNOWN);
+	if (d->backend && d->backend->doorbell_clear)
+		d->backend->doorbell_clear(d);
+	int err = d->control ? d->control->enable(d, half) : enable_by_driver(d, half);
+	if (!err)
+		left_as(d, RF_LEFT_ENABLED);
+	return err;
+}
+
+/* Device quiet, a process there and an export that knows the disk: off it goes. */
+void generation_start(struct rf_device *d)
+{
+	uint32_t generation = d->down ? d->generation + 1 : d->next;
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (d->given_up || d->stopping || !d->down)
+		return;
+	if (d->await_export && d->cfg.flags & RF_DEVICE_RESET_LATE)
+		return; /* not even reset */
+	if (slot->state != SLOT_STANDBY || slot->generation != generation)
+		return generation_want(d);
+	if (!d->ready) {
+		unsigned half = generation & 1;
+		/* Stale wake-ups of the last driver of this half are eaten at the gate. */
+		if (enable(d, half))
+			return generation_gone(d, RF_EXIT_DEVICE);
+		d->ready = true;
+	}
+	/* Its ring must be ready before it runs, and its predecessor dead. Mostly both is so by
+	 * now: export and kernel worked while the device was reset. */
+	if (d->await_export || d->slot[d->generation & 1].state == SLOT_ENDING)
+		return;
+	if (d->recovery.generation)
+		log_recovery(d, slot);
+	d->down = false;
+	let_go(d, slot);
+	/* The next standby is made a little later: its start would take the processor from
+	 * the first requests of this one. How long they take goes with how long the
+	 * recovery did: a machine that recovers in a fraction of a millisecond may see the
+	 * next death long before a fixed delay is over. */
+	uint64_t delay = 4 * (now_ns() - d->recovery.detect_ns);
+	d->want_ns = now_ns() + (d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
+}
+
+static void tell_down(struct rf_device *d)
+{
+	d->await_export = true;
+	tell_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
+}
+
+/* ---- death -------------------------------------------------------------------------- */
+
+/* A driver that enables the device itself is the only one to know what it made of it: one
+ * that stopped answering may have reset itself. */
+static bool may_have_changed(struct rf_device *d)
+{
+	if (!has_cache(d))
+		return false;
+	return left_changed(d) ||
+	       (!d->control && d->condemned == d->generation && d->condemned_for == RF_DEV_STALLED);
+}
+
+static void quiet(struct rf_device *d)
+{
+	bool changed = may_have_changed(d);
+	int method = device_quiesce(d);
+
+	/* A soft reset ends in a register that was read and made sense. */
+	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)) ||
+	    irq_back(d))
+		return generation_gone(d, RF_EXIT_DEVICE);
+	d->recovery.method = (uint32_t)method;
+	d->recovery.quiesced_ns = now_ns();
+	/* Registers that one by itself has emptied say nothing more. */
+	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
+	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
+	tell_quiesced(d, d->recovery.generation, lost);
+}
+
+void generation_prepared(struct rf_device *d, uint32_t generation)
+{
+	if (!d->await_export || generation != d->generation + 1)
+		return;
+	d->await_export = false;
+	if (d->cfg.flags & RF_DEVICE_RESET_LATE && d->recovery.generation && !d->recovery.quiesced_ns)
+		quiet(d);
+	generation_start(d);
+}
+
+/* The driver executes nothing more: what is to be done before its successor runs begins. */
+static void recover(struct rf_device *d, uint32_t generation)
+{
+	d->down = true;
+	d->downs++;
+	d->ready = false;
+	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = now_ns() };
+	/* The export prepares the other half's ring while the device is made quiet; the
+	 * successor does not run before let_go(). */
+	tell_down(d);
+	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
+	generation_want(d); /* without a standby: spawned while the device is reset */
+	if (!(d->cfg.flags & RF_DEVICE_RESET_LATE))
+		quiet(d);
+	if (!d->given_up)
+		generation_start(d);
+}
+
+/*
+ * At its last stop: the one thread it has is on its way out of the kernel's hands and comes
+ * back to none of its instructions, so no register, doorbell or ring is written by it from
+ * here on. The kernel takes its memory down while the device is made quiet. Its half is not
+ * used again, and its successor does not run, before it is dead.
+ */
+void generation_ending(struct rf_device *d, uint32_t generation)
+{
+	struct rf_slot *slot = &d->slot[generation & 1];
+
+	if (slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
+		return;
+	slot->state = SLOT_ENDING;
+	recover(d, generation);
+}
+
+void generation_died(struct rf_device *d, unsigned half)
+{
+	struct rf_slot *slot = &d->slot[half];
+	enum slot_state state = slot->state;
+	uint32_t generation = slot->generation;
+
+	close(slot->pidfd);
+	*slot = (struct rf_slot){ .pidfd = -1 };
+	if (d->stopping)
+		return;
+	if (state == SLOT_RUNNING)
+		return recover(d, generation);
+	generation_start(d);
+	if (state == SLOT_STANDBY)
+		generation_want(d); /* just another one */
+}
+
+/* A new export: it learns the disk, and starts with a new generation, because the
+ * requests of its predecessor are in the running driver's hands. */
+void generation_export(struct rf_device *d)
+{
+	d->export_knows = true;
+	tell_export(d, RF_SVC_INFO, d->generation, 0, 0);
+	if (d->given_up)
+		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	if (d->down)
+		return tell_down(d);
+	generation_condemn(d, RF_DEV_HANDOVER);
+}
+
+/*
+ * We follow a device process that died. Its drivers are dead and reaped, and opening the
+ * device anew has reset it, by whatever method its back end has: a cache may be lost. The
+ * export is told of one more death, and keeps all that is in flight. What it had told our
+ * predecessor still lies in the socket, under generations that nobody has any more.
+ */
+void generation_revived(struct rf_device *d)
+{
+	tell_down(d);
+	tell_quiesced(d, d->generation, d->backend != NULL);
+}
+
+void generation_gone(struct rf_device *d, int code)
+{
+	d->given_up = true;
+	/* A device server may come back: the supervisor starts a successor of ours, and clients
+	 * see latency rather than their requests fail. */
+	if (code && d->user)
+		_exit(code);
+	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	d->failed = code;
+	if (code)
+		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);
+}
+
+/* ---- the supervisor ------------------------------------------------------------------- */
+
+void generation_condemn(struct rf_device *d, uint32_t why)
+{
+	if (d->condemned == d->generation)
+		return; /* asked for already: it is dead soon */
+	d->condemned = d->generation;
+	d->condemned_for = why;
+	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
+}
+
+void generation_look(struct rf_device *d)
+{
+	if (d->condemned != d->generation && left_changed(d))
+		generation_condemn(d, RF_DEV_STALLED);
+}
+
+/* The processes that were spawned for us have been handed to us before this. */
+void generation_adopted(struct rf_device *d, uint32_t asked)
+{
+	bool wanted = false;
+
+	tell_anew(d);
+	tell_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
+	if (d->failed)
+		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)d->failed);
+	if (!d->down && d->condemned == d->generation)
+		tell_supervisor(d, RF_DEV_KILL, d->generation, d->condemned_for);
+	for (int half = 0; half < 2; half++) {
+		if (d->slot[half].state != SLOT_WANTED)
+			continue;
+		d->slot[half].state = SLOT_EMPTY;
+		wanted = true;
+	}
+	if (wanted)
+		generation_want(d);
+}
+
+/* ---- first start --------------------------------------------------------------------- */
+
+int generation_open(struct rf_device *d)
+{
+	char *stats = map_fd(RF_DEVICE_FD_STATS, RF_STATS_BYTES, 0);
+
+	d->data = map_fd(RF_DEVICE_FD_DATA, d->cfg.arena_bytes, MAP_POPULATE);
+	d->queues = map_fd(RF_DEVICE_FD_QUEUES, 2 * d->cfg.queue_bytes, MAP_POPULATE);
+	d->admin = map_fd(RF_DEVICE_FD_ADMIN, RF_ADMIN_BYTES, MAP_POPULATE);
+	d->stats = (void *)(stats + RF_STATS_DEVICE);
+	specs_make(d);
+	char *boot = map_fd(RF_DEVICE_FD_BOOT, 2 * RF_PAGE, MAP_POPULATE);
+	for (int half = 0; half < 2; half++) {
+		d->boot[half] = (void *)(boot + half * RF_PAGE);
+		d->slot[half].pidfd = -1;
+	}
+	/* Before the first driver there is a generation 0 that never ran: the device is
+	 * "down" and quiet, so starting is recovering. */
+	d->down = true;
+	d->generation = d->cfg.revived;
+	d->next = d->generation + 1;
+	return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interrupts.c - the device's interrupts wired to the drivers' eventfds.
+ *
+ * Room:   sandbox/device/core. MSI-X, else MSI, else INTx, as the policy accepts them.
+ *         With three vectors or more each half has one of its own, so that a
+ *         restart rewires nothing: 0 is the control half's and stays silent.
+ * Trust:  a device may claim vectors it has no capability for: configuration space
+ *         is asked too.
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "device.h"
+#include "log.h"
+
+/* The back end's own two: the device reported an error, or the host wants it back. After the
+ * device's, and not at all where the connection's end says so: there are device servers that
+ * keep all interrupts in one table, where these are vector 0. */
+static void wire_gone(struct rf_device *d)
+{
+	const struct { uint32_t index; int *event; } own[] = {
+		{ VFIO_PCI_ERR_IRQ_INDEX, &d->error_event }, { VFIO_PCI_REQ_IRQ_INDEX, &d->gone_event },
+	};
+
+	for (int i = 0; d->backend->gone_irqs && i < 2; i++) {
+		if (!d->backend->irq_count(d, own[i].index))
+			continue;
+		if (*own[i].event < 0)
+			*own[i].event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		(void)d->backend->set_irqs(d, own[i].index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, own[i].event, 1);
+	}
+}
+
+/* INTx is masked by VFIO at each interrupt; a write to this eventfd re-arms it, whoever
+ * drives the device. Wired once: a second time is EBUSY. */
+static int wire_unmask(struct rf_device *d)
+{
+	const int32_t fd = RF_DEVICE_FD_DEVICE;
+
+	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_UNMASK, 0, &fd, 1);
+}
+
+/* Vectors that the back end and configuration space agree on. */
+static uint32_t vectors(struct rf_device *d, uint32_t index)
+{
+	uint32_t count = d->backend->irq_count(d, index), at;
+	uint32_t most = d->config[PCI_INTERRUPT_PIN] ? 1 : 0;
+
+	if (index == VFIO_PCI_MSIX_IRQ_INDEX)
+		most = (uint32_t)((d->msix_table_end - d->msix_table) / PCI_MSIX_ENTRY_SIZE);
+	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
+		most = (at = config_find(d, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2)) ?
+			       1u << ((d->config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_QMASK) >> 1) : 0;
+	return count < most ? count : most;
+}
+
+static int wire(struct rf_device *d)
+{
+	const int32_t fds[3] = { -1, RF_DEVICE_FD_WAKE0, RF_DEVICE_FD_WAKE1 };
+
+	if (!d->irq.each_half)
+		return irq_vector(d, 1);
+	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds, 3);
+}
+
+/* From nothing wired, or nothing wired any more. */
+static int wire_on(struct rf_device *d)
+{
+	int err = wire(d);
+
+	if (!err && d->irq.intx)
+		err = wire_unmask(d);
+	return err < 0 ? err : d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
+}
+
+int irq_open(struct rf_device *d)
+{
+	static const uint32_t indexes[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
+					    VFIO_PCI_INTX_IRQ_INDEX };
+
+	for (int kind = 0; kind < 3; kind++) {
+		uint32_t count = d->cfg.interrupts & 1u << kind ? vectors(d, indexes[kind]) : 0;
+		if (!count)
+			continue;
+		d->irq = (struct rf_irq){ .index = indexes[kind], .vectors = count < 3 ? 1 : 3,
+					  .each_half = count >= 3, .intx = kind == 2 };
+		int err = wire_on(d);
+		if (err < 0) {
+			rf_log("%s: cannot wire its interrupts: %s", d->label, strerror(-err));
+			return d->user ? RF_EXIT_DEVICE : RF_EXIT_SYSTEM;
+		}
+		wire_gone(d);
+		return 0;
+	}
+	rf_log("%s has none of the interrupts its policy accepts", d->label);
+	return RF_EXIT_DEVICE;
+}
+
+int irq_rewire(struct rf_device *d)
+{
+	int err = wire(d);
+
+	if (err >= 0 && d->backend->irqs_on)
+		err = d->backend->irqs_on(d);
+	wire_gone(d);
+	return err < 0 ? err : 0;
+}
+
+int irq_vector(struct rf_device *d, unsigned half)
+{
+	int32_t fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
+
+	return d->irq.each_half ? 1 + (int)half
+				: d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, &fd, 1);
+}
+
+void irq_off(struct rf_device *d)
+{
+	int err = d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, NULL, 0);
+
+	if (err < 0)
+		rf_log("%s: cannot switch its interrupts off: %s", d->label, strerror(-err));
+	d->irq.off = true;
+}
+
+int irq_back(struct rf_device *d)
+{
+	int err = d->irq.off ? wire_on(d) : 0;
+
+	if (err < 0)
+		rf_log("%s: cannot wire its interrupts again: %s", d->label, strerror(-err));
+	else
+		d->irq.off = false;
+	return err < 0 ? err : 0;
+}

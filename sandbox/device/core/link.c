@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link.c - is the cable of an adapter in? Looked at while its driver runs, because the
+ * registers that say so are not in a driver's reach; the export hears of changes.
+ *
+ * Room:   sandbox/device/core.
+ * Reset:  an adapter that reset itself receives nothing more, and a driver that only receives
+ *         waits for nothing: so it is looked for here, too (left.c).
+ * Trust:  the device's word, which harms nobody but its own traffic.
+ * Resets: one of the driver's successors must not look like a cable that was pulled. A link
+ *         counts as down after DOWN_NS without it, as up at once.
+ */
+#include "device.h"
+#include "log.h"
+
+#define LOOK_NS 200000000u
+#define DOWN_NS 1000000000u
+
+static bool watched(const struct rf_device *d)
+{
+	return d->control && d->control->link && !d->down && !d->given_up && !d->stopping;
+}
+
+uint64_t link_next_ns(const struct rf_device *d)
+{
+	return watched(d) ? d->link_look_ns : 0;
+}
+
+static void changed(struct rf_device *d, enum rf_net_link link)
+{
+	rf_log(link == RF_NET_LINK_UP ? "%s: the link is up" : "%s: the link is down: is the cable in?",
+	       d->label);
+	d->net.link = link;
+	tell_export(d, RF_SVC_LINK, d->generation, 0, link);
+}
+
+void link_look(struct rf_device *d)
+{
+	uint64_t now = now_ns();
+
+	if (!watched(d) || now < d->link_look_ns)
+		return;
+	d->link_look_ns = now + LOOK_NS;
+	enum rf_net_link link = d->control->link(d);
+	if (link != RF_NET_LINK_DOWN || d->net.link == RF_NET_LINK_DOWN)
+		d->link_down_ns = 0;
+	else if (!d->link_down_ns)
+		d->link_down_ns = now;
+	if (link == RF_NET_LINK_UP && d->net.link != RF_NET_LINK_UP)
+		changed(d, link);
+	else if (d->link_down_ns && now - d->link_down_ns >= DOWN_NS)
+		changed(d, link);
+	if (!(d->cfg.flags & RF_DEVICE_NO_LOOK))
+		generation_look(d);
+}
+
+/* A driver died, or its successor starts: what was seen until now says nothing any more. */
+void link_forget(struct rf_device *d)
+{
+	d->link_down_ns = 0;
+	d->link_look_ns = now_ns() + LOOK_NS;
+}

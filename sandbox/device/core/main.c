@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the device process: brings the device up, locks itself, then waits for
+ * drivers to die and for its two masters to speak.
+ *
+ * Room:   sandbox/device/core. Started with the fds of enum rf_device_fd and nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "fence.h"
+#include "filter.h"
+#include "filters.h"
+#include "log.h"
+#include "memory_lock.h"
+#include "packet.h"
+#include "wait.h"
+
+static void lock(const struct rf_device *d)
+{
+	const char *name = d->backend ? d->backend->list : "device";
+	const struct rf_filter *f = rf_filters;
+
+	while (strcmp(f->name, name))
+		f++;
+	rf_fence_raise(RF_FENCE_WALLS);
+	int err = rf_filter_set(f->code, f->count);
+	if (err)
+		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(-err));
+}
+
+/*
+ * From here on it sleeps until somebody's clients wait for it, and then works for some hundred
+ * microseconds. Who has nothing to lose by that gave leave (see rf_keep_spawn.hurry); without
+ * it a recovery takes longer on a busy machine.
+ */
+static void hurry(void)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	(void)!syscall(SYS_sched_setscheduler, 0, SCHED_RR | SCHED_RESET_ON_FORK, &p);
+}
+
+static void read_config(struct rf_device *d)
+{
+	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
+		rf_die(RF_EXIT_BUG, "its configuration is not there");
+	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
+		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER ||
+		  d->cfg.control >= RF_CONTROLS);
+	for (uint32_t i = 0; i < d->cfg.step_count; i++)
+		RF_BUG_ON(d->cfg.step[i].bar > 5);
+}
+
+static const struct rf_backend_ops *const backends[] = {
+	[RF_BACKEND_VFIO] = &rf_backend_vfio,
+	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
+};
+
+/* Comes before all that takes time: a device server does not wait long for a client that
+ * says nothing. */
+static void connect_device(struct rf_device *d)
+{
+	int err;
+
+	d->vfio = d->error_event = d->gone_event = d->doorbell.event = -1;
+	d->label = d->cfg.backend == RF_BACKEND_VFIO ? d->cfg.pci : d->cfg.name;
+	d->backend = backends[d->cfg.backend];
+	if (!d->backend)
+		return;
+	if ((err = d->backend->open(d)) || (err = config_match(d)))
+		_exit(err);
+	if (d->cfg.backend == RF_BACKEND_VFIO && (err = config_fenced(d)))
+		_exit(err);
+	config_find_msix(d);
+}
+
+static int open_backend(struct rf_device *d)
+{
+	int err;
+
+	if (config_bus_master(d, true)) {
+		rf_log("%s: cannot make it bus master", d->label);
+		return RF_EXIT_DEVICE;
+	}
+	if ((err = dma_map_all(d)))
+		return err;
+	for (uint32_t i = 0; i < d->cfg.window_count; i++) {
+		const struct rf_reg_window *w = &d->cfg.window[i];
+		if (bar_window_ok(d, w->bar, w->offset, w->bytes))
+			continue;
+		rf_log("%s: BAR %u has no %#llx bytes at %#llx a driver may map", d->label, w->bar,
+		       (unsigned long long)w->bytes, (unsigned long long)w->offset);
+		return RF_EXIT_DEVICE;
+	}
+	return irq_open(d);
+}
+
+static const struct rf_control_ops *const controls[RF_CONTROLS] = {
+	[RF_CONTROL_NVME] = &rf_control_nvme,
+	[RF_CONTROL_E1000E] = &rf_control_e1000e,
+	[RF_CONTROL_IGB] = &rf_control_igb,
+	[RF_CONTROL_VIRTIO_NET] = &rf_control_virtio_net,
+	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
+};
+
+/* No control half: the disk or the interface as the policy states it. */
+static void describe_by_policy(struct rf_device *d)
+{
+	if (d->cfg.service == RF_SERVICE_NET) {
+		d->net = d->cfg.net;
+		return;
+	}
+	d->info = d->cfg.blk;
+	d->info.max_transfer = 1u << 20;
+	d->info.max_discard = 1u << 30;
+	d->info.features = RF_BLK_HAS_FLUSH | RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO | RF_BLK_HAS_FUA;
+	if (d->cfg.flags & RF_DEVICE_READ_ONLY)
+		d->info.features |= RF_BLK_READ_ONLY;
+}
+
+/* A control half resets its device before it asks what it is. Whatever has none may still be at
+ * work on what a predecessor told it, for opening it does not reset every device. */
+static void open_device(struct rf_device *d)
+{
+	int err = 0;
+
+	if (d->backend && (err = open_backend(d)))
+		_exit(err);
+	d->control = controls[d->cfg.control];
+	err = d->control ? d->control->identify(d) : device_quiesce(d);
+	if (err < 0)
+		_exit(RF_EXIT_DEVICE);
+	if (!d->control)
+		describe_by_policy(d);
+	left_note_header(d);
+}
+
+/* The supervisor wants to see that this process and its export take messages. */
+static void pong(struct rf_device *d, uint32_t value)
+{
+	d->stats->pong = value;
+	tell_export(d, RF_SVC_PING, d->generation, 0, value);
+	rf_log_catch_up();
+}
+
+static void on_supervisor(struct rf_device *d)
+{
+	struct rf_dev_msg msg;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return;
+	if (n != sizeof(msg))
+		_exit(RF_EXIT_SYSTEM); /* the supervisor is gone, and so are we */
+	if (msg.type == RF_DEV_DRIVER && count == 1) {
+		generation_driver(d, msg.generation, fds[0]);
+		return;
+	}
+	if (msg.type == RF_DEV_EXPORT && count == 1) {
+		close(d->service);
+		d->service = fds[0];
+		generation_export(d);
+		return;
+	}
+	if (msg.type == RF_DEV_ADOPT)
+		generation_adopted(d, msg.value);
+	else if (msg.type == RF_DEV_ENDING)
+		generation_ending(d, msg.generation);
+	else if (msg.type == RF_DEV_GIVE_UP)
+		generation_gone(d, 0);
+	else if (msg.type == RF_DEV_STOP)
+		d->stopping = true;
+	else if (msg.type == RF_DEV_PING)
+		pong(d, msg.value);
+	rf_close_all(fds, count);
+}
+
+/* Whether a silent driver hangs the supervisor can see, and this process cannot. */
+static void pass_on(struct rf_device *d, const struct rf_svc_msg *msg)
+{
+	struct rf_dev_msg on = { .type = RF_DEV_SILENT, .generation = msg->generation,
+				 .value = msg->value, .at_ns = msg->at_ns };
+
+	tell_silent(d, &on);
+}
+
+static void on_export(struct rf_device *d)
+{
+	struct rf_svc_msg msg;
+	int fds[RF_PACKET_FDS], count;
+	int n = rf_packet_recv(d->service, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+
+	rf_close_all(fds, count);
+	if (n == sizeof(msg) && msg.type == RF_SVC_PREPARED)
+		return generation_prepared(d, msg.generation);
+	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
+		return; /* about a driver that is dead already */
+	if (msg.type == RF_SVC_SILENT)
+		return pass_on(d, &msg);
+	if (msg.type == RF_SVC_LOOK)
+		return generation_look(d);
+	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
+		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_DEV_STALLED :
+				      msg.value == RF_LIE_WAKE ? RF_DEV_STORM : msg.value);
+}
+
+static bool drivers_left(const struct rf_device *d)
+{
+	return d->slot[0].pidfd >= 0 || d->slot[1].pidfd >= 0;
+}
+
+/* 0: never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* Milliseconds until the next standby, or look at link or interrupts, is due. */
+static int wait_time(const struct rf_device *d)
+{
+	uint64_t now = now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
+
+	if (!due)
+		return -1;
+	return due <= now ? 0 : (int)((due - now) / 1000000 + 1);
+}
+
+static void gone(struct rf_device *d)
+{
+	generation_gone(d, RF_EXIT_DEVICE);
+	_exit(RF_EXIT_DEVICE);
+}
+
+static void turn(struct rf_device *d)
+{
+	struct pollfd p[6 + RF_BACKEND_FDS] = {
+		{ .fd = d->slot[0].pidfd, .events = POLLIN },
+		{ .fd = d->slot[1].pidfd, .events = POLLIN },
+		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = (short)(POLLIN | (tell_waits(d) ? POLLOUT : 0)) },
+		{ .fd = d->service, .events = POLLIN },
+		{ .fd = d->gone_event, .events = POLLIN },
+		{ .fd = d->error_event, .events = POLLIN },
+	};
+
+	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 6) : 0;
+
+	if (rf_wait_fds(p, 6 + more, wait_time(d)) < 0 && errno != EINTR)
+		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+	if (d->want_ns && d->want_ns <= now_ns())
+		generation_want(d);
+	for (unsigned half = 0; half < 2; half++)
+		if (p[half].revents)
+			generation_died(d, half);
+	link_look(d);
+	storm_look(d);
+	if (p[2].revents & ~POLLOUT)
+		on_supervisor(d);
+	if (p[2].revents & POLLOUT)
+		tell_rest(d);
+	if (p[3].revents & POLLIN)
+		on_export(d);
+	for (unsigned i = 4; i < 6; i++)
+		if (p[i].revents & POLLIN) {
+			rf_log(i == 4 ? "%s: the host asks for the device back: it is removed or unbound" :
+			       "%s: the host reports an error of the device (PCIe AER)", d->label);
+			gone(d);
+		}
+	if (more && d->backend->on_poll(d, p + 6, more))
+		gone(d);
+}
+
+/* What a device that reset itself has lost is not in its cache any more. */
+static void end_device(struct rf_device *d)
+{
+	bool changed = d->control && left_changed(d);
+
+	if (!d->control)
+		(void)device_quiesce(d);
+	else if (d->control->shutdown(d) && !changed)
+		d->stats->written_back = 1;
+	if (d->backend)
+		(void)config_bus_master(d, false);
+}
+
+int main(void)
+{
+	static struct rf_device d;
+
+	rf_log_name = "rf-device";
+	d.service = RF_DEVICE_FD_SERVICE;
+	read_config(&d);
+	connect_device(&d);
+	generation_open(&d);
+	/* Recovery allocates nothing: the disk may hold the swap. */
+	rf_memory_lock(MCL_CURRENT | MCL_FUTURE);
+	open_device(&d);
+	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
+	prctl(PR_SET_TIMERSLACK, 1000);
+	hurry();
+	lock(&d);
+	tell_supervisor(&d, RF_DEV_READY, 0, 0);
+	d.export_knows = true;
+	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
+	if (d.cfg.revived)
+		generation_revived(&d);
+	generation_start(&d);
+	while (!d.stopping || drivers_left(&d))
+		turn(&d);
+	end_device(&d);
+	_exit(0);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quiesce.c - the device is made to stop touching memory, and that is confirmed.
+ *
+ * Room:   sandbox/device/core.
+ * Order:  bus mastering off unless the recipe needs it; the policy's soft reset,
+ *         confirmed by its polls and by transactions pending = 0; else the function's own
+ *         reset (FLR or power management), else the bus's where every function of
+ *         it is ours. A device nothing silences is not used again.
+ * Lost:   a function whose BARs or command register changed by themselves has lost its
+ *         interrupts' set-up with them, which a soft reset would not bring back.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "crash.h"
+#include "device.h"
+#include "log.h"
+#include "wait.h"
+
+static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
+{
+	uint64_t deadline = now_ns() + s->within_ms * 1000000ull;
+	unsigned wait = 2000;
+
+	for (;;) {
+		uint32_t value = 0;
+		if (bar_read(d, s->bar, s->offset, &value, s->bytes))
+			return -EIO;
+		/* A narrow register may well be all ones. */
+		if (s->bytes == 4 && value == ~0u)
+			return -ENODEV;
+		if ((value & s->mask) == s->value)
+			return 0;
+		if (now_ns() > deadline)
+			return -ETIMEDOUT;
+		rf_rest(wait);
+		if (wait < 1000000)
+			wait *= 2;
+	}
+}
+
+static int write_step(struct rf_device *d, const struct rf_reset_step *s)
+{
+	uint32_t value = 0;
+
+	if (s->mask != 0xffffffffu >> (32 - 8 * s->bytes) &&
+	    bar_read(d, s->bar, s->offset, &value, s->bytes))
+		return -EIO;
+	value = (value & ~s->mask) | s->value;
+	return bar_write(d, s->bar, s->offset, &value, s->bytes);
+}
+
+static int soft_reset(struct rf_device *d)
+{
+	if (d->header_changed)
+		return -ESTALE;
+	if (!d->cfg.step_count)
+		return -EOPNOTSUPP;
+	for (uint32_t i = 0; i < d->cfg.step_count; i++) {
+		const struct rf_reset_step *s = &d->cfg.step[i];
+		int err = s->poll ? poll_step(d, s) : write_step(d, s);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* For the dead driver's bundle: the registers its recipe waits for, before they change. */
+static void autopsy(struct rf_device *d)
+{
+	struct rf_autopsy_device *a = (void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
+
+	a += d->recovery.generation % RF_AUTOPSY_SLOTS;
+	a->generation = a->count = 0;
+	for (uint32_t i = 0; i < d->cfg.step_count && a->count < RF_AUTOPSY_REGS; i++) {
+		const struct rf_reset_step *s = &d->cfg.step[i];
+		uint32_t value = 0;
+
+		if (!s->poll || bar_read(d, s->bar, s->offset, &value, s->bytes))
+			continue;
+		a->reg[a->count].bar = s->bar;
+		a->reg[a->count].offset = s->offset;
+		a->reg[a->count].bytes = s->bytes;
+		a->reg[a->count++].value = value;
+	}
+	a->generation = d->recovery.generation;
+}
+
+int device_quiesce(struct rf_device *d)
+{
+	int err;
+
+	if (!d->backend)
+		return RF_RESET_NONE;
+	if (d->recovery.generation)
+		autopsy(d);
+	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
+		(void)config_bus_master(d, false);
+	if (d->control && d->control->quiet)
+		d->control->quiet(d);
+	if (!(err = soft_reset(d)) && !(err = config_wait_idle(d)))
+		return RF_RESET_SOFT;
+	if (d->backend->alive && !d->backend->alive(d))
+		return -ENODEV; /* that was logged when it was found */
+	bool function = !(d->quirks & RF_QUIRK_NO_FUNCTION_RESET);
+	rf_log("%s: soft reset: %s; resetting the %s", d->label, strerror(-err),
+	       function ? "function" : "bus");
+	(void)config_bus_master(d, false);
+	(void)config_wait_idle(d);
+	if (function && !(err = d->backend->reset(d)))
+		return RF_RESET_FUNCTION;
+	if (function)
+		rf_log("%s: function reset: %s; resetting the bus", d->label, strerror(-err));
+	if (!(err = d->backend->hot_reset(d)))
+		return RF_RESET_HOT;
+	rf_log("%s: bus reset: %s; the device cannot be silenced, so it is not used again",
+	       d->label, strerror(-err));
+	return -EIO;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn.c - connections: seats, receive, end.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "nbd.h"
+#include "stats.h"
+
+#define ROUNDS 32 /* receives in a row before others have their turn */
+
+static void count_clients(struct nbd_server *srv, int by)
+{
+	srv->clients += (uint32_t)by;
+	atomic_store_explicit(&rf_service_stats(srv->service)->clients, srv->clients,
+			      memory_order_relaxed);
+}
+
+static bool reads(const struct nbd_conn *c)
+{
+	return c->state >= NBD_HELLO && c->state < NBD_CLOSING;
+}
+
+void nbd_conn_watch(struct nbd_conn *c)
+{
+	if (c->state != NBD_FREE && c->state != NBD_DEAD)
+		c->via->watch(c, reads(c) && !c->stuck, c->blocked);
+}
+
+void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
+{
+	RF_BUG_ON(c->state == NBD_FREE || c->state == NBD_DEAD);
+	if (why) {
+		char text[200];
+		va_list args;
+
+		va_start(args, why);
+		vsnprintf(text, sizeof(text), why, args);
+		va_end(args);
+		rf_log_peer("client %llu %s (%s)", (unsigned long long)c->id, text, c->peer);
+	}
+	c->via->close(c);
+	if (c->state >= NBD_REQUEST)
+		nbd_losses_leave(c);
+	c->state = NBD_DEAD;
+	c->server->admitted -= c->admitted;
+	c->admitted = false;
+	c->server->dead++;
+	if (c->part)
+		nbd_part_free(c->part);
+	c->part = NULL;
+	struct nbd_cmd *cmd = c->cmd;
+	c->cmd = NULL;
+	c->commands++; /* keeps the connection until the end of this function */
+	if (cmd)
+		nbd_cmd_abandon(cmd);
+	nbd_replies_drop(c);
+	c->commands--;
+	nbd_conn_settle(c);
+}
+
+void nbd_conn_settle(struct nbd_conn *c)
+{
+	if (c->commands)
+		return;
+	if (c->state == NBD_CLOSING && !c->reply_head && !c->out_len) {
+		nbd_conn_close(c, NULL);
+	} else if (c->state == NBD_DEAD) {
+		RF_BUG_ON(c->parts || c->bytes);
+		c->state = NBD_FREE;
+		c->server->retry = true;
+		c->server->dead--;
+		count_clients(c->server, -1);
+	}
+}
+
+void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
+{
+	struct nbd_server *srv = c->server;
+
+	c->export = export;
+	c->id = ++srv->clients_ever;
+	c->reply_tail = &c->reply_head;
+	c->until = srv->now + NBD_GREET_NS;
+	count_clients(srv, 1);
+	nbd_greet(c);
+	nbd_conn_watch(c);
+}
+
+void nbd_conn_ended(struct nbd_conn *c)
+{
+	bool idle = c->state < NBD_REQUEST || c->state == NBD_CLOSING ||
+		    (c->state == NBD_REQUEST && !c->in_len);
+
+	if (idle && !c->commands)
+		nbd_conn_close(c, NULL);
+	else
+		nbd_conn_close(c, "vanished in mid-request, %u unanswered", c->commands);
+}
+
+void nbd_conn_finish(struct nbd_conn *c)
+{
+	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
+		c->losses = rf_service_losses(c->server->service) + c->cut_losses;
+	c->state = NBD_CLOSING;
+	c->until = c->server->now + NBD_LINGER_NS;
+}
+
+/* No more will come. What was asked for as a whole is answered all the same. */
+static void half_closed(struct nbd_conn *c)
+{
+	struct nbd_cmd *cmd = c->cmd;
+	bool torn = c->state > NBD_REQUEST || (c->state == NBD_REQUEST && c->in_len);
+
+	if (torn && c->commands == (cmd != NULL)) {
+		nbd_conn_ended(c);
+		return;
+	}
+	if (c->part)
+		nbd_part_free(c->part);
+	c->part = NULL;
+	c->cmd = NULL;
+	nbd_conn_finish(c);
+	if (cmd)
+		nbd_cmd_put(cmd);
+}
+
+/* Bytes received, 0: none now, -1: the connection has ended. *more: perhaps more. */
+static ssize_t receive(struct nbd_conn *c, bool *more)
+{
+	struct iovec iov[2];
+	int pieces = 1;
+	size_t direct = 0, room;
+
+	if (c->in_at) {
+		memmove(c->in, c->in + c->in_at, c->in_len);
+		c->in_at = 0;
+	}
+	room = (c->state < NBD_REQUEST ? NBD_IN_BYTES : NBD_AHEAD) - c->in_len;
+	if (c->state == NBD_PAYLOAD && c->part) {
+		const struct nbd_part *part = c->part;
+		bool last = c->cmd->started + part->payload == c->cmd->length;
+
+		direct = part->payload - c->filled;
+		room = last ? NBD_REQUEST_BYTES : 0;
+		iov[0].iov_base = (char *)rf_arena_at(c->server->service, part->io.arena) + part->skip +
+				  c->filled;
+		iov[0].iov_len = direct;
+		pieces = room ? 2 : 1;
+	} else if (c->state == NBD_REQUEST && c->wrote) {
+		room = NBD_REQUEST_BYTES - c->in_len; /* payload follows: not into here */
+	}
+	iov[direct != 0] = (struct iovec){ c->in + c->in_len, room };
+
+	ssize_t n = c->via->receive(c, iov, pieces);
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0) {
+		n ? nbd_conn_ended(c) : half_closed(c);
+		return -1;
+	}
+	*more = (size_t)n == direct + room;
+	size_t in_arena = (size_t)n < direct ? (size_t)n : direct;
+	c->filled += (uint32_t)in_arena;
+	c->in_len += (uint32_t)((size_t)n - in_arena);
+	return n;
+}
+
+void nbd_conn_input(struct nbd_conn *c)
+{
+	bool more = true;
+	int rounds = 0;
+
+	c->stuck = false;
+	while (reads(c)) {
+		enum nbd_step step = c->state < NBD_REQUEST ? nbd_handshake(c) : nbd_request(c);
+
+		if (step == NBD_ENDED)
+			break;
+		if (step == NBD_STUCK) {
+			c->stuck = true;
+			break;
+		}
+		/* What stays with the transport brings us back: it is asked by level, not by edge. */
+		if (step == NBD_MORE && (!more || rounds++ == ROUNDS || receive(c, &more) <= 0))
+			break;
+	}
+	if (c->state == NBD_FREE || c->state == NBD_DEAD)
+		return;
+	nbd_conn_settle(c);
+	nbd_conn_watch(c);
+}
+
+void nbd_conn_event(struct nbd_conn *c, bool receive, bool send, bool broken)
+{
+	if (send) {
+		c->blocked = false;
+		nbd_conn_send(c);
+	}
+	if (c->state == NBD_FREE || c->state == NBD_DEAD)
+		return;
+	if (broken && (c->stuck || c->state == NBD_CLOSING))
+		nbd_conn_ended(c);
+	else if ((receive || broken) && !c->stuck)
+		nbd_conn_input(c);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * losses.c - each client is told of a lost write cache, by its next flush, once.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ * Who:    every connection there is, for a client may write on one and flush on another; and
+ *         of those that went away, whose writes were lost or who were not told yet, whoever
+ *         comes in their place (cache.c counts them).
+ * Told:   once the answer was sent.
+ * Cut:    a change of several parts may have lost those that were done when the loss came, and
+ *         be answered after its client was told: then that client is told once more.
+ */
+#include <errno.h>
+
+#include "nbd.h"
+
+static struct rf_service *service_of(const struct nbd_conn *c)
+{
+	return c->server->service;
+}
+
+/* What a client has to hear of, as a number that moves with every loss. */
+static uint32_t news(const struct nbd_conn *c)
+{
+	return rf_service_losses(service_of(c)) + c->cut_losses;
+}
+
+void nbd_losses_join(struct nbd_conn *c)
+{
+	c->cut_losses = 0;
+	c->losses = rf_service_losses_told(service_of(c));
+	c->joined = news(c);
+}
+
+/* One that came when nobody could know was not counted as back; only news since then count. */
+void nbd_losses_leave(struct nbd_conn *c)
+{
+	if (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c)))
+		rf_service_owe(service_of(c));
+	rf_service_left(service_of(c), c->newest);
+}
+
+/* A write with FUA fails if the loss came between it and the flush that stands for FUA. */
+void nbd_losses_mind(struct nbd_cmd *cmd)
+{
+	struct nbd_conn *c = cmd->conn;
+	bool lost = cmd->losses != rf_service_losses(service_of(c));
+	bool change = cmd->op != RF_BLK_READ && cmd->op != RF_BLK_FLUSH;
+
+	if (cmd->flushed && lost && !cmd->error)
+		cmd->error = -EIO;
+	if (change && !(cmd->io_flags & RF_BLK_FUA || cmd->flushed))
+		c->newest = rf_service_acked(service_of(c));
+	if (change && lost && cmd->cut && !cmd->error) {
+		rf_service_untold(service_of(c));
+		c->cut_losses++;
+	}
+	cmd->tells = cmd->op == RF_BLK_FLUSH && c->losses != news(c);
+	if (cmd->tells && !cmd->error)
+		cmd->error = -EIO;
+	cmd->losses = news(c);
+}
+
+void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
+{
+	struct nbd_server *srv = c->server;
+
+	if (c->losses == RF_LOSSES_UNKNOWN)
+		rf_service_paid(srv->service);
+	c->losses = losses;
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
+		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
+		    srv->conns[i].losses != news(&srv->conns[i]))
+			return;
+	rf_service_told(srv->service);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - rf-nbd: one disk for NBD clients.
+ *
+ * Room:   sandbox/export/nbd, trusted, unprivileged.
+ * Start:  no arguments; everything comes by fds (enum rf_export_fd).
+ * Exit:   0 when the device process is gone, 70 after one line in the log.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "lock.h"
+#include "log.h"
+#include "nbd.h"
+#include "stats.h"
+
+#define EVENTS  64
+#define TICK_NS 5000000ull /* while awake; see rf_service_tick() */
+#define TICK_MS 100
+#define SPINS   32 /* polls between looks at the clock */
+
+/* epoll data of the fds that are no client (a client's id starts at 1) */
+enum { EV_CONTROL, EV_KICK, EV_LISTEN };
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
+{
+	/* A kick need not be read to be heard again. */
+	struct epoll_event ev = { .events = EPOLLIN | (what == EV_KICK ? EPOLLET : 0),
+				  .data.u64 = what };
+
+	if (epoll_ctl(srv->epoll, op, fd, &ev))
+		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
+}
+
+/* Nobody is let in before the disk is known, or while there is no seat. */
+static void watch_listener(struct nbd_server *srv)
+{
+	bool want = srv->info && nbd_seat_possible(srv);
+
+	if (want != srv->listening)
+		watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN, EV_LISTEN);
+	srv->listening = want;
+}
+
+static void control(struct nbd_server *srv)
+{
+	int err = rf_service_control(srv->service);
+
+	if (err == -EPIPE)
+		exit(0);
+	if (err)
+		rf_die(70, "ends: control socket: %s", strerror(-err));
+	nbd_server_info(srv);
+}
+
+static void event(struct nbd_server *srv, const struct epoll_event *ev)
+{
+	struct nbd_conn *c = &srv->conns[ev->data.u64 & 0xff];
+
+	if (ev->data.u64 >> 8) {
+		/* An event may outlive its connection within one batch. */
+		if (c->id == ev->data.u64 >> 8 && c->state != NBD_FREE && c->state != NBD_DEAD)
+			nbd_conn_event(c, ev->events & EPOLLIN, ev->events & EPOLLOUT,
+				       ev->events & (EPOLLHUP | EPOLLERR));
+	} else if (ev->data.u64 == EV_CONTROL) {
+		control(srv);
+	} else if (ev->data.u64 == EV_LISTEN) {
+		nbd_accept(srv);
+	}
+}
+
+#define FOREVER_TURN_NS 20000
+
+/* True: a response came while we looked for one, or we are to look for ever. */
+static bool spin(struct nbd_server *srv)
+{
+	uint64_t budget = rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
+
+	if (!budget || !rf_service_inflight(srv->service))
+		return false;
+	/* For ever, but with a look at the sockets now and then. */
+	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
+	for (uint64_t until = now_ns() + turn; now_ns() < until;) {
+		for (int i = 0; i < SPINS; i++) {
+			if (nbd_server_work(srv))
+				return true;
+			__builtin_ia32_pause();
+		}
+	}
+	return budget == UINT64_MAX;
+}
+
+/* Milliseconds this process may sleep. */
+static int patience(struct nbd_server *srv)
+{
+	int ms = rf_service_patience(srv->service);
+
+	if (ms >= 0)
+		return ms;
+	return rf_service_inflight(srv->service) || nbd_server_hurries(srv, false) ? TICK_MS : -1;
+}
+
+static void loop(struct nbd_server *srv)
+{
+	struct epoll_event events[EVENTS];
+	uint64_t ticked = 0;
+	int turns = 0, got = 0;
+
+	for (;;) {
+		int timeout = 0;
+
+		/* While there is work the sockets are only looked at. */
+		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
+			timeout = patience(srv);
+		watch_listener(srv);
+		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
+		if (got < 0 && errno != EINTR)
+			rf_die(70, "epoll_wait: %s", strerror(errno));
+		if (timeout)
+			rf_service_wake(srv->service, false);
+		if (timeout || ++turns == 256) {
+			turns = 0;
+			srv->now = now_ns();
+		}
+		for (int i = 0; i < got; i++)
+			event(srv, &events[i]);
+		if (srv->now - ticked >= TICK_NS) {
+			ticked = srv->now;
+			nbd_server_work(srv); /* an answer that is there already is not late */
+			nbd_server_tick(srv);
+		}
+	}
+}
+
+int main(void)
+{
+	static struct nbd_server srv;
+
+	rf_log_name = "rf-nbd";
+	int err = rf_service_open(&srv.service);
+	if (!err)
+		err = nbd_pools_open(&srv);
+	if (err)
+		rf_die(70, "cannot start: %s", strerror(-err));
+	srv.errors = rf_service_stats(srv.service)->client_errors;
+	srv.whole.name = rf_service_config(srv.service)->name;
+	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
+	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);
+	if (srv.epoll < 0 || flags < 0 ||
+	    fcntl(RF_EXPORT_FD_LISTEN, F_SETFL, flags | O_NONBLOCK))
+		rf_die(70, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN, strerror(errno));
+	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_CONTROL, EV_CONTROL);
+	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_KICK, EV_KICK);
+	err = rf_service_lock("export-nbd");
+	if (err)
+		return 70;
+	srv.now = now_ns();
+	loop(&srv);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reply.c - replies out: headers and payload straight from the arena.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "nbd.h"
+
+#define IOVECS 64
+
+int nbd_error_of(int err)
+{
+	switch (-err) {
+	case 0:
+		return 0;
+	case EPERM:
+	case EROFS:
+		return NBD_EPERM;
+	case EINVAL:
+		return NBD_EINVAL;
+	case ENOSPC:
+		return NBD_ENOSPC;
+	case EOPNOTSUPP:
+		return NBD_ENOTSUP;
+	default:
+		return NBD_EIO;
+	}
+}
+
+void nbd_conn_dirty(struct nbd_conn *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->dirty_next = c->server->dirty;
+	c->server->dirty = c;
+}
+
+void nbd_reply_queue(struct nbd_conn *c, struct nbd_reply *r)
+{
+	r->next = NULL;
+	r->cmd->refs++;
+	*c->reply_tail = r;
+	c->reply_tail = &r->next;
+	nbd_conn_dirty(c);
+}
+
+static unsigned char *put_simple(unsigned char *p, const struct nbd_cmd *cmd, uint32_t error)
+{
+	p = be32_put(p, NBD_SIMPLE_MAGIC);
+	p = be32_put(p, error);
+	memcpy(p, &cmd->handle, 8);
+	return p + 8;
+}
+
+static unsigned char *put_chunk(unsigned char *p, const struct nbd_cmd *cmd, uint16_t flags,
+				uint16_t type, uint32_t length)
+{
+	p = be32_put(p, NBD_STRUCTURED_MAGIC);
+	p = be16_put(p, flags);
+	p = be16_put(p, type);
+	memcpy(p, &cmd->handle, 8);
+	return be32_put(p + 8, length);
+}
+
+static void send_status(struct nbd_cmd *cmd, uint32_t error)
+{
+	struct nbd_reply *r = &cmd->reply;
+	unsigned char *p = r->head;
+
+	r->cmd = cmd;
+	if (cmd->type == NBD_CMD_READ && cmd->conn->structured) {
+		p = put_chunk(p, cmd, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_ERROR, 6);
+		p = be16_put(be32_put(p, error), 0); /* no message */
+	} else {
+		p = put_simple(p, cmd, error);
+	}
+	r->head_len = (uint8_t)(p - r->head);
+	if (error)
+		cmd->conn->server->errors++;
+	nbd_reply_queue(cmd->conn, r);
+}
+
+void nbd_reply_error(struct nbd_cmd *cmd, int nbd_error)
+{
+	cmd->finished = true;
+	send_status(cmd, (uint32_t)nbd_error);
+}
+
+void nbd_reply_done(struct nbd_cmd *cmd)
+{
+	/* A read that went well was answered by its data. */
+	if (cmd->op != RF_BLK_READ || cmd->error)
+		send_status(cmd, (uint32_t)nbd_error_of(cmd->error));
+}
+
+void nbd_reply_data(struct nbd_part *part, bool last)
+{
+	struct nbd_cmd *cmd = part->cmd;
+	struct nbd_reply *r = &part->reply;
+	unsigned char *p = r->head;
+
+	if (cmd->conn->structured && !cmd->one_piece) {
+		p = put_chunk(p, cmd, last ? NBD_REPLY_FLAG_DONE : 0, NBD_REPLY_TYPE_OFFSET_DATA,
+			      8 + part->payload);
+		p = be64_put(p, part->io.offset + part->skip - cmd->conn->export->first);
+	} else if (!cmd->header_sent && cmd->conn->structured) {
+		p = put_chunk(p, cmd, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_OFFSET_DATA,
+			      8 + cmd->length);
+		p = be64_put(p, cmd->offset);
+	} else if (!cmd->header_sent) {
+		p = put_simple(p, cmd, 0);
+	}
+	cmd->header_sent = true;
+	r->cmd = cmd;
+	r->has_part = true;
+	r->head_len = (uint8_t)(p - r->head);
+	r->data = (char *)rf_arena_at(cmd->conn->server->service, part->io.arena) + part->skip;
+	r->data_len = part->payload;
+	nbd_reply_queue(cmd->conn, r);
+}
+
+static void reply_free(struct nbd_reply *r)
+{
+	struct nbd_cmd *cmd = r->cmd;
+
+	if (r->has_part)
+		nbd_part_free((struct nbd_part *)((char *)r - offsetof(struct nbd_part, reply)));
+	nbd_cmd_put(cmd);
+}
+
+void nbd_replies_drop(struct nbd_conn *c)
+{
+	while (c->reply_head) {
+		struct nbd_reply *r = c->reply_head;
+
+		c->reply_head = r->next;
+		reply_free(r);
+	}
+	c->reply_tail = &c->reply_head;
+	c->reply_sent = 0;
+	c->out_at = c->out_len = 0;
+}
+
+static int gather(struct nbd_conn *c, struct iovec *iov, size_t *total)
+{
+	size_t skip = c->reply_sent;
+	int n = 0;
+
+	*total = 0;
+	if (c->out_len)
+		iov[n++] = (struct iovec){ c->out + c->out_at, c->out_len - c->out_at };
+	for (struct nbd_reply *r = c->reply_head; r && n + 2 <= IOVECS; r = r->next) {
+		struct iovec piece[2] = { { r->head, r->head_len }, { r->data, r->data_len } };
+
+		for (int i = 0; i < 2; i++) {
+			if (skip >= piece[i].iov_len) {
+				skip -= piece[i].iov_len;
+				continue;
+			}
+			iov[n++] = (struct iovec){ (char *)piece[i].iov_base + skip,
+						   piece[i].iov_len - skip };
+			skip = 0;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		*total += iov[i].iov_len;
+	return n;
+}
+
+static void account(struct nbd_conn *c, size_t sent)
+{
+	if (c->out_len) {
+		size_t left = c->out_len - c->out_at, n = sent < left ? sent : left;
+
+		c->out_at += (uint32_t)n;
+		sent -= n;
+		if (c->out_at == c->out_len)
+			c->out_at = c->out_len = 0;
+	}
+	sent += c->reply_sent;
+	while (c->reply_head) {
+		struct nbd_reply *r = c->reply_head;
+		size_t bytes = (size_t)r->head_len + r->data_len;
+
+		if (sent < bytes)
+			break;
+		sent -= bytes;
+		c->reply_head = r->next;
+		if (!c->reply_head)
+			c->reply_tail = &c->reply_head;
+		if (r->cmd->tells)
+			nbd_losses_told(c, r->cmd->losses);
+		reply_free(r);
+	}
+	c->reply_sent = (uint32_t)sent;
+	c->server->retry |= c->stuck;
+}
+
+void nbd_conn_send(struct nbd_conn *c)
+{
+	struct iovec iov[IOVECS];
+	size_t total;
+
+	while (!c->blocked && c->state != NBD_DEAD && c->state != NBD_FREE) {
+		int n = gather(c, iov, &total);
+
+		if (!n)
+			break;
+		ssize_t sent = c->via->send(c, iov, n);
+		if (sent < 0 && sent != -EAGAIN) {
+			nbd_conn_ended(c);
+			return;
+		}
+		if (sent > 0)
+			account(c, (size_t)sent);
+		if (sent > 0 && c->state == NBD_CLOSING)
+			c->until = c->server->now + NBD_LINGER_NS;
+		c->blocked = sent < 0 || (size_t)sent < total;
+	}
+	nbd_conn_settle(c);
+	nbd_conn_watch(c);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c - one turn of the server, and its housekeeping.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ */
+#include <stdatomic.h>
+
+#include "log.h"
+#include "nbd.h"
+#include "stats.h"
+
+void nbd_server_info(struct nbd_server *srv)
+{
+	srv->info = rf_service_info(srv->service);
+	if (!srv->info)
+		return;
+	srv->whole.size = srv->info->size;
+	nbd_edges_open(srv);
+}
+
+static void retry_stuck(struct nbd_server *srv)
+{
+	srv->retry = false;
+	for (uint32_t i = 0; i < NBD_SEATS; i++)
+		if (srv->conns[i].stuck && srv->conns[i].state < NBD_CLOSING &&
+		    srv->conns[i].state != NBD_FREE)
+			nbd_conn_input(&srv->conns[i]);
+}
+
+static void send_dirty(struct nbd_server *srv)
+{
+	while (srv->dirty) {
+		struct nbd_conn *c = srv->dirty;
+
+		srv->dirty = c->dirty_next;
+		c->dirty = false;
+		nbd_conn_send(c);
+	}
+}
+
+/* Number of completions. */
+int nbd_server_work(struct nbd_server *srv)
+{
+	int done = rf_service_poll(srv->service);
+
+	if (!srv->info) /* its checksums may have been read just now */
+		nbd_server_info(srv);
+	do {
+		send_dirty(srv);
+		if (srv->retry)
+			retry_stuck(srv);
+	} while (srv->dirty);
+	rf_service_flush(srv->service);
+	return done;
+}
+
+bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < NBD_SEATS; i++) {
+		struct nbd_conn *c = &srv->conns[i];
+
+		bool greets = c->state >= NBD_HELLO && c->state < NBD_REQUEST;
+		if (!greets && (c->state != NBD_CLOSING || !c->blocked))
+			continue;
+		any = true;
+		if (cut_off && srv->now > c->until)
+			nbd_conn_close(c, greets ? "does not get on with the negotiation" :
+						   "has ended and does not take its last answers");
+	}
+	return any;
+}
+
+void nbd_server_tick(struct nbd_server *srv)
+{
+	rf_service_tick(srv->service);
+	nbd_server_hurries(srv, true);
+	rf_log_catch_up();
+	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
+			      memory_order_relaxed);
+}

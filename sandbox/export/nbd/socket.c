@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.c - clients over stream sockets: accept, receive, send, epoll.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "nbd.h"
+
+static ssize_t socket_receive(struct nbd_conn *c, struct iovec *iov, int pieces)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = pieces };
+	ssize_t n;
+
+	do
+		n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t socket_send(struct nbd_conn *c, struct iovec *iov, int pieces)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = pieces };
+	ssize_t n;
+
+	do
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void tell_epoll(struct nbd_conn *c, int op, uint32_t events)
+{
+	struct epoll_event ev = { .events = events };
+
+	ev.data.u64 = c->id << 8 | (uint64_t)(c - c->server->conns);
+	if (epoll_ctl(c->server->epoll, op, c->fd, &ev))
+		rf_die(70, "epoll_ctl: %s", strerror(errno));
+}
+
+/* Its end is heard of even when nothing is waited for. */
+#define IN_THE_SET 0x80000000u
+static void socket_watch(struct nbd_conn *c, bool receive, bool send)
+{
+	uint32_t want = (receive ? EPOLLIN : 0) | (send ? EPOLLOUT : 0);
+
+	if ((want | IN_THE_SET) == c->events)
+		return;
+	tell_epoll(c, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, want);
+	c->events = want | IN_THE_SET;
+}
+
+static void socket_close(struct nbd_conn *c)
+{
+	close(c->fd);
+	c->fd = -1;
+}
+
+static const struct nbd_transport over_socket = {
+	.receive = socket_receive,
+	.send = socket_send,
+	.watch = socket_watch,
+	.close = socket_close,
+};
+
+/* Users of this host share what there is. */
+static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
+{
+	struct ucred who = { .uid = ~0u };
+	socklen_t bytes = sizeof(who);
+	char peer[NBD_PEER] = "an unknown user";
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes))
+		snprintf(peer, sizeof(peer), "uid %u", who.uid);
+	struct nbd_conn *c = nbd_conn_seat(srv, peer);
+	c->via = &over_socket;
+	c->fd = fd;
+	return c;
+}
+
+/* As many in one go as there are seats: others have their turn, too. */
+void nbd_accept(struct nbd_server *srv)
+{
+	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
+		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 && rf_service_gone(srv->service)) {
+			close(fd);
+			return;
+		}
+		if (fd >= 0) {
+			nbd_conn_open(seat_of_fd(srv, fd), &srv->whole);
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			rf_die(70, "cannot accept clients: %s", strerror(errno));
+		return;
+	}
+}

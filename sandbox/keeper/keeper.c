@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper.c - parent, reaper, and holder of fds by name. See keeper.h.
+ *
+ * Room:   sandbox/keeper, two capabilities.
+ * Trust:  obeys its one client, the supervisor. Sees no byte that a driver, a
+ *         device or a peer wrote.
+ * Fence:  from its first supervisor on a system call list (policy/syscalls/keeper.list), and
+ *         of root's capabilities two. It can start nothing: the spawner does that.
+ */
+#include "filters.h"
+#include "keeper_inside.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device_config.h"
+#include "ending.h"
+#include "log.h"
+#include "packet.h"
+#include "privilege.h"
+#include "trace.h"
+#include "wait.h"
+
+/* A supervisor that dies sooner than this after its start has not worked. */
+#define SOON_NS  1000000000ull
+#define SOON_MAX 8 /* times in a row: then all ends */
+
+/* A supervisor is asked whether it works so often, and may leave it at that for so many times. */
+#define LOOK_NS    4000000000ull
+#define LOOKS_MOST 15u
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static struct slot *slot_of(struct keeper *k, pid_t pid)
+{
+	for (int i = 0; i < RF_KEEP_SLOTS; i++)
+		if (k->slots[i].pid == pid && !k->slots[i].dead)
+			return &k->slots[i];
+	return NULL;
+}
+
+static void tell_exited(struct keeper *k, struct slot *s)
+{
+	struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = s->pid, .status = s->status,
+				   .time_ns = s->time_ns,
+				   .walls = s->run.walls, .verdict = s->verdict };
+
+	memcpy(msg.name, s->name, RF_KEEP_NAME);
+	s->told = keeper_tell(k, &msg, NULL, 0);
+}
+
+static void exited(struct keeper *k, struct slot *s, int status)
+{
+	rf_spawn_walls(&s->run);
+	if (s->run.report >= 0)
+		close(s->run.report);
+	s->dead = true;
+	s->time_ns = clock_ns(CLOCK_REALTIME);
+	/* We killed it for this signal. */
+	s->status = s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ? s->verdict.signal : status;
+	tell_exited(k, s);
+}
+
+static void stop_ask(struct keeper *k)
+{
+	k->stop = true;
+	k->stop_told = keeper_tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
+}
+
+/* What the supervisor had no room for. */
+static bool tell_rest(struct keeper *k)
+{
+	if (k->stop && !k->stop_told)
+		stop_ask(k);
+	for (int i = 0; i < RF_KEEP_SLOTS; i++) {
+		if (k->slots[i].dead && !k->slots[i].told)
+			tell_exited(k, &k->slots[i]);
+		if (k->slots[i].dead && !k->slots[i].told)
+			return false;
+	}
+	return !k->stop || k->stop_told;
+}
+
+/* Nothing can be started any more, no successor of anybody: an end in good order, while all
+ * are still there. */
+static void spawner_ended(struct keeper *k, int status)
+{
+	k->spawner.pid = 0;
+	char how[RF_ENDING];
+
+	rf_log("the spawner, which starts all processes, %s: ending all", rf_ending(status, how));
+	stop_ask(k);
+}
+
+/* Its device process need not wait until its memory is taken down, nor until we have looked
+ * at it. It hears of its death in any case. */
+static void tell_ending(struct keeper *k, const struct slot *s)
+{
+	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation };
+	const struct slot *to = s->tell[0] ? slot_find(k, s->tell) : NULL;
+
+	if (to)
+		(void)rf_packet_post(to->fd, &msg, sizeof(msg));
+}
+
+/* Its supervisor has nobody else to ask; the next one gets an opener of its own. An opener
+ * nobody asks any more ends by itself. */
+static void opener_ended(struct keeper *k, int status)
+{
+	char how[RF_ENDING];
+
+	k->opener = 0;
+	if (!k->supervisor || (WIFEXITED(status) && !WEXITSTATUS(status)))
+		return;
+	if (WIFEXITED(status))
+		k->refused = WEXITSTATUS(status); /* it has said why */
+	else
+		rf_log("the opener, which opens devices, %s", rf_ending(status, how));
+	kill(k->supervisor, SIGKILL);
+}
+
+/* Of a driver, stopped or not, its tracer hears by other events. */
+static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int status)
+{
+	bool ours = s || pid == k->supervisor || pid == k->opener;
+
+	if (!WIFSTOPPED(status))
+		rf_stopped_remove(&k->stopped, pid);
+	else if (ours)
+		rf_stopped_add(&k->stopped, pid, s && s->tell[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
+	else
+		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
+}
+
+/* It may wait for the opener, which waits for the kernel: hence the minute, counted in looks, for
+ * while all is stopped or frozen there are none. */
+static void supervisor_look(struct keeper *k)
+{
+	struct rf_keep_msg ping = { .type = RF_KEEP_PING };
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (now - k->look_ns < LOOK_NS || !k->supervisor)
+		return;
+	k->look_ns = now;
+	if (!k->owed++)
+		(void)keeper_tell(k, &ping, NULL, 0);
+	if (k->owed < LOOKS_MOST)
+		return;
+	rf_log("the supervisor does not answer: killed, so that it is replaced");
+	kill(k->supervisor, SIGKILL);
+	k->owed = 1;
+}
+
+/* Milliseconds until somebody is to be looked at. */
+static int wait_ms(const struct keeper *k)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), apart = now - k->look_ns;
+	int stopped = rf_stopped_wait_ms(&k->stopped, now);
+	int look = apart >= LOOK_NS ? 0 : (int)((LOOK_NS - apart) / 1000000) + 1;
+
+	return stopped >= 0 && stopped < look ? stopped : look;
+}
+
+static void end_stopped(struct keeper *k)
+{
+	pid_t pid;
+
+	while ((pid = rf_stopped_due(&k->stopped, clock_ns(CLOCK_MONOTONIC)))) {
+		const struct slot *s = slot_of(k, pid);
+
+		rf_log("%s was stopped by a signal and does not go on: killed, so that it is replaced",
+		       s ? s->name : pid == k->opener ? "the opener" : "the supervisor");
+		kill(pid, SIGKILL);
+	}
+}
+
+/* One process that stopped, went on or ended; false: there is none. */
+static bool reap_one(struct keeper *k, int flags)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, flags | WUNTRACED | WCONTINUED);
+	struct slot *s = pid > 0 ? slot_of(k, pid) : NULL;
+
+	if (pid <= 0)
+		return pid < 0 && errno == EINTR;
+	if (WIFCONTINUED(status) || (WIFSTOPPED(status) && !(s && s->tell[0]))) {
+		stopped(k, s, pid, status);
+		return true;
+	}
+	if (!WIFSTOPPED(status))
+		rf_stopped_remove(&k->stopped, pid);
+	if (WIFSTOPPED(status)) {
+		if (rf_trace_last(status))
+			tell_ending(k, s);
+		if (rf_trace_stop(pid, status, &s->verdict, s->name))
+			stopped(k, s, pid, status);
+		else
+			rf_stopped_remove(&k->stopped, pid);
+	} else if (pid == k->supervisor) {
+		k->supervisor = 0;
+		k->status = status;
+		/* What it does half-way it would do beside its successor. */
+		if (k->opener)
+			kill(k->opener, SIGKILL);
+	} else if (pid == k->opener) {
+		opener_ended(k, status);
+	} else if (pid == k->spawner.pid) {
+		spawner_ended(k, status);
+	} else if (s) {
+		exited(k, s, status);
+	} /* else who bore a driver for the spawner */
+	return true;
+}
+
+void keeper_reap(struct keeper *k)
+{
+	while (reap_one(k, WNOHANG))
+		;
+}
+
+static int supervisor_start(struct keeper *k)
+{
+	int ours[2], between[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ours) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between))
+		return -errno;
+	pid_t opener = rf_spawner_open(&k->spawner, between[0]);
+	pid_t supervisor = opener < 0 ? opener : rf_spawner_supervise(&k->spawner, ours[1], between[1]);
+	close(between[0]);
+	close(between[1]);
+	close(ours[1]);
+	k->opener = opener > 0 ? opener : 0;
+	if (supervisor < 0) {
+		close(ours[0]);
+		return supervisor;
+	}
+	k->client = ours[0];
+	k->supervisor = supervisor;
+	k->started_ns = k->look_ns = clock_ns(CLOCK_MONOTONIC);
+	k->owed = 0;
+	return 0;
+}
+
+/* What its predecessor was told and did not deal with. */
+static void tell_again(struct keeper *k)
+{
+	for (int i = 0; i < RF_KEEP_SLOTS; i++)
+		k->slots[i].told = false;
+	k->stop_told = false;
+	(void)tell_rest(k);
+}
+
+/* Whoever ends by itself has ended all. Who was killed has a successor, which finds
+ * everything here; but not for ever, if none of them lives. */
+static void supervisor_ended(struct keeper *k)
+{
+	close(k->client);
+	k->client = -1;
+	k->done = k->refused || WIFEXITED(k->status);
+	k->code = 70;
+	if (k->refused)
+		k->code = k->refused;
+	else if (k->done && k->spawner.pid)
+		k->code = WEXITSTATUS(k->status);
+	if (k->done)
+		return;
+	k->soon = clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS ? k->soon + 1 : 0;
+	int err = k->soon < SOON_MAX ? supervisor_start(k) : -ELOOP;
+	k->done = err != 0;
+	char how[RF_ENDING];
+	rf_log("the supervisor %s: %s", rf_ending(k->status, how),
+	       err == -ELOOP ? "so did those before it, right after their start: ending all that it ran"
+	       : err         ? strerror(-err)
+			     : "a successor takes over");
+	if (!err)
+		tell_again(k);
+}
+
+static int kill_all(struct keeper *k)
+{
+	int living = 0;
+
+	for (int i = 0; i < RF_KEEP_SLOTS; i++)
+		if (k->slots[i].pid && !k->slots[i].dead)
+			living += !kill(k->slots[i].pid, SIGKILL);
+	return living;
+}
+
+/* Nobody survives: a process that is told to die here holds a device. */
+static void end_all(struct keeper *k)
+{
+	while (kill_all(k) && reap_one(k, 0))
+		;
+	/* A device cannot be given back while a fd of it is held. */
+	keeper_drop(k, "");
+	/* Who ends with another code has given back what it had taken. */
+	rf_spawner_finish(&k->spawner, k->code == 70);
+}
+
+int rf_keeper_main(int config, const char *program_dir)
+{
+	static struct keeper k = { .client = -1 };
+	sigset_t set;
+
+	rf_log_name = "ringfence";
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	int err = rf_spawner_start(&k.spawner, config, program_dir);
+	rf_hurry();
+	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
+	if (err) {
+		/* A spawner that is gone has said why. */
+		if (err != -EPIPE)
+			rf_log("cannot start: %s", strerror(-err));
+		k.code = RF_EXIT_SYSTEM;
+		k.done = true;
+	} else {
+		/* What it still needs of root: to kill and to trace processes of other users. */
+		rf_caps_keep(1u << CAP_KILL | 1u << CAP_SYS_PTRACE);
+		rf_lock(rf_filters, "keeper");
+	}
+	while (!k.done) {
+		short more = tell_rest(&k) ? 0 : POLLOUT;
+		struct pollfd p[2] = { { .fd = sig, .events = POLLIN },
+				       { .fd = k.client, .events = (short)(POLLIN | more) } };
+		struct signalfd_siginfo info;
+
+		if (rf_wait_fds(p, 2, wait_ms(&k)) < 0 &&
+		    errno != EINTR)
+			rf_die(70, "ppoll: %s", strerror(errno));
+		if (p[1].revents & POLLIN)
+			keeper_serve(&k);
+		while (p[0].revents & POLLIN && read(sig, &info, sizeof(info)) == sizeof(info))
+			if (info.ssi_signo != SIGCHLD)
+				stop_ask(&k);
+		keeper_reap(&k);
+		end_stopped(&k);
+		supervisor_look(&k);
+		if (!k.supervisor && !k.opener)
+			supervisor_ended(&k);
+	}
+	end_all(&k);
+	return k.code;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper_inside.h - what the keeper's two files share: keeper.c, its loop and its children, and
+ * keeper_serve.c, what it does for the supervisor.
+ *
+ * Room:   sandbox/keeper, two capabilities.
+ */
+#ifndef RF_KEEPER_INSIDE_H
+#define RF_KEEPER_INSIDE_H
+
+#include <stdbool.h>
+
+#include "keeper.h"
+#include "stopped.h"
+#include "zygote_client.h"
+
+struct slot {
+	char  name[RF_KEEP_NAME]; /* "": free */
+	int   fd;                 /* held fd; a process's pidfd */
+	pid_t pid;                /* 0: not a process */
+	bool  dead;               /* reaped, not buried yet */
+	bool  told;               /* of the dead: the supervisor was */
+	int   status;             /* of the dead, */
+	uint64_t time_ns;         /* and when that was seen: CLOCK_REALTIME */
+	struct rf_spawned run;    /* of a process */
+	char  tell[RF_KEEP_NAME]; /* of a driver: as in struct rf_keep_spawn */
+	uint32_t generation;
+	struct rf_verdict verdict;
+};
+
+struct keeper {
+	struct slot slots[RF_KEEP_SLOTS];
+	struct rf_spawner spawner;
+	struct rf_stopped stopped;
+	int         client;     /* socket to the supervisor */
+	pid_t       supervisor; /* 0: reaped, status is how it ended */
+	pid_t       opener;     /* 0: reaped */
+	int         refused;    /* code of an opener that gave up by itself; 0: none did */
+	int         status;
+	uint64_t    started_ns;
+	int         soon;       /* deaths right after a start, in a row */
+	uint64_t    look_ns;    /* last look whether it answers */
+	unsigned    owed;       /* looks since it was asked; 0: it has answered */
+	bool        stop;       /* a person asked for the end, */
+	bool        stop_told;  /* and the supervisor was told */
+	int         code;       /* of the whole, once done */
+	bool        done;
+};
+
+/* keeper_serve.c */
+struct slot *slot_find(struct keeper *, const char *name); /* NULL: there is none */
+void keeper_serve(struct keeper *);                        /* one request, if there is one */
+/* Forgets every name that begins with `prefix`. */
+void keeper_drop(struct keeper *, const char *prefix);
+/* False: the supervisor does not read, and nobody waits for it: it may be stopped. One that is
+ * gone is reaped a moment later. */
+bool keeper_tell(struct keeper *, struct rf_keep_msg *, const int *fds, int count);
+
+/* keeper.c */
+void keeper_reap(struct keeper *); /* all that stopped, went on or ended */
+
+#endif

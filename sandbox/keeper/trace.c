@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* trace.c - see trace.h. Room: sandbox/keeper, two capabilities. */
+#include "trace.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+/* After the libc's: glibc's own does not bear it the other way. */
+#include <linux/ptrace.h>
+
+#include "log.h"
+
+#define STOP_EVENT(status) ((status) >> 16)
+
+int rf_trace_seize(pid_t pid)
+{
+	long options = PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP;
+
+	return ptrace(PTRACE_SEIZE, pid, 0, options) ? -errno : 0;
+}
+
+static int registers(pid_t pid, struct user_regs_struct *r)
+{
+	struct iovec v = {r, sizeof(*r)};
+
+	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v);
+}
+
+static void keep(pid_t pid, const struct user_regs_struct *r, struct rf_verdict *v)
+{
+	struct iovec to = {v->stack, sizeof(v->stack)};
+	struct iovec from = {(void *)(uintptr_t)(r->rsp & ~7ull), sizeof(v->stack)};
+
+	_Static_assert(sizeof(v->regs) == sizeof(*r), "all of them");
+	memcpy(v->regs, r, sizeof(*r));
+	ssize_t got = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	v->stack_words = got > 0 ? (uint32_t)got / 8 : 0;
+}
+
+/* i386 entry is told apart by the kernel's own mark, not by bytes of the driver. */
+static uint32_t arch_of(pid_t pid)
+{
+	struct ptrace_syscall_info info = {0};
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
+		return AUDIT_ARCH_X86_64;
+	return info.arch;
+}
+
+static void call_fill(pid_t pid, struct rf_verdict *v)
+{
+	struct user_regs_struct r;
+
+	v->call = -1;
+	if (registers(pid, &r))
+		return;
+	v->arch = arch_of(pid);
+	v->call = (int64_t)r.orig_rax;
+	if (!(v->seen & RF_SEEN_SIGNAL)) {
+		v->ip = r.rip;
+		keep(pid, &r, v);
+	}
+	const uint64_t native[] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
+	const uint64_t i386[] = {r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp};
+	for (int i = 0; i < 6; i++)
+		v->args[i] = v->arch == AUDIT_ARCH_I386 ? (uint32_t)i386[i] : native[i];
+	v->seen |= RF_SEEN_END;
+}
+
+static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
+{
+	struct user_regs_struct r;
+	siginfo_t info;
+
+	v->signal = sig;
+	v->seen |= RF_SEEN_SIGNAL;
+	if (!registers(pid, &r)) {
+		v->ip = r.rip;
+		keep(pid, &r, v);
+	}
+	if (ptrace(PTRACE_GETSIGINFO, pid, 0, &info))
+		return;
+	v->code = info.si_code;
+	v->address = info.si_code > 0 ? (uint64_t)(uintptr_t)info.si_addr : (uint64_t)info.si_pid;
+}
+
+/* Learn mode only: a list of the tests asks us about every call that it lacks. */
+static void learn(pid_t pid, const char *name)
+{
+	static uint64_t known[16];
+	struct rf_verdict v = {0};
+
+	call_fill(pid, &v);
+	uint64_t nr = (uint64_t)v.call & 1023;
+	if (known[nr / 64] >> (nr % 64) & 1)
+		return;
+	known[nr / 64] |= 1ull << (nr % 64);
+	rf_log("LEARN: %s would need %s (%lld), first with (%#llx, %#llx, %#llx)", name,
+	       rf_call_name(&v), (long long)v.call, (unsigned long long)v.args[0],
+	       (unsigned long long)v.args[1], (unsigned long long)v.args[2]);
+}
+
+static bool stops_only(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+/* Did it stop itself? Inside a PID namespace of its own it is number 1, and whoever is
+ * outside is 0. */
+static bool by_itself(pid_t pid)
+{
+	siginfo_t info;
+
+	return !ptrace(PTRACE_GETSIGINFO, pid, 0, &info) && info.si_code <= 0 &&
+	       (info.si_pid == 1 || info.si_pid == pid);
+}
+
+static bool harmless(int sig)
+{
+	return sig == SIGCONT || sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH;
+}
+
+bool rf_trace_last(int status)
+{
+	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
+}
+
+bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name)
+{
+	int event = STOP_EVENT(status), sig = WSTOPSIG(status), deliver = 0;
+
+	if (rf_trace_last(status)) {
+		call_fill(pid, v);
+	} else if (event == PTRACE_EVENT_STOP) {
+		/* Stopped by SIGSTOP it stays so; the trap that follows SIGCONT lets it go. */
+		if (stops_only(sig)) {
+			ptrace(PTRACE_LISTEN, pid, 0, 0);
+			return true;
+		}
+	} else if (event == PTRACE_EVENT_SECCOMP) {
+		learn(pid, name);
+	} else if (!event && !harmless(sig) && !stops_only(sig)) {
+		/* The first process of a PID namespace would survive most signals if it is
+		 * traced, faults included, and take them for ever. */
+		signal_fill(pid, sig, v);
+		kill(pid, SIGKILL);
+		return false;
+	} else if (!event && !(stops_only(sig) && by_itself(pid))) {
+		deliver = sig;
+	}
+	/* -ESRCH: killed meanwhile, which is as good. */
+	ptrace(PTRACE_CONT, pid, 0, deliver);
+	return false;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* log.c - see log.h and bounded.h. Room: sandbox/lib, trusted. */
+#include "log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bounded.h"
+
+/* How long lines are dropped unseen after one that nobody took. */
+#define LOG_DEAF_NS 1000000000ull
+/* Time a line about a peer costs. */
+#define LOG_PEER_NS 1000000000ull
+
+const char *rf_log_name = "ringfence";
+
+/* ---- writes that do not wait ------------------------------------------------------- */
+
+static volatile sig_atomic_t alarm_armed, alarm_writing, alarm_used, alarm_last;
+
+static void alarm_set(long us)
+{
+	const struct itimerval t = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
+
+	alarm_armed = us != 0;
+	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/* That it came is all that a write needs. */
+static void on_alarm(int sig)
+{
+	int saved = errno;
+
+	if (!alarm_armed && !alarm_last) { /* somebody else's, who means it */
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	alarm_last = alarm_armed && !alarm_writing && !alarm_used; /* one more may be on its way */
+	if (alarm_last)
+		alarm_set(0);
+	alarm_used = 0;
+	errno = saved;
+}
+
+/* Behind its lock a process cannot do this any more. */
+static __attribute__((constructor)) void alarm_answered(void)
+{
+	const struct sigaction a = { .sa_handler = on_alarm };
+
+	(void)sigaction(SIGALRM, &a, NULL);
+}
+
+ssize_t rf_bounded_write(int fd, const void *data, size_t bytes)
+{
+	alarm_writing = 1;
+	if (!alarm_armed)
+		alarm_set(RF_BOUNDED_US);
+	ssize_t n = write(fd, data, bytes);
+	int err = n < 0 ? errno : 0;
+	alarm_used = 1;
+	alarm_writing = 0;
+	return err == EINTR ? -EAGAIN : err ? -err : n;
+}
+
+bool rf_bounded_kick(int fd)
+{
+	static const uint64_t one = 1;
+
+	return rf_bounded_write(fd, &one, sizeof(one)) != -EAGAIN;
+}
+
+/* ---- lines ------------------------------------------------------------------------------ */
+
+static unsigned log_dropped;      /* lines since the last one that was taken */
+static uint64_t log_deaf_until_ns;
+static unsigned log_left_out;     /* lines about peers, */
+static uint64_t log_left_out_ns;  /* since then */
+static uint64_t log_peer_ns;      /* each line about one costs a second of this clock */
+
+static uint64_t log_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool log_line_taken(const char *line, size_t bytes)
+{
+	bool armed = alarm_armed;
+	ssize_t n = rf_bounded_write(2, line, bytes);
+
+	if (!armed) { /* lines are rare: no alarm goes on behind this one */
+		alarm_last = 1;
+		alarm_set(0);
+	}
+	if (n != -EAGAIN)
+		return true;
+	log_deaf_until_ns = log_clock_ns() + LOG_DEAF_NS;
+	return false;
+}
+
+/* Says that lines are missing; they are accounted for once it was taken. */
+static void log_say_missing(unsigned *count, const char *why)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: %s\n", rf_log_name, *count,
+			 why);
+
+	if (log_line_taken(line, (size_t)n))
+		*count = 0;
+}
+
+void rf_log_catch_up(void)
+{
+	if (!log_dropped && !log_left_out)
+		return;
+	uint64_t now = log_clock_ns();
+	if (log_dropped && now >= log_deaf_until_ns)
+		log_say_missing(&log_dropped, "nobody read the log");
+	if (log_left_out && !log_dropped && now - log_left_out_ns >= LOG_PEER_NS)
+		log_say_missing(&log_left_out, "peers gave cause for too many");
+}
+
+static void log_line(const char *fmt, va_list args)
+{
+	char line[1024];
+	int  length = snprintf(line, sizeof(line), "%s: ", rf_log_name);
+	int  more = vsnprintf(line + length, sizeof(line) - (size_t)length - 1, fmt, args);
+
+	if (more < 0)
+		more = 0;
+	length += more;
+	if (length > (int)sizeof(line) - 2)
+		length = (int)sizeof(line) - 2;
+	line[length++] = '\n';
+	rf_log_catch_up();
+	if (log_dropped || !log_line_taken(line, (size_t)length))
+		log_dropped++;
+}
+
+void rf_log(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_line(fmt, args);
+	va_end(args);
+}
+
+/* A bucket of LOG_PEER_LINES, filled by one a second. */
+static bool log_peer_may(void)
+{
+	uint64_t now = log_clock_ns();
+
+	if (log_peer_ns < now)
+		log_peer_ns = now;
+	bool may = log_peer_ns + LOG_PEER_NS <= now + LOG_PEER_LINES * LOG_PEER_NS;
+	if (may)
+		log_peer_ns += LOG_PEER_NS;
+	else if (!log_left_out++)
+		log_left_out_ns = now;
+	return may;
+}
+
+void rf_log_peer(const char *fmt, ...)
+{
+	va_list args;
+
+	if (!log_peer_may()) {
+		rf_log_catch_up();
+		return;
+	}
+	va_start(args, fmt);
+	log_line(fmt, args);
+	va_end(args);
+}
+
+_Noreturn void rf_die(int code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_line(fmt, args);
+	va_end(args);
+	_exit(code);
+}

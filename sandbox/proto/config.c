@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* config.c - what holds before the operator says anything. See config.h. Room: sandbox/proto, trusted. */
+#include "config.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const rf_export_programs[RF_EXPORT_KINDS] = {
+	[RF_EXPORT_NONE] = "rf-nbd", [RF_EXPORT_NBD] = "rf-nbd", [RF_EXPORT_LOAD] = "rf-load",
+	[RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_NETLOAD] = "rf-netload", [RF_EXPORT_LWIP] = "rf-lwip",
+};
+
+void rf_run_dir(char *to, size_t room)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (!geteuid())
+		snprintf(to, room, "/run/ringfence");
+	else if (runtime && runtime[0] == '/' && strlen(runtime) < room - 16)
+		snprintf(to, room, "%s/ringfence", runtime);
+	else
+		snprintf(to, room, "/tmp/ringfence-%u", geteuid());
+}
+
+int rf_config_defaults(struct rf_config *c)
+{
+	char self[200], up[200];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	memset(c, 0, sizeof(*c));
+	if (n <= 0)
+		return -errno;
+	self[n] = '\0';
+	snprintf(c->program_dir, sizeof(c->program_dir), "%s", dirname(self));
+	snprintf(up, sizeof(up), "%s", c->program_dir);
+	const char *top = dirname(up);
+	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
+	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
+	rf_run_dir(c->run_dir, RF_RUN_DIR);
+	strcpy(c->launcher, "rf-launch");
+	c->uid_base = RF_UID_BASE;
+	return 0;
+}

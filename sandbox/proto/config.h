@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - the operator's configuration and the policy of each driver.
+ *
+ * Room:   sandbox/proto. Written by rf-config, which reads the operator's files without any
+ *         privilege; range-checked by the keeper before anybody uses it.
+ */
+#ifndef RF_CONFIG_H
+#define RF_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device_config.h"
+#include "lwip_config.h"
+
+#define RF_MAX_DEVICES 16
+#define RF_RUN_DIR       76  /* room of run-dir: a socket's name has 107 bytes */
+#define RF_CONFIG_FOLDER 224 /* room of the name of a folder: a file's name follows */
+#define RF_ARENA_MOST  (1ull << 40)
+#define RF_QUEUE_MEMORY_MOST (1ull << 32)
+#define RF_UID_BASE    2000000000u /* the users of its processes begin here */
+
+struct rf_policy {
+	char     driver[RF_NAME];
+	uint32_t match_class;   /* ~0: any */
+	uint32_t match_vendor, match_device; /* ~0: any */
+	uint64_t stall_ns, slow_stall_ns, spin_ns; /* spin: ~0: for ever */
+	uint64_t nudge_ns, hang_ns;
+	uint64_t server_away_ns; /* clients wait so long for a device server, then they get EIO */
+	uint64_t demand;        /* RF_WALL_BIT()s a driver must have around it */
+	uint32_t deaths;        /* without progress, before quarantine */
+	uint64_t backoff_ns, backoff_cap_ns;
+	struct rf_device_config device; /* as far as the policy fixes it */
+};
+
+enum rf_export_kind {
+	RF_EXPORT_NONE,
+	RF_EXPORT_NBD,
+	RF_EXPORT_LOAD,    /* of the block service */
+	RF_EXPORT_LWIP_DISK, /* served by the stack of another device */
+	RF_EXPORT_TAP,
+	RF_EXPORT_NETLOAD, /* 'export load' of a net driver */
+	RF_EXPORT_LWIP,    /* a TCP/IP stack, with disks in it perhaps */
+	RF_EXPORT_KINDS
+};
+/* Program of an export, by its kind; NULL: none of its own. */
+extern const char *const rf_export_programs[RF_EXPORT_KINDS];
+
+struct rf_device {
+	char     name[RF_NAME];
+	char     policy_file[256];
+	char     image[256];    /* "": policy's driver in the driver directory */
+	enum rf_export_kind export_kind;
+	char     listen[108];   /* UNIX socket path, result file of a load, interface */
+	uint32_t owner;         /* of the interface; ~0: nobody */
+	char     load[256];     /* arguments of the load generator */
+	struct rf_lwip_config lwip; /* RF_EXPORT_LWIP: what the stack is to do, */
+	int      disk[RF_LWIP_DISKS]; /* and which devices, by index, are its disks */
+	char     lwip_key[RF_NAME];   /* a key of it stands here; "": none */
+	char     stack[RF_NAME];      /* RF_EXPORT_LWIP_DISK: name of the stack's device, */
+	int      stack_index;         /* and its index */
+	bool     force;         /* take a device that is in use */
+	bool     read_only;
+	bool     promiscuous;   /* read by rf-config only: RF_DEVICE_PROMISCUOUS in the policy */
+	uint32_t mtu;           /* the same: `mtu` in the policy's device; 0: not given */
+	bool     integrity;
+	uint32_t ward;          /* 'integrity disk': RF_EXPORT_WARD and what goes with it */
+	uint64_t integrity_key[2];
+	bool     no_reissue, reuse_early, admin_writable; /* test controls */
+	uint64_t arena;         /* 0: as the policy says */
+	struct rf_policy policy;
+	char     pci[RF_NAME];
+	char     socket[108];   /* of a vfio-user server, instead of a PCI address */
+};
+
+struct rf_config {
+	char     launcher[64];     /* rf-launch; tests name another */
+	char     run_dir[108];     /* sockets and state, see rf_run_dir() */
+	char     program_dir[256]; /* rf-launch and the others: beside this program */
+	char     driver_dir[256], policy_dir[256];
+	uint32_t uid_base;
+	int      count;
+	struct rf_device device[RF_MAX_DEVICES];
+};
+
+/* fds of rf-config. Its first packet is the name of the configuration file, with a copy of it;
+ * after that it asks for files by name, and the answer is an int, 0 or -errno, with the fd. */
+#define RF_CONFIG_FD_OUT 3 /* memfd: struct rf_config */
+#define RF_CONFIG_FD_ASK 4 /* SEQPACKET to the keeper */
+#define RF_CONFIG_PATH   1024 /* most bytes of a name */
+#define RF_CONFIG_TEXT   (1u << 20) /* most bytes of the file */
+
+/* Programs, drivers and policies lie beside this program unless the file says else. 0 or
+ * -errno. */
+int rf_config_defaults(struct rf_config *);
+
+/* Where state lies if nobody says: /run/ringfence for root, else $XDG_RUNTIME_DIR/ringfence,
+ * else /tmp/ringfence-UID. */
+void rf_run_dir(char *to, size_t room);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control_socket.h - what `ringfence status` and the other commands ask of a supervisor.
+ *
+ * Room:   sandbox/proto. SOCK_SEQPACKET, for the owner only: one struct rf_ask, then one
+ *         struct rf_snapshot a device with `status`, and at last one struct rf_answer.
+ * Trust:  the supervisor prints nothing and parses no text: whoever asks does.
+ */
+#ifndef RF_SNAPSHOT_H
+#define RF_SNAPSHOT_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "walls.h"
+
+enum rf_ask_verb { RF_ASK_STATUS = 1, RF_ASK_RESTART, RF_ASK_STOP };
+
+struct rf_ask {
+	uint32_t verb; /* enum rf_ask_verb */
+	char     device[RF_NAME]; /* RESTART */
+};
+
+struct rf_answer {
+	int32_t error; /* 0; -ENOENT: no such device; -EINVAL: no such verb */
+};
+
+enum dev_state {
+	DEV_OFF,         /* nothing of it runs */
+	DEV_STARTING,    /* device process initialises the device */
+	DEV_RUNNING,     /* exports, a driver runs or is being replaced */
+	DEV_QUARANTINED, /* its driver died too often; `restart` is the way back */
+	DEV_STOPPING,    /* told to stop, or its device process died: all of it ends */
+	DEV_WAITING,     /* its device server went away; tried again later */
+	DEV_REVIVING,    /* its device process died: export and clients wait for the next one */
+	DEV_FAILED,      /* ended for good; code says why */
+	DEV_STATES
+};
+
+/* Why a driver that ran is dead. */
+enum death { DEATH_CRASH, DEATH_HANG, DEATH_STALL, DEATH_LIE, DEATH_HANDOVER, DEATH_STORM, DEATHS };
+
+/* One device. With it comes the memfd of stats.h, if the device is open. */
+struct rf_snapshot {
+	char     name[RF_NAME], pci[RF_NAME], driver[RF_NAME];
+	uint32_t state;       /* enum dev_state */
+	uint32_t export_kind; /* enum rf_export_kind */
+	uint32_t service;     /* enum rf_service_kind */
+	int32_t  code;
+	uint32_t generation;  /* of the running driver; 0: none */
+	int32_t  driver_pid, standby_pid, device_pid, export_pid;
+	int32_t  supervisor_pid;
+	uint64_t takeovers;   /* supervisors before this one that died */
+	uint64_t deaths, standby_deaths, process_deaths;
+	uint64_t died_of[DEATHS];
+	uint64_t size;
+	uint32_t block_size;
+	uint32_t server_away_s; /* its device server cannot be reached for so long, rounded up; 0: it can, */
+	uint32_t server_failed; /* 1: and its clients get EIO by now */
+	struct rf_wall_report walls;
+};
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device_config.h - what the supervisor tells a device process when it starts it,
+ * and what the two say to each other afterwards.
+ *
+ * Room:   sandbox/proto. Configuration: a sealed memfd. Messages: SOCK_SEQPACKET.
+ */
+#ifndef RF_DEVICE_CONFIG_H
+#define RF_DEVICE_CONFIG_H
+
+#include <stdint.h>
+
+#include "block.h"
+#include "exit_code.h"
+#include "net.h"
+
+#define RF_MAX_STEPS   16
+#define RF_MAX_WINDOWS 4
+#define RF_NAME        32
+
+enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO, RF_BACKEND_VFIO_USER };
+enum rf_service_kind { RF_SERVICE_BLOCK, RF_SERVICE_NET };
+enum rf_control {
+	RF_CONTROL_NONE,
+	RF_CONTROL_NVME,
+	RF_CONTROL_E1000E,
+	RF_CONTROL_IGB,
+	RF_CONTROL_VIRTIO_NET,
+	RF_CONTROL_VIRTIO_BLK,
+	RF_CONTROLS,
+};
+
+/* Kinds of interrupt a policy accepts, in order of preference. */
+#define RF_IRQ_MSIX 0x1u
+#define RF_IRQ_MSI  0x2u
+#define RF_IRQ_INTX 0x4u
+
+/* One step of a soft reset: a register written, or polled until it has a value. */
+struct rf_reset_step {
+	uint8_t  poll;  /* 0: write (value & mask | old & ~mask), 1: poll */
+	uint8_t  bar;
+	uint8_t  bytes; /* 1, 2 or 4 */
+	uint8_t  reserved;
+	uint32_t within_ms;
+	uint64_t offset;
+	uint32_t mask, value;
+};
+
+/* Registers of a BAR that the driver itself may touch: whole pages. */
+struct rf_reg_window {
+	uint32_t bar;
+	uint32_t write; /* 0: read-only */
+	uint64_t offset, bytes;
+};
+
+#define RF_DEVICE_BUSMASTER_OFF 0x1u /* clear bus mastering before the soft reset */
+#define RF_DEVICE_CACHE_LOST    0x2u /* the soft reset drops the volatile write cache */
+#define RF_DEVICE_READ_ONLY     0x4u
+#define RF_DEVICE_PAYLOAD       0x8u /* the driver has the data arena mapped */
+#define RF_DEVICE_PROMISCUOUS   0x80u /* frames to every station, where the device filters */
+#define RF_DEVICE_NO_STANDBY    0x40u /* a driver's successor is spawned when it is dead */
+#define RF_DEVICE_NO_LOOK       0x100u /* nobody watches an adapter for resets of its own */
+/* Test controls: a defence taken away, so that what it stops is seen. */
+#define RF_DEVICE_RESET_LATE    0x10u /* reset only when the export has reused its memory */
+#define RF_DEVICE_ADMIN_RW      0x20u /* the device may write its admin submission queue */
+
+struct rf_device_config {
+	char     name[RF_NAME];
+	char     pci[RF_NAME]; /* dddd:bb:dd.f */
+	char     filter[32];   /* system call list of the driver; driver-device where it has RF_FD_DEVICE */
+	uint32_t backend;      /* enum rf_backend */
+	uint32_t control;      /* enum rf_control */
+	uint32_t service;      /* enum rf_service_kind */
+	uint32_t flags;        /* RF_DEVICE_* */
+	uint32_t match_class, match_vendor, match_device; /* ~0: any */
+	uint32_t interrupts;   /* RF_IRQ_* accepted, 0: none */
+	uint32_t queues;
+	uint32_t queue_entries;
+	uint64_t arena_bytes;
+	uint64_t queue_bytes;  /* of one half */
+	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
+	uint64_t spin_ns;      /* driver */
+	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
+	uint32_t storm_rate;   /* interrupts a second, beyond what is completed, that are a storm; 0: none */
+	uint32_t nsid;         /* NVMe namespace */
+	uint32_t mtu;          /* wanted of a NIC whose control half can set it; 0: 1500 */
+	uint32_t revived;      /* 0, or: its predecessor died; every generation up to this was used */
+	uint32_t step_count;
+	uint32_t window_count;
+	struct rf_reset_step step[RF_MAX_STEPS];
+	struct rf_reg_window window[RF_MAX_WINDOWS];
+	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it, */
+	struct rf_net_info   net; /* or the interface */
+};
+
+/* Bytes of one queue's channel in one half. */
+static inline uint32_t rf_chan_bytes(uint32_t service)
+{
+	return service == RF_SERVICE_NET ? RF_NET_CHAN_BYTES : RF_BLK_CHAN_BYTES;
+}
+
+/* Fixed fd numbers of a device process. */
+enum rf_device_fd {
+	RF_DEVICE_FD_SUPERVISOR = 3, /* SEQPACKET, struct rf_dev_msg */
+	RF_DEVICE_FD_SERVICE,        /* SEQPACKET, struct rf_svc_msg */
+	RF_DEVICE_FD_CONFIG,         /* memfd: struct rf_device_config */
+	RF_DEVICE_FD_CONTAINER,      /* /dev/vfio/vfio, or /dev/null */
+	RF_DEVICE_FD_GROUP,          /* /dev/vfio/N, the socket of a vfio-user server, or /dev/null */
+	RF_DEVICE_FD_DATA,           /* memfd: data arena */
+	RF_DEVICE_FD_QUEUES,         /* memfd: two halves of queue memory */
+	RF_DEVICE_FD_ADMIN,          /* memfd: control half's own DMA pages */
+	RF_DEVICE_FD_RINGS,          /* memfd: passed on to the launcher, never read here */
+	RF_DEVICE_FD_BOOT,           /* memfd: two pages, boot record of each half */
+	RF_DEVICE_FD_STATS,          /* memfd: struct rf_stats_device at RF_STATS_DEVICE */
+	RF_DEVICE_FD_WAKE0,          /* eventfd of the driver in half 0 */
+	RF_DEVICE_FD_WAKE1,
+	RF_DEVICE_FD_DEVICE,         /* eventfd: the driver's RF_FD_DEVICE */
+	RF_DEVICE_FD_INTERRUPTS,     /* /proc/interrupts, or /dev/null */
+	RF_DEVICE_FDS
+};
+
+#define RF_ADMIN_BYTES 65536u
+
+enum rf_dev_type {
+	/* device -> supervisor */
+	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
+	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
+	RF_DEV_KILL,      /* generation, value enum rf_violation or 0x100 (stall): kill it */
+	RF_DEV_DOWN,      /* generation: its driver died, or is about to and executes nothing more */
+	RF_DEV_UP,        /* generation: its driver runs */
+	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
+	RF_DEV_SILENT,    /* generation, value, at_ns: RF_SVC_SILENT, passed on */
+	RF_DEV_ADOPTED,   /* answer to ADOPT. generation: the driver that runs, 0: none; value as
+	                     asked; downs; info or net. What is still to be done is said again after it */
+	/* supervisor -> device */
+	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
+	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
+	RF_DEV_STOP,      /* silence the device and end */
+	RF_DEV_EXPORT,    /* a new export was started; fds: the socket to it */
+	RF_DEV_PING,      /* value: goes into the statistics, and on to the export */
+	RF_DEV_ADOPT,     /* value: this is another supervisor, which knows nothing of what was said */
+	/* keeper -> device, in the supervisor's place */
+	RF_DEV_ENDING,    /* generation: its driver is at its last stop and executes nothing more; the
+	                     pidfd will say when it is dead */
+};
+/* KILL: other values than enum rf_violation. */
+#define RF_DEV_STALLED  0x100u
+#define RF_DEV_STORM    0x400u /* its device interrupts without end */
+#define RF_DEV_HANDOVER 0x200u /* its export died, and requests with it */
+
+enum rf_want_fd {
+	RF_WANT_NO_FD,
+	RF_WANT_OUR_FD,   /* the supervisor's eventfd, which is RF_DEVICE_FD_DEVICE here */
+	RF_WANT_LAST_FD,  /* the last fd of this message: an eventfd of the device server's */
+};
+
+struct rf_dev_msg {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t value;
+	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
+	uint64_t at_ns;     /* SILENT */
+	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
+	struct rf_blk_info info; /* block service */
+	struct rf_net_info net;  /* net service */
+};
+
+#endif

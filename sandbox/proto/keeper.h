@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper.h - what the supervisor asks of the keeper.
+ *
+ * Room:   sandbox/proto. The keeper is the parent and reaper of
+ *         every process and holds fds by name, so that any other process may die
+ *         and its successor finds them again: the supervisor too. It decides nothing.
+ * Wire:   SOCK_SEQPACKET; one struct rf_keep_msg a packet, fds with it. Every
+ *         request is answered by RF_KEEP_REPLY; RF_KEEP_EXITED and RF_KEEP_STOP
+ *         come unasked, between answers.
+ */
+#ifndef RF_KEEPER_H
+#define RF_KEEPER_H
+
+#include <stdint.h>
+
+#include "crash.h"
+#include "packet.h"
+#include "walls.h"
+
+#define RF_KEEP_NAME  48
+#define RF_KEEP_SLOTS 256 /* most names (fds and processes) held */
+
+/* A driver's end, as far as it could be seen. */
+struct rf_verdict {
+	uint32_t seen; /* enum rf_seen bits */
+	uint32_t arch; /* AUDIT_ARCH_* of the system call */
+	int64_t call;  /* RF_SEEN_END: system call it was in, -1: none */
+	uint64_t args[6];
+	uint64_t ip;      /* behind the system call; of the fault */
+	int32_t signal;   /* RF_SEEN_SIGNAL: the one that came */
+	int32_t code;     /* si_code */
+	uint64_t address; /* si_addr of a fault, or the sender's pid */
+	/* All of its registers, and what lay at its stack pointer: for its bundle. */
+	uint64_t regs[RF_DEATH_REGS], stack[RF_DEATH_STACK];
+	uint32_t stack_words;
+};
+
+enum rf_seen {
+	RF_SEEN_END = 1,    /* it stopped at its exit: call, args and ip hold */
+	RF_SEEN_SIGNAL = 2, /* a signal came before: signal, code, address and ip hold */
+};
+
+/* The system call of a verdict, "unknown" if it has no name. */
+const char *rf_call_name(const struct rf_verdict *);
+
+enum rf_keep_type {
+	RF_KEEP_PUT = 1, /* hold the fd under `name`, replacing an older one */
+	RF_KEEP_GET,     /* reply carries the fd; error -ENOENT */
+	RF_KEEP_DROP,    /* forget every name that begins with `name` */
+	RF_KEEP_SPAWN,   /* run fds[0] as `name`; reply: pid, and its pidfd */
+	RF_KEEP_KILL,    /* SIGKILL the process `name`; -ENOENT if there is none */
+	RF_KEEP_WALLS,   /* reply: walls around the driver `name` */
+	RF_KEEP_LIST,    /* reply: name and pid of the first live process at or behind slot `at`,
+	                    which becomes the one behind it; error -ENOENT: there is none */
+	RF_KEEP_BURY,    /* the end of process `name`, `pid`, is dealt with */
+	RF_KEEP_PONG,    /* answer to PING */
+	RF_KEEP_REPLY,
+	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2); of a driver
+	                    its walls and verdict. Told again to the next supervisor unless it was
+	                    buried, or one of its name spawned */
+	RF_KEEP_PING,    /* is the supervisor at work? One that does not say so for a minute is killed */
+	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
+};
+
+enum rf_fence {
+	RF_FENCE_NONE,
+	RF_FENCE_ROOT,   /* of a root keeper: an empty root, namespaces if there are any yet */
+	RF_FENCE_DRIVER, /* every wall of walls.h that the keeper's child puts up */
+	RF_FENCE_OWN,    /* the spawner's only: opener, or supervisor with /proc for its root */
+};
+
+/* Fds supervisor and opener start with, besides their log (2). */
+enum rf_own_fd {
+	RF_OWN_FD_ABOVE = 3, /* socket: the supervisor's keeper, the opener's supervisor */
+	RF_OWN_FD_CONFIG,    /* memfd with struct rf_config */
+	RF_OWN_FD_OPENER,    /* the supervisor's */
+};
+
+/* SPAWN: the child gets fds[i] as number target[i], for i >= 1, and nothing else. */
+struct rf_keep_spawn {
+	uint32_t uid, gid;    /* ~0: stay */
+	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
+	uint64_t nofile;      /* RLIMIT_NOFILE */
+	uint32_t fence;       /* enum rf_fence */
+	uint32_t hurry;       /* it may go before whoever keeps the processors busy */
+	int32_t  target[RF_PACKET_FDS];
+	uint64_t demand;      /* driver: RF_WALL_BIT()s without which it must not run */
+	char     group[32];   /* driver: name of its control group. RF_FENCE_OWN: its verb */
+	char     tell[RF_KEEP_NAME]; /* driver: the held socket that hears (RF_DEV_ENDING) of its */
+	uint32_t generation;         /* last stop, under this number; "": nobody does */
+	char     argv0[32];
+};
+
+struct rf_keep_msg {
+	uint32_t type; /* enum rf_keep_type */
+	int32_t  error;
+	int32_t  pid;
+	int32_t  status;
+	uint32_t at;                   /* LIST */
+	char     name[RF_KEEP_NAME];
+	uint64_t time_ns;              /* EXITED: when, CLOCK_REALTIME */
+	struct rf_keep_spawn spawn;    /* SPAWN */
+	struct rf_wall_report walls;   /* EXITED, reply to WALLS */
+	struct rf_verdict verdict;     /* EXITED */
+};
+
+/* The keeper's whole life: has a supervisor started, serves it, reaps.
+ * `config`: a memfd with struct rf_config. Returns the exit code of `ringfence run`. */
+int rf_keeper_main(int config, const char *program_dir);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* handed.c - see handed.h. Room: sandbox/session, trusted. */
+#include "handed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "packet.h"
+
+int rf_handed_map(int fd, const char *what, uint64_t bytes, int prot, void *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st)) {
+		rf_log("fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
+		return -errno;
+	}
+	if ((uint64_t)st.st_size < bytes) {
+		rf_log("fd %d (%s) has %lld bytes, needs %llu", fd, what, (long long)st.st_size,
+		       (unsigned long long)bytes);
+		return -EINVAL;
+	}
+	void *at = mmap(NULL, bytes, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (at == MAP_FAILED) {
+		rf_log("cannot map %llu bytes of fd %d (%s): %s", (unsigned long long)bytes, fd,
+		       what, strerror(errno));
+		return -errno;
+	}
+	*(void **)out = at;
+	return 0;
+}
+
+int rf_handed_config(int fd, struct rf_export_config *c)
+{
+	struct rf_export_config *shared;
+	int err = rf_handed_map(fd, "config", sizeof(*shared), PROT_READ, &shared);
+
+	if (err)
+		return err;
+	*c = *shared;
+	munmap(shared, sizeof(*shared));
+	c->name[sizeof(c->name) - 1] = '\0';
+	c->bench[sizeof(c->bench) - 1] = '\0';
+	return 0;
+}
+
+int rf_handed_kick(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return 0;
+	rf_log("fd %d (kick) was not handed over: %s", fd, strerror(errno));
+	return -errno;
+}
+
+void rf_svc_tell(int control, const struct rf_svc_msg *msg, struct rf_svc_msg *untold)
+{
+	/* If it is gone the control socket says so in a moment. */
+	int err = rf_packet_post(control, msg, sizeof(*msg));
+
+	if (err == -EAGAIN && msg->type != RF_SVC_SILENT)
+		*untold = *msg;
+	else if (!err && msg->type != RF_SVC_SILENT)
+		untold->type = 0;
+}
+
+void rf_svc_tell_again(int control, struct rf_svc_msg *untold)
+{
+	struct rf_svc_msg msg = *untold;
+
+	if (msg.type)
+		rf_svc_tell(control, &msg, untold);
+}

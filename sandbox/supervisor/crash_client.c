@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scribe.c - hands what is known of a dead driver to rf-scribe, which writes its bundle.
+ *
+ * Room:   sandbox/supervisor, no privilege. rf-scribe is not: its own user, an empty root, a
+ *         list of system calls, and of fds one directory, the records, and the kernel's log.
+ * Loss:   it never holds a recovery up. A record it has no room for is not sent; the gap in
+ *         the numbers says so in the next bundle.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "log.h"
+#include "supervisor.h"
+
+static uint32_t uid_of(const struct sup *s)
+{
+	return s->config.uid_base + RF_UID_SCRIBE;
+}
+
+/* Best effort: without it a death has no bundle. That of a supervisor before us may not have
+ * ended yet; then the next death finds it gone. */
+static void start(struct sup *s)
+{
+	const uint32_t uid = uid_of(s);
+	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 64, .fence = RF_FENCE_ROOT,
+				       .argv0 = "rf-scribe", .target = { 0, 2, RF_SCRIBE_FD_CONTROL,
+									 RF_SCRIBE_FD_DIR, RF_SCRIBE_FD_KMSG } };
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return;
+	const int fds[] = { s->scribe.program, 2, pair[1], s->scribe.dir, s->scribe.kmsg };
+	int err = keep_spawn(s, "scribe", &spawn, fds, 5, &pid, NULL);
+	close(pair[1]);
+	if (!err) {
+		s->scribe.socket = pair[0];
+		return;
+	}
+	close(pair[0]);
+	if (err != -EEXIST)
+		rf_log("cannot start rf-scribe: %s: no crash bundles", strerror(-err));
+}
+
+void scribe_open(struct sup *s)
+{
+	s->scribe.program = open_program(s, RF_PROGRAM_SCRIBE);
+	if (open_one(s, &s->dev[0], RF_OPEN_BUNDLES, &s->scribe.dir))
+		_exit(RF_EXIT_SYSTEM);
+	if (open_one(s, &s->dev[0], RF_OPEN_KMSG, &s->scribe.kmsg) || s->scribe.kmsg < 0)
+		s->scribe.kmsg = s->null;
+	s->scribe.socket = -1;
+	start(s);
+}
+
+void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
+		 const char *words, const char *json)
+{
+	static const char *const names[DEATHS] = {
+		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
+		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "handover", [DEATH_STORM] = "storm",
+	};
+	struct rf_death death = { .seq = ++s->scribe.deaths, .stack_words = m->verdict.stack_words };
+	const int fds[RF_DEATH_FDS] = { [RF_DEATH_FD_STATS] = d->fd[FD_STATS],
+					[RF_DEATH_FD_IMAGE] = d->fd[FD_IMAGE] };
+
+	sscanf(strrchr(m->name, '.') + 1, "%u", &death.generation);
+	if (m->walls.locked) {
+		death.image = m->walls.image;
+		death.image_bytes = m->walls.image_bytes;
+	}
+	snprintf(death.device, sizeof(death.device), "%s", d->cfg->name);
+	snprintf(death.driver, sizeof(death.driver), "%s", d->cfg->policy.driver);
+	snprintf(death.policy, sizeof(death.policy), "%s", d->cfg->policy_file);
+	snprintf(death.why, sizeof(death.why), "%s", names[why]);
+	snprintf(death.words, sizeof(death.words), "%s", words);
+	snprintf(death.json, sizeof(death.json), "%s", json);
+	memcpy(death.regs, m->verdict.regs, sizeof(death.regs));
+	memcpy(death.stack, m->verdict.stack, sizeof(death.stack));
+	if (s->scribe.socket < 0)
+		start(s);
+	if (s->scribe.socket >= 0 &&
+	    rf_packet_send(s->scribe.socket, &death, sizeof(death), fds, RF_DEATH_FDS) == -EPIPE) {
+		close(s->scribe.socket);
+		s->scribe.socket = -1; /* the next death starts another one */
+	}
+}

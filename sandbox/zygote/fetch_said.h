@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetch_said.h - does the operator's file say so? Asked before root acts on a name that rf-config
+ * hands over.
+ *
+ * Room:   sandbox/zygote, root. It compares words and understands none: who can make
+ *         rf-config say anything can only have it say what stands in the file.
+ */
+#ifndef RF_FETCH_SAID_H
+#define RF_FETCH_SAID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+struct rf_said {
+	const char *text; /* the configuration file */
+	size_t bytes;
+	const char *file; /* its name */
+	const struct rf_config *defaults;
+};
+
+/* What of it stands neither in the file nor among the defaults; NULL: nothing. */
+const char *rf_config_unsaid(const struct rf_said *, const struct rf_config *);
+
+/* May rf-config read this file, too? Files that are named in the configuration, policies by their
+ * name; users, and how much memory there is. */
+bool rf_said_file(const struct rf_said *, const char *path);
+
+#endif

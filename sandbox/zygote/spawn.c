@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* spawn.c - see spawn.h. Room: sandbox/zygote, root. */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "launch.h"
+#include "log.h"
+#include "packet.h"
+#include "pit.h"
+#include "privilege.h"
+
+/* Fds are moved out of the way of their targets first. */
+#define PARK    100
+#define MAX_FDS (RF_PACKET_FDS + 1)
+/* Of a driver's control group, besides what it may lock: image, stack, page tables. */
+#define GROUP_MEMORY (64ull << 20)
+
+#ifdef RF_TEST_WALLS
+uint64_t rf_walls_off;
+#endif
+
+static struct rf_pit pit = {.user = -1};
+static uint8_t group_why; /* errno: why there are no control groups */
+static bool for_parent;   /* who is spawned is our parent's child */
+
+static void limit(int what, rlim_t value)
+{
+	struct rlimit r = {value, value};
+
+	if (setrlimit(what, &r))
+		rf_die(71, "cannot set resource limit %d: %s", what, strerror(errno));
+}
+
+/* Installs fds[1..]; returns where fds[0], the program, is parked (close-on-exec). */
+static int install_fds(const int *target, const int *fds, int count)
+{
+	int parked[MAX_FDS], last = 2;
+
+	for (int i = 0; i < count; i++)
+		if ((parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PARK)) < 0)
+			rf_die(71, "cannot pass fd: %s", strerror(errno));
+	for (int i = 1; i < count; i++) {
+		if (dup2(parked[i], target[i]) < 0)
+			rf_die(71, "cannot pass fd %d: %s", target[i], strerror(errno));
+		if (target[i] > last)
+			last = target[i];
+	}
+	syscall(SYS_close_range, (unsigned)last + 1, (unsigned)parked[0] - 1, 0);
+	syscall(SYS_close_range, (unsigned)parked[0] + 1, ~0u, 0);
+	return parked[0];
+}
+
+/* As much as wanted, or as much as there is where it may not be raised: what really
+ * needs it (the DMA map) was checked by the supervisor. */
+static void limit_memlock(rlim_t wanted)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &r))
+		rf_die(71, "cannot read the locked-memory limit: %s", strerror(errno));
+	if (wanted > r.rlim_max) {
+		r = (struct rlimit){wanted, wanted};
+		if (!setrlimit(RLIMIT_MEMLOCK, &r))
+			return;
+		getrlimit(RLIMIT_MEMLOCK, &r);
+		wanted = r.rlim_max;
+	}
+	limit(RLIMIT_MEMLOCK, wanted);
+}
+
+/* The root of every other process; only root can give one. */
+void rf_spawn_root(void)
+{
+	if (geteuid())
+		return;
+	rf_dir_make("/run/ringfence", "", 0755);
+	rf_dir_make("/run/ringfence", "empty", 0555);
+}
+
+/* That empty directory, which nobody can write. */
+static void empty_root(void)
+{
+	if (chroot("/run/ringfence/empty") || chdir("/"))
+		rf_die(71, "cannot enter /run/ringfence/empty: %s", strerror(errno));
+}
+
+static void user_change(const struct rf_keep_spawn *spawn)
+{
+	if (geteuid() || spawn->uid == ~0u || !rf_wall_wanted(RF_WALL_UID))
+		return;
+	rf_user_become(spawn->uid, spawn->gid);
+}
+
+static void drop_privileges(const struct rf_keep_spawn *spawn)
+{
+	/* The bounding set first, while there still are capabilities to do it with. */
+	if (rf_wall_wanted(RF_WALL_NO_CAPS))
+		for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+			prctl(PR_CAPBSET_DROP, cap);
+	user_change(spawn);
+	if (rf_wall_wanted(RF_WALL_NO_CAPS))
+		rf_caps_keep(0);
+	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rf_die(71, "cannot set no_new_privs: %s", strerror(errno));
+}
+
+static _Noreturn void program_run(const char *name, int exe, char **argv)
+{
+	char *envp[] = {NULL};
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
+	rf_die(71, "cannot execute %s: %s", name, strerror(errno));
+}
+
+static void limits_set(const struct rf_keep_spawn *spawn)
+{
+	limit_memlock(spawn->memlock);
+	limit(RLIMIT_NOFILE, spawn->nofile);
+	if (rf_wall_wanted(RF_WALL_CORE))
+		limit(RLIMIT_CORE, 0);
+	/* And dies if it does so for a second on end. Only root can allow it. */
+	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
+		limit(RLIMIT_RTTIME, 1000000);
+}
+
+/* Into the namespaces; where none gives an empty root, root changes its own. */
+static uint64_t outside_leave(void)
+{
+	uint64_t up = rf_pit_enter(&pit);
+
+	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid() || !rf_wall_wanted(RF_WALL_ROOT))
+		return up;
+	empty_root();
+	return up | RF_WALL_BIT(RF_WALL_ROOT);
+}
+
+/* ---- any process but a driver ------------------------------------------------------ */
+
+static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds, int count, pid_t parent)
+{
+	char *argv[] = {(char *)spawn->argv0, (char *)spawn->group, NULL};
+	int exe = install_fds(spawn->target, fds, count);
+
+	/* Of what there is to open the supervisor has /proc: the processor time of a silent driver. */
+	if (spawn->uid != ~0u) {
+		if (chdir("/proc") || (!geteuid() && chroot(".")))
+			rf_die(71, "cannot enter /proc: %s", strerror(errno));
+		drop_privileges(spawn);
+	}
+	/* A terminal's Ctrl-C goes to the keeper, which passes it on in order. */
+	setpgid(0, 0);
+	rf_die_with(parent);
+	program_run(spawn->argv0, exe, argv);
+}
+
+static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, int count,
+			    pid_t parent)
+{
+	char *argv[] = {(char *)spawn->argv0, NULL};
+
+	rf_log_name = spawn->argv0;
+	if (spawn->fence == RF_FENCE_OWN)
+		own_run(spawn, fds, count, parent);
+	/* Who is not root can enter only what drivers are born into. */
+	if (spawn->fence && !geteuid())
+		(void)outside_leave();
+	int exe = install_fds(spawn->target, fds, count);
+	limits_set(spawn);
+	drop_privileges(spawn);
+	rf_die_with(parent);
+	program_run(spawn->argv0, exe, argv);
+}
+
+/* ---- a driver ------------------------------------------------------------------------ */
+
+/* What the child knows when it is born. */
+struct birth {
+	const struct rf_keep_spawn *spawn;
+	const int *fds;
+	int count;
+	int report; /* socket: our end of rf_spawned.report */
+	pid_t keeper;
+	uint64_t up; /* walls that stand already */
+	uint8_t group_why;
+};
+
+/* The keeper seizes us, says whether that worked, and is still there. */
+static int seized_wait(int report)
+{
+	uint8_t why;
+
+	if (read(report, &why, 1) != 1)
+		_exit(71);
+	return why;
+}
+
+static _Noreturn void driver_child(const struct birth *b)
+{
+	struct rf_wall_report r = {.up = b->up};
+	char up[20], demand[20], off[20] = "0";
+	char *argv[] = {(char *)b->spawn->argv0, up, demand, off, NULL};
+	int fds[MAX_FDS], target[MAX_FDS];
+	bool root = !geteuid();
+
+	rf_log_name = b->spawn->argv0;
+	memcpy(r.why, pit.why, RF_WALLS);
+	r.why[RF_WALL_CGROUP] = b->group_why;
+	r.up |= outside_leave();
+	memcpy(fds, b->fds, sizeof(int) * (size_t)b->count);
+	memcpy(target, b->spawn->target, sizeof(int) * (size_t)b->count);
+	fds[b->count] = b->report;
+	target[b->count] = RF_LAUNCH_FD_REPORT;
+	int exe = install_fds(target, fds, b->count + 1);
+	limits_set(b->spawn);
+	drop_privileges(b->spawn);
+	if (rf_wall_wanted(RF_WALL_ORPHAN)) {
+		rf_die_with(b->keeper);
+		r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
+	}
+	/* Who is not root has no other user to give. */
+	if (root && geteuid())
+		r.up |= RF_WALL_BIT(RF_WALL_UID);
+	else
+		r.why[RF_WALL_UID] = EPERM;
+	r.why[RF_WALL_SEIZED] = (uint8_t)seized_wait(RF_LAUNCH_FD_REPORT);
+	if (!r.why[RF_WALL_SEIZED])
+		r.up |= RF_WALL_BIT(RF_WALL_SEIZED);
+	(void)!write(RF_LAUNCH_FD_REPORT, &r, sizeof(r));
+	snprintf(up, sizeof(up), "%llx", (unsigned long long)r.up);
+	snprintf(demand, sizeof(demand), "%llx", (unsigned long long)b->spawn->demand);
+#ifdef RF_TEST_WALLS
+	snprintf(off, sizeof(off), "%llx", (unsigned long long)rf_walls_off);
+#else
+	argv[3] = NULL;
+#endif
+	program_run(b->spawn->argv0, exe, argv);
+}
+
+/* Into the control group of its device, if there are such. */
+static void group_join(struct birth *b, struct clone_args *args)
+{
+	b->group_why = group_why;
+	if (group_why || !rf_wall_wanted(RF_WALL_CGROUP))
+		return;
+	int fd = rf_cgroup_get(b->spawn->group, b->spawn->memlock + GROUP_MEMORY);
+	if (fd < 0) {
+		b->group_why = (uint8_t)-fd;
+		return;
+	}
+	args->flags |= CLONE_INTO_CGROUP;
+	args->cgroup = (uint64_t)fd;
+	b->up |= RF_WALL_BIT(RF_WALL_CGROUP);
+}
+
+static void parent_choose(struct clone_args *args, bool ours)
+{
+	args->flags |= ours ? CLONE_PARENT : 0;
+	args->exit_signal = ours ? 0 : SIGCHLD; /* CLONE_PARENT: as our own */
+}
+
+/* As root: straight into a PID namespace of its own. */
+static long born(struct birth *b, struct clone_args *args)
+{
+	if (rf_wall_wanted(RF_WALL_PID_NS)) {
+		args->flags |= CLONE_NEWPID;
+		b->up |= RF_WALL_BIT(RF_WALL_PID_NS);
+	}
+	long n = syscall(SYS_clone3, args, sizeof(*args));
+	if (!n)
+		driver_child(b);
+	return n < 0 ? -errno : n;
+}
+
+/*
+ * Not as root: only inside the user namespace may we make a PID namespace. A helper
+ * goes there and bears the driver as its own parent's child; it shares our fd table, so
+ * that the pidfd it gets is ours. We stand still until it has ended.
+ */
+static long born_inside(struct birth *b, struct clone_args *args)
+{
+	struct clone_args helper = {.flags = CLONE_FILES | CLONE_VFORK};
+	volatile long *result =
+	    mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (result == MAP_FAILED)
+		return -errno;
+	*result = -EAGAIN;
+	int *pidfd = (int *)(uintptr_t)args->pidfd;
+	volatile int *shared_fd = (volatile int *)(result + 1);
+	args->pidfd = (uint64_t)(uintptr_t)shared_fd;
+	parent_choose(&helper, for_parent);
+	parent_choose(args, true);
+	long n = syscall(SYS_clone3, &helper, sizeof(helper));
+	if (!n) {
+		if (setns(pit.user, CLONE_NEWUSER)) {
+			*result = -errno;
+			_exit(0);
+		}
+		b->up |= RF_WALL_BIT(RF_WALL_USER_NS);
+		*result = born(b, args);
+		_exit(0);
+	}
+	long err = n < 0 ? -errno : 0;
+	while (!err && !for_parent && waitpid((pid_t)n, NULL, 0) < 0 && errno == EINTR)
+		;
+	err = err ? err : *result;
+	*pidfd = *shared_fd;
+	munmap((void *)result, sizeof(*result));
+	return err;
+}
+
+static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spawned *out)
+{
+	int pair[2];
+
+	if (b->count >= MAX_FDS || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return b->count >= MAX_FDS ? -EINVAL : -errno;
+	b->report = pair[1];
+	group_join(b, args);
+	long n;
+	if (pit.user >= 0) {
+		n = born_inside(b, args);
+	} else if (geteuid()) {
+		/* Without a user namespace there is no PID namespace either. */
+		n = syscall(SYS_clone3, args, sizeof(*args));
+		if (!n)
+			driver_child(b);
+		n = n < 0 ? -errno : n;
+	} else {
+		n = born(b, args);
+	}
+	if (args->flags & CLONE_INTO_CGROUP)
+		close((int)args->cgroup);
+	close(pair[1]);
+	if (n < 0) {
+		close(pair[0]);
+		return (int)n;
+	}
+	out->pid = (pid_t)n;
+	out->report = pair[0];
+	return 0;
+}
+
+/* ---- both ------------------------------------------------------------------------------ */
+
+void rf_spawn_prepare(void)
+{
+	rf_pit_open(&pit);
+	group_why = (uint8_t)-rf_cgroup_open();
+	/* Nobody but root makes namespaces without a user namespace. */
+	if (geteuid() && pit.user < 0)
+		pit.why[RF_WALL_PID_NS] =
+		    pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
+}
+
+void rf_spawn_for_parent(void)
+{
+	for_parent = true;
+}
+
+void rf_spawn_finish(void)
+{
+	rf_cgroup_close();
+	rf_pit_close(&pit);
+}
+
+int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struct rf_spawned *out)
+{
+	struct clone_args args = {
+	    .flags = CLONE_PIDFD,
+	    .pidfd = (uint64_t)(uintptr_t)&out->pidfd,
+	};
+	pid_t parent = for_parent ? getppid() : getpid();
+
+	for (int i = 1; i < count; i++)
+		if (spawn->target[i] < 0 || spawn->target[i] >= PARK)
+			return -EINVAL;
+	*out = (struct rf_spawned){.pidfd = -1, .report = -1};
+	parent_choose(&args, for_parent);
+	if (spawn->fence == RF_FENCE_DRIVER) {
+		struct birth b = {.spawn = spawn, .fds = fds, .count = count, .keeper = parent};
+
+		return driver_spawn(&b, &args, out);
+	}
+	if (spawn->fence == RF_FENCE_ROOT && !geteuid())
+		args.flags |= CLONE_NEWPID;
+	long n = syscall(SYS_clone3, &args, sizeof(args));
+	if (n < 0)
+		return -errno;
+	if (!n)
+		child(spawn, fds, count, parent);
+	out->pid = (pid_t)n;
+	return 0;
+}

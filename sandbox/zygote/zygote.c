@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zygote.c - the process that starts all others: see zygote.h. Room: sandbox/zygote, root.
+ *
+ * Why:    what a driver is born into (namespaces, users, control groups) takes system calls that
+ *         a filter hands down to every child: so no list is around this process.
+ */
+#include "zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "log.h"
+#include "privilege.h"
+#include "spawn.h"
+
+/* Users of ringfence's processes: RF_UID_BASE and so many behind it. */
+#define UIDS 256u
+
+static bool ends(const char *text, size_t room)
+{
+	return memchr(text, '\0', room) != NULL;
+}
+
+/* The keeper cannot make us run something as root, nor touch another's control group. */
+static int order_check(const struct rf_zygote_order *o, int count)
+{
+	const struct rf_keep_spawn *s = &o->spawn;
+
+	if (count < 1 || s->fence > RF_FENCE_DRIVER || !ends(s->group, sizeof(s->group)) ||
+	    !ends(s->argv0, sizeof(s->argv0)) || strchr(s->group, '/') || s->group[0] == '.' ||
+	    (s->fence == RF_FENCE_DRIVER && !s->group[0]))
+		return -EINVAL;
+	if (!geteuid() && (s->uid - RF_UID_BASE >= UIDS || s->gid - RF_UID_BASE >= UIDS))
+		return -EPERM;
+	return 0;
+}
+
+/* uid ~0: it stays root. sockets[1]: to the opener, of a supervisor. */
+static int own(const char *verb, uint32_t uid, int program, int config, const int *sockets, int count,
+	       struct rf_spawned *run)
+{
+	struct rf_keep_spawn spawn = { .fence = RF_FENCE_OWN, .uid = uid, .gid = uid, .argv0 = "ringfence",
+				       .target = { -1, RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG,
+						   RF_OWN_FD_OPENER } };
+	const int fds[] = { program, sockets[0], config, sockets[1] };
+
+	strcpy(spawn.group, verb);
+	return rf_spawn(&spawn, fds, 2 + count, run);
+}
+
+static int program_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		rf_die(RF_EXIT_SYSTEM, errno == ENOENT ? "there is no program %s: does 'program-dir' name the folder "
+		       "of the rf-* programs?" : "cannot open %s: %s", path, strerror(errno));
+	(void)rf_pages_hold(fd);
+	return fd;
+}
+
+static void finish(const struct rf_zygote_order *o, int config)
+{
+	static struct rf_config c;
+
+	rf_spawn_finish();
+	if (o->give_back && pread(config, &c, sizeof(c), 0) == sizeof(c))
+		rf_pci_give_back_all(&c);
+}
+
+static _Noreturn void obey(int keeper, int config, const char *program_dir)
+{
+	char path[300];
+	int fds[RF_PACKET_FDS], count;
+	struct rf_zygote_order o;
+
+	snprintf(path, sizeof(path), "%s/rf-supervisor", program_dir);
+	int supervisor = program_open(path), opener = program_open("/proc/self/exe");
+	while (rf_packet_recv(keeper, &o, sizeof(o), fds, &count, 0) == sizeof(o)) {
+		struct rf_spawned run = { .pidfd = -1, .report = -1 };
+		struct rf_zygote_done d = { .error = -EINVAL };
+
+		if (o.type == RF_ZYGOTE_FINISH) {
+			finish(&o, config);
+			_exit(0);
+		}
+		if (o.type == RF_ZYGOTE_SUPERVISE && count == 2)
+			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor, config, fds, 2, &run);
+		else if (o.type == RF_ZYGOTE_OPEN && count == 1)
+			d.error = own("open", ~0u, opener, config, fds, 1, &run);
+		else if (o.type == RF_ZYGOTE_RUN && !(d.error = order_check(&o, count)))
+			d.error = rf_spawn(&o.spawn, fds, count, &run);
+		d.pid = run.pid;
+		const int give[] = { run.pidfd, run.report };
+		(void)rf_packet_send(keeper, &d, sizeof(d), give, d.error ? 0 : 1 + (run.report >= 0));
+		rf_close_all(fds, count);
+		for (int i = 0; i < 2; i++)
+			if (give[i] >= 0)
+				close(give[i]);
+	}
+	_exit(70);
+}
+
+void rf_zygote_main(int keeper, int config, const char *program_dir)
+{
+	/* Neither is inherited over a fork. */
+	rf_memory_hold();
+	rf_spawn_prepare();
+	rf_hurry();
+	rf_spawn_for_parent();
+	obey(keeper, config, program_dir);
+}
