@@ -7,4 +7,10 @@ $(B)/tests/rf-nbd-asan: $(NBD_ASAN_SRC) $(wildcard sandbox/session/*.h sandbox/b
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) -Isandbox/export/nbd $(INC_blk) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
+# And with little time for clients that do not get on.
+$(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(wildcard sandbox/service/*.h sandbox/service/nbd/*.h sandbox/base/*.h sandbox/abi/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_UNIT) -DNBD_STILL_NS=3000000000ull $(INC_service) -o $@ $(NBD_ASAN_SRC)
+
+check-unit: $(B)/tests/rf-nbd-hasty
 check-unit: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify

@@ -52,10 +52,10 @@ static void put_service_json(FILE *f, const struct rf_snapshot *s, const struct 
 	fprintf(f, ",\"size\":%llu,\"block_size\":%u,\"submitted\":%llu,\"completed\":%llu,"
 		   "\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
 		   "\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
-		   "\"client_errors\":%llu,\"nudges\":%llu,\"nudges_helped\":%llu,\"corrupt\":%llu,\"inflight\":%u",
+		   "\"client_errors\":%llu,\"clients_cut\":%llu,\"nudges\":%llu,\"nudges_helped\":%llu,\"corrupt\":%llu,\"inflight\":%u",
 		(ull)s->size, s->block_size, (ull)st->submitted, (ull)st->completed, (ull)st->bytes_read,
 		(ull)st->bytes_written, (ull)st->failed, (ull)st->reissued, (ull)st->violations,
-		(ull)st->stalls, (ull)st->held_back, (ull)st->clients, (ull)st->client_errors,
+		(ull)st->stalls, (ull)st->held_back, (ull)st->clients, (ull)st->client_errors, (ull)st->clients_cut,
 		(ull)st->nudges, (ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
 }
 

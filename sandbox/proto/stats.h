@@ -32,6 +32,7 @@ struct rf_stats_service {
 	_Atomic uint64_t failed;     /* completed with an error */
 	_Atomic uint64_t reissued, violations, stalls, held_back, clients;
 	_Atomic uint64_t client_errors; /* requests answered to a client with an error */
+	_Atomic uint64_t clients_cut;   /* cut off because they did not get on */
 	_Atomic uint64_t nudges;        /* kicks of a driver that got nothing done for a while */
 	_Atomic uint64_t nudges_helped; /* of these, at once followed by an answer */
 	_Atomic uint64_t corrupt;       /* reads whose data was not what it must be, see

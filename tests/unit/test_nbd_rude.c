@@ -16,22 +16,28 @@
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
 
-#define NBD  "build/tests/rf-nbd-asan"
+#define NBD   "build/tests/rf-nbd-asan"
+#define HASTY "build/tests/rf-nbd-hasty" /* clients get 3 s to get on */
 #define DISK (8u << 20)
 
 #include <sys/stat.h>
 
 #include "nbd_bytes.h"
 
-static struct exported *served(void)
+static struct exported *served_by(const char *program)
 {
 	struct exported *e = calloc(1, sizeof(*e));
 
 	exported_init(e, DISK);
 	for (uint32_t i = 0; i < DISK; i += 4)
 		memcpy(e->ram.disk + i, &i, 4);
-	exported_serve(e, NBD);
+	exported_serve(e, program);
 	return e;
+}
+
+static struct exported *served(void)
+{
+	return served_by(NBD);
 }
 
 /* A polite client is served, whatever the others did; then the program ends well, which
@@ -471,6 +477,72 @@ static void a_client_that_never_reads_blocks_nobody(void **state)
 	still_well(e, NULL);
 }
 
+static void until_cut(struct exported *e, uint64_t clients)
+{
+	while (e->rig.stats->clients_cut < clients)
+		usleep(1000); /* the alarm ends what never comes */
+}
+
+/* It keeps its place, a share of the arena and its commands until it is cut off, in vain. One that is
+ * idle between two requests is let be, and so is one that takes its answers one by one. */
+static void a_client_that_never_reads_is_cut_off(void **state)
+{
+	struct exported *e = served_by(HASTY);
+	int idle = transmission(e, false), slow = transmission(e, false), deaf = transmission(e, true);
+	static unsigned char data[1 << 20], head[16];
+
+	(void)state;
+	for (uint64_t n = 0; n < 64; n++)
+		put_request(deaf, 0, NBD_CMD_READ, n, 0, sizeof(data));
+	for (uint64_t n = 0; n < 8; n++)
+		put_request(slow, 0, NBD_CMD_READ, n, 0, sizeof(data));
+	for (uint64_t n = 0; n < 8; n++) {
+		get(slow, head, sizeof(head)); /* in any order */
+		assert_true(be32_get(head) == NBD_SIMPLE_MAGIC && !be32_get(head + 4));
+		for (size_t at = 0; at < sizeof(data); at += 65536) {
+			get(slow, data + at, 65536);
+			usleep(30000); /* in all longer than the deaf one has */
+		}
+	}
+	until_cut(e, 1);
+	put_request(idle, 0, NBD_CMD_READ, 1, 0, 512);
+	assert_int_equal(simple(idle, 1), 0);
+	get(idle, data, 512);
+	assert_int_equal(e->rig.stats->clients_cut, 1);
+	close(idle);
+	close(slow);
+	close(deaf);
+	still_well(e, "client 3 takes none of its answers: cut off");
+}
+
+/* So does one that begins a write and does not send the rest. Bytes of it now and then are progress. */
+static void a_client_that_stops_within_a_write_is_cut_off(void **state)
+{
+	struct exported *e = served_by(HASTY);
+	int refused = transmission(e, false), fd = transmission(e, false), slow = transmission(e, false);
+
+	(void)state;
+	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 65536);
+	put(fd, "and no more", 11);
+	put_request(slow, 0, NBD_CMD_WRITE, 1, 0, 4096);
+	for (int i = 0; i < 64; i++) {
+		static const char part[64];
+
+		put(slow, part, sizeof(part));
+		usleep(60000);
+	}
+	assert_int_equal(simple(slow, 1), 0);
+	until_cut(e, 1);
+	/* Payload nobody wants, of a write that was refused. */
+	put_request(refused, 0, NBD_CMD_WRITE, 1, DISK, 65536);
+	assert_int_equal(simple(refused, 1), NBD_ENOSPC);
+	until_cut(e, 2);
+	close(fd);
+	close(slow);
+	close(refused);
+	still_well(e, "client 2 stops within a write: cut off");
+}
+
 /* The answer to GO; 0 where the client is served. */
 static uint32_t goes(int fd)
 {
@@ -681,6 +753,8 @@ int main(void)
 		cmocka_unit_test(a_long_simple_read_comes_in_one_piece),
 		cmocka_unit_test(a_long_simple_read_that_fails_halfway),
 		cmocka_unit_test(a_client_that_never_reads_blocks_nobody),
+		cmocka_unit_test(a_client_that_never_reads_is_cut_off),
+		cmocka_unit_test(a_client_that_stops_within_a_write_is_cut_off),
 		cmocka_unit_test(one_user_gets_a_share_of_the_connections),
 		cmocka_unit_test(those_that_ended_take_no_share),
 		cmocka_unit_test(no_user_keeps_another_out),

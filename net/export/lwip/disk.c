@@ -238,6 +238,7 @@ void disk_open(struct disk *d, uint32_t index)
 	if (err)
 		rf_die(70, "cannot start disk %u: %s", index, strerror(-err));
 	d->nbd.errors = rf_service_stats(d->service)->client_errors;
+	d->nbd.cut = rf_service_stats(d->service)->clients_cut;
 	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL, .call = control };
 	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK, .call = kicked };
 	loop_want(&d->control, EPOLLIN);

@@ -189,6 +189,8 @@ static void metrics_disks(struct text *t, const struct status *st)
 		{ "disk_failed", "Requests the device failed.", offsetof(struct rf_stats_service, failed) },
 		{ "disk_client_errors", "Requests answered to a client with an error.",
 		  offsetof(struct rf_stats_service, client_errors) },
+		{ "disk_clients_cut", "Clients cut off because they did not get on.",
+		  offsetof(struct rf_stats_service, clients_cut) },
 		{ "disk_reissued", "Requests given to a driver's successor.",
 		  offsetof(struct rf_stats_service, reissued) },
 		{ "disk_violations", "Impossible answers of a driver.",

@@ -166,6 +166,7 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 		n ? nbd_conn_ended(c) : half_closed(c);
 		return -1;
 	}
+	c->gave = c->server->now;
 	*more = (size_t)n == direct + room;
 	size_t in_arena = (size_t)n < direct ? (size_t)n : direct;
 	c->filled += (uint32_t)in_arena;
@@ -178,6 +179,8 @@ void nbd_conn_input(struct nbd_conn *c)
 	bool more = true;
 	int rounds = 0;
 
+	if (c->stuck) /* it could give none meanwhile */
+		c->gave = c->server->now;
 	c->stuck = false;
 	while (reads(c)) {
 		enum nbd_step step = c->state < NBD_REQUEST ? nbd_handshake(c) : nbd_request(c);

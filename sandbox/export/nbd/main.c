@@ -155,6 +155,7 @@ int main(void)
 	if (err)
 		rf_die(70, "cannot start: %s", strerror(-err));
 	srv.errors = rf_service_stats(srv.service)->client_errors;
+	srv.cut = rf_service_stats(srv.service)->clients_cut;
 	srv.whole.name = rf_service_config(srv.service)->name;
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);

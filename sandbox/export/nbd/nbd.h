@@ -36,7 +36,10 @@
 #define NBD_OPTION_MAX 65536u /* a longer option ends the connection */
 #define NBD_NAME_MAX   4096u  /* of the protocol */
 #define NBD_GREET_NS   10000000000ull /* a client that takes longer to negotiate is cut off, */
-#define NBD_LINGER_NS  10000000000ull /* and one that ends and does not take its last answers */
+#define NBD_LINGER_NS  10000000000ull /* and one that ends and does not take its last answers, */
+#ifndef NBD_STILL_NS /* tests have less time */
+#define NBD_STILL_NS   60000000000ull /* and one that takes none of its answers, or stops within a write */
+#endif
 
 struct nbd_cmd;
 struct nbd_conn;
@@ -151,6 +154,7 @@ struct nbd_conn {
 	uint32_t           commands, parts;
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
+	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
 	uint32_t           losses; /* rf_service_losses_told() of this client */
 	uint32_t           joined; /* the same number when it came */
 	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
@@ -177,7 +181,7 @@ struct nbd_server {
 	bool               listening; /* the listener is in the epoll set */
 	struct nbd_export  whole;     /* rf-nbd's only export */
 	bool               retry;     /* room came back: look at stuck connections */
-	uint64_t           now, clients_ever, errors;
+	uint64_t           now, clients_ever, errors, cut;
 	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
 	uint32_t           clients;
 	uint32_t           block_mask;

@@ -42,6 +42,8 @@ void nbd_conn_dirty(struct nbd_conn *c)
 
 void nbd_reply_queue(struct nbd_conn *c, struct nbd_reply *r)
 {
+	if (!c->reply_head)
+		c->took = c->server->now;
 	r->next = NULL;
 	r->cmd->refs++;
 	*c->reply_tail = r;
@@ -218,6 +220,8 @@ void nbd_conn_send(struct nbd_conn *c)
 		}
 		if (sent > 0)
 			account(c, (size_t)sent);
+		if (sent > 0)
+			c->took = c->server->now;
 		if (sent > 0 && c->state == NBD_CLOSING)
 			c->until = c->server->now + NBD_LINGER_NS;
 		c->blocked = sent < 0 || (size_t)sent < total;

@@ -55,20 +55,35 @@ int nbd_server_work(struct nbd_server *srv)
 	return done;
 }
 
+/* What it is cut off for after *until; NULL: nothing is expected of it. */
+static const char *owes(const struct nbd_conn *c, uint64_t *until)
+{
+	*until = c->until;
+	if (c->state == NBD_CLOSING)
+		return c->blocked ? "has ended and does not take its last answers" : NULL;
+	if (c->state == NBD_FREE || c->state == NBD_DEAD)
+		return NULL;
+	if (c->state < NBD_REQUEST)
+		return "does not get on with the negotiation";
+	*until = (c->blocked ? c->took : c->gave) + NBD_STILL_NS;
+	if (c->blocked)
+		return "takes none of its answers";
+	return !c->stuck && (c->state == NBD_PAYLOAD || c->state == NBD_DRAIN) ? "stops within a write" : NULL;
+}
+
 bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 {
 	bool any = false;
+	uint64_t until;
 
 	for (uint32_t i = 0; i < NBD_SEATS; i++) {
-		struct nbd_conn *c = &srv->conns[i];
+		const char *why = owes(&srv->conns[i], &until);
 
-		bool greets = c->state >= NBD_HELLO && c->state < NBD_REQUEST;
-		if (!greets && (c->state != NBD_CLOSING || !c->blocked))
+		any |= why != NULL;
+		if (!why || !cut_off || srv->now <= until)
 			continue;
-		any = true;
-		if (cut_off && srv->now > c->until)
-			nbd_conn_close(c, greets ? "does not get on with the negotiation" :
-						   "has ended and does not take its last answers");
+		srv->cut++;
+		nbd_conn_close(&srv->conns[i], "%s: cut off", why);
 	}
 	return any;
 }
@@ -80,4 +95,5 @@ void nbd_server_tick(struct nbd_server *srv)
 	rf_log_catch_up();
 	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
 			      memory_order_relaxed);
+	atomic_store_explicit(&rf_service_stats(srv->service)->clients_cut, srv->cut, memory_order_relaxed);
 }
