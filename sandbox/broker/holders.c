@@ -252,7 +252,7 @@ static bool hidden(const char *name)
 
 /* -EBUSY: somebody claims it or a part of it, as mounts do in any namespace, swap, and programs
  * that ask to be alone. -ESTALE: the node is of another device. */
-static int claim_try(const char *node, const char *number)
+static int claim_try(const char *node, const char *number, int *hold)
 {
 	int fd = open(node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	char own[32] = "";
@@ -262,18 +262,23 @@ static int claim_try(const char *node, const char *number)
 		return -errno;
 	if (!fstat(fd, &st) && S_ISBLK(st.st_mode))
 		snprintf(own, sizeof(own), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	close(fd);
-	return strcmp(own, number) ? -ESTALE : 0;
+	bool stale = strcmp(own, number);
+	if (stale || !hold)
+		close(fd);
+	else
+		*hold = fd;
+	return stale ? -ESTALE : 0;
 }
 
-static int (*claim)(const char *node, const char *number) = claim_try;
+static int (*claim)(const char *node, const char *number, int *hold) = claim_try;
 
-static int disk_claimed(struct search *s, const char *name)
+/* hold: the claim stays, with that descriptor. */
+static int disk_claim(struct search *s, const char *name, int *hold)
 {
 	struct disk d = { 0 };
 
 	disk_describe(&d, name);
-	int err = hidden(name) ? 0 : claim(d.node, d.number);
+	int err = hidden(name) ? 0 : claim(d.node, d.number, hold);
 	if (err == -EBUSY)
 		return in_use(s, "disk", d.node, "claimed by a program, or by a mount that is not in sight");
 	if (!err || err == -ENXIO || err == -ENODEV || err == -ENOMEDIUM)
@@ -281,6 +286,39 @@ static int disk_claimed(struct search *s, const char *name)
 	rf_log("%s: nobody knows whether its disk %s is in use: %s; say 'force yes' if it is not", s->address,
 	       d.node, strerror(-err));
 	return RF_EXIT_SYSTEM;
+}
+
+static int disk_claimed(struct search *s, const char *name)
+{
+	return disk_claim(s, name, NULL);
+}
+
+/*
+ * Nobody can mount or claim a disk, or a partition of it, that we claim. Each is held from the last
+ * look until the kernel's driver has let go of it, so that no mount slips in between.
+ */
+#define HELD_MOST 64
+static int held[HELD_MOST];
+static unsigned held_count;
+
+static int disk_hold(struct search *s, const char *name)
+{
+	char path[RF_SYSFS_PATH], text[16];
+	int fd = -1;
+
+	rf_sysfs_path(path, "/sys/class/block/%.100s/partition", name);
+	if (!rf_sysfs_read(path, text, sizeof(text)) || held_count == HELD_MOST)
+		return 0; /* its disk is held */
+	int err = disk_claim(s, name, &fd);
+	if (fd >= 0)
+		held[held_count++] = fd;
+	return err;
+}
+
+void rf_holders_release(void)
+{
+	while (held_count)
+		close(held[--held_count]);
 }
 
 /* ---- who has a disk open -------------------------------------------------------------- */
@@ -443,5 +481,7 @@ int rf_holders_check(const char *pci_address, bool last)
 	if ((err = each_disk(&s, disk_used)) || (err = each_disk(&s, disk_claimed)) ||
 	    (err = each_disk(&s, disk_opened)) || (err = interfaces_look(&s)))
 		return err;
-	return virtual_functions_look(&s);
+	if (!(err = virtual_functions_look(&s)) && (err = each_disk(&s, disk_hold)))
+		rf_holders_release();
+	return err;
 }

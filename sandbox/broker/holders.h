@@ -19,5 +19,7 @@
  * does not say. last: a disk that a program has open is in use; else RF_OPEN_LATER, for most such
  * programs only look. */
 int rf_holders_check(const char *pci_address, bool last);
+/* After 0 its disks are claimed, until this: the kernel's driver has let go of them. */
+void rf_holders_release(void);
 
 #endif

@@ -210,10 +210,11 @@ int rf_pci_take(const struct rf_config *c, const struct rf_device *d, bool last,
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
 		return 0; /* somebody else bound it, so it stays bound; the kernel has nothing on it */
-	if ((!d->force && (err = rf_holders_check(d->pci, last))) || (err = found_keep(c, d->pci)))
+	if (!d->force && (err = rf_holders_check(d->pci, last)))
 		return err;
-	if ((err = bind_vfio(d)))
+	if (!(err = found_keep(c, d->pci)) && (err = bind_vfio(d)))
 		rf_pci_give_back(c, d->pci);
+	rf_holders_release();
 	return err;
 }
 

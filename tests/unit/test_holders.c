@@ -107,9 +107,18 @@ static void interface_make(const char *place, const char *name, const char *flag
 static int claim_error;
 static char claim_node[80];
 
-static int claim_as_told(const char *node, const char *number)
+static unsigned claims;
+static int claims_held[2], claims_kept;
+static char claimed_at_last[80]; /* by somebody, once we have looked */
+
+static int claim_as_told(const char *node, const char *number, int *hold)
 {
 	(void)number;
+	claims++;
+	if (hold && !strcmp(node, claimed_at_last))
+		return -EBUSY;
+	if (hold && claims_kept < 2 && !claim_error)
+		claims_held[claims_kept++] = *hold = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return !claim_node[0] || !strcmp(node, claim_node) ? claim_error : 0;
 }
 
@@ -122,7 +131,9 @@ static int setup(void **state)
 	rf_sysfs_root = root;
 	claim = claim_as_told;
 	claim_error = 0;
-	claim_node[0] = said[0] = '\0';
+	claim_node[0] = said[0] = claimed_at_last[0] = '\0';
+	claims = 0;
+	claims_kept = 0;
 	put(DEVICE "/vendor", "0x8086\n");
 	put(DEVICE "/device", "0x10d3\n");
 	put(DEVICE "/class", "0x020000\n");
@@ -306,6 +317,31 @@ static void claimed(void **state)
 	is_used("/dev/nvme0n1p1 is claimed");
 }
 
+/* From the last look on nobody can mount it, nor a partition, until the kernel's driver has let go. */
+static void a_free_disk_is_held(void **state)
+{
+	(void)state;
+	one_disk();
+	put(NVME "/nvme0n1/nvme0n1p1/partition", "1\n");
+	is_free();
+	assert_int_equal(claims_kept, 1);
+	assert_true(fcntl(claims_held[0], F_GETFD) >= 0);
+	rf_holders_release();
+	assert_true(fcntl(claims_held[0], F_GETFD) < 0);
+}
+
+static void a_mount_that_slips_in_is_seen(void **state)
+{
+	(void)state;
+	one_disk();
+	put(NVME "/nvme0n1/nvme0n1p1/partition", "1\n");
+	disk(NVME, "nvme0n2", "259:9\n");
+	strcpy(claimed_at_last, "/dev/nvme0n2");
+	is_used("/dev/nvme0n2 is claimed");
+	for (int i = 0; i < claims_kept; i++)
+		assert_true(fcntl(claims_held[i], F_GETFD) < 0);
+}
+
 /* A disk that cannot be asked is not taken for a free one. */
 static void not_to_be_asked(void **state)
 {
@@ -322,8 +358,8 @@ static void not_to_be_asked(void **state)
 static void claims_of_the_kernel(void **state)
 {
 	(void)state;
-	assert_int_equal(claim_try("/dev/null", "1:3"), -ESTALE); /* no block device */
-	assert_int_equal(claim_try("/nonexistent", "1:3"), -ENOENT);
+	assert_int_equal(claim_try("/dev/null", "1:3", NULL), -ESTALE); /* no block device */
+	assert_int_equal(claim_try("/nonexistent", "1:3", NULL), -ENOENT);
 }
 
 static void open_in_a_process(void **state)
@@ -514,6 +550,7 @@ int main(void)
 		T(nothing_there), T(mounted_by_number), T(mounted_on_the_host), T(mounted_by_source), T(swap),
 		T(multipath), T(multipath_of_another_controller), T(multipath_hidden), T(device_mapper),
 		T(holders_in_a_circle), T(loop_device), T(nvme_target), T(claimed), T(not_to_be_asked),
+		T(a_free_disk_is_held), T(a_mount_that_slips_in_is_seen),
 		T(claims_of_the_kernel), T(open_in_a_process), T(of_a_longer_domain), T(interface_states),
 		T(interface_of_virtio), T(interface_of_a_bridge), T(interface_of_a_vlan),
 		T(interface_elsewhere), T(interface_of_virtio_elsewhere), T(virtual_functions),
