@@ -3,14 +3,12 @@
 NBD_ASAN_SRC := $(wildcard sandbox/export/nbd/*.c) $(SHARED_C) tests/unit/no_lock.c \
                 $(filter-out %/lock.c,$(BLK_C))
 
-$(B)/tests/rf-nbd-asan: $(NBD_ASAN_SRC) $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
-	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_UNIT) -Isandbox/export/nbd $(INC_blk) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
-
+NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
 # And with little time for clients that do not get on.
-$(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(wildcard sandbox/service/*.h sandbox/service/nbd/*.h sandbox/base/*.h sandbox/abi/*.h)
+$(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
+$(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_UNIT) -DNBD_STILL_NS=3000000000ull $(INC_service) -o $@ $(NBD_ASAN_SRC)
+	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_blk) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
 check-unit: $(B)/tests/rf-nbd-hasty
 check-unit: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify
