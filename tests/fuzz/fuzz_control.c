@@ -46,6 +46,11 @@ _Noreturn void rf_die(int code, const char *fmt, ...)
 	abort();
 }
 
+uint64_t now_ns(void)
+{
+	return 1;
+}
+
 void dev_stop(struct sup *sup, struct dev *d)
 {
 	MUST(sup == &s && d >= s.dev && d < s.dev + s.config.count);
@@ -71,6 +76,8 @@ struct dev *stack_of(struct sup *sup, const struct dev *d)
 static void devices_make(void)
 {
 	s.config.count = 2;
+	for (int i = 0; i < RF_CLIENTS; i++)
+		s.client[i].fd = -1;
 	for (int i = 0; i < 2; i++) {
 		s.dev[i].cfg = &s.config.device[i];
 		snprintf(s.config.device[i].name, sizeof(s.config.device[i].name), "disk%d", i);
@@ -100,7 +107,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 1)
 		MUST(send(pair[0], data + 1, size - 1, MSG_NOSIGNAL) > 0);
 	shutdown(pair[0], data[0] & 1 ? SHUT_RDWR : SHUT_WR);
-	status_serve(&s);
+	status_accept(&s);
+	MUST(s.client[0].fd == theirs);
+	status_serve(&s, &s.client[0]);
+	MUST(s.client[0].fd == -1);
 	while ((n = read(pair[0], &got, sizeof(got))) > 0) {
 		MUST(!answers && (n == sizeof(got) || n == sizeof(struct rf_answer)));
 		devices += n == sizeof(got);
