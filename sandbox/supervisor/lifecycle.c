@@ -27,9 +27,10 @@
 #define BOOKS_LATER_NS   10000000u
 #define FIRST_ANSWERS_NS 1000000u
 
-/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again so often. */
+/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again, for so long:
+ * a look at who has a disk open may take a while itself. */
 #define OPEN_PAUSE_NS 50000000u
-#define OPEN_TRIES    100u
+#define OPEN_MOST_NS  4000000000u
 
 enum event {
 	EV_DUE, /* dev_due_ns() is over */
@@ -87,7 +88,6 @@ static void opened(struct sup *s, struct dev *d, int code)
 	bool later = code == RF_OPEN_LATER;
 
 	d->retry_ns = later ? now_ns() + OPEN_PAUSE_NS : ~0ull;
-	d->open_tries += later;
 	if (later)
 		return;
 	d->code = code;
@@ -124,14 +124,14 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->walls = (struct rf_wall_report){ 0 };
 	d->replaced = 0;
 	d->state = DEV_STARTING;
-	d->open_tries = 0;
+	d->open_until_ns = now_ns() + OPEN_MOST_NS;
 	opened(s, d, dev_open(s, d));
 }
 
 static void start_due(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	opened(s, d, dev_open_rest(s, d, d->open_tries == OPEN_TRIES));
+	opened(s, d, dev_open_rest(s, d, now_ns() >= d->open_until_ns));
 }
 
 /* A process that cannot be had now is waited for, but not at the first start. */

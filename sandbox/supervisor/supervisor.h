@@ -111,7 +111,7 @@ struct dev {
 	uint32_t       replaced;     /* generation whose death was said, but no successor; 0: none */
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
-	unsigned       open_tries;   /* while its device is in another's hands */
+	uint64_t       open_until_ns; /* its device may be in another's hands until then */
 	unsigned       export_short; /* times its export could not be had, for want of memory or a process */
 	struct rf_silence silence;
 	struct alive   alive;
