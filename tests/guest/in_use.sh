@@ -57,6 +57,7 @@ stop
 expect in_use/free/given-back "the kernel's driver does not have it" given_back
 expect in_use/free/override-back "it has '$(override)'" [ "$(override)" = nvme ]
 config 'force yes'
+wait_for 60 [ -b "$node" ] # its driver looks for disks on its own time
 exec 7<"$node"
 expect in_use/force "refused in spite of force" serve
 stop
