@@ -99,23 +99,32 @@ static inline uint32_t rf_chan_bytes(uint32_t service)
 	return service == RF_SERVICE_NET ? RF_NET_CHAN_BYTES : RF_BLK_CHAN_BYTES;
 }
 
-/* Fixed fd numbers of a device process. */
+/*
+ * Fixed fd numbers of a device process, from 3 on: X(what it is there, what the supervisor
+ * keeps it as). Enum and supervisor are made of this one list, so that no number can slip.
+ */
+#define RF_DEVICE_FD_LIST(X)                                                                   \
+	X(SUPERVISOR, SUP_THEIRS)   /* SEQPACKET, struct rf_dev_msg */                         \
+	X(SERVICE, SVC_DEVICE)      /* SEQPACKET, struct rf_svc_msg */                         \
+	X(CONFIG, CONFIG)           /* memfd: struct rf_device_config */                       \
+	X(CONTAINER, CONTAINER)     /* /dev/vfio/vfio, or /dev/null */                         \
+	X(GROUP, GROUP)             /* /dev/vfio/N, a vfio-user server, or /dev/null */        \
+	X(DATA, DATA)               /* memfd: data arena */                                    \
+	X(QUEUES, QUEUES)           /* memfd: two halves of queue memory */                    \
+	X(ADMIN, ADMIN)             /* memfd: control half's own DMA pages */                  \
+	X(RINGS, RINGS)             /* memfd: passed on to the launcher, never read here */    \
+	X(BOOT, BOOT)               /* memfd: two pages, boot record of each half */           \
+	X(STATS, STATS)             /* memfd: struct rf_stats_device at RF_STATS_DEVICE */     \
+	X(WAKE0, WAKE0)             /* eventfd of the driver in half 0, */                     \
+	X(WAKE1, WAKE1)             /* and in half 1 */                                        \
+	X(DEVICE, DEVICE)           /* eventfd: the driver's RF_FD_DEVICE */                   \
+	X(INTERRUPTS, INTERRUPTS)   /* /proc/interrupts, or /dev/null */
+
 enum rf_device_fd {
-	RF_DEVICE_FD_SUPERVISOR = 3, /* SEQPACKET, struct rf_dev_msg */
-	RF_DEVICE_FD_SERVICE,        /* SEQPACKET, struct rf_svc_msg */
-	RF_DEVICE_FD_CONFIG,         /* memfd: struct rf_device_config */
-	RF_DEVICE_FD_CONTAINER,      /* /dev/vfio/vfio, or /dev/null */
-	RF_DEVICE_FD_GROUP,          /* /dev/vfio/N, the socket of a vfio-user server, or /dev/null */
-	RF_DEVICE_FD_DATA,           /* memfd: data arena */
-	RF_DEVICE_FD_QUEUES,         /* memfd: two halves of queue memory */
-	RF_DEVICE_FD_ADMIN,          /* memfd: control half's own DMA pages */
-	RF_DEVICE_FD_RINGS,          /* memfd: passed on to the launcher, never read here */
-	RF_DEVICE_FD_BOOT,           /* memfd: two pages, boot record of each half */
-	RF_DEVICE_FD_STATS,          /* memfd: struct rf_stats_device at RF_STATS_DEVICE */
-	RF_DEVICE_FD_WAKE0,          /* eventfd of the driver in half 0 */
-	RF_DEVICE_FD_WAKE1,
-	RF_DEVICE_FD_DEVICE,         /* eventfd: the driver's RF_FD_DEVICE */
-	RF_DEVICE_FD_INTERRUPTS,     /* /proc/interrupts, or /dev/null */
+	RF_DEVICE_FD_BEFORE = 2,
+#define RF_DEVICE_FD_NUMBER(name, held) RF_DEVICE_FD_##name,
+	RF_DEVICE_FD_LIST(RF_DEVICE_FD_NUMBER)
+#undef RF_DEVICE_FD_NUMBER
 	RF_DEVICE_FDS
 };
 

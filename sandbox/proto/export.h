@@ -67,20 +67,29 @@ struct rf_svc_msg {
 
 /* ---- fds of an export process --------------------------------------------- */
 
-/* Fixed numbers; all are there when it starts. */
+/*
+ * Fixed numbers, from 3 on; all are there when it starts: X(what it is there, what the
+ * supervisor keeps it as). Enum and supervisor are made of this one list, so that no number can
+ * slip. The channel of (half, queue) lies at (half * queues + queue) * channel bytes.
+ */
+#define RF_EXPORT_FD_LIST(X)                                                                   \
+	X(CONTROL, SVC_EXPORT)      /* SEQPACKET to the device process */                      \
+	X(CONFIG, EXPORT_CONFIG)    /* memfd: struct rf_export_config */                       \
+	X(DATA, DATA)               /* memfd: data arena */                                    \
+	X(RINGS, RINGS)             /* memfd: 2 halves x queues x channel bytes, which are */  \
+				    /* RF_BLK_CHAN_BYTES or RF_NET_CHAN_BYTES */               \
+	X(TABLE, TABLE)             /* memfd: the in-flight table */                           \
+	X(STATS, STATS)             /* memfd: struct rf_stats_service */                       \
+	X(KICK, KICK)               /* eventfd, read: a driver wakes us */                     \
+	X(WAKE0, WAKE0)             /* eventfd, write: wakes the driver of half 0, */          \
+	X(WAKE1, WAKE1)             /* and of half 1 */                                        \
+	X(LISTEN, LISTEN)           /* listening stream socket, or /dev/null */
+
 enum rf_export_fd {
-	RF_EXPORT_FD_CONTROL = 3, /* SEQPACKET to the device process */
-	RF_EXPORT_FD_CONFIG,      /* memfd: struct rf_export_config */
-	RF_EXPORT_FD_DATA,        /* memfd: data arena */
-	RF_EXPORT_FD_RINGS,       /* memfd: 2 halves x queues x channel bytes (RF_BLK_CHAN_BYTES or
-	                             RF_NET_CHAN_BYTES); channel of (half, queue) at
-	                             (half * queues + queue) * channel bytes */
-	RF_EXPORT_FD_TABLE,       /* memfd: the in-flight table */
-	RF_EXPORT_FD_STATS,       /* memfd: struct rf_stats_service */
-	RF_EXPORT_FD_KICK,        /* eventfd, read: a driver wakes us */
-	RF_EXPORT_FD_WAKE0,       /* eventfd, write: wakes the driver of half 0 */
-	RF_EXPORT_FD_WAKE1,       /* ... of half 1 */
-	RF_EXPORT_FD_LISTEN,      /* listening stream socket, or /dev/null */
+	RF_EXPORT_FD_BEFORE = 2,
+#define RF_EXPORT_FD_NUMBER(name, held) RF_EXPORT_FD_##name,
+	RF_EXPORT_FD_LIST(RF_EXPORT_FD_NUMBER)
+#undef RF_EXPORT_FD_NUMBER
 	RF_EXPORT_FDS
 };
 

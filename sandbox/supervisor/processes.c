@@ -110,28 +110,30 @@ void hand_first(struct handed *h, const struct sup *s, int program)
 	hand(h, 2, 2);
 }
 
-/* Fds of the device by consecutive numbers from `target`; /dev/null where it has none. */
-static void hand_list(struct handed *h, const struct sup *s, const struct dev *d,
-		      const enum dev_fd *list, size_t count, int target)
+/* One of the device's fds, or /dev/null where it has none. */
+static void hand_held(struct handed *h, const struct sup *s, const struct dev *d, enum dev_fd held, int target)
 {
-	for (size_t i = 0; i < count; i++)
-		hand(h, d->fd[list[i]] >= 0 ? d->fd[list[i]] : s->null, target + (int)i);
+	hand(h, d->fd[held] >= 0 ? d->fd[held] : s->null, target);
+}
+
+void hand_export(struct handed *h, const struct sup *s, const struct dev *d, int base)
+{
+#define HAND(name, held) hand_held(h, s, d, FD_##held, base + RF_EXPORT_FD_##name);
+	RF_EXPORT_FD_LIST(HAND)
+#undef HAND
 }
 
 int dev_start_device(struct sup *s, struct dev *d)
 {
-	static const enum dev_fd list[] = {
-		FD_SUP_THEIRS, FD_SVC_DEVICE, FD_CONFIG, FD_CONTAINER, FD_GROUP, FD_DATA, FD_QUEUES,
-		FD_ADMIN, FD_RINGS, FD_BOOT, FD_STATS, FD_WAKE0, FD_WAKE1, FD_DEVICE,
-		FD_INTERRUPTS,
-	};
 	struct handed h = { .spawn = dev_spawn_as(s, d, 0, "rf-device") };
 
 	/* A device server could keep it as busy as it likes, a device behind VFIO cannot. */
 	h.spawn.hurry = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
 	d->downs = 0;
 	hand_first(&h, s, s->rf_device);
-	hand_list(&h, s, d, list, sizeof(list) / sizeof(list[0]), RF_DEVICE_FD_SUPERVISOR);
+#define HAND(name, held) hand_held(&h, s, d, FD_##held, RF_DEVICE_FD_##name);
+	RF_DEVICE_FD_LIST(HAND)
+#undef HAND
 	return dev_spawn(s, d, "device", &h.spawn, h.fds, h.count, &d->device_pid, NULL);
 }
 
@@ -148,10 +150,6 @@ int dev_lend(struct sup *s, struct dev *d)
 
 int dev_export(struct sup *s, struct dev *d)
 {
-	static const enum dev_fd list[] = {
-		FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS, FD_TABLE, FD_STATS, FD_KICK,
-		FD_WAKE0, FD_WAKE1, FD_LISTEN,
-	};
 	enum rf_export_kind kind = d->cfg->export_kind;
 	struct handed h = { .spawn = dev_spawn_as(s, d, 1, rf_export_programs[kind]) };
 
@@ -162,7 +160,7 @@ int dev_export(struct sup *s, struct dev *d)
 	if (err)
 		return err;
 	hand_first(&h, s, s->export[kind]);
-	hand_list(&h, s, d, list, sizeof(list) / sizeof(list[0]), RF_EXPORT_FD_CONTROL);
+	hand_export(&h, s, d, 0);
 	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->export_pid, NULL);
 }
 

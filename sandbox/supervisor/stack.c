@@ -127,16 +127,11 @@ static bool all_there(const struct sup *s, const struct dev *d)
 /* The service of one device; `base` is added to the numbers of enum rf_export_fd. */
 static int hand_service(struct handed *h, struct sup *s, struct dev *d, int base)
 {
-	static const enum dev_fd list[] = { FD_SVC_EXPORT, FD_EXPORT_CONFIG, FD_DATA, FD_RINGS,
-					    FD_TABLE, FD_STATS, FD_KICK, FD_WAKE0, FD_WAKE1 };
 	int err = dev_lend(s, d);
 
-	if (err)
-		return err;
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		hand(h, d->fd[list[i]], base + RF_EXPORT_FD_CONTROL + (int)i);
-	hand(h, s->null, base + RF_EXPORT_FD_LISTEN);
-	return 0;
+	if (!err)
+		hand_export(h, s, d, base);
+	return err;
 }
 
 static int start_lwip(struct sup *s, struct dev *d, int dial)

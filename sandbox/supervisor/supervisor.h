@@ -211,6 +211,8 @@ struct handed {
 };
 void hand(struct handed *, int fd, int target);
 void hand_first(struct handed *, const struct sup *, int program); /* and stdin to stderr */
+/* The fds of an export for this device; `base` is added to the numbers of enum rf_export_fd. */
+void hand_export(struct handed *, const struct sup *, const struct dev *, int base);
 /* One of its processes, as the user of that role: 0 the device process, 1 the export. */
 struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int role,
 				  const char *program);
