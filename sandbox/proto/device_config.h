@@ -134,7 +134,7 @@ enum rf_dev_type {
 	/* device -> supervisor */
 	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
 	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
-	RF_DEV_KILL,      /* generation, value enum rf_violation or 0x100 (stall): kill it */
+	RF_DEV_KILL,      /* generation, value enum rf_kill: kill it */
 	RF_DEV_DOWN,      /* generation: its driver died, or is about to and executes nothing more */
 	RF_DEV_UP,        /* generation: its driver runs */
 	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
@@ -152,10 +152,13 @@ enum rf_dev_type {
 	RF_DEV_ENDING,    /* generation: its driver is at its last stop and executes nothing more; the
 	                     pidfd will say when it is dead */
 };
-/* KILL: other values than enum rf_violation. */
-#define RF_DEV_STALLED  0x100u
-#define RF_DEV_STORM    0x400u /* its device interrupts without end */
-#define RF_DEV_HANDOVER 0x200u /* its export died, and requests with it */
+/* KILL: why. */
+enum rf_kill {
+	RF_KILL_LIE = 1,  /* its export saw a violation */
+	RF_KILL_STALLED,  /* a request is older than allowed, or its device is not as it was left */
+	RF_KILL_STORM,    /* its device interrupts without end */
+	RF_KILL_HANDOVER, /* its export died, and requests with it */
+};
 
 enum rf_want_fd {
 	RF_WANT_NO_FD,

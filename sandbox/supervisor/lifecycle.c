@@ -225,10 +225,16 @@ static void want(struct sup *s, struct dev *d, struct news *news)
 
 static void condemned(struct sup *s, struct dev *d, struct news *news)
 {
+	static const enum death deaths[] = {
+		[RF_KILL_LIE] = DEATH_LIE, [RF_KILL_STALLED] = DEATH_STALL,
+		[RF_KILL_STORM] = DEATH_STORM, [RF_KILL_HANDOVER] = DEATH_HANDOVER,
+	};
 	uint32_t why = news->said->value;
 
-	dev_kill_for(s, d, news->said->generation, why == RF_DEV_HANDOVER ? DEATH_HANDOVER :
-		     why == RF_DEV_STALLED ? DEATH_STALL : why == RF_DEV_STORM ? DEATH_STORM : DEATH_LIE);
+	/* A device process that was taken over may say anything. */
+	if (why < RF_KILL_LIE || why >= sizeof(deaths) / sizeof(deaths[0]))
+		why = RF_KILL_LIE;
+	dev_kill_for(s, d, news->said->generation, deaths[why]);
 }
 
 static void silent(struct sup *s, struct dev *d, struct news *news)

@@ -267,8 +267,8 @@ static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
 		assert_string_equal(noted, "dRqu");
 		assert_int_equal(d->generation, g + 1);
 		generation_want(d);
-		generation_condemn(d, RF_DEV_STALLED);
-		generation_condemn(d, RF_DEV_STALLED);
+		generation_condemn(d, RF_KILL_STALLED);
+		generation_condemn(d, RF_KILL_STALLED);
 		dies(d);
 		assert_string_equal(noted, "dRqudRq");
 		full = false;

@@ -21,7 +21,7 @@
 
 static uint64_t clock_ns;
 static unsigned offs;
-static uint32_t condemned_for;
+static enum rf_kill condemned_for;
 
 uint64_t now_ns(void)
 {
@@ -34,7 +34,7 @@ void irq_off(struct rf_device *d)
 	offs++;
 }
 
-void generation_condemn(struct rf_device *d, uint32_t why)
+void generation_condemn(struct rf_device *d, enum rf_kill why)
 {
 	(void)d;
 	condemned_for = why;
@@ -104,7 +104,7 @@ static bool seen(void)
 	assert_true(storm_next_ns(&device) > clock_ns);
 	clock_ns = storm_next_ns(&device);
 	storm_look(&device);
-	return condemned_for == RF_DEV_STORM;
+	return condemned_for == RF_KILL_STORM;
 }
 
 static void more_than_the_rate(void **state)

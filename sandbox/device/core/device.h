@@ -161,7 +161,7 @@ struct rf_device {
 	bool     given_up, stopping;
 	int      failed;            /* what the supervisor was told when it was given up */
 	uint32_t condemned;         /* generation the supervisor was asked to kill, */
-	uint32_t condemned_for;     /* and why: value of RF_DEV_KILL */
+	enum rf_kill condemned_for; /* and why */
 	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
 	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
@@ -325,7 +325,7 @@ void generation_export(struct rf_device *);
 void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);
 /* Asks for the death of the running driver. */
-void generation_condemn(struct rf_device *, uint32_t why);
+void generation_condemn(struct rf_device *, enum rf_kill why);
 /* Its driver gets nothing done: is that the device's doing? */
 void generation_look(struct rf_device *);
 /* Another supervisor: it is told what the one before it may not have heard or done. */

@@ -217,7 +217,7 @@ static bool may_have_changed(struct rf_device *d)
 	if (!has_cache(d))
 		return false;
 	return left_changed(d) ||
-	       (!d->control && d->condemned == d->generation && d->condemned_for == RF_DEV_STALLED);
+	       (!d->control && d->condemned == d->generation && d->condemned_for == RF_KILL_STALLED);
 }
 
 static void quiet(struct rf_device *d)
@@ -308,7 +308,7 @@ void generation_export(struct rf_device *d)
 		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	if (d->down)
 		return tell_down(d);
-	generation_condemn(d, RF_DEV_HANDOVER);
+	generation_condemn(d, RF_KILL_HANDOVER);
 }
 
 /*
@@ -338,7 +338,7 @@ void generation_gone(struct rf_device *d, int code)
 
 /* ---- the supervisor ------------------------------------------------------------------- */
 
-void generation_condemn(struct rf_device *d, uint32_t why)
+void generation_condemn(struct rf_device *d, enum rf_kill why)
 {
 	if (d->condemned == d->generation)
 		return; /* asked for already: it is dead soon */
@@ -350,7 +350,7 @@ void generation_condemn(struct rf_device *d, uint32_t why)
 void generation_look(struct rf_device *d)
 {
 	if (d->condemned != d->generation && left_changed(d))
-		generation_condemn(d, RF_DEV_STALLED);
+		generation_condemn(d, RF_KILL_STALLED);
 }
 
 /* The processes that were spawned for us have been handed to us before this. */

@@ -212,8 +212,8 @@ static void on_export(struct rf_device *d)
 	if (msg.type == RF_SVC_LOOK)
 		return generation_look(d);
 	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
-		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_DEV_STALLED :
-				      msg.value == RF_LIE_WAKE ? RF_DEV_STORM : msg.value);
+		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_KILL_STALLED :
+				      msg.value == RF_LIE_WAKE ? RF_KILL_STORM : RF_KILL_LIE);
 }
 
 static bool drivers_left(const struct rf_device *d)

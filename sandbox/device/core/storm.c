@@ -104,5 +104,5 @@ void storm_look(struct rf_device *d)
 	       d->label, d->generation, (unsigned long long)taken,
 	       (unsigned long long)(now - then.at_ns) / 1000000, (unsigned long long)completed);
 	irq_off(d);
-	generation_condemn(d, RF_DEV_STORM);
+	generation_condemn(d, RF_KILL_STORM);
 }
