@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* broker_client.c - the supervisor's half of broker.h. Room: sandbox/supervisor. */
+/* broker_client.c - the supervisor's half of broker.h. Room: sandbox/supervisor, no privilege. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* keeper_client.c - the supervisor's half of keeper.h. Room: sandbox/supervisor. */
+/* keeper_client.c - the supervisor's half of keeper.h. Room: sandbox/supervisor, no privilege. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

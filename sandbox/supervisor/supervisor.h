@@ -2,9 +2,9 @@
 /*
  * supervisor.h - the supervisor's own state, shared by its few files.
  *
- * Room:   sandbox/supervisor, no privilege but what keeper and opener do for it. Decides; parses nothing that a driver, a
- *         device or a peer wrote. What device processes and exports say are fixed
- *         records with numbers in them.
+ * Room:   sandbox/supervisor, no privilege. What takes one the keeper and the broker do for it.
+ * Trust:  it parses nothing that a driver, a device or a peer wrote. What device processes and
+ *         exports say are fixed records with numbers in them.
  */
 #ifndef RF_SUPERVISOR_H
 #define RF_SUPERVISOR_H
