@@ -7,6 +7,7 @@
  *         dies makes it reviving, then running again; a device server that goes away,
  *         stopping, then waiting; drivers that die in vain, quarantined; what cannot be
  *         helped, failed. Drivers come and go while it is running: drivers.c.
+ * Files:  what is done where its device process died is in revive.c, how all ends in stopping.c.
  * Again:  any step may have been taken by a supervisor that died before it could write that
  *         down (adopt.c). Each can be taken twice.
  */
@@ -19,8 +20,8 @@
 #include <unistd.h>
 
 #include "ending.h"
+#include "lifecycle.h"
 #include "log.h"
-#include "supervisor.h"
 
 /* What the record of a death may wait for the driver's successor, and then for its first answers:
  * a machine on which the one takes longer takes longer to the others, too. */
@@ -31,27 +32,6 @@
  * a look at who has a disk open may take a while itself. */
 #define OPEN_PAUSE_NS 50000000u
 #define OPEN_MOST_NS  4000000000u
-
-enum event {
-	EV_DUE, /* dev_due_ns() is over */
-	/* its device process says */
-	EV_READY, EV_ADOPTED, EV_WANT, EV_KILL, EV_SILENT, EV_DOWN, EV_UP, EV_FAILED,
-	/* it is reaped, and its pid is forgotten */
-	EV_DRIVER_DIED, EV_EXPORT_DIED, EV_STACK_DIED, EV_DEVICE_DIED,
-	/* a person, the load's end or an error asks for it */
-	EV_STOP, EV_RESTART,
-	EVENTS
-};
-
-/* What came with it. */
-struct news {
-	const struct rf_dev_msg  *said;
-	int *fds, count;                 /* 0: taken */
-	const struct rf_keep_msg *dead;
-	bool dial;                       /* STACK_DIED: rf-dial, else rf-lwip */
-};
-
-typedef void action(struct sup *, struct dev *, struct news *);
 
 uint64_t now_ns(void)
 {
@@ -64,7 +44,7 @@ uint64_t now_ns(void)
 /* ---- waiting and starting -------------------------------------------------------- */
 
 /* Once all of it has ended, under the budget of the policy. */
-static void start_again(struct dev *d)
+void life_start_again(struct dev *d)
 {
 	d->restart = d->reconnect = true;
 	d->code = 0;
@@ -75,11 +55,11 @@ static void start_again(struct dev *d)
  * is connected to afresh, with memory and processes as new as the connection. One that
  * never worked is a mistake of whoever started it, and the end.
  */
-static void server_failed(struct dev *d)
+void life_server_failed(struct dev *d)
 {
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->served &&
 	    (d->code == RF_EXIT_DEVICE || d->code == RF_EXIT_NO_DEVICE) && d->state != DEV_QUARANTINED)
-		start_again(d);
+		life_start_again(d);
 }
 
 /* Or not; or not yet: nobody waits for that. */
@@ -95,10 +75,10 @@ static void opened(struct sup *s, struct dev *d, int code)
 	if (err)
 		d->code = RF_EXIT_SYSTEM;
 	if (dev_shortage(err) && d->served)
-		start_again(d);
+		life_start_again(d);
 	if (!d->code && !err)
 		return;
-	server_failed(d);
+	life_server_failed(d);
 	dev_stop(s, d);
 }
 
@@ -324,321 +304,62 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		export_due(s, d);
 }
 
-/* ---- reviving: without a device process, and with all else --------------------------- */
-
-/*
- * The export and its clients outlive their device process, and see latency. Its drivers do
- * not: nobody else can make their device quiet.
- */
-static bool can_revive(struct sup *s, struct dev *d, int code)
-{
-	const struct rf_device_config *c = &d->cfg->policy.device;
-	const struct dev *stack = stack_of(s, d);
-	uint64_t completed = d->service ? d->service->completed : 0;
-
-	if ((!(stack ? stack : d)->export_pid && !d->export_due_ns) ||
-	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
-	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
-		return false;
-	d->failures = budget_in_vain(&d->budget, completed, now_ns()) ? d->failures + 1 : 1;
-	if (d->failures == 1)
-		d->failing_ns = now_ns();
-	return d->failures < d->cfg->policy.deaths ||
-	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->failing_ns < d->cfg->policy.server_away_ns);
-}
-
-/* A device server that is there and does not do what it should, again and again. */
-static bool server_given_up(struct sup *s, struct dev *d, int code)
-{
-	const struct dev *stack = stack_of(s, d);
-
-	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
-	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->export_pid ||
-	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING))
-		return false;
-	rf_log("%s: its device server failed %u times without completing a request: quarantined, clients "
-	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
-	d->state = DEV_QUARANTINED;
-	d->code = RF_EXIT_QUARANTINE;
-	dev_want_drop(d);
-	dev_kill_drivers(s, d);
-	server_clients_fail(d);
-	return true;
-}
-
-static void revive_later(struct sup *s, struct dev *d)
-{
-	d->state = DEV_REVIVING;
-	d->generation = 0;
-	d->replaced = d->last_up;
-	d->retry_ns = now_ns() + dev_backoff(d, d->failures);
-	dev_want_drop(d);
-	dev_kill_drivers(s, d);
-}
-
-static bool can_reopen(const struct dev *d)
-{
-	return !d->driver_pid[0] && !d->driver_pid[1] && !d->device_pid;
-}
-
-/* All that could touch the device or its rings is dead. */
-static void revive(struct sup *s, struct dev *d, struct news *news)
-{
-	(void)news;
-	if (!can_reopen(d))
-		return;
-	int code = dev_reopen(s, d);
-
-	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
-		return server_away(d);
-	int err = code ? 0 : dev_start_device(s, d);
-	if (err)
-		code = RF_EXIT_SYSTEM;
-	d->retry_ns = ~0ull;
-	d->adopting = false;
-	/* One there is no room for counts as one that died. */
-	if (code && can_revive(s, d, dev_shortage(err) ? 0 : code))
-		return revive_later(s, d);
-	if (code && !server_given_up(s, d, code)) {
-		/* What cannot be opened again may be once all of it has ended. */
-		d->restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
-		d->code = d->restart ? 0 : code;
-		server_failed(d);
-		dev_stop(s, d);
-	}
-}
-
-/* It had reasons of its own, which are its exit code. */
-static void device_ended(struct sup *s, struct dev *d, int status)
-{
-	d->code = WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
-	server_failed(d);
-	dev_stop(s, d);
-}
-
-/* One that dies before it had the device up would do so again. */
-static void device_died_early(struct sup *s, struct dev *d, struct news *news)
-{
-	int status = news->dead->status;
-	char how[RF_ENDING];
-
-	if (WIFEXITED(status))
-		return device_ended(s, d, status);
-	rf_log("%s: its device process %s", d->cfg->name, rf_ending(status, how));
-	d->process_deaths++;
-	d->code = d->restart ? 0 : RF_EXIT_DEVICE;
-	dev_stop(s, d);
-}
-
-/* But not one of a device that had been up. */
-static void device_died_starting(struct sup *s, struct dev *d, struct news *news)
-{
-	if (d->served && !WIFEXITED(news->dead->status))
-		start_again(d);
-	device_died_early(s, d, news);
-}
-
-static void device_died(struct sup *s, struct dev *d, struct news *news)
-{
-	int status = news->dead->status;
-	int code = !WIFEXITED(status) ? 0 : WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
-	char how[RF_ENDING];
-
-	if (can_revive(s, d, code)) {
-		rf_log("%s: its device process %s: a successor takes the device over", d->cfg->name,
-		       rf_ending(status, how));
-		d->process_deaths += WIFSIGNALED(status);
-		return revive_later(s, d);
-	}
-	if (WIFEXITED(status) && server_given_up(s, d, code))
-		return;
-	if (WIFEXITED(status))
-		return device_ended(s, d, status);
-	d->restart = true;
-	device_died_early(s, d, news);
-}
-
-/* ---- stopping -------------------------------------------------------------------------- */
-
-static void reconnect(struct dev *d)
-{
-	d->reconnect = false;
-	d->failures = budget_in_vain(&d->budget, 0, now_ns()) ? d->failures + 1 : 1;
-	if (d->failures >= d->cfg->policy.deaths) {
-		rf_log("%s: its device %s failed %u times without completing a request: quarantined; "
-		       "'ringfence restart %s' tries again", d->cfg->name,
-		       d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER ? "server" : "process",
-		       d->failures, d->cfg->name);
-		d->state = DEV_QUARANTINED;
-		d->code = RF_EXIT_QUARANTINE;
-		return;
-	}
-	d->state = DEV_WAITING;
-	d->retry_ns = now_ns() + dev_backoff(d, d->failures + 1);
-}
-
-/* Nothing of it runs any more: where to? */
-static void ended(struct sup *s, struct dev *d)
-{
-	bool again = d->restart && !s->stopping;
-
-	if (d->service && d->service->completed)
-		d->failures = 0;
-	dev_close(s, d);
-	d->generation = 0;
-	d->restart = false;
-	if (again && d->reconnect)
-		return reconnect(d);
-	d->state = again ? DEV_WAITING :
-		   d->code == RF_EXIT_QUARANTINE && !s->stopping ? DEV_QUARANTINED :
-		   d->code ? DEV_FAILED : DEV_OFF;
-	d->code = again ? 0 : d->code;
-	d->retry_ns = 0;
-	if (d->state == DEV_FAILED && stack_of(s, d) && stack_of(s, d) != d && !s->stopping)
-		rf_log("%s: without it the stack of %s does not run; 'ringfence restart %s' tries again",
-		       d->cfg->name, d->cfg->stack, d->cfg->name);
-}
-
-/*
- * The export goes first, so that nothing new comes; then the device process is
- * told, which waits for its drivers to be dead, lets the device write its cache
- * back and ends. A device process that is gone already leaves that to VFIO's
- * reset on last close.
- */
-void dev_end(struct sup *s, struct dev *d)
-{
-	struct rf_dev_msg msg = { .type = RF_DEV_STOP };
-
-	d->export_due_ns = 0;
-	stack_kill(s, d);
-	if (d->export_pid)
-		dev_kill(s, d, "export");
-	if (d->device_pid)
-		(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
-	dev_kill_drivers(s, d);
-	if (!dev_alive(d))
-		ended(s, d);
-}
-
-static void one_less(struct sup *s, struct dev *d, struct news *news)
-{
-	(void)news;
-	if (!dev_alive(d))
-		ended(s, d);
-}
-
-static void stop(struct sup *s, struct dev *d, struct news *news)
-{
-	(void)news;
-	d->state = DEV_STOPPING;
-	dev_want_drop(d);
-	dev_end(s, d);
-}
-
-static void restart_later(struct sup *s, struct dev *d, struct news *news)
-{
-	(void)s;
-	(void)news;
-	d->served = d->worked = d->reconnect = false;
-	d->failures = 0;
-	d->restart = true;
-	d->code = 0;
-}
-
-static void restart(struct sup *s, struct dev *d, struct news *news)
-{
-	restart_later(s, d, news);
-	stop(s, d, news);
-}
-
-/* While its device server is away a restart would end the export, and help nobody. */
-static void revive_now(struct sup *s, struct dev *d, struct news *news)
-{
-	if (!d->away_ns)
-		return restart(s, d, news);
-	d->retry_ns = 0;
-}
-
-static void nothing(struct sup *s, struct dev *d, struct news *news)
-{
-	(void)s;
-	(void)d;
-	(void)news;
-}
-
 /* ---- the table --------------------------------------------------------------------------- */
 
+/*
+ * What moves a device, by its state. The rest is ignored: a message that crossed the end of its
+ * sender, or of what it speaks of; a death of somebody that nobody waits for.
+ */
 static action *const table[DEV_STATES][EVENTS] = {
 	[DEV_OFF] = {
-		[EV_DUE] = nothing, [EV_READY] = nothing, [EV_ADOPTED] = nothing,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = nothing,
-		[EV_DRIVER_DIED] = nothing, [EV_EXPORT_DIED] = nothing,
-		[EV_STACK_DIED] = nothing, [EV_DEVICE_DIED] = nothing,
-		[EV_STOP] = nothing, [EV_RESTART] = restart,
+		[EV_RESTART] = life_restart,
 	},
 	[DEV_WAITING] = {
-		[EV_DUE] = start, [EV_READY] = nothing, [EV_ADOPTED] = nothing,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = nothing,
-		[EV_DRIVER_DIED] = nothing, [EV_EXPORT_DIED] = nothing,
-		[EV_STACK_DIED] = nothing, [EV_DEVICE_DIED] = nothing,
-		[EV_STOP] = stop, [EV_RESTART] = restart,
+		[EV_DUE] = start, [EV_STOP] = life_stop, [EV_RESTART] = life_restart,
 	},
 	[DEV_STARTING] = {
 		[EV_DUE] = start_due, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = failed,
-		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
-		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died_starting,
-		[EV_STOP] = stop, [EV_RESTART] = restart,
+		[EV_FAILED] = failed, [EV_DRIVER_DIED] = driver_died,
+		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
+		[EV_DEVICE_DIED] = life_device_died_starting, [EV_STOP] = life_stop,
+		[EV_RESTART] = life_restart,
 	},
 	[DEV_RUNNING] = {
-		[EV_DUE] = running_due, [EV_READY] = nothing, [EV_ADOPTED] = adopted,
-		[EV_WANT] = want, [EV_KILL] = condemned, [EV_SILENT] = silent,
-		[EV_DOWN] = down, [EV_UP] = up, [EV_FAILED] = failed,
-		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
-		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died,
-		[EV_STOP] = stop, [EV_RESTART] = restart,
+		[EV_DUE] = running_due, [EV_ADOPTED] = adopted, [EV_WANT] = want,
+		[EV_KILL] = condemned, [EV_SILENT] = silent, [EV_DOWN] = down, [EV_UP] = up,
+		[EV_FAILED] = failed, [EV_DRIVER_DIED] = driver_died,
+		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
+		[EV_DEVICE_DIED] = life_device_died, [EV_STOP] = life_stop,
+		[EV_RESTART] = life_restart,
 	},
 	[DEV_REVIVING] = {
-		[EV_DUE] = revive, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = failed,
-		[EV_DRIVER_DIED] = nothing, [EV_EXPORT_DIED] = export_died,
-		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = device_died,
-		[EV_STOP] = stop, [EV_RESTART] = revive_now,
+		[EV_DUE] = life_revive, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
+		[EV_FAILED] = failed, [EV_EXPORT_DIED] = export_died,
+		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_device_died,
+		[EV_STOP] = life_stop, [EV_RESTART] = life_revive_now,
 	},
 	[DEV_QUARANTINED] = {
-		[EV_DUE] = quarantined_due, [EV_READY] = nothing, [EV_ADOPTED] = adopted,
-		[EV_WANT] = nothing, [EV_KILL] = condemned, [EV_SILENT] = nothing,
+		[EV_DUE] = quarantined_due, [EV_ADOPTED] = adopted, [EV_KILL] = condemned,
 		[EV_DOWN] = down, [EV_UP] = up, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
-		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = stop,
-		[EV_STOP] = stop, [EV_RESTART] = restart,
+		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_stop,
+		[EV_STOP] = life_stop, [EV_RESTART] = life_restart,
 	},
 	[DEV_STOPPING] = {
-		[EV_DUE] = nothing, [EV_READY] = nothing, [EV_ADOPTED] = nothing,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = nothing,
-		[EV_DRIVER_DIED] = one_less, [EV_EXPORT_DIED] = one_less,
-		[EV_STACK_DIED] = one_less, [EV_DEVICE_DIED] = one_less,
-		[EV_STOP] = nothing, [EV_RESTART] = restart_later,
+		[EV_DRIVER_DIED] = life_one_less, [EV_EXPORT_DIED] = life_one_less,
+		[EV_STACK_DIED] = life_one_less, [EV_DEVICE_DIED] = life_one_less,
+		[EV_RESTART] = life_restart_later,
 	},
 	[DEV_FAILED] = {
-		[EV_DUE] = nothing, [EV_READY] = nothing, [EV_ADOPTED] = nothing,
-		[EV_WANT] = nothing, [EV_KILL] = nothing, [EV_SILENT] = nothing,
-		[EV_DOWN] = nothing, [EV_UP] = nothing, [EV_FAILED] = nothing,
-		[EV_DRIVER_DIED] = nothing, [EV_EXPORT_DIED] = nothing,
-		[EV_STACK_DIED] = nothing, [EV_DEVICE_DIED] = nothing,
-		[EV_STOP] = nothing, [EV_RESTART] = restart,
+		[EV_RESTART] = life_restart,
 	},
 };
 
 static void happens(struct sup *s, struct dev *d, enum event event, struct news *news)
 {
-	RF_BUG_ON(d->state >= DEV_STATES || !table[d->state][event]);
-	table[d->state][event](s, d, news);
+	RF_BUG_ON(d->state >= DEV_STATES);
+	if (table[d->state][event])
+		table[d->state][event](s, d, news);
 }
 
 /* ---- where it comes from ----------------------------------------------------------------- */
@@ -671,7 +392,7 @@ uint64_t dev_due_ns(const struct dev *d)
 	case DEV_STARTING:
 		return d->device_pid ? ~0ull : d->retry_ns;
 	case DEV_REVIVING:
-		return can_reopen(d) ? d->retry_ns : ~0ull;
+		return life_can_reopen(d) ? d->retry_ns : ~0ull;
 	case DEV_QUARANTINED:
 		return export;
 	case DEV_RUNNING:

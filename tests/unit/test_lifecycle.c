@@ -157,7 +157,9 @@ void rf_close_all(int *fds, int count) { (void)fds, (void)count; }
 #include "sandbox/lib/ending.c"
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/lifecycle.c"
+#include "sandbox/supervisor/revive.c"
 #include "sandbox/supervisor/silent.c"
+#include "sandbox/supervisor/stopping.c"
 
 /* ---- a device ------------------------------------------------------------------------ */
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lifecycle.h - what happens to a device, and the actions that the table of lifecycle.c has of
+ * other files.
+ *
+ * Room:   sandbox/supervisor, no privilege.
+ */
+#ifndef RF_LIFECYCLE_H
+#define RF_LIFECYCLE_H
+
+#include "supervisor.h"
+
+enum event {
+	EV_DUE, /* dev_due_ns() is over */
+	/* its device process says */
+	EV_READY, EV_ADOPTED, EV_WANT, EV_KILL, EV_SILENT, EV_DOWN, EV_UP, EV_FAILED,
+	/* it is reaped, and its pid is forgotten */
+	EV_DRIVER_DIED, EV_EXPORT_DIED, EV_STACK_DIED, EV_DEVICE_DIED,
+	/* a person, the load's end or an error asks for it */
+	EV_STOP, EV_RESTART,
+	EVENTS
+};
+
+/* What came with it. */
+struct news {
+	const struct rf_dev_msg  *said;
+	int *fds, count;                 /* 0: taken */
+	const struct rf_keep_msg *dead;
+	bool dial;                       /* STACK_DIED: rf-dial, else rf-lwip */
+};
+
+typedef void action(struct sup *, struct dev *, struct news *);
+
+/* lifecycle.c */
+/* Once all of it has ended, under the budget of the policy. */
+void life_start_again(struct dev *);
+/* A device server that worked once may come back: d->code says how it failed. */
+void life_server_failed(struct dev *);
+
+/* revive.c */
+action life_revive, life_device_died_starting, life_device_died;
+/* All that could touch the device or its rings is dead. */
+bool life_can_reopen(const struct dev *);
+
+/* stopping.c */
+action life_one_less, life_stop, life_restart_later, life_restart, life_revive_now;
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * revive.c - a device without a device process, and with all else.
+ *
+ * Room:   sandbox/supervisor, no privilege.
+ */
+#include <sys/wait.h>
+
+#include "ending.h"
+#include "lifecycle.h"
+#include "log.h"
+
+/*
+ * The export and its clients outlive their device process, and see latency. Its drivers do
+ * not: nobody else can make their device quiet.
+ */
+static bool can_revive(struct sup *s, struct dev *d, int code)
+{
+	const struct rf_device_config *c = &d->cfg->policy.device;
+	const struct dev *stack = stack_of(s, d);
+	uint64_t completed = d->service ? d->service->completed : 0;
+
+	if ((!(stack ? stack : d)->export_pid && !d->export_due_ns) ||
+	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
+	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
+		return false;
+	d->failures = budget_in_vain(&d->budget, completed, now_ns()) ? d->failures + 1 : 1;
+	if (d->failures == 1)
+		d->failing_ns = now_ns();
+	return d->failures < d->cfg->policy.deaths ||
+	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->failing_ns < d->cfg->policy.server_away_ns);
+}
+
+/* A device server that is there and does not do what it should, again and again. */
+static bool server_given_up(struct sup *s, struct dev *d, int code)
+{
+	const struct dev *stack = stack_of(s, d);
+
+	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
+	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->export_pid ||
+	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING))
+		return false;
+	rf_log("%s: its device server failed %u times without completing a request: quarantined, clients "
+	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
+	d->state = DEV_QUARANTINED;
+	d->code = RF_EXIT_QUARANTINE;
+	dev_want_drop(d);
+	dev_kill_drivers(s, d);
+	server_clients_fail(d);
+	return true;
+}
+
+static void revive_later(struct sup *s, struct dev *d)
+{
+	d->state = DEV_REVIVING;
+	d->generation = 0;
+	d->replaced = d->last_up;
+	d->retry_ns = now_ns() + dev_backoff(d, d->failures);
+	dev_want_drop(d);
+	dev_kill_drivers(s, d);
+}
+
+bool life_can_reopen(const struct dev *d)
+{
+	return !d->driver_pid[0] && !d->driver_pid[1] && !d->device_pid;
+}
+
+/* All that could touch the device or its rings is dead. */
+void life_revive(struct sup *s, struct dev *d, struct news *news)
+{
+	(void)news;
+	if (!life_can_reopen(d))
+		return;
+	int code = dev_reopen(s, d);
+
+	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
+		return server_away(d);
+	int err = code ? 0 : dev_start_device(s, d);
+	if (err)
+		code = RF_EXIT_SYSTEM;
+	d->retry_ns = ~0ull;
+	d->adopting = false;
+	/* One there is no room for counts as one that died. */
+	if (code && can_revive(s, d, dev_shortage(err) ? 0 : code))
+		return revive_later(s, d);
+	if (code && !server_given_up(s, d, code)) {
+		/* What cannot be opened again may be once all of it has ended. */
+		d->restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
+		d->code = d->restart ? 0 : code;
+		life_server_failed(d);
+		dev_stop(s, d);
+	}
+}
+
+/* It had reasons of its own, which are its exit code. */
+static void device_ended(struct sup *s, struct dev *d, int status)
+{
+	d->code = WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
+	life_server_failed(d);
+	dev_stop(s, d);
+}
+
+/* One that dies before it had the device up would do so again. */
+static void device_died_early(struct sup *s, struct dev *d, struct news *news)
+{
+	int status = news->dead->status;
+	char how[RF_ENDING];
+
+	if (WIFEXITED(status))
+		return device_ended(s, d, status);
+	rf_log("%s: its device process %s", d->cfg->name, rf_ending(status, how));
+	d->process_deaths++;
+	d->code = d->restart ? 0 : RF_EXIT_DEVICE;
+	dev_stop(s, d);
+}
+
+/* But not one of a device that had been up. */
+void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
+{
+	if (d->served && !WIFEXITED(news->dead->status))
+		life_start_again(d);
+	device_died_early(s, d, news);
+}
+
+void life_device_died(struct sup *s, struct dev *d, struct news *news)
+{
+	int status = news->dead->status;
+	int code = !WIFEXITED(status) ? 0 : WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
+	char how[RF_ENDING];
+
+	if (can_revive(s, d, code)) {
+		rf_log("%s: its device process %s: a successor takes the device over", d->cfg->name,
+		       rf_ending(status, how));
+		d->process_deaths += WIFSIGNALED(status);
+		return revive_later(s, d);
+	}
+	if (WIFEXITED(status) && server_given_up(s, d, code))
+		return;
+	if (WIFEXITED(status))
+		return device_ended(s, d, status);
+	d->restart = true;
+	device_died_early(s, d, news);
+}
