@@ -25,7 +25,7 @@ static unsigned e1000e_start(void *dev, const struct rf_boot *boot)
 	if (!intel_entries_valid(rx, E1000E_MIN_ENTRIES, E1000E_MAX_ENTRIES) ||
 	    !intel_entries_valid(tx, E1000E_MIN_ENTRIES, E1000E_MAX_ENTRIES) ||
 	    e1000e_queue_bytes((uint32_t)rx, (uint32_t)tx) > b->mem_bytes)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	e->rx.ring = (struct intel_desc *)(uintptr_t)b->mem;
 	e->tx.ring = (struct intel_desc *)(uintptr_t)(b->mem + e1000e_queue_tx((uint32_t)rx));
 	e->rx.tail_register = (uint32_t *)(uintptr_t)b->regs;

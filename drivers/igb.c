@@ -31,7 +31,7 @@ static unsigned igb_start(void *dev, const struct rf_boot *boot)
 
 	if (!intel_entries_valid(entries, IGB_MIN_ENTRIES, IGB_MAX_ENTRIES) ||
 	    igb_queue_bytes((uint32_t)entries) > b->mem_bytes)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	g->q.rx.ring = (struct intel_desc *)(uintptr_t)b->mem;
 	g->q.tx.ring = g->q.rx.ring + entries;
 	g->q.rx.tail_register = (uint32_t *)(uintptr_t)b->regs;

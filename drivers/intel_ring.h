@@ -10,7 +10,7 @@
 #ifndef RF_INTEL_RING_H
 #define RF_INTEL_RING_H
 
-#include "net.h"
+#include "rt_net.h"
 
 /* Off the path of plain frames: not inlined into it. */
 #define INTEL_SLOW __attribute__((noinline))

@@ -6,7 +6,7 @@
  * Device: none. Two lists in memory stand for the descriptor rings of a real one.
  * Policy: the data arena is mapped, since no device moves the payload.
  */
-#include "net.h"
+#include "rt_net.h"
 
 struct loop_net {
 	unsigned char      *arena;             /* payload, as this process sees it */
@@ -22,7 +22,7 @@ static unsigned loop_start(void *dev, const struct rf_boot *boot)
 	struct loop_net *l = dev;
 
 	if (!boot->arena || !boot->net.rx_buffer)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	l->arena = (unsigned char *)(uintptr_t)boot->arena;
 	l->buffer = boot->net.rx_buffer;
 	return RF_NET_DEPTH;

@@ -6,7 +6,7 @@
  * Device: none. A list in memory stands for the completion queue of a real one.
  * Policy: the data arena is mapped, since no device fills it.
  */
-#include "blk.h"
+#include "rt_blk.h"
 
 struct null_queue {
 	unsigned char *arena;              /* payload, as this process sees it */
@@ -20,7 +20,7 @@ static unsigned null_start(void *dev, const struct rf_boot *boot, unsigned queue
 
 	(void)queue;
 	if (!boot->arena)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	q->arena = (unsigned char *)(uintptr_t)boot->arena;
 	return RF_BLK_DEPTH;
 }

@@ -10,7 +10,7 @@
  * Layout: queue memory as nvme_queue_*() of hw/nvme.h say. A request's slot is
  *         its command identifier, and owns one page for its PRP list.
  */
-#include "blk.h"
+#include "rt_blk.h"
 #include "nvme.h"
 
 #define PRPS_PER_PAGE (NVME_PAGE / 8)
@@ -49,7 +49,7 @@ static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue
 
 	if (!entries_valid(sq_entries) || !entries_valid(cq_entries) ||
 	    (boot->blk.block_size != 512 && boot->blk.block_size != 4096))
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	q->sq = (struct nvme_sqe *)(uintptr_t)b->mem;
 	q->cq = (const struct nvme_cqe *)(uintptr_t)(b->mem + nvme_queue_cq(sq_entries));
 	q->lists = (char *)(uintptr_t)(b->mem + lists);

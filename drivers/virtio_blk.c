@@ -11,7 +11,7 @@
  *         descriptor that points to its table, in a packed one its buffer id. Of a split
  *         queue what does not change from request to request is written once.
  */
-#include "blk.h"
+#include "rt_blk.h"
 #include "virtq.h"
 
 struct virtio_blk {
@@ -52,7 +52,7 @@ static unsigned virtio_blk_start(void *dev, const struct rf_boot *boot, unsigned
 	struct virtio_blk *v = dev;
 
 	if (!virtq_size_valid(size) || virtio_blk_bytes((uint32_t)size) > b->mem_bytes)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	v->flags = (uint32_t)b->param[VIRTIO_BLK_PARAM_FLAGS];
 	v->packed = v->flags & VIRTIO_BLK_FLAG_PACKED;
 	virtq_attach(&v->q, boot, v->packed, b->mem, (uint32_t)size, 0, b->regs);

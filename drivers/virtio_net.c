@@ -14,7 +14,7 @@
  * Order:  a device may return buffers in any order. Receive slots are reused in the order
  *         they come back; frames sent are reported in the order they were handed over.
  */
-#include "net.h"
+#include "rt_net.h"
 #include "virtq.h"
 
 /* Off the path of plain frames: not inlined into it. */
@@ -103,7 +103,7 @@ static unsigned virtio_net_start(void *dev, const struct rf_boot *boot)
 
 	if (!virtq_size_valid(rx) || !virtq_size_valid(tx) || rx / 2 > MAX_SLOTS || tx / 2 > MAX_SLOTS ||
 	    at.bytes > b->mem_bytes || !boot->net.rx_buffer)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	v->packed = b->param[VIRTIO_NET_PARAM_PACKED];
 	virtq_attach(&v->rx, boot, v->packed, b->mem, rx, VIRTIO_NET_RX, b->regs);
 	virtq_attach(&v->tx, boot, v->packed, b->mem + at.tx, tx, VIRTIO_NET_TX,
@@ -216,7 +216,7 @@ static unsigned receive_packed(struct virtio_net *v, struct rf_net_frame *rx, ui
 
 		/* A buffer it does not have: no telling what else is not true. */
 		if (RF_UNLIKELY(slot >= slots || v->slots.at[slot] == NOT_THERE))
-			rf_exit(RF_EXIT_ANSWER);
+			rf_exit(RF_DRIVER_EXIT_ANSWER);
 		received(v, RF_NET_SLOT(rx, at + n), slot, v->slots.at[slot], VIRTQ_PACKED_LEN(rest));
 		v->slots.at[slot] = NOT_THERE;
 		/* As many are with the device at most as the ring has places. */
@@ -387,7 +387,7 @@ static void done_packed(struct virtio_net *v)
 		uint32_t slot = VIRTQ_PACKED_ID(rest);
 
 		if (RF_UNLIKELY(slot >= v->tx_slots || !v->under_way[slot]))
-			rf_exit(RF_EXIT_ANSWER);
+			rf_exit(RF_DRIVER_EXIT_ANSWER);
 		v->under_way[slot] = false;
 		v->tx.used_idx = (uint16_t)(v->tx.used_idx + (v->indirect[slot] ? 1 : 2));
 	}

@@ -73,7 +73,7 @@ static inline unsigned virtq_ready(const struct virtq *q)
 	uint16_t ready = (uint16_t)(idx - q->used_idx);
 
 	if (RF_UNLIKELY(ready > q->size))
-		rf_exit(RF_EXIT_ANSWER);
+		rf_exit(RF_DRIVER_EXIT_ANSWER);
 	return ready;
 }
 

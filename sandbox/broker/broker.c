@@ -119,7 +119,7 @@ static int deaths(int *fd)
 
 /* ---- of a device --------------------------------------------------------------------- */
 
-static int image(const struct rf_device *d, int *fd)
+static int image(const struct rf_config_device *d, int *fd)
 {
 	/* What it is, is looked at by who reads it; a pipe must not hold us up. */
 	if ((*fd = open(d->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) >= 0)
@@ -128,7 +128,7 @@ static int image(const struct rf_device *d, int *fd)
 	return RF_EXIT_IMAGE;
 }
 
-static int server(const struct rf_device *d, int *fd, bool say, bool last)
+static int server(const struct rf_config_device *d, int *fd, bool say, bool last)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
@@ -145,7 +145,7 @@ static int server(const struct rf_device *d, int *fd, bool say, bool last)
 	return RF_EXIT_NO_DEVICE;
 }
 
-static int nbd_listener(const struct rf_device *d, int *fd)
+static int nbd_listener(const struct rf_config_device *d, int *fd)
 {
 	const char *why;
 
@@ -157,7 +157,7 @@ static int nbd_listener(const struct rf_device *d, int *fd)
 }
 
 /* Of a load generator: a file, or a device such as /dev/null, but nothing that may wait. */
-static int results(const struct rf_device *d, int *fd)
+static int results(const struct rf_config_device *d, int *fd)
 {
 	struct stat st;
 
@@ -168,7 +168,7 @@ static int results(const struct rf_device *d, int *fd)
 	return RF_EXIT_SYSTEM;
 }
 
-static int listener(const struct rf_device *d, int *fd)
+static int listener(const struct rf_config_device *d, int *fd)
 {
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
@@ -183,13 +183,13 @@ static int listener(const struct rf_device *d, int *fd)
 	}
 }
 
-static bool on_host(const struct rf_device *d, uint32_t service)
+static bool on_host(const struct rf_config_device *d, uint32_t service)
 {
 	return d->export_kind == RF_EXPORT_LWIP && service < d->lwip.count &&
 	       rf_lwip_on_host(&d->lwip.service[service]);
 }
 
-static int stack(const struct rf_device *d, uint32_t service, int *fd)
+static int stack(const struct rf_config_device *d, uint32_t service, int *fd)
 {
 	if (!on_host(d, service))
 		return RF_EXIT_BUG;
@@ -197,7 +197,7 @@ static int stack(const struct rf_device *d, uint32_t service, int *fd)
 	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : *fd < 0 ? RF_EXIT_SYSTEM : 0;
 }
 
-static int vfio(const struct rf_device *d, int *fds)
+static int vfio(const struct rf_config_device *d, int *fds)
 {
 	char path[64];
 
@@ -220,7 +220,7 @@ static int vanish(const char *socket_name)
 	return 0;
 }
 
-static int stack_vanish(const struct rf_device *d, uint32_t service)
+static int stack_vanish(const struct rf_config_device *d, uint32_t service)
 {
 	bool named = on_host(d, service) && d->lwip.service[service].listen.kind == RF_LWIP_UNIX;
 
@@ -232,7 +232,7 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 {
 	if (ask->device >= (uint32_t)config.count)
 		return RF_EXIT_BUG;
-	const struct rf_device *d = &config.device[ask->device];
+	const struct rf_config_device *d = &config.device[ask->device];
 	enum rf_backend backend = d->policy.device.backend;
 
 	switch (ask->what) {

@@ -57,7 +57,7 @@ static uint32_t read_hex(const char *address, const char *attr)
 	return rf_sysfs_read(path, text, sizeof(text)) ? ~0u : (uint32_t)strtoul(text, NULL, 16);
 }
 
-static int check_match(const struct rf_device *d)
+static int check_match(const struct rf_config_device *d)
 {
 	const struct rf_policy *p = &d->policy;
 	uint32_t class = read_hex(d->pci, "class"), vendor = read_hex(d->pci, "vendor");
@@ -173,7 +173,7 @@ static int probe(const char *address)
 	return write_text(path, address);
 }
 
-static int bind_vfio(const struct rf_device *d)
+static int bind_vfio(const struct rf_config_device *d)
 {
 	char driver[64];
 	int err = write_attr(d->pci, "driver_override", "vfio-pci");
@@ -196,7 +196,7 @@ static bool is_there(const char *address)
 	return read_hex(address, "vendor") != ~0u;
 }
 
-int rf_pci_take(const struct rf_config *c, const struct rf_device *d, bool last, int *group)
+int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, bool last, int *group)
 {
 	char driver[64];
 	int err;

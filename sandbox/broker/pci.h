@@ -21,7 +21,7 @@
  * successor can give it back after any crash. *group: number of its group. Not the last
  * try: RF_OPEN_LATER if a program has its disk open (holders.h).
  */
-int rf_pci_take(const struct rf_config *, const struct rf_device *, bool last, int *group);
+int rf_pci_take(const struct rf_config *, const struct rf_config_device *, bool last, int *group);
 
 /* Number of its IOMMU group. */
 int rf_pci_group(const char *address);

@@ -17,7 +17,7 @@
 
 #include "log.h"
 
-static int refused(const struct rf_device *d, int err)
+static int refused(const struct rf_config_device *d, int err)
 {
 	const char *name = d->listen;
 
@@ -53,7 +53,7 @@ static int make_plain(int fd, struct ifreq *ifr)
 	return (ifr->ifr_flags & (kind | IFF_TUN | IFF_MULTI_QUEUE)) == kind ? 0 : -EINVAL;
 }
 
-int rf_tap_open(const struct rf_device *d, int *out)
+int rf_tap_open(const struct rf_config_device *d, int *out)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -80,7 +80,7 @@ int rf_tap_open(const struct rf_device *d, int *out)
 	return 0;
 }
 
-int rf_tap_configure(const struct rf_device *d, uint16_t mtu, const uint8_t mac[6])
+int rf_tap_configure(const struct rf_config_device *d, uint16_t mtu, const uint8_t mac[6])
 {
 	struct ifreq ifr = { 0 };
 	static const uint8_t nobody[6];

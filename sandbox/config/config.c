@@ -45,7 +45,7 @@ static bool user_find(const char *name, uint32_t *uid)
 }
 
 /* export tap NAME [owner USER] */
-static int export_tap(struct rf_device *d, struct rf_words *w)
+static int export_tap(struct rf_config_device *d, struct rf_words *w)
 {
 	const char *name = w->count > 2 ? w->word[2] : "";
 	uint64_t uid;
@@ -68,7 +68,7 @@ static int export_tap(struct rf_device *d, struct rf_words *w)
 }
 
 /* export nbd PATH | export load FILE ARGUMENT... | export tap ... | export lwip ... */
-static int key_export(struct rf_device *d, struct rf_words *w)
+static int key_export(struct rf_config_device *d, struct rf_words *w)
 {
 	bool load = w->count >= 3 && !strcmp(w->word[1], "load");
 
@@ -92,7 +92,7 @@ static int key_export(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-static int key_integrity(struct rf_device *d, struct rf_words *w)
+static int key_integrity(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count >= 3 && !strcmp(w->word[1], "disk"))
 		return rf_config_integrity(d, w);
@@ -104,33 +104,33 @@ static int key_integrity(struct rf_device *d, struct rf_words *w)
 
 /* ---- keys of a device ----------------------------------------------------------- */
 
-static int key_policy(struct rf_device *d, struct rf_words *w)
+static int key_policy(struct rf_config_device *d, struct rf_words *w)
 {
 	return copy(w, d->policy_file, sizeof(d->policy_file));
 }
 
-static int key_image(struct rf_device *d, struct rf_words *w)
+static int key_image(struct rf_config_device *d, struct rf_words *w)
 {
 	return copy(w, d->image, sizeof(d->image));
 }
 
-static int key_force(struct rf_device *d, struct rf_words *w)
+static int key_force(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->force);
 }
 
-static int key_read_only(struct rf_device *d, struct rf_words *w)
+static int key_read_only(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->read_only);
 }
 
-static int key_promiscuous(struct rf_device *d, struct rf_words *w)
+static int key_promiscuous(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->promiscuous);
 }
 
 /* 9000: with header, tag and FCS these are the 9022 bytes that the 82574 and 82576 take. */
-static int key_mtu(struct rf_device *d, struct rf_words *w)
+static int key_mtu(struct rf_config_device *d, struct rf_words *w)
 {
 	uint64_t mtu;
 
@@ -140,45 +140,45 @@ static int key_mtu(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-static int key_no_reissue(struct rf_device *d, struct rf_words *w)
+static int key_no_reissue(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->no_reissue);
 }
 
-static int key_reuse_early(struct rf_device *d, struct rf_words *w)
+static int key_reuse_early(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->reuse_early);
 }
 
-static int key_admin_writable(struct rf_device *d, struct rf_words *w)
+static int key_admin_writable(struct rf_config_device *d, struct rf_words *w)
 {
 	return yes_no(w, &d->admin_writable);
 }
 
-static int key_arena(struct rf_device *d, struct rf_words *w)
+static int key_arena(struct rf_config_device *d, struct rf_words *w)
 {
 	return rf_config_arena(w, &d->arena);
 }
 
-static int key_pci(struct rf_device *d, struct rf_words *w)
+static int key_pci(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count != 2 || rf_pci_address(w->word[1], d->pci))
 		return rf_words_error(w, "pci takes an address as lspci -D prints it, such as 0000:01:00.0");
 	return 0;
 }
 
-static int key_socket(struct rf_device *d, struct rf_words *w)
+static int key_socket(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count == 2 && w->word[1][0] != '/')
 		return rf_words_error(w, "socket takes an absolute path");
 	return copy(w, d->socket, sizeof(d->socket));
 }
 
-static int device_key(struct rf_device *d, struct rf_words *w)
+static int device_key(struct rf_config_device *d, struct rf_words *w)
 {
 	static const struct {
 		const char *name;
-		int (*fn)(struct rf_device *, struct rf_words *);
+		int (*fn)(struct rf_config_device *, struct rf_words *);
 	} keys[] = {
 		{ "policy", key_policy }, { "image", key_image }, { "export", key_export },
 		{ "force", key_force }, { "read-only", key_read_only },

@@ -13,7 +13,7 @@
 #include "read.h"
 
 /* export lwip: of a net device; export lwip NAME: of a disk */
-int rf_config_export_lwip(struct rf_device *d, struct rf_words *w)
+int rf_config_export_lwip(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count > 3 || (w->count == 3 && strlen(w->word[2]) >= sizeof(d->stack)))
 		return rf_words_error(w, "write as 'export lwip' for a net device, 'export lwip NAME' for "
@@ -23,7 +23,7 @@ int rf_config_export_lwip(struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-int rf_config_lwip_key(struct rf_device *d, struct rf_words *w)
+int rf_config_lwip_key(struct rf_config_device *d, struct rf_words *w)
 {
 	int err = rf_lwip_config_line(&d->lwip, w);
 
@@ -43,7 +43,7 @@ static int device_find(const struct rf_config *c, const char *name)
 /* A disk line of stack `nic`: numbers the disk. */
 static int disk_number(const char *file, struct rf_config *c, int nic, struct rf_lwip_service *service)
 {
-	struct rf_device *d = &c->device[nic];
+	struct rf_config_device *d = &c->device[nic];
 	int disk = device_find(c, service->device);
 	uint32_t n = 0;
 
@@ -79,7 +79,7 @@ static int stack_finish(const char *file, struct rf_config *c, int nic)
 
 static int disk_finish(const char *file, struct rf_config *c, int disk)
 {
-	struct rf_device *d = &c->device[disk];
+	struct rf_config_device *d = &c->device[disk];
 	int nic = device_find(c, d->stack);
 
 	if (nic < 0 || c->device[nic].export_kind != RF_EXPORT_LWIP) {
@@ -101,7 +101,7 @@ int rf_config_lwip_finish(const char *file, struct rf_config *c)
 	int err = 0;
 
 	for (int i = 0; i < c->count && !err; i++) {
-		const struct rf_device *d = &c->device[i];
+		const struct rf_config_device *d = &c->device[i];
 
 		if (d->export_kind == RF_EXPORT_LWIP) {
 			err = stack_finish(file, c, i);

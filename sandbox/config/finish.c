@@ -26,10 +26,10 @@ static struct place place_of(const char *file, int line)
 	return p;
 }
 
-static int mistake(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+static int mistake(const struct place *p, const struct rf_config_device *d, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static int mistake(const struct place *p, const struct rf_device *d, const char *fmt, ...)
+static int mistake(const struct place *p, const struct rf_config_device *d, const char *fmt, ...)
 {
 	char what[400];
 	va_list args;
@@ -43,7 +43,7 @@ static int mistake(const struct place *p, const struct rf_device *d, const char 
 
 /* ---- one device ------------------------------------------------------------------- */
 
-static int finish_policy(const struct place *p, const struct rf_config *c, struct rf_device *d)
+static int finish_policy(const struct place *p, const struct rf_config *c, struct rf_config_device *d)
 {
 	char path[600];
 
@@ -56,7 +56,7 @@ static int finish_policy(const struct place *p, const struct rf_config *c, struc
 	return rf_policy_read(path, &d->policy) ? -EINVAL : 0;
 }
 
-static int finish_backend(const struct place *p, struct rf_device *d)
+static int finish_backend(const struct place *p, struct rf_config_device *d)
 {
 	enum rf_backend needed = d->policy.device.backend;
 
@@ -69,7 +69,7 @@ static int finish_backend(const struct place *p, struct rf_device *d)
 	return 0;
 }
 
-static int finish_export(const struct place *p, struct rf_device *d)
+static int finish_export(const struct place *p, struct rf_config_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
 	uint32_t control = d->policy.device.control;
@@ -94,7 +94,7 @@ static int finish_export(const struct place *p, struct rf_device *d)
 	return 0;
 }
 
-static int finish_device(const struct place *p, const struct rf_config *c, struct rf_device *d)
+static int finish_device(const struct place *p, const struct rf_config *c, struct rf_config_device *d)
 {
 	int err = finish_policy(p, c, d);
 
@@ -117,7 +117,7 @@ static bool set_and_same(const char *a, const char *b)
 }
 
 /* What only one of the two can have; NULL: nothing. */
-static const char *exclusive(const struct rf_device *a, const struct rf_device *b)
+static const char *exclusive(const struct rf_config_device *a, const struct rf_config_device *b)
 {
 	bool named = a->export_kind == RF_EXPORT_NBD || a->export_kind == RF_EXPORT_TAP;
 

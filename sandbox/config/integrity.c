@@ -13,7 +13,7 @@
 #include "log.h"
 #include "read.h"
 
-static int key_take(int fd, struct rf_device *d, struct rf_words *w)
+static int key_take(int fd, struct rf_config_device *d, struct rf_words *w)
 {
 	const char *file = w->word[2];
 	struct stat st;
@@ -29,7 +29,7 @@ static int key_take(int fd, struct rf_device *d, struct rf_words *w)
 	return 0;
 }
 
-int rf_config_integrity(struct rf_device *d, struct rf_words *w)
+int rf_config_integrity(struct rf_config_device *d, struct rf_words *w)
 {
 	static const struct { const char *word; uint32_t ward; } orders[] = {
 		{ "format", RF_EXPORT_WARD_FORMAT },
@@ -53,7 +53,7 @@ int rf_config_integrity(struct rf_device *d, struct rf_words *w)
 	return err;
 }
 
-int rf_config_integrity_finish(const char *file, const struct rf_device *d, bool net)
+int rf_config_integrity_finish(const char *file, const struct rf_config_device *d, bool net)
 {
 	const char *wrong = NULL;
 

@@ -25,12 +25,12 @@ uint64_t rf_config_memory(void); /* bytes of this machine; ~0: not known */
 bool rf_config_name_good(const char *);
 
 /* integrity.c: 'integrity disk KEYFILE ...', and what does not go with it. */
-int rf_config_integrity(struct rf_device *, struct rf_words *);
-int rf_config_integrity_finish(const char *file, const struct rf_device *, bool net);
+int rf_config_integrity(struct rf_config_device *, struct rf_words *);
+int rf_config_integrity_finish(const char *file, const struct rf_config_device *, bool net);
 
 /* config_lwip.c: 'export lwip' and the keys of a stack; who serves which disk. */
-int rf_config_export_lwip(struct rf_device *, struct rf_words *);
-int rf_config_lwip_key(struct rf_device *, struct rf_words *); /* -ENOENT: not one */
+int rf_config_export_lwip(struct rf_config_device *, struct rf_words *);
+int rf_config_lwip_key(struct rf_config_device *, struct rf_words *); /* -ENOENT: not one */
 int rf_config_lwip_finish(const char *file, struct rf_config *);
 
 /* lwip_words.c: a stack without a line, and one line of it. -ENOENT: no key of ours;

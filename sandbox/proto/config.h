@@ -48,7 +48,7 @@ enum rf_export_kind {
 /* Program of an export, by its kind; NULL: none of its own. */
 extern const char *const rf_export_programs[RF_EXPORT_KINDS];
 
-struct rf_device {
+struct rf_config_device {
 	char     name[RF_NAME];
 	char     policy_file[256];
 	char     image[256];    /* "": policy's driver in the driver directory */
@@ -82,7 +82,7 @@ struct rf_config {
 	char     driver_dir[256], policy_dir[256];
 	uint32_t uid_base;
 	int      count;
-	struct rf_device device[RF_MAX_DEVICES];
+	struct rf_config_device device[RF_MAX_DEVICES];
 };
 
 /* fds of rf-config. Its first packet is the name of the configuration file, with a copy of it;

@@ -56,7 +56,7 @@ bool rf_interface_good(const char *name)
 }
 
 /* What it is depends on who uses it. */
-static bool listens(const struct rf_device *d)
+static bool listens(const struct rf_config_device *d)
 {
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
@@ -70,7 +70,7 @@ static bool listens(const struct rf_device *d)
 	}
 }
 
-static bool strings(const struct rf_device *d)
+static bool strings(const struct rf_config_device *d)
 {
 	return PLAIN(d->name) && strlen(d->name) < RF_NAME - 16 && !strchr(d->name, '.') &&
 	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->load) &&
@@ -102,7 +102,7 @@ static bool stack_service(const struct rf_lwip_service *s)
 	return ok;
 }
 
-static bool stack(const struct rf_config *c, const struct rf_device *d)
+static bool stack(const struct rf_config *c, const struct rf_config_device *d)
 {
 	const struct rf_lwip_config *l = &d->lwip;
 	bool ok = l->count <= RF_LWIP_SERVICES && l->disks <= RF_LWIP_DISKS && l->dns_count <= 2 &&
@@ -151,7 +151,7 @@ static bool numbers(const struct rf_device_config *p)
 	return ok;
 }
 
-static bool choices(const struct rf_device *d)
+static bool choices(const struct rf_config_device *d)
 {
 	return (unsigned)d->export_kind < RF_EXPORT_KINDS && d->export_kind != RF_EXPORT_NONE &&
 	       truth(&d->force) && truth(&d->read_only) && truth(&d->promiscuous) && truth(&d->integrity) &&
@@ -159,7 +159,7 @@ static bool choices(const struct rf_device *d)
 }
 
 /* What reaches a device is one of the two, and nothing without a back end. */
-static bool reached(const struct rf_device *d)
+static bool reached(const struct rf_config_device *d)
 {
 	uint32_t backend = d->policy.device.backend;
 
@@ -175,7 +175,7 @@ const char *rf_config_wrong(const struct rf_config *c)
 	    !FOLDER(c->policy_dir, RF_CONFIG_FOLDER) || c->uid_base != RF_UID_BASE)
 		return "a directory, or a user";
 	for (int i = 0; i < c->count; i++) {
-		const struct rf_device *d = &c->device[i];
+		const struct rf_config_device *d = &c->device[i];
 
 		if (!choices(d))
 			return "a choice";

@@ -25,7 +25,7 @@ _Noreturn void rf_exit(int code)
 _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {
-	rf_exit(RF_EXIT_STACK);
+	rf_exit(RF_DRIVER_EXIT_STACK);
 }
 
 struct rf_mmio_notes rf_mmio_notes;
@@ -34,10 +34,10 @@ void rf_boot_check(const struct rf_boot *boot)
 {
 	if (boot->magic != RF_BOOT_MAGIC || boot->version != RF_BOOT_VERSION ||
 	    !boot->queue_count || boot->queue_count > RF_MAX_QUEUES)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	for (uint32_t i = 0; i < boot->queue_count; i++)
 		if (!boot->queue[i].chan)
-			rf_exit(RF_EXIT_BOOT);
+			rf_exit(RF_DRIVER_EXIT_BOOT);
 }
 
 void rf_wait(void)
@@ -46,7 +46,7 @@ void rf_wait(void)
 	long     got = rt_call(SYS_read, RF_FD_WAKE, &count, sizeof(count));
 
 	if (got != (long)sizeof(count) && got != -EINTR)
-		rf_exit(RF_EXIT_WAKE);
+		rf_exit(RF_DRIVER_EXIT_WAKE);
 }
 
 static void rt_signal(int fd)
@@ -56,7 +56,7 @@ static void rt_signal(int fd)
 
 	/* EAGAIN: the counter is full, so whoever reads it wakes anyway. */
 	if (got != (long)sizeof(one) && got != -EINTR && got != -EAGAIN)
-		rf_exit(RF_EXIT_WAKE);
+		rf_exit(RF_DRIVER_EXIT_WAKE);
 }
 
 void rf_kick(void)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "boot.h"
-#include "exit.h"
+#include "driver_exit.h"
 
 #define RF_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define RF_UNLIKELY(x) __builtin_expect(!!(x), 0)

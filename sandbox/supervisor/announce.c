@@ -10,7 +10,7 @@
 
 void dev_ready(const struct dev *d)
 {
-	const struct rf_device *cfg = d->cfg;
+	const struct rf_config_device *cfg = d->cfg;
 
 	switch (cfg->export_kind) {
 	case RF_EXPORT_NBD:

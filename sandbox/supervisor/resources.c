@@ -116,7 +116,7 @@ static int open_image(struct sup *s, struct dev *d)
 }
 
 /* VFIO charges pinned memory to the limit of the process that maps it. */
-static int check_memlock(const struct rf_device *cfg)
+static int check_memlock(const struct rf_config_device *cfg)
 {
 	const struct rf_device_config *c = &cfg->policy.device;
 	uint64_t need = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
@@ -177,7 +177,7 @@ static int open_listener(struct sup *s, struct dev *d)
 /* What the device process is told. */
 static int open_config(struct dev *d)
 {
-	const struct rf_device *cfg = d->cfg;
+	const struct rf_config_device *cfg = d->cfg;
 	struct rf_device_config c = cfg->policy.device;
 
 	strcpy(c.name, cfg->name);
@@ -200,7 +200,7 @@ static int open_config(struct dev *d)
 
 static int open_export_config(struct dev *d)
 {
-	const struct rf_device *cfg = d->cfg;
+	const struct rf_config_device *cfg = d->cfg;
 	const struct rf_device_config *c = &cfg->policy.device;
 	struct rf_export_config e = { .queues = c->queues, .arena_bytes = c->arena_bytes,
 				      .spin_ns = cfg->policy.spin_ns,

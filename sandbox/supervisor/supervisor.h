@@ -103,7 +103,7 @@ struct dev {
 	struct rf_net_info net;
 
 	/* What it finds at the keeper, or anew. */
-	const struct rf_device *cfg;
+	const struct rf_config_device *cfg;
 	int            index;
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */

@@ -108,14 +108,14 @@ static bool said_folder(const struct rf_said *s, const char *key, const char *no
 
 static bool said_image(const struct rf_said *s, const struct rf_config *c, int i)
 {
-	const struct rf_device *d = &c->device[i];
+	const struct rf_config_device *d = &c->device[i];
 	char path[sizeof(c->driver_dir) + RF_NAME + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", c->driver_dir, d->policy.driver);
 	return !strcmp(d->image, path) || SAID(i, "image", d->image);
 }
 
-static bool said_listener(const struct rf_said *s, const struct rf_device *d, int i)
+static bool said_listener(const struct rf_said *s, const struct rf_config_device *d, int i)
 {
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
@@ -131,7 +131,7 @@ static bool said_listener(const struct rf_said *s, const struct rf_device *d, in
 	}
 }
 
-static bool said_stack(const struct rf_said *s, const struct rf_device *d, int i)
+static bool said_stack(const struct rf_said *s, const struct rf_config_device *d, int i)
 {
 	for (uint32_t n = 0; n < d->lwip.count; n++) {
 		const struct rf_lwip_place *p = &d->lwip.service[n].listen;
@@ -155,7 +155,7 @@ const char *rf_config_unsaid(const struct rf_said *s, const struct rf_config *c)
 	    !said_folder(s, "unsafe-launcher", c->launcher, by_default->launcher))
 		return "a directory, or the launcher";
 	for (int i = 0; i < c->count; i++) {
-		const struct rf_device *d = &c->device[i];
+		const struct rf_config_device *d = &c->device[i];
 
 		if (!SAID(i, "device", d->name))
 			return "the name of a device";

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "blk.h"
+#include "rt_blk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -14,7 +14,7 @@
 static void irq_open(volatile unsigned char *regs)
 {
 	if ((rf_mmio_read32(regs + EDU_ID) & 0xff) != 0xed)
-		rf_exit(RF_EXIT_ANSWER);
+		rf_exit(RF_DRIVER_EXIT_ANSWER);
 	irq_ack(regs);
 }
 

@@ -6,7 +6,7 @@
  * Room:       tests/drivers, hostile.
  * Stopped by: nothing, as long as it lives.
  */
-#include "blk.h"
+#include "rt_blk.h"
 
 #pragma push_macro("RF_BLK_DRIVER")
 #undef RF_BLK_DRIVER

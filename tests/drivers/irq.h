@@ -15,7 +15,7 @@
 #ifndef IRQ_H
 #define IRQ_H
 
-#include "blk.h"
+#include "rt_blk.h"
 
 #define LOOKS_AWAKE 3u
 
@@ -36,7 +36,7 @@ static unsigned irq_start(void *dev, const struct rf_boot *boot, unsigned queue)
 
 	q->regs = (volatile unsigned char *)(uintptr_t)boot->queue[queue].regs;
 	if (!q->regs)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	irq_open(q->regs);
 	return 1; /* request at a time */
 }

@@ -6,7 +6,7 @@
  * Room:   tests/fault. Contained by: `integrity`, a keyed checksum over address and contents.
  *         Without it the client believes what it gets.
  */
-#include "blk.h"
+#include "rt_blk.h"
 
 #define PLACE (1000ull * 4096)
 

@@ -8,7 +8,7 @@
  */
 #include "evil.h"
 
-#include "net.h"
+#include "rt_net.h"
 
 enum lie { AT, TWICE, LENGTH, CHECKSUM, KIND, GLUED, PARTS, RX_TAIL, TX_HEAD };
 

@@ -9,7 +9,7 @@
  *         Both are answered like any other read.
  * Stopped by: the IOMMU, the pages it has not got, queues it cannot write to.
  */
-#include "blk.h"
+#include "rt_blk.h"
 
 #pragma push_macro("RF_BLK_DRIVER")
 #undef RF_BLK_DRIVER

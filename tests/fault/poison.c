@@ -5,7 +5,7 @@
  *
  * Room:   tests/fault. Contained by: the request fails once drivers died of it alone.
  */
-#include "blk.h"
+#include "rt_blk.h"
 
 #define POISON (1024ull * 4096)
 

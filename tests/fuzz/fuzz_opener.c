@@ -113,7 +113,7 @@ static void address_good(const char *pci)
 	if (rf_pci_address(pci, canonical) || strcmp(pci, canonical))
 		abort();
 }
-int rf_pci_take(const struct rf_config *c, const struct rf_device *d, bool last, int *group)
+int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, bool last, int *group)
 {
 	(void)c;
 	(void)group;
@@ -132,7 +132,7 @@ int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count) { return -1; }
 void rf_close_all(int *fds, int count) { (void)fds; (void)count; }
 
-static void device_set(struct rf_device *d, const char *name, enum rf_backend backend, enum rf_export_kind kind)
+static void device_set(struct rf_config_device *d, const char *name, enum rf_backend backend, enum rf_export_kind kind)
 {
 	struct rf_device_config *p = &d->policy.device;
 
@@ -179,7 +179,7 @@ static size_t place_of(uint32_t at)
 	size_t device = at >> 28 & 7, offset = at & 0xffffff;
 
 	return device >= 4 ? offset % offsetof(struct rf_config, device) :
-			     offsetof(struct rf_config, device[device]) + offset % sizeof(struct rf_device);
+			     offsetof(struct rf_config, device[device]) + offset % sizeof(struct rf_config_device);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,7 +10,7 @@
 
 #include "driver_rt.h"
 
-#include "sandbox/runtime/net.h"
+#include "sandbox/runtime/rt_net.h"
 
 #define ARENA (2u << 20)
 

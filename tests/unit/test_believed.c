@@ -28,7 +28,7 @@ static const char text[] = "run-dir /run/test\n"
 static struct rf_config defaults, c;
 static struct rf_said file = { text, sizeof(text) - 1, FILE_NAME, &defaults };
 
-static void policy_set(struct rf_device *d, uint32_t backend, uint32_t service)
+static void policy_set(struct rf_config_device *d, uint32_t backend, uint32_t service)
 {
 	struct rf_device_config *p = &d->policy.device;
 
@@ -59,7 +59,7 @@ static int setup(void **state)
 	c = defaults;
 	strcpy(c.run_dir, "/run/test");
 	c.count = 3;
-	struct rf_device *d = c.device;
+	struct rf_config_device *d = c.device;
 	strcpy(d[0].name, "disk0");
 	strcpy(d[0].policy_file, "nvme");
 	strcpy(d[0].pci, "10000:0a:00.0");
@@ -107,7 +107,7 @@ static void what_the_file_says(void **state)
 
 static void names(void **state)
 {
-	struct rf_device *d = c.device;
+	struct rf_config_device *d = c.device;
 
 	(void)state;
 	/* 107 characters in the place of 15. */
@@ -157,7 +157,7 @@ static void names(void **state)
 
 static void counts_and_choices(void **state)
 {
-	struct rf_device *d = c.device;
+	struct rf_config_device *d = c.device;
 	struct rf_lwip_service *s = d[2].lwip.service;
 	struct rf_device_config *p = &d[0].policy.device;
 
@@ -227,7 +227,7 @@ static void counts_and_choices(void **state)
 
 static void what_it_does_not_say(void **state)
 {
-	struct rf_device *d = c.device;
+	struct rf_config_device *d = c.device;
 
 	(void)state;
 	/* Files that would be unlinked, appended to, bound, read. */

@@ -66,7 +66,7 @@ static struct rf_stats_device device_stats;
 /* Up and running, as start() leaves it. */
 static struct dev *started(void)
 {
-	static struct rf_device cfg;
+	static struct rf_config_device cfg;
 	static struct dev d;
 
 	memset(&stats, 0, sizeof(stats));

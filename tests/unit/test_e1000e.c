@@ -401,7 +401,7 @@ static bool start_refused(uint64_t rx, uint64_t tx, uint64_t bytes)
 		e1000e_start(&b.dev, &b.side.boot);
 	exit_expected = false;
 	netside_end(&b.side);
-	return exit_code == RF_EXIT_BOOT;
+	return exit_code == RF_DRIVER_EXIT_BOOT;
 }
 
 static void test_unusable_boot_records(void **state)

@@ -173,7 +173,7 @@ static int setup(void **state)
 	sup = calloc(1, sizeof(*sup));
 	dev = &sup->dev[0];
 	sup->config.count = 1;
-	struct rf_device *c = &sup->config.device[0];
+	struct rf_config_device *c = &sup->config.device[0];
 	strcpy(c->name, "disk0");
 	c->export_kind = RF_EXPORT_NBD;
 	c->policy.device.backend = RF_BACKEND_VFIO_USER;

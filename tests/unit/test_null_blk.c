@@ -146,7 +146,7 @@ static void lying_ring_ends_the_driver(void **state)
 	launching_wake(&s.l);
 	int status = launching_wait(&s.l);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 81 /* RF_EXIT_RING */);
+	assert_int_equal(WEXITSTATUS(status), 81 /* RF_DRIVER_EXIT_RING */);
 	launching_end(&s.l);
 }
 

@@ -524,14 +524,14 @@ static void device_that_lies_ends_the_driver(void **state)
 		request(&b, 1, RF_BLK_READ, 0, 0, 512, 0);
 		bench_turn(&b);
 		complete(&b, lies[i], 0);
-		assert_int_equal(turn_exit(&b), RF_EXIT_ANSWER);
+		assert_int_equal(turn_exit(&b), RF_DRIVER_EXIT_ANSWER);
 		bench_end(&b);
 	}
 	/* the same answer twice */
 	bench_start(&b, 512, 0);
 	roundtrip(&b, RF_BLK_READ, 0, 0, 512, 0);
 	complete(&b, 0, 0);
-	assert_int_equal(turn_exit(&b), RF_EXIT_ANSWER);
+	assert_int_equal(turn_exit(&b), RF_DRIVER_EXIT_ANSWER);
 	bench_end(&b);
 }
 
@@ -542,7 +542,7 @@ static void ring_that_lies_ends_the_driver(void **state)
 	(void)state;
 	bench_start(&b, 512, 0);
 	atomic_store(&b.req.ring->tail, RF_BLK_DEPTH + 1);
-	assert_int_equal(turn_exit(&b), RF_EXIT_RING);
+	assert_int_equal(turn_exit(&b), RF_DRIVER_EXIT_RING);
 	bench_end(&b);
 	bench_start(&b, 512, 0);
 	atomic_store(&b.resp.ring->head, 1);
@@ -551,7 +551,7 @@ static void ring_that_lies_ends_the_driver(void **state)
 	assert_int_equal(turn_exit(&b), 0);
 	controller_run(&b);
 	atomic_store(&b.resp.ring->head, 500);
-	assert_int_equal(turn_exit(&b), RF_EXIT_RING);
+	assert_int_equal(turn_exit(&b), RF_DRIVER_EXIT_RING);
 	bench_end(&b);
 }
 
@@ -566,14 +566,14 @@ static void unusable_boot_records_end_the_driver(void **state)
 		struct rf_boot boot = b.boot;
 
 		boot.queue[0].param[0] = NVME_ENTRIES(entries[i][0], entries[i][1]);
-		assert_int_equal(attach_exit(&boot), RF_EXIT_BOOT);
+		assert_int_equal(attach_exit(&boot), RF_DRIVER_EXIT_BOOT);
 	}
 	struct rf_boot small = b.boot;
 	small.queue[0].mem_bytes = nvme_queue_lists(SQ_ENTRIES, CQ_ENTRIES);
-	assert_int_equal(attach_exit(&small), RF_EXIT_BOOT);
+	assert_int_equal(attach_exit(&small), RF_DRIVER_EXIT_BOOT);
 	small = b.boot;
 	small.blk.block_size = 520;
-	assert_int_equal(attach_exit(&small), RF_EXIT_BOOT);
+	assert_int_equal(attach_exit(&small), RF_DRIVER_EXIT_BOOT);
 	bench_end(&b);
 }
 

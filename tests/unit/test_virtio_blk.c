@@ -229,7 +229,7 @@ static void test_answers_of_the_device(void **state)
 	if (!setjmp(exit_jump))
 		(void)virtio_blk_pending(&b.dev);
 	exit_expected = false;
-	assert_int_equal(exit_code, RF_EXIT_ANSWER);
+	assert_int_equal(exit_code, RF_DRIVER_EXIT_ANSWER);
 	free(b.mem);
 }
 

@@ -180,7 +180,7 @@ static void test_buffers_of_a_split_queue_it_does_not_have_stay_in_bounds(void *
 	assert_int_equal(f.length, 88);
 	assert_in_range(f.at, 0, 32 * 2048 / RF_NET_UNIT - 1);
 	vq_used(&b.rx)->idx = (uint16_t)(vq_used(&b.rx)->idx + SIZE + 1);
-	ends(&b, RF_EXIT_ANSWER);
+	ends(&b, RF_DRIVER_EXIT_ANSWER);
 }
 
 /* In a packed queue who returns the wrong one has lost the place as well. */
@@ -196,13 +196,13 @@ static void test_buffers_of_a_packed_queue_it_does_not_have_end_the_driver(void 
 		while (turn(&b))
 			;
 		vq_say(&b.rx, ids[i], 100, 2);
-		ends(&b, RF_EXIT_ANSWER);
+		ends(&b, RF_DRIVER_EXIT_ANSWER);
 
 		bench_start(&b, state);
 		netside_send(&b.side, (struct rf_net_frame){ .at = 1, .length = 60 }, 0);
 		assert_true(turn(&b));
 		vq_say(&b.tx, ids[i], 0, 2);
-		ends(&b, RF_EXIT_ANSWER);
+		ends(&b, RF_DRIVER_EXIT_ANSWER);
 	}
 	/* One that it had, twice */
 	bench_start(&b, state);
@@ -212,7 +212,7 @@ static void test_buffers_of_a_packed_queue_it_does_not_have_end_the_driver(void 
 	assert_true(vq_take(&b.rx, &head));
 	vq_give_back(&b.rx, head, 100);
 	vq_give_back(&b.rx, head, 100);
-	ends(&b, RF_EXIT_ANSWER);
+	ends(&b, RF_DRIVER_EXIT_ANSWER);
 }
 
 static void test_sent_frames_come_back_in_order(void **state)

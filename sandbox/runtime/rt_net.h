@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net.h - the event loop of a net driver, compiled around its functions.
+ * rt_net.h - the event loop of a net driver, compiled around its functions.
  *
  * Room:   sandbox/runtime, untrusted. (The layouts are in sandbox/abi/net.h, which comes
  *         with it. A unit test includes this one by its whole path, ahead of the driver.)
@@ -90,7 +90,7 @@ RF_NET_INLINE void rf_net_attach(const struct rf_net_driver *d, struct rf_net_qu
 	struct rf_net_chan *chan = (struct rf_net_chan *)(uintptr_t)boot->queue[0].chan;
 
 	if (boot->queue_count != 1)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	q->chan = chan;
 	rf_ring_attach(&q->free, &chan->rx_free, RF_NET_DEPTH);
 	rf_ring_attach(&q->tx, &chan->tx, RF_NET_DEPTH);
@@ -100,7 +100,7 @@ RF_NET_INLINE void rf_net_attach(const struct rf_net_driver *d, struct rf_net_qu
 	q->free_ring = (uint32_t *)q->free.ring->records;
 	q->room = d->start(dev, boot);
 	if (!q->room || q->room > RF_NET_DEPTH)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	q->wanting = q->room;
 	q->look_at = RF_NET_BATCH;
 }
@@ -111,7 +111,7 @@ RF_NET_INLINE unsigned rf_net_ready(struct rf_ring_end *end)
 	uint32_t ready = atomic_load_explicit(&end->ring->tail, memory_order_acquire) - end->own;
 
 	if (RF_UNLIKELY(ready > RF_NET_DEPTH))
-		rf_exit(RF_EXIT_RING);
+		rf_exit(RF_DRIVER_EXIT_RING);
 	return ready;
 }
 
@@ -163,7 +163,7 @@ RF_NET_INLINE unsigned rf_net_reap(const struct rf_net_driver *d, struct rf_net_
 	if (!n)
 		return 0;
 	if (RF_UNLIKELY(n > under_way))
-		rf_exit(RF_EXIT_ANSWER);
+		rf_exit(RF_DRIVER_EXIT_ANSWER);
 	q->tx_head += n;
 	atomic_store_explicit(&q->tx.ring->head, q->tx_head, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);

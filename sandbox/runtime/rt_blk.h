@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blk.h - the event loop of a block driver, compiled around its functions.
+ * rt_blk.h - the event loop of a block driver, compiled around its functions.
  *
  * Room:   sandbox/runtime, untrusted.
  * Use:    a driver fills in struct rf_blk_driver and ends with
@@ -63,7 +63,7 @@ RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_qu
 	rf_ring_attach(&q->resp, &q->chan->resp, RF_BLK_DEPTH);
 	q->slots = d->start(dev, boot, i);
 	if (!q->slots || q->slots > RF_BLK_DEPTH)
-		rf_exit(RF_EXIT_BOOT);
+		rf_exit(RF_DRIVER_EXIT_BOOT);
 	/* A stack, so that few slots (and cache lines) are in use with few requests. */
 	while (q->free_count < q->slots) {
 		q->free[q->free_count] = (uint16_t)(q->slots - 1 - q->free_count);
@@ -88,7 +88,7 @@ RF_BLK_INLINE unsigned rf_blk_ready(struct rf_blk_queue *q)
 	unsigned n = (unsigned)ready;
 
 	if (RF_UNLIKELY(ready < 0))
-		rf_exit(RF_EXIT_RING);
+		rf_exit(RF_DRIVER_EXIT_RING);
 	if (n > q->free_count)
 		n = q->free_count;
 	if (n > RF_BLK_BATCH)
@@ -99,7 +99,7 @@ RF_BLK_INLINE unsigned rf_blk_ready(struct rf_blk_queue *q)
 	 * gives it back when it takes its answers. */
 	int space = rf_ring_space(&q->resp, n);
 	if (RF_UNLIKELY(space < 0))
-		rf_exit(RF_EXIT_RING);
+		rf_exit(RF_DRIVER_EXIT_RING);
 	return RF_UNLIKELY((unsigned)space < n) ? 0 : n;
 }
 
@@ -146,7 +146,7 @@ RF_BLK_INLINE unsigned rf_blk_room(struct rf_blk_queue *q)
 	if (RF_LIKELY(space >= (int)RF_BLK_BATCH))
 		return RF_BLK_BATCH;
 	if (space < 0)
-		rf_exit(RF_EXIT_RING);
+		rf_exit(RF_DRIVER_EXIT_RING);
 	return (unsigned)space;
 }
 
@@ -165,7 +165,7 @@ RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_
 	while (at != end && d->poll(dev, &slot, &status)) {
 		/* A number that is not in flight: the device, or we, lost count. */
 		if (RF_UNLIKELY(slot >= RF_BLK_DEPTH || !q->busy[slot]))
-			rf_exit(RF_EXIT_ANSWER);
+			rf_exit(RF_DRIVER_EXIT_ANSWER);
 		records[at++ & (RF_BLK_DEPTH - 1)] = (struct rf_blk_resp){
 			.tag = q->id[slot].tag, .generation = q->id[slot].generation,
 			.status = status,
