@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* broker.c - see broker.h. Room: sandbox/broker, root with a list of system calls. */
+/* broker.c - see broker.h. Room: sandbox/broker, root behind a list. */
 #include "broker.h"
 
 #include <errno.h>

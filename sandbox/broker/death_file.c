@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* death_file.c - the file of deaths: see death_file.h. Room: sandbox/broker, root with a list of system calls. */
+/* death_file.c - the file of deaths: see death_file.h. Room: sandbox/broker, root behind a list. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /*
  * death_file.h - the file RUNDIR/deaths.jsonl, opened for the supervisor, which appends to it.
  *
- * Room:   sandbox/broker, root with a list of system calls.
+ * Room:   sandbox/broker, root behind a list.
  */
 #ifndef RF_DEATH_FILE_H
 #define RF_DEATH_FILE_H

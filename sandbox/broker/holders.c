@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* holders.c - see holders.h. Room: sandbox/broker, root with a list of system calls. */
+/* holders.c - see holders.h. Room: sandbox/broker, root behind a list. */
 #include "holders.h"
 
 #include <errno.h>

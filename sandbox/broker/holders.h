@@ -2,8 +2,8 @@
 /*
  * holders.h - who uses what hangs on a PCI device: its disks and interfaces.
  *
- * Room:   sandbox/broker, root with a list of system calls. Reads /sys and /proc, and opens disks only to ask the
- *         kernel whether they are claimed.
+ * Room:   sandbox/broker, root behind a list. Reads /sys and /proc, and opens disks only to
+ *         ask the kernel whether they are claimed.
  * Finds:  disks below the device, and those of an NVMe subsystem that one of its controllers is
  *         part of; on them mounts, swap, device-mapper, MD, bcache and loop devices, and what
  *         stands on these; NVMe targets; claims of anybody else; processes that have a disk open. Interfaces

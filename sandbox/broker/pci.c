@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pci.c - see pci.h. Room: sandbox/broker, root with a list of system calls. */
+/* pci.c - see pci.h. Room: sandbox/broker, root behind a list. */
 #include "pci.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * pci.h - a PCI device in sysfs: found, checked, lent to VFIO, given back.
  *
- * Room:   sandbox/broker, root with a list of system calls. Reads what the kernel says of a device,
+ * Room:   sandbox/broker, root behind a list. Reads what the kernel says of a device,
  *         never the device itself.
  * Errors: functions return 0 or an enum rf_exit_code after one line in the log.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sysfs.c - see sysfs.h. Room: sandbox/broker, root with a list of system calls. */
+/* sysfs.c - see sysfs.h. Room: sandbox/broker, root behind a list. */
 #include "sysfs.h"
 
 #include <dirent.h>

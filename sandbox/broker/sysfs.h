@@ -2,7 +2,7 @@
 /*
  * sysfs.h - attributes, links, folders and tables of /sys and /proc, without memory of its own.
  *
- * Room:   sandbox/broker, root with a list of system calls. Reads what the kernel says, never a device.
+ * Room:   sandbox/broker, root behind a list. Reads what the kernel says, never a device.
  * Errors: 0 or -errno; what cannot be read is empty.
  */
 #ifndef RF_SYSFS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tap.c - see tap.h. Room: sandbox/broker, root with a list of system calls. */
+/* tap.c - see tap.h. Room: sandbox/broker, root behind a list. */
 #include "tap.h"
 
 #include <errno.h>

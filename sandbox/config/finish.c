@@ -43,7 +43,8 @@ static int mistake(const struct place *p, const struct rf_config_device *d, cons
 
 /* ---- one device ------------------------------------------------------------------- */
 
-static int finish_policy(const struct place *p, const struct rf_config *c, struct rf_config_device *d)
+static int finish_policy(const struct place *p, const struct rf_config *c,
+			 struct rf_config_device *d)
 {
 	char path[600];
 
@@ -94,7 +95,8 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 	return 0;
 }
 
-static int finish_device(const struct place *p, const struct rf_config *c, struct rf_config_device *d)
+static int finish_device(const struct place *p, const struct rf_config *c,
+			 struct rf_config_device *d)
 {
 	int err = finish_policy(p, c, d);
 

@@ -61,8 +61,8 @@ static bool answers(const struct rf_spawner *s)
 	return ready > 0;
 }
 
-static int ask(const struct rf_spawner *s, const struct rf_zygote_order *o, const int *fds, int count,
-	       struct rf_spawned *out)
+static int ask(const struct rf_spawner *s, const struct rf_zygote_order *o, const int *fds,
+	       int count, struct rf_spawned *out)
 {
 	struct rf_zygote_done d;
 	int got[RF_PACKET_FDS], n;
@@ -89,7 +89,8 @@ int rf_spawner_run(const struct rf_spawner *s, const struct rf_keep_spawn *spawn
 }
 
 /* The keeper needs no pidfd of it. */
-static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const int *fds, int count)
+static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const int *fds,
+		     int count)
 {
 	struct rf_zygote_order o = { .type = type };
 	struct rf_spawned run;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* config.c - what holds before the operator says anything. See config.h. Room: sandbox/proto, trusted. */
+/*
+ * config.c - what holds before the operator says anything: see config.h.
+ *
+ * Room:   sandbox/proto, trusted.
+ */
 #include "config.h"
 
 #include <errno.h>

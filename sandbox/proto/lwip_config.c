@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* lwip_config.c - what follows from a stack's lines, see lwip_config.h. Room: sandbox/proto, trusted. */
+/*
+ * lwip_config.c - what follows from a stack's lines: see lwip_config.h.
+ *
+ * Room:   sandbox/proto, trusted.
+ */
 #include "lwip_config.h"
 
 #include <string.h>

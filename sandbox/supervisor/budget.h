@@ -2,7 +2,8 @@
 /*
  * budget.h - which deaths count toward back-off and quarantine: those in vain.
  *
- * Room:   sandbox/supervisor, no privilege. The same for drivers, device processes, exports, device servers.
+ * Room:   sandbox/supervisor, no privilege. The same for drivers, device processes, exports,
+ *         device servers.
  * Rule:   a death is in vain if nothing was completed since the one before, and that was not
  *         long ago. A disk that nobody uses completes nothing: deaths far apart say nothing
  *         about it, and cost nobody anything.

@@ -111,7 +111,8 @@ void hand_first(struct handed *h, const struct sup *s, int program)
 }
 
 /* One of the device's fds, or /dev/null where it has none. */
-static void hand_held(struct handed *h, const struct sup *s, const struct dev *d, enum dev_fd held, int target)
+static void hand_held(struct handed *h, const struct sup *s, const struct dev *d,
+		      enum dev_fd held, int target)
 {
 	hand(h, d->fd[held] >= 0 ? d->fd[held] : s->null, target);
 }

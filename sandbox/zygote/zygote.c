@@ -42,10 +42,11 @@ static int order_check(const struct rf_zygote_order *o, int count)
 }
 
 /* uid ~0: it stays root. sockets[1]: to the opener, of a supervisor. */
-static int own(const char *verb, uint32_t uid, int program, int config, const int *sockets, int count,
-	       struct rf_spawned *run)
+static int own(const char *verb, uint32_t uid, int program, int config, const int *sockets,
+	       int count, struct rf_spawned *run)
 {
-	struct rf_keep_spawn spawn = { .fence = RF_FENCE_OWN, .uid = uid, .gid = uid, .argv0 = "ringfence",
+	struct rf_keep_spawn spawn = { .fence = RF_FENCE_OWN, .uid = uid, .gid = uid,
+				       .argv0 = "ringfence",
 				       .target = { -1, RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG,
 						   RF_OWN_FD_OPENER } };
 	const int fds[] = { program, sockets[0], config, sockets[1] };
@@ -91,14 +92,16 @@ static _Noreturn void obey(int keeper, int config, const char *program_dir)
 			_exit(0);
 		}
 		if (o.type == RF_ZYGOTE_SUPERVISE && count == 2)
-			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor, config, fds, 2, &run);
+			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor, config,
+				      fds, 2, &run);
 		else if (o.type == RF_ZYGOTE_OPEN && count == 1)
 			d.error = own("open", ~0u, opener, config, fds, 1, &run);
 		else if (o.type == RF_ZYGOTE_RUN && !(d.error = order_check(&o, count)))
 			d.error = rf_spawn(&o.spawn, fds, count, &run);
 		d.pid = run.pid;
 		const int give[] = { run.pidfd, run.report };
-		(void)rf_packet_send(keeper, &d, sizeof(d), give, d.error ? 0 : 1 + (run.report >= 0));
+		(void)rf_packet_send(keeper, &d, sizeof(d), give,
+				     d.error ? 0 : 1 + (run.report >= 0));
 		rf_close_all(fds, count);
 		for (int i = 0; i < 2; i++)
 			if (give[i] >= 0)

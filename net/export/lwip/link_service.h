@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* link_service.h - a link behind a fenced driver: see link_service.c. Room: net/export/lwip, trusted. */
+/*
+ * link_service.h - a link behind a fenced driver: see link_service.c.
+ *
+ * Room:   net/export/lwip, trusted.
+ */
 #ifndef RF_LWIP_LINK_SERVICE_H
 #define RF_LWIP_LINK_SERVICE_H
 
