@@ -36,16 +36,16 @@ static void found(struct sup *s, const struct rf_keep_msg *msg)
 		return;
 	uint32_t generation = generation_in(what);
 	if (generation) {
-		d->driver_pid[generation & 1] = msg->pid;
-		d->generation_of[generation & 1] = generation;
-		if (generation > d->last_wanted)
-			d->last_wanted = generation;
+		d->r.driver_pid[generation & 1] = msg->pid;
+		d->r.generation_of[generation & 1] = generation;
+		if (generation > d->r.last_wanted)
+			d->r.last_wanted = generation;
 	} else if (!strcmp(what, "device")) {
-		d->device_pid = msg->pid;
+		d->r.device_pid = msg->pid;
 	} else if (!strcmp(what, "export")) {
-		d->export_pid = msg->pid;
+		d->r.export_pid = msg->pid;
 	} else {
-		d->stack.dial_pid = msg->pid;
+		d->r.stack.dial_pid = msg->pid;
 	}
 }
 
@@ -71,8 +71,8 @@ static void find_processes(struct sup *s)
 	}
 	for (int i = 0; i < s->config.count; i++) {
 		struct dev *d = &s->dev[i];
-		pid_t *const all[] = { &d->device_pid, &d->export_pid, &d->stack.dial_pid,
-				       &d->driver_pid[0], &d->driver_pid[1] };
+		pid_t *const all[] = { &d->r.device_pid, &d->r.export_pid, &d->r.stack.dial_pid,
+				       &d->r.driver_pid[0], &d->r.driver_pid[1] };
 
 		for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
 			forget_if_gone(all[k], live, count);
@@ -83,10 +83,10 @@ static void find_processes(struct sup *s)
  * has it already closes this. */
 static void hand_again(struct sup *s, struct dev *d, unsigned half)
 {
-	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->generation_of[half] };
+	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->r.generation_of[half] };
 	char name[RF_KEEP_NAME];
 
-	if (!d->driver_pid[half])
+	if (!d->r.driver_pid[half])
 		return;
 	snprintf(name, sizeof(name), "%s.driver.%u", d->cfg->name, msg.generation);
 	int pidfd = keep_get(s, name);
@@ -112,26 +112,26 @@ static void ask(struct sup *s, struct dev *d)
 /* Its death, if it is dead, is still to be told. */
 static void go_on(struct sup *s, struct dev *d)
 {
-	if (!d->device_pid) {
+	if (!d->r.device_pid) {
 		/* It was never started. */
-		d->restart = true;
+		d->r.restart = true;
 		return dev_stop(s, d);
 	}
 	ask(s, d);
-	if (d->state == DEV_QUARANTINED)
+	if (d->r.state == DEV_QUARANTINED)
 		dev_give_up(d);
-	if (d->state == DEV_RUNNING && !d->export_pid && !d->export_due_ns && !stack_of(s, d) && dev_export(s, d))
+	if (d->r.state == DEV_RUNNING && !d->r.export_pid && !d->r.export_due_ns && !stack_of(s, d) && dev_export(s, d))
 		dev_fail(s, d, RF_EXIT_SYSTEM);
 }
 
 static void revive_again(struct sup *s, struct dev *d)
 {
-	if (d->device_pid) {
-		d->retry_ns = ~0ull;
+	if (d->r.device_pid) {
+		d->r.retry_ns = ~0ull;
 		return ask(s, d);
 	}
-	if (d->retry_ns == ~0ull)
-		d->retry_ns = 0;
+	if (d->r.retry_ns == ~0ull)
+		d->r.retry_ns = 0;
 	dev_kill_drivers(s, d);
 }
 
@@ -140,14 +140,14 @@ static void undo_start(struct sup *s, struct dev *d)
 {
 	if (!dev_alive(d))
 		return dev_close(s, d);
-	d->restart = d->state == DEV_WAITING;
-	d->state = DEV_STARTING;
+	d->r.restart = d->r.state == DEV_WAITING;
+	d->r.state = DEV_STARTING;
 	dev_stop(s, d);
 }
 
 static void settle(struct sup *s, struct dev *d)
 {
-	switch (d->state) {
+	switch (d->r.state) {
 	case DEV_OFF:
 	case DEV_FAILED:
 	case DEV_WAITING:
@@ -156,7 +156,7 @@ static void settle(struct sup *s, struct dev *d)
 	case DEV_RUNNING:
 		return go_on(s, d);
 	case DEV_QUARANTINED:
-		return d->device_pid ? go_on(s, d) : undo_start(s, d);
+		return d->r.device_pid ? go_on(s, d) : undo_start(s, d);
 	case DEV_REVIVING:
 		return revive_again(s, d);
 	case DEV_STOPPING:
@@ -194,9 +194,9 @@ int adopt_all(struct sup *s, int record)
  * second driver is the last one that was spawned. */
 static void count_missed(struct dev *d, uint64_t downs)
 {
-	uint32_t generation = d->generation ? d->generation : d->last_up + 1;
+	uint32_t generation = d->r.generation ? d->r.generation : d->r.last_up + 1;
 
-	for (int n = 0; d->downs < downs && n < 2; n++, d->downs++)
+	for (int n = 0; d->r.downs < downs && n < 2; n++, d->r.downs++)
 		dev_count_death(d, generation++);
 }
 
@@ -206,10 +206,10 @@ void adopt_told(struct dev *d, const struct rf_dev_msg *msg)
 		return; /* an answer to a predecessor */
 	d->adopting = false;
 	count_missed(d, msg->downs);
-	d->downs = msg->downs;
-	d->generation = msg->generation <= d->last_wanted ? msg->generation : 0;
-	uint32_t ran = d->generation ? d->generation : d->device->generation;
-	if (ran > d->last_up && ran <= d->last_wanted)
-		d->last_up = ran;
-	d->worked |= d->last_up != 0;
+	d->r.downs = msg->downs;
+	d->r.generation = msg->generation <= d->r.last_wanted ? msg->generation : 0;
+	uint32_t ran = d->r.generation ? d->r.generation : d->device->generation;
+	if (ran > d->r.last_up && ran <= d->r.last_wanted)
+		d->r.last_up = ran;
+	d->r.worked |= d->r.last_up != 0;
 }

@@ -28,8 +28,8 @@ static pid_t pid_of(struct sup *s, struct dev *d, enum who who)
 	struct dev *stack = stack_of(s, d);
 
 	if (who == DEVICE)
-		return d->device_pid;
-	return !stack || stack == d ? d->export_pid : 0;
+		return d->r.device_pid;
+	return !stack || stack == d ? d->r.export_pid : 0;
 }
 
 static void kill_hung(struct sup *s, struct dev *d, enum who who)
@@ -81,7 +81,7 @@ static void ask(struct sup *s, struct dev *d)
 
 uint64_t alive_due_ns(const struct dev *d)
 {
-	bool asked = (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED) && d->device_pid;
+	bool asked = (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED) && d->r.device_pid;
 
 	return asked ? d->alive.due_ns : ~0ull;
 }
@@ -93,7 +93,7 @@ void alive_look(struct sup *s, struct dev *d)
 	if (alive_due_ns(d) > now)
 		return;
 	/* The export is asked by way of the device process, which may have died on that way. */
-	bool waits = owes(s, d, DEVICE) || (d->device_pid == d->alive.pid[DEVICE] && owes(s, d, EXPORT));
+	bool waits = owes(s, d, DEVICE) || (d->r.device_pid == d->alive.pid[DEVICE] && owes(s, d, EXPORT));
 	d->alive.due_ns = now + (waits ? LOOK_NS : ASK_NS);
 	if (!waits)
 		ask(s, d);

@@ -35,18 +35,18 @@ void dev_recovered(struct dev *d)
 	const struct rf_recovery_device *r = &d->device->log[d->replaced % RF_STATS_LOG];
 	const struct rf_recovery_service *v = &d->service->log[d->replaced % RF_STATS_LOG];
 
-	if (!d->replaced || d->generation <= d->replaced)
+	if (!d->replaced || d->r.generation <= d->replaced)
 		return;
 	bool timed = r->generation == d->replaced && r->enabled_ns > r->detect_ns;
 	unsigned long long us = timed ? (r->enabled_ns - r->detect_ns) / 1000 : 0;
 
 	if (!timed)
-		rf_log("%s: driver %u runs in its place", d->cfg->name, d->generation);
+		rf_log("%s: driver %u runs in its place", d->cfg->name, d->r.generation);
 	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != d->replaced)
-		rf_log("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->generation, us / 1000,
+		rf_log("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->r.generation, us / 1000,
 		       us / 100 % 10);
 	else
 		rf_log("%s: driver %u runs in its place after %llu.%llu ms, with %u of its requests", d->cfg->name,
-		       d->generation, us / 1000, us / 100 % 10, v->reissued);
+		       d->r.generation, us / 1000, us / 100 % 10, v->reissued);
 	d->replaced = 0;
 }

@@ -30,28 +30,28 @@ void server_away(struct dev *d)
 {
 	uint64_t now = now_ns(), most = d->cfg->policy.server_away_ns;
 
-	d->state = DEV_REVIVING;
-	if (!d->away_ns) {
-		d->away_ns = now;
+	d->r.state = DEV_REVIVING;
+	if (!d->r.away_ns) {
+		d->r.away_ns = now;
 		rf_log("%s: device server unreachable (%s): clients wait for it, up to %llu s", d->cfg->name,
 		       d->cfg->socket, (unsigned long long)most / 1000000000);
 	}
-	uint64_t away = now - d->away_ns, pause = away / 8;
-	if (away >= most && !d->away_told && d->cfg->policy.device.service == RF_SERVICE_BLOCK) {
-		d->away_told = true;
+	uint64_t away = now - d->r.away_ns, pause = away / 8;
+	if (away >= most && !d->r.away_told && d->cfg->policy.device.service == RF_SERVICE_BLOCK) {
+		d->r.away_told = true;
 		rf_log("%s: device server unreachable for %llu s: clients get EIO until it is back; 'ringfence "
 		       "restart %s' tries again at once", d->cfg->name, (unsigned long long)away / 1000000000,
 		       d->cfg->name);
 		server_clients_fail(d);
 	}
-	d->retry_ns = now + (pause < AWAY_LEAST_NS ? AWAY_LEAST_NS : pause > AWAY_MOST_NS ? AWAY_MOST_NS : pause);
+	d->r.retry_ns = now + (pause < AWAY_LEAST_NS ? AWAY_LEAST_NS : pause > AWAY_MOST_NS ? AWAY_MOST_NS : pause);
 }
 
 void server_back(struct dev *d)
 {
-	if (d->away_ns)
+	if (d->r.away_ns)
 		rf_log("%s: device server back after %llu ms", d->cfg->name,
-		       (unsigned long long)(now_ns() - d->away_ns) / 1000000);
-	d->away_ns = 0;
-	d->away_told = false;
+		       (unsigned long long)(now_ns() - d->r.away_ns) / 1000000);
+	d->r.away_ns = 0;
+	d->r.away_told = false;
 }

@@ -80,10 +80,10 @@ int open_take(struct sup *s, const struct dev *d, bool last, int *group)
 int open_interface(struct sup *s, const struct dev *d)
 {
 	struct rf_open_ask o = { .what = RF_OPEN_INTERFACE, .device = (uint32_t)d->index,
-				 .mtu = (uint16_t)d->net.mtu };
+				 .mtu = (uint16_t)d->r.net.mtu };
 	int fds[RF_OPEN_FDS];
 
-	memcpy(o.mac, d->net.mac, sizeof(o.mac));
+	memcpy(o.mac, d->r.net.mac, sizeof(o.mac));
 	return ask(s, &o, NULL, fds);
 }
 

@@ -38,8 +38,8 @@ static void quarantine(struct sup *s, struct dev *d)
 {
 	rf_log("%s: its driver died %u times without completing a request: quarantined; "
 	       "'ringfence restart %s' tries again", d->cfg->name, d->cfg->policy.deaths, d->cfg->name);
-	d->state = DEV_QUARANTINED;
-	d->code = RF_EXIT_QUARANTINE;
+	d->r.state = DEV_QUARANTINED;
+	d->r.code = RF_EXIT_QUARANTINE;
 	dev_want_drop(d);
 	record_write(s);
 	dev_give_up(d);
@@ -70,33 +70,33 @@ void dev_count_death(struct dev *d, uint32_t generation)
 {
 	uint64_t completed = d->service->completed;
 
-	if (d->state == DEV_QUARANTINED)
+	if (d->r.state == DEV_QUARANTINED)
 		return; /* we killed it */
-	enum death why = d->killed == generation ? d->killed_for : DEATH_CRASH;
+	enum death why = d->r.killed == generation ? d->r.killed_for : DEATH_CRASH;
 
-	d->deaths++;
-	d->died_of[why]++;
+	d->r.deaths++;
+	d->r.died_of[why]++;
 	if (why == DEATH_HANDOVER)
 		return; /* of its export, which has a budget of its own */
 	/* One that storms and answers all the same would be let do so for ever. */
-	bool vain = budget_in_vain(&d->driver_budget, completed, now_ns());
-	d->fruitless = vain || why == DEATH_STORM ? d->fruitless + 1 : 0;
+	bool vain = budget_in_vain(&d->r.driver_budget, completed, now_ns());
+	d->r.fruitless = vain || why == DEATH_STORM ? d->r.fruitless + 1 : 0;
 }
 
 /* ---- step 7: a standby, which becomes the driver ------------------------------------ */
 
 void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int count)
 {
-	if (msg->generation > d->last_wanted)
-		d->last_wanted = msg->generation;
+	if (msg->generation > d->r.last_wanted)
+		d->r.last_wanted = msg->generation;
 	d->want = (struct wanted){ .waiting = true, .generation = msg->generation,
 				   .device_fd = msg->device_fd, .count = count,
-				   .due_ns = now_ns() + dev_backoff(d, d->fruitless) };
+				   .due_ns = now_ns() + dev_backoff(d, d->r.fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
-	if (dev_backoff(d, d->fruitless) && d->fruitless < d->cfg->policy.deaths)
+	if (dev_backoff(d, d->r.fruitless) && d->r.fruitless < d->cfg->policy.deaths)
 		rf_log("%s: %llu drivers in a row died without completing a request: the next one starts in "
-		       "%llu ms", d->cfg->name, (unsigned long long)d->fruitless,
-		       (unsigned long long)(dev_backoff(d, d->fruitless) / 1000000));
+		       "%llu ms", d->cfg->name, (unsigned long long)d->r.fruitless,
+		       (unsigned long long)(dev_backoff(d, d->r.fruitless) / 1000000));
 }
 
 void dev_want_drop(struct dev *d)
@@ -112,10 +112,10 @@ static bool want_held(struct sup *s, struct dev *d)
 {
 	struct wanted *w = &d->want;
 
-	if (!d->walls.locked && d->generation)
+	if (!d->r.walls.locked && d->r.generation)
 		dev_walls(s, d);
-	if ((!d->driver_pid[w->generation & 1] &&
-	     (d->walls.locked || !d->driver_pid[~w->generation & 1])) || w->held == HELD_MOST)
+	if ((!d->r.driver_pid[w->generation & 1] &&
+	     (d->r.walls.locked || !d->r.driver_pid[~w->generation & 1])) || w->held == HELD_MOST)
 		return false;
 	w->held++;
 	w->due_ns = now_ns() + HELD_NS;
@@ -130,11 +130,11 @@ void dev_want_due(struct sup *s, struct dev *d)
 		return;
 	if (want_held(s, d))
 		return;
-	if (d->fruitless >= d->cfg->policy.deaths)
+	if (d->r.fruitless >= d->cfg->policy.deaths)
 		return quarantine(s, d);
 	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->want.generation };
 	int err = dev_start_driver(s, d, &pidfd);
-	if (err && d->worked && dev_shortage(err)) {
+	if (err && d->r.worked && dev_shortage(err)) {
 		d->want.due_ns = now_ns() + dev_backoff(d, 2 + d->want.short_of++);
 		return;
 	}
@@ -156,18 +156,18 @@ void dev_kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death 
 
 	if (words[why])
 		rf_log("%s: driver %u %s: killed", d->cfg->name, generation, words[why]);
-	d->killed = generation;
-	d->killed_for = why;
+	d->r.killed = generation;
+	d->r.killed_for = why;
 	record_write(s);
 	dev_kill_driver(s, d, generation);
 }
 
 void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 {
-	pid_t pid = d->driver_pid[msg->generation & 1];
+	pid_t pid = d->r.driver_pid[msg->generation & 1];
 	struct rf_sample now;
 
-	if (msg->generation != d->generation || !pid || d->killed == msg->generation ||
+	if (msg->generation != d->r.generation || !pid || d->r.killed == msg->generation ||
 	    rf_sample_take(pid, &now))
 		return;
 	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
@@ -189,14 +189,14 @@ void dev_walls(struct sup *s, struct dev *d)
 {
 	char name[RF_KEEP_NAME], what[32], missing[512];
 
-	if (d->walls.locked || !d->generation)
+	if (d->r.walls.locked || !d->r.generation)
 		return;
-	snprintf(what, sizeof(what), "driver.%u", d->generation);
+	snprintf(what, sizeof(what), "driver.%u", d->r.generation);
 	process_name(name, d, what);
-	if (keep_walls(s, name, &d->walls))
+	if (keep_walls(s, name, &d->r.walls))
 		return; /* dead again */
-	rf_walls_missing(&d->walls, missing, sizeof(missing));
-	if (d->walls.locked && missing[0])
+	rf_walls_missing(&d->r.walls, missing, sizeof(missing));
+	if (d->r.walls.locked && missing[0])
 		rf_log("%s: walls missing around its driver: %s", d->cfg->name, missing);
 }
 
@@ -207,25 +207,25 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
 	/* What we killed it for was said. */
-	bool ours = (d->killed == generation || d->state == DEV_QUARANTINED) && WIFSIGNALED(msg->status) &&
+	bool ours = (d->r.killed == generation || d->r.state == DEV_QUARANTINED) && WIFSIGNALED(msg->status) &&
 		    WTERMSIG(msg->status) == SIGKILL;
 	rf_death_json(msg, d->cfg->name, line, sizeof(line));
 	rf_death_words(msg, words, sizeof(words));
 	death_append(s, line);
 	if (!ours)
 		rf_log("%s: driver %u %s", d->cfg->name, generation, words);
-	scribe_tell(s, d, msg, d->killed == generation ? d->killed_for : DEATH_CRASH, words, line);
+	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words, line);
 	/* Behind the lock an exit code is only what a driver says of itself. */
 	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&
 	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
 	    WEXITSTATUS(msg->status) != RF_LAUNCH_SYSTEM) {
 		/* It never ran: another try would end the same way. */
-		d->code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
+		d->r.code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
 		dev_stop(s, d);
-	} else if (generation > d->last_up && generation > d->device->generation) {
+	} else if (generation > d->r.last_up && generation > d->device->generation) {
 		/* A standby: it did no work, so its successors are held back ever longer. */
-		d->standby_deaths++;
-		d->fruitless += budget_in_vain(&d->standby_budget, 0, now_ns());
+		d->r.standby_deaths++;
+		d->r.fruitless += budget_in_vain(&d->r.standby_budget, 0, now_ns());
 	} else {
 		d->replaced = generation;
 		dev_recovered(d);

@@ -46,8 +46,8 @@ uint64_t now_ns(void)
 /* Once all of it has ended, under the budget of the policy. */
 void life_start_again(struct dev *d)
 {
-	d->restart = d->reconnect = true;
-	d->code = 0;
+	d->r.restart = d->r.reconnect = true;
+	d->r.code = 0;
 }
 
 /*
@@ -57,8 +57,8 @@ void life_start_again(struct dev *d)
  */
 void life_server_failed(struct dev *d)
 {
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->served &&
-	    (d->code == RF_EXIT_DEVICE || d->code == RF_EXIT_NO_DEVICE) && d->state != DEV_QUARANTINED)
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->r.served &&
+	    (d->r.code == RF_EXIT_DEVICE || d->r.code == RF_EXIT_NO_DEVICE) && d->r.state != DEV_QUARANTINED)
 		life_start_again(d);
 }
 
@@ -67,16 +67,16 @@ static void opened(struct sup *s, struct dev *d, int code)
 {
 	bool later = code == RF_OPEN_LATER;
 
-	d->retry_ns = later ? now_ns() + OPEN_PAUSE_NS : ~0ull;
+	d->r.retry_ns = later ? now_ns() + OPEN_PAUSE_NS : ~0ull;
 	if (later)
 		return;
-	d->code = code;
-	int err = d->code ? 0 : dev_start_device(s, d);
+	d->r.code = code;
+	int err = d->r.code ? 0 : dev_start_device(s, d);
 	if (err)
-		d->code = RF_EXIT_SYSTEM;
-	if (dev_shortage(err) && d->served)
+		d->r.code = RF_EXIT_SYSTEM;
+	if (dev_shortage(err) && d->r.served)
 		life_start_again(d);
-	if (!d->code && !err)
+	if (!d->r.code && !err)
 		return;
 	life_server_failed(d);
 	dev_stop(s, d);
@@ -85,25 +85,25 @@ static void opened(struct sup *s, struct dev *d, int code)
 /* The next export of one that dies in vain is held back as the next driver of such is. */
 static void export_later(struct dev *d)
 {
-	d->export_due_ns = now_ns() + dev_backoff(d, d->export_failures);
+	d->r.export_due_ns = now_ns() + dev_backoff(d, d->r.export_failures);
 }
 
 static void start(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	d->code = 0;
-	d->away_ns = 0;
-	d->away_told = false;
-	d->fruitless = d->last_up = d->last_wanted = d->killed = 0;
-	d->budget = d->export_budget = d->driver_budget = d->standby_budget =
+	d->r.code = 0;
+	d->r.away_ns = 0;
+	d->r.away_told = false;
+	d->r.fruitless = d->r.last_up = d->r.last_wanted = d->r.killed = 0;
+	d->r.budget = d->r.export_budget = d->r.driver_budget = d->r.standby_budget =
 		(struct budget){ .at_ns = now_ns() };
 	d->silence = (struct rf_silence){ 0 };
-	d->lent = d->adopting = false;
-	d->export_failures = 0;
-	d->export_due_ns = 0;
-	d->walls = (struct rf_wall_report){ 0 };
+	d->r.lent = d->adopting = false;
+	d->r.export_failures = 0;
+	d->r.export_due_ns = 0;
+	d->r.walls = (struct rf_wall_report){ 0 };
 	d->replaced = 0;
-	d->state = DEV_STARTING;
+	d->r.state = DEV_STARTING;
 	d->open_until_ns = now_ns() + OPEN_MOST_NS;
 	opened(s, d, dev_open(s, d));
 }
@@ -119,8 +119,8 @@ static void export_start(struct sup *s, struct dev *d)
 {
 	int err = dev_export(s, d);
 
-	if (d->worked && dev_shortage(err))
-		d->export_due_ns = now_ns() + dev_backoff(d, 2 + d->export_short++);
+	if (d->r.worked && dev_shortage(err))
+		d->r.export_due_ns = now_ns() + dev_backoff(d, 2 + d->export_short++);
 	else if (err)
 		dev_fail(s, d, RF_EXIT_SYSTEM);
 	else
@@ -131,23 +131,23 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 {
 	const uint8_t *mac = news->said->net.mac;
 
-	d->served = true;
+	d->r.served = true;
 	server_back(d);
-	d->info = news->said->info;
-	d->net = news->said->net;
-	d->state = DEV_RUNNING;
+	d->r.info = news->said->info;
+	d->r.net = news->said->net;
+	d->r.state = DEV_RUNNING;
 	if (d->cfg->policy.device.service == RF_SERVICE_NET)
 		rf_log("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0], mac[1], mac[2],
-		       mac[3], mac[4], mac[5], d->net.mtu);
+		       mac[3], mac[4], mac[5], d->r.net.mtu);
 	else
 		rf_log("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
-		       (unsigned long long)d->info.size >> 20, d->info.block_size);
-	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->export_pid && (d->code = open_interface(s, d)))
+		       (unsigned long long)d->r.info.size >> 20, d->r.info.block_size);
+	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid && (d->r.code = open_interface(s, d)))
 		return dev_stop(s, d);
-	d->alive.known[0] = d->device_pid; /* it takes messages from now on */
+	d->alive.known[0] = d->r.device_pid; /* it takes messages from now on */
 	if (stack_of(s, d))
 		stack_try(s, stack_of(s, d));
-	else if (!d->export_pid)
+	else if (!d->r.export_pid)
 		export_start(s, d);
 }
 
@@ -170,13 +170,13 @@ static void adopted_ready(struct sup *s, struct dev *d, struct news *news)
 static void stack_due(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	if (d->stack.due_ns && d->stack.due_ns <= now_ns())
+	if (d->r.stack.due_ns && d->r.stack.due_ns <= now_ns())
 		stack_try(s, d);
 }
 
 static void export_due(struct sup *s, struct dev *d)
 {
-	if (d->export_due_ns && d->export_due_ns <= now_ns())
+	if (d->r.export_due_ns && d->r.export_due_ns <= now_ns())
 		export_start(s, d);
 }
 
@@ -190,7 +190,7 @@ static void running_due(struct sup *s, struct dev *d, struct news *news)
 {
 	stack_due(s, d, news);
 	export_due(s, d);
-	if (d->state == DEV_RUNNING)
+	if (d->r.state == DEV_RUNNING)
 		dev_want_due(s, d);
 }
 
@@ -225,19 +225,19 @@ static void silent(struct sup *s, struct dev *d, struct news *news)
 static void down(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
-	d->generation = 0;
+	d->r.generation = 0;
 	d->down_ns = now_ns();
 	d->busy_until_ns = d->down_ns + BOOKS_LATER_NS;
-	d->downs++;
+	d->r.downs++;
 	dev_count_death(d, news->said->generation);
 }
 
 static void up(struct sup *s, struct dev *d, struct news *news)
 {
-	if (!d->last_up)
+	if (!d->r.last_up)
 		dev_ready(d);
-	d->generation = d->last_up = news->said->generation;
-	d->worked = true;
+	d->r.generation = d->r.last_up = news->said->generation;
+	d->r.worked = true;
 	dev_recovered(d);
 	uint64_t now = now_ns(), took = now - d->down_ns;
 
@@ -279,28 +279,28 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
 
 	if (d->cfg->ward && (code == RF_EXIT_INTEGRITY || code == RF_EXIT_FORMATTED)) {
-		d->code = code == RF_EXIT_FORMATTED ? 0 : code;
+		d->r.code = code == RF_EXIT_FORMATTED ? 0 : code;
 		return dev_stop(s, d);
 	}
 	if (load && code >= 0) {
-		d->code = code;
+		d->r.code = code;
 		return dev_stop(s, d);
 	}
-	d->process_deaths++;
-	d->export_failures = budget_in_vain(&d->export_budget, completed, now_ns()) ? d->export_failures + 1 : 1;
-	if (d->export_failures > d->cfg->policy.deaths) {
+	d->r.process_deaths++;
+	d->r.export_failures = budget_in_vain(&d->r.export_budget, completed, now_ns()) ? d->r.export_failures + 1 : 1;
+	if (d->r.export_failures > d->cfg->policy.deaths) {
 		rf_log("%s: its export died %u times without completing a request", d->cfg->name,
-		       d->export_failures);
-		d->code = RF_EXIT_FAILED;
+		       d->r.export_failures);
+		d->r.code = RF_EXIT_FAILED;
 		return dev_stop(s, d);
 	}
 	if (!vanished)
 		rf_log("%s: its export %s: a successor takes over", d->cfg->name,
 		       rf_ending(news->dead->status, how));
-	else if ((d->code = interface_again(s, d)))
+	else if ((d->r.code = interface_again(s, d)))
 		return dev_stop(s, d);
 	export_later(d);
-	if (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED)
+	if (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED)
 		export_due(s, d);
 }
 
@@ -357,9 +357,9 @@ static action *const table[DEV_STATES][EVENTS] = {
 
 static void happens(struct sup *s, struct dev *d, enum event event, struct news *news)
 {
-	RF_BUG_ON(d->state >= DEV_STATES);
-	if (table[d->state][event])
-		table[d->state][event](s, d, news);
+	RF_BUG_ON(d->r.state >= DEV_STATES);
+	if (table[d->r.state][event])
+		table[d->r.state][event](s, d, news);
 }
 
 /* ---- where it comes from ----------------------------------------------------------------- */
@@ -371,7 +371,7 @@ void dev_stop(struct sup *s, struct dev *d)
 
 void dev_fail(struct sup *s, struct dev *d, int code)
 {
-	d->code = code;
+	d->r.code = code;
 	dev_stop(s, d);
 }
 
@@ -382,17 +382,17 @@ void dev_restart(struct sup *s, struct dev *d)
 
 uint64_t dev_due_ns(const struct dev *d)
 {
-	uint64_t stack = d->stack.due_ns ? d->stack.due_ns : ~0ull;
+	uint64_t stack = d->r.stack.due_ns ? d->r.stack.due_ns : ~0ull;
 	uint64_t driver = d->want.waiting ? d->want.due_ns : ~0ull;
-	uint64_t export = d->export_due_ns && d->export_due_ns < stack ? d->export_due_ns : stack;
+	uint64_t export = d->r.export_due_ns && d->r.export_due_ns < stack ? d->r.export_due_ns : stack;
 
-	switch (d->state) {
+	switch (d->r.state) {
 	case DEV_WAITING:
-		return d->retry_ns;
+		return d->r.retry_ns;
 	case DEV_STARTING:
-		return d->device_pid ? ~0ull : d->retry_ns;
+		return d->r.device_pid ? ~0ull : d->r.retry_ns;
 	case DEV_REVIVING:
-		return life_can_reopen(d) ? d->retry_ns : ~0ull;
+		return life_can_reopen(d) ? d->r.retry_ns : ~0ull;
 	case DEV_QUARANTINED:
 		return export;
 	case DEV_RUNNING:
@@ -404,7 +404,7 @@ uint64_t dev_due_ns(const struct dev *d)
 
 uint64_t dev_busy_until_ns(const struct dev *d)
 {
-	return d->state == DEV_RUNNING && d->busy_until_ns > now_ns() ? d->busy_until_ns : 0;
+	return d->r.state == DEV_RUNNING && d->busy_until_ns > now_ns() ? d->busy_until_ns : 0;
 }
 
 void dev_due(struct sup *s, struct dev *d)
@@ -428,7 +428,7 @@ void dev_message(struct sup *s, struct dev *d)
 	if (n <= 0)
 		return;
 	/* Adopting: said to a predecessor, or before it was asked. It says all of that again. */
-	if (n == sizeof(msg) && d->device_pid && msg.type < sizeof(events) / sizeof(events[0]) &&
+	if (n == sizeof(msg) && d->r.device_pid && msg.type < sizeof(events) / sizeof(events[0]) &&
 	    events[msg.type] && (!d->adopting || msg.type == RF_DEV_ADOPTED))
 		happens(s, d, events[msg.type], &news);
 	rf_close_all(fds, news.count);
@@ -438,14 +438,14 @@ void dev_message(struct sup *s, struct dev *d)
 static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *what, enum event *event)
 {
 	const struct { const char *name; pid_t *pid; enum event event; } all[] = {
-		{ "device", &d->device_pid, EV_DEVICE_DIED },
-		{ "export", &d->export_pid, d->stack.open ? EV_STACK_DIED : EV_EXPORT_DIED },
-		{ "dial", &d->stack.dial_pid, EV_STACK_DIED },
+		{ "device", &d->r.device_pid, EV_DEVICE_DIED },
+		{ "export", &d->r.export_pid, d->r.stack.open ? EV_STACK_DIED : EV_EXPORT_DIED },
+		{ "dial", &d->r.stack.dial_pid, EV_STACK_DIED },
 	};
 
 	for (int half = 0; half < 2; half++)
-		if (d->driver_pid[half] == dead->pid)
-			d->driver_pid[half] = 0;
+		if (d->r.driver_pid[half] == dead->pid)
+			d->r.driver_pid[half] = 0;
 	if (d->want.held)
 		d->want.due_ns = 0;
 	*event = EV_DRIVER_DIED;
@@ -467,9 +467,9 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *dead)
 	enum event event;
 
 	/* A predecessor may have died just before it could bury it. */
-	if (!d || dead->pid == d->buried)
+	if (!d || dead->pid == d->r.buried)
 		return;
-	d->buried = dead->pid;
+	d->r.buried = dead->pid;
 	if (forget(d, dead, what, &event))
 		happens(s, d, event, &(struct news){ .dead = dead, .dial = !strcmp(what, "dial") });
 }

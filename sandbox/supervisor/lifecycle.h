@@ -34,7 +34,7 @@ typedef void action(struct sup *, struct dev *, struct news *);
 /* lifecycle.c */
 /* Once all of it has ended, under the budget of the policy. */
 void life_start_again(struct dev *);
-/* A device server that worked once may come back: d->code says how it failed. */
+/* A device server that worked once may come back: d->r.code says how it failed. */
 void life_server_failed(struct dev *);
 
 /* revive.c */

@@ -37,7 +37,7 @@ struct dev *dev_of(struct sup *s, const char *process, const char **what)
 
 bool dev_alive(const struct dev *d)
 {
-	return d->device_pid || d->export_pid || d->stack.dial_pid || d->driver_pid[0] || d->driver_pid[1];
+	return d->r.device_pid || d->r.export_pid || d->r.stack.dial_pid || d->r.driver_pid[0] || d->r.driver_pid[1];
 }
 
 /* ---- death ----------------------------------------------------------------------- */
@@ -61,8 +61,8 @@ void dev_kill_driver(struct sup *s, struct dev *d, uint32_t generation)
 void dev_kill_drivers(struct sup *s, struct dev *d)
 {
 	for (int half = 0; half < 2; half++)
-		if (d->driver_pid[half])
-			dev_kill_driver(s, d, d->generation_of[half]);
+		if (d->r.driver_pid[half])
+			dev_kill_driver(s, d, d->r.generation_of[half]);
 }
 
 /* ---- birth ------------------------------------------------------------------------ */
@@ -130,12 +130,12 @@ int dev_start_device(struct sup *s, struct dev *d)
 
 	/* A device server could keep it as busy as it likes, a device behind VFIO cannot. */
 	h.spawn.hurry = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
-	d->downs = 0;
+	d->r.downs = 0;
 	hand_first(&h, s, s->rf_device);
 #define HAND(name, held) hand_held(&h, s, d, FD_##held, RF_DEVICE_FD_##name);
 	RF_DEVICE_FD_LIST(HAND)
 #undef HAND
-	return dev_spawn(s, d, "device", &h.spawn, h.fds, h.count, &d->device_pid, NULL);
+	return dev_spawn(s, d, "device", &h.spawn, h.fds, h.count, &d->r.device_pid, NULL);
 }
 
 int dev_lend(struct sup *s, struct dev *d)
@@ -143,9 +143,9 @@ int dev_lend(struct sup *s, struct dev *d)
 	struct rf_dev_msg hello = { .type = RF_DEV_EXPORT };
 	int err = 0;
 
-	if (d->lent && !(err = dev_new_service_socket(s, d)))
+	if (d->r.lent && !(err = dev_new_service_socket(s, d)))
 		err = rf_packet_offer(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
-	d->lent = true;
+	d->r.lent = true;
 	return err;
 }
 
@@ -154,7 +154,7 @@ int dev_export(struct sup *s, struct dev *d)
 	enum rf_export_kind kind = d->cfg->export_kind;
 	struct handed h = { .spawn = dev_spawn_as(s, d, 1, rf_export_programs[kind]) };
 
-	d->export_due_ns = 0;
+	d->r.export_due_ns = 0;
 	if (kind == RF_EXPORT_NONE)
 		return 0;
 	int err = dev_lend(s, d);
@@ -162,7 +162,7 @@ int dev_export(struct sup *s, struct dev *d)
 		return err;
 	hand_first(&h, s, s->export[kind]);
 	hand_export(&h, s, d, 0);
-	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->export_pid, NULL);
+	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->r.export_pid, NULL);
 }
 
 /* The launcher, which becomes the driver of the generation that is wanted. */
@@ -186,8 +186,8 @@ int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 	hand(&h, 2, RF_LAUNCH_FD_LOG);
 	for (int i = 1; i < w->count - last; i++)
 		hand(&h, w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
-	d->generation_of[half] = h.spawn.generation = w->generation;
+	d->r.generation_of[half] = h.spawn.generation = w->generation;
 	dev_fd_name(h.spawn.tell, d, FD_SUP_OURS);
 	snprintf(what, sizeof(what), "driver.%u", w->generation);
-	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &d->driver_pid[half], pidfd);
+	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &d->r.driver_pid[half], pidfd);
 }

@@ -6,14 +6,12 @@
  * Where:  a memfd that the keeper holds and nobody but supervisors maps. Two copies,
  *         written in turns: one that was being written when its writer died is older or
  *         does not add up, and the other one holds.
- * What:   the head of struct dev, as it was at the end of a turn or just before a step that
+ * What:   struct dev_record of each device, as it was at the end of a turn or just before a step that
  *         cannot be taken back. What was done since is seen from what there is: processes
  *         and fds at the keeper, and the device process, which tells again (adopt.c).
  * Trust:  none in a predecessor that may have died of what it wrote: sums and ranges.
  */
 #include <errno.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,16 +19,13 @@
 #include "supervisor.h"
 
 #define MAGIC 0x30647263657266ull
-#define DEV_HEAD offsetof(struct dev, cfg)
 
 struct copy {
 	uint64_t magic, sequence, sum; /* sum: of all behind it */
 	uint64_t takeovers;
 	int32_t  code;
 	uint32_t stopping, count, reserved;
-	struct {
-		_Alignas(struct dev) unsigned char head[DEV_HEAD];
-	} dev[RF_MAX_DEVICES];
+	struct dev_record dev[RF_MAX_DEVICES];
 };
 
 struct record {
@@ -71,7 +66,7 @@ void record_write(struct sup *s)
 	c->stopping = s->stopping;
 	c->count = (uint32_t)s->config.count;
 	for (int i = 0; i < s->config.count; i++)
-		memcpy(c->dev[i].head, &s->dev[i], DEV_HEAD);
+		c->dev[i] = s->dev[i].r;
 	c->sum = sum_of(c);
 	atomic_signal_fence(memory_order_seq_cst);
 	c->magic = MAGIC;
@@ -99,7 +94,7 @@ static bool holds(const struct sup *s, const struct copy *c)
 	return c->magic == MAGIC && c->count == (uint32_t)s->config.count && c->sum == sum_of(c);
 }
 
-static bool makes_sense(const struct dev *d)
+static bool makes_sense(const struct dev_record *d)
 {
 	return d->state < DEV_STATES && d->code >= 0 && d->code < 256 && d->killed_for < DEATHS &&
 	       d->generation <= d->last_up && d->last_up <= d->last_wanted;
@@ -120,8 +115,8 @@ int record_read(struct sup *s, int fd)
 	s->code = a->code;
 	s->stopping = a->stopping;
 	for (int i = 0; i < s->config.count; i++) {
-		memcpy(&s->dev[i], a->dev[i].head, DEV_HEAD);
-		if (!makes_sense(&s->dev[i]))
+		s->dev[i].r = a->dev[i];
+		if (!makes_sense(&s->dev[i].r))
 			return -EPROTO;
 	}
 	return 0;

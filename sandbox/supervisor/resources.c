@@ -140,7 +140,7 @@ static int check_memlock(const struct rf_config_device *cfg)
 static const struct dev *group_owner(const struct sup *s, int group)
 {
 	for (int i = 0; i < s->config.count; i++)
-		if (s->dev[i].fd[FD_GROUP] >= 0 && s->dev[i].group == group)
+		if (s->dev[i].fd[FD_GROUP] >= 0 && s->dev[i].r.group == group)
 			return &s->dev[i];
 	return NULL;
 }
@@ -160,7 +160,7 @@ static int open_vfio(struct sup *s, struct dev *d, bool last)
 		return code;
 	d->fd[FD_CONTAINER] = fds[0];
 	d->fd[FD_GROUP] = fds[1];
-	d->group = group;
+	d->r.group = group;
 	/* The kernel's text, for the device process. We are in /proc. */
 	if (d->fd[FD_INTERRUPTS] < 0)
 		d->fd[FD_INTERRUPTS] = open("interrupts", O_RDONLY | O_CLOEXEC);
@@ -185,7 +185,7 @@ static int open_config(struct dev *d)
 	c.match_class = cfg->policy.match_class;
 	c.match_vendor = cfg->policy.match_vendor;
 	c.match_device = cfg->policy.match_device;
-	c.revived = d->last_wanted ? d->last_wanted + 1 : 0;
+	c.revived = d->r.last_wanted ? d->r.last_wanted + 1 : 0;
 	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
 	if (!cfg->policy.nudge_ns)
@@ -258,7 +258,7 @@ static int pass_losses_on(struct dev *d)
 
 	if ((void *)p == MAP_FAILED)
 		return -errno;
-	p->losses = d->losses;
+	p->losses = d->r.losses;
 	munmap(p, RF_PAGE);
 	return 0;
 }
@@ -267,7 +267,7 @@ static void note_losses(struct sup *s, struct dev *d)
 {
 	if (!d->device)
 		return;
-	d->losses = d->device->losses + !d->device->written_back;
+	d->r.losses = d->device->losses + !d->device->written_back;
 	record_write(s);
 }
 
@@ -406,7 +406,7 @@ int dev_open_rest(struct sup *s, struct dev *d, bool last)
 		return err;
 	for (int i = 0; i < DEV_FDS && !err; i++)
 		err = keep(s, d, i);
-	if (!err && d->stack.open)
+	if (!err && d->r.stack.open)
 		stack_keep(s, d);
 	return err;
 }

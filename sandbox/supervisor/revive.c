@@ -20,15 +20,15 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	const struct dev *stack = stack_of(s, d);
 	uint64_t completed = d->service ? d->service->completed : 0;
 
-	if ((!(stack ? stack : d)->export_pid && !d->export_due_ns) ||
-	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING) ||
+	if ((!(stack ? stack : d)->r.export_pid && !d->r.export_due_ns) ||
+	    (d->r.state != DEV_RUNNING && d->r.state != DEV_REVIVING) ||
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
-	d->failures = budget_in_vain(&d->budget, completed, now_ns()) ? d->failures + 1 : 1;
-	if (d->failures == 1)
-		d->failing_ns = now_ns();
-	return d->failures < d->cfg->policy.deaths ||
-	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->failing_ns < d->cfg->policy.server_away_ns);
+	d->r.failures = budget_in_vain(&d->r.budget, completed, now_ns()) ? d->r.failures + 1 : 1;
+	if (d->r.failures == 1)
+		d->r.failing_ns = now_ns();
+	return d->r.failures < d->cfg->policy.deaths ||
+	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
 }
 
 /* A device server that is there and does not do what it should, again and again. */
@@ -36,14 +36,14 @@ static bool server_given_up(struct sup *s, struct dev *d, int code)
 {
 	const struct dev *stack = stack_of(s, d);
 
-	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->served ||
-	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->export_pid ||
-	    (d->state != DEV_RUNNING && d->state != DEV_REVIVING))
+	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->r.served ||
+	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->r.export_pid ||
+	    (d->r.state != DEV_RUNNING && d->r.state != DEV_REVIVING))
 		return false;
 	rf_log("%s: its device server failed %u times without completing a request: quarantined, clients "
-	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->failures, d->cfg->name);
-	d->state = DEV_QUARANTINED;
-	d->code = RF_EXIT_QUARANTINE;
+	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->r.failures, d->cfg->name);
+	d->r.state = DEV_QUARANTINED;
+	d->r.code = RF_EXIT_QUARANTINE;
 	dev_want_drop(d);
 	dev_kill_drivers(s, d);
 	server_clients_fail(d);
@@ -52,17 +52,17 @@ static bool server_given_up(struct sup *s, struct dev *d, int code)
 
 static void revive_later(struct sup *s, struct dev *d)
 {
-	d->state = DEV_REVIVING;
-	d->generation = 0;
-	d->replaced = d->last_up;
-	d->retry_ns = now_ns() + dev_backoff(d, d->failures);
+	d->r.state = DEV_REVIVING;
+	d->r.generation = 0;
+	d->replaced = d->r.last_up;
+	d->r.retry_ns = now_ns() + dev_backoff(d, d->r.failures);
 	dev_want_drop(d);
 	dev_kill_drivers(s, d);
 }
 
 bool life_can_reopen(const struct dev *d)
 {
-	return !d->driver_pid[0] && !d->driver_pid[1] && !d->device_pid;
+	return !d->r.driver_pid[0] && !d->r.driver_pid[1] && !d->r.device_pid;
 }
 
 /* All that could touch the device or its rings is dead. */
@@ -78,15 +78,15 @@ void life_revive(struct sup *s, struct dev *d, struct news *news)
 	int err = code ? 0 : dev_start_device(s, d);
 	if (err)
 		code = RF_EXIT_SYSTEM;
-	d->retry_ns = ~0ull;
+	d->r.retry_ns = ~0ull;
 	d->adopting = false;
 	/* One there is no room for counts as one that died. */
 	if (code && can_revive(s, d, dev_shortage(err) ? 0 : code))
 		return revive_later(s, d);
 	if (code && !server_given_up(s, d, code)) {
 		/* What cannot be opened again may be once all of it has ended. */
-		d->restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
-		d->code = d->restart ? 0 : code;
+		d->r.restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
+		d->r.code = d->r.restart ? 0 : code;
 		life_server_failed(d);
 		dev_stop(s, d);
 	}
@@ -95,7 +95,7 @@ void life_revive(struct sup *s, struct dev *d, struct news *news)
 /* It had reasons of its own, which are its exit code. */
 static void device_ended(struct sup *s, struct dev *d, int status)
 {
-	d->code = WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
+	d->r.code = WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
 	life_server_failed(d);
 	dev_stop(s, d);
 }
@@ -109,15 +109,15 @@ static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 	if (WIFEXITED(status))
 		return device_ended(s, d, status);
 	rf_log("%s: its device process %s", d->cfg->name, rf_ending(status, how));
-	d->process_deaths++;
-	d->code = d->restart ? 0 : RF_EXIT_DEVICE;
+	d->r.process_deaths++;
+	d->r.code = d->r.restart ? 0 : RF_EXIT_DEVICE;
 	dev_stop(s, d);
 }
 
 /* But not one of a device that had been up. */
 void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
 {
-	if (d->served && !WIFEXITED(news->dead->status))
+	if (d->r.served && !WIFEXITED(news->dead->status))
 		life_start_again(d);
 	device_died_early(s, d, news);
 }
@@ -131,13 +131,13 @@ void life_device_died(struct sup *s, struct dev *d, struct news *news)
 	if (can_revive(s, d, code)) {
 		rf_log("%s: its device process %s: a successor takes the device over", d->cfg->name,
 		       rf_ending(status, how));
-		d->process_deaths += WIFSIGNALED(status);
+		d->r.process_deaths += WIFSIGNALED(status);
 		return revive_later(s, d);
 	}
 	if (WIFEXITED(status) && server_given_up(s, d, code))
 		return;
 	if (WIFEXITED(status))
 		return device_ended(s, d, status);
-	d->restart = true;
+	d->r.restart = true;
 	device_died_early(s, d, news);
 }

@@ -43,16 +43,16 @@ int stack_open(struct sup *s, struct dev *d)
 	const struct rf_lwip_config *c = &d->cfg->lwip;
 	int code = 0;
 
-	d->stack = (struct stack){ .open = true, .config = config_memory(c) };
-	memset(d->stack.listen, -1, sizeof(d->stack.listen));
-	if (d->stack.config < 0) {
+	d->r.stack = (struct stack){ .open = true, .config = config_memory(c) };
+	memset(d->r.stack.listen, -1, sizeof(d->r.stack.listen));
+	if (d->r.stack.config < 0) {
 		rf_log("%s: no memory for the configuration of its stack: %s", d->cfg->name,
 		       strerror(errno));
 		return RF_EXIT_SYSTEM;
 	}
 	for (uint32_t i = 0; i < c->count && !code; i++)
 		if (rf_lwip_on_host(&c->service[i]))
-			code = open_service(s, d, RF_OPEN_STACK, i, &d->stack.listen[i]);
+			code = open_service(s, d, RF_OPEN_STACK, i, &d->r.stack.listen[i]);
 	return code;
 }
 
@@ -61,11 +61,11 @@ void stack_keep(struct sup *s, struct dev *d)
 	char name[RF_KEEP_NAME];
 
 	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
-	(void)keep_put(s, name, d->stack.config);
+	(void)keep_put(s, name, d->r.stack.config);
 	for (uint32_t i = 0; i < d->cfg->lwip.count; i++) {
 		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
-		if (d->stack.listen[i] >= 0)
-			(void)keep_put(s, name, d->stack.listen[i]);
+		if (d->r.stack.listen[i] >= 0)
+			(void)keep_put(s, name, d->r.stack.listen[i]);
 	}
 }
 
@@ -74,11 +74,11 @@ void stack_find(struct sup *s, struct dev *d)
 	char name[RF_KEEP_NAME];
 
 	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
-	d->stack.config = keep_get(s, name);
-	d->stack.open = d->stack.config >= 0;
+	d->r.stack.config = keep_get(s, name);
+	d->r.stack.open = d->r.stack.config >= 0;
 	for (uint32_t i = 0; i < RF_LWIP_SERVICES; i++) {
 		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
-		d->stack.listen[i] = d->stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
+		d->r.stack.listen[i] = d->r.stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
 	}
 }
 
@@ -86,16 +86,16 @@ void stack_close(struct sup *s, struct dev *d)
 {
 	int none;
 
-	if (!d->stack.open)
+	if (!d->r.stack.open)
 		return;
 	for (uint32_t i = 0; i < d->cfg->lwip.count; i++)
-		if (d->stack.listen[i] >= 0) {
-			close(d->stack.listen[i]);
+		if (d->r.stack.listen[i] >= 0) {
+			close(d->r.stack.listen[i]);
 			(void)open_service(s, d, RF_OPEN_STACK_VANISH, i, &none);
 		}
-	if (d->stack.config >= 0)
-		close(d->stack.config);
-	d->stack = (struct stack){ 0 };
+	if (d->r.stack.config >= 0)
+		close(d->r.stack.config);
+	d->r.stack = (struct stack){ 0 };
 }
 
 /* ---- who is in it --------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ struct dev *stack_of(struct sup *s, const struct dev *d)
 /* A quarantined disk counts: it answers, with errors. */
 static bool there(const struct dev *d)
 {
-	return d->device_pid && (d->state == DEV_RUNNING || d->state == DEV_QUARANTINED);
+	return d->r.device_pid && (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED);
 }
 
 static bool all_there(const struct sup *s, const struct dev *d)
@@ -150,14 +150,14 @@ static int start_lwip(struct sup *s, struct dev *d, int dial)
 	}
 	if (err)
 		return err;
-	hand(&h, d->stack.config, RF_LWIP_FD_CONFIG);
+	hand(&h, d->r.stack.config, RF_LWIP_FD_CONFIG);
 	if (dial >= 0)
 		hand(&h, dial, RF_LWIP_FD_DIAL);
 	for (uint32_t i = 0; i < c->count; i++)
-		if (d->stack.listen[i] >= 0)
-			hand(&h, d->stack.listen[i], RF_LWIP_FD_LISTEN + (int)i);
+		if (d->r.stack.listen[i] >= 0)
+			hand(&h, d->r.stack.listen[i], RF_LWIP_FD_LISTEN + (int)i);
 	h.spawn.nofile = 1024;
-	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->export_pid, NULL);
+	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->r.export_pid, NULL);
 }
 
 /* It sees the host's files, for the sockets among them, as a user of its own. */
@@ -167,10 +167,10 @@ static int start_dial(struct sup *s, struct dev *d, int socket_fd)
 
 	hand_first(&h, s, s->dial);
 	hand(&h, socket_fd, RF_DIAL_FD_STACK);
-	hand(&h, d->stack.config, RF_DIAL_FD_CONFIG);
+	hand(&h, d->r.stack.config, RF_DIAL_FD_CONFIG);
 	h.spawn.fence = RF_FENCE_NONE;
 	h.spawn.uid = h.spawn.gid = s->config.uid_base + 4 * RF_MAX_DEVICES + (uint32_t)d->index;
-	return dev_spawn(s, d, "dial", &h.spawn, h.fds, h.count, &d->stack.dial_pid, NULL);
+	return dev_spawn(s, d, "dial", &h.spawn, h.fds, h.count, &d->r.stack.dial_pid, NULL);
 }
 
 static int start_both(struct sup *s, struct dev *d)
@@ -193,11 +193,11 @@ static int start_both(struct sup *s, struct dev *d)
 
 void stack_try(struct sup *s, struct dev *d)
 {
-	struct stack *st = &d->stack;
+	struct stack *st = &d->r.stack;
 
 	if (st->due_ns <= now_ns())
 		st->due_ns = 0;
-	if (!st->open || st->due_ns || d->export_pid || st->dial_pid || s->stopping || !all_there(s, d))
+	if (!st->open || st->due_ns || d->r.export_pid || st->dial_pid || s->stopping || !all_there(s, d))
 		return;
 	st->told = st->ending = false;
 	st->started_ns = now_ns();
@@ -205,7 +205,7 @@ void stack_try(struct sup *s, struct dev *d)
 	if (!err)
 		return;
 	rf_log("%s: cannot start its stack: %s", d->cfg->name, strerror(-err));
-	if (!d->worked || !dev_shortage(err))
+	if (!d->r.worked || !dev_shortage(err))
 		return dev_fail(s, d, RF_EXIT_SYSTEM);
 	st->due_ns = now_ns() + WAIT_NS;
 	stack_kill(s, d);
@@ -214,9 +214,9 @@ void stack_try(struct sup *s, struct dev *d)
 /* Both run, or neither: a start that a supervisor did not live to end is undone. */
 void stack_adopt(struct sup *s, struct dev *d)
 {
-	if (!d->stack.open)
+	if (!d->r.stack.open)
 		return;
-	if (rf_lwip_dials(&d->cfg->lwip) && !d->export_pid != !d->stack.dial_pid)
+	if (rf_lwip_dials(&d->cfg->lwip) && !d->r.export_pid != !d->r.stack.dial_pid)
 		stack_kill(s, d);
 	stack_try(s, d);
 }
@@ -229,22 +229,22 @@ void stack_kill(struct sup *s, struct dev *d)
 
 	if (!nic)
 		return;
-	nic->stack.told = true;
-	if (nic->export_pid)
+	nic->r.stack.told = true;
+	if (nic->r.export_pid)
 		dev_kill(s, nic, "export");
-	if (nic->stack.dial_pid)
+	if (nic->r.stack.dial_pid)
 		dev_kill(s, nic, "dial");
 }
 
 /* The first of the two that is dead; its end is told, and the other one's brought about. */
 static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
 {
-	struct stack *st = &d->stack;
+	struct stack *st = &d->r.stack;
 	char how[RF_ENDING];
 	bool expected = st->told || (WIFEXITED(msg->status) && !WEXITSTATUS(msg->status));
 
 	if (!expected) {
-		d->process_deaths++;
+		d->r.process_deaths++;
 		rf_log("%s: its %s %s: its connections are lost, and it starts again", d->cfg->name,
 		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
@@ -260,13 +260,13 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 
 void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
 {
-	struct stack *st = &d->stack;
+	struct stack *st = &d->r.stack;
 
 	if (!st->ending)
 		first_ended(s, d, msg, dial);
 	if (st->failures < d->cfg->policy.deaths)
 		return stack_try(s, d);
 	rf_log("%s: its stack ended %u times right after its start, and moved no frame", d->cfg->name, st->failures);
-	d->code = RF_EXIT_FAILED;
+	d->r.code = RF_EXIT_FAILED;
 	dev_stop(s, d);
 }

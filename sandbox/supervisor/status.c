@@ -21,37 +21,37 @@
 
 static pid_t driver_pid(const struct dev *d)
 {
-	return d->generation ? d->driver_pid[d->generation & 1] : 0;
+	return d->r.generation ? d->r.driver_pid[d->r.generation & 1] : 0;
 }
 
 /* Not one that is dead and yet to be buried. */
 static pid_t standby_pid(const struct dev *d)
 {
-	return d->last_wanted == d->generation ? 0 : d->driver_pid[!(d->generation & 1)];
+	return d->r.last_wanted == d->r.generation ? 0 : d->r.driver_pid[!(d->r.generation & 1)];
 }
 
 static void put_device(struct sup *s, struct dev *d, int sock)
 {
 	const struct dev *stack = stack_of(s, d);
 	struct rf_snapshot shot = {
-		.state = d->state, .export_kind = d->cfg->export_kind, .code = d->code,
-		.service = d->cfg->policy.device.service, .generation = d->generation,
+		.state = d->r.state, .export_kind = d->cfg->export_kind, .code = d->r.code,
+		.service = d->cfg->policy.device.service, .generation = d->r.generation,
 		.driver_pid = driver_pid(d), .standby_pid = standby_pid(d),
-		.device_pid = d->device_pid, .export_pid = (stack ? stack : d)->export_pid,
-		.deaths = d->deaths, .standby_deaths = d->standby_deaths,
-		.process_deaths = d->process_deaths, .size = d->info.size,
-		.block_size = d->info.block_size, .supervisor_pid = s->pid, .takeovers = s->takeovers,
+		.device_pid = d->r.device_pid, .export_pid = (stack ? stack : d)->r.export_pid,
+		.deaths = d->r.deaths, .standby_deaths = d->r.standby_deaths,
+		.process_deaths = d->r.process_deaths, .size = d->r.info.size,
+		.block_size = d->r.info.block_size, .supervisor_pid = s->pid, .takeovers = s->takeovers,
 	};
 
 	dev_walls(s, d);
-	shot.walls = d->walls;
-	if (d->away_ns)
-		shot.server_away_s = (uint32_t)((now_ns() - d->away_ns) / 1000000000) + 1;
-	shot.server_failed = d->away_told;
+	shot.walls = d->r.walls;
+	if (d->r.away_ns)
+		shot.server_away_s = (uint32_t)((now_ns() - d->r.away_ns) / 1000000000) + 1;
+	shot.server_failed = d->r.away_told;
 	strcpy(shot.name, d->cfg->name);
 	strcpy(shot.pci, d->cfg->pci);
 	strcpy(shot.driver, d->cfg->policy.driver);
-	memcpy(shot.died_of, d->died_of, sizeof(shot.died_of));
+	memcpy(shot.died_of, d->r.died_of, sizeof(shot.died_of));
 	(void)rf_packet_offer(sock, &shot, sizeof(shot), &d->fd[FD_STATS], d->fd[FD_STATS] >= 0);
 }
 

@@ -9,39 +9,39 @@
 
 static void reconnect(struct dev *d)
 {
-	d->reconnect = false;
-	d->failures = budget_in_vain(&d->budget, 0, now_ns()) ? d->failures + 1 : 1;
-	if (d->failures >= d->cfg->policy.deaths) {
+	d->r.reconnect = false;
+	d->r.failures = budget_in_vain(&d->r.budget, 0, now_ns()) ? d->r.failures + 1 : 1;
+	if (d->r.failures >= d->cfg->policy.deaths) {
 		rf_log("%s: its device %s failed %u times without completing a request: quarantined; "
 		       "'ringfence restart %s' tries again", d->cfg->name,
 		       d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER ? "server" : "process",
-		       d->failures, d->cfg->name);
-		d->state = DEV_QUARANTINED;
-		d->code = RF_EXIT_QUARANTINE;
+		       d->r.failures, d->cfg->name);
+		d->r.state = DEV_QUARANTINED;
+		d->r.code = RF_EXIT_QUARANTINE;
 		return;
 	}
-	d->state = DEV_WAITING;
-	d->retry_ns = now_ns() + dev_backoff(d, d->failures + 1);
+	d->r.state = DEV_WAITING;
+	d->r.retry_ns = now_ns() + dev_backoff(d, d->r.failures + 1);
 }
 
 /* Nothing of it runs any more: where to? */
 static void ended(struct sup *s, struct dev *d)
 {
-	bool again = d->restart && !s->stopping;
+	bool again = d->r.restart && !s->stopping;
 
 	if (d->service && d->service->completed)
-		d->failures = 0;
+		d->r.failures = 0;
 	dev_close(s, d);
-	d->generation = 0;
-	d->restart = false;
-	if (again && d->reconnect)
+	d->r.generation = 0;
+	d->r.restart = false;
+	if (again && d->r.reconnect)
 		return reconnect(d);
-	d->state = again ? DEV_WAITING :
-		   d->code == RF_EXIT_QUARANTINE && !s->stopping ? DEV_QUARANTINED :
-		   d->code ? DEV_FAILED : DEV_OFF;
-	d->code = again ? 0 : d->code;
-	d->retry_ns = 0;
-	if (d->state == DEV_FAILED && stack_of(s, d) && stack_of(s, d) != d && !s->stopping)
+	d->r.state = again ? DEV_WAITING :
+		   d->r.code == RF_EXIT_QUARANTINE && !s->stopping ? DEV_QUARANTINED :
+		   d->r.code ? DEV_FAILED : DEV_OFF;
+	d->r.code = again ? 0 : d->r.code;
+	d->r.retry_ns = 0;
+	if (d->r.state == DEV_FAILED && stack_of(s, d) && stack_of(s, d) != d && !s->stopping)
 		rf_log("%s: without it the stack of %s does not run; 'ringfence restart %s' tries again",
 		       d->cfg->name, d->cfg->stack, d->cfg->name);
 }
@@ -56,11 +56,11 @@ void dev_end(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_STOP };
 
-	d->export_due_ns = 0;
+	d->r.export_due_ns = 0;
 	stack_kill(s, d);
-	if (d->export_pid)
+	if (d->r.export_pid)
 		dev_kill(s, d, "export");
-	if (d->device_pid)
+	if (d->r.device_pid)
 		(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 	dev_kill_drivers(s, d);
 	if (!dev_alive(d))
@@ -77,7 +77,7 @@ void life_one_less(struct sup *s, struct dev *d, struct news *news)
 void life_stop(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	d->state = DEV_STOPPING;
+	d->r.state = DEV_STOPPING;
 	dev_want_drop(d);
 	dev_end(s, d);
 }
@@ -86,10 +86,10 @@ void life_restart_later(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
 	(void)news;
-	d->served = d->worked = d->reconnect = false;
-	d->failures = 0;
-	d->restart = true;
-	d->code = 0;
+	d->r.served = d->r.worked = d->r.reconnect = false;
+	d->r.failures = 0;
+	d->r.restart = true;
+	d->r.code = 0;
 }
 
 void life_restart(struct sup *s, struct dev *d, struct news *news)
@@ -101,7 +101,7 @@ void life_restart(struct sup *s, struct dev *d, struct news *news)
 /* While its device server is away a restart would end the export, and help nobody. */
 void life_revive_now(struct sup *s, struct dev *d, struct news *news)
 {
-	if (!d->away_ns)
+	if (!d->r.away_ns)
 		return life_restart(s, d, news);
-	d->retry_ns = 0;
+	d->r.retry_ns = 0;
 }

@@ -69,7 +69,7 @@ static int wait_time(const struct sup *s, uint64_t busy)
 static bool anything_left(const struct sup *s)
 {
 	for (int i = 0; i < s->config.count; i++)
-		if (s->dev[i].state != DEV_OFF && s->dev[i].state != DEV_FAILED)
+		if (s->dev[i].r.state != DEV_OFF && s->dev[i].r.state != DEV_FAILED)
 			return true;
 	return false;
 }
@@ -138,7 +138,7 @@ static void turn(struct sup *s)
 static int first(struct sup *s)
 {
 	for (int i = 0; i < s->config.count; i++)
-		s->dev[i].state = DEV_WAITING;
+		s->dev[i].r.state = DEV_WAITING;
 	keep_drop(s, "control"); /* of one that died before it had come as far as the record */
 	if (open_one(s, &s->dev[0], RF_OPEN_CONTROL, &s->listener))
 		return RF_EXIT_IN_USE;
@@ -187,6 +187,6 @@ int main(int argc, char **argv)
 	while (anything_left(&s))
 		turn(&s);
 	for (int i = 0; i < s.config.count && !s.code; i++)
-		s.code = s.dev[i].code;
+		s.code = s.dev[i].r.code;
 	return s.code;
 }

@@ -65,8 +65,8 @@ struct stack {
 	uint64_t completed;   /* frames when the last one ended */
 };
 
-struct dev {
-	/* What a successor of this process must know, up to `cfg`: see record.c. */
+/* What a successor of this process must know of a device: see record.c. */
+struct dev_record {
 	enum dev_state state;
 	int            code;         /* enum rf_exit_code, once it ended */
 	int            group;        /* its IOMMU group, while it is taken */
@@ -101,6 +101,10 @@ struct dev {
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;
+};
+
+struct dev {
+	struct dev_record r;
 
 	/* What it finds at the keeper, or anew. */
 	const struct rf_config_device *cfg;

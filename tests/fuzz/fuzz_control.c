@@ -82,11 +82,11 @@ static void devices_make(void)
 		s.dev[i].cfg = &s.config.device[i];
 		snprintf(s.config.device[i].name, sizeof(s.config.device[i].name), "disk%d", i);
 	}
-	s.dev[0].state = DEV_RUNNING;
+	s.dev[0].r.state = DEV_RUNNING;
 	s.dev[0].fd[FD_STATS] = -1;
 	s.dev[1].fd[FD_STATS] = 2;
-	s.dev[0].deaths = s.dev[0].died_of[DEATH_LIE] = 3;
-	s.dev[0].walls.locked = 1;
+	s.dev[0].r.deaths = s.dev[0].r.died_of[DEATH_LIE] = 3;
+	s.dev[0].r.walls.locked = 1;
 	signal(SIGPIPE, SIG_IGN);
 }
 

@@ -71,8 +71,9 @@ static struct dev *started(void)
 
 	memset(&stats, 0, sizeof(stats));
 	cfg.policy.deaths = MOST;
-	d = (struct dev){ .cfg = &cfg, .service = &stats, .device = &device_stats, .state = DEV_RUNNING,
-			  .driver_budget = { .at_ns = clock_ns }, .standby_budget = { .at_ns = clock_ns } };
+	d = (struct dev){ .cfg = &cfg, .service = &stats, .device = &device_stats,
+			  .r = { .state = DEV_RUNNING, .driver_budget = { .at_ns = clock_ns },
+				 .standby_budget = { .at_ns = clock_ns } } };
 	return &d;
 }
 
@@ -85,7 +86,7 @@ static uint64_t deaths(struct dev *d, unsigned count, uint64_t apart_ns, unsigne
 		clock_ns += apart_ns;
 		stats.completed += requests;
 		dev_count_death(d, i + 1);
-		most = d->fruitless > most ? d->fruitless : most;
+		most = d->r.fruitless > most ? d->r.fruitless : most;
 	}
 	return most;
 }
@@ -126,12 +127,12 @@ static void storms_count_however_far_apart(void **state)
 
 	(void)state;
 	for (uint32_t i = 1; i <= MOST; i++) {
-		d->killed = i;
-		d->killed_for = DEATH_STORM;
+		d->r.killed = i;
+		d->r.killed_for = DEATH_STORM;
 		clock_ns += 61000000000;
 		dev_count_death(d, i);
 	}
-	assert_int_equal(d->fruitless, MOST);
+	assert_int_equal(d->r.fruitless, MOST);
 }
 
 static void standby_dies(struct dev *d, uint32_t generation, uint64_t apart_ns)
@@ -150,12 +151,12 @@ static void standbys_count_in_the_same_way(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MOST; i++)
 		standby_dies(d, 5 + i, 61000000000);
-	assert_true(d->fruitless <= 1);
-	assert_int_equal(d->standby_deaths, MOST);
+	assert_true(d->r.fruitless <= 1);
+	assert_int_equal(d->r.standby_deaths, MOST);
 	d = started();
 	for (uint32_t i = 0; i < MOST; i++)
 		standby_dies(d, 5 + i, 1000000);
-	assert_int_equal(d->fruitless, MOST);
+	assert_int_equal(d->r.fruitless, MOST);
 }
 
 int main(void)

@@ -69,15 +69,15 @@ int dev_start_device(struct sup *s, struct dev *d)
 	static pid_t last = 100;
 
 	(void)s;
-	d->device_pid = start_error ? 0 : ++last;
+	d->r.device_pid = start_error ? 0 : ++last;
 	return start_error;
 }
 
 int dev_export(struct sup *s, struct dev *d)
 {
 	(void)s;
-	d->export_due_ns = 0;
-	d->export_pid = export_error ? 0 : 7;
+	d->r.export_due_ns = 0;
+	d->r.export_pid = export_error ? 0 : 7;
 	return export_error;
 }
 
@@ -85,26 +85,26 @@ int dev_start_driver(struct sup *s, struct dev *d, int *fd)
 {
 	(void)s;
 	*fd = -1;
-	d->driver_pid[d->want.generation & 1] = driver_error ? 0 : (pid_t)d->want.generation + 1000;
+	d->r.driver_pid[d->want.generation & 1] = driver_error ? 0 : (pid_t)d->want.generation + 1000;
 	return driver_error;
 }
 
 bool dev_alive(const struct dev *d)
 {
-	return d->device_pid || d->export_pid || d->driver_pid[0] || d->driver_pid[1];
+	return d->r.device_pid || d->r.export_pid || d->r.driver_pid[0] || d->r.driver_pid[1];
 }
 
 /* Whoever is killed is dead: the test does not look at how. */
 void dev_kill(struct sup *s, struct dev *d, const char *what)
 {
 	(void)s;
-	*(!strcmp(what, "export") ? &d->export_pid : &d->device_pid) = 0;
+	*(!strcmp(what, "export") ? &d->r.export_pid : &d->r.device_pid) = 0;
 }
 
 void dev_kill_drivers(struct sup *s, struct dev *d)
 {
 	(void)s;
-	d->driver_pid[0] = d->driver_pid[1] = 0;
+	d->r.driver_pid[0] = d->r.driver_pid[1] = 0;
 }
 
 struct dev *dev_of(struct sup *s, const char *process, const char **what)
@@ -115,8 +115,8 @@ struct dev *dev_of(struct sup *s, const char *process, const char **what)
 
 void server_away(struct dev *d)
 {
-	d->state = DEV_REVIVING;
-	d->retry_ns = 0;
+	d->r.state = DEV_REVIVING;
+	d->r.retry_ns = 0;
 }
 
 void server_back(struct dev *d) { (void)d; }
@@ -181,7 +181,7 @@ static int setup(void **state)
 	c->policy.server_away_ns = 30000000000ull;
 	dev->cfg = c;
 	dev->device = &device_stats;
-	dev->state = DEV_WAITING;
+	dev->r.state = DEV_WAITING;
 	rest_asked = 0;
 	open_code = rest_code = start_error = export_error = driver_error = 0;
 	said[0] = '\0';
@@ -226,17 +226,17 @@ static void ends(const char *what, pid_t pid, int status)
 static void comes_up(void)
 {
 	due();
-	assert_int_equal(dev->state, DEV_STARTING);
+	assert_int_equal(dev->r.state, DEV_STARTING);
 	tell(EV_READY, 0, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
-	assert_int_equal(dev->export_pid, 7);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
+	assert_int_equal(dev->r.export_pid, 7);
 }
 
 static void runs(uint32_t generation)
 {
 	tell(EV_WANT, generation, 0);
 	tell(EV_UP, generation, 0);
-	assert_int_equal(dev->generation, generation);
+	assert_int_equal(dev->r.generation, generation);
 }
 
 /* ---- tests ----------------------------------------------------------------------------- */
@@ -246,12 +246,12 @@ static void a_server_that_ends_before_the_first_driver_is_connected_to_afresh(vo
 {
 	(void)state;
 	comes_up();
-	ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
-	assert_int_equal(dev->state, DEV_REVIVING);
-	assert_int_equal(dev->export_pid, 7);
+	ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
+	assert_int_equal(dev->r.state, DEV_REVIVING);
+	assert_int_equal(dev->r.export_pid, 7);
 	due();
 	tell(EV_READY, 0, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 	runs(1);
 }
 
@@ -262,14 +262,14 @@ static void a_server_that_never_gets_to_a_driver_is_quarantined(void **state)
 	sup->config.device[0].policy.server_away_ns = 0;
 	comes_up();
 	for (int i = 1; i < 8; i++) {
-		ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
-		assert_int_equal(dev->state, DEV_REVIVING);
+		ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
+		assert_int_equal(dev->r.state, DEV_REVIVING);
 		due();
 		tell(EV_READY, 0, 0);
 	}
-	ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
-	assert_int_equal(dev->state, DEV_QUARANTINED);
-	assert_int_equal(dev->code, RF_EXIT_QUARANTINE);
+	ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
+	assert_int_equal(dev->r.state, DEV_QUARANTINED);
+	assert_int_equal(dev->r.code, RF_EXIT_QUARANTINE);
 }
 
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
@@ -277,9 +277,9 @@ static void a_device_process_killed_before_the_first_driver_has_a_successor(void
 	(void)state;
 	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
 	comes_up();
-	ends("device", dev->device_pid, KILLED);
-	assert_int_equal(dev->state, DEV_REVIVING);
-	assert_int_equal(dev->export_pid, 7);
+	ends("device", dev->r.device_pid, KILLED);
+	assert_int_equal(dev->r.state, DEV_REVIVING);
+	assert_int_equal(dev->r.export_pid, 7);
 }
 
 /* It was served, and starts again from nothing: a signal then is no reason to give it up. One that
@@ -290,32 +290,32 @@ static void a_device_process_killed_at_a_later_start_has_a_successor(void **stat
 	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
 	comes_up();
 	runs(1);
-	dev->restart = true;
+	dev->r.restart = true;
 	dev_stop(sup, dev);
-	ends("device", dev->device_pid, EXITED(0));
-	assert_int_equal(dev->state, DEV_WAITING);
+	ends("device", dev->r.device_pid, EXITED(0));
+	assert_int_equal(dev->r.state, DEV_WAITING);
 	due();
 	for (int i = 0; i < 6; i++) {
-		assert_int_equal(dev->state, DEV_STARTING);
-		ends("device", dev->device_pid, KILLED);
-		assert_int_equal(dev->state, DEV_WAITING);
+		assert_int_equal(dev->r.state, DEV_STARTING);
+		ends("device", dev->r.device_pid, KILLED);
+		assert_int_equal(dev->r.state, DEV_WAITING);
 		due();
 	}
-	for (int i = 0; i < 2 && dev->state == DEV_STARTING; i++) {
-		ends("device", dev->device_pid, KILLED);
-		if (dev->state == DEV_WAITING)
+	for (int i = 0; i < 2 && dev->r.state == DEV_STARTING; i++) {
+		ends("device", dev->r.device_pid, KILLED);
+		if (dev->r.state == DEV_WAITING)
 			due();
 	}
-	assert_int_equal(dev->state, DEV_QUARANTINED);
+	assert_int_equal(dev->r.state, DEV_QUARANTINED);
 }
 
 static void a_device_process_killed_at_the_first_start_is_the_end(void **state)
 {
 	(void)state;
 	due();
-	ends("device", dev->device_pid, KILLED);
-	assert_int_equal(dev->state, DEV_FAILED);
-	assert_int_equal(dev->code, RF_EXIT_DEVICE);
+	ends("device", dev->r.device_pid, KILLED);
+	assert_int_equal(dev->r.state, DEV_FAILED);
+	assert_int_equal(dev->r.code, RF_EXIT_DEVICE);
 }
 
 /* Memory or places for processes are short for a moment, whenever one is to be started. */
@@ -327,26 +327,26 @@ static void what_cannot_be_had_now_is_waited_for(void **state)
 	/* the next driver */
 	driver_error = -EAGAIN;
 	tell(EV_WANT, 2, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 	driver_error = 0;
 	due();
 	tell(EV_UP, 2, 0);
 	/* the next device process */
 	start_error = -ENOMEM;
-	ends("device", dev->device_pid, KILLED);
+	ends("device", dev->r.device_pid, KILLED);
 	due();
-	assert_int_equal(dev->state, DEV_REVIVING);
+	assert_int_equal(dev->r.state, DEV_REVIVING);
 	start_error = 0;
 	due();
 	/* and an export that died meanwhile */
 	export_error = -EAGAIN;
 	ends("export", 7, KILLED);
 	tell(EV_READY, 0, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 	export_error = 0;
 	due();
-	assert_int_equal(dev->export_pid, 7);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.export_pid, 7);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 }
 
 /* Nobody has seen it work: the end, with a code that says so. */
@@ -356,18 +356,18 @@ static void what_cannot_be_had_at_the_first_start_is_the_end(void **state)
 	export_error = -EAGAIN;
 	due();
 	tell(EV_READY, 0, 0);
-	ends("device", dev->device_pid, EXITED(0));
-	assert_int_equal(dev->state, DEV_FAILED);
-	assert_int_equal(dev->code, RF_EXIT_SYSTEM);
+	ends("device", dev->r.device_pid, EXITED(0));
+	assert_int_equal(dev->r.state, DEV_FAILED);
+	assert_int_equal(dev->r.code, RF_EXIT_SYSTEM);
 
 	teardown(state);
 	setup(state);
 	driver_error = -ENOSYS;
 	comes_up();
 	tell(EV_WANT, 1, 0);
-	ends("device", dev->device_pid, EXITED(0));
-	assert_int_equal(dev->state, DEV_FAILED);
-	assert_int_equal(dev->code, RF_EXIT_SYSTEM);
+	ends("device", dev->r.device_pid, EXITED(0));
+	assert_int_equal(dev->r.state, DEV_FAILED);
+	assert_int_equal(dev->r.code, RF_EXIT_SYSTEM);
 }
 
 /* A start from nothing forgets its drivers, and not that there were some. */
@@ -376,20 +376,20 @@ static void a_device_that_worked_has_worked_after_a_start_from_nothing(void **st
 	(void)state;
 	comes_up();
 	runs(1);
-	dev->restart = true;
+	dev->r.restart = true;
 	dev_stop(sup, dev);
-	ends("device", dev->device_pid, EXITED(0));
+	ends("device", dev->r.device_pid, EXITED(0));
 	comes_up();
 	driver_error = -EAGAIN;
 	tell(EV_WANT, 1, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 	/* But a person who restarts it wants to know. */
 	dev_restart(sup, dev);
-	ends("device", dev->device_pid, EXITED(0));
+	ends("device", dev->r.device_pid, EXITED(0));
 	comes_up();
 	tell(EV_WANT, 1, 0);
-	ends("device", dev->device_pid, EXITED(0));
-	assert_int_equal(dev->state, DEV_FAILED);
+	ends("device", dev->r.device_pid, EXITED(0));
+	assert_int_equal(dev->r.state, DEV_FAILED);
 }
 
 /* Its server's queue of clients is full, or a program looks at its disk: nobody waits for that, other
@@ -399,16 +399,16 @@ static void a_device_in_other_hands_is_tried_again(void **state)
 	(void)state;
 	open_code = rest_code = RF_OPEN_LATER;
 	due();
-	assert_int_equal(dev->state, DEV_STARTING);
-	assert_true(dev_due_ns(dev) > now_ns() && !dev->device_pid);
+	assert_int_equal(dev->r.state, DEV_STARTING);
+	assert_true(dev_due_ns(dev) > now_ns() && !dev->r.device_pid);
 	due();
 	due();
 	assert_int_equal(rest_asked, 2);
 	rest_code = 0;
 	due();
-	assert_true(dev->device_pid && dev_due_ns(dev) == ~0ull);
+	assert_true(dev->r.device_pid && dev_due_ns(dev) == ~0ull);
 	tell(EV_READY, 0, 0);
-	assert_int_equal(dev->state, DEV_RUNNING);
+	assert_int_equal(dev->r.state, DEV_RUNNING);
 }
 
 static void a_device_that_stays_in_other_hands_is_given_up(void **state)
@@ -418,12 +418,12 @@ static void a_device_that_stays_in_other_hands_is_given_up(void **state)
 	due();
 	due();
 	due();
-	assert_int_equal(dev->state, DEV_STARTING);
+	assert_int_equal(dev->r.state, DEV_STARTING);
 	dev->open_until_ns = now_ns(); /* it is over */
 	due();
 	assert_int_equal(rest_asked, 3);
-	assert_int_equal(dev->state, DEV_FAILED);
-	assert_int_equal(dev->code, RF_EXIT_IN_USE);
+	assert_int_equal(dev->r.state, DEV_FAILED);
+	assert_int_equal(dev->r.code, RF_EXIT_IN_USE);
 }
 
 static void one_that_is_stopped_while_it_is_tried_is_off(void **state)
@@ -432,7 +432,7 @@ static void one_that_is_stopped_while_it_is_tried_is_off(void **state)
 	open_code = rest_code = RF_OPEN_LATER;
 	due();
 	dev_stop(sup, dev);
-	assert_int_equal(dev->state, DEV_OFF);
+	assert_int_equal(dev->r.state, DEV_OFF);
 	assert_true(dev_due_ns(dev) == ~0ull);
 }
 
@@ -441,7 +441,7 @@ static void a_device_process_is_watched_once_it_is_ready(void **state)
 {
 	(void)state;
 	comes_up();
-	assert_int_equal(dev->alive.known[0], dev->device_pid);
+	assert_int_equal(dev->alive.known[0], dev->r.device_pid);
 }
 
 int main(void)
