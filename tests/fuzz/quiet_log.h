@@ -21,6 +21,16 @@ void rf_log(const char *fmt, ...)
 	va_end(args);
 }
 
+void rf_log_peer(const char *fmt, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+}
+
 /* Our own bug, or lwIP's: a finding, with its line. */
 void rf_die(int code, const char *fmt, ...)
 {
