@@ -16,12 +16,12 @@
 #include "config_check.h"
 #include "death_file.h"
 #include "filters.h"
+#include "interface.h"
 #include "log.h"
 #include "packet.h"
 #include "pci.h"
 #include "privilege.h"
 #include "sysfs.h"
-#include "tap.h"
 #include "unix_listen.h"
 
 static struct rf_config config;

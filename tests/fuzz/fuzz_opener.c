@@ -80,7 +80,7 @@ static int fake_connect(int fd, const struct sockaddr *a, socklen_t bytes)
 #define getsockopt(...) (-1)
 #define fcntl(...)      (-1)
 #include "sandbox/zygote/fetch.h"
-#include "sandbox/broker/tap.c"
+#include "sandbox/broker/interface.c"
 #include "sandbox/broker/broker.c"
 #undef close
 #undef socket

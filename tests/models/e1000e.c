@@ -10,7 +10,7 @@
  *         contents, time stamps of frames. The link is as fast as the host.
  * Faults: e1000e_faults below; interrupts and protocol are the server's.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  * is taken out of ICR and IMS as its message leaves, so that its driver reads neither. MSI
  * and INTx carry all causes and are held back by ITR.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #define ONE 5u          /* the gate of MSI and INTx */
 #define TICK_NS 256u    /* of ITR and EITR */

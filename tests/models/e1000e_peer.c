@@ -10,7 +10,7 @@
  * lost but on a TAP that refuses. Faults on frames (drop, duplicate, corrupt) happen here:
  * arg 1 means received frames only, 2 sent ones only, otherwise both count.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #include <errno.h>
 #include <fcntl.h>

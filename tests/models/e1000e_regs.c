@@ -5,7 +5,7 @@
  *
  * Room:   tests/models. Sections are those of the 82574 datasheet.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
  *         A frame without descriptors waits, as in the packet buffer, and those behind it
  *         in the peer's socket; a receiver that is off throws frames away.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  *
  * Room:   tests/models. Trust: none in the bytes; nothing beyond `bytes` is read.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 uint32_t e_sum(const uint8_t *data, uint32_t bytes)
 {

@@ -8,7 +8,7 @@
  *         dropped whole and counted; its descriptors are given back all the same, as the
  *         hardware does.
  */
-#include "e1000e.h"
+#include "e1000e_model.h"
 
 #include <string.h>
 

@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mark.h"
 #include "lock.h"
+#include "load_mark.h"
 #include "log.h"
 #include "net_service.h"
 #include "wait.h"

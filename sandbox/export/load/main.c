@@ -20,8 +20,8 @@
 
 #include "load.h"
 #include "lock.h"
+#include "load_mark.h"
 #include "log.h"
-#include "mark.h"
 
 #define CONTROL_EVERY 4096 /* empty polls between looks at the control socket */
 #define CLOCK_EVERY   64

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tap.h - the interface a TAP export serves: made, named, given its owner with privilege; its
+ * interface.h - the interface a TAP export serves: made, named, given its owner with privilege;
  * frames are moved by rf-tap, which has none.
  *
  * Room:   sandbox/broker, root behind a list; used by the opener only. Nothing is read from the
@@ -8,8 +8,8 @@
  * Stays:  the interface is persistent: addresses and routes the operator gave it survive
  *         drivers, exports and ringfence itself.
  */
-#ifndef RF_TAP_H
-#define RF_TAP_H
+#ifndef RF_INTERFACE_H
+#define RF_INTERFACE_H
 
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mark.h - instructions that do nothing, for who counts instructions to see.
+ * load_mark.h - instructions that do nothing, for who counts instructions to see.
  *
  * Room:   sandbox/session, trusted.
  * Bytes:  0f 1f 84 00 and four of magic: nopl MAGIC(%rax,%rax,1), a no-op with a

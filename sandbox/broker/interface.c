@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tap.c - see tap.h. Room: sandbox/broker, root behind a list. */
-#include "tap.h"
+/* interface.c - see interface.h. Room: sandbox/broker, root behind a list. */
+#include "interface.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e1000e.h - the 82574L model: registers, state, and what its files ask of each other.
+ * e1000e_model.h - the 82574L model: registers, state, and what its files ask of each other.
  *
  * Room:   tests/models. Names and offsets as in Intel's 82574 datasheet (chapter 10); bits
  *         of the PHY as in its chapter 9. On purpose not shared with drivers/hw: a driver
