@@ -33,6 +33,14 @@ static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback fo
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* No segment comes here. */
+err_t rf_lwip_segment(struct tcp_pcb *pcb, const struct tcp_hdr *h)
+{
+	(void)pcb;
+	(void)h;
+	return ERR_VAL;
+}
+
 static struct rf_lwip_service line = { .job = RF_LWIP_SOCKS };
 static struct service service = { .config = &line };
 static int client = -1;
