@@ -4,6 +4,7 @@
  * as fd 5: frames are lost, doubled, delayed and overtaken, and IPv6 packets may be too big.
  *
  *   impair TAP SEED LOSS DOUBLE DELAY JITTER MTU PROGRAM [ARGUMENT...]
+ *   impair TAP SEED LOSS DOUBLE DELAY JITTER MTU fd:N      (the other end is that fd: another impair's)
  *
  * LOSS and DOUBLE are in a thousand, DELAY and JITTER in microseconds (who is delayed less
  * overtakes), MTU is that of a router on the way to the kernel; 0: of none. Ends with PROGRAM.
@@ -34,13 +35,15 @@
 #define PROGRAM_FD 5
 
 struct frame {
-	uint64_t due; /* ns; 0: free */
+	uint64_t due; /* ns */
 	int      to;
 	uint32_t length;
 	uint8_t  bytes[FRAME_MAX];
 };
 
 static struct frame frames[FRAMES];
+static struct frame *spare[FRAMES], *on_way[FRAMES]; /* those on the way in the order they are due */
+static uint32_t spares, head, tail;
 static uint32_t seed, loss, twice, delay_us, jitter_us, mtu;
 static uint64_t lost, doubled, too_big;
 
@@ -64,18 +67,28 @@ static void put16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
+/* Equal delays keep their order. */
+static void put_in_order(struct frame *f)
+{
+	uint32_t at = tail++;
+
+	for (; at != head && on_way[(at - 1) % FRAMES]->due > f->due; at--)
+		on_way[at % FRAMES] = on_way[(at - 1) % FRAMES];
+	on_way[at % FRAMES] = f;
+}
+
 static void queue(int to, const uint8_t *bytes, uint32_t length)
 {
-	for (uint32_t i = 0; i < FRAMES; i++) {
-		if (frames[i].due)
-			continue;
-		frames[i].due = now_ns() + 1000ull * (delay_us + chance(jitter_us));
-		frames[i].to = to;
-		frames[i].length = length;
-		memcpy(frames[i].bytes, bytes, length);
+	if (!spares) {
+		lost++;
 		return;
 	}
-	lost++;
+	struct frame *f = spare[--spares];
+	f->due = now_ns() + 1000ull * (delay_us + chance(jitter_us));
+	f->to = to;
+	f->length = length;
+	memcpy(f->bytes, bytes, length);
+	put_in_order(f);
 }
 
 /* Packet Too Big (RFC 4443, 3.2), of the receiver's own address, to whoever sent `f`. */
@@ -124,23 +137,21 @@ static void fate(int to, int back, bool to_kernel, const uint8_t *f, uint32_t le
 	}
 }
 
-/* Frames whose time has come; milliseconds until the next one's, -1: there is none. */
-static int deliver(void)
+/* Frames whose time has come; nanoseconds until the next one's, -1: there is none. */
+static int64_t deliver(void)
 {
-	uint64_t now = now_ns(), next = 0;
+	uint64_t now = now_ns();
 
-	for (uint32_t i = 0; i < FRAMES; i++) {
-		struct frame *f = &frames[i];
+	for (; head != tail; head++) {
+		struct frame *f = on_way[head % FRAMES];
 
-		if (f->due && f->due <= now) {
-			if (write(f->to, f->bytes, f->length) < 0)
-				lost++;
-			f->due = 0;
-		} else if (f->due && (!next || f->due < next)) {
-			next = f->due;
-		}
+		if (f->due > now)
+			return (int64_t)(f->due - now);
+		if (write(f->to, f->bytes, f->length) < 0)
+			lost++;
+		spare[spares++] = f;
 	}
-	return next ? (int)((next - now) / 1000000) : -1;
+	return -1;
 }
 
 static void carry(int tap, int peer)
@@ -149,12 +160,14 @@ static void carry(int tap, int peer)
 
 	for (;;) {
 		struct pollfd p[2] = { { tap, POLLIN, 0 }, { peer, POLLIN, 0 } };
+		int64_t ns = deliver();
+		struct timespec wait = { ns / 1000000000, ns % 1000000000 };
 		ssize_t n;
 
-		poll(p, 2, deliver());
+		ppoll(p, 2, ns < 0 ? NULL : &wait, NULL);
 		while ((n = read(tap, bytes, sizeof(bytes))) > 0)
 			fate(peer, tap, false, bytes, (uint32_t)n);
-		while ((n = recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		while ((n = read(peer, bytes, sizeof(bytes))) > 0)
 			fate(tap, peer, true, bytes, (uint32_t)n);
 		if (!n) /* the program is gone */
 			return;
@@ -182,7 +195,15 @@ int main(int argc, char **argv)
 	uint32_t *const number[] = { &seed, &loss, &twice, &delay_us, &jitter_us, &mtu };
 	for (int i = 0; i < 6; i++)
 		*number[i] = (uint32_t)strtoul(argv[2 + i], NULL, 10);
+	for (spares = 0; spares < FRAMES; spares++)
+		spare[spares] = &frames[spares];
 	int tap = open_tap(argv[1]);
+	if (!strncmp(argv[8], "fd:", 3)) {
+		int peer = atoi(argv[8] + 3);
+		fcntl(peer, F_SETFL, O_NONBLOCK);
+		carry(tap, peer);
+		return 0;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
 		rf_die(1, "socketpair: %s", strerror(errno));
 	for (int i = 0; i < 2; i++)
@@ -195,6 +216,7 @@ int main(int argc, char **argv)
 		rf_die(1, "%s: %s", argv[8], strerror(errno));
 	}
 	close(pair[1]);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
 	carry(tap, pair[0]);
 	rf_log("%llu lost, %llu doubled, %llu too big", (unsigned long long)lost, (unsigned long long)doubled,
