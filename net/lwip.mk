@@ -10,7 +10,7 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 # Our files that lwIP and whoever tries it by itself need.
-LWIP_BASE := checksum secret share stack stream wire
+LWIP_BASE := checksum sack secret share stack stream wire
 LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) -Inet/engine
@@ -90,26 +90,28 @@ $(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/expo
 		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/export/lwip/$$f $(@D)/$$f || exit 1; done
 	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
 	@touch $@
-$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
+$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
 	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
-		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c \
-		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c,$(LWIP_ASAN_SRC))) \
+		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c tests/attacks/lax_tcp.c \
+		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c net/export/lwip/sack.c,$(LWIP_ASAN_SRC))) \
 		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
 
 UNIT += tests/net/lwip tests/net/lwip-asan
 $(B)/unit/test_http: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd
 $(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http: $(LWIP)/.source
+# Beside what a test includes of it: the stack alone.
+LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
 $(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< net/export/lwip/checksum.c net/export/lwip/secret.c net/export/lwip/share.c \
-		net/export/lwip/wire.c sandbox/lib/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
-check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair) | $(B)/.deps-net
+	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
+check-unit: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair tcp_rate) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
 $(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< net/export/lwip/checksum.c \
-		net/export/lwip/secret.c net/export/lwip/share.c net/export/lwip/wire.c sandbox/lib/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c)
+	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c)

@@ -15,6 +15,7 @@ static struct stack stack;
 static const uint8_t *frame_data;
 static uint32_t frame_length;
 static uint8_t out_frame[16384];
+static bool wire_full; /* nothing can be sent */
 
 static void wire_sent(const uint8_t *frame, uint32_t length);
 
@@ -32,7 +33,7 @@ static int wire_receive(struct link *link, link_frame *frame, void *arg, int mos
 static void *wire_room(struct link *link, uint32_t length)
 {
 	(void)link;
-	return length <= sizeof(out_frame) ? out_frame : NULL;
+	return !wire_full && length <= sizeof(out_frame) ? out_frame : NULL;
 }
 
 static void wire_send(struct link *link, uint32_t length)

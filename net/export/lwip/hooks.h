@@ -8,6 +8,8 @@
 #ifndef RF_LWIP_HOOKS_H
 #define RF_LWIP_HOOKS_H
 
+#include <stdbool.h>
+
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"
 
@@ -23,6 +25,20 @@ uint32_t rf_lwip_isn(const ip_addr_t *local, uint16_t local_port, const ip_addr_
  * it. Not ERR_OK: it is dropped, and nothing is answered. stream.c. */
 err_t rf_lwip_segment(struct tcp_pcb *, const struct tcp_hdr *);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, first, second, p) rf_lwip_segment(pcb, header)
+
+/* A segment is about to be sent; was acknowledged; all in flight is about to be sent again; a
+ * connection whose peer knows SACK has taken an acknowledgement in, with what it says of bytes
+ * behind a gap. sack.c. */
+struct tcp_seg;
+struct tcp_sack_range;
+void rf_lwip_seg_sent(struct tcp_pcb *, struct tcp_seg *);
+void rf_lwip_seg_acked(struct tcp_pcb *, const struct tcp_seg *);
+void rf_lwip_timed_out(struct tcp_pcb *);
+void rf_lwip_ack(struct tcp_pcb *, const struct tcp_sack_range *, int count, bool progress);
+#define LWIP_HOOK_TCP_SEG_SENT(pcb, seg)   rf_lwip_seg_sent(pcb, seg)
+#define LWIP_HOOK_TCP_SEG_ACKED(pcb, seg)  rf_lwip_seg_acked(pcb, seg)
+#define LWIP_HOOK_TCP_RTO(pcb)             rf_lwip_timed_out(pcb)
+#define LWIP_HOOK_TCP_ACK(pcb, ranges, count, progress) rf_lwip_ack(pcb, ranges, count, progress)
 
 /* DHCP and router advertisements offer a name server (NULL: take it back): stack.c. The
  * sources that know of such offers include this file, the one that keeps servers does not. */

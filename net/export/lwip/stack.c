@@ -28,6 +28,7 @@
 
 #include "hooks.h"
 #include "log.h"
+#include "sack.h"
 #include "secret.h"
 #include "wire.h"
 #undef dns_setserver /* here is who keeps them */
@@ -379,6 +380,7 @@ void stack_tick(struct stack *st)
 		resend();
 	}
 	sys_check_timeouts();
+	sack_tick();
 	look_for_others(st);
 	if (netif_dhcp_data(&st->netif) && !dhcp_supplied_address(&st->netif)) {
 		if (!st->said_waiting && clock_ns / 1000000 - st->started > QUIET_MS) {
@@ -390,7 +392,9 @@ void stack_tick(struct stack *st)
 
 uint32_t stack_timeout(void)
 {
-	return sys_timeouts_sleeptime();
+	uint32_t timers = sys_timeouts_sleeptime(), tails = sack_timeout();
+
+	return tails < timers ? tails : timers;
 }
 
 void stack_address(ip_addr_t *to, const struct rf_lwip_addr *from)

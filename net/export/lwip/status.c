@@ -10,6 +10,7 @@
 #include "disk.h"
 #include "join.h"
 #include "lwip/stats.h"
+#include "sack.h"
 #include "stack.h"
 #include "stats.h"
 
@@ -135,6 +136,11 @@ static void metrics_stack(struct text *t)
 		"were in use.", stream_refused());
 	counter(t, "half_open_evicted", "TCP connections given up for newer ones before the peer answered.",
 		stream_evicted());
+	counter(t, "segments_lost", "Segments sent again because the peer said what arrived behind them.",
+		sack_counts()->again);
+	counter(t, "tails_probed", "Last segments sent again because nothing was acknowledged for two round trips.",
+		sack_counts()->probes);
+	counter(t, "timeouts", "Times all segments under way were sent again.", sack_counts()->timeouts);
 	counter(t, "checksum_errors", "Received packets with a wrong checksum.",
 		(uint64_t)lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr +
 		lwip_stats.icmp.chkerr);
