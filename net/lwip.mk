@@ -10,7 +10,7 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 # Our files that lwIP and whoever tries it by itself need.
-LWIP_BASE := checksum sack secret share stack stream wire
+LWIP_BASE := checksum sack secret share stack stream ticks wire
 LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) -Inet/engine
@@ -93,7 +93,7 @@ $(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/expo
 $(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
 	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
 		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c tests/attacks/lax_tcp.c \
-		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c net/export/lwip/sack.c,$(LWIP_ASAN_SRC))) \
+		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c net/export/lwip/sack.c net/export/lwip/ticks.c,$(LWIP_ASAN_SRC))) \
 		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
 
 UNIT += tests/net/lwip tests/net/lwip-asan

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* lax_tcp.c - lwIP without our patches tells nobody of segments: nothing to do for net/export/lwip/sack.c.
- * Room: tests/attacks. */
+/* lax_tcp.c - lwIP without our patches tells nobody of segments and ticks for itself: in the place of
+ * net/export/lwip/sack.c and ticks.c. Room: tests/attacks. */
 #include "sack.h"
+#include "ticks.h"
 
 void sack_tick(void)
 {
@@ -17,4 +18,13 @@ const struct sack_count *sack_counts(void)
 	static const struct sack_count none;
 
 	return &none;
+}
+
+void ticks_run(void)
+{
+}
+
+uint32_t ticks_timeout(void)
+{
+	return UINT32_MAX;
 }

@@ -57,6 +57,7 @@ static struct {
 	uint32_t   acks, irs, seq, next, got; /* next: offset behind SYN; got: segments not acknowledged yet */
 	uint64_t   ack_at, probes;
 	uint8_t   *have; /* by offset */
+	uint32_t   top;  /* behind the last byte of those */
 	uint32_t   drop[4]; /* the segments that begin there are lost, each number once; 0: none */
 	uint32_t   hole;    /* the first that begins there or later is, with its copies; 0: none */
 	unsigned   copies;
@@ -121,11 +122,11 @@ static uint32_t sack(uint8_t *o)
 	uint32_t left = net.next, right, n = 0;
 
 	while (net.sacks && n < BLOCKS) {
-		while (left < net.next + 300000 && left < MOST && !net.have[left])
+		while (left < net.top && !net.have[left])
 			left++;
-		if (left == MOST || !net.have[left])
+		if (left >= net.top)
 			break;
-		for (right = left; right < MOST && net.have[right];)
+		for (right = left; right < net.top && net.have[right];)
 			right++;
 		put32(o + 4 + 8 * n, net.irs + 1 + left);
 		put32(o + 8 + 8 * n++, net.irs + 1 + right);
@@ -185,6 +186,7 @@ static void take_data(uint32_t at, const uint8_t *data, uint32_t length)
 	for (uint32_t i = 0; i < length; i++)
 		assert_int_equal(data[i], byte_at(at + i));
 	memset(net.have + at, 1, length);
+	net.top = at + length > net.top ? at + length : net.top;
 	while (net.next < MOST && net.have[net.next])
 		net.next++;
 	net.probes += !net.window;
@@ -337,7 +339,7 @@ static void connect_with(uint32_t lost_of_1000, uint64_t delay)
 	net.window = 0xffff;
 	net.port++;
 	net.seq = 1000;
-	net.next = 0;
+	net.next = net.top = 0;
 	net.probes = 0;
 	net.written = 0;
 	net.may_write = UINT32_MAX;
@@ -521,6 +523,60 @@ static void a_closed_window_is_asked_after_as_seldom_as_before(void **state)
 	disconnect();
 }
 
+/* Times in 10 s that a timer ends a sleep. */
+static unsigned wakes(void)
+{
+	uint64_t end = clock_ns + 10000 * MS;
+	unsigned n = 0;
+
+	for (; clock_ns < end; n++) {
+		uint32_t ms = stack_timeout();
+
+		clock_ns += (ms ? ms : 1) * MS;
+		deliver();
+		stack_tick(&stack);
+		while (stream_run())
+			;
+	}
+	return n;
+}
+
+static void connections_at_rest_cost_no_wake_ups(void **state)
+{
+	(void)state;
+	unsigned none = wakes();
+	connect_with(0, 1 * MS);
+	net.may_write = net.written;
+	pass(clock_ns + 2000 * MS, false);
+	assert_int_equal(net.next, net.written);
+	unsigned idle = wakes();
+	net.cut = true; /* and with one segment that nobody acknowledges there are some */
+	write_more(100);
+	unsigned waits = wakes();
+	disconnect();
+	printf("# wake-ups in 10 s: %u without a connection, %u with an idle one, %u with a segment under way\n",
+	       none, idle, waits);
+	assert_in_range(idle, 1, none + 2);
+	assert_true(waits > idle + 100);
+}
+
+/* Idle for long, it is asked whether it is still there, and given up: by the clock, not by ticks. */
+static void a_peer_that_is_gone_is_missed_in_time(void **state)
+{
+	(void)state;
+	connect_with(0, 1 * MS);
+	net.may_write = net.written;
+	pass(clock_ns + 2000 * MS, false);
+	net.cut = true;
+	uint64_t from = clock_ns;
+	while (net.stream && clock_ns - from < 2000000 * MS)
+		wakes();
+	uint64_t s = (clock_ns - from) / (1000 * MS);
+	printf("# a peer that is gone was missed after %llu s\n", (unsigned long long)s);
+	assert_in_range(s, 700, 780); /* a minute, and nine times 75 s */
+	disconnect();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +585,8 @@ int main(void)
 		cmocka_unit_test(a_lost_tail_does_not_wait_for_the_timer),
 		cmocka_unit_test(what_is_lost_twice_does_not_wait_for_the_timer),
 		cmocka_unit_test(what_waits_to_be_sent_again_is_not_written_to),
+		cmocka_unit_test(connections_at_rest_cost_no_wake_ups),
+		cmocka_unit_test(a_peer_that_is_gone_is_missed_in_time),
 		cmocka_unit_test(a_closed_window_is_asked_after_as_seldom_as_before),
 	};
 

@@ -40,13 +40,15 @@ void loop_close(struct watch *w)
 	w->events = 0;
 }
 
-int loop_wait(int ms)
+int loop_wait(int ms, void (*awake)(void))
 {
 	struct epoll_event ev[EVENTS];
 	int n = epoll_wait(epoll, ev, EVENTS, ms);
 
 	if (n < 0 && errno != EINTR)
 		rf_die(70, "epoll_wait: %s", strerror(errno));
+	if (awake)
+		awake();
 	for (int i = 0; i < n; i++) {
 		struct watch *w = ev[i].data.ptr;
 

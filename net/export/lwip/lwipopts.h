@@ -90,6 +90,7 @@
 /* RFC 6928. And lost segments are missed after a quarter of a second, not after one and more. */
 #define LWIP_TCP_CALC_INITIAL_CWND(mss) ((tcpwnd_size_t)(10 * (mss)))
 #define TCP_TMR_INTERVAL           25  /* ms; of what is slow twice that */
+#define LWIP_TCP_TIMER_OWN         1   /* ticks.c */
 #define LWIP_TCP_RTO_MIN           200 /* ms: Linux delays acknowledgements by 40 */
 #define LWIP_TCP_RTO_TIME          1000 /* ms, before anything was measured: RFC 6298 */
 #define TCP_QUEUE_OOSEQ            1

@@ -188,12 +188,11 @@ static void turn(void)
 			ms = (int)stack_timeout();
 	}
 	services_watch(it.services, it.open ? it.config.count : 0);
-	loop_wait(ms);
+	loop_wait(ms, asleep ? stack_awake : NULL);
 	if (asleep) {
 		wake_disks(it.config.disks);
 		if (it.link->ops->wake)
 			it.link->ops->wake(it.link);
-		stack_clock();
 	}
 	if (it.open)
 		stack_tick(&it.stack);

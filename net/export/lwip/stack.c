@@ -30,6 +30,7 @@
 #include "log.h"
 #include "sack.h"
 #include "secret.h"
+#include "ticks.h"
 #include "wire.h"
 #undef dns_setserver /* here is who keeps them */
 
@@ -46,6 +47,12 @@ void rf_lwip_assert(const char *what, const char *file, int line)
 	const char *name = strrchr(file, '/');
 
 	rf_die(70, "bug: %s:%d: %s", name ? name + 1 : file, line, what);
+}
+
+void stack_awake(void)
+{
+	stack_clock();
+	ticks_run();
 }
 
 void stack_clock(void)
@@ -379,6 +386,7 @@ void stack_tick(struct stack *st)
 		st->link->renewed = false;
 		resend();
 	}
+	ticks_run();
 	sys_check_timeouts();
 	sack_tick();
 	look_for_others(st);
@@ -392,9 +400,9 @@ void stack_tick(struct stack *st)
 
 uint32_t stack_timeout(void)
 {
-	uint32_t timers = sys_timeouts_sleeptime(), tails = sack_timeout();
+	uint32_t timers = sys_timeouts_sleeptime();
 
-	return tails < timers ? tails : timers;
+	return LWIP_MIN(timers, LWIP_MIN(ticks_timeout(), sack_timeout()));
 }
 
 void stack_address(ip_addr_t *to, const struct rf_lwip_addr *from)

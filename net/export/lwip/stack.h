@@ -44,6 +44,8 @@ uint32_t stack_timeout(void);
 /* Clock of the whole process, read once a turn. */
 uint64_t stack_now_ns(void);
 void     stack_clock(void);
+/* The same after a sleep, before anybody is called: connections are told how long it was. */
+void     stack_awake(void);
 
 /* An address of the configuration as lwIP has it; and a connection's peer against a list. */
 void stack_address(ip_addr_t *, const struct rf_lwip_addr *);
