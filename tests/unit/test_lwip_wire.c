@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -391,6 +392,43 @@ static void an_mss_that_shrinks(void **unused)
 	still_serves(&s, 6005);
 }
 
+/* To a UDP port nobody listens at. */
+static void unwanted(bool six)
+{
+	uint8_t f[128] = { 0 }, *udp = f + (six ? 54 : 34);
+
+	wire_put16(udp, 4000);
+	wire_put16(udp + 2, 9);
+	wire_put16(udp + 4, 16);
+	uint32_t n = wire_head(f, six, six ? wire_me6 : wire_me4, 17, 16);
+	wire_sum4(f, 6, 17, 16);
+	wire_send(&s.peer, f, n);
+}
+
+/* Sources are easily forged: whoever has one must not be flooded by us. */
+static void errors_are_few(void **unused)
+{
+	(void)unused;
+	wire_wait6(&s);
+	for (int six = 0; six < 2; six++) {
+		time_t from = time(NULL);
+
+		s.peer.errors = 0;
+		for (int i = 0; i < 400; i++)
+			unwanted(six);
+		assert_true(wire_settle(&s.peer));
+		/* Ten, and ten a second. */
+		assert_in_range(s.peer.errors, 1, 10 + 10 * (uint32_t)(time(NULL) - from + 2));
+		s.peer.errors = 0;
+		for (int i = 0; i < WIRE_DEADLINE_MS / 200 && !s.peer.errors; i++) {
+			usleep(200000);
+			unwanted(six);
+			assert_true(wire_settle(&s.peer));
+		}
+		assert_true(s.peer.errors);
+	}
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -404,6 +442,7 @@ int main(int argc, char **argv)
 		CASE(a_narrow_path),
 		CASE(a_late_claim_does_not_take_an_address),
 		CASE(blind_data_is_not_taken),
+		CASE(errors_are_few),
 		CASE(a_window_that_closes_before_the_last_byte),
 		CASE(an_mss_that_shrinks),
 	};

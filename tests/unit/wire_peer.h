@@ -46,6 +46,7 @@ struct wire_peer {
 	uint16_t echo;       /* id of the last one sent; and of the last one answered */
 	uint16_t echoed, echoed6;
 	uint32_t answers;    /* frames of the stack but ARP and neighbour messages */
+	uint32_t errors;     /* ICMP and ICMPv6 errors among them */
 	uint32_t tail_gap;   /* IPv6 fragments seen, for a test to look at */
 	bool     unreachable;/* answers no ARP */
 	bool     hearing;
@@ -271,6 +272,7 @@ static inline void wire_take_ip(struct wire_peer *w, bool six, const uint8_t *ip
 	uint8_t proto = six ? ip[6] : ip[9];
 
 	w->answers++;
+	w->errors += six ? proto == 58 && l4[0] < 128 : proto == 1 && l4[0] == 3;
 	if (!six && proto == 1 && l4[0] == 0)
 		w->echoed = (uint16_t)wire_get16(l4 + 4);
 	if (six && proto == 58 && l4[0] == 129)

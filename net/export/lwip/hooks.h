@@ -40,6 +40,10 @@ void rf_lwip_ack(struct tcp_pcb *, const struct tcp_sack_range *, int count, boo
 #define LWIP_HOOK_TCP_RTO(pcb)             rf_lwip_timed_out(pcb)
 #define LWIP_HOOK_TCP_ACK(pcb, ranges, count, progress) rf_lwip_ack(pcb, ranges, count, progress)
 
+/* May an ICMP error be sent now? wire.c. */
+bool rf_lwip_may_complain(void);
+#define LWIP_HOOK_ICMP_ERROR rf_lwip_may_complain
+
 /* DHCP and router advertisements offer a name server (NULL: take it back): stack.c. The
  * sources that know of such offers include this file, the one that keeps servers does not. */
 void rf_lwip_dns_offered(uint8_t index, const ip_addr_t *);

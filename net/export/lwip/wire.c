@@ -9,6 +9,9 @@
 #include "lwip/tcp.h"
 #include "lwip/priv/tcp_priv.h"
 
+#include "hooks.h"
+#include "stack.h"
+
 #define ETHER_HEADER 14u
 #define IP4_HEADER   20u
 #define IP6_HEADER   40u
@@ -279,6 +282,24 @@ enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, ui
 	else if (type == ETHER_ARP)
 		verdict = judge_arp(n, frame + at, length - at);
 	return verdict == WIRE_TAKE && at != ETHER_HEADER ? WIRE_UNTAG : verdict;
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+#define ERROR_NS    100000000u /* ten a second (RFC 4443, 2.4 f), */
+#define ERROR_BURST 10u        /* and so many at once */
+
+bool rf_lwip_may_complain(void)
+{
+	static uint64_t paid; /* until then, ns */
+	uint64_t now = stack_now_ns();
+
+	if (paid < now)
+		paid = now;
+	if (paid - now > (ERROR_BURST - 1) * ERROR_NS)
+		return false;
+	paid += ERROR_NS;
+	return true;
 }
 
 /* ---- segments ---------------------------------------------------------------------------------- */
