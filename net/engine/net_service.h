@@ -42,6 +42,8 @@ bool rf_net_up(const struct rf_net *);
 uint32_t rf_net_generation(const struct rf_net *);
 /* The device will not come back. */
 bool rf_net_gone(const struct rf_net *);
+/* Its device process said what cannot be (rf_net_control()): it is GONE for good. */
+void rf_net_drop(struct rf_net *);
 /* Is the cable in? Stays as it was while a driver is replaced. */
 bool rf_net_carrier(const struct rf_net *);
 

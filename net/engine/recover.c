@@ -309,6 +309,23 @@ static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 	return 0;
 }
 
+/* A device process that goes on all the same, because its interface was dropped here, is not
+ * kept waiting: no memory of it is in use. */
+static int after_gone(struct rf_net *n, const struct rf_svc_msg *msg)
+{
+	if (msg->type == RF_SVC_DOWN) {
+		n->generation = msg->generation + 1;
+		n->half = msg->half & 1;
+		rf_net_tell(n, RF_SVC_PREPARED, 0);
+	}
+	return 0;
+}
+
+void rf_net_drop(struct rf_net *n)
+{
+	on_gone(n);
+}
+
 static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_PING) {
@@ -317,7 +334,7 @@ static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 		return 0;
 	}
 	if (n->state == RF_NET_GONE)
-		return 0;
+		return after_gone(n, msg);
 	switch (msg->type) {
 	case RF_SVC_INFO:
 		return on_info(n, msg);

@@ -150,8 +150,11 @@ static void control(struct watch *w)
 	(void)w;
 	if (err == -EPIPE)
 		exit(0);
-	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+	if (err) { /* the disks of this process are not its concern */
+		rf_log("the interface is gone, disks are not: its device process says what cannot be (%s); "
+		       "look at the device, then restart it", strerror(-err));
+		rf_net_drop(it.net);
+	}
 	learn();
 }
 
