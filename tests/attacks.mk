@@ -130,6 +130,7 @@ attacks-guest: all check-programs
 	tests/check-guest $(patsubst tests/guest/%.sh,%,$(shell grep -lE '^rows |--rows|"(row|control) .*\||"remains ' tests/guest/*.sh))
 check-attacks: all $(ATTACKS_NEED)
 	$(B)/attacks/attacks --quick
+check-needs: $(ATTACKS_NEED)
 
 # A launcher that leaves a driver all it was given to be mapped, besides the lock.
 $(B)/attacks/lax/launch-open.o: sandbox/launch/launch.c | $(B)/gen/launch/filters.h

@@ -16,3 +16,4 @@ campaign: all $(MODELS) $(B)/tests/tell $(B)/tests/inject ## FAULTS= (1000) faul
 .PHONY: check-campaign
 check-campaign: all $(MODELS) $(B)/tests/tell $(B)/tests/inject ## a short fault campaign, a replay and its controls; as root (1 min)
 	@tests/campaign/check $(TESTS)
+check-needs: $(B)/tests/tell $(B)/tests/inject

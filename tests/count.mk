@@ -18,3 +18,4 @@ bench-block-guest bench-net-guest bench-lwip bench-appliance: $(COUNT)
 .PHONY: check-count
 check-count: $(COUNT) ## the instruction counter against code whose count is known
 	@tests/bench/check-count
+check-needs: $(COUNT)

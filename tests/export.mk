@@ -10,5 +10,5 @@ $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_blk) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
-check-unit: $(B)/tests/rf-nbd-hasty
-check-unit: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify
+check-unit check-needs: $(B)/tests/rf-nbd-hasty
+check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify

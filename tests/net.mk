@@ -15,6 +15,7 @@ $(NET_CLIENTS): $(B)/tests/net-%: tests/net/%.c tests/net/ends.h
 .PHONY: check-net
 check-net: all $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
 	@tests/net/run $(NET)
+check-needs: $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net
 .PHONY: check-net-kills
 check-net-kills: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## one TCP connection while its NIC's driver is killed KILLS= (10000) times
 	@mkdir -p $(B)/results; rm -f $(B)/results/net-connection.json

@@ -18,3 +18,4 @@ oracle: $(ORACLE_NEEDS) ## every block's contents judged while all processes die
 .PHONY: check-oracle
 check-oracle: $(ORACLE_NEEDS) ## the same for 20 s, and lying devices found out (1 min)
 	@tests/oracle/run 20 $(or $(SEED),1)
+check-needs: $(ORACLE_NEEDS)

@@ -9,6 +9,7 @@ check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)
 	@$(if $(TESTS),,tests/recovery/promises)
 	@$(if $(TESTS),,tests/recovery/losses)
 	@$(if $(TESTS),,tests/recovery/integrity)
+check-needs: $(MODELS) $(HOSTILE) $(B)/tests/tell $(B)/tests/at_step $(B)/tests/promise
 .PHONY: power-cut
 power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/tell ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed meanwhile, SEED= (1); INTEGRITY=1: with integrity disk
 	@CUTS=$(or $(CUTS),1000) SEED=$(or $(SEED),1) INTEGRITY=$(INTEGRITY) tests/recovery/promises power_cut_json

@@ -41,4 +41,5 @@ UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policy
 ##@ Test
 .PHONY: check-unit
 check-unit: $(UNIT_NEEDS) $(UNIT) ## unit tests, and drivers in the launcher's fence on this machine
-	tests/run $(UNIT)
+	tests/run -j 4 $(UNIT)
+check-needs: $(UNIT_NEEDS) $(UNIT)
