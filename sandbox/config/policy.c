@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* policy.c - reads policy/NAME.policy. See read.h, and policy/README.md for the keys.
+/* policy.c - reads policy/NAME.policy. See read.h; the keys: sandbox/man/ringfence-policy.5.
  * Room: sandbox/config. */
 #include <errno.h>
 #include <stdio.h>
