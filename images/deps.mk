@@ -8,6 +8,7 @@ DEPS_NET   := iproute2 iputils-ping curl iperf3
 DEPS_QEMU  := apt debian-archive-keyring
 # To build one: see images/get-qemu-server.
 DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-config python3-venv python3-pip
+DEPS_DOCS  := mandoc python3-minimal
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev
 DEPS_BENCH_NBD := nbdkit
@@ -26,6 +27,11 @@ $(B)/.deps: images/deps.mk
 # The stack against the kernel's, and interfaces, in network namespaces.
 $(B)/.deps-net: images/deps.mk | $(DEPS)
 	@images/install-deps $(DEPS_NET)
+	@mkdir -p $(@D)
+	@touch $@
+# What reads the man pages and makes the pictures.
+$(B)/.deps-docs: images/deps.mk | $(DEPS)
+	@images/install-deps $(DEPS_DOCS)
 	@mkdir -p $(@D)
 	@touch $@
 $(B)/.deps-qemu: images/deps.mk | $(DEPS)

@@ -6,8 +6,8 @@
  *
  * A driver's standby is its restart token: the device process asks for one (WANT) and
  * replaces a dead driver by it without asking anybody. Holding the token back is the
- * back-off, never giving it is the quarantine. Steps are those of the README's "Recovery,
- * in order".
+ * back-off, never giving it is the quarantine. Steps are those of
+ * sandbox/RECOVERY.md.
  */
 #include <errno.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  *   at_step PID TRIGGER N|sSTEP VICTIM
  *
  * Kills TRIGGER (a driver), lets PID come as far as its Nth system call from there, or if it
- * is a device process to the first one of that step of the README's "Recovery, in order", and
+ * is a device process to the first one of that step of sandbox/RECOVERY.md, and
  * kills VICTIM before that is made; VICTIM may be PID. No program has a hook for this: it is
  * traced. Prints the step. Exit 0; 2: not reached within 20 s; 77: tracing is not allowed.
  *
