@@ -235,7 +235,7 @@ static void figures_match_the_lists(void **state)
 /* A libc may sign-extend an ioctl number: the filter reads 32 bits, as the kernel does. */
 static void ioctl_numbers_are_32_bits(void **state)
 {
-	char said[4096], command[512];
+	char said[4096], top[256], command[512];
 
 	(void)state;
 	assert_int_equal(policyc("ioctl a1 == 0x80045430 -- x\n", "-o o.h", said, sizeof(said)), 0);
@@ -243,7 +243,8 @@ static void ioctl_numbers_are_32_bits(void **state)
 			  "for (unsigned i = 0; i < rf_filters[0].count; i++)"
 			  "printf(\"%u %u %u %u\\n\", rf_filters[0].code[i].code, rf_filters[0].code[i].jt,"
 			  "rf_filters[0].code[i].jf, rf_filters[0].code[i].k); return 0; }\n");
-	snprintf(command, sizeof(command), "cd %s && gcc -Wall -Werror -o v v.c && ./v", dir);
+	assert_non_null(getcwd(top, sizeof(top)));
+	snprintf(command, sizeof(command), "cd %s && gcc -Wall -Werror -I%s/sandbox/lib -o v v.c && ./v", dir, top);
 	FILE *p = popen(command, "r");
 	struct sock_filter code[64];
 	unsigned count = 0, c, jt, jf, k;
