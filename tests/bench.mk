@@ -6,7 +6,7 @@ RTE_CFLAGS = $(shell pkg-config --cflags libdpdk)
 RTE_LIBS   = $(shell pkg-config --libs-only-L libdpdk) \
              $(filter -lrte_ring -lrte_eal,$(shell pkg-config --libs-only-l libdpdk))
 
-$(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h sandbox/abi/ring.h tests/bench.mk | $(B)/.deps-bench
+$(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h tests/bench/ring_loops.h sandbox/abi/ring.h tests/bench.mk | $(B)/.deps-bench
 	@mkdir -p $(@D)
 	$(HOSTCC) $(WARN) $(HARDEN) -D_GNU_SOURCE $(INC_abi) $(subst -I/,-isystem /,$(RTE_CFLAGS)) \
 		-pie -pthread -o $@ $< $(RTE_LIBS)
