@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* ask.c - one request to a supervisor, and its answer. See show.h. Room: sandbox/cli. */
+/*
+ * ask.c - one request to a supervisor, and its answer. See show.h.
+ *
+ * Room:  sandbox/cli.
+ * Trust: none in who answers: a run-dir below /tmp may be another user's. Only root and the own
+ *        user are listened to, and what they say cannot stop or end this process.
+ */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,9 +21,25 @@
 #include "packet.h"
 #include "show.h"
 
+/* A supervisor that does not answer has been replaced by then. */
+#ifndef ASK_PATIENCE_S
+#define ASK_PATIENCE_S 75
+#endif
+
+/* Neither ends before what is read of it does, nor can be made to. */
+static bool stats_whole(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && st.st_size >= (off_t)RF_STATS_BYTES;
+}
+
 /* Of a device that starts or stops meanwhile the memory stays as it was. */
 static void stats_map(struct shown *d, int fd)
 {
+	if (!stats_whole(fd))
+		return;
 	void *p = mmap(NULL, RF_STATS_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED)
@@ -30,6 +55,23 @@ static void stats_unmap(struct shown *shown, int count)
 			munmap((void *)shown[i].service, RF_STATS_BYTES);
 }
 
+/* A name that ends, and does nothing to a terminal or to JSON. */
+static void name_clean(char name[RF_NAME])
+{
+	name[RF_NAME - 1] = '\0';
+	for (; *name; name++)
+		if (*name <= ' ' || *name > '~' || *name == '"' || *name == '\\')
+			*name = '?';
+}
+
+static void snapshot_take(struct shown *d, const struct rf_snapshot *s)
+{
+	*d = (struct shown){ .s = *s };
+	name_clean(d->s.name);
+	name_clean(d->s.pci);
+	name_clean(d->s.driver);
+}
+
 /* All devices, then the answer. Number of devices, or -errno. */
 static int receive(int sock, struct shown *shown, struct rf_answer *answer)
 {
@@ -37,7 +79,7 @@ static int receive(int sock, struct shown *shown, struct rf_answer *answer)
 	struct rf_snapshot s;
 
 	while ((n = rf_packet_recv(sock, &s, sizeof(s), fds, &held, 0)) == sizeof(s) && count < RF_MAX_DEVICES) {
-		shown[count] = (struct shown){ .s = s };
+		snapshot_take(&shown[count], &s);
 		if (held)
 			stats_map(&shown[count], fds[0]);
 		count++;
@@ -71,17 +113,33 @@ static int show(const struct shown *shown, int count, const char *verb, const ch
 	return 0;
 }
 
+/* Root may ask whoever it likes. */
+static int whose(int fd)
+{
+	struct ucred who;
+	socklen_t bytes = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes))
+		return -errno;
+	return !geteuid() || !who.uid || who.uid == geteuid() ? 0 : -EPERM;
+}
+
 static int connect_to(const char *path)
 {
+	const struct timeval patience = { .tv_sec = ASK_PATIENCE_S };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (strlen(path) >= sizeof(a.sun_path))
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		close(fd);
 		return -ENAMETOOLONG;
+	}
 	strcpy(a.sun_path, path);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a)))
+	int err = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+		  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+		  connect(fd, (struct sockaddr *)&a, sizeof(a)) ? -errno : whose(fd);
+	if (!err)
 		return fd;
-	int err = -errno;
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -120,8 +178,13 @@ int client_ask(const char *path, const char *verb, const char *device, FILE *out
 		ask.verb = RF_ASK_RESTART;
 	strncpy(ask.device, device, sizeof(ask.device) - 1);
 	int count = exchange(path, &ask, shown, &answer);
+	if (count == -EPERM) {
+		rf_log("%s is another user's: it is not asked", path);
+		return RF_EXIT_NOT_RUNNING;
+	}
 	if (count < 0) {
-		rf_log("nobody answers at %s: %s; is 'ringfence run' under way?", path, strerror(-count));
+		rf_log("nobody answers at %s: %s; is 'ringfence run' under way?", path,
+		       count == -EAGAIN ? "it says nothing" : strerror(-count));
 		return RF_EXIT_NOT_RUNNING;
 	}
 	int err = answer.error ? answer.error : show(shown, count, verb, device, out);

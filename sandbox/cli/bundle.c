@@ -32,7 +32,7 @@ static bool bundle_named(struct bundle *b, const char *file)
 	size_t bytes = device ? (size_t)(generation - device) : 0;
 
 	if (bytes < 2 || bytes > sizeof(b->device) || strlen(file) >= sizeof(b->file) ||
-	    strcmp(file + strlen(file) - 4, ".txt"))
+	    strlen(file) < 4 || strcmp(file + strlen(file) - 4, ".txt"))
 		return false;
 	*b = (struct bundle){ .number = strtoul(file, NULL, 10),
 			      .generation = strtoul(generation + 1, NULL, 10) };
@@ -74,9 +74,14 @@ static void put_printable(const char *text, size_t bytes, FILE *out)
 
 static FILE *report_open(int dir, const struct bundle *b)
 {
-	int fd = openat(dir, b->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(dir, b->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
 
-	return fd < 0 ? NULL : fdopen(fd, "r");
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fdopen(fd, "r");
+	if (fd >= 0)
+		close(fd);
+	return NULL; /* it has just gone, or is no report: a pipe would keep us waiting */
 }
 
 static void report_show(FILE *report, FILE *out)
@@ -129,7 +134,7 @@ int client_bundle(const char *run_dir, const char *device, const char *number, F
 		if (*device && (wanted ? list[i].number != wanted : !last))
 			continue;
 		report = report_open(dir, &list[i]);
-		if (!report) /* it has just gone: there are newer ones */
+		if (!report)
 			continue;
 		if (*device)
 			report_show(report, out);
