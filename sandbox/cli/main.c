@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - the command line. See show.h. Room: sandbox/cli. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,5 +105,6 @@ static int command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	signal(SIGPIPE, SIG_DFL); /* 'ringfence status | head' ends without a word */
 	return printed(command(argc, argv));
 }

@@ -49,12 +49,15 @@ static void on_alarm(int sig)
 	errno = saved;
 }
 
-/* Behind its lock a process cannot do this any more. */
-static __attribute__((constructor)) void alarm_answered(void)
+/* Behind its lock a process cannot do this any more. Nor does a line end its process for which there
+ * is no reader any more, or no room in a file of limited size. */
+static __attribute__((constructor)) void signals_answered(void)
 {
 	const struct sigaction a = { .sa_handler = on_alarm };
 
 	(void)sigaction(SIGALRM, &a, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 ssize_t rf_bounded_write(int fd, const void *data, size_t bytes)

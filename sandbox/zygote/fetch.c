@@ -64,9 +64,10 @@ static int text_copy(struct rf_said *said)
 	ssize_t n;
 
 	while (!err && (n = read(from, text + said->bytes, sizeof(text) - said->bytes)))
-		err = n < 0 ? -errno : (said->bytes += (size_t)n) == sizeof(text) ? -EFBIG : 0;
-	if (!err && pwrite(to, text, said->bytes, 0) != (ssize_t)said->bytes) /* it is read from its start */
-		err = -EIO;
+		err = n < 0 ? -errno : (said->bytes += (size_t)n) == sizeof(text) ? -E2BIG : 0;
+	/* It is read from its start. */
+	if (!err && (n = pwrite(to, text, said->bytes, 0)) != (ssize_t)said->bytes)
+		err = n < 0 ? -errno : -EIO;
 	said->text = text;
 	if (from >= 0)
 		close(from);
@@ -148,8 +149,9 @@ static int fetch(struct rf_said *said, struct rf_config *c, int out)
 	int copy = text_copy(said);
 
 	if (copy < 0) {
-		rf_log("%s: cannot read the configuration: %s", said->file, copy == -EFBIG ?
-		       "it is larger than 1 MiB" : strerror(-copy));
+		rf_log("%s: cannot read the configuration: %s", said->file, copy == -E2BIG ?
+		       "it is larger than 1 MiB" : copy == -EFBIG ?
+		       "the limit of file sizes is too low for it (ulimit -f)" : strerror(-copy));
 		return RF_EXIT_CONFIG;
 	}
 	int err = read_into(said, copy, c, out);

@@ -4,11 +4,14 @@
  *
  * Started by the command line (sandbox/cli), which waits for nothing and becomes this.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +38,44 @@ static void inherited_close(void)
 	close(fd);
 }
 
+/* To ignore a hang-up or Ctrl-C is a person's choice; but who ignores the ends of its children would
+ * never hear of ours, and a write that must not wait needs its alarm. */
+static void inherited_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* As many files as may be. Of their size, memory that is passed on is limited, too. */
+static void inherited_limits(void)
+{
+	const rlim_t files = 256; /* of a device process, the least that all that is started gets by with */
+	struct rlimit r, all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_FSIZE, &all) && !getrlimit(RLIMIT_FSIZE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_FSIZE, &r);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	r.rlim_cur = r.rlim_max = r.rlim_max < files ? files : r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r))
+		rf_die(RF_EXIT_SYSTEM, "too few open files are allowed: raise the limit to %u or more "
+		       "(ulimit -n)", (unsigned)files);
+}
+
+/* Code 71 where nobody took it, as of all output. */
+static int say_checked(const char *file, int devices)
+{
+	if (printf("%s: ok, %d device%s\n", file, devices, &"s"[devices == 1]) >= 0 && !fflush(stdout))
+		return 0;
+	rf_log("cannot write the output: %s", strerror(errno));
+	return RF_EXIT_SYSTEM;
+}
+
 int main(int argc, char **argv)
 {
 	static struct rf_config c;
@@ -48,9 +89,11 @@ int main(int argc, char **argv)
 	if ((strcmp(verb, "run") && strcmp(verb, "check")) || argc != 3)
 		rf_die(RF_EXIT_USAGE, "this program is for 'ringfence' to start");
 	inherited_close();
+	inherited_signals();
+	inherited_limits();
 	int code = rf_config_fetch(argv[2], &c);
 	if (!code && verb[0] == 'c')
-		return printf("%s: ok, %d device%s\n", argv[2], c.count, &"s"[c.count == 1]) < 0 || fflush(stdout);
+		return say_checked(argv[2], c.count);
 	if (code)
 		return code;
 	/* Whoever has it, the opener believes it. */

@@ -127,6 +127,7 @@ static _Noreturn void program_run(const char *name, int exe, char **argv)
 	sigset_t none;
 
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
