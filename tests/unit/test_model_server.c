@@ -265,6 +265,39 @@ static void garbage_is_survived(void **state)
 	close(memory);
 }
 
+/* Vector 0 gets this for its eventfd, and an interrupt. The answers to both. */
+static void wire_and_trigger(struct client *c, int fd, int answers[2])
+{
+	struct rf_vu_set_irqs set = { sizeof(set), RF_VU_SET_DATA_EVENTFD | RF_VU_SET_ACTION_TRIGGER, RF_VU_MSIX, 0, 1 };
+
+	answers[0] = client_call(c, RF_VU_SET_IRQS, &set, sizeof(set), NULL, 0, &fd, 1);
+	set.flags = RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER;
+	answers[1] = client_call(c, RF_VU_SET_IRQS, &set, sizeof(set), NULL, 0, NULL, 0);
+}
+
+static void an_eventfd_that_is_none_or_full_stops_nobody(void **state)
+{
+	struct modelled *m = *state;
+	struct client c = client_greeted(m, PLAIN_JSON);
+	int event = eventfd(0, EFD_CLOEXEC), pipe_[2], answers[2];
+	const uint64_t most = UINT64_MAX - 1;
+
+	assert_int_equal(write(event, &most, sizeof(most)), sizeof(most));
+	wire_and_trigger(&c, event, answers);
+	assert_int_equal(answers[0], 0);
+	assert_int_equal(answers[1], 0); /* a server that waits for room answers no more */
+	assert_true(client_alive(&c));
+	assert_int_equal(pipe2(pipe_, O_CLOEXEC), 0);
+	wire_and_trigger(&c, pipe_[1], answers);
+	assert_int_equal(answers[0], -EINVAL);
+	assert_true(client_alive(&c));
+	close(pipe_[0]);
+	close(pipe_[1]);
+	close(event);
+	close(c.fd);
+	assert_serves(m);
+}
+
 static void impossible_sizes_end_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, 15, RF_VU_MAX_MESSAGE + 1000, 0xffffffff };
@@ -380,6 +413,7 @@ int main(void)
 		SERVED(a_client_may_leave_at_any_byte),
 		SERVED(a_session_may_come_byte_by_byte),
 		SERVED(garbage_is_survived),
+		SERVED(an_eventfd_that_is_none_or_full_stops_nobody),
 		SERVED(impossible_sizes_end_the_session),
 		SERVED(protocol_faults_do_what_they_say),
 		SERVED(the_control_socket_takes_no_nonsense),

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "internal.h"
 #include "log.h"
 
@@ -96,10 +98,11 @@ void irq_info(struct server *s, struct message *m)
 
 static void signal_event(struct server *s, struct vector *v)
 {
-	uint64_t one = 1;
-
 	count(s, C_IRQS);
-	(void)!write(v->event, &one, sizeof(one));
+	if (rf_bounded_kick(v->event))
+		return;
+	rf_log("an interrupt's eventfd is full, and its client does not empty it: that interrupt is off");
+	unwire(v);
 }
 
 static bool entry_masked(const struct server *s, unsigned i)
@@ -219,10 +222,22 @@ static void unmask(struct server *s, uint32_t index, struct vector *v, uint32_t 
 		send_pending(s, v, index == RF_VU_MSIX && entry_masked(s, i));
 }
 
+/* Neither of a file's type nor, as others without one, unwilling to take nothing. */
+static bool is_eventfd(int fd)
+{
+	static const uint64_t nothing;
+	struct stat st;
+
+	return !fstat(fd, &st) && !(st.st_mode & S_IFMT) && write(fd, &nothing, sizeof(nothing)) == sizeof(nothing);
+}
+
 static int wire(struct vector *v, uint32_t n, struct message *m)
 {
 	if (m->fds && (uint32_t)m->fds != n)
 		return EINVAL;
+	for (int i = 0; i < m->fds; i++)
+		if (!is_eventfd(m->fd[i]))
+			return EINVAL;
 	for (uint32_t i = 0; i < n; i++) {
 		unwire(&v[i]);
 		if (m->fds) {
