@@ -16,6 +16,10 @@
 
 #define BUDGET_FAR_NS 60000000000ull
 
+/* Of a device server's failures so many are free, and one more after each such time. */
+#define BUDGET_FREE    64u
+#define BUDGET_EACH_NS 500000000ull
+
 /* The last death of one kind of process; or its start, with nothing completed. */
 struct budget {
 	uint64_t completed;
@@ -29,6 +33,18 @@ static inline bool budget_in_vain(struct budget *b, uint64_t completed, uint64_t
 
 	*b = (struct budget){ .completed = completed, .at_ns = now };
 	return vain;
+}
+
+/*
+ * A failure that is not in vain costs the host a process and some lines of the log all the same, and
+ * it is the server that says how often. Until when its successor waits; 0: it need not.
+ */
+static inline uint64_t budget_rest(uint64_t *spent_ns, uint64_t now)
+{
+	const uint64_t free_ns = BUDGET_FREE * BUDGET_EACH_NS;
+
+	*spent_ns = (*spent_ns > now ? *spent_ns : now) + BUDGET_EACH_NS;
+	return *spent_ns - now > free_ns ? *spent_ns - free_ns : 0;
 }
 
 #endif

@@ -25,6 +25,7 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
 	d->r.failures = budget_in_vain(&d->r.budget, completed, now_ns()) ? d->r.failures + 1 : 1;
+	d->r.rest_ns = code ? budget_rest(&d->r.spent_ns, now_ns()) : 0;
 	if (d->r.failures == 1)
 		d->r.failing_ns = now_ns();
 	return d->r.failures < d->cfg->policy.deaths ||
@@ -56,6 +57,8 @@ static void revive_later(struct sup *s, struct dev *d)
 	d->r.generation = 0;
 	d->replaced = d->r.last_up;
 	d->r.retry_ns = now_ns() + dev_backoff(d, d->r.failures);
+	if (d->r.retry_ns < d->r.rest_ns)
+		d->r.retry_ns = d->r.rest_ns;
 	dev_want_drop(d);
 	dev_kill_drivers(s, d);
 }

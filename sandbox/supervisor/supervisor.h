@@ -78,6 +78,8 @@ struct dev_record {
 	uint32_t       failures;     /* of the server, without a request done in between */
 	uint64_t       retry_ns;
 	uint64_t       failing_ns;   /* since when it fails without a request done, */
+	uint64_t       spent_ns;     /* of its failures' allowance: budget_rest(), */
+	uint64_t       rest_ns;      /* and what that said */
 	uint64_t       away_ns;      /* its device server cannot be reached since then; 0: it can */
 	bool           away_told;    /* and its clients get EIO by now */
 	struct budget  budget;       /* of its device process, or server */

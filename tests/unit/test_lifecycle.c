@@ -272,6 +272,32 @@ static void a_server_that_never_gets_to_a_driver_is_quarantined(void **state)
 	assert_int_equal(dev->r.code, RF_EXIT_QUARANTINE);
 }
 
+/* One that fails after each request is connected to at once, and at last twice a second: how many
+ * processes and lines of the log that costs the host is not its to say. */
+static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(void **state)
+{
+	uint64_t wait = 0;
+
+	(void)state;
+	comes_up();
+	for (int i = 0; i < 66; i++) {
+		((struct rf_stats_service *)dev->service)->completed++;
+		ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
+		assert_int_equal(dev->state, DEV_REVIVING);
+		uint64_t now = now_ns();
+		wait = dev->retry_ns > now ? dev->retry_ns - now : 0;
+		assert_true(wait == 0 || i >= 64);
+		due();
+		tell(EV_READY, 0, 0);
+		assert_int_equal(dev->state, DEV_RUNNING);
+	}
+	assert_true(wait > 100000000 && wait < 600000000);
+	((struct rf_stats_service *)dev->service)->completed = 0;
+	/* Of whoever is killed that is not so. */
+	ends("device", dev->device_pid, KILLED);
+	assert_true(dev->retry_ns <= now_ns());
+}
+
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
 {
 	(void)state;
@@ -450,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(a_server_that_ends_before_the_first_driver_is_connected_to_afresh),
 		ONE(a_server_that_never_gets_to_a_driver_is_quarantined),
+		ONE(a_server_that_fails_after_each_request_gets_its_share_and_no_more),
 		ONE(a_device_process_killed_before_the_first_driver_has_a_successor),
 		ONE(a_device_process_killed_at_a_later_start_has_a_successor),
 		ONE(a_device_process_killed_at_the_first_start_is_the_end),
