@@ -106,6 +106,7 @@ struct rf_service {
 	struct rf_export_config  config;
 	struct rf_blk_info       info;
 	bool                     info_known;
+	bool                     refused; /* its export is to drop it */
 	bool                     arena_ours; /* no driver of a predecessor's writes to it */
 	unsigned char           *data;
 	unsigned char           *rings;
@@ -136,6 +137,10 @@ void rf_queue_pump(struct rf_service *);
 
 /* Takes the responses of the current generation; a lie: returns with *lie set. */
 int rf_service_take(struct rf_service *, enum rf_violation *lie);
+
+/* open.c: this disk is not served, for the reason given: a line in the log. Returns only in a
+ * process with other devices. */
+void rf_service_refuse(struct rf_service *, const char *why, ...) __attribute__((format(printf, 2, 3)));
 
 /* cache.c: takes the table over as it lies there, and promises on what it promised. */
 void rf_table_take_over(struct rf_service *);

@@ -6,6 +6,8 @@
  *         allocated later.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "exit_code.h"
 #include "handed.h"
 
 static int config_read(struct rf_service *s)
@@ -130,6 +133,25 @@ bool rf_service_up(const struct rf_service *s)
 bool rf_service_gone(const struct rf_service *s)
 {
 	return s->state == RF_DRIVER_GONE;
+}
+
+bool rf_service_refused(const struct rf_service *s)
+{
+	return s->refused;
+}
+
+void rf_service_refuse(struct rf_service *s, const char *why, ...)
+{
+	char text[300];
+	va_list args;
+
+	va_start(args, why);
+	vsnprintf(text, sizeof(text), why, args);
+	va_end(args);
+	if (!s->fds_up)
+		rf_die(RF_EXIT_INTEGRITY, "%s", text);
+	rf_log("%s", text);
+	s->refused = true;
 }
 
 uint32_t rf_service_inflight(const struct rf_service *s)

@@ -378,8 +378,11 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 		return -EFBIG;
 	if (s->info_known)
 		return memcmp(&in, &s->info, sizeof(in)) ? -EPROTO : 0;
-	if (s->integrity && !rf_integrity_disk(s->integrity, in.size, block))
+	if (s->integrity && !rf_integrity_disk(s->integrity, in.size, block)) {
+		rf_service_refuse(s, "integrity memory is for disks of at most %llu blocks: this one has %llu",
+				  RF_INTEGRITY_BLOCKS, (unsigned long long)(in.size / block));
 		return -EFBIG;
+	}
 	s->info = in;
 	s->info_known = true;
 	s->size = in.size;

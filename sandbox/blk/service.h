@@ -48,6 +48,9 @@ const struct rf_export_config *rf_service_config(const struct rf_service *);
  * be written by what a dead export had asked for. */
 const struct rf_blk_info *rf_service_info(const struct rf_service *);
 bool rf_service_gone(const struct rf_service *);
+/* It is a disk that cannot be served as the configuration has it, which was logged: for an export
+ * with other devices, which drops it. One without has ended (RF_EXIT_INTEGRITY). */
+bool rf_service_refused(const struct rf_service *);
 /* Does a driver run, so that looking again at once may find an answer? */
 bool rf_service_up(const struct rf_service *);
 

@@ -25,7 +25,7 @@ enum rf_exit_code {
 	RF_EXIT_DEVICE = 75,     /* device does not do what its specification says */
 	RF_EXIT_QUARANTINE = 76, /* its driver died too often */
 	RF_EXIT_NOT_RUNNING = 77,/* no supervisor answers */
-	RF_EXIT_INTEGRITY = 78,  /* no checksum area, or not under this key, or damaged */
+	RF_EXIT_INTEGRITY = 78,  /* no disk for `integrity` as configured, see README */
 	RF_EXIT_FORMATTED = 79,  /* of an export: it has made one; becomes 0 */
 };
 

@@ -278,7 +278,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 	char how[RF_ENDING];
 	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
 
-	if (d->cfg->ward && (code == RF_EXIT_INTEGRITY || code == RF_EXIT_FORMATTED)) {
+	if ((d->cfg->ward || d->cfg->integrity) && (code == RF_EXIT_INTEGRITY || code == RF_EXIT_FORMATTED)) {
 		d->r.code = code == RF_EXIT_FORMATTED ? 0 : code;
 		return dev_stop(s, d);
 	}

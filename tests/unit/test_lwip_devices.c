@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lwip_devices.c - rf-lwip serves several devices: one whose device process says what
- * cannot be fails, and the others go on.
+ * cannot be, or that cannot be served with `integrity disk`, fails, and the others go on.
  *
  * Room:   tests/unit.
  */
@@ -35,6 +35,15 @@ static int setup(void **unused)
 {
 	(void)unused;
 	wire_start(&s, lines, true);
+	memset(conn, 0, sizeof(conn));
+	wire_ready(&s, 10809);
+	return 0;
+}
+
+static int setup_ward(void **unused)
+{
+	(void)unused;
+	wire_start_with(&s, lines, true, RF_EXPORT_WARD);
 	memset(conn, 0, sizeof(conn));
 	wire_ready(&s, 10809);
 	return 0;
@@ -99,6 +108,57 @@ static void of_no_known_kind(struct rig *r)
 	rig_must(send(r->control, noise, sizeof(noise), 0) == sizeof(noise), "send");
 }
 
+static void too_small(struct rig *r)
+{
+	r->info.size = 1 << 20;
+	r->generation = 1;
+	rig_send(r, RF_SVC_INFO, 0);
+}
+
+/* Its driver answers what is asked of it first with `status`, and with zeroes. */
+static void answers(struct rig *r, int32_t status)
+{
+	static const uint64_t one = 1;
+	struct ram ram = { 0 };
+	struct rf_blk_req req;
+
+	rig_first_up(r);
+	ram_attach(&ram, r);
+	for (int i = 0; i < WIRE_DEADLINE_MS && !ram_take(&ram, &req); i++)
+		usleep(1000);
+	assert_int_equal(req.op, RF_BLK_READ);
+	ram_answer(&ram, &req, status);
+	rig_must(write(r->fd[RF_EXPORT_FD_KICK], &one, 8) == 8, "kick");
+}
+
+static void without_an_area(struct rig *r)
+{
+	answers(r, 0);
+}
+
+static void unreadable(struct rig *r)
+{
+	answers(r, -EIO);
+}
+
+static void a_disk_too_small_for_checksums_fails_alone(void **unused)
+{
+	(void)unused;
+	fails_alone(too_small, false);
+}
+
+static void a_disk_without_checksums_fails_alone(void **unused)
+{
+	(void)unused;
+	fails_alone(without_an_area, false);
+}
+
+static void a_disk_whose_checksums_cannot_be_read_fails_alone(void **unused)
+{
+	(void)unused;
+	fails_alone(unreadable, false);
+}
+
 static void a_disk_of_an_impossible_size_fails_alone(void **unused)
 {
 	(void)unused;
@@ -132,12 +192,16 @@ static void a_device_process_that_babbles_fails_alone(void **unused)
 int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define WARD_CASE(name) cmocka_unit_test_setup_teardown(name, setup_ward, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_disk_of_an_impossible_size_fails_alone),
 		CASE(a_disk_of_no_size_fails_alone),
 		CASE(a_disk_of_all_ones_fails_alone),
 		CASE(a_disk_whose_size_changes_fails_alone),
 		CASE(a_device_process_that_babbles_fails_alone),
+		WARD_CASE(a_disk_too_small_for_checksums_fails_alone),
+		WARD_CASE(a_disk_without_checksums_fails_alone),
+		WARD_CASE(a_disk_whose_checksums_cannot_be_read_fails_alone),
 	};
 
 	if (argc > 1)

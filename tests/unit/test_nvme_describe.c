@@ -103,6 +103,16 @@ static void one_of_many_formats(void **state)
 	assert_int_equal(describe(), -EINVAL); /* no size */
 }
 
+/* Others count bytes in 63 bits. */
+static void a_disk_of_2_to_the_63_bytes(void **state)
+{
+	(void)state;
+	ns.nsze = (1ull << 51) - 1;
+	assert_int_equal(describe(), 0);
+	ns.nsze++;
+	assert_int_equal(describe(), -EINVAL);
+}
+
 static void names_may_say_anything(void **state)
 {
 	static unsigned char page[RF_PAGE];
@@ -128,6 +138,7 @@ int main(void)
 		cmocka_unit_test_setup(a_plain_disk, setup),
 		cmocka_unit_test_setup(the_tightest_limit_counts, setup),
 		cmocka_unit_test_setup(a_protected_namespace_is_read_only, setup),
+		cmocka_unit_test_setup(a_disk_of_2_to_the_63_bytes, setup),
 		cmocka_unit_test_setup(one_of_many_formats, setup),
 		cmocka_unit_test_setup(names_may_say_anything, setup),
 	};

@@ -385,11 +385,23 @@ static void a_disk_that_is_too_small_is_refused(void **state)
 
 	(void)state;
 	w->t->rig.info.size = 300 * 4096;
-	w->t->rig.config->flags = RF_EXPORT_WARD;
-	assert_int_equal(rf_service_open(&w->t->s), 0);
-	rig_send(&w->t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(w->t->s), -EFBIG);
-	world_free(w);
+	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
+	rig_close(&w->t->rig);
+	free(w->t);
+	munmap(w, sizeof(*w));
+}
+
+static void a_write_protected_disk_is_not_formatted(void **state)
+{
+	struct world *w = world_new(11);
+
+	(void)state;
+	w->t->rig.info.features |= RF_BLK_READ_ONLY;
+	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_INTEGRITY);
+	assert_true(all_zero(w->disk[0], sizeof(w->disk)));
+	rig_close(&w->t->rig);
+	free(w->t);
+	munmap(w, sizeof(*w));
 }
 
 /* Whatever they were waiting for: others, a page of the journal, the driver. */
@@ -422,6 +434,7 @@ int main(void)
 		cmocka_unit_test(an_adopted_disk_keeps_what_was_there),
 		cmocka_unit_test(a_disk_is_taken_with_its_key_and_its_area_only),
 		cmocka_unit_test(a_disk_that_is_too_small_is_refused),
+		cmocka_unit_test(a_write_protected_disk_is_not_formatted),
 		cmocka_unit_test(a_device_that_is_gone_fails_every_request),
 	};
 

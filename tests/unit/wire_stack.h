@@ -94,16 +94,18 @@ static inline void wire_exec(struct wire_stack *s, int link, int config)
 	_exit(127);
 }
 
-/* Lines end with NULL. Returns when an echo is answered. */
-static inline void wire_start(struct wire_stack *s, const char *const *lines, bool two)
+/* Lines end with NULL. `flags` are those of the second disk. Returns when an echo is answered. */
+static inline void wire_start_with(struct wire_stack *s, const char *const *lines, bool two, uint32_t flags)
 {
 	int pair[2], room = 1 << 20;
 
 	memset(s, 0, sizeof(*s));
 	exported_init(&s->e, 32 << 20);
 	s->two = two;
-	if (two)
+	if (two) {
 		rig_open(&s->second, 16 << 20);
+		s->second.config->flags = flags;
+	}
 	int conf = wire_config(s, lines, two ? 2 : 1);
 	rig_must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -119,6 +121,11 @@ static inline void wire_start(struct wire_stack *s, const char *const *lines, bo
 	rig_must(!pthread_create(&s->e.thread, NULL, exported_thread, &s->e), "thread");
 	wire_arp(&s->peer, wire_me4, 1);
 	rig_must(wire_settle(&s->peer), "the stack does not start");
+}
+
+static inline void wire_start(struct wire_stack *s, const char *const *lines, bool two)
+{
+	wire_start_with(s, lines, two, 0);
 }
 
 /* The disk behind this port is served. */

@@ -207,6 +207,20 @@ static void look(struct disk *d)
 		learn(d);
 }
 
+/* The others of this process are not its concern. */
+static void drop(struct disk *d, const char *why, const char *more)
+{
+	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart it", disk_name(d),
+	       why, more);
+	rf_service_drop(d->service);
+}
+
+static void drop_refused(struct disk *d)
+{
+	if (rf_service_refused(d->service) && !rf_service_gone(d->service))
+		drop(d, "it cannot be served as it is configured", "the line before says why");
+}
+
 static void control(struct watch *w)
 {
 	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
@@ -214,13 +228,11 @@ static void control(struct watch *w)
 
 	if (err == -EPIPE)
 		exit(0);
-	if (err) { /* the others of this process are not its concern */
-		rf_log("disk %s is served no more, others are: its device process says what cannot be (%s); "
-		       "look at the device, then restart it", disk_name(d), strerror(-err));
-		rf_service_drop(d->service);
-		return;
-	}
-	look(d);
+	if (err && !rf_service_refused(d->service))
+		drop(d, "its device process says what cannot be", strerror(-err));
+	drop_refused(d);
+	if (!err)
+		look(d);
 }
 
 static void kicked(struct watch *w)
@@ -272,6 +284,7 @@ int disk_work(struct disk *d)
 	d->nbd.now = stack_now_ns();
 	bool knew = d->nbd.info;
 	int done = nbd_server_work(&d->nbd);
+	drop_refused(d);
 	if (!knew && d->nbd.info)
 		learn(d);
 	return done;

@@ -13,7 +13,7 @@
 #include "siphash.h"
 
 /* Addresses set aside for tags before the disk is known; memory is what is touched. */
-#define TAG_BYTES (1ull << 35)
+#define TAG_BYTES (RF_INTEGRITY_BLOCKS * sizeof(uint64_t))
 #define UNFLUSHED 65536u /* changes remembered one by one */
 
 /* Values of a tag that no hash is given. */
@@ -63,7 +63,7 @@ int rf_integrity_open(struct rf_integrity **out, unsigned char *arena, uint64_t 
 		return 0;
 	rf_log("integrity needs %llu MiB of memory and %llu GiB of addresses: %s; "
 	       "vm.overcommit_memory must not be 2", (unsigned long long)bytes >> 20,
-	       TAG_BYTES >> 30, strerror(errno));
+	       (unsigned long long)TAG_BYTES >> 30, strerror(errno));
 	rf_integrity_close(i);
 	return -ENOMEM;
 }
@@ -81,11 +81,7 @@ bool rf_integrity_disk(struct rf_integrity *i, uint64_t size, uint32_t block)
 {
 	i->block = block;
 	i->blocks = size / block;
-	if (i->blocks <= TAG_BYTES / sizeof(*i->tag))
-		return true;
-	rf_log("integrity memory is for disks of at most %llu blocks: this one has %llu",
-	       TAG_BYTES / 8, (unsigned long long)i->blocks);
-	return false;
+	return i->blocks <= RF_INTEGRITY_BLOCKS;
 }
 
 void *rf_integrity_at(struct rf_integrity *i, uint64_t arena)

@@ -35,7 +35,8 @@ void *rf_private_memory(uint64_t bytes);
  * 0, or -errno after one line in the log. */
 int  rf_integrity_open(struct rf_integrity **, unsigned char *arena, uint64_t bytes, bool heir);
 void rf_integrity_close(struct rf_integrity *);
-/* The disk is known now. False, after one line in the log: it has too many blocks. */
+#define RF_INTEGRITY_BLOCKS (1ull << 32) /* of a disk, at most */
+/* The disk is known now. False: it has too many blocks. */
 bool rf_integrity_disk(struct rf_integrity *, uint64_t size, uint32_t block);
 
 /* Where clients put and find what is at this place of the arena. */

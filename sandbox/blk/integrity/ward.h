@@ -67,11 +67,11 @@ struct rf_ward;
 int  rf_ward_open(struct rf_ward **, struct rf_service *);
 void rf_ward_close(struct rf_ward *);
 
-/* The disk is known: makes of it what clients are shown. False after one line in the log. */
+/* The disk is known: makes of it what clients are shown. False: it was refused. */
 bool rf_ward_disk(struct rf_ward *, struct rf_blk_info *);
 /* A driver runs: the disk is looked at, the first time. Formats, and ends the process with
- * RF_EXIT_FORMATTED, if that is the order; ends it with RF_EXIT_INTEGRITY, after one line in the
- * log, if there is no area, or not one under this key. */
+ * RF_EXIT_FORMATTED, if that is the order; refuses the disk (rf_service_refused()) if there is no
+ * area, or not one under this key. */
 void rf_ward_up(struct rf_ward *);
 /* May clients be let in? */
 bool rf_ward_ready(const struct rf_ward *);

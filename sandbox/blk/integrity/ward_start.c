@@ -92,10 +92,12 @@ void rf_ward_close(struct rf_ward *w)
 bool rf_ward_disk(struct rf_ward *w, struct rf_blk_info *info)
 {
 	if (!ward_geometry(&w->g, info->size, info->block_size)) {
-		rf_log("integrity disk is for disks of %u MiB to about %u GiB with blocks of %u bytes",
-		       (WARD_JOURNAL + 258u) * WARD_PAGE >> 20,
-		       (unsigned)((uint64_t)WARD_PAGES * (WARD_PAGE / info->block_size) *
-				  (info->block_size / 16 - 1) * info->block_size >> 30), info->block_size);
+		rf_service_refuse(w->s, "integrity disk is for disks of %u MiB to about %u GiB with blocks of %u "
+				  "bytes: this one has %llu bytes",
+				  ((WARD_JOURNAL + 258u) * WARD_PAGE >> 20) + 1,
+				  (unsigned)((uint64_t)WARD_PAGES * (WARD_PAGE / info->block_size) *
+					     (info->block_size / 16 - 1) * info->block_size >> 30),
+				  info->block_size, (unsigned long long)info->size);
 		return false;
 	}
 	w->disk = info->size;
@@ -121,9 +123,10 @@ static void bulk_done(struct rf_io *io, int status)
 
 	if (w->phase == WARD_GONE)
 		return;
-	if (status)
-		rf_die(RF_EXIT_INTEGRITY, "integrity disk: %s: the disk answers %s", w->bulk_what,
-		       strerror(-status));
+	if (status) {
+		rf_service_refuse(w->s, "integrity disk: %s: the disk answers %s", w->bulk_what, strerror(-status));
+		return;
+	}
 	if (io->op == RF_BLK_READ)
 		memcpy(w->bulk + w->bulk_over, ward_shared(w, io->arena), io->length);
 	w->bulk_over += io->length;
@@ -248,9 +251,12 @@ static void format_wipe(struct rf_ward *w)
 
 static void format_begin(struct rf_ward *w, bool area)
 {
-	if (area && !(w->orders & RF_EXPORT_WARD_AGAIN))
-		rf_die(RF_EXIT_INTEGRITY, "integrity disk: not formatted: this disk has a checksum area already. "
-		       "'reformat' in the place of 'format' loses all that is on it");
+	if (w->read_only || (area && !(w->orders & RF_EXPORT_WARD_AGAIN))) {
+		rf_service_refuse(w->s, w->read_only ? "integrity disk: not formatted: this disk is write-protected" :
+				  "integrity disk: not formatted: this disk has a checksum area already. "
+				  "'reformat' in the place of 'format' loses all that is on it");
+		return;
+	}
 	ward_key(w->judge.key, w->master, w->volume);
 	format_wipe(w);
 }
@@ -260,8 +266,8 @@ static void format_begin(struct rf_ward *w, bool area)
 void ward_started(struct rf_ward *w, bool well)
 {
 	if (!well && w->phase != WARD_GONE)
-		rf_die(RF_EXIT_INTEGRITY, "integrity disk: checksums cannot be read or written back: the disk "
-		       "fails, or its driver lies");
+		rf_service_refuse(w->s, "integrity disk: checksums cannot be read or written back: the disk fails, or "
+				  "its driver lies");
 	if (well)
 		w->phase = WARD_OPEN;
 }
@@ -341,11 +347,14 @@ static void supers_arrived(struct rf_ward *w)
 		format_begin(w, good || foreign);
 		return;
 	}
-	if (!good)
-		rf_die(RF_EXIT_INTEGRITY, foreign ?
-		       "integrity disk: the checksum area of this disk is of another key or another disk, or damaged" :
-		       "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' behind the "
-		       "key file");
+	if (!good) {
+		rf_service_refuse(w->s, foreign ?
+				  "integrity disk: the checksum area of this disk is of another key or another disk, "
+				  "or damaged" :
+				  "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' "
+				  "behind the key file");
+		return;
+	}
 	ward_key(w->judge.key, w->master, w->super.volume);
 	w->judge.adopted = w->super.flags & WARD_ADOPTED;
 	w->place = w->super.journal;

@@ -156,7 +156,7 @@ int nvme_describe(struct rf_device *d, uint32_t nsid, const struct nvme_id_ctrl 
 	if (err)
 		return err;
 	uint32_t lbads = format_of(d, nsid, n)->lbads;
-	if (!n->nsze || n->nsze > UINT64_MAX >> lbads) {
+	if (!n->nsze || n->nsze > (uint64_t)INT64_MAX >> lbads) {
 		rf_log("%s: namespace %u has an impossible size: %llu blocks", d->label, nsid,
 		       (unsigned long long)n->nsze);
 		return -EINVAL;
