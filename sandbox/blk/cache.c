@@ -10,6 +10,7 @@
  *         "untold" is there before "unflushed" goes, and both before the loss counts as
  *         dealt with; done twice it comes to the same.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "core.h"
@@ -90,6 +91,25 @@ void rf_cache_lost(struct rf_service *s)
 		rf_log("the device may have lost its write cache: the next flush fails");
 	}
 	head->losses = s->device->losses;
+}
+
+/* The device was opened anew since, and is not what was promised to clients. */
+int rf_disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
+{
+	const struct rf_blk_info *was = &s->info;
+	bool same = was->size == now->size && was->block_size == now->block_size;
+
+	rf_log("this disk had %llu bytes in blocks of %u, and has %llu in blocks of %u now%s: its clients have to "
+	       "connect again", (unsigned long long)was->size, was->block_size, (unsigned long long)now->size,
+	       now->block_size, same ? ", with other limits or features" : "");
+	return -ESTALE;
+}
+
+/* What only a flush makes safe was promised of another cache, which is gone. */
+void rf_cache_gone(struct rf_service *s)
+{
+	if (!(s->info.features & RF_BLK_HAS_FLUSH) && s->acked != s->flushed)
+		rf_cache_lost(s);
 }
 
 /* Makes a table of memory that is none yet; the magic comes last. */

@@ -377,7 +377,7 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	if (s->ward && !rf_ward_disk(s->ward, &in))
 		return -EFBIG;
 	if (s->info_known)
-		return memcmp(&in, &s->info, sizeof(in)) ? -EPROTO : 0;
+		return memcmp(&in, &s->info, sizeof(in)) ? rf_disk_changed(s, &in) : 0;
 	if (s->integrity && !rf_integrity_disk(s->integrity, in.size, block)) {
 		rf_service_refuse(s, "integrity memory is for disks of at most %llu blocks: this one has %llu",
 				  RF_INTEGRITY_BLOCKS, (unsigned long long)(in.size / block));
@@ -388,6 +388,7 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->size = in.size;
 	s->block_mask = block - 1;
 	limits_set(s);
+	rf_cache_gone(s);
 	return 0;
 }
 
@@ -469,6 +470,8 @@ int rf_service_control(struct rf_service *s)
 			return n;
 		rf_close_all(fds, count);
 		int err = n == sizeof(msg) && !count ? dispatch(s, &msg) : -EPROTO;
+		if (err == -ESTALE)
+			return err;
 		if (err) {
 			rf_log("message %u (generation %u, half %u) of the device process does not "
 			       "fit driver generation %u", n >= 4 ? msg.type : 0, msg.generation,

@@ -102,8 +102,9 @@ void rf_service_flush(struct rf_service *);
 int rf_service_poll(struct rf_service *);
 
 /* Call when RF_EXPORT_FD_CONTROL is readable. 0, -EPIPE: the device process is
- * gone, -EPROTO: it said what cannot be, after one line in the log. An export ends
- * on either; one with other devices drops this one instead of the latter. */
+ * gone, -EPROTO: it said what cannot be, -ESTALE: the disk is another one than before, both after
+ * one line in the log. An export ends on each; one with other devices drops this one instead,
+ * unless its device process is gone. */
 int rf_service_control(struct rf_service *);
 /* The disk is gone for good: all that is under way and all that comes fails with EIO. */
 void rf_service_drop(struct rf_service *);

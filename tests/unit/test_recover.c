@@ -537,7 +537,7 @@ static void messages_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(rf_service_control(t->s), -EPROTO);
 	t->rig.info.size += 512;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_service_control(t->s), -ESTALE);
 	rig_must(send(t->rig.control, "x", 1, 0) == 1, "send");
 	assert_int_equal(rf_service_control(t->s), -EPROTO);
 	shutdown(t->rig.control, SHUT_RDWR);

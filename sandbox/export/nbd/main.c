@@ -4,7 +4,8 @@
  *
  * Room:   sandbox/export/nbd, trusted, unprivileged.
  * Start:  no arguments; everything comes by fds (enum rf_export_fd).
- * Exit:   0 when the device process is gone, 70 after one line in the log.
+ * Exit:   0 when the device process is gone, 75 when its disk is another one than before, 70;
+ *         both after one line in the log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "exit_code.h"
 #include "lock.h"
 #include "log.h"
 #include "nbd.h"
@@ -60,6 +62,8 @@ static void control(struct nbd_server *srv)
 
 	if (err == -EPIPE)
 		exit(0);
+	if (err == -ESTALE)
+		exit(RF_EXIT_DEVICE);
 	if (err)
 		rf_die(70, "ends: control socket: %s", strerror(-err));
 	nbd_server_info(srv);
