@@ -216,14 +216,16 @@ static void wait_for_byte(int fd, char want)
  * A write of two parts: the first is done and lost, the second comes after the loss, together
  * with a flush, which tells of it. True: before the write was answered. The next flush: *then.
  */
-static bool told_before_a_cut_write(struct exported *e, int fd, int other, char mark, uint32_t *then)
+static bool told_before_a_cut_write(struct exported *e, int fd, int other, char mark, uint16_t flags,
+				    uint32_t *then)
 {
 	static char data[262144];
 	uint64_t handle, first = 0;
 	unsigned char head[16];
 
 	memset(data, mark, sizeof(data));
-	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 2 * sizeof(data));
+	acked_write(other);
+	put_request(fd, flags, NBD_CMD_WRITE, 1, 0, 2 * sizeof(data));
 	put(fd, data, sizeof(data));
 	wait_for_byte(other, mark);
 	lose_cache(e);
@@ -244,19 +246,17 @@ static bool told_before_a_cut_write(struct exported *e, int fd, int other, char 
 	return first == 2;
 }
 
-/* What was lost of a write that is answered later is news again, to its own client only. */
-static void a_write_answered_after_the_news_of_its_loss_is_told_of_again(void **state)
+static void cut_writes(uint16_t flags)
 {
 	struct exported *e = served();
 	int fd = transmission(e, false), other = transmission(e, false);
 	unsigned before = 0, after = 0;
 	uint32_t then;
 
-	(void)state;
 	for (char mark = 1; mark < 120 && (!before || !after); mark++) {
 		e->random += (uint32_t)mark; /* its lowest bit would only alternate */
-		bool told = told_before_a_cut_write(e, fd, other, mark, &then);
-		assert_int_equal(then, told ? NBD_EIO : 0);
+		bool told = told_before_a_cut_write(e, fd, other, mark, flags, &then);
+		assert_int_equal(then, told && !flags ? NBD_EIO : 0);
 		assert_int_equal(flush(fd), 0);
 		assert_int_equal(flush(other), NBD_EIO);
 		assert_int_equal(flush(other), 0);
@@ -266,6 +266,42 @@ static void a_write_answered_after_the_news_of_its_loss_is_told_of_again(void **
 	assert_true(before && after);
 	close(fd);
 	close(other);
+	end(e);
+}
+
+/* What was lost of a write that is answered later is news again, to its own client only. */
+static void a_write_answered_after_the_news_of_its_loss_is_told_of_again(void **state)
+{
+	(void)state;
+	cut_writes(0);
+}
+
+/* None of it was in the cache. */
+static void a_write_with_fua_is_not(void **state)
+{
+	(void)state;
+	cut_writes(NBD_CMD_FLAG_FUA);
+}
+
+/* It was begun after the loss, so that nothing of it was lost; its FUA is a flush behind it. */
+static void zeroes_with_fua_that_no_loss_touched_are_done(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	e->hold = 1;
+	uint32_t taken = e->taken;
+	put_request(fd, NBD_CMD_FLAG_FUA, NBD_CMD_WRITE_ZEROES, 1, 4096, 4096);
+	while (e->taken == taken)
+		usleep(500);
+	lose_cache(e);
+	e->hold = 0;
+	assert_int_equal(simple(fd, 1), 0);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
 	end(e);
 }
 
@@ -297,6 +333,8 @@ int main(void)
 		cmocka_unit_test(a_client_that_left_with_nothing_to_lose_hears_nothing),
 		cmocka_unit_test(a_client_of_a_dead_export_hears_from_its_successor),
 		cmocka_unit_test(a_write_answered_after_the_news_of_its_loss_is_told_of_again),
+		cmocka_unit_test(a_write_with_fua_is_not),
+		cmocka_unit_test(zeroes_with_fua_that_no_loss_touched_are_done),
 		cmocka_unit_test(a_loss_all_were_told_of_is_over),
 	};
 

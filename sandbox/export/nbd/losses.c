@@ -49,9 +49,10 @@ void nbd_losses_mind(struct nbd_cmd *cmd)
 
 	if (cmd->flushed && lost && !cmd->error)
 		cmd->error = -EIO;
-	if (change && !(cmd->io_flags & RF_BLK_FUA || cmd->flushed))
+	bool cached = change && !(cmd->io_flags & RF_BLK_FUA || cmd->flushed);
+	if (cached)
 		c->newest = rf_service_acked(service_of(c));
-	if (change && lost && cmd->cut && !cmd->error) {
+	if (cached && lost && cmd->cut && !cmd->error) {
 		rf_service_untold(service_of(c));
 		c->cut_losses++;
 	}

@@ -110,8 +110,9 @@ struct nbd_cmd {
 	bool             flush_after; /* FUA that the disk cannot do by itself */
 	bool             flushed;     /* that flush was asked for */
 	bool             tells;       /* its answer tells the client of all losses so far */
-	bool             cut;         /* a part was done before others */
-	uint32_t         losses;      /* rf_service_losses() when it came; or the news it tells */
+	bool             begun;       /* a part of it is done */
+	bool             cut;         /* ... before others */
+	uint32_t         losses;      /* rf_service_losses() when it came, or begun; or the news it tells */
 	bool             finished;
 	bool             one_piece; /* a read whose reply is one header and then all data */
 	bool             streams;   /* one_piece: its parts leave as they are done, in order */

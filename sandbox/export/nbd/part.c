@@ -230,6 +230,9 @@ void nbd_part_done(struct rf_io *io, int status)
 
 	cmd->pending--;
 	cmd->cut |= cmd->pending || cmd->started != cmd->length;
+	if (!cmd->begun) /* no loss before this took any of it */
+		cmd->losses = rf_service_losses(cmd->conn->server->service);
+	cmd->begun = true;
 	part->done = true;
 	if (status && !cmd->error)
 		cmd->error = status;
