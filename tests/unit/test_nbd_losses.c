@@ -132,6 +132,80 @@ static void a_client_that_left_before_the_loss_hears_when_it_comes_back(void **s
 	end(e);
 }
 
+static void wait_for_clients(struct exported *e, uint64_t want)
+{
+	struct rf_stats_service *stats = (void *)e->rig.stats;
+
+	while (atomic_load(&stats->clients) != want)
+		usleep(500);
+}
+
+/* The answer that told it was sent; it never read that. */
+static void a_client_that_left_its_answer_unread_hears_when_it_comes_back(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false);
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	assert_int_equal(poll(&answer, 1, 60000), 1);
+	assert_int_equal(flush(other), NBD_EIO); /* by now it counts as sent */
+	close(fd);
+	wait_for_clients(e, 1);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
+/* It reads its answer, and then it is gone: for whoever comes then, nothing is left to hear. */
+static void one_that_read_its_answer_is_owed_nothing(void **state)
+{
+	struct exported *e = served();
+	int other = transmission(e, false), fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(other), NBD_EIO);
+	close(fd);
+	wait_for_clients(e, 1);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	close(other);
+	end(e);
+}
+
+/* Its connection ends with the answer: nobody sees whether it was read. */
+static void one_that_sends_no_more_may_not_have_read_its_answer(void **state)
+{
+	struct exported *e = served();
+	int fd = transmission(e, false);
+
+	(void)state;
+	acked_write(fd);
+	lose_cache(e);
+	e->hold = 1;
+	put_request(fd, 0, NBD_CMD_FLUSH, 2, 0, 0);
+	shutdown(fd, SHUT_WR);
+	e->hold = 0;
+	assert_int_equal(simple(fd, 2), NBD_EIO);
+	close(fd);
+	wait_for_clients(e, 0);
+	fd = transmission(e, false);
+	assert_int_equal(flush(fd), NBD_EIO);
+	assert_int_equal(flush(fd), 0);
+	close(fd);
+	end(e);
+}
+
 /* Likewise if everything started anew in between. */
 static void one_that_left_hears_from_the_successor_of_its_export(void **state)
 {
@@ -329,6 +403,9 @@ int main(void)
 		cmocka_unit_test(each_client_hears_once_of_a_lost_cache),
 		cmocka_unit_test(a_client_that_went_away_untold_hears_when_it_comes_back),
 		cmocka_unit_test(a_client_that_left_before_the_loss_hears_when_it_comes_back),
+		cmocka_unit_test(a_client_that_left_its_answer_unread_hears_when_it_comes_back),
+		cmocka_unit_test(one_that_read_its_answer_is_owed_nothing),
+		cmocka_unit_test(one_that_sends_no_more_may_not_have_read_its_answer),
 		cmocka_unit_test(one_that_left_hears_from_the_successor_of_its_export),
 		cmocka_unit_test(a_client_that_left_with_nothing_to_lose_hears_nothing),
 		cmocka_unit_test(a_client_of_a_dead_export_hears_from_its_successor),

@@ -105,6 +105,12 @@ void nbd_conn_ended(struct nbd_conn *c)
 		nbd_conn_close(c, "vanished in mid-request, %u unanswered", c->commands);
 }
 
+void nbd_conn_broke(struct nbd_conn *c)
+{
+	c->broke = true;
+	nbd_conn_ended(c);
+}
+
 void nbd_conn_finish(struct nbd_conn *c)
 {
 	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
@@ -163,7 +169,7 @@ static ssize_t receive(struct nbd_conn *c, bool *more)
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0) {
-		n ? nbd_conn_ended(c) : half_closed(c);
+		n ? nbd_conn_broke(c) : half_closed(c);
 		return -1;
 	}
 	c->gave = c->server->now;
@@ -210,7 +216,7 @@ void nbd_conn_event(struct nbd_conn *c, bool receive, bool send, bool broken)
 	if (c->state == NBD_FREE || c->state == NBD_DEAD)
 		return;
 	if (broken && (c->stuck || c->state == NBD_CLOSING))
-		nbd_conn_ended(c);
+		nbd_conn_broke(c);
 	else if ((receive || broken) && !c->stuck)
 		nbd_conn_input(c);
 }

@@ -6,13 +6,18 @@
  * Who:    every connection there is, for a client may write on one and flush on another; and
  *         of those that went away, whose writes were lost or who were not told yet, whoever
  *         comes in their place (cache.c counts them).
- * Told:   once the answer was sent.
+ * Told:   once the answer was sent, unless its connection then ends with an error: a socket
+ *         says so if the other side closed it with answers unread (TCP by a reset), and a
+ *         network that is gone tells nothing else. Nor is one told that sends no more: its
+ *         connection ends with that answer, and nobody sees whether it was read.
  * Cut:    a change of several parts may have lost those that were done when the loss came, and
  *         be answered after its client was told: then that client is told once more.
  */
 #include <errno.h>
 
 #include "nbd.h"
+
+#define READ_NS 600000000000ull /* whoever lives so long has read it */
 
 static struct rf_service *service_of(const struct nbd_conn *c)
 {
@@ -35,7 +40,9 @@ void nbd_losses_join(struct nbd_conn *c)
 /* One that came when nobody could know was not counted as back; only news since then count. */
 void nbd_losses_leave(struct nbd_conn *c)
 {
-	if (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c)))
+	bool unread = c->broke && c->told_at && c->server->now - c->told_at < READ_NS;
+
+	if (unread || (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
 		rf_service_owe(service_of(c));
 	rf_service_left(service_of(c), c->newest);
 }
@@ -66,6 +73,9 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 {
 	struct nbd_server *srv = c->server;
 
+	if (c->state == NBD_CLOSING)
+		return;
+	c->told_at = srv->now;
 	if (c->losses == RF_LOSSES_UNKNOWN)
 		rf_service_paid(srv->service);
 	c->losses = losses;

@@ -158,6 +158,8 @@ struct nbd_conn {
 	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
 	uint32_t           losses; /* rf_service_losses_told() of this client */
 	uint32_t           joined; /* the same number when it came */
+	uint64_t           told_at;    /* when it was sent the last news; 0: none */
+	bool               broke;      /* it ended with an error: answers may be unread */
 	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
 	uint64_t           newest; /* rf_service_acked() at its last write */
 
@@ -221,7 +223,8 @@ void nbd_conn_event(struct nbd_conn *, bool receive, bool send, bool broken);
 void nbd_conn_watch(struct nbd_conn *); /* tells the transport what to wait for */
 void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
-void nbd_conn_ended(struct nbd_conn *); /* the client went away */
+void nbd_conn_ended(struct nbd_conn *); /* the client went away, */
+void nbd_conn_broke(struct nbd_conn *); /* perhaps without having read all its answers */
 void nbd_conn_finish(struct nbd_conn *); /* it sends no more: ends when all is answered */
 void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
 

@@ -215,7 +215,7 @@ void nbd_conn_send(struct nbd_conn *c)
 			break;
 		ssize_t sent = c->via->send(c, iov, n);
 		if (sent < 0 && sent != -EAGAIN) {
-			nbd_conn_ended(c);
+			nbd_conn_broke(c);
 			return;
 		}
 		if (sent > 0)
