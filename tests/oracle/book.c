@@ -97,8 +97,7 @@ void book_open(struct book *b, const struct options *o, struct hazards *h)
 	}
 }
 
-/* 0: something may be lost just now. */
-static uint64_t stamp(const struct book *b)
+uint64_t book_stamp(const struct book *b)
 {
 	uint64_t ended = atomic_load(&b->hazards->ended);
 
@@ -108,6 +107,11 @@ static uint64_t stamp(const struct book *b)
 static bool calm_since(const struct book *b, uint64_t when)
 {
 	return when && atomic_load(&b->hazards->begun) == when;
+}
+
+bool book_calm(const struct book *b, uint64_t since)
+{
+	return calm_since(b, since) && !(b->lost && b->lost(b->o, b->hazards));
 }
 
 /* Has it been on the disk without a break since it got there? */
@@ -203,7 +207,7 @@ static void add(struct book *b, struct block *at, struct version v)
 
 void book_asked(struct book *b, struct op *op, unsigned client)
 {
-	op->calm = stamp(b);
+	op->calm = book_stamp(b);
 	if (op->kind == READ || op->kind == FLUSH)
 		return;
 	for (uint32_t i = 0; i < op->blocks; i++)

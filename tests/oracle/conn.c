@@ -115,6 +115,7 @@ static void came_up(struct load *l, struct conn *c)
 	c->life = ++l->lives;
 	c->up_at = book_now(&l->book);
 	c->sole = alone && l->anchor_broke;
+	c->told_at = c->told_calm = c->told_cut = 0;
 	c->pause_ms = 0;
 	l->last_ms = now_ms();
 }

@@ -118,14 +118,45 @@ static bool may_be_lost(const struct load *l)
 	return l->o.cached && atomic_load(&l->book.hazards->begun) > 1;
 }
 
+static unsigned changes_under_way(const struct conn *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < DEPTH; i++)
+		n += c->op[i].busy && c->op[i].kind != READ && c->op[i].kind != FLUSH && !c->op[i].fua;
+	return n;
+}
+
+/* A connection is told of a loss once; of what a loss took of a change that was answered later,
+ * once more. What it is told first may be news of before its time. */
+static bool is_news(const struct load *l, struct conn *c, const struct op *op)
+{
+	if (!may_be_lost(l))
+		return false;
+	bool again = c->told_at && op->asked > c->told_at && book_calm(&l->book, c->told_calm);
+	if (again && !c->told_cut)
+		return false;
+	c->told_cut = again ? c->told_cut - 1 : changes_under_way(c);
+	c->told_at = l->book.tick;
+	c->told_calm = book_stamp(&l->book);
+	return true;
+}
+
+/* With FUA a change is done as a whole or in part before a loss, and its flush comes behind that.
+ * A write needs none: all these devices have FUA. */
+static bool may_fail(const struct load *l, const struct op *op, uint32_t error)
+{
+	return op->fua && op->kind != WRITE && error == NBD_EIO && may_be_lost(l) && !book_calm(&l->book, op->calm);
+}
+
 static void flush_answered(struct load *l, struct conn *c, const struct op *op, uint32_t error)
 {
 	c->flushes--;
 	if (error) {
 		l->count.flushes_failed++;
 		c->flush_failed++;
-		if (error != NBD_EIO || !may_be_lost(l))
-			violation(&l->book, "client %u: a flush fails with %u, and nothing can be lost",
+		if (error != NBD_EIO || !is_news(l, c, op))
+			violation(&l->book, "client %u: a flush fails with %u, and there is nothing to tell",
 				  c->number, error);
 	} else if (op->asked > c->flush_asked)
 		c->flush_asked = op->asked;
@@ -154,7 +185,7 @@ void load_answered(struct load *l, struct conn *c, struct op *op, uint32_t error
 	n->fua += op->fua;
 	if (op->kind == FLUSH)
 		flush_answered(l, c, op, error);
-	else if (error && !(op->fua && error == NBD_EIO && may_be_lost(l)))
+	else if (error && !may_fail(l, op, error))
 		violation(&l->book, "client %u: error %u for request %llu, kind %d, of %u blocks at %u", c->number,
 			  error, (unsigned long long)op->id, op->kind, op->blocks, op->block);
 	else if (!error && op->kind != READ)

@@ -103,6 +103,9 @@ bool book_read(struct book *, const struct op *, const unsigned char *data);
 /* A flush asked at that moment went well; one failed. */
 void book_flushed(struct book *, unsigned client, uint64_t asked);
 void book_void(struct book *, unsigned client);
+/* The last hazard, 0: one is under way. Was there none since, whether it is known here or not? */
+uint64_t book_stamp(const struct book *);
+bool book_calm(const struct book *, uint64_t since);
 /* The contents of a block of a write. */
 void block_fill(const struct book *, void *data, uint32_t block, uint64_t id);
 void violation(struct book *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -125,6 +128,8 @@ struct conn {
 	unsigned busy, depth;
 	unsigned flushes, flush_failed; /* under way; failed since there was none */
 	uint64_t flush_asked;           /* latest good one since there was none */
+	uint64_t told_at, told_calm;    /* the last flush that failed: moment; hazard, 0: during one */
+	unsigned told_cut;              /* changes under way then: each may be news once more */
 	unsigned char *in, *out;
 	size_t   in_len, out_at, out_len;
 	uint64_t sent, queued; /* bytes of this connection's stream */
