@@ -283,6 +283,30 @@ static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
 	assert_int_equal(d->downs, 20);
 }
 
+static void marks_it(struct rf_device *d)
+{
+	assert_int_equal(d->left, RF_LEFT_QUIET);
+	note('M');
+}
+static int enables_it(struct rf_device *d, unsigned half)
+{
+	(void)d, (void)half;
+	note('E');
+	return 0;
+}
+
+/* Behind its reset and before anybody hears that it is quiet. */
+static void a_device_at_rest_is_marked(void **state)
+{
+	static const struct rf_control_ops control = { .mark = marks_it, .enable = enables_it };
+	struct rf_device *d = running();
+
+	(void)state;
+	d->control = &control;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDRMqE");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +317,7 @@ int main(void)
 		cmocka_unit_test(of_a_standby_is_no_matter),
 		cmocka_unit_test(its_half_is_not_used_again_before_it_is_dead),
 		cmocka_unit_test(a_supervisor_that_takes_no_messages_holds_nothing_up),
+		cmocka_unit_test(a_device_at_rest_is_marked),
 	};
 
 	for (int fd = RF_DEVICE_FD_WAKE0; fd <= RF_DEVICE_FD_WAKE1; fd++)

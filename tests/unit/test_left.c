@@ -132,7 +132,11 @@ static const char *virtio_it(struct rf_device *d)
 {
 	return virtio_changed(d, &virtio);
 }
-static const struct rf_control_ops virtio_ops = { .changed = virtio_it };
+static void virtio_rests(struct rf_device *d)
+{
+	virtio_mark(d, &virtio);
+}
+static const struct rf_control_ops virtio_ops = { .changed = virtio_it, .mark = virtio_rests };
 
 static struct rf_device *device(const struct rf_control_ops *control)
 {
@@ -176,6 +180,17 @@ static struct rf_device *virtio_device(void)
 	put(regs + VIRTIO_DEVICE_STATUS, STATUS_RUNNING, 1);
 	put(regs + VIRTIO_QUEUE_ENABLE, 1, 2);
 	put(regs + VIRTIO_QUEUE_DESC, virtio.iova[0], 8);
+	return d;
+}
+
+/* Reset by us, and marked. */
+static struct rf_device *virtio_at_rest(void)
+{
+	struct rf_device *d = virtio_device();
+
+	put(regs + VIRTIO_DEVICE_STATUS, 0, 1);
+	put(regs + VIRTIO_QUEUE_ENABLE, 0, 2);
+	d->control->mark(d);
 	return d;
 }
 
@@ -262,6 +277,19 @@ static void a_virtio_device_that_reset_itself(void **state)
 	EACH(virtio_device, RF_LEFT_ENABLED, changes);
 }
 
+static void a_virtio_device_that_reset_itself_at_rest(void **state)
+{
+	const struct change changes[] = {
+		{ regs, VIRTIO_DEVICE_STATUS, 1, 0, "status" },
+		{ regs, VIRTIO_DEVICE_STATUS, 1, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_NEEDS_RESET, "status" },
+		{ regs, VIRTIO_DEVICE_STATUS, 1, 0xff, "status" },
+		{ space, PCI_BASE_ADDRESS_0, 4, 4, "BARs" },
+	};
+
+	(void)state;
+	EACH(virtio_at_rest, RF_LEFT_QUIET, changes);
+}
+
 static void a_function_that_was_reset_below_its_device(void **state)
 {
 	const struct change changes[] = {
@@ -323,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_controller_that_reset_itself_at_rest),
 		cmocka_unit_test(a_subsystem_reset_of_before_is_none),
 		cmocka_unit_test(a_virtio_device_that_reset_itself),
+		cmocka_unit_test(a_virtio_device_that_reset_itself_at_rest),
 		cmocka_unit_test(a_function_that_was_reset_below_its_device),
 		cmocka_unit_test(a_header_that_was_lost_is_noted_apart),
 		cmocka_unit_test(bits_that_never_were_are_not_missed),

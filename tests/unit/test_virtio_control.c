@@ -45,6 +45,7 @@ int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned n) { (v
 int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned q, uint64_t i, int n) { (void)d, (void)v, (void)q, (void)i, (void)n; return 0; }
 int virtio_go(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; return 0; }
 const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v) { (void)d, (void)v; return NULL; }
+void virtio_mark(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; }
 int irq_vector(struct rf_device *d, unsigned h) { (void)d, (void)h; return 0; }
 int config_bus_master(struct rf_device *d, bool on) { (void)d, (void)on; return 0; }
 

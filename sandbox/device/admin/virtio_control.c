@@ -20,6 +20,11 @@ static bool virtio_ctl_present(struct rf_device *d)
 	return virtio_present(d, &pci);
 }
 
+static void virtio_ctl_mark(struct rf_device *d)
+{
+	virtio_mark(d, &pci);
+}
+
 static const char *virtio_ctl_changed(struct rf_device *d)
 {
 	return virtio_changed(d, &pci);
@@ -274,6 +279,7 @@ const struct rf_control_ops rf_control_virtio_blk = {
 	.identify = blk_identify,
 	.enable = blk_enable,
 	.quiet = virtio_quiet,
+	.mark = virtio_ctl_mark,
 	.shutdown = virtio_shutdown,
 	.present = virtio_ctl_present,
 	.changed = virtio_ctl_changed,

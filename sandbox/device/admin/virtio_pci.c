@@ -269,13 +269,19 @@ static bool queue_changed(struct rf_device *d, const struct virtio_pci *v, unsig
 	       get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_DESC, 4) != (v->iova[queue] & 0xffffffff);
 }
 
+void virtio_mark(struct rf_device *d, struct virtio_pci *v)
+{
+	add_status(d, v, VIRTIO_STATUS_ACKNOWLEDGE);
+	v->marked = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == VIRTIO_STATUS_ACKNOWLEDGE;
+}
+
 /* 2.1.2: DEVICE_NEEDS_RESET is the device's own word for it; a device that was reset has
- * status 0, and lets go of its queues (2.4.1). A device at rest has nothing to compare. */
+ * status 0, and lets go of its queues (2.4.1). One at rest has its mark and nothing else. */
 const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
 {
-	if (d->left != RF_LEFT_ENABLED)
-		return NULL;
 	uint64_t status = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1);
+	if (d->left == RF_LEFT_QUIET)
+		return v->marked && status != VIRTIO_STATUS_ACKNOWLEDGE ? "its status, at rest" : NULL;
 	if (!virtio_present(d, v))
 		return "its registers read all ones";
 	if (status & VIRTIO_STATUS_NEEDS_RESET)

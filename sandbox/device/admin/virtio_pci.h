@@ -22,6 +22,7 @@ struct virtio_pci {
 	uint32_t size[VIRTIO_MAX_QUEUES];
 	uint64_t notify[VIRTIO_MAX_QUEUES]; /* offset in the notification window's BAR */
 	uint64_t iova[VIRTIO_MAX_QUEUES];   /* of its descriptors; 0: it was not started yet */
+	bool     marked;                    /* by virtio_mark() */
 };
 
 /* Finds the structures and checks that the policy's reset is this device's. -errno after
@@ -41,7 +42,9 @@ int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, 
 /* Step 8. */
 int virtio_go(struct rf_device *, struct virtio_pci *);
 
-/* rf_control_ops.changed of a device that was let go. */
+/* rf_control_ops.mark: status ACKNOWLEDGE, which is no more than having been seen. */
+void virtio_mark(struct rf_device *, struct virtio_pci *);
+/* rf_control_ops.changed */
 const char *virtio_changed(struct rf_device *, const struct virtio_pci *);
 
 /* Device configuration: 1, 2, 4 or 8 bytes; 0 if the structure has no such bytes. */

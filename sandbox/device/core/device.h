@@ -180,6 +180,9 @@ struct rf_control_ops {
 	int (*enable)(struct rf_device *, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
+	/* Behind the soft reset: a mark in the device that a reset of its own would take away. NULL:
+	 * its registers show that without one. */
+	void (*mark)(struct rf_device *);
 	/* Orderly end. True: the device says that its cache is written back. */
 	bool (*shutdown)(struct rf_device *);
 	/* Is there still a device behind the registers? */

@@ -233,6 +233,8 @@ static void quiet(struct rf_device *d)
 	d->recovery.quiesced_ns = now_ns();
 	/* Registers that one by itself has emptied say nothing more. */
 	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
+	if (d->left == RF_LEFT_QUIET && d->control && d->control->mark)
+		d->control->mark(d);
 	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
 	tell_quiesced(d, d->recovery.generation, lost);
 }
