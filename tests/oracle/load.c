@@ -146,7 +146,8 @@ static bool is_news(const struct load *l, struct conn *c, const struct op *op)
  * A write needs none: all these devices have FUA. */
 static bool may_fail(const struct load *l, const struct op *op, uint32_t error)
 {
-	return op->fua && op->kind != WRITE && error == NBD_EIO && may_be_lost(l) && !book_calm(&l->book, op->calm);
+	return op->fua && op->kind != WRITE && error == NBD_EIO && may_be_lost(l) &&
+	       !book_calm(&l->book, op->calm);
 }
 
 static void flush_answered(struct load *l, struct conn *c, const struct op *op, uint32_t error)
