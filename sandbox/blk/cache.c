@@ -205,6 +205,17 @@ void rf_service_paid(struct rf_service *s)
 		s->owed--;
 }
 
+/* Its time goes on from the loss: a client that breaks again and again does not prolong it. */
+void rf_service_unpaid(struct rf_service *s)
+{
+	if (!s->owed_since) {
+		owe(s, 1);
+		return;
+	}
+	s->table->head.owed++;
+	s->owed = at_most((uint64_t)s->owed + 1);
+}
+
 void rf_service_told(struct rf_service *s)
 {
 	s->table->head.owed = s->owed ? s->owed : s->owed_since != 0;

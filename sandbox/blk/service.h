@@ -76,6 +76,8 @@ void rf_service_owe(struct rf_service *);
 void rf_service_untold(struct rf_service *);
 /* One that counted as unknown was told. */
 void rf_service_paid(struct rf_service *);
+/* It went away, perhaps without having read that. */
+void rf_service_unpaid(struct rf_service *);
 /* All clients there are were told of all losses: the answer was sent. */
 void rf_service_told(struct rf_service *);
 

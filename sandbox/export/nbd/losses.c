@@ -42,7 +42,9 @@ void nbd_losses_leave(struct nbd_conn *c)
 {
 	bool unread = c->broke && c->told_at && c->server->now - c->told_at < READ_NS;
 
-	if (unread || (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
+	if (unread && c->told_unknown)
+		rf_service_unpaid(service_of(c));
+	else if (unread || (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
 		rf_service_owe(service_of(c));
 	rf_service_left(service_of(c), c->newest);
 }
@@ -76,6 +78,7 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	if (c->state == NBD_CLOSING)
 		return;
 	c->told_at = srv->now;
+	c->told_unknown = c->losses == RF_LOSSES_UNKNOWN;
 	if (c->losses == RF_LOSSES_UNKNOWN)
 		rf_service_paid(srv->service);
 	c->losses = losses;

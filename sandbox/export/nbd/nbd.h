@@ -159,6 +159,7 @@ struct nbd_conn {
 	uint32_t           losses; /* rf_service_losses_told() of this client */
 	uint32_t           joined; /* the same number when it came */
 	uint64_t           told_at;    /* when it was sent the last news; 0: none */
+	bool               told_unknown; /* ... which another one may have been owed */
 	bool               broke;      /* it ended with an error: answers may be unread */
 	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
 	uint64_t           newest; /* rf_service_acked() at its last write */
