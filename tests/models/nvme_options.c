@@ -18,7 +18,7 @@ const char nvme_usage[] =
 	"  --block 512|4096   (512)\n"
 	"  --queues N         I/O queue pairs, 1 to 64 (8)\n"
 	"  --dstrd N          doorbells 4 << N bytes apart (0)\n"
-	"  --mdts BYTES       most a command may move: a power of two, 4K to 1M (1M)\n"
+	"  --mdts BYTES       most a command may move: a power of two, 8K to 1M (1M)\n"
 	"  --delay-us MIN[-MAX]   every I/O command takes so long, by chance in between (0)\n"
 	"  --reorder SEED     I/O commands are done in any order, by chance out of this seed\n"
 	"  --cache none|volatile|lossy|fragile   what is not flushed is lost by `power-cut`; lossy: by\n"
@@ -88,7 +88,8 @@ static bool set_number(struct nvme *n, unsigned which, uint64_t value)
 		return value <= 10;
 	case OPT_MDTS:
 		n->mdts = (uint32_t)value;
-		return value >= NVME_PAGE && value <= MDTS_DEFAULT && !(value & (value - 1));
+		/* One page cannot be said: MDTS 0 means no limit. */
+		return value >= 2 * NVME_PAGE && value <= MDTS_DEFAULT && !(value & (value - 1));
 	case OPT_REORDER:
 		n->reorder = true;
 		fault_seed(&n->order, value);
