@@ -46,7 +46,7 @@ SERVED_C := $(BLK_C) $(addprefix sandbox/lib/,log.c packet.c fence.c filter.c la
 $(B)/attacks/served: tests/attacks/served.c $(SERVED_C) \
                      | $(B)/gen/session/filters.h
 	@mkdir -p $(@D)
-	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_blk) -o $@ $(filter %.c,$^)
+	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_integrity) -o $@ $(filter %.c,$^)
 $(B)/attacks/lax/ring.h: sandbox/abi/ring.h tests/attacks/lax-ring.sed
 	@mkdir -p $(@D)
 	(echo 'extern unsigned rf_without;'; sed -f tests/attacks/lax-ring.sed $<) >$@
@@ -57,7 +57,7 @@ $(B)/attacks/lax/service.c: sandbox/blk/service.c tests/attacks/lax.sed
 	test $$(grep -c 'rf_without & ' $@) = 6 && test $$(grep -c lax_slot $@) = 3 && test $$(grep -c lax_full $@) = 4
 $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/attacks/lax/ring.h \
                          $(filter-out %/service.c,$(SERVED_C)) | $(B)/gen/session/filters.h
-	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h -Itests/attacks $(INC_blk) -o $@ \
+	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(B)/attacks/lax/ring.h -Itests/attacks $(INC_integrity) -o $@ \
 		$(filter %.c,$^)
 
 # The same of the network.

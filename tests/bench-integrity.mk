@@ -1,6 +1,6 @@
 # What `integrity` costs.
 
-INC_bench_integrity := -Itests/unit $(INC_blk)
+INC_bench_integrity := -Itests/unit $(INC_integrity)
 $(B)/obj/tests/bench/integrity.o: INC = $(INC_bench_integrity)
 $(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(BLK) $(B)/lib/libshared.a
 	@mkdir -p $(@D)

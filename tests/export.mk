@@ -8,7 +8,7 @@ NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h s
 $(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
 $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_blk) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
+	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
 check-unit check-needs: $(B)/tests/rf-nbd-hasty
 check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify

@@ -46,7 +46,7 @@ static uint32_t queued_flushes(const struct rf_service *s)
 	uint32_t n = 0;
 
 	for (const struct rf_io *io = s->queue_head; io; io = io->next)
-		n += io->op == RF_BLK_FLUSH && !rf_ward_owns(s->ward, io);
+		n += io->op == RF_BLK_FLUSH && !io->internal;
 	return n;
 }
 
@@ -60,7 +60,7 @@ static void fail_flushes(struct rf_service *s)
 	s->table->head.untold = 1;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
-		    rf_ward_owns(s->ward, (void *)(uintptr_t)s->entry[i].io))
+		    rf_entry_io(&s->entry[i])->internal)
 			continue;
 		s->entry[i].mark |= RF_MARK_LOST;
 		covered |= s->covers[i] == s->acked;
@@ -75,10 +75,7 @@ void rf_cache_lost(struct rf_service *s)
 {
 	struct rf_table_head *head = &s->table->head;
 
-	if (s->integrity)
-		rf_integrity_lost(s->integrity, s->flushed, s->acked);
-	if (s->ward)
-		rf_ward_lost(s->ward);
+	s->filter->ops->lost(s->filter);
 	if (s->acked != s->flushed) {
 		head->owed += connected(s); /* until rf_service_told() */
 		if (s->left_upto > s->flushed)
@@ -110,6 +107,11 @@ void rf_cache_gone(struct rf_service *s)
 {
 	if (!(s->info.features & RF_BLK_HAS_FLUSH) && s->acked != s->flushed)
 		rf_cache_lost(s);
+}
+
+void rf_blk_lost(struct rf_service *s)
+{
+	rf_cache_lost(s);
 }
 
 /* Makes a table of memory that is none yet; the magic comes last. */

@@ -4,7 +4,8 @@
  *
  * Room:   sandbox/blk, trusted.
  * Path of a request:
- *   submit -> [queue] -> [held] -> table entry, ring -> response, done()
+ *   submit -> [filter] -> [queue] -> [held] -> table entry, ring -> response, done()
+ *   filter: blk_filter.h; the core calls it through its table only.
  *   queue: the table is full, or no driver runs, or one request runs alone. In order.
  *   held:  overlaps an older write, discard or zero that was not answered yet.
  */
@@ -12,14 +13,13 @@
 #define RF_CORE_H
 
 #include "arena.h"
+#include "blk_filter.h"
 #include "boot.h"
 #include "hold.h"
-#include "integrity.h"
 #include "log.h"
 #include "service.h"
 #include "stats.h"
 #include "table.h"
-#include "ward.h"
 #include "watch.h"
 
 /* rf_service.gate: why a request may not go straight into the ring */
@@ -27,7 +27,7 @@
 #define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
 #define RF_GATE_QUEUE  0x4u /* others wait already */
 #define RF_GATE_WRITES 0x8u /* writes are pending: look whether it overlaps one */
-#define RF_GATE_CHECKED 0x10u /* for ever: every answer is checked, see integrity.h, ward.h */
+#define RF_GATE_FILTER 0x10u /* for ever: every request goes to a filter */
 
 enum rf_driver_state {
 	RF_DRIVER_NONE,     /* none was seen yet */
@@ -56,7 +56,6 @@ struct rf_service {
 	uint64_t               arena_bytes;
 	uint64_t               block_mask;
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
-	uint8_t                bare_read; /* RF_BLK_READ; 0: a read is kept track of, too */
 	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
@@ -114,8 +113,8 @@ struct rf_service {
 	struct rf_stats_service *stats;
 	const struct rf_stats_device *device;
 	struct rf_arena          arena;
-	struct rf_integrity     *integrity; /* NULL: off */
-	struct rf_ward          *ward;      /* NULL: off */
+	struct rf_blk_filter    *filter;
+	struct rf_blk_filter     none; /* the filter of a disk that has none */
 };
 
 static inline int rf_service_fd(const struct rf_service *s, enum rf_export_fd fd)
@@ -130,17 +129,11 @@ struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);
 void rf_entry_put(struct rf_service *, uint32_t index);
 /* Takes the entry out of the table, then calls done(). */
 void rf_entry_finish(struct rf_service *, uint32_t index, int status);
-/* Takes a request that was looked at. */
-void rf_core_submit(struct rf_service *, struct rf_io *);
 /* Lets waiting requests go as far as they may. */
 void rf_queue_pump(struct rf_service *);
 
 /* Takes the responses of the current generation; a lie: returns with *lie set. */
 int rf_service_take(struct rf_service *, enum rf_violation *lie);
-
-/* open.c: this disk is not served, for the reason given: a line in the log. Returns only in a
- * process with other devices. */
-void rf_service_refuse(struct rf_service *, const char *why, ...) __attribute__((format(printf, 2, 3)));
 
 /* cache.c: takes the table over as it lies there, and promises on what it promised. */
 void rf_table_take_over(struct rf_service *);

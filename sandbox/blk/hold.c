@@ -97,7 +97,7 @@ bool rf_hold_back(struct rf_hold *h, struct rf_io *io, uint64_t seq)
 	uint32_t i = (uint32_t)__builtin_ctzll(~taken);
 	h->held |= 1ull << i;
 	h->slot[i] = (struct rf_held){ io, seq };
-	if (rf_hold_counts(h, io->op))
+	if (rf_op_writes(io->op))
 		rf_hold_add(h, RF_BLK_DEPTH + i, io->offset, io->offset + io->length, seq);
 	return true;
 }

@@ -6,7 +6,7 @@
  * Rule:   a request waits while it overlaps an older write, discard or zero that has
  *         not been answered. Reads make nobody wait: a read that is reissued after a
  *         later write simply sees it, which a client that sent both at once must
- *         expect anyhow.
+ *         expect anyhow. A filter that has to know what a read must find keeps such order itself.
  * Order:  by sequence number. A request only ever waits for older ones, so the oldest
  *         of them can always go: no deadlock, and nobody is overtaken for ever.
  * Cost:   two instructions while nothing is being written; then a filter that counts
@@ -44,22 +44,16 @@ struct rf_hold {
 	uint32_t         wide;    /* of these, too wide for the filter */
 	uint64_t         held;    /* bit set of held[] that wait */
 	uint64_t         ready;   /* bit set of held[] that may go */
-	bool             reads;   /* a read makes others wait as a write does */
 	uint16_t         filter[RF_HOLD_BUCKETS];
 	uint16_t         where[RF_HOLD_OWNERS]; /* index in list[] by owner */
 	struct rf_writer list[RF_HOLD_OWNERS];
 	struct rf_held   slot[RF_HELD_MAX];
 };
 
+/* Do later requests wait for this one where they overlap it? */
 static inline bool rf_op_writes(uint8_t op)
 {
 	return op == RF_BLK_WRITE || op == RF_BLK_DISCARD || op == RF_BLK_ZERO;
-}
-
-/* Do later requests wait for this one where they overlap it? */
-static inline bool rf_hold_counts(const struct rf_hold *h, uint8_t op)
-{
-	return rf_op_writes(op) || (h->reads && op == RF_BLK_READ);
 }
 
 static inline uint32_t rf_hold_hash(uint64_t extent)

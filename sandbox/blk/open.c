@@ -65,19 +65,22 @@ static int map_all(struct rf_service *s)
 }
 
 /* Before the table is taken over: that makes one where there is none. */
-static int integrity_open(struct rf_service *s)
+static int filter_choose(struct rf_service *s)
 {
-	if (s->config.flags & RF_EXPORT_WARD) {
-		s->gate |= RF_GATE_CHECKED;
-		return rf_ward_open(&s->ward, s);
-	}
-	if (!(s->config.flags & RF_EXPORT_INTEGRITY))
+	const struct rf_blk_below below = {
+		.service = s, .config = &s->config, .arena = &s->arena, .data = s->data,
+		.heir = s->table->head.magic == RF_TABLE_MAGIC,
+	};
+	const struct rf_blk_filter_ops *const *ops = rf_blk_filters;
+
+	s->none = (struct rf_blk_filter){ &rf_blk_no_filter, s, s->data };
+	s->filter = &s->none;
+	while (*ops && !(*ops)->wanted(&s->config))
+		ops++;
+	if (!*ops)
 		return 0;
-	s->bare_read = 0;
-	s->hold.reads = true;
-	s->gate |= RF_GATE_CHECKED;
-	return rf_integrity_open(&s->integrity, s->data, s->config.arena_bytes,
-				 s->table->head.magic == RF_TABLE_MAGIC);
+	s->gate |= RF_GATE_FILTER;
+	return (*ops)->open(&below, &s->filter);
 }
 
 int rf_service_open_at(struct rf_service **out, int up)
@@ -89,11 +92,10 @@ int rf_service_open_at(struct rf_service **out, int up)
 	memset(s, 0, sizeof(*s));
 	s->fds_up = up;
 	s->gate = RF_GATE_DRIVER;
-	s->bare_read = RF_BLK_READ;
 	s->queue_tail = &s->queue_head;
 	int err = map_all(s);
 	if (!err)
-		err = integrity_open(s);
+		err = filter_choose(s);
 	if (err) {
 		free(s);
 		return err;
@@ -122,7 +124,7 @@ const struct rf_export_config *rf_service_config(const struct rf_service *s)
 
 const struct rf_blk_info *rf_service_info(const struct rf_service *s)
 {
-	return s->info_known && s->arena_ours && (!s->ward || rf_ward_ready(s->ward)) ? &s->info : NULL;
+	return s->info_known && s->arena_ours && s->filter->ops->ready(s->filter) ? &s->info : NULL;
 }
 
 bool rf_service_up(const struct rf_service *s)
@@ -140,7 +142,7 @@ bool rf_service_refused(const struct rf_service *s)
 	return s->refused;
 }
 
-void rf_service_refuse(struct rf_service *s, const char *why, ...)
+void rf_blk_refuse(struct rf_service *s, const char *why, ...)
 {
 	char text[300];
 	va_list args;
@@ -176,7 +178,5 @@ void rf_arena_free(struct rf_service *s, uint64_t arena, uint32_t length)
 
 void *rf_arena_at(struct rf_service *s, uint64_t arena)
 {
-	if (s->ward)
-		return rf_ward_at(s->ward, arena);
-	return s->integrity ? rf_integrity_at(s->integrity, arena) : s->data + arena;
+	return s->filter->shown + arena;
 }

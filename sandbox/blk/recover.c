@@ -297,8 +297,7 @@ static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->state = RF_DRIVER_UP;
 	s->gate &= ~RF_GATE_DRIVER;
 	fail_poisoned(s);
-	if (s->ward)
-		rf_ward_up(s->ward);
+	s->filter->ops->up(s->filter);
 	rf_queue_pump(s);
 	s->dirty = 1; /* what DOWN put there was published, but nobody was kicked */
 	rf_service_flush(s);
@@ -314,8 +313,6 @@ static void on_gone(struct rf_service *s)
 	s->arena_ours = true; /* nothing read into it is shown to anybody any more */
 	s->gate |= RF_GATE_DRIVER;
 	memset(s->limit, 0, sizeof(s->limit)); /* every submission is looked at, and refused */
-	if (s->ward)
-		rf_ward_gone(s->ward, true);
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		if (s->entry[i].state != RF_ENTRY_FREE)
 			rf_entry_finish(s, i, -EIO);
@@ -325,7 +322,7 @@ static void on_gone(struct rf_service *s)
 
 		h->held &= ~(1ull << i);
 		h->ready &= ~(1ull << i);
-		if (rf_hold_counts(h, io->op))
+		if (rf_op_writes(io->op))
 			rf_hold_remove(h, RF_BLK_DEPTH + i);
 		io->done(io, -EIO);
 	}
@@ -336,8 +333,7 @@ static void on_gone(struct rf_service *s)
 		io->done(io, -EIO);
 	}
 	s->queue_tail = &s->queue_head;
-	if (s->ward)
-		rf_ward_gone(s->ward, false);
+	s->filter->ops->gone(s->filter);
 }
 
 /* No length that passes is longer than disk or arena: saves the fast path two checks. */
@@ -374,15 +370,11 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	in.max_discard -= in.max_discard % block;
 	if (!in.max_discard)
 		in.features &= ~(RF_BLK_HAS_DISCARD | RF_BLK_HAS_ZERO);
-	if (s->ward && !rf_ward_disk(s->ward, &in))
-		return -EFBIG;
+	int err = s->filter->ops->disk(s->filter, &in);
+	if (err)
+		return err;
 	if (s->info_known)
 		return memcmp(&in, &s->info, sizeof(in)) ? rf_disk_changed(s, &in) : 0;
-	if (s->integrity && !rf_integrity_disk(s->integrity, in.size, block)) {
-		rf_service_refuse(s, "integrity memory is for disks of at most %llu blocks: this one has %llu",
-				  RF_INTEGRITY_BLOCKS, (unsigned long long)(in.size / block));
-		return -EFBIG;
-	}
 	s->info = in;
 	s->info_known = true;
 	s->size = in.size;
@@ -392,16 +384,15 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	return 0;
 }
 
-/* A device server that was away is back with the same disk: DOWN follows. Checksums on the disk
- * ended with the device: their export is replaced. */
+/* A device server that was away is back with the same disk: DOWN follows. */
 static int on_back(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (s->dropped || !s->info_known)
 		return 0;
-	if (s->ward)
-		return -EPIPE;
-	int err = on_info(s, msg);
+	int err = s->filter->ops->back(s->filter);
 
+	if (!err)
+		err = on_info(s, msg);
 	if (err)
 		return err;
 	limits_set(s);

@@ -24,7 +24,7 @@ _Static_assert(offsetof(struct rf_blk_req, op) == 8 && offsetof(struct rf_io, op
 		       offsetof(struct rf_blk_req, length) == offsetof(struct rf_io, length) + 8 &&
 		       offsetof(struct rf_blk_req, offset) == offsetof(struct rf_io, offset) + 8 &&
 		       offsetof(struct rf_blk_req, arena) == offsetof(struct rf_io, arena) + 8,
-	       "entry_fill() relies on it");
+	       "entry_issue() relies on it");
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 
@@ -72,7 +72,7 @@ static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_
 
 	if (e->req.op == RF_BLK_FLUSH) {
 		s->covers[index] = s->acked;
-		if (s->flush_fails && !rf_ward_owns(s->ward, (void *)(uintptr_t)e->io)) {
+		if (s->flush_fails && !rf_entry_io(e)->internal) {
 			e->mark = RF_MARK_LOST;
 			s->flush_fails--;
 		}
@@ -101,11 +101,11 @@ static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t
 {
 	struct rf_table_entry *e = entry_issue(s, io, seq);
 
-	if (io->op != s->bare_read)
+	if (io->op != RF_BLK_READ)
 		issue_change(s, e, owner);
 }
 
-/* What a finished change, flush or checked read means for later requests; the final status. */
+/* What a finished change or flush means for later requests; the final status. */
 static int finish_change(struct rf_service *s, struct rf_table_entry *e, int status)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
@@ -120,23 +120,15 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->table->head.unflushed = s->acked != s->flushed;
 		return status;
 	}
-	if (s->integrity)
-		status = rf_integrity_answer(s->integrity, &e->req, status);
 	rf_hold_remove(&s->hold, index);
 	if (s->hold.ready)
 		s->gate |= RF_GATE_QUEUE;
 	if (!s->hold.writers)
 		s->gate &= ~RF_GATE_WRITES;
-	if (e->req.op == RF_BLK_READ) {
-		s->count.bytes_read += e->req.length;
-		return status;
-	}
-	/* Without a volatile cache every write is on stable media; nobody was promised our own. */
+	/* Without a volatile cache every write is on stable media; nobody was promised a filter's. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
-	    !(s->ward && rf_ward_owns(s->ward, (void *)(uintptr_t)e->io))) {
+	    !rf_entry_io(e)->internal) {
 		s->acked++;
-		if (s->integrity)
-			rf_integrity_acked(s->integrity, s->acked, &e->req);
 		s->table->head.unflushed = 1;
 	}
 	if (e->req.op == RF_BLK_WRITE)
@@ -148,9 +140,9 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 
 static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, int status)
 {
-	struct rf_io *io = (struct rf_io *)(uintptr_t)e->io;
+	struct rf_io *io = rf_entry_io(e);
 
-	if (likely(e->req.op == s->bare_read))
+	if (likely(e->req.op == RF_BLK_READ))
 		s->count.bytes_read += e->req.length;
 	else
 		status = finish_change(s, e, status);
@@ -278,8 +270,12 @@ static int refuse(struct rf_service *s, const struct rf_io *io)
 	return -EINVAL;
 }
 
-void rf_core_submit(struct rf_service *s, struct rf_io *io)
+void rf_blk_pass(struct rf_service *s, struct rf_io *io)
 {
+	if (s->state == RF_DRIVER_GONE) {
+		io->done(io, -EIO);
+		return;
+	}
 	s->count.submitted++;
 	queue_push(s, io);
 	rf_queue_pump(s);
@@ -306,13 +302,7 @@ static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf
 		else if (!(s->info.features & RF_BLK_HAS_FUA))
 			return -EOPNOTSUPP;
 	}
-	if (s->ward) {
-		rf_ward_submit(s->ward, io);
-		return 0;
-	}
-	if (s->integrity)
-		rf_integrity_submit(s->integrity, io);
-	rf_core_submit(s, io);
+	s->filter->ops->submit(s->filter, io);
 	return 0;
 }
 
@@ -321,6 +311,7 @@ static __attribute__((noinline)) int submit_other(struct rf_service *s, struct r
 {
 	uint64_t seq = s->seq + 1;
 
+	io->internal = false;
 	/* limit[] is 0 for a flush. */
 	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
 	    io->length - 1 >= s->limit[io->op] || (io->offset | io->length) & s->block_mask ||

@@ -36,6 +36,7 @@ struct rf_io {
 	uint64_t arena;  /* byte offset out of rf_arena_alloc() */
 	void   (*done)(struct rf_io *, int status); /* 0 or -errno; may submit again */
 	struct rf_io *next; /* the service's own, while it has the request */
+	bool     internal;  /* a filter's own request, which no client asked for; else false */
 };
 
 /* Maps the fds of enum rf_export_fd. 0, or -errno after one line in the log. */

@@ -35,8 +35,7 @@ void rf_stats_publish(struct rf_service *s)
 	PUT(held_back, c->held_back);
 	PUT(nudges, c->nudges + s->watch.nudges);
 	PUT(nudges_helped, c->nudges_helped + s->watch.helped);
-	PUT(corrupt, c->corrupt + (s->integrity ? rf_integrity_caught(s->integrity) :
-				  s->ward ? rf_ward_caught(s->ward) : 0));
+	PUT(corrupt, c->corrupt + s->filter->ops->caught(s->filter));
 	PUT(inflight, RF_BLK_DEPTH - s->free_count);
 	PUT(generation, s->generation);
 }

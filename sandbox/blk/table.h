@@ -29,6 +29,8 @@
 
 #include "block.h"
 
+struct rf_io;
+
 #define RF_TABLE_MAGIC   0x656c626174636672ull
 #define RF_TABLE_VERSION 2u
 
@@ -52,6 +54,11 @@ struct rf_table_entry {
 	uint64_t io;  /* the export's rf_io: means something in that process only */
 };
 _Static_assert(sizeof(struct rf_table_entry) == 64, "one entry is one cache line");
+
+static inline struct rf_io *rf_entry_io(const struct rf_table_entry *e)
+{
+	return (struct rf_io *)(uintptr_t)e->io;
+}
 
 /* rf_table_entry.mark */
 #define RF_MARK_LOST   0x01u /* flush: a cache was lost under it, it fails */

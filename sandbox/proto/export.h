@@ -99,8 +99,8 @@ enum rf_export_fd {
                                      with success unseen instead of reissued */
 #define RF_EXPORT_REUSE_EARLY 0x4u /* test control only: reads in flight fail at DOWN, and
                                      PREPARED waits until their buffers could be reused */
-#define RF_EXPORT_INTEGRITY 0x8u /* see sandbox/blk/integrity/integrity.h */
-#define RF_EXPORT_WARD 0x10u /* see sandbox/blk/integrity/ward.h */
+#define RF_EXPORT_INTEGRITY 0x8u /* 'integrity memory' */
+#define RF_EXPORT_WARD 0x10u /* 'integrity disk' */
 #define RF_EXPORT_WARD_BYTES (96u << 20) /* memory for it, besides that of the arena */
 #define RF_EXPORT_WARD_FORMAT 0x20u /* and end; */
 #define RF_EXPORT_WARD_ADOPT 0x40u  /* what is on the disk stays; */

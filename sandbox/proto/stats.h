@@ -36,7 +36,7 @@ struct rf_stats_service {
 	_Atomic uint64_t nudges;        /* kicks of a driver that got nothing done for a while */
 	_Atomic uint64_t nudges_helped; /* of these, at once followed by an answer */
 	_Atomic uint64_t corrupt;       /* reads whose data was not what it must be, see
-	                                   sandbox/blk/integrity/integrity.h */
+	                                   sandbox/blk/integrity/integrity_store.h */
 	_Atomic uint32_t inflight, generation;
 	_Atomic uint32_t pong;          /* the last number its supervisor asked it by */
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */

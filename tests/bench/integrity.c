@@ -13,6 +13,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
+#include "core.h"
 #include "device_config.h"
 #include "rig.h"
 #include "ward_inside.h"
@@ -90,7 +91,7 @@ static void child(uint32_t flags, int op)
 	requests(RF_BLK_WRITE, SPAN);
 	requests(RF_BLK_READ, SPAN);
 	if (!op) {
-		ward_checkpoint(s->ward);
+		ward_checkpoint((struct rf_ward *)s->filter);
 		drive(0);
 		requests(RF_BLK_WRITE, LINES);
 	}
@@ -99,7 +100,7 @@ static void child(uint32_t flags, int op)
 	if (op) {
 		requests((uint8_t)op, ROUNDS * DEPTH);
 	} else {
-		ward_checkpoint(s->ward);
+		ward_checkpoint((struct rf_ward *)s->filter);
 		drive(0);
 	}
 	*counting = 0;

@@ -129,7 +129,7 @@ static void use(struct served *t, bool mended)
 	ask_for(t, RF_BLK_WRITE, 3);
 	ask_for(t, RF_BLK_FLUSH, 0);
 	ask_for(t, RF_BLK_READ, 3);
-	ward_checkpoint(t->s->ward);
+	ward_checkpoint(disk_of(t->s));
 	work_off(t);
 }
 

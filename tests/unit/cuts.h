@@ -290,7 +290,7 @@ static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t 
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &w->t->s->ward->table;
+	struct ward_table *t = &disk_of(w->t->s)->table;
 
 	for (struct ward_slot *s = t->slot; s < t->slot + WARD_SLOTS; s++)
 		if (s->state == SLOT_READY)
@@ -447,10 +447,10 @@ static void up(struct world *w)
 
 static bool anybody_waits(const struct world *w)
 {
-	const struct rf_ward *ward = w->t->s->ward;
+	const struct rf_ward *ward = disk_of(w->t->s);
 
 	return clients_wait(w) || !rf_service_info(w->t->s) || ward->stage != CKPT_IDLE ||
-	       ward->committing || ward->changing || ward->room.head || ward->announced.head || ward->queue_head || ward->ops != WARD_OPS;
+	       ward->committing || ward->changing || ward->room.head || ward->announced.head || ward->base.clients.queue_head || ward->ops != WARD_OPS;
 }
 
 static void answers(struct world *w)

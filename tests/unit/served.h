@@ -19,8 +19,10 @@
 #include "sandbox/blk/arena.c"
 #include "sandbox/blk/cache.c"
 #include "sandbox/blk/hold.c"
+#include "sandbox/blk/no_filter.c"
 #include "sandbox/session/handed.c"
 #include "sandbox/blk/integrity/integrity.c"
+#include "sandbox/blk/integrity/integrity_filter.c"
 #include "sandbox/blk/open.c"
 #include "sandbox/blk/recover.c"
 #include "sandbox/blk/ages.c"
@@ -107,16 +109,19 @@ static inline struct served *served_new(uint32_t flags)
 	return t;
 }
 
+/* What `integrity disk` knows of this service's disk. */
+static inline struct rf_ward *disk_of(const struct rf_service *s)
+{
+	return (struct rf_ward *)s->filter;
+}
+
 static inline void service_free(struct rf_service *s)
 {
 	munmap(s->data, ARENA);
 	munmap(s->rings, 2 * RF_BLK_CHAN_BYTES);
 	munmap(s->table, RF_TABLE_USED);
 	munmap(s->stats, RF_STATS_BYTES);
-	if (s->integrity)
-		rf_integrity_close(s->integrity);
-	if (s->ward)
-		rf_ward_close(s->ward);
+	s->filter->ops->close(s->filter);
 	rf_arena_close(&s->arena);
 	free(s);
 }

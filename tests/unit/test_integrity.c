@@ -52,7 +52,7 @@ static void every_wrong_read_is_an_error_and_no_other_is(void **state)
 		       with.caught, with.believed, without.caught, without.believed);
 		assert_int_equal(with.caught, n);
 		assert_int_equal(with.believed, 0);
-		assert_int_equal(rf_integrity_caught(with.t->s->integrity), n);
+		assert_int_equal(with.t->s->filter->ops->caught(with.t->s->filter), n);
 		assert_int_equal(without.caught, 0);
 		assert_int_equal(without.believed, n);
 		served_free(with.t);

@@ -179,17 +179,17 @@ static unsigned char *disk_at(struct world *w, uint64_t at)
 
 static void checkpoint(struct world *w)
 {
-	uint64_t before = w->t->s->ward->super.number;
+	uint64_t before = disk_of(w->t->s)->super.number;
 
-	ward_checkpoint(w->t->s->ward);
+	ward_checkpoint(disk_of(w->t->s));
 	pump(w);
-	assert_int_equal(w->t->s->ward->super.number, before + 1);
+	assert_int_equal(disk_of(w->t->s)->super.number, before + 1);
 }
 
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &w->t->s->ward->table;
+	struct ward_table *t = &disk_of(w->t->s)->table;
 
 	memset(t->slot, 0, sizeof(t->slot));
 	ward_table_clear(t);
@@ -203,7 +203,7 @@ static int reads(struct world *w, uint32_t block)
 static void a_changed_checksum_is_an_error_for_its_blocks_alone(void **state)
 {
 	struct world *w = world_with(3, RF_EXPORT_WARD);
-	const struct ward_geometry *g = &w->t->s->ward->g;
+	const struct ward_geometry *g = &disk_of(w->t->s)->g;
 
 	(void)state;
 	checkpoint(w);
@@ -263,7 +263,7 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 20; i++) {
 		struct world *w = world_with(100 + i, RF_EXPORT_WARD);
-		struct rf_ward *ward = w->t->s->ward;
+		struct rf_ward *ward = disk_of(w->t->s);
 
 		checkpoint(w);
 		for (uint32_t b = 0; b < BLOCKS; b += MOST)
@@ -292,7 +292,7 @@ static void any_one_superblock_is_enough(void **state)
 	(void)state;
 	for (unsigned which = 0; which < 2; which++) {
 		struct world *w = world_with(5, RF_EXPORT_WARD);
-		uint64_t at = w->t->s->ward->g.super_at + which * 4096u;
+		uint64_t at = disk_of(w->t->s)->g.super_at + which * 4096u;
 
 		restart(w, true);
 		flushed(w);

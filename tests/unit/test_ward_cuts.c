@@ -48,7 +48,7 @@ static const enum disaster what_of[128] = { ['K'] = DRIVER, ['L'] = LOSS, ['E'] 
 /* A block of each page of the table; they hold nothing. Exit code. */
 static int every_page_is_right(struct world *w)
 {
-	const struct ward_geometry *g = &w->t->s->ward->g;
+	const struct ward_geometry *g = &disk_of(w->t->s)->g;
 
 	for (uint64_t b = 0; b < g->blocks; b += g->per_sector * g->per_page) {
 		struct ask a;

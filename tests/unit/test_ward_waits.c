@@ -67,7 +67,7 @@ static void ask_at_random(struct world *w, uint32_t i)
 {
 	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_READ, RF_BLK_WRITE, RF_BLK_WRITE, RF_BLK_WRITE,
 				       RF_BLK_FLUSH, RF_BLK_DISCARD, RF_BLK_ZERO };
-	uint64_t blocks = w->t->s->ward->g.blocks;
+	uint64_t blocks = disk_of(w->t->s)->g.blocks;
 	uint8_t op = ops[chance(w, sizeof(ops))];
 	uint32_t length = (1 + chance(w, 8)) * BLOCK;
 	struct ask *a = &w->ask[i];
@@ -85,10 +85,10 @@ static void ask_at_random(struct world *w, uint32_t i)
 
 static void look(struct world *w)
 {
-	const struct rf_ward *ward = w->t->s->ward;
+	const struct rf_ward *ward = disk_of(w->t->s);
 	uint32_t jobs = 0;
 
-	for (const struct ward_job *j = ward->job; j < ward->job + WARD_JOBS; j++)
+	for (const struct integrity_job *j = ward->base.clients.job; j < ward->base.clients.job + INTEGRITY_JOBS; j++)
 		jobs += j->state != JOB_FREE;
 	if (jobs > w->most_jobs)
 		w->most_jobs = jobs;
@@ -104,14 +104,14 @@ static void all_answered(const struct world *w)
 
 static void at_rest(const struct world *w)
 {
-	const struct rf_ward *ward = w->t->s->ward;
+	const struct rf_ward *ward = disk_of(w->t->s);
 
 	all_answered(w);
 	assert_int_equal(ward->stage, CKPT_IDLE);
 	assert_int_equal(ward->ops, WARD_OPS);
 	assert_int_equal(ward->committing, 0);
 	assert_int_equal(ward->changing, 0);
-	assert_null(ward->queue_head);
+	assert_null(ward->base.clients.queue_head);
 	assert_null(ward->room.head);
 	assert_null(ward->announced.head);
 }
@@ -119,7 +119,7 @@ static void at_rest(const struct world *w)
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &w->t->s->ward->table;
+	struct ward_table *t = &disk_of(w->t->s)->table;
 
 	memset(t->slot, 0, sizeof(t->slot));
 	ward_table_clear(t);
@@ -221,8 +221,8 @@ static void bursts(uint32_t features, uint32_t most, unsigned fails)
 	for (int i = 0; i < (given ? atoi(given) : 25); i++)
 		burst(w);
 	printf("# RF_SEED=%llu: at most %u jobs, %u small requests, %llu checkpoints\n", (unsigned long long)seed(),
-	       w->most_jobs, w->most_ops, (unsigned long long)w->t->s->ward->super.number);
-	assert_int_equal(w->most_jobs, WARD_JOBS); /* it was too much */
+	       w->most_jobs, w->most_ops, (unsigned long long)disk_of(w->t->s)->super.number);
+	assert_int_equal(w->most_jobs, INTEGRITY_JOBS); /* it was too much */
 	assert_int_equal(w->most_ops, WARD_OPS);
 	world_free(w);
 }

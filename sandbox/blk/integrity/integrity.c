@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* integrity.c - see integrity.h. Room: sandbox/blk/integrity, trusted. */
-#include "integrity.h"
-
+/*
+ * integrity.c - `integrity memory`: what a driver returns is what was written there last, or it
+ * is EIO, for as long as this process lives.
+ *
+ * Room:   sandbox/blk/integrity, trusted; a store of integrity_store.h.
+ * Tags:   one word for each logical block of the disk, in memory that only this process
+ *         has: a hash under a key made at start over the block's address and contents.
+ *         The tag is of the latest contents, so older ones fail as foreign ones do.
+ * Known:  a block is known from the first time it is read or written; the first read of one
+ *         that is not is believed. A failed write or zeroing and any discard make it unknown:
+ *         a client must expect anything there. So does a lost cache, for what was changed
+ *         and not flushed.
+ * Ends:   with the process. Nothing is stored; a successor starts knowing nothing.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "export.h"
+#include "integrity_store.h"
 #include "log.h"
-#include "service.h"
 #include "siphash.h"
 
 /* Addresses set aside for tags before the disk is known; memory is what is touched. */
+#define RF_INTEGRITY_BLOCKS (1ull << 32) /* of a disk, at most */
 #define TAG_BYTES (RF_INTEGRITY_BLOCKS * sizeof(uint64_t))
 #define UNFLUSHED 65536u /* changes remembered one by one */
 
@@ -25,84 +38,74 @@ struct changed {
 	uint64_t first, count; /* blocks */
 };
 
-struct rf_integrity {
-	uint64_t       key[2];
-	uint64_t      *tag; /* by block */
-	uint64_t       blocks, bytes;
-	uint32_t       block;
-	bool           unsure; /* something in the device's cache is not among unflushed[] */
-	uint64_t       caught;
-	unsigned char *arena, *own;
-	struct changed unflushed[UNFLUSHED]; /* by number of the change, modulo this */
+struct memory {
+	struct integrity base; /* first */
+	uint64_t         key[2];
+	uint64_t        *tag; /* by block */
+	uint64_t         blocks;
+	bool             cached;  /* the device has a cache that may be lost */
+	bool             unsure;  /* something in it is not among unflushed[] */
+	uint64_t         acked;   /* changes answered that only a flush makes safe; */
+	uint64_t         flushed; /* of these, covered by a flush, or lost */
+	struct changed   unflushed[UNFLUSHED]; /* by number of the change, modulo this */
 };
 
-void *rf_private_memory(uint64_t bytes)
+static struct memory *memory_of(struct integrity *i)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
+	return (struct memory *)i;
 }
 
-int rf_integrity_open(struct rf_integrity **out, unsigned char *arena, uint64_t bytes, bool heir)
+static void memory_close(struct integrity *i)
 {
-	struct rf_integrity *i = calloc(1, sizeof(*i));
+	struct memory *m = memory_of(i);
 
-	if (!i)
+	if (m->tag)
+		munmap(m->tag, TAG_BYTES);
+	integrity_fini(i);
+	munmap(m, sizeof(*m));
+}
+
+static int memory_open(const struct rf_blk_below *below, struct integrity **out)
+{
+	struct memory *m = rf_private_memory(sizeof(*m));
+
+	if (!m)
 		return -ENOMEM;
-	*i = (struct rf_integrity){ .arena = arena, .bytes = bytes, .unsure = heir };
-	*out = i;
-	if (getrandom(i->key, sizeof(i->key), 0) != sizeof(i->key)) {
+	m->base.store = &integrity_memory;
+	m->unsure = below->heir;
+	if (!integrity_init(&m->base, below) || !(m->tag = rf_private_memory(TAG_BYTES))) {
+		rf_log("integrity needs %llu MiB of memory and %llu GiB of addresses: %s; "
+		       "vm.overcommit_memory must not be 2", (unsigned long long)m->base.arena_bytes >> 20,
+		       (unsigned long long)TAG_BYTES >> 30, strerror(errno));
+		memory_close(&m->base);
+		return -ENOMEM;
+	}
+	if (getrandom(m->key, sizeof(m->key), 0) != sizeof(m->key)) {
 		rf_log("integrity: no random key: %s", strerror(errno));
-		rf_integrity_close(i);
+		memory_close(&m->base);
 		return -EIO;
 	}
-	i->own = rf_private_memory(bytes);
-	i->tag = rf_private_memory(TAG_BYTES);
-	if (i->own && i->tag)
+	*out = &m->base;
+	return 0;
+}
+
+static int memory_disk(struct integrity *i, struct rf_blk_info *info)
+{
+	struct memory *m = memory_of(i);
+
+	i->block = info->block_size;
+	m->blocks = info->size / info->block_size;
+	m->cached = info->features & RF_BLK_HAS_FLUSH;
+	if (m->blocks <= RF_INTEGRITY_BLOCKS)
 		return 0;
-	rf_log("integrity needs %llu MiB of memory and %llu GiB of addresses: %s; "
-	       "vm.overcommit_memory must not be 2", (unsigned long long)bytes >> 20,
-	       (unsigned long long)TAG_BYTES >> 30, strerror(errno));
-	rf_integrity_close(i);
-	return -ENOMEM;
+	rf_blk_refuse(integrity_below(i), "integrity memory is for disks of at most %llu blocks: this one has "
+		      "%llu", RF_INTEGRITY_BLOCKS, (unsigned long long)m->blocks);
+	return -EFBIG;
 }
 
-void rf_integrity_close(struct rf_integrity *i)
+static uint64_t tag_of(const struct memory *m, uint64_t block, const unsigned char *data)
 {
-	if (i->own)
-		munmap(i->own, i->bytes);
-	if (i->tag)
-		munmap(i->tag, TAG_BYTES);
-	free(i);
-}
-
-bool rf_integrity_disk(struct rf_integrity *i, uint64_t size, uint32_t block)
-{
-	i->block = block;
-	i->blocks = size / block;
-	return i->blocks <= RF_INTEGRITY_BLOCKS;
-}
-
-void *rf_integrity_at(struct rf_integrity *i, uint64_t arena)
-{
-	return i->own + arena;
-}
-
-uint64_t rf_integrity_caught(const struct rf_integrity *i)
-{
-	return i->caught;
-}
-
-void rf_integrity_submit(struct rf_integrity *i, const struct rf_io *io)
-{
-	if (io->op == RF_BLK_WRITE)
-		memcpy(i->arena + io->arena, i->own + io->arena, io->length);
-}
-
-static uint64_t tag_of(const struct rf_integrity *i, uint64_t block, const unsigned char *data)
-{
-	return rf_siphash(i->key, block, data, i->block / 8) | TAG_HASH;
+	return rf_siphash(m->key, block, data, m->base.block / 8) | TAG_HASH;
 }
 
 static bool all_zero(const unsigned char *data, uint32_t bytes)
@@ -110,86 +113,124 @@ static bool all_zero(const unsigned char *data, uint32_t bytes)
 	return !data[0] && !memcmp(data, data + 1, bytes - 1);
 }
 
-static bool tag_fits(const struct rf_integrity *i, uint64_t block, const unsigned char *data)
+static bool tag_fits(const struct memory *m, uint64_t block, const unsigned char *data)
 {
-	uint64_t tag = i->tag[block];
+	uint64_t tag = m->tag[block];
 
-	return tag == TAG_ZEROES ? all_zero(data, i->block)
-				 : tag == TAG_UNKNOWN || tag == tag_of(i, block, data);
-}
-
-static int lie_caught(struct rf_integrity *i, uint64_t block)
-{
-	i->caught++;
-	/* A driver that lies all the time shall not fill the log. */
-	if (!(i->caught & (i->caught - 1)))
-		rf_log("read at %llu fails with EIO: what came is not what the disk must hold "
-		       "there (%llu such reads so far)", (unsigned long long)(block * i->block),
-		       (unsigned long long)i->caught);
-	return -EIO;
+	return tag == TAG_ZEROES ? all_zero(data, m->base.block)
+				 : tag == TAG_UNKNOWN || tag == tag_of(m, block, data);
 }
 
 /* Nothing is learnt from an answer that is wrong in any of its blocks. */
-static int read_check(struct rf_integrity *i, const struct rf_blk_req *req)
+static int memory_judge(struct integrity *i, struct integrity_job *job, unsigned char *data)
 {
-	uint64_t first = req->offset / i->block;
-	uint32_t count = req->length / i->block;
-	unsigned char *data = i->own + req->arena;
+	struct memory *m = memory_of(i);
+	uint64_t first = integrity_first(job), last = integrity_last(job);
 
-	memcpy(data, i->arena + req->arena, req->length);
-	for (uint32_t n = 0; n < count; n++)
-		if (!tag_fits(i, first + n, data + (uint64_t)n * i->block))
-			return lie_caught(i, first + n);
-	for (uint32_t n = 0; n < count; n++)
-		if (i->tag[first + n] == TAG_UNKNOWN)
-			i->tag[first + n] = tag_of(i, first + n, data + (uint64_t)n * i->block);
+	for (uint64_t b = first; b <= last; b++)
+		if (!tag_fits(m, b, data + (b - first) * i->block)) {
+			integrity_caught(i, b * i->block, "data");
+			return -EIO;
+		}
+	for (uint64_t b = first; b <= last; b++)
+		if (m->tag[b] == TAG_UNKNOWN)
+			m->tag[b] = tag_of(m, b, data + (b - first) * i->block);
 	return 0;
 }
 
 /* What was never known has no memory yet, and need not get any. */
-static void tags_set(struct rf_integrity *i, uint64_t first, uint64_t count, uint64_t tag)
+static void tags_set(struct memory *m, uint64_t first, uint64_t count, uint64_t tag)
 {
 	for (uint64_t b = first; b < first + count; b++)
-		if (i->tag[b] != tag)
-			i->tag[b] = tag;
+		if (m->tag[b] != tag)
+			m->tag[b] = tag;
 }
 
-static void tags_write(struct rf_integrity *i, const struct rf_blk_req *req)
+static void tags_write(struct memory *m, const struct integrity_job *job)
 {
-	uint64_t first = req->offset / i->block;
+	const unsigned char *data = m->base.filter.shown + job->client->arena;
 
-	for (uint32_t n = 0; n < req->length / i->block; n++)
-		i->tag[first + n] = tag_of(i, first + n, i->own + req->arena + (uint64_t)n * i->block);
+	for (uint64_t b = integrity_first(job); b <= integrity_last(job); b++, data += m->base.block)
+		m->tag[b] = tag_of(m, b, data);
 }
 
-int rf_integrity_answer(struct rf_integrity *i, const struct rf_blk_req *req, int status)
+static void memory_change(struct integrity *i, struct integrity_job *job)
 {
-	if (req->op == RF_BLK_READ)
-		return status ? status : read_check(i, req);
-	if (!status && req->op == RF_BLK_WRITE)
-		tags_write(i, req);
+	(void)i;
+	integrity_send(job);
+}
+
+static void memory_changed(struct integrity *i, struct integrity_job *job, int status)
+{
+	struct memory *m = memory_of(i);
+	const struct rf_io *io = job->client;
+	uint64_t first = integrity_first(job), count = io->length / i->block;
+
+	if (!status && io->op == RF_BLK_WRITE)
+		tags_write(m, job);
 	else
-		tags_set(i, req->offset / i->block, req->length / i->block,
-		     !status && req->op == RF_BLK_ZERO ? TAG_ZEROES : TAG_UNKNOWN);
-	i->unsure |= status != 0;
-	return status;
+		tags_set(m, first, count, !status && io->op == RF_BLK_ZERO ? TAG_ZEROES : TAG_UNKNOWN);
+	m->unsure |= status != 0;
+	if (!status && m->cached && !(io->flags & RF_BLK_FUA))
+		m->unflushed[++m->acked % UNFLUSHED] = (struct changed){ first, count };
+	integrity_finish(job, status);
 }
 
-void rf_integrity_acked(struct rf_integrity *i, uint64_t n, const struct rf_blk_req *req)
+static void memory_flush(struct integrity *i, struct integrity_job *job)
 {
-	i->unflushed[n % UNFLUSHED] = (struct changed){ req->offset / i->block,
-							 req->length / i->block };
+	job->cover = memory_of(i)->acked;
 }
 
-void rf_integrity_lost(struct rf_integrity *i, uint64_t from, uint64_t to)
+static void memory_flushed(struct integrity *i, struct integrity_job *job, int status)
 {
-	if (i->unsure || to - from > UNFLUSHED) {
-		tags_set(i, 0, i->blocks, TAG_UNKNOWN);
-		return;
-	}
-	while (from++ != to) {
-		const struct changed *c = &i->unflushed[from % UNFLUSHED];
+	struct memory *m = memory_of(i);
 
-		tags_set(i, c->first, c->count, TAG_UNKNOWN);
+	if (!status && job->cover > m->flushed)
+		m->flushed = job->cover;
+	integrity_finish(job, status);
+}
+
+static void memory_lost(struct integrity *i)
+{
+	struct memory *m = memory_of(i);
+
+	if (m->unsure || m->acked - m->flushed > UNFLUSHED) {
+		tags_set(m, 0, m->blocks, TAG_UNKNOWN);
+		m->flushed = m->acked;
+	}
+	while (m->flushed != m->acked) {
+		const struct changed *c = &m->unflushed[++m->flushed % UNFLUSHED];
+
+		tags_set(m, c->first, c->count, TAG_UNKNOWN);
 	}
 }
+
+static bool memory_ready(const struct integrity *i)
+{
+	(void)i;
+	return true;
+}
+
+static void memory_expect(struct integrity *i, struct integrity_job *job)
+{
+	(void)i;
+	(void)job;
+}
+
+static void memory_event(struct integrity *i)
+{
+	(void)i;
+}
+
+static int memory_back(struct integrity *i)
+{
+	(void)i;
+	return 0;
+}
+
+const struct integrity_store integrity_memory = {
+	.open = memory_open, .close = memory_close, .disk = memory_disk, .ready = memory_ready,
+	.expect = memory_expect, .judge = memory_judge, .change = memory_change,
+	.changed = memory_changed, .flush = memory_flush, .flushed = memory_flushed,
+	.up = memory_event, .lost = memory_lost, .gone = memory_event, .back = memory_back,
+};

@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ward.c - a client's request: waits for those it overlaps, is announced, sent, judged.
+ * ward.c - `integrity disk` as a store: a change is announced and sent, a read judged.
  *
  * Room:   sandbox/blk/integrity, trusted. See ward.h.
- * Order:  requests are begun in the order they came. One that overlaps another under way, be it
- *         a read, waits, and so do all behind it: when an answer comes there is one right
- *         content for each block.
  */
 #include "ward_inside.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void jobs_pump(struct rf_ward *w);
-
-/* ---- sending ----------------------------------------------------------------------------- */
-
-void *ward_shared(struct rf_ward *w, uint64_t arena)
-{
-	return w->s->data + arena;
-}
-
-void ward_send(struct rf_ward *w, struct rf_io *io)
-{
-	if (w->phase == WARD_GONE)
-		io->done(io, -EIO);
-	else
-		rf_core_submit(w->s, io);
-}
+/* ---- small requests of our own ---------------------------------------------------------------- */
 
 uint8_t ward_through(const struct rf_ward *w)
 {
@@ -47,53 +29,13 @@ void ward_op_give(struct ward_op *op)
 	op->ward->op_free[op->ward->ops++] = op;
 }
 
-/* ---- the end of a request ------------------------------------------------------------------ */
-
-static bool ranged(const struct ward_job *job)
-{
-	return job->client->op != RF_BLK_FLUSH;
-}
-
-static void job_finish(struct ward_job *job, int status)
-{
-	struct rf_ward *w = job->ward;
-	struct rf_io *client = job->client;
-
-	if (ranged(job))
-		rf_hold_remove(&w->hold, (uint32_t)(job - w->job));
-	job->state = JOB_FREE;
-	job->next = w->free;
-	w->free = job;
-	client->done(client, status);
-	jobs_pump(w);
-}
-
-void ward_caught(struct rf_ward *w, uint64_t offset, const char *what)
-{
-	w->caught++;
-	/* A driver that lies all the time shall not fill the log. */
-	if (!(w->caught & (w->caught - 1)))
-		rf_log("read of %s at %llu: what came is not what the disk must hold there (%llu such "
-		       "reads so far)", what, (unsigned long long)offset, (unsigned long long)w->caught);
-}
-
 /* ---- read ------------------------------------------------------------------------------------ */
 
-static uint64_t first_block(const struct ward_job *job)
-{
-	return job->client->offset / job->ward->g.block;
-}
-
-static uint64_t last_block(const struct ward_job *job)
-{
-	return (job->client->offset + job->client->length - 1) / job->ward->g.block;
-}
-
 /* Asks for what is not here. */
-static bool pages_here(struct ward_job *job)
+static bool pages_here(struct rf_ward *w, const struct integrity_job *job)
 {
-	struct rf_ward *w = job->ward;
-	uint64_t page = ward_page_of(&w->g, first_block(job)), last = ward_page_of(&w->g, last_block(job));
+	uint64_t page = ward_page_of(&w->g, integrity_first(job));
+	uint64_t last = ward_page_of(&w->g, integrity_last(job));
 	bool all = true;
 
 	for (; page <= last; page++) {
@@ -105,18 +47,24 @@ static bool pages_here(struct ward_job *job)
 	return all;
 }
 
-static int judged(struct ward_job *job)
+static void disk_expect(struct integrity *i, struct integrity_job *job)
 {
-	struct rf_ward *w = job->ward;
-	unsigned char *data = w->own + job->client->arena;
+	pages_here(ward_of(i), job);
+}
+
+static int disk_judge(struct integrity *i, struct integrity_job *job, unsigned char *data)
+{
+	struct rf_ward *w = ward_of(i);
 	uint32_t size = w->g.block;
 
-	for (uint64_t b = first_block(job); b <= last_block(job); b++, data += size) {
+	if (!pages_here(w, job))
+		return -EAGAIN;
+	for (uint64_t b = integrity_first(job); b <= integrity_last(job); b++, data += size) {
 		void *page = ward_table_page(w, ward_page_of(&w->g, b));
 		enum ward_verdict v = ward_judge(&w->judge, &w->notes, b, data, ward_entry_in(&w->g, page, b));
 
 		if (v == WARD_WRONG) {
-			ward_caught(w, b * size, "data");
+			integrity_caught(i, b * size, "data");
 			return -EIO;
 		}
 		if (v == WARD_ZEROES)
@@ -125,44 +73,18 @@ static int judged(struct ward_job *job)
 	return 0;
 }
 
-static void job_judge(struct ward_job *job)
-{
-	if (pages_here(job))
-		job_finish(job, judged(job));
-}
-
-static void read_done(struct rf_io *io, int status)
-{
-	struct ward_job *job = (struct ward_job *)io;
-	struct rf_ward *w = job->ward;
-
-	if (status) {
-		job_finish(job, status);
-		return;
-	}
-	memcpy(w->own + io->arena, ward_shared(w, io->arena), io->length);
-	job->state = JOB_JUDGE;
-	job_judge(job);
-}
-
-static void read_begin(struct ward_job *job)
-{
-	job->state = JOB_READ;
-	pages_here(job); /* they come while the data does */
-	job->io.done = read_done;
-	ward_send(job->ward, &job->io);
-}
-
 void ward_loaded(struct rf_ward *w, uint64_t page, int status)
 {
-	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++) {
-		if (job->state != JOB_JUDGE || page < ward_page_of(&w->g, first_block(job)) ||
-		    page > ward_page_of(&w->g, last_block(job)))
+	struct integrity_clients *c = &w->base.clients;
+
+	for (struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++) {
+		if (job->state != JOB_JUDGE || page < ward_page_of(&w->g, integrity_first(job)) ||
+		    page > ward_page_of(&w->g, integrity_last(job)))
 			continue;
 		if (status)
-			job_finish(job, -EIO);
+			integrity_finish(job, -EIO);
 		else
-			job_judge(job);
+			integrity_judge(job);
 	}
 	if (status)
 		ward_checkpoint_missed(w, page);
@@ -172,12 +94,14 @@ void ward_loaded(struct rf_ward *w, uint64_t page, int status)
 
 void ward_relieve(struct rf_ward *w)
 {
+	struct integrity_clients *c = &w->base.clients;
+
 	if (!w->starved || !w->ops)
 		return;
 	w->starved = false;
-	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
+	for (struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
 		if (job->state == JOB_JUDGE)
-			job_judge(job);
+			integrity_judge(job);
 }
 
 /* ---- change ------------------------------------------------------------------------------------ */
@@ -188,16 +112,16 @@ static void list_init(struct ward_list *l)
 	l->tail = &l->head;
 }
 
-static void list_add(struct ward_list *l, struct ward_job *job)
+static void list_add(struct ward_list *l, struct integrity_job *job)
 {
 	job->next = NULL;
 	*l->tail = job;
 	l->tail = &job->next;
 }
 
-static struct ward_job *list_take(struct ward_list *l)
+static struct integrity_job *list_take(struct ward_list *l)
 {
-	struct ward_job *job = l->head;
+	struct integrity_job *job = l->head;
 
 	l->head = job->next;
 	if (!l->head)
@@ -207,9 +131,10 @@ static struct ward_job *list_take(struct ward_list *l)
 
 uint64_t ward_answered(const struct rf_ward *w)
 {
+	const struct integrity_clients *c = &w->base.clients;
 	uint64_t page = w->written + 1;
 
-	for (const struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
+	for (const struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
 		if ((job->state == JOB_JOURNAL || job->state == JOB_SEND) && job->first_page < page)
 			page = job->first_page;
 	return (page < w->unsure_page ? page : w->unsure_page) - 1;
@@ -225,72 +150,55 @@ bool ward_flushed(struct rf_ward *w, uint64_t cover)
 	return true;
 }
 
-static void change_over(struct ward_job *job, int status)
+static void change_over(struct rf_ward *w, struct integrity_job *job, int status)
 {
-	struct rf_ward *w = job->ward;
-
 	if (status && job->first_page < w->unsure_page)
 		w->unsure_page = job->first_page;
 	w->changing--;
-	job_finish(job, status);
+	integrity_finish(job, status);
 	if (!w->changing)
 		ward_checkpoint_go(w);
 }
 
-static void change_done(struct rf_io *io, int status)
+static void disk_changed(struct integrity *i, struct integrity_job *job, int status)
 {
-	struct ward_job *job = (struct ward_job *)io;
-	struct rf_ward *w = job->ward;
+	struct rf_ward *w = ward_of(i);
 	uint32_t count = job->client->length / w->g.block;
 	uint32_t is = !w->cached || job->client->flags & RF_BLK_FUA ? KNOWN_STABLE : 0;
 
-	for (uint32_t i = 0; i < count && !status; i++)
-		w->notes.known[job->line + i].is = is;
-	change_over(job, status);
-}
-
-static void change_send(struct ward_job *job)
-{
-	struct rf_ward *w = job->ward;
-	struct rf_io *io = &job->io;
-
-	if (io->op == RF_BLK_WRITE)
-		memcpy(ward_shared(w, io->arena), w->own + io->arena, io->length);
-	job->state = JOB_SEND;
-	io->done = change_done;
-	ward_send(w, io);
+	for (uint32_t n = 0; n < count && !status; n++)
+		w->notes.known[job->line + n].is = is;
+	change_over(w, job, status);
 }
 
 void ward_announced(struct rf_ward *w, int status)
 {
 	while (w->announced.head && (status || w->announced.head->last_page <= w->written)) {
-		struct ward_job *job = list_take(&w->announced);
+		struct integrity_job *job = list_take(&w->announced);
 
 		if (status)
-			change_over(job, -EIO);
+			change_over(w, job, -EIO);
 		else
-			change_send(job);
+			integrity_send(job);
 	}
 }
 
-static void change_announce(struct ward_job *job)
+static void change_announce(struct rf_ward *w, struct integrity_job *job)
 {
-	struct rf_ward *w = job->ward;
-
 	ward_announce(w, job);
 	w->changing++;
 	job->state = JOB_JOURNAL;
 	list_add(&w->announced, job);
 }
 
-static void change_begin(struct ward_job *job)
+static void disk_change(struct integrity *i, struct integrity_job *job)
 {
-	struct rf_ward *w = job->ward;
+	struct rf_ward *w = ward_of(i);
 
-	if (w->phase == WARD_GONE) {
-		job_finish(job, -EIO);
+	if (ward_gone(w)) {
+		integrity_finish(job, -EIO);
 	} else if (!w->room.head && ward_has_room(w, job)) {
-		change_announce(job);
+		change_announce(w, job);
 		ward_commit(w);
 	} else {
 		job->state = JOB_ROOM;
@@ -302,12 +210,12 @@ static void change_begin(struct ward_job *job)
 void ward_room(struct rf_ward *w, int status)
 {
 	while (w->room.head && (status || ward_has_room(w, w->room.head))) {
-		struct ward_job *job = list_take(&w->room);
+		struct integrity_job *job = list_take(&w->room);
 
-		if (w->phase != WARD_GONE && ward_has_room(w, job))
-			change_announce(job);
+		if (!ward_gone(w) && ward_has_room(w, job))
+			change_announce(w, job);
 		else
-			job_finish(job, -EIO);
+			integrity_finish(job, -EIO);
 	}
 	ward_commit(w);
 	if (w->room.head)
@@ -316,79 +224,22 @@ void ward_room(struct rf_ward *w, int status)
 
 /* ---- flush ------------------------------------------------------------------------------------- */
 
-static void job_flushed(struct rf_io *io, int status)
+static void disk_flush(struct integrity *i, struct integrity_job *job)
 {
-	struct ward_job *job = (struct ward_job *)io;
-	struct rf_ward *w = job->ward;
+	job->cover = ward_answered(ward_of(i));
+}
+
+static void disk_flushed(struct integrity *i, struct integrity_job *job, int status)
+{
+	struct rf_ward *w = ward_of(i);
 
 	if (status) {
-		rf_ward_lost(w); /* the device may have dropped what it could not write */
+		integrity_lost(i); /* the device may have dropped what it could not write */
 	} else {
 		w->mark |= ward_flushed(w, job->cover);
 		ward_mark(w);
 	}
-	job_finish(job, status);
-}
-
-static void flush_begin(struct ward_job *job)
-{
-	job->state = JOB_FLUSH;
-	job->cover = ward_answered(job->ward);
-	job->io.done = job_flushed;
-	ward_send(job->ward, &job->io);
-}
-
-/* ---- all requests ------------------------------------------------------------------------------ */
-
-static void job_begin(struct rf_ward *w, struct rf_io *client)
-{
-	struct ward_job *job = w->free;
-
-	w->free = job->next;
-	job->client = client;
-	job->io = (struct rf_io){ .op = client->op, .flags = client->flags, .length = client->length,
-				  .offset = client->offset, .arena = client->arena };
-	if (ranged(job))
-		rf_hold_add(&w->hold, (uint32_t)(job - w->job), client->offset,
-			    client->offset + client->length, w->seq);
-	if (client->op == RF_BLK_READ)
-		read_begin(job);
-	else if (client->op == RF_BLK_FLUSH)
-		flush_begin(job);
-	else
-		change_begin(job);
-}
-
-static bool may_begin(const struct rf_ward *w, const struct rf_io *io)
-{
-	return io->op == RF_BLK_FLUSH ||
-		!rf_hold_conflict(&w->hold, io->offset, io->offset + io->length, w->seq + 1);
-}
-
-/* One that ends at once comes here again: the first call does all the work. */
-static void jobs_pump(struct rf_ward *w)
-{
-	if (w->pumping)
-		return;
-	w->pumping = true;
-	while (w->queue_head && w->free && may_begin(w, w->queue_head)) {
-		struct rf_io *io = w->queue_head;
-
-		w->queue_head = io->next;
-		if (!w->queue_head)
-			w->queue_tail = &w->queue_head;
-		w->seq++;
-		job_begin(w, io);
-	}
-	w->pumping = false;
-}
-
-void rf_ward_submit(struct rf_ward *w, struct rf_io *io)
-{
-	io->next = NULL;
-	*w->queue_tail = io;
-	w->queue_tail = &io->next;
-	jobs_pump(w);
+	integrity_finish(job, status);
 }
 
 /* ---- what happens to the disk -------------------------------------------------------------------- */
@@ -401,71 +252,53 @@ static void doubt(struct rf_ward *w)
 
 	if (page < w->unsure_page)
 		w->unsure_page = page;
-	if (page != ~0ull && w->phase == WARD_OPEN && !w->read_only)
+	if (page != ~0ull && w->phase == WARD_OPEN && !ward_gone(w) && !w->read_only)
 		ward_checkpoint(w);
 }
 
-void rf_ward_lost(struct rf_ward *w)
+static void disk_lost(struct integrity *i)
 {
+	struct rf_ward *w = ward_of(i);
+
 	if (!w->cached)
 		return;
 	w->commit_lost = w->committing != 0;
 	w->format_lost = true;
 	w->ckpt_lost |= w->stage >= CKPT_TABLE;
 	/* Of the table pages just written the old ones may come back. */
-	for (uint32_t i = 0; i < w->notes.count && w->unflushed_table; i++)
-		w->table.digest[ward_page_of(&w->g, w->notes.known[i].block)] = 0;
+	for (uint32_t n = 0; n < w->notes.count && w->unflushed_table; n++)
+		w->table.digest[ward_page_of(&w->g, w->notes.known[n].block)] = 0;
 	doubt(w);
-	/* What was read before may be what was lost. */
-	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
-		if (job->state == JOB_JUDGE)
-			read_begin(job);
 }
 
-void rf_ward_gone(struct rf_ward *w, bool before)
+static void disk_gone(struct integrity *i)
 {
-	w->phase = WARD_GONE;
-	if (before)
-		return;
-	for (struct ward_job *job = w->job; job < w->job + WARD_JOBS; job++)
-		if (job->state == JOB_JUDGE)
-			job_finish(job, -EIO);
-	ward_announced(w, -EIO);
-	ward_room(w, -EIO);
-	jobs_pump(w);
+	ward_announced(ward_of(i), -EIO);
+	ward_room(ward_of(i), -EIO);
 }
 
-bool rf_ward_owns(const struct rf_ward *w, const struct rf_io *io)
+/* What was under way ended with the device: its export is replaced. */
+static int disk_back(struct integrity *i)
 {
-	const void *at = io;
-
-	return w && (at < (const void *)w->job || at >= (const void *)(w->job + WARD_JOBS));
+	(void)i;
+	return -EPIPE;
 }
 
-bool rf_ward_ready(const struct rf_ward *w)
+static bool disk_ready(const struct integrity *i)
 {
-	return w->phase == WARD_OPEN || w->phase == WARD_GONE;
+	return ((const struct rf_ward *)i)->phase == WARD_OPEN || integrity_gone(i);
 }
 
-void *rf_ward_at(struct rf_ward *w, uint64_t arena)
+void ward_changes_init(struct rf_ward *w)
 {
-	return w->own + arena;
-}
-
-uint64_t rf_ward_caught(const struct rf_ward *w)
-{
-	return w->caught;
-}
-
-void ward_jobs_init(struct rf_ward *w)
-{
-	w->queue_tail = &w->queue_head;
 	w->unsure_page = ~0ull;
 	list_init(&w->room);
 	list_init(&w->announced);
-	for (uint32_t i = WARD_JOBS; i-- > 0;) {
-		w->job[i].ward = w;
-		w->job[i].next = w->free;
-		w->free = &w->job[i];
-	}
 }
+
+const struct integrity_store integrity_disk = {
+	.open = ward_open, .close = ward_close, .disk = ward_disk, .ready = disk_ready,
+	.expect = disk_expect, .judge = disk_judge, .change = disk_change, .changed = disk_changed,
+	.flush = disk_flush, .flushed = disk_flushed, .up = ward_up, .lost = disk_lost,
+	.gone = disk_gone, .back = disk_back,
+};

@@ -53,43 +53,4 @@
 #ifndef RF_WARD_H
 #define RF_WARD_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "block.h"
-
-struct rf_io;
-struct rf_service;
-struct rf_ward;
-
-/* Before the lock, with the service's configuration and arena at hand. 0, or -errno after one
- * line in the log. */
-int  rf_ward_open(struct rf_ward **, struct rf_service *);
-void rf_ward_close(struct rf_ward *);
-
-/* The disk is known: makes of it what clients are shown. False: it was refused. */
-bool rf_ward_disk(struct rf_ward *, struct rf_blk_info *);
-/* A driver runs: the disk is looked at, the first time. Formats, and ends the process with
- * RF_EXIT_FORMATTED, if that is the order; refuses the disk (rf_service_refused()) if there is no
- * area, or not one under this key. */
-void rf_ward_up(struct rf_ward *);
-/* May clients be let in? */
-bool rf_ward_ready(const struct rf_ward *);
-
-/* Where clients put and find what is at this place of the arena. */
-void *rf_ward_at(struct rf_ward *, uint64_t arena);
-
-/* A client's request that fits the disk. */
-void rf_ward_submit(struct rf_ward *, struct rf_io *);
-
-/* The device may have forgotten what was not flushed. */
-void rf_ward_lost(struct rf_ward *);
-/* There will be no driver: `before` the core fails its requests, and after. */
-void rf_ward_gone(struct rf_ward *, bool before);
-/* Is it a request of our own, that no client hears of? */
-bool rf_ward_owns(const struct rf_ward *, const struct rf_io *);
-
-/* Reads that were answered with EIO for what was in them, and table pages that were wrong. */
-uint64_t rf_ward_caught(const struct rf_ward *);
-
 #endif

@@ -48,8 +48,8 @@ static void ckpt_flushed(struct rf_io *io, int status)
 {
 	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, flush_io));
 
-	if (status && w->phase != WARD_GONE)
-		rf_cache_lost(w->s); /* nobody else would tell the clients */
+	if (status && !ward_gone(w))
+		rf_blk_lost(integrity_below(&w->base)); /* nobody else would tell the clients */
 	if (status) {
 		ckpt_over(w, false);
 	} else {
@@ -67,7 +67,7 @@ static void ckpt_flush(struct rf_ward *w)
 		next_stage(w);
 		return;
 	}
-	w->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = ckpt_flushed };
+	w->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = ckpt_flushed, .internal = true };
 	ward_send(w, &w->flush_io);
 }
 
@@ -320,7 +320,7 @@ static bool ckpt_redo(struct rf_ward *w)
 
 void ward_checkpoint_go(struct rf_ward *w)
 {
-	if (w->phase == WARD_GONE)
+	if (ward_gone(w))
 		return;
 	if (w->ckpt_failed && !w->under_way &&
 	    (w->stage == CKPT_RESOLVE || w->stage == CKPT_TABLE || w->stage == CKPT_SUPER)) {

@@ -29,17 +29,17 @@ static void page_end(struct rf_ward *w)
 	page_begin(w);
 }
 
-bool ward_has_room(const struct rf_ward *w, const struct ward_job *job)
+bool ward_has_room(const struct rf_ward *w, const struct integrity_job *job)
 {
 	return w->stage == CKPT_IDLE && room_for(w, job->client->length / w->g.block);
 }
 
-void ward_announce(struct rf_ward *w, struct ward_job *job)
+void ward_announce(struct rf_ward *w, struct integrity_job *job)
 {
 	const struct rf_io *io = job->client;
 	uint64_t block = io->offset / w->g.block;
 	uint32_t count = io->length / w->g.block;
-	const unsigned char *data = w->own + io->arena;
+	const unsigned char *data = w->base.filter.shown + io->arena;
 
 	if (!w->lines)
 		page_begin(w);
@@ -104,7 +104,7 @@ static void batch_done(struct rf_io *io, int status)
 {
 	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, commit_io));
 
-	if (w->phase != WARD_GONE && w->commit_lost) {
+	if (!ward_gone(w) && w->commit_lost) {
 		batch_send(w);
 		return;
 	}
@@ -115,7 +115,7 @@ static void batch_done(struct rf_io *io, int status)
 	if (!status)
 		w->written += w->committing;
 	else if (io->op == RF_BLK_FLUSH)
-		rf_ward_lost(w); /* the device may have dropped what it could not write */
+		integrity_lost(&w->base); /* the device may have dropped what it could not write */
 	w->committing = 0;
 	ward_announced(w, status);
 	if (!status)
@@ -130,7 +130,7 @@ static bool mark_due(const struct rf_ward *w)
 
 void ward_commit(struct rf_ward *w)
 {
-	if (w->committing || w->phase == WARD_GONE)
+	if (w->committing || ward_gone(w))
 		return;
 	if (w->lines || mark_due(w)) {
 		if (!w->lines)
@@ -163,5 +163,5 @@ void ward_mark(struct rf_ward *w)
 
 void ward_commit_init(struct rf_ward *w)
 {
-	w->commit_io = (struct rf_io){ .done = batch_done };
+	w->commit_io = (struct rf_io){ .done = batch_done, .internal = true };
 }

@@ -7,12 +7,16 @@
 #ifndef RF_WARD_INSIDE_H
 #define RF_WARD_INSIDE_H
 
-#include "core.h"
+#include <stddef.h>
+
+#include "arena.h"
+#include "export.h"
+#include "integrity_store.h"
+#include "log.h"
 #include "ward_layout.h"
 
 #define WARD_KNOWN   65536u /* journal lines in memory */
 #define WARD_SLOTS   2048u  /* table pages in memory */
-#define WARD_JOBS    128u   /* requests of clients under way */
 #define WARD_OPS     32u    /* small requests of our own */
 #define WARD_BATCH   8u     /* journal pages written at once */
 #define WARD_BULK    32u    /* pages of the large buffer */
@@ -90,24 +94,11 @@ void  ward_table_want(struct rf_ward *, uint64_t page);
 
 /* ---- ward.c ------------------------------------------------------------------------------ */
 
-enum ward_job_state { JOB_FREE, JOB_READ, JOB_JUDGE, JOB_ROOM, JOB_JOURNAL, JOB_SEND, JOB_FLUSH };
-
-struct ward_job {
-	struct rf_io        io; /* first */
-	struct rf_ward     *ward;
-	struct rf_io       *client;
-	struct ward_job    *next; /* in a list, or of the free ones */
-	enum ward_job_state state;
-	uint32_t            line;  /* index of its first line */
-	uint64_t            first_page, last_page;
-	uint64_t            cover; /* flush: pages it makes durable */
-};
-
 struct ward_list {
-	struct ward_job *head, **tail;
+	struct integrity_job *head, **tail;
 };
 
-enum ward_phase { WARD_CLOSED, WARD_STARTING, WARD_OPEN, WARD_GONE };
+enum ward_phase { WARD_CLOSED, WARD_STARTING, WARD_OPEN };
 
 enum ward_stage { CKPT_IDLE, CKPT_DRAIN, CKPT_FLUSH, CKPT_RESOLVE, CKPT_TABLE, CKPT_TABLE_FLUSH,
 		  CKPT_SUPER, CKPT_SUPER_FLUSH, CKPT_DONE };
@@ -118,30 +109,21 @@ struct ward_order {
 };
 
 struct rf_ward {
-	struct rf_service   *s;
-	unsigned char       *own;
-	uint64_t             own_bytes;
+	struct integrity     base; /* first */
 	uint64_t             master[2], volume;
 	uint32_t             orders; /* RF_EXPORT_WARD_* */
 	struct ward_judge    judge;
 	struct ward_geometry g;
 	uint64_t             disk; /* bytes in all */
 	enum ward_phase      phase;
-	uint64_t             caught;
 	bool                 read_only, cached, fua; /* what the device has */
 	uint32_t             most;  /* pages of a request it takes */
 
-	/* clients */
-	struct rf_hold    hold;
-	uint64_t          seq;
-	struct rf_io     *queue_head, **queue_tail;
-	struct ward_job  *free;
-	struct ward_job   job[WARD_JOBS];
+	/* changes */
 	struct ward_list  room;      /* wait for room in the journal */
 	struct ward_list  announced; /* wait for their journal pages */
 	uint32_t          changing;  /* have lines, and no answer yet */
 	uint64_t          unsure_page; /* first one with lines that failed or were lost; ~0: none */
-	bool              pumping;   /* jobs_pump() runs, and looks again */
 
 	/* our own requests */
 	struct ward_op   op[WARD_OPS];
@@ -185,13 +167,31 @@ struct rf_ward {
 	struct ward_table table;
 };
 
-/* Goes to the driver; `done` may be called at once if there is none any more. */
-void ward_send(struct rf_ward *, struct rf_io *);
+static inline struct rf_ward *ward_of(struct integrity *i)
+{
+	return (struct rf_ward *)i;
+}
+
+static inline bool ward_gone(const struct rf_ward *w)
+{
+	return integrity_gone(&w->base);
+}
+
+/* A request of our own goes to the driver; `done` may be called at once if there is none any more. */
+static inline void ward_send(struct rf_ward *w, struct rf_io *io)
+{
+	rf_blk_pass(integrity_below(&w->base), io);
+}
+
+static inline void *ward_shared(struct rf_ward *w, uint64_t arena)
+{
+	return w->base.arena + arena;
+}
+
 struct ward_op *ward_op_take(struct rf_ward *);
 void  ward_op_give(struct ward_op *);
-void *ward_shared(struct rf_ward *, uint64_t arena);
 uint8_t ward_through(const struct rf_ward *); /* flags of a write that goes to stable media */
-void  ward_jobs_init(struct rf_ward *);
+void  ward_changes_init(struct rf_ward *);
 /* An op is free again; somebody may have wanted one. */
 void  ward_relieve(struct rf_ward *);
 /* A table page came, or did not: those who wait for it go on. */
@@ -204,13 +204,12 @@ uint64_t ward_answered(const struct rf_ward *);
 /* A flush went well that was asked for when pages up to this one were answered. True: lines
  * are durable now that were not. */
 bool ward_flushed(struct rf_ward *, uint64_t cover);
-void ward_caught(struct rf_ward *, uint64_t offset, const char *what);
 
 /* ---- ward_commit.c ----------------------------------------------------------------------- */
 
 /* Is there room for the lines of a change now? */
-bool ward_has_room(const struct rf_ward *, const struct ward_job *);
-void ward_announce(struct rf_ward *, struct ward_job *);
+bool ward_has_room(const struct rf_ward *, const struct integrity_job *);
+void ward_announce(struct rf_ward *, struct integrity_job *);
 void ward_commit(struct rf_ward *);
 /* What is durable now is to be known after a restart. */
 void ward_mark(struct rf_ward *);
@@ -224,5 +223,11 @@ void ward_checkpoint_go(struct rf_ward *); /* something it waits for may have ha
 void ward_checkpoint_missed(struct rf_ward *, uint64_t page); /* that could not be read */
 void ward_started(struct rf_ward *, bool well); /* ward_start.c: the first one is over */
 
+/* ---- ward_start.c ------------------------------------------------------------------------ */
+
+int  ward_open(const struct rf_blk_below *, struct integrity **);
+void ward_close(struct integrity *);
+int  ward_disk(struct integrity *, struct rf_blk_info *);
+void ward_up(struct integrity *);
 
 #endif

@@ -17,6 +17,8 @@
 #include "device_config.h"
 #include "ward_inside.h"
 
+#define refuse(w, ...) rf_blk_refuse(integrity_below(&(w)->base), __VA_ARGS__)
+
 /* ---- memory ------------------------------------------------------------------------------ */
 
 static void op_done(struct rf_io *io, int status)
@@ -28,9 +30,8 @@ static void op_done(struct rf_io *io, int status)
 	ward_relieve(w);
 }
 
-static int buffers_take(struct rf_ward *w)
+static int buffers_take(struct rf_ward *w, struct rf_arena *arena)
 {
-	struct rf_arena *arena = &w->s->arena;
 	uint64_t ops;
 
 	if (rf_arena_take(arena, WARD_OPS * WARD_PAGE, &ops) ||
@@ -39,47 +40,48 @@ static int buffers_take(struct rf_ward *w)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < WARD_OPS; i++) {
 		w->op[i].ward = w;
-		w->op[i].io = (struct rf_io){ .arena = ops + (uint64_t)i * WARD_PAGE, .done = op_done };
+		w->op[i].io = (struct rf_io){ .arena = ops + (uint64_t)i * WARD_PAGE, .done = op_done,
+					  .internal = true };
 		ward_op_give(&w->op[i]);
 	}
 	return 0;
 }
 
-int rf_ward_open(struct rf_ward **out, struct rf_service *s)
+int ward_open(const struct rf_blk_below *below, struct integrity **out)
 {
-	const struct rf_export_config *c = &s->config;
+	const struct rf_export_config *c = below->config;
 	struct rf_ward *w = rf_private_memory(sizeof(*w));
 
 	if (!w)
 		goto none;
-	w->s = s;
-	w->own_bytes = c->arena_bytes;
+	w->base.store = &integrity_disk;
 	w->orders = c->flags;
 	memcpy(w->master, c->integrity_key, sizeof(w->master));
 	ward_table_clear(&w->table);
-	ward_jobs_init(w);
+	ward_changes_init(w);
 	ward_commit_init(w);
-	w->own = rf_private_memory(w->own_bytes);
 	w->table.digest = rf_private_memory(WARD_PAGES * sizeof(*w->table.digest));
 	w->table.bytes = rf_private_memory((uint64_t)WARD_SLOTS * WARD_PAGE);
-	if (!w->own || !w->table.digest || !w->table.bytes || buffers_take(w))
+	if (!integrity_init(&w->base, below) || !w->table.digest || !w->table.bytes ||
+	    buffers_take(w, below->arena))
 		goto none;
 	if (getrandom(&w->volume, sizeof(w->volume), 0) != sizeof(w->volume))
 		goto none;
-	*out = w;
+	*out = &w->base;
 	return 0;
 none:
 	rf_log("integrity disk: no memory, or none left in an arena of %llu bytes: %s",
 	       (unsigned long long)c->arena_bytes, strerror(errno));
 	if (w)
-		rf_ward_close(w);
+		ward_close(&w->base);
 	return -ENOMEM;
 }
 
-void rf_ward_close(struct rf_ward *w)
+void ward_close(struct integrity *i)
 {
-	if (w->own)
-		munmap(w->own, w->own_bytes);
+	struct rf_ward *w = ward_of(i);
+
+	integrity_fini(i);
 	if (w->table.digest)
 		munmap(w->table.digest, WARD_PAGES * sizeof(*w->table.digest));
 	if (w->table.bytes)
@@ -89,17 +91,20 @@ void rf_ward_close(struct rf_ward *w)
 
 /* ---- the disk is known ------------------------------------------------------------------- */
 
-bool rf_ward_disk(struct rf_ward *w, struct rf_blk_info *info)
+int ward_disk(struct integrity *i, struct rf_blk_info *info)
 {
+	struct rf_ward *w = ward_of(i);
+
 	if (!ward_geometry(&w->g, info->size, info->block_size)) {
-		rf_service_refuse(w->s, "integrity disk is for disks of %u MiB to about %u GiB with blocks of %u "
+		refuse(w, "integrity disk is for disks of %u MiB to about %u GiB with blocks of %u "
 				  "bytes: this one has %llu bytes",
 				  ((WARD_JOURNAL + 258u) * WARD_PAGE >> 20) + 1,
 				  (unsigned)((uint64_t)WARD_PAGES * (WARD_PAGE / info->block_size) *
 					     (info->block_size / 16 - 1) * info->block_size >> 30),
 				  info->block_size, (unsigned long long)info->size);
-		return false;
+		return -EFBIG;
 	}
+	i->block = info->block_size;
 	w->disk = info->size;
 	w->read_only = info->features & RF_BLK_READ_ONLY;
 	w->cached = info->features & RF_BLK_HAS_FLUSH;
@@ -111,7 +116,7 @@ bool rf_ward_disk(struct rf_ward *w, struct rf_blk_info *info)
 	w->most = info->max_transfer / WARD_PAGE;
 	if (info->max_discard > WARD_LARGEST)
 		info->max_discard = WARD_LARGEST;
-	return true;
+	return 0;
 }
 
 static void bulk_part(struct rf_ward *w);
@@ -121,10 +126,10 @@ static void bulk_done(struct rf_io *io, int status)
 {
 	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, bulk_io));
 
-	if (w->phase == WARD_GONE)
+	if (ward_gone(w))
 		return;
 	if (status) {
-		rf_service_refuse(w->s, "integrity disk: %s: the disk answers %s", w->bulk_what, strerror(-status));
+		refuse(w, "integrity disk: %s: the disk answers %s", w->bulk_what, strerror(-status));
 		return;
 	}
 	if (io->op == RF_BLK_READ)
@@ -150,7 +155,7 @@ static void bulk_part(struct rf_ward *w)
 static void bulk_send(struct rf_ward *w, const char *what, uint8_t op, uint64_t at, uint32_t pages,
 		      void (*then)(struct rf_ward *))
 {
-	w->bulk_io = (struct rf_io){ .op = op, .done = bulk_done };
+	w->bulk_io = (struct rf_io){ .op = op, .done = bulk_done, .internal = true };
 	w->bulk_what = what;
 	w->bulk_at = at;
 	w->bulk_bytes = pages * WARD_PAGE;
@@ -252,7 +257,7 @@ static void format_wipe(struct rf_ward *w)
 static void format_begin(struct rf_ward *w, bool area)
 {
 	if (w->read_only || (area && !(w->orders & RF_EXPORT_WARD_AGAIN))) {
-		rf_service_refuse(w->s, w->read_only ? "integrity disk: not formatted: this disk is write-protected" :
+		refuse(w, w->read_only ? "integrity disk: not formatted: this disk is write-protected" :
 				  "integrity disk: not formatted: this disk has a checksum area already. "
 				  "'reformat' in the place of 'format' loses all that is on it");
 		return;
@@ -265,8 +270,8 @@ static void format_begin(struct rf_ward *w, bool area)
 
 void ward_started(struct rf_ward *w, bool well)
 {
-	if (!well && w->phase != WARD_GONE)
-		rf_service_refuse(w->s, "integrity disk: checksums cannot be read or written back: the disk fails, or "
+	if (!well && !ward_gone(w))
+		refuse(w, "integrity disk: checksums cannot be read or written back: the disk fails, or "
 				  "its driver lies");
 	if (well)
 		w->phase = WARD_OPEN;
@@ -348,7 +353,7 @@ static void supers_arrived(struct rf_ward *w)
 		return;
 	}
 	if (!good) {
-		rf_service_refuse(w->s, foreign ?
+		refuse(w, foreign ?
 				  "integrity disk: the checksum area of this disk is of another key or another disk, "
 				  "or damaged" :
 				  "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' "
@@ -362,8 +367,10 @@ static void supers_arrived(struct rf_ward *w)
 	journal_next(w);
 }
 
-void rf_ward_up(struct rf_ward *w)
+void ward_up(struct integrity *i)
 {
+	struct rf_ward *w = ward_of(i);
+
 	if (w->phase != WARD_CLOSED)
 		return;
 	w->phase = WARD_STARTING;

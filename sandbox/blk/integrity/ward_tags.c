@@ -91,7 +91,7 @@ static void slot_loaded(struct ward_op *op, int status)
 
 	memcpy(bytes, ward_shared(w, op->io.arena), WARD_PAGE);
 	if (!status && !believed(w, bytes, page)) {
-		ward_caught(w, op->io.offset, "checksums");
+		integrity_caught(&w->base, op->io.offset, "checksums");
 		status = -EIO;
 	}
 	if (status)
