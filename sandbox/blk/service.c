@@ -251,7 +251,20 @@ static void queue_push(struct rf_service *s, struct rf_io *io)
 	s->gate |= RF_GATE_QUEUE;
 }
 
-/* Why the fast check of rf_service_submit() said no. 0: it may go all the same. */
+/* May this be asked of the disk? The limit of an operation is 0 where it needs a closer look: a
+ * flush, or one that is refused. No length that passes is longer than the disk or, if it has
+ * data, the arena. */
+static inline __attribute__((always_inline)) bool admissible(const struct rf_service *s, const struct rf_io *io,
+						       uint8_t op)
+{
+	uint64_t offset = io->offset, arena = io->arena;
+	uint32_t length = io->length;
+
+	return length - 1 < s->limit[op] && !((offset | length) & s->block_mask) && offset <= s->size - length &&
+	       (op > RF_BLK_WRITE || (!(arena & (RF_ARENA_UNIT - 1)) && arena <= s->arena_bytes - length));
+}
+
+/* Why admissible() said no. 0: it is a flush. */
 static int refuse(struct rf_service *s, const struct rf_io *io)
 {
 	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
@@ -284,17 +297,12 @@ void rf_blk_pass(struct rf_service *s, struct rf_io *io)
 /* Everything but a plain read or write that may go at once. */
 static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf_io *io)
 {
-	if (io->length - 1 >= s->limit[io->op] || ((io->offset | io->length) & s->block_mask) ||
-	    io->offset > s->size - io->length) {
+	if (!admissible(s, io, io->op)) {
 		int err = refuse(s, io);
 		if (err)
 			return err;
 		io->offset = io->length = 0;
 	}
-	if (io->op <= RF_BLK_WRITE &&
-	    (io->arena & (RF_ARENA_UNIT - 1) || io->arena >= s->arena_bytes ||
-	     io->length > s->arena_bytes - io->arena))
-		return -EINVAL;
 	if (io->flags & RF_BLK_FUA) {
 		/* Without a volatile cache every write is on stable media. */
 		if (!(s->info.features & RF_BLK_HAS_FLUSH))
@@ -312,12 +320,8 @@ static __attribute__((noinline)) int submit_other(struct rf_service *s, struct r
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	/* limit[] is 0 for a flush. */
-	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
-	    io->length - 1 >= s->limit[io->op] || (io->offset | io->length) & s->block_mask ||
-	    io->offset > s->size - io->length || io->op > RF_BLK_WRITE ||
-	    io->arena & (RF_ARENA_UNIT - 1) || io->arena > s->arena_bytes - io->length ||
-	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
+	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags || io->op > RF_BLK_WRITE ||
+	    !admissible(s, io, io->op) || rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
 	s->count.submitted++;
 	s->seq = seq;
@@ -327,14 +331,8 @@ static __attribute__((noinline)) int submit_other(struct rf_service *s, struct r
 
 int rf_service_submit(struct rf_service *s, struct rf_io *io)
 {
-	uint64_t offset = io->offset, arena = io->arena;
-	uint32_t length = io->length;
-
-	/* No length that passes is longer than the disk or the arena. */
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate || !s->free_count ||
-		     length - 1 >= s->limit[RF_BLK_READ] || ((offset | length) & s->block_mask) ||
-		     offset > s->size - length || arena & (RF_ARENA_UNIT - 1) ||
-		     arena > s->arena_bytes - length))
+		     !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
 	s->count.submitted++;
 	entry_issue(s, io, ++s->seq);
