@@ -449,8 +449,8 @@ static bool anybody_waits(const struct world *w)
 {
 	const struct rf_ward *ward = disk_of(w->t->s);
 
-	return clients_wait(w) || !rf_service_info(w->t->s) || ward->stage != CKPT_IDLE ||
-	       ward->committing || ward->changing || ward->room.head || ward->announced.head || ward->base.clients.queue_head || ward->ops != WARD_OPS;
+	return clients_wait(w) || !rf_service_info(w->t->s) || ward->checkpoint.stage != CKPT_IDLE ||
+	       ward->journal.committing || ward->changes.changing || ward->changes.room.head || ward->changes.announced.head || ward->base.clients.queue_head || ward->own.count != WARD_OPS;
 }
 
 static void answers(struct world *w)

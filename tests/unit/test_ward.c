@@ -179,11 +179,11 @@ static unsigned char *disk_at(struct world *w, uint64_t at)
 
 static void checkpoint(struct world *w)
 {
-	uint64_t before = disk_of(w->t->s)->super.number;
+	uint64_t before = disk_of(w->t->s)->journal.super.number;
 
 	ward_checkpoint(disk_of(w->t->s));
 	pump(w);
-	assert_int_equal(disk_of(w->t->s)->super.number, before + 1);
+	assert_int_equal(disk_of(w->t->s)->journal.super.number, before + 1);
 }
 
 /* The table pages in memory are used up by others. */
@@ -269,7 +269,7 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 		for (uint32_t b = 0; b < BLOCKS; b += MOST)
 			client_writes(w, -1, b, MOST, 0);
 		flushed(w);
-		uint64_t page = ward->super.journal + chance(w, (uint32_t)(ward->written - ward->super.journal + 1));
+		uint64_t page = ward->journal.super.journal + chance(w, (uint32_t)(ward->journal.written - ward->journal.super.journal + 1));
 		uint64_t at = ward->g.journal_at + page % WARD_JOURNAL * 4096 + chance(w, 4096);
 		service_free(w->t->s);
 		*disk_at(w, at) ^= 4;

@@ -104,8 +104,8 @@ static void nobody_waits_for_nothing(const struct world *w)
 		return;
 	for (unsigned i = 0; i < SLOTS; i++)
 		assert_true(!w->slot[i].busy || w->slot[i].ask.done);
-	assert_int_equal(disk_of(s)->stage, CKPT_IDLE);
-	assert_int_equal(disk_of(s)->committing, 0);
+	assert_int_equal(disk_of(s)->checkpoint.stage, CKPT_IDLE);
+	assert_int_equal(disk_of(s)->journal.committing, 0);
 }
 
 static void run(uint64_t seed, uint32_t features, unsigned cuts)
@@ -131,7 +131,7 @@ static void run(uint64_t seed, uint32_t features, unsigned cuts)
 	}
 	printf("%u power cuts, %u requests, %u drivers and %u exports dead, %u caches lost, %u flushes refused, "
 	       "%llu checkpoints\n", w.cuts, w.done, w.deaths, w.exports, w.losses, w.refused,
-	       (unsigned long long)disk_of(w.t->s)->super.number);
+	       (unsigned long long)disk_of(w.t->s)->journal.super.number);
 	assert_int_equal(disk_of(w.t->s)->base.caught, 0);
 	assert_true(w.done > cuts);
 	world_close(&w);

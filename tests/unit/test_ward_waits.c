@@ -92,8 +92,8 @@ static void look(struct world *w)
 		jobs += j->state != JOB_FREE;
 	if (jobs > w->most_jobs)
 		w->most_jobs = jobs;
-	if (WARD_OPS - ward->ops > w->most_ops)
-		w->most_ops = WARD_OPS - ward->ops;
+	if (WARD_OPS - ward->own.count > w->most_ops)
+		w->most_ops = WARD_OPS - ward->own.count;
 }
 
 static void all_answered(const struct world *w)
@@ -107,13 +107,13 @@ static void at_rest(const struct world *w)
 	const struct rf_ward *ward = disk_of(w->t->s);
 
 	all_answered(w);
-	assert_int_equal(ward->stage, CKPT_IDLE);
-	assert_int_equal(ward->ops, WARD_OPS);
-	assert_int_equal(ward->committing, 0);
-	assert_int_equal(ward->changing, 0);
+	assert_int_equal(ward->checkpoint.stage, CKPT_IDLE);
+	assert_int_equal(ward->own.count, WARD_OPS);
+	assert_int_equal(ward->journal.committing, 0);
+	assert_int_equal(ward->changes.changing, 0);
 	assert_null(ward->base.clients.queue_head);
-	assert_null(ward->room.head);
-	assert_null(ward->announced.head);
+	assert_null(ward->changes.room.head);
+	assert_null(ward->changes.announced.head);
 }
 
 /* The table pages in memory are used up by others. */
@@ -221,7 +221,7 @@ static void bursts(uint32_t features, uint32_t most, unsigned fails)
 	for (int i = 0; i < (given ? atoi(given) : 25); i++)
 		burst(w);
 	printf("# RF_SEED=%llu: at most %u jobs, %u small requests, %llu checkpoints\n", (unsigned long long)seed(),
-	       w->most_jobs, w->most_ops, (unsigned long long)disk_of(w->t->s)->super.number);
+	       w->most_jobs, w->most_ops, (unsigned long long)disk_of(w->t->s)->journal.super.number);
 	assert_int_equal(w->most_jobs, INTEGRITY_JOBS); /* it was too much */
 	assert_int_equal(w->most_ops, WARD_OPS);
 	world_free(w);

@@ -13,20 +13,20 @@
 
 uint8_t ward_through(const struct rf_ward *w)
 {
-	return w->fua ? RF_BLK_FUA : 0;
+	return w->disk.fua ? RF_BLK_FUA : 0;
 }
 
 struct ward_op *ward_op_take(struct rf_ward *w)
 {
-	if (w->ops)
-		return w->op_free[--w->ops];
-	w->starved = true;
+	if (w->own.count)
+		return w->own.free[--w->own.count];
+	w->own.starved = true;
 	return NULL;
 }
 
 void ward_op_give(struct ward_op *op)
 {
-	op->ward->op_free[op->ward->ops++] = op;
+	op->ward->own.free[op->ward->own.count++] = op;
 }
 
 /* ---- read ------------------------------------------------------------------------------------ */
@@ -61,7 +61,7 @@ static int disk_judge(struct integrity *i, struct integrity_job *job, unsigned c
 		return -EAGAIN;
 	for (uint64_t b = integrity_first(job); b <= integrity_last(job); b++, data += size) {
 		void *page = ward_table_page(w, ward_page_of(&w->g, b));
-		enum ward_verdict v = ward_judge(&w->judge, &w->notes, b, data, ward_entry_in(&w->g, page, b));
+		enum ward_verdict v = ward_judge(&w->judge, &w->journal.notes, b, data, ward_entry_in(&w->g, page, b));
 
 		if (v == WARD_WRONG) {
 			integrity_caught(i, b * size, "data");
@@ -96,9 +96,9 @@ void ward_relieve(struct rf_ward *w)
 {
 	struct integrity_clients *c = &w->base.clients;
 
-	if (!w->starved || !w->ops)
+	if (!w->own.starved || !w->own.count)
 		return;
-	w->starved = false;
+	w->own.starved = false;
 	for (struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
 		if (job->state == JOB_JUDGE)
 			integrity_judge(job);
@@ -131,32 +131,38 @@ static struct integrity_job *list_take(struct ward_list *l)
 
 uint64_t ward_answered(const struct rf_ward *w)
 {
+	const struct ward_changes *ch = &w->changes;
 	const struct integrity_clients *c = &w->base.clients;
-	uint64_t page = w->written + 1;
+	uint64_t page = w->journal.written + 1;
 
 	for (const struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
 		if ((job->state == JOB_JOURNAL || job->state == JOB_SEND) && job->first_page < page)
 			page = job->first_page;
-	return (page < w->unsure_page ? page : w->unsure_page) - 1;
+	return (page < ch->unsure_page ? page : ch->unsure_page) - 1;
 }
 
 bool ward_flushed(struct rf_ward *w, uint64_t cover)
 {
-	if (cover >= w->unsure_page) /* a cache was lost meanwhile */
-		cover = w->unsure_page - 1;
-	if (cover <= w->notes.durable)
+	struct ward_journal *j = &w->journal;
+	struct ward_changes *ch = &w->changes;
+
+	if (cover >= ch->unsure_page) /* a cache was lost meanwhile */
+		cover = ch->unsure_page - 1;
+	if (cover <= j->notes.durable)
 		return false;
-	w->notes.durable = cover;
+	j->notes.durable = cover;
 	return true;
 }
 
 static void change_over(struct rf_ward *w, struct integrity_job *job, int status)
 {
-	if (status && job->first_page < w->unsure_page)
-		w->unsure_page = job->first_page;
-	w->changing--;
+	struct ward_changes *ch = &w->changes;
+
+	if (status && job->first_page < ch->unsure_page)
+		ch->unsure_page = job->first_page;
+	ch->changing--;
 	integrity_finish(job, status);
-	if (!w->changing)
+	if (!ch->changing)
 		ward_checkpoint_go(w);
 }
 
@@ -164,17 +170,19 @@ static void disk_changed(struct integrity *i, struct integrity_job *job, int sta
 {
 	struct rf_ward *w = ward_of(i);
 	uint32_t count = job->client->length / w->g.block;
-	uint32_t is = !w->cached || job->client->flags & RF_BLK_FUA ? KNOWN_STABLE : 0;
+	uint32_t is = !w->disk.cached || job->client->flags & RF_BLK_FUA ? KNOWN_STABLE : 0;
 
 	for (uint32_t n = 0; n < count && !status; n++)
-		w->notes.known[job->line + n].is = is;
+		w->journal.notes.known[job->line + n].is = is;
 	change_over(w, job, status);
 }
 
 void ward_announced(struct rf_ward *w, int status)
 {
-	while (w->announced.head && (status || w->announced.head->last_page <= w->written)) {
-		struct integrity_job *job = list_take(&w->announced);
+	struct ward_changes *ch = &w->changes;
+
+	while (ch->announced.head && (status || ch->announced.head->last_page <= w->journal.written)) {
+		struct integrity_job *job = list_take(&ch->announced);
 
 		if (status)
 			change_over(w, job, -EIO);
@@ -185,32 +193,37 @@ void ward_announced(struct rf_ward *w, int status)
 
 static void change_announce(struct rf_ward *w, struct integrity_job *job)
 {
+	struct ward_changes *ch = &w->changes;
+
 	ward_announce(w, job);
-	w->changing++;
+	ch->changing++;
 	job->state = JOB_JOURNAL;
-	list_add(&w->announced, job);
+	list_add(&ch->announced, job);
 }
 
 static void disk_change(struct integrity *i, struct integrity_job *job)
 {
 	struct rf_ward *w = ward_of(i);
+	struct ward_changes *ch = &w->changes;
 
 	if (ward_gone(w)) {
 		integrity_finish(job, -EIO);
-	} else if (!w->room.head && ward_has_room(w, job)) {
+	} else if (!ch->room.head && ward_has_room(w, job)) {
 		change_announce(w, job);
 		ward_commit(w);
 	} else {
 		job->state = JOB_ROOM;
-		list_add(&w->room, job);
+		list_add(&ch->room, job);
 		ward_checkpoint(w);
 	}
 }
 
 void ward_room(struct rf_ward *w, int status)
 {
-	while (w->room.head && (status || ward_has_room(w, w->room.head))) {
-		struct integrity_job *job = list_take(&w->room);
+	struct ward_changes *ch = &w->changes;
+
+	while (ch->room.head && (status || ward_has_room(w, ch->room.head))) {
+		struct integrity_job *job = list_take(&ch->room);
 
 		if (!ward_gone(w) && ward_has_room(w, job))
 			change_announce(w, job);
@@ -218,7 +231,7 @@ void ward_room(struct rf_ward *w, int status)
 			integrity_finish(job, -EIO);
 	}
 	ward_commit(w);
-	if (w->room.head)
+	if (ch->room.head)
 		ward_checkpoint(w);
 }
 
@@ -236,7 +249,7 @@ static void disk_flushed(struct integrity *i, struct integrity_job *job, int sta
 	if (status) {
 		integrity_lost(i); /* the device may have dropped what it could not write */
 	} else {
-		w->mark |= ward_flushed(w, job->cover);
+		w->journal.mark |= ward_flushed(w, job->cover);
 		ward_mark(w);
 	}
 	integrity_finish(job, status);
@@ -248,26 +261,28 @@ static void disk_flushed(struct integrity *i, struct integrity_job *job, int sta
  * no page with lines in doubt is called durable: a restart finds the doubt in the journal. */
 static void doubt(struct rf_ward *w)
 {
-	uint64_t page = w->cached && w->stage < CKPT_RESOLVE ? ward_notes_lost(&w->notes) : ~0ull;
+	struct ward_changes *ch = &w->changes;
+	uint64_t page = w->disk.cached && w->checkpoint.stage < CKPT_RESOLVE ? ward_notes_lost(&w->journal.notes) : ~0ull;
 
-	if (page < w->unsure_page)
-		w->unsure_page = page;
-	if (page != ~0ull && w->phase == WARD_OPEN && !ward_gone(w) && !w->read_only)
+	if (page < ch->unsure_page)
+		ch->unsure_page = page;
+	if (page != ~0ull && w->start.phase == WARD_OPEN && !ward_gone(w) && !w->disk.read_only)
 		ward_checkpoint(w);
 }
 
 static void disk_lost(struct integrity *i)
 {
 	struct rf_ward *w = ward_of(i);
+	struct ward_journal *j = &w->journal;
 
-	if (!w->cached)
+	if (!w->disk.cached)
 		return;
-	w->commit_lost = w->committing != 0;
-	w->format_lost = true;
-	w->ckpt_lost |= w->stage >= CKPT_TABLE;
+	j->lost = j->committing != 0;
+	w->start.format_lost = true;
+	w->checkpoint.lost |= w->checkpoint.stage >= CKPT_TABLE;
 	/* Of the table pages just written the old ones may come back. */
-	for (uint32_t n = 0; n < w->notes.count && w->unflushed_table; n++)
-		w->table.digest[ward_page_of(&w->g, w->notes.known[n].block)] = 0;
+	for (uint32_t n = 0; n < j->notes.count && w->checkpoint.unflushed_table; n++)
+		w->table.digest[ward_page_of(&w->g, j->notes.known[n].block)] = 0;
 	doubt(w);
 }
 
@@ -286,14 +301,16 @@ static int disk_back(struct integrity *i)
 
 static bool disk_ready(const struct integrity *i)
 {
-	return ((const struct rf_ward *)i)->phase == WARD_OPEN || integrity_gone(i);
+	return ((const struct rf_ward *)i)->start.phase == WARD_OPEN || integrity_gone(i);
 }
 
 void ward_changes_init(struct rf_ward *w)
 {
-	w->unsure_page = ~0ull;
-	list_init(&w->room);
-	list_init(&w->announced);
+	struct ward_changes *ch = &w->changes;
+
+	ch->unsure_page = ~0ull;
+	list_init(&ch->room);
+	list_init(&ch->announced);
 }
 
 const struct integrity_store integrity_disk = {

@@ -108,63 +108,82 @@ struct ward_order {
 	uint32_t line;
 };
 
-struct rf_ward {
-	struct integrity     base; /* first */
-	uint64_t             master[2], volume;
-	uint32_t             orders; /* RF_EXPORT_WARD_* */
-	struct ward_judge    judge;
-	struct ward_geometry g;
-	uint64_t             disk; /* bytes in all */
-	enum ward_phase      phase;
-	bool                 read_only, cached, fua; /* what the device has */
-	uint32_t             most;  /* pages of a request it takes */
+/* The device, and what is laid out on it. */
+struct ward_disk {
+	uint64_t bytes;                  /* in all */
+	bool     read_only, cached, fua; /* what it has */
+	uint32_t most;                   /* pages of a request it takes */
+};
 
-	/* changes */
-	struct ward_list  room;      /* wait for room in the journal */
-	struct ward_list  announced; /* wait for their journal pages */
-	uint32_t          changing;  /* have lines, and no answer yet */
-	uint64_t          unsure_page; /* first one with lines that failed or were lost; ~0: none */
+/* ward.c: clients' changes. */
+struct ward_changes {
+	struct ward_list room;        /* wait for room in the journal */
+	struct ward_list announced;   /* wait for their journal pages */
+	uint32_t         changing;    /* have lines, and no answer yet */
+	uint64_t         unsure_page; /* first one with lines that failed or were lost; ~0: none */
+};
 
-	/* our own requests */
-	struct ward_op   op[WARD_OPS];
-	struct ward_op  *op_free[WARD_OPS];
-	uint32_t         ops;        /* free ones */
-	bool             starved;    /* somebody wanted one and there was none */
-	uint64_t         op_arena;
+/* ward.c: small requests of our own. */
+struct ward_own {
+	struct ward_op  op[WARD_OPS];
+	struct ward_op *free[WARD_OPS];
+	uint32_t        count;   /* free ones */
+	bool            starved; /* somebody wanted one and there was none */
+};
 
-	/* journal */
+/* ward_commit.c. */
+struct ward_journal {
 	struct ward_super super;
-	uint64_t          filling;   /* page that takes lines */
-	uint64_t          written;   /* pages up to this one are on the disk */
+	uint64_t          filling; /* page that takes lines */
+	uint64_t          written; /* pages up to this one are on the disk */
 	uint32_t          filled[WARD_JOURNAL]; /* by page: index of its first line */
-	uint32_t          lines;     /* of the page being filled */
-	struct rf_io      commit_io, flush_io;
-	uint64_t          commit_arena;
-	uint32_t          committing; /* pages */
-	bool              commit_lost;
-	bool              mark;      /* a page is due, if only to say what is durable */
+	uint32_t          lines;   /* of the page being filled */
+	struct rf_io      io;      /* a batch, or the flush behind it */
+	uint64_t          arena;
+	uint32_t          committing; /* pages of the batch under way */
+	bool              lost;       /* a cache was, under it */
+	bool              mark;       /* a page is due, if only to say what is durable */
 	struct ward_notes notes;
+};
 
-	/* checkpoint */
+/* ward_checkpoint.c. */
+struct ward_checkpoint {
 	enum ward_stage   stage;
-	bool              ckpt_lost, ckpt_again, ckpt_failed;
+	bool              lost, again, failed;
 	bool              unflushed_table; /* pages of it were written, perhaps by one that failed */
-	uint32_t          rounds;    /* of reading blocks in doubt, that were not enough */
+	uint32_t          rounds;          /* of reading blocks in doubt, that were not enough */
 	uint32_t          at, under_way;
-	uint64_t          cover;     /* pages the flush makes durable */
+	uint64_t          cover;           /* pages the flush makes durable */
+	struct rf_io      io;              /* the flush */
 	struct ward_order order[WARD_KNOWN];
+};
 
-	/* start, format */
-	struct rf_io      bulk_io;   /* one part */
-	const char       *bulk_what;
-	uint64_t          bulk_arena, bulk_at;
-	uint32_t          bulk_bytes, bulk_over; /* in all, and of them those of parts answered */
-	void            (*bulk_then)(struct rf_ward *);
-	bool              format_lost; /* the device may have forgotten what was formatted */
-	uint64_t          place; /* page of journal or table */
-	unsigned char     bulk[WARD_BULK * WARD_PAGE]; /* a copy */
+/* ward_start.c: one long transfer after the other. */
+struct ward_start {
+	enum ward_phase phase;
+	struct rf_io    io;   /* one part */
+	const char     *what;
+	uint64_t        arena, at;
+	uint32_t        bytes, over; /* in all, and of them those of parts answered */
+	void          (*then)(struct rf_ward *);
+	bool            format_lost; /* the device may have forgotten what was formatted */
+	uint64_t        place;       /* page of journal or table */
+	unsigned char   bulk[WARD_BULK * WARD_PAGE]; /* a copy */
+};
 
-	struct ward_table table;
+struct rf_ward {
+	struct integrity       base; /* first */
+	uint64_t               master[2], volume;
+	uint32_t               orders; /* RF_EXPORT_WARD_* */
+	struct ward_judge      judge;
+	struct ward_geometry   g;
+	struct ward_disk       disk;
+	struct ward_changes    changes;
+	struct ward_own        own;
+	struct ward_journal    journal;
+	struct ward_checkpoint checkpoint;
+	struct ward_start      start;
+	struct ward_table      table;
 };
 
 static inline struct rf_ward *ward_of(struct integrity *i)

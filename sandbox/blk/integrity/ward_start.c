@@ -35,14 +35,14 @@ static int buffers_take(struct rf_ward *w, struct rf_arena *arena)
 	uint64_t ops;
 
 	if (rf_arena_take(arena, WARD_OPS * WARD_PAGE, &ops) ||
-	    rf_arena_take(arena, WARD_BATCH * WARD_PAGE, &w->commit_arena) ||
-	    rf_arena_take(arena, WARD_BULK * WARD_PAGE, &w->bulk_arena))
+	    rf_arena_take(arena, WARD_BATCH * WARD_PAGE, &w->journal.arena) ||
+	    rf_arena_take(arena, WARD_BULK * WARD_PAGE, &w->start.arena))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < WARD_OPS; i++) {
-		w->op[i].ward = w;
-		w->op[i].io = (struct rf_io){ .arena = ops + (uint64_t)i * WARD_PAGE, .done = op_done,
+		w->own.op[i].ward = w;
+		w->own.op[i].io = (struct rf_io){ .arena = ops + (uint64_t)i * WARD_PAGE, .done = op_done,
 					  .internal = true };
-		ward_op_give(&w->op[i]);
+		ward_op_give(&w->own.op[i]);
 	}
 	return 0;
 }
@@ -105,15 +105,15 @@ int ward_disk(struct integrity *i, struct rf_blk_info *info)
 		return -EFBIG;
 	}
 	i->block = info->block_size;
-	w->disk = info->size;
-	w->read_only = info->features & RF_BLK_READ_ONLY;
-	w->cached = info->features & RF_BLK_HAS_FLUSH;
-	w->fua = w->cached && info->features & RF_BLK_HAS_FUA;
+	w->disk.bytes = info->size;
+	w->disk.read_only = info->features & RF_BLK_READ_ONLY;
+	w->disk.cached = info->features & RF_BLK_HAS_FLUSH;
+	w->disk.fua = w->disk.cached && info->features & RF_BLK_HAS_FUA;
 	w->judge.g = &w->g;
 	info->size = w->g.blocks * w->g.block;
 	if (info->max_transfer > WARD_LARGEST)
 		info->max_transfer = WARD_LARGEST;
-	w->most = info->max_transfer / WARD_PAGE;
+	w->disk.most = info->max_transfer / WARD_PAGE;
 	if (info->max_discard > WARD_LARGEST)
 		info->max_discard = WARD_LARGEST;
 	return 0;
@@ -124,30 +124,32 @@ static void bulk_part(struct rf_ward *w);
 /* What ends the start, or the format, if it fails. */
 static void bulk_done(struct rf_io *io, int status)
 {
-	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, bulk_io));
+	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, start.io));
+	struct ward_start *st = &w->start;
 
 	if (ward_gone(w))
 		return;
 	if (status) {
-		refuse(w, "integrity disk: %s: the disk answers %s", w->bulk_what, strerror(-status));
+		refuse(w, "integrity disk: %s: the disk answers %s", st->what, strerror(-status));
 		return;
 	}
 	if (io->op == RF_BLK_READ)
-		memcpy(w->bulk + w->bulk_over, ward_shared(w, io->arena), io->length);
-	w->bulk_over += io->length;
-	if (w->bulk_over < w->bulk_bytes)
+		memcpy(st->bulk + st->over, ward_shared(w, io->arena), io->length);
+	st->over += io->length;
+	if (st->over < st->bytes)
 		bulk_part(w);
 	else
-		w->bulk_then(w);
+		st->then(w);
 }
 
 static void bulk_part(struct rf_ward *w)
 {
-	struct rf_io *io = &w->bulk_io;
-	uint32_t left = w->bulk_bytes - w->bulk_over, most = w->most * WARD_PAGE;
+	struct ward_start *st = &w->start;
+	struct rf_io *io = &st->io;
+	uint32_t left = st->bytes - st->over, most = w->disk.most * WARD_PAGE;
 
-	io->offset = w->bulk_at + w->bulk_over;
-	io->arena = w->bulk_arena + w->bulk_over;
+	io->offset = st->at + st->over;
+	io->arena = st->arena + st->over;
 	io->length = left < most ? left : most;
 	ward_send(w, io);
 }
@@ -155,12 +157,14 @@ static void bulk_part(struct rf_ward *w)
 static void bulk_send(struct rf_ward *w, const char *what, uint8_t op, uint64_t at, uint32_t pages,
 		      void (*then)(struct rf_ward *))
 {
-	w->bulk_io = (struct rf_io){ .op = op, .done = bulk_done, .internal = true };
-	w->bulk_what = what;
-	w->bulk_at = at;
-	w->bulk_bytes = pages * WARD_PAGE;
-	w->bulk_over = 0;
-	w->bulk_then = then;
+	struct ward_start *st = &w->start;
+
+	st->io = (struct rf_io){ .op = op, .done = bulk_done, .internal = true };
+	st->what = what;
+	st->at = at;
+	st->bytes = pages * WARD_PAGE;
+	st->over = 0;
+	st->then = then;
 	bulk_part(w);
 }
 
@@ -176,7 +180,7 @@ static void format_send(struct rf_ward *w, uint64_t at, uint32_t pages, void (*t
 /* What the flush is for may be gone by then: all of it is done again. */
 static void format_flush(struct rf_ward *w, void (*then)(struct rf_ward *))
 {
-	if (w->cached)
+	if (w->disk.cached)
 		bulk_send(w, "format", RF_BLK_FLUSH, 0, 0, then);
 	else
 		then(w);
@@ -184,7 +188,7 @@ static void format_flush(struct rf_ward *w, void (*then)(struct rf_ward *))
 
 static bool format_again(struct rf_ward *w)
 {
-	if (!w->format_lost)
+	if (!w->start.format_lost)
 		return false;
 	format_wipe(w);
 	return true;
@@ -198,7 +202,7 @@ static void format_over(struct rf_ward *w)
 	       "end are kept for checksums. Now take the word after the key file away",
 	       (unsigned long long)(w->g.table_at >> 20), w->orders & RF_EXPORT_WARD_ADOPT ?
 	       "with what was in them" : "which read as zeroes",
-	       (unsigned long long)((w->disk - w->g.table_at) >> 20));
+	       (unsigned long long)((w->disk.bytes - w->g.table_at) >> 20));
 }
 
 static void format_super_flush(struct rf_ward *w)
@@ -208,36 +212,38 @@ static void format_super_flush(struct rf_ward *w)
 
 static void format_super(struct rf_ward *w)
 {
+	struct ward_start *st = &w->start;
 	struct ward_super super = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = w->g.block,
-				    .disk = w->disk, .volume = w->volume, .number = 2, .journal = 1,
+				    .disk = w->disk.bytes, .volume = w->volume, .number = 2, .journal = 1,
 				    .flags = w->orders & RF_EXPORT_WARD_ADOPT ? WARD_ADOPTED : 0 };
 
 	if (format_again(w))
 		return;
 	ward_super_seal(w->master, &super);
-	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
-	memcpy(ward_shared(w, w->bulk_arena), &super, sizeof(super));
+	memset(ward_shared(w, st->arena), 0, 2 * WARD_PAGE);
+	memcpy(ward_shared(w, st->arena), &super, sizeof(super));
 	format_send(w, w->g.super_at, 2, format_super_flush);
 }
 
 static void format_table(struct rf_ward *w)
 {
+	struct ward_start *st = &w->start;
 	uint32_t pages = WARD_BULK;
 
 	if (format_again(w))
 		return;
-	if (w->place == w->g.table_pages) {
+	if (st->place == w->g.table_pages) {
 		format_flush(w, format_super);
 		return;
 	}
-	if (pages > w->g.table_pages - w->place)
-		pages = (uint32_t)(w->g.table_pages - w->place);
-	memset(w->bulk, 0, sizeof(w->bulk));
+	if (pages > w->g.table_pages - st->place)
+		pages = (uint32_t)(w->g.table_pages - st->place);
+	memset(st->bulk, 0, sizeof(st->bulk));
 	for (uint32_t i = 0; i < pages; i++)
-		ward_table_seal(w->judge.key, &w->g, w->bulk + i * WARD_PAGE, w->place + i, 1);
-	memcpy(ward_shared(w, w->bulk_arena), w->bulk, pages * WARD_PAGE);
-	uint64_t at = w->g.table_at + w->place * WARD_PAGE;
-	w->place += pages;
+		ward_table_seal(w->judge.key, &w->g, st->bulk + i * WARD_PAGE, st->place + i, 1);
+	memcpy(ward_shared(w, st->arena), st->bulk, pages * WARD_PAGE);
+	uint64_t at = w->g.table_at + st->place * WARD_PAGE;
+	st->place += pages;
 	format_send(w, at, pages, format_table);
 }
 
@@ -248,16 +254,18 @@ static void format_wiped(struct rf_ward *w)
 
 static void format_wipe(struct rf_ward *w)
 {
-	w->format_lost = false;
-	w->place = 0;
-	memset(ward_shared(w, w->bulk_arena), 0, 2 * WARD_PAGE);
+	struct ward_start *st = &w->start;
+
+	st->format_lost = false;
+	st->place = 0;
+	memset(ward_shared(w, st->arena), 0, 2 * WARD_PAGE);
 	format_send(w, w->g.super_at, 2, format_wiped);
 }
 
 static void format_begin(struct rf_ward *w, bool area)
 {
-	if (w->read_only || (area && !(w->orders & RF_EXPORT_WARD_AGAIN))) {
-		refuse(w, w->read_only ? "integrity disk: not formatted: this disk is write-protected" :
+	if (w->disk.read_only || (area && !(w->orders & RF_EXPORT_WARD_AGAIN))) {
+		refuse(w, w->disk.read_only ? "integrity disk: not formatted: this disk is write-protected" :
 				  "integrity disk: not formatted: this disk has a checksum area already. "
 				  "'reformat' in the place of 'format' loses all that is on it");
 		return;
@@ -274,21 +282,22 @@ void ward_started(struct rf_ward *w, bool well)
 		refuse(w, "integrity disk: checksums cannot be read or written back: the disk fails, or "
 				  "its driver lies");
 	if (well)
-		w->phase = WARD_OPEN;
+		w->start.phase = WARD_OPEN;
 }
 
 /* Pages of a batch that was cut off may lie behind the last one that counts: their numbers are
  * not used again. */
 static void journal_over(struct rf_ward *w)
 {
-	uint64_t last = w->place - 1, durable = w->notes.durable;
+	struct ward_journal *j = &w->journal;
+	uint64_t last = w->start.place - 1, durable = j->notes.durable;
 
-	w->filling = last + 1 + 2 * WARD_BATCH;
-	w->written = w->filling - 1;
-	for (uint32_t i = 0; i < w->notes.count; i++)
-		if (w->notes.known[i].generation <= durable)
-			w->notes.known[i].is = 0;
-	if (w->read_only)
+	j->filling = last + 1 + 2 * WARD_BATCH;
+	j->written = j->filling - 1;
+	for (uint32_t i = 0; i < j->notes.count; i++)
+		if (j->notes.known[i].generation <= durable)
+			j->notes.known[i].is = 0;
+	if (w->disk.read_only)
 		ward_started(w, true);
 	else
 		ward_checkpoint(w);
@@ -296,13 +305,16 @@ static void journal_over(struct rf_ward *w)
 
 static bool take_page(struct rf_ward *w, const struct ward_page *p)
 {
-	if (!ward_page_good(w->judge.key, &w->g, p, w->place) || w->notes.count + p->lines > WARD_KNOWN)
+	struct ward_journal *j = &w->journal;
+	struct ward_start *st = &w->start;
+
+	if (!ward_page_good(w->judge.key, &w->g, p, st->place) || j->notes.count + p->lines > WARD_KNOWN)
 		return false;
 	for (uint32_t i = 0; i < p->lines; i++)
-		ward_note(&w->notes, p->line[i].block, p->line[i].tag, p->number, KNOWN_DOUBT);
-	if (p->durable > w->notes.durable)
-		w->notes.durable = p->durable;
-	w->place++;
+		ward_note(&j->notes, p->line[i].block, p->line[i].tag, p->number, KNOWN_DOUBT);
+	if (p->durable > j->notes.durable)
+		j->notes.durable = p->durable;
+	st->place++;
 	return true;
 }
 
@@ -310,7 +322,8 @@ static void journal_arrived(struct rf_ward *w);
 
 static void journal_next(struct rf_ward *w)
 {
-	uint64_t at = w->place % WARD_JOURNAL, left = w->super.journal + WARD_JOURNAL - w->place;
+	struct ward_start *st = &w->start;
+	uint64_t at = st->place % WARD_JOURNAL, left = w->journal.super.journal + WARD_JOURNAL - st->place;
 	uint32_t pages = WARD_BULK;
 
 	if (pages > WARD_JOURNAL - at)
@@ -325,8 +338,10 @@ static void journal_next(struct rf_ward *w)
 
 static void journal_arrived(struct rf_ward *w)
 {
-	for (uint32_t i = 0; i < w->bulk_bytes / WARD_PAGE; i++)
-		if (!take_page(w, (const void *)(w->bulk + i * WARD_PAGE))) {
+	struct ward_start *st = &w->start;
+
+	for (uint32_t i = 0; i < st->bytes / WARD_PAGE; i++)
+		if (!take_page(w, (const void *)(st->bulk + i * WARD_PAGE))) {
 			journal_over(w);
 			return;
 		}
@@ -335,16 +350,18 @@ static void journal_arrived(struct rf_ward *w)
 
 static void supers_arrived(struct rf_ward *w)
 {
+	struct ward_journal *j = &w->journal;
+	struct ward_start *st = &w->start;
 	bool foreign = false, good = false;
 
 	for (uint32_t i = 0; i < 2; i++) {
 		struct ward_super s;
 
-		memcpy(&s, w->bulk + i * WARD_PAGE, sizeof(s));
-		enum ward_super_is is = ward_super_look(w->master, &s, w->disk, w->g.block);
+		memcpy(&s, st->bulk + i * WARD_PAGE, sizeof(s));
+		enum ward_super_is is = ward_super_look(w->master, &s, w->disk.bytes, w->g.block);
 		foreign |= is == WARD_SUPER_FOREIGN;
-		if (is == WARD_SUPER_GOOD && (!good || s.number > w->super.number)) {
-			w->super = s;
+		if (is == WARD_SUPER_GOOD && (!good || s.number > j->super.number)) {
+			j->super = s;
 			good = true;
 		}
 	}
@@ -353,26 +370,26 @@ static void supers_arrived(struct rf_ward *w)
 		return;
 	}
 	if (!good) {
-		refuse(w, foreign ?
-				  "integrity disk: the checksum area of this disk is of another key or another disk, "
-				  "or damaged" :
-				  "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' "
-				  "behind the key file");
+		refuse(w, foreign ? "integrity disk: the checksum area of this disk is of another key or another "
+				    "disk, or damaged" :
+				    "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' "
+				    "behind the key file");
 		return;
 	}
-	ward_key(w->judge.key, w->master, w->super.volume);
-	w->judge.adopted = w->super.flags & WARD_ADOPTED;
-	w->place = w->super.journal;
-	w->notes.durable = w->super.journal - 1;
+	ward_key(w->judge.key, w->master, j->super.volume);
+	w->judge.adopted = j->super.flags & WARD_ADOPTED;
+	st->place = j->super.journal;
+	j->notes.durable = j->super.journal - 1;
 	journal_next(w);
 }
 
 void ward_up(struct integrity *i)
 {
 	struct rf_ward *w = ward_of(i);
+	struct ward_start *st = &w->start;
 
-	if (w->phase != WARD_CLOSED)
+	if (st->phase != WARD_CLOSED)
 		return;
-	w->phase = WARD_STARTING;
+	st->phase = WARD_STARTING;
 	bulk_send(w, "its superblocks", RF_BLK_READ, w->g.super_at, 2, supers_arrived);
 }
