@@ -1,8 +1,8 @@
 # What `integrity` costs.
 
-INC_bench_integrity := -Itests/unit $(INC_integrity)
+INC_bench_integrity := -Itests/unit -Isandbox/export/format $(INC_integrity)
 $(B)/obj/tests/bench/integrity.o: INC = $(INC_bench_integrity)
-$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(BLK) $(B)/lib/libshared.a
+$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(B)/obj/sandbox/export/format/format.o $(BLK) $(B)/lib/libshared.a
 	@mkdir -p $(@D)
 	$(LINK_TRUSTED)
 

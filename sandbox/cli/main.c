@@ -12,6 +12,8 @@
 static const char usage[] =
 	"usage: ringfence run CONFIG            run the devices of CONFIG until SIGTERM or 'stop'\n"
 	"       ringfence check CONFIG          read CONFIG and its policies, run nothing\n"
+	"       ringfence format CONFIG DEVICE [--adopt|--reformat] [--yes]\n"
+	"                                       make the area of 'integrity disk'; asks first\n"
 	"       ringfence status [--json]       what runs\n"
 	"       ringfence recoveries DEVICE     a JSON line for each driver replaced\n"
 	"       ringfence bundle                the deaths there are reports of\n"
@@ -37,7 +39,7 @@ static int printed(int code)
 	return RF_EXIT_SYSTEM;
 }
 
-static const char *const verbs[] = { "run", "check", "status", "recoveries", "bundle", "restart", "stop",
+static const char *const verbs[] = { "run", "check", "format", "status", "recoveries", "bundle", "restart", "stop",
 				     "--run-dir" };
 
 static int ask(const char *dir, const char *verb, const char *device)
@@ -49,7 +51,7 @@ static int ask(const char *dir, const char *verb, const char *device)
 }
 
 /* The rest is the keeper's, in this process: rf-keeper lies beside this program. */
-static int become_keeper(const char *verb, const char *file)
+static int become_keeper(const char *verb, const char *file, const char *device, const char *how)
 {
 	static struct rf_config c;
 	char path[300];
@@ -57,8 +59,18 @@ static int become_keeper(const char *verb, const char *file)
 
 	snprintf(path, sizeof(path), "%s/rf-keeper", c.program_dir);
 	if (!err)
-		execl(path, "ringfence", verb, file, (char *)NULL);
+		execl(path, "ringfence", verb, file, device, how, (char *)NULL);
 	rf_die(RF_EXIT_SYSTEM, "cannot execute %s: %s", path, strerror(err ? -err : errno));
+}
+
+static int format(int count, char **words)
+{
+	const char *how;
+	int code = client_format(words[0], words[1], count - 2, words + 2, &how);
+
+	if (code == RF_EXIT_USAGE)
+		return complain("format: CONFIG, DEVICE, then --adopt or --reformat, and --yes", "");
+	return code ? code : become_keeper("format", words[0], words[1], how);
 }
 
 static int command(int argc, char **argv)
@@ -80,7 +92,9 @@ static int command(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
 
 	if ((!strcmp(verb, "run") || !strcmp(verb, "check")) && argc == 3)
-		return become_keeper(verb, arg);
+		return become_keeper(verb, arg, NULL, NULL);
+	if (!strcmp(verb, "format") && argc >= 4)
+		return format(argc - 2, argv + 2);
 	if (!strcmp(verb, "status") && argc == 2)
 		return ask(dir, "status", "");
 	if (!strcmp(verb, "status") && argc == 3 && !strcmp(arg, "--json"))

@@ -14,7 +14,7 @@ static const char *const states[] = {
 	[DEV_WAITING] = "waiting", [DEV_REVIVING] = "reviving", [DEV_FAILED] = "failed",
 };
 
-static const char *const exports[RF_EXPORT_KINDS] = { "none", "nbd", "load", "lwip", "tap", "load", "lwip" };
+static const char *const exports[RF_EXPORT_KINDS] = { "none", "nbd", "load", "lwip", "format", "tap", "load", "lwip" };
 
 /* The supervisor is believed, but a newer one may know more. */
 #define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "?")

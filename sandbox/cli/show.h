@@ -38,4 +38,9 @@ int client_ask(const char *socket, const char *verb, const char *device, FILE *o
  */
 int client_bundle(const char *run_dir, const char *device, const char *number, FILE *out);
 
+
+/* Asks, unless an option says yes. 0: go on, `how` is "format", "adopt" or "reformat"; or an exit
+ * code, RF_EXIT_USAGE without a line. */
+int client_format(const char *file, const char *device, int count, char **options, const char **how);
+
 #endif

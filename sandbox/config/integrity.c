@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * integrity.c - 'integrity disk KEYFILE [format|adopt|reformat]'.
+ * integrity.c - 'integrity disk KEYFILE'.
  *
  * Room:   sandbox/config. The key is read here and goes to the export alone, in sealed memory.
  */
@@ -31,20 +31,11 @@ static int key_take(int fd, struct rf_config_device *d, struct rf_words *w)
 
 int rf_config_integrity(struct rf_config_device *d, struct rf_words *w)
 {
-	static const struct { const char *word; uint32_t ward; } orders[] = {
-		{ "format", RF_EXPORT_WARD_FORMAT },
-		{ "adopt", RF_EXPORT_WARD_FORMAT | RF_EXPORT_WARD_ADOPT },
-		{ "reformat", RF_EXPORT_WARD_FORMAT | RF_EXPORT_WARD_AGAIN },
-	};
-
 	d->integrity = false;
 	d->ward = RF_EXPORT_WARD;
-	for (size_t i = 0; w->count == 4 && i < sizeof(orders) / sizeof(orders[0]); i++)
-		if (!strcmp(w->word[3], orders[i].word))
-			d->ward |= orders[i].ward;
-	if (w->count > 4 || (w->count == 4 && d->ward == RF_EXPORT_WARD))
-		return rf_words_error(w, "behind the key file of 'integrity disk' stands nothing, 'format', 'adopt' "
-				      "or 'reformat'");
+	if (w->count > 3)
+		return rf_words_error(w, "behind the key file of 'integrity disk' stands nothing; the disk is "
+				      "formatted by 'ringfence format'");
 	int fd = rf_words_open(w->word[2]);
 	if (fd < 0)
 		return rf_words_error(w, "integrity: cannot read %s: %s", w->word[2], strerror(-fd));
@@ -55,15 +46,7 @@ int rf_config_integrity(struct rf_config_device *d, struct rf_words *w)
 
 int rf_config_integrity_finish(const char *file, const struct rf_config_device *d, bool net)
 {
-	const char *wrong = NULL;
-
 	if (net)
-		wrong = "'integrity' is for disks";
-	else if (d->ward & RF_EXPORT_WARD_FORMAT && d->read_only)
-		wrong = "a disk that is 'read-only' cannot be formatted";
-	else if (d->ward & RF_EXPORT_WARD_FORMAT && d->export_kind == RF_EXPORT_LWIP_DISK)
-		wrong = "to be formatted it has to have 'export nbd'";
-	if (wrong)
-		rf_log("%s: device %s: %s", file, d->name, wrong);
-	return wrong ? -EINVAL : 0;
+		rf_log("%s: device %s: 'integrity' is for disks", file, d->name);
+	return net ? -EINVAL : 0;
 }

@@ -40,6 +40,7 @@ enum rf_export_kind {
 	RF_EXPORT_NBD,
 	RF_EXPORT_LOAD,    /* of the block service */
 	RF_EXPORT_LWIP_DISK, /* served by the stack of another device */
+	RF_EXPORT_FORMAT,  /* of `ringfence format`: no configuration says so */
 	RF_EXPORT_TAP,
 	RF_EXPORT_NETLOAD, /* 'export load' of a net driver */
 	RF_EXPORT_LWIP,    /* a TCP/IP stack, with disks in it perhaps */
@@ -66,7 +67,7 @@ struct rf_config_device {
 	bool     promiscuous;   /* read by rf-config only: RF_DEVICE_PROMISCUOUS in the policy */
 	uint32_t mtu;           /* the same: `mtu` in the policy's device; 0: not given */
 	bool     integrity;
-	uint32_t ward;          /* 'integrity disk': RF_EXPORT_WARD and what goes with it */
+	uint32_t ward;          /* 'integrity disk': RF_EXPORT_WARD, or how it is formatted */
 	uint64_t integrity_key[2];
 	bool     no_reissue, reuse_early, admin_writable; /* test controls */
 	uint64_t arena;         /* 0: as the policy says */

@@ -181,7 +181,9 @@ const char *rf_config_wrong(const struct rf_config *c)
 			return "a choice";
 		if (!strings(d))
 			return "a name";
-		if (d->ward & ~(RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT | RF_EXPORT_WARD_ADOPT | RF_EXPORT_WARD_AGAIN))
+		const bool format = d->export_kind == RF_EXPORT_FORMAT;
+
+		if (d->ward & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN : RF_EXPORT_WARD))
 			return "an order to format";
 		if (!stack(c, d))
 			return "a stack";

@@ -102,9 +102,8 @@ enum rf_export_fd {
 #define RF_EXPORT_INTEGRITY 0x8u /* 'integrity memory' */
 #define RF_EXPORT_WARD 0x10u /* 'integrity disk' */
 #define RF_EXPORT_WARD_BYTES (96u << 20) /* memory for it, besides that of the arena */
-#define RF_EXPORT_WARD_FORMAT 0x20u /* and end; */
-#define RF_EXPORT_WARD_ADOPT 0x40u  /* what is on the disk stays; */
-#define RF_EXPORT_WARD_AGAIN 0x80u  /* although there is a checksum area */
+#define RF_EXPORT_FORMAT_ADOPT 0x20u /* rf-format: what is on the disk stays */
+#define RF_EXPORT_FORMAT_AGAIN 0x40u /* rf-format: although there is a checksum area */
 struct rf_export_config {
 	uint32_t flags;
 	uint32_t queues;

@@ -25,6 +25,9 @@ void dev_ready(const struct dev *d)
 	case RF_EXPORT_LWIP_DISK:
 		rf_log("%s: ready: served in the stack of %s", cfg->name, cfg->stack);
 		break;
+	case RF_EXPORT_FORMAT:
+		rf_log("%s: its disk is being formatted", cfg->name);
+		break;
 	default:
 		rf_log("%s: ready: results go to %s", cfg->name, cfg->listen);
 	}

@@ -126,6 +126,8 @@ static bool said_listener(const struct rf_said *s, const struct rf_config_device
 	case RF_EXPORT_TAP:
 		return SAID(i, "export", "tap", d->listen) &&
 		       (d->owner == ~0u || SAID(i, "export", "tap", d->listen, "owner"));
+	case RF_EXPORT_FORMAT: /* only the command does */
+		return false;
 	default:
 		return true;
 	}

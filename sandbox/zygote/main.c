@@ -17,6 +17,7 @@
 
 #include "broker.h"
 #include "fetch.h"
+#include "format_order.h"
 #include "keeper.h"
 #include "log.h"
 #include "privilege.h"
@@ -86,7 +87,8 @@ int main(int argc, char **argv)
 		rf_memory_hold();
 		return rf_opener_main(RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG);
 	}
-	if ((strcmp(verb, "run") && strcmp(verb, "check")) || argc != 3)
+	const bool format = !strcmp(verb, "format") && argc == 5;
+	if (!format && ((strcmp(verb, "run") && strcmp(verb, "check")) || argc != 3))
 		rf_die(RF_EXIT_USAGE, "this program is for 'ringfence' to start");
 	inherited_close();
 	inherited_signals();
@@ -94,6 +96,8 @@ int main(int argc, char **argv)
 	int code = rf_config_fetch(argv[2], &c);
 	if (!code && verb[0] == 'c')
 		return say_checked(argv[2], c.count);
+	if (!code && format)
+		code = rf_format_only(&c, argv[2], argv[3], argv[4]);
 	if (code)
 		return code;
 	/* Whoever has it, the opener believes it. */
@@ -102,5 +106,6 @@ int main(int argc, char **argv)
 	if (fd < 0 || write(fd, &c, sizeof(c)) != sizeof(c) || fcntl(fd, F_ADD_SEALS, seals))
 		rf_die(RF_EXIT_SYSTEM, "no memory for the configuration");
 	rf_memory_hold();
-	return rf_keeper_main(fd, c.program_dir);
+	code = rf_keeper_main(fd, c.program_dir);
+	return format ? rf_format_code(code) : code;
 }

@@ -15,6 +15,7 @@
 
 #include "core.h"
 #include "device_config.h"
+#include "format.h"
 #include "rig.h"
 #include "ward_inside.h"
 
@@ -122,6 +123,28 @@ static pid_t begin(uint32_t flags, int op, bool traced)
 	return 0;
 }
 
+static void turn(void *with)
+{
+	(void)with;
+	drive(0);
+}
+
+static pid_t begin_format(void)
+{
+	struct rf_format order = { .volume = 77, .turn = turn };
+
+	rig_open(&rig, ARENA);
+	rig.info.size = DISK;
+	rig.info.block_size = 4096;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	service_starts(0);
+	order.service = s;
+	_exit(rf_format(&order));
+}
+
 static uint64_t steps(uint32_t flags, int op)
 {
 	pid_t pid = begin(flags, op, true);
@@ -158,7 +181,7 @@ int main(void)
 	figure("instr_write_off", 0, RF_BLK_WRITE, n);
 	figure("instr_read_memory", RF_EXPORT_INTEGRITY, RF_BLK_READ, n);
 	figure("instr_write_memory", RF_EXPORT_INTEGRITY, RF_BLK_WRITE, n);
-	pid_t pid = begin(RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT, 0, false);
+	pid_t pid = begin_format();
 	rig_must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 		 WEXITSTATUS(status) == RF_EXIT_FORMATTED, "format");
 	rig_close(&rig);

@@ -29,6 +29,7 @@
 #include "sandbox/blk/service.c"
 #include "sandbox/lib/siphash.c"
 #include "sandbox/blk/stats.c"
+#include "sandbox/export/format/format.c"
 #include "sandbox/blk/integrity/ward.c"
 #include "sandbox/blk/integrity/ward_checkpoint.c"
 #include "sandbox/blk/integrity/ward_commit.c"
@@ -107,6 +108,16 @@ static inline struct served *served_new(uint32_t flags)
 	assert_int_equal(rf_service_control(t->s), 0);
 	ram_attach(&t->ram, &t->rig);
 	return t;
+}
+
+/* A disk is formatted by the service's one client; `turn` is the driver. Exit code. */
+static inline int served_format(struct served *t, uint32_t flags, void (*turn)(void *), void *with)
+{
+	struct rf_format order = { .service = t->s, .volume = 77, .adopt = flags & RF_EXPORT_FORMAT_ADOPT,
+				   .again = flags & RF_EXPORT_FORMAT_AGAIN, .turn = turn, .with = with };
+
+	memcpy(order.key, t->rig.config->integrity_key, sizeof(order.key));
+	return rf_format(&order);
 }
 
 /* What `integrity disk` knows of this service's disk. */

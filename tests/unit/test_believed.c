@@ -171,6 +171,7 @@ static void counts_and_choices(void **state)
 	WRONG(*(char *)&d[0].force = 2);
 	WRONG(*(char *)&d[0].promiscuous = 2);
 	WRONG(d[0].ward = 1);
+	WRONG(d[0].ward = RF_EXPORT_WARD | RF_EXPORT_FORMAT_AGAIN);
 	WRONG(d[2].stack_index = -1);
 	WRONG(d[2].stack_index = 3);
 	WRONG(d[2].lwip.count = RF_LWIP_SERVICES + 1);
@@ -235,6 +236,7 @@ static void what_it_does_not_say(void **state)
 	UNSAID(strcpy(d[0].listen, "/run/nic.sock"));
 	UNSAID(strcpy(d[0].listen, "/run/disk0.soc"));
 	UNSAID(d[0].export_kind = RF_EXPORT_LOAD);
+	UNSAID((d[0].export_kind = RF_EXPORT_FORMAT, d[0].listen[0] = 0)); /* no file says so */
 	UNSAID(strcpy(d[2].lwip.service[0].listen.name, "/run/disk0.sock"));
 	UNSAID(strcpy(d[2].lwip.service[0].listen.name, "/run/not.sock"));
 	UNSAID(strcpy(d[0].image, "/tmp/mine"));

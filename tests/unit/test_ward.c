@@ -29,16 +29,26 @@ static void service_opens(struct world *w, uint32_t flags)
 	served_cycle(w->t);
 }
 
-/* Exit code of a service that is started here; 0 if it is ready for clients. */
+static void turn(void *with)
+{
+	struct world *w = with;
+
+	while (rf_service_inflight(w->t->s))
+		serve_one(w, -1);
+}
+
+/* Exit code of a service that is started here; 0 if it is ready for clients. With FORMAT it
+ * formats the disk, and ends. */
+#define FORMAT 0x80000000u
 static int starts(struct world *w, uint32_t flags)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		service_opens(w, flags);
+		service_opens(w, flags & FORMAT ? 0 : flags);
 		pump(w);
-		_exit(0);
+		_exit(flags & FORMAT ? served_format(w->t, flags, turn, w) : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	rig_down(&w->t->rig); /* its messages were read by the child */
@@ -87,7 +97,7 @@ static struct world *world_with(uint64_t seed, uint32_t flags)
 
 	fill(w, w->disk[0], BLOCKS * BLOCK);
 	if (flags & RF_EXPORT_WARD)
-		assert_int_equal(tries(w, flags | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+		assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
 	service_opens(w, flags);
 	pump(w);
 	for (uint32_t b = 0; b < BLOCKS; b += MOST)
@@ -319,7 +329,7 @@ static void what_holds_nothing_reads_as_zeroes_whatever_is_there(void **state)
 
 	(void)state;
 	fill(w, w->disk[0], BLOCKS * BLOCK);
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+	assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
 	service_opens(w, RF_EXPORT_WARD);
 	pump(w);
 	assert_true(zeroes_at(w, 7));
@@ -340,7 +350,7 @@ static void an_adopted_disk_keeps_what_was_there(void **state)
 	(void)state;
 	fill(w, w->disk[0], BLOCKS * BLOCK);
 	memcpy(w->want, w->disk, sizeof(w->want));
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT | RF_EXPORT_WARD_ADOPT), RF_EXIT_FORMATTED);
+	assert_int_equal(tries(w, FORMAT | RF_EXPORT_FORMAT_ADOPT), RF_EXIT_FORMATTED);
 	service_opens(w, RF_EXPORT_WARD);
 	pump(w);
 	for (uint32_t b = 0; b < BLOCKS; b += MOST)
@@ -362,17 +372,17 @@ static void a_disk_is_taken_with_its_key_and_its_area_only(void **state)
 	(void)state;
 	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
 	assert_true(all_zero(w->disk[0], sizeof(w->disk))); /* nothing was written */
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+	assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
 	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, FORMAT), RF_EXIT_INTEGRITY);
 	key = w->t->rig.config->integrity_key;
 	key[0]++;
 	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, FORMAT), RF_EXIT_INTEGRITY);
 	w->t->rig.config->integrity_key[0]--;
 	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
 	w->t->rig.config->integrity_key[0]++;
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT | RF_EXPORT_WARD_AGAIN), RF_EXIT_FORMATTED);
+	assert_int_equal(tries(w, FORMAT | RF_EXPORT_FORMAT_AGAIN), RF_EXIT_FORMATTED);
 	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
 	rig_close(&w->t->rig);
 	free(w->t);
@@ -397,7 +407,7 @@ static void a_write_protected_disk_is_not_formatted(void **state)
 
 	(void)state;
 	w->t->rig.info.features |= RF_BLK_READ_ONLY;
-	assert_int_equal(tries(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, FORMAT), RF_EXIT_INTEGRITY);
 	assert_true(all_zero(w->disk[0], sizeof(w->disk)));
 	rig_close(&w->t->rig);
 	free(w->t);

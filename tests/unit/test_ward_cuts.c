@@ -80,6 +80,27 @@ static int code_of(struct world *w, uint32_t flags)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void turn(void *with)
+{
+	driver_turn(with);
+}
+
+/* The same of one that formats the disk. */
+static int format_code(struct world *w)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		w->t->rig.config->flags = 0;
+		assert_int_equal(ftruncate(w->t->rig.fd[RF_EXPORT_FD_TABLE], 0), 0);
+		export_begins(w, false, 0);
+		_exit(served_format(w->t, 0, turn, w));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void world_open(struct world *w, uint32_t features, uint32_t most)
 {
 	self = w;
@@ -91,7 +112,7 @@ static void world_open(struct world *w, uint32_t features, uint32_t most)
 	w->t->rig.config->integrity_key[0] = 7;
 	area_open(&w->disk, 0, DISK);
 	rig_install(&w->t->rig);
-	assert_int_equal(code_of(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+	assert_int_equal(format_code(w), RF_EXIT_FORMATTED);
 	area_turn(&w->disk, kept, &(struct choice){ 0 }, true);
 	w->formatted = malloc(DISK);
 	memcpy(w->formatted, w->disk.stable, DISK);
@@ -367,7 +388,7 @@ static bool format_with(struct world *w, struct cut cut)
 	w->cut[0] = cut;
 	w->fallen = w->point = 0;
 	w->formatting = true;
-	int code = code_of(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT);
+	int code = format_code(w);
 	nothing_is_left(&w->disk);
 	w->fallen = CUTS;
 	int after = code_of(w, RF_EXPORT_WARD);

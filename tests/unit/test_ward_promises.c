@@ -15,19 +15,27 @@
 
 enum { DISK = 400 * SECTOR };
 
-/* Exit status of a service that runs until it ends. */
-static int run_to_its_end(struct world *w, uint32_t flags)
+/* The driver works, and perhaps dies. */
+static void turn(void *with)
+{
+	struct world *w = with;
+
+	driver_turn(w);
+	rf_service_poll(w->t->s);
+	if (w->dead || !chance(w, 300))
+		driver_dies(w);
+}
+
+/* Exit status of whoever formats the disk. */
+static int format(struct world *w)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		w->t->rig.config->flags = flags;
-		service_free(w->t->s);
-		assert_int_equal(rf_service_open(&w->t->s), 0);
 		rig_send(&w->t->rig, RF_SVC_INFO, 0);
 		served_cycle(w->t);
-		_exit(bring_up(w, 100000) ? 0 : 1);
+		_exit(served_format(w->t, 0, turn, w));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -46,7 +54,7 @@ static void world_open(struct world *w, uint64_t seed, uint32_t features)
 	area_open(&w->area, g.table_at, DISK);
 	rig_install(&w->t->rig);
 	assert_int_equal(rf_service_open(&w->t->s), 0);
-	assert_int_equal(run_to_its_end(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT), RF_EXIT_FORMATTED);
+	assert_int_equal(format(w), RF_EXIT_FORMATTED);
 	service_free(w->t->s);
 	w->t->rig.config->flags = RF_EXPORT_WARD;
 	w->t->rig.generation = 1;

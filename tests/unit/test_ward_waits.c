@@ -173,6 +173,11 @@ static void service_opens(struct world *w, uint32_t flags)
 	assert_non_null(rf_service_info(w->t->s));
 }
 
+static void turn(void *with)
+{
+	driver_turn(with);
+}
+
 static struct world *world_new(uint64_t seed, uint32_t features, uint32_t most)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -189,8 +194,8 @@ static struct world *world_new(uint64_t seed, uint32_t features, uint32_t most)
 	w->t->rig.generation = 1;
 	pid_t pid = fork();
 	if (!pid) {
-		service_opens(w, RF_EXPORT_WARD | RF_EXPORT_WARD_FORMAT);
-		_exit(0);
+		service_opens(w, 0);
+		_exit(served_format(w->t, 0, turn, w));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), RF_EXIT_FORMATTED);

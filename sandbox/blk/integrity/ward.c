@@ -278,7 +278,6 @@ static void disk_lost(struct integrity *i)
 	if (!w->disk.cached)
 		return;
 	j->lost = j->committing != 0;
-	w->start.format_lost = true;
 	w->checkpoint.lost |= w->checkpoint.stage >= CKPT_TABLE;
 	/* Of the table pages just written the old ones may come back. */
 	for (uint32_t n = 0; n < j->notes.count && w->checkpoint.unflushed_table; n++)

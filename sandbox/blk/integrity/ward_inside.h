@@ -166,15 +166,13 @@ struct ward_start {
 	uint64_t        arena, at;
 	uint32_t        bytes, over; /* in all, and of them those of parts answered */
 	void          (*then)(struct rf_ward *);
-	bool            format_lost; /* the device may have forgotten what was formatted */
-	uint64_t        place;       /* page of journal or table */
+	uint64_t        place;       /* page of the journal */
 	unsigned char   bulk[WARD_BULK * WARD_PAGE]; /* a copy */
 };
 
 struct rf_ward {
 	struct integrity       base; /* first */
-	uint64_t               master[2], volume;
-	uint32_t               orders; /* RF_EXPORT_WARD_* */
+	uint64_t               master[2];
 	struct ward_judge      judge;
 	struct ward_geometry   g;
 	struct ward_disk       disk;

@@ -3,6 +3,7 @@
 #include "ward_layout.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "siphash.h"
@@ -34,6 +35,15 @@ bool ward_geometry(struct ward_geometry *g, uint64_t disk, uint32_t block)
 	g->journal_at = room * WARD_PAGE;
 	g->super_at = g->journal_at + (uint64_t)WARD_JOURNAL * WARD_PAGE;
 	return g->table_pages <= WARD_PAGES;
+}
+
+void ward_limits(char text[WARD_LIMITS], uint64_t disk, uint32_t block)
+{
+	uint64_t most = (uint64_t)WARD_PAGES * (WARD_PAGE / block) * (block / 16 - 1) * block;
+
+	snprintf(text, WARD_LIMITS, "integrity disk is for disks of %u MiB to about %u GiB with blocks of %u "
+		 "bytes: this one has %llu bytes", ((WARD_JOURNAL + 2 + LEAST_PAGES) * WARD_PAGE >> 20) + 1,
+		 (unsigned)(most >> 30), block, (unsigned long long)disk);
 }
 
 static uint64_t some(uint64_t tag)

@@ -39,6 +39,9 @@ struct ward_geometry {
 
 /* False: no room for the area and a MiB besides, or too much to keep track of. */
 bool ward_geometry(struct ward_geometry *, uint64_t disk, uint32_t block);
+/* Says for which disks there is, and that this is none of them. */
+#define WARD_LIMITS 160u
+void ward_limits(char text[WARD_LIMITS], uint64_t disk, uint32_t block);
 
 struct ward_entry {
 	uint64_t generation; /* 0: never written */

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ward_start.c - from the disk to memory; and format.
+ * ward_start.c - from the disk to memory.
  *
  * Room:   sandbox/blk/integrity, trusted. See ward.h.
  * Start:  superblocks, journal from the page the valid one names to the last good one, then
  *         a checkpoint, which finds out what a power cut has left; then clients.
- * Format: superblocks gone, flush, table, flush, superblock. A disk on which this was cut
- *         short has no area.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include "device_config.h"
 #include "ward_inside.h"
@@ -55,7 +52,6 @@ int ward_open(const struct rf_blk_below *below, struct integrity **out)
 	if (!w)
 		goto none;
 	w->base.store = &integrity_disk;
-	w->orders = c->flags;
 	memcpy(w->master, c->integrity_key, sizeof(w->master));
 	ward_table_clear(&w->table);
 	ward_changes_init(w);
@@ -64,8 +60,6 @@ int ward_open(const struct rf_blk_below *below, struct integrity **out)
 	w->table.bytes = rf_private_memory((uint64_t)WARD_SLOTS * WARD_PAGE);
 	if (!integrity_init(&w->base, below) || !w->table.digest || !w->table.bytes ||
 	    buffers_take(w, below->arena))
-		goto none;
-	if (getrandom(&w->volume, sizeof(w->volume), 0) != sizeof(w->volume))
 		goto none;
 	*out = &w->base;
 	return 0;
@@ -96,12 +90,10 @@ int ward_disk(struct integrity *i, struct rf_blk_info *info)
 	struct rf_ward *w = ward_of(i);
 
 	if (!ward_geometry(&w->g, info->size, info->block_size)) {
-		refuse(w, "integrity disk is for disks of %u MiB to about %u GiB with blocks of %u "
-				  "bytes: this one has %llu bytes",
-				  ((WARD_JOURNAL + 258u) * WARD_PAGE >> 20) + 1,
-				  (unsigned)((uint64_t)WARD_PAGES * (WARD_PAGE / info->block_size) *
-					     (info->block_size / 16 - 1) * info->block_size >> 30),
-				  info->block_size, (unsigned long long)info->size);
+		char why[WARD_LIMITS];
+
+		ward_limits(why, info->size, info->block_size);
+		refuse(w, "%s", why);
 		return -EFBIG;
 	}
 	i->block = info->block_size;
@@ -121,7 +113,7 @@ int ward_disk(struct integrity *i, struct rf_blk_info *info)
 
 static void bulk_part(struct rf_ward *w);
 
-/* What ends the start, or the format, if it fails. */
+/* What ends the start if it fails. */
 static void bulk_done(struct rf_io *io, int status)
 {
 	struct rf_ward *w = (struct rf_ward *)((char *)io - offsetof(struct rf_ward, start.io));
@@ -166,112 +158,6 @@ static void bulk_send(struct rf_ward *w, const char *what, uint8_t op, uint64_t 
 	st->over = 0;
 	st->then = then;
 	bulk_part(w);
-}
-
-/* ---- format -------------------------------------------------------------------------------- */
-
-static void format_wipe(struct rf_ward *w);
-
-static void format_send(struct rf_ward *w, uint64_t at, uint32_t pages, void (*then)(struct rf_ward *))
-{
-	bulk_send(w, "format", RF_BLK_WRITE, at, pages, then);
-}
-
-/* What the flush is for may be gone by then: all of it is done again. */
-static void format_flush(struct rf_ward *w, void (*then)(struct rf_ward *))
-{
-	if (w->disk.cached)
-		bulk_send(w, "format", RF_BLK_FLUSH, 0, 0, then);
-	else
-		then(w);
-}
-
-static bool format_again(struct rf_ward *w)
-{
-	if (!w->start.format_lost)
-		return false;
-	format_wipe(w);
-	return true;
-}
-
-static void format_over(struct rf_ward *w)
-{
-	if (format_again(w))
-		return;
-	rf_die(RF_EXIT_FORMATTED, "integrity disk: formatted: %llu MiB for clients, %s; %llu MiB at the "
-	       "end are kept for checksums. Now take the word after the key file away",
-	       (unsigned long long)(w->g.table_at >> 20), w->orders & RF_EXPORT_WARD_ADOPT ?
-	       "with what was in them" : "which read as zeroes",
-	       (unsigned long long)((w->disk.bytes - w->g.table_at) >> 20));
-}
-
-static void format_super_flush(struct rf_ward *w)
-{
-	format_flush(w, format_over);
-}
-
-static void format_super(struct rf_ward *w)
-{
-	struct ward_start *st = &w->start;
-	struct ward_super super = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = w->g.block,
-				    .disk = w->disk.bytes, .volume = w->volume, .number = 2, .journal = 1,
-				    .flags = w->orders & RF_EXPORT_WARD_ADOPT ? WARD_ADOPTED : 0 };
-
-	if (format_again(w))
-		return;
-	ward_super_seal(w->master, &super);
-	memset(ward_shared(w, st->arena), 0, 2 * WARD_PAGE);
-	memcpy(ward_shared(w, st->arena), &super, sizeof(super));
-	format_send(w, w->g.super_at, 2, format_super_flush);
-}
-
-static void format_table(struct rf_ward *w)
-{
-	struct ward_start *st = &w->start;
-	uint32_t pages = WARD_BULK;
-
-	if (format_again(w))
-		return;
-	if (st->place == w->g.table_pages) {
-		format_flush(w, format_super);
-		return;
-	}
-	if (pages > w->g.table_pages - st->place)
-		pages = (uint32_t)(w->g.table_pages - st->place);
-	memset(st->bulk, 0, sizeof(st->bulk));
-	for (uint32_t i = 0; i < pages; i++)
-		ward_table_seal(w->judge.key, &w->g, st->bulk + i * WARD_PAGE, st->place + i, 1);
-	memcpy(ward_shared(w, st->arena), st->bulk, pages * WARD_PAGE);
-	uint64_t at = w->g.table_at + st->place * WARD_PAGE;
-	st->place += pages;
-	format_send(w, at, pages, format_table);
-}
-
-static void format_wiped(struct rf_ward *w)
-{
-	format_flush(w, format_table);
-}
-
-static void format_wipe(struct rf_ward *w)
-{
-	struct ward_start *st = &w->start;
-
-	st->format_lost = false;
-	st->place = 0;
-	memset(ward_shared(w, st->arena), 0, 2 * WARD_PAGE);
-	format_send(w, w->g.super_at, 2, format_wiped);
-}
-
-static void format_begin(struct rf_ward *w, bool area)
-{
-	if (w->disk.read_only || (area && !(w->orders & RF_EXPORT_WARD_AGAIN))) {
-		refuse(w, w->disk.read_only ? "integrity disk: not formatted: this disk is write-protected" :
-				  "integrity disk: not formatted: this disk has a checksum area already. "
-				  "'reformat' in the place of 'format' loses all that is on it");
-		return;
-	}
-	ward_key(w->judge.key, w->master, w->volume);
-	format_wipe(w);
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -365,15 +251,10 @@ static void supers_arrived(struct rf_ward *w)
 			good = true;
 		}
 	}
-	if (w->orders & RF_EXPORT_WARD_FORMAT) {
-		format_begin(w, good || foreign);
-		return;
-	}
 	if (!good) {
-		refuse(w, foreign ? "integrity disk: the checksum area of this disk is of another key or another "
-				    "disk, or damaged" :
-				    "integrity disk: this disk has no checksum area: run once with 'format' or 'adopt' "
-				    "behind the key file");
+		refuse(w, foreign ?
+		       "integrity disk: the checksum area of this disk is of another key or another disk, or damaged" :
+		       "integrity disk: this disk has no checksum area: 'ringfence format' makes one");
 		return;
 	}
 	ward_key(w->judge.key, w->master, j->super.volume);

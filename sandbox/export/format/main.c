@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - rf-format: makes the area of `integrity disk`, and ends.
+ *
+ * Room:   sandbox/export/format, trusted, unprivileged.
+ * Start:  no arguments; everything comes by fds (enum rf_export_fd), orders in the flags.
+ * Exit:   as rf_format() says; 0 when the device process is gone before it is done; 70 after
+ *         one line in the log.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#include "format.h"
+#include "lock.h"
+#include "log.h"
+#include "service.h"
+
+#define TICK_MS 100
+
+enum { EV_CONTROL, EV_KICK };
+
+struct loop {
+	struct rf_service *service;
+	int                epoll;
+};
+
+static void watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = what };
+
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev))
+		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
+}
+
+static void control(const struct loop *l)
+{
+	int err = rf_service_control(l->service);
+
+	if (err == -EPIPE)
+		exit(0);
+	if (err)
+		rf_die(70, "ends: control socket: %s", strerror(-err));
+}
+
+/* Sleeps once, unless an answer is there. */
+static void turn(void *with)
+{
+	const struct loop *l = with;
+	struct epoll_event events[2];
+
+	rf_service_flush(l->service);
+	if (rf_service_poll(l->service) || !rf_service_sleep(l->service))
+		return;
+	int patience = rf_service_patience(l->service);
+	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
+	int n = epoll_wait(l->epoll, events, 2, patience < 0 ? TICK_MS : patience);
+	if (n < 0 && errno != EINTR)
+		rf_die(70, "epoll_wait: %s", strerror(errno));
+	rf_service_wake(l->service, false);
+	for (int i = 0; i < n; i++)
+		if (events[i].data.u64 == EV_CONTROL)
+			control(l);
+	rf_service_poll(l->service);
+	rf_service_tick(l->service);
+}
+
+int main(void)
+{
+	struct rf_format order = { .turn = turn };
+	struct loop l;
+
+	rf_log_name = "rf-format";
+	if (rf_service_open(&l.service))
+		rf_die(70, "cannot start");
+	const struct rf_export_config *config = rf_service_config(l.service);
+	order.service = l.service;
+	order.with = &l;
+	order.adopt = config->flags & RF_EXPORT_FORMAT_ADOPT;
+	order.again = config->flags & RF_EXPORT_FORMAT_AGAIN;
+	memcpy(order.key, config->integrity_key, sizeof(order.key));
+	if (getrandom(&order.volume, sizeof(order.volume), 0) != sizeof(order.volume))
+		rf_die(70, "no random number: %s", strerror(errno));
+	l.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l.epoll < 0)
+		rf_die(70, "epoll_create1: %s", strerror(errno));
+	watch(&l, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
+	watch(&l, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
+	if (rf_service_lock("export-format"))
+		return 70;
+	while (!rf_service_info(l.service))
+		turn(&l);
+	return rf_format(&order);
+}
