@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* no_filter.c - the filter of a disk that has none. See blk_filter.h. Room: sandbox/blk, trusted. */
+/* no_filter.c - the filter of a disk that has none. See blk_filter.h. Room: sandbox/blk, trusted.
+ */
 #include "blk_filter.h"
 
 static int none_disk(struct rf_blk_filter *f, struct rf_blk_info *info)

@@ -30,7 +30,8 @@ typedef uint64_t __attribute__((may_alias)) word_t;
 
 static inline void words_put(void *at, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-	volatile word_t *word = at; /* or the compiler packs pairs, which costs more than it saves */
+	/* Or the compiler packs pairs, which costs more than it saves. */
+	volatile word_t *word = at;
 
 	word[0] = a;
 	word[1] = b;
@@ -125,7 +126,7 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 		s->gate |= RF_GATE_QUEUE;
 	if (!s->hold.writers)
 		s->gate &= ~RF_GATE_WRITES;
-	/* Without a volatile cache every write is on stable media; nobody was promised a filter's. */
+	/* Without a volatile cache every write is on stable media. A filter's own are nobody's. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
 	    !rf_entry_io(e)->internal) {
 		s->acked++;
@@ -254,14 +255,16 @@ static void queue_push(struct rf_service *s, struct rf_io *io)
 /* May this be asked of the disk? The limit of an operation is 0 where it needs a closer look: a
  * flush, or one that is refused. No length that passes is longer than the disk or, if it has
  * data, the arena. */
-static inline __attribute__((always_inline)) bool admissible(const struct rf_service *s, const struct rf_io *io,
-						       uint8_t op)
+static inline __attribute__((always_inline)) bool admissible(const struct rf_service *s,
+							     const struct rf_io *io, uint8_t op)
 {
 	uint64_t offset = io->offset, arena = io->arena;
 	uint32_t length = io->length;
 
-	return length - 1 < s->limit[op] && !((offset | length) & s->block_mask) && offset <= s->size - length &&
-	       (op > RF_BLK_WRITE || (!(arena & (RF_ARENA_UNIT - 1)) && arena <= s->arena_bytes - length));
+	return length - 1 < s->limit[op] && !((offset | length) & s->block_mask) &&
+	       offset <= s->size - length &&
+	       (op > RF_BLK_WRITE ||
+		(!(arena & (RF_ARENA_UNIT - 1)) && arena <= s->arena_bytes - length));
 }
 
 /* Why admissible() said no. 0: it is a flush. */
@@ -321,7 +324,8 @@ static __attribute__((noinline)) int submit_other(struct rf_service *s, struct r
 
 	io->internal = false;
 	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags || io->op > RF_BLK_WRITE ||
-	    !admissible(s, io, io->op) || rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
+	    !admissible(s, io, io->op) ||
+	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
 	s->count.submitted++;
 	s->seq = seq;

@@ -82,7 +82,7 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 	if (net != (d->export_kind >= RF_EXPORT_TAP))
 		return mistake(p, d, net ? "has a net driver: it is exported as tap or load or lwip" :
 			     "has no net driver: only a net driver is exported as tap, or as lwip without a name");
-	if (d->ward && rf_config_integrity_finish(p->text, d, net))
+	if (d->integrity_disk && rf_config_integrity_finish(p->text, d, net))
 		return -EINVAL;
 	if (d->promiscuous && !net)
 		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");

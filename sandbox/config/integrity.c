@@ -32,7 +32,7 @@ static int key_take(int fd, struct rf_config_device *d, struct rf_words *w)
 int rf_config_integrity(struct rf_config_device *d, struct rf_words *w)
 {
 	d->integrity = false;
-	d->ward = RF_EXPORT_WARD;
+	d->integrity_disk = RF_EXPORT_INTEGRITY_DISK;
 	if (w->count > 3)
 		return rf_words_error(w, "behind the key file of 'integrity disk' stands nothing; the disk is "
 				      "formatted by 'ringfence format'");

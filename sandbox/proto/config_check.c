@@ -183,7 +183,7 @@ const char *rf_config_wrong(const struct rf_config *c)
 			return "a name";
 		const bool format = d->export_kind == RF_EXPORT_FORMAT;
 
-		if (d->ward & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN : RF_EXPORT_WARD))
+		if (d->integrity_disk & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN : RF_EXPORT_INTEGRITY_DISK))
 			return "an order to format";
 		if (!stack(c, d))
 			return "a stack";

@@ -99,9 +99,9 @@ enum rf_export_fd {
                                      with success unseen instead of reissued */
 #define RF_EXPORT_REUSE_EARLY 0x4u /* test control only: reads in flight fail at DOWN, and
                                      PREPARED waits until their buffers could be reused */
-#define RF_EXPORT_INTEGRITY 0x8u /* 'integrity memory' */
-#define RF_EXPORT_WARD 0x10u /* 'integrity disk' */
-#define RF_EXPORT_WARD_BYTES (96u << 20) /* memory for it, besides that of the arena */
+#define RF_EXPORT_INTEGRITY_MEMORY 0x8u /* 'integrity memory' */
+#define RF_EXPORT_INTEGRITY_DISK 0x10u /* 'integrity disk' */
+#define RF_EXPORT_INTEGRITY_DISK_BYTES (96u << 20) /* memory for it, besides that of the arena */
 #define RF_EXPORT_FORMAT_ADOPT 0x20u /* rf-format: what is on the disk stays */
 #define RF_EXPORT_FORMAT_AGAIN 0x40u /* rf-format: although there is a checksum area */
 struct rf_export_config {

@@ -278,7 +278,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 	int code = WIFEXITED(news->dead->status) ? WEXITSTATUS(news->dead->status) : -1;
 	char how[RF_ENDING];
 	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
-	bool refused = (d->cfg->ward || d->cfg->integrity) && code == RF_EXIT_INTEGRITY;
+	bool refused = (d->cfg->integrity_disk || d->cfg->integrity) && code == RF_EXIT_INTEGRITY;
 
 	if ((load && code >= 0) || refused) {
 		d->r.code = code;

@@ -77,8 +77,8 @@ struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int 
 
 	/* Pinned for the device and locked against swapping count apart. */
 	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
-	if (d->cfg->ward)
-		spawn.memlock += RF_EXPORT_WARD_BYTES;
+	if (d->cfg->integrity_disk)
+		spawn.memlock += RF_EXPORT_INTEGRITY_DISK_BYTES;
 	snprintf(spawn.argv0, sizeof(spawn.argv0), "%s", program);
 	return spawn;
 }

@@ -211,8 +211,8 @@ static int open_export_config(struct dev *d)
 	if (cfg->read_only)
 		e.flags |= RF_EXPORT_READ_ONLY;
 	if (cfg->integrity)
-		e.flags |= RF_EXPORT_INTEGRITY;
-	e.flags |= cfg->ward;
+		e.flags |= RF_EXPORT_INTEGRITY_MEMORY;
+	e.flags |= cfg->integrity_disk;
 	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
 	if (cfg->no_reissue)
 		e.flags |= RF_EXPORT_NO_REISSUE;

@@ -35,7 +35,7 @@ static void leave_only(struct rf_config *c, const struct rf_device *named, uint3
 	d->export_kind = RF_EXPORT_FORMAT;
 	d->listen[0] = d->stack[0] = '\0';
 	d->stack_index = 0;
-	d->ward = flags;
+	d->integrity_disk = flags;
 }
 
 int rf_format_only(struct rf_config *c, const char *file, const char *device, const char *how)
@@ -49,11 +49,12 @@ int rf_format_only(struct rf_config *c, const char *file, const char *device, co
 		return RF_EXIT_USAGE;
 	if (!d)
 		rf_log("%s: no device is called %s", file, device);
-	else if (!d->ward)
-		rf_log("%s: device %s has no 'integrity disk' line: there is nothing to format", file, device);
+	else if (!d->integrity_disk)
+		rf_log("%s: device %s has no 'integrity disk' line: there is nothing to format",
+		       file, device);
 	else if (d->read_only)
 		rf_log("%s: device %s is 'read-only': it cannot be formatted", file, device);
-	if (!d || !d->ward || d->read_only)
+	if (!d || !d->integrity_disk || d->read_only)
 		return RF_EXIT_CONFIG;
 	leave_only(c, d, orders[n].flags);
 	return 0;

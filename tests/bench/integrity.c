@@ -17,7 +17,7 @@
 #include "device_config.h"
 #include "format.h"
 #include "rig.h"
-#include "ward_inside.h"
+#include "disk_store.h"
 
 enum { DISK = 64 << 20, SPAN = 2048, DEPTH = 32, ARENA = 8 << 20, ROUNDS = 1, LINES = 64 };
 
@@ -92,7 +92,7 @@ static void child(uint32_t flags, int op)
 	requests(RF_BLK_WRITE, SPAN);
 	requests(RF_BLK_READ, SPAN);
 	if (!op) {
-		ward_checkpoint((struct rf_ward *)s->filter);
+		checkpoint_begin((struct disk_store *)s->filter);
 		drive(0);
 		requests(RF_BLK_WRITE, LINES);
 	}
@@ -101,7 +101,7 @@ static void child(uint32_t flags, int op)
 	if (op) {
 		requests((uint8_t)op, ROUNDS * DEPTH);
 	} else {
-		ward_checkpoint((struct rf_ward *)s->filter);
+		checkpoint_begin((struct disk_store *)s->filter);
 		drive(0);
 	}
 	*counting = 0;
@@ -179,14 +179,14 @@ int main(void)
 	ram.size = DISK;
 	figure("instr_read_off", 0, RF_BLK_READ, n);
 	figure("instr_write_off", 0, RF_BLK_WRITE, n);
-	figure("instr_read_memory", RF_EXPORT_INTEGRITY, RF_BLK_READ, n);
-	figure("instr_write_memory", RF_EXPORT_INTEGRITY, RF_BLK_WRITE, n);
+	figure("instr_read_memory", RF_EXPORT_INTEGRITY_MEMORY, RF_BLK_READ, n);
+	figure("instr_write_memory", RF_EXPORT_INTEGRITY_MEMORY, RF_BLK_WRITE, n);
 	pid_t pid = begin_format();
 	rig_must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 		 WEXITSTATUS(status) == RF_EXIT_FORMATTED, "format");
 	rig_close(&rig);
-	figure("instr_read_disk", RF_EXPORT_WARD, RF_BLK_READ, n);
-	figure("instr_write_disk", RF_EXPORT_WARD, RF_BLK_WRITE, n);
-	figure("instr_checkpoint_write", RF_EXPORT_WARD, 0, LINES);
+	figure("instr_read_disk", RF_EXPORT_INTEGRITY_DISK, RF_BLK_READ, n);
+	figure("instr_write_disk", RF_EXPORT_INTEGRITY_DISK, RF_BLK_WRITE, n);
+	figure("instr_checkpoint_write", RF_EXPORT_INTEGRITY_DISK, 0, LINES);
 	return 0;
 }

@@ -3,10 +3,10 @@
  * journal.pml - the authenticated journal of `integrity disk`: whatever a cache loses, and
  * whatever dies, an honest disk is never an error, and nobody waits for nothing.
  *
- * Stands for: sandbox/blk/ward*.c. One block; a line of the journal a page; writes, flushes,
+ * Stands for: sandbox/blk/integrity. One block; a line of the journal a page; writes, flushes,
  *             reads, pages that say what is durable, checkpoints, lost caches, restarts of
  *             the export, power cuts, and a cache that writes back when it likes. The
- *             device has FUA. test_ward_cuts does the same to the code itself.
+ *             device has FUA. test_integrity_cuts does the same to the code itself.
  * Shown:      a read finds a version that may be there; what a good flush covered stays; a
  *             checkpoint ends. An assertion that fails where a read is judged is an EIO.
  * Controls:   -DMARK_OVER_DOUBT (a flush calls lost lines durable), -DNO_WAKE (the end of a page

@@ -290,9 +290,9 @@ static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t 
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &disk_of(w->t->s)->table;
+	struct tag_table *t = &disk_of(w->t->s)->table;
 
-	for (struct ward_slot *s = t->slot; s < t->slot + WARD_SLOTS; s++)
+	for (struct tag_slot *s = t->slot; s < t->slot + TAG_SLOTS; s++)
 		if (s->state == SLOT_READY)
 			slot_forget(t, s);
 }
@@ -447,10 +447,10 @@ static void up(struct world *w)
 
 static bool anybody_waits(const struct world *w)
 {
-	const struct rf_ward *ward = disk_of(w->t->s);
+	const struct disk_store *store = disk_of(w->t->s);
 
-	return clients_wait(w) || !rf_service_info(w->t->s) || ward->checkpoint.stage != CKPT_IDLE ||
-	       ward->journal.committing || ward->changes.changing || ward->changes.room.head || ward->changes.announced.head || ward->base.clients.queue_head || ward->own.count != WARD_OPS;
+	return clients_wait(w) || !rf_service_info(w->t->s) || store->checkpoint.stage != CKPT_IDLE ||
+	       store->journal.committing || store->changes.changing || store->changes.room.head || store->changes.announced.head || store->base.clients.queue_head || store->own.count != INTERNAL_IOS;
 }
 
 static void answers(struct world *w)

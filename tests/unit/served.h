@@ -21,7 +21,7 @@
 #include "sandbox/blk/hold.c"
 #include "sandbox/blk/no_filter.c"
 #include "sandbox/session/handed.c"
-#include "sandbox/blk/integrity/integrity.c"
+#include "sandbox/blk/integrity/memory_store.c"
 #include "sandbox/blk/integrity/integrity_filter.c"
 #include "sandbox/blk/open.c"
 #include "sandbox/blk/recover.c"
@@ -30,13 +30,13 @@
 #include "sandbox/lib/siphash.c"
 #include "sandbox/blk/stats.c"
 #include "sandbox/export/format/format.c"
-#include "sandbox/blk/integrity/ward.c"
-#include "sandbox/blk/integrity/ward_checkpoint.c"
-#include "sandbox/blk/integrity/ward_commit.c"
-#include "sandbox/blk/integrity/ward_journal.c"
-#include "sandbox/blk/integrity/ward_layout.c"
-#include "sandbox/blk/integrity/ward_start.c"
-#include "sandbox/blk/integrity/ward_tags.c"
+#include "sandbox/blk/integrity/disk_store.c"
+#include "sandbox/blk/integrity/checkpoint.c"
+#include "sandbox/blk/integrity/journal.c"
+#include "sandbox/blk/integrity/journal_index.c"
+#include "sandbox/blk/integrity/disk_layout.c"
+#include "sandbox/blk/integrity/disk_start.c"
+#include "sandbox/blk/integrity/tag_table.c"
 
 #include "rig.h"
 
@@ -121,9 +121,9 @@ static inline int served_format(struct served *t, uint32_t flags, void (*turn)(v
 }
 
 /* What `integrity disk` knows of this service's disk. */
-static inline struct rf_ward *disk_of(const struct rf_service *s)
+static inline struct disk_store *disk_of(const struct rf_service *s)
 {
-	return (struct rf_ward *)s->filter;
+	return (struct disk_store *)s->filter;
 }
 
 static inline void service_free(struct rf_service *s)

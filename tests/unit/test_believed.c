@@ -170,8 +170,8 @@ static void counts_and_choices(void **state)
 	WRONG(d[0].export_kind = RF_EXPORT_NONE);
 	WRONG(*(char *)&d[0].force = 2);
 	WRONG(*(char *)&d[0].promiscuous = 2);
-	WRONG(d[0].ward = 1);
-	WRONG(d[0].ward = RF_EXPORT_WARD | RF_EXPORT_FORMAT_AGAIN);
+	WRONG(d[0].integrity_disk = 1);
+	WRONG(d[0].integrity_disk = RF_EXPORT_INTEGRITY_DISK | RF_EXPORT_FORMAT_AGAIN);
 	WRONG(d[2].stack_index = -1);
 	WRONG(d[2].stack_index = 3);
 	WRONG(d[2].lwip.count = RF_LWIP_SERVICES + 1);

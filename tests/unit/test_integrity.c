@@ -45,7 +45,7 @@ static void every_wrong_read_is_an_error_and_no_other_is(void **state)
 	for (int lie = 0; lie < LIES; lie++) {
 		unsigned n = lies ? (unsigned)atoi(lies) : 300;
 
-		told(&with, lie, dice, RF_EXPORT_INTEGRITY, n);
+		told(&with, lie, dice, RF_EXPORT_INTEGRITY_MEMORY, n);
 		told(&without, lie, dice, 0, n);
 		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the layer "
 		       "%u caught, %u believed\n", (unsigned long long)dice, lie_name[lie], with.wrong,
@@ -80,7 +80,7 @@ static int shown_after_a_late_change(uint32_t flags)
 static void what_was_checked_cannot_be_changed(void **state)
 {
 	(void)state;
-	assert_int_equal(shown_after_a_late_change(RF_EXPORT_INTEGRITY), 1);
+	assert_int_equal(shown_after_a_late_change(RF_EXPORT_INTEGRITY_MEMORY), 1);
 	assert_int_equal(shown_after_a_late_change(0), 2); /* control */
 }
 
@@ -119,7 +119,7 @@ static int found(struct served *t, uint64_t offset, int value)
 
 static void an_error_or_a_discard_leaves_anything(void **state)
 {
-	struct served *t = served_new(RF_EXPORT_INTEGRITY);
+	struct served *t = served_new(RF_EXPORT_INTEGRITY_MEMORY);
 
 	(void)state;
 	change(t, RF_BLK_WRITE, 0, 'a', 0);
@@ -138,7 +138,7 @@ static void an_error_or_a_discard_leaves_anything(void **state)
 
 static void a_lost_cache_leaves_old_or_new_of_what_was_not_flushed(void **state)
 {
-	struct served *t = served_new(RF_EXPORT_INTEGRITY);
+	struct served *t = served_new(RF_EXPORT_INTEGRITY_MEMORY);
 
 	(void)state;
 	change(t, RF_BLK_WRITE, 0, 'a', 0);
@@ -155,7 +155,7 @@ static void a_lost_cache_leaves_old_or_new_of_what_was_not_flushed(void **state)
 
 static void a_successor_begins_without_knowledge(void **state)
 {
-	struct served *t = served_new(RF_EXPORT_INTEGRITY);
+	struct served *t = served_new(RF_EXPORT_INTEGRITY_MEMORY);
 
 	(void)state;
 	change(t, RF_BLK_WRITE, 0, 'a', 0);
@@ -177,7 +177,7 @@ static void a_successor_begins_without_knowledge(void **state)
 
 static void a_write_waits_for_an_older_read(void **state)
 {
-	struct served *t = served_new(RF_EXPORT_INTEGRITY);
+	struct served *t = served_new(RF_EXPORT_INTEGRITY_MEMORY);
 	struct ask read, write;
 
 	(void)state;
@@ -194,7 +194,7 @@ static void a_write_waits_for_an_older_read(void **state)
 
 static void a_disk_with_too_many_blocks_is_refused(void **state)
 {
-	struct served *t = served_new(RF_EXPORT_INTEGRITY);
+	struct served *t = served_new(RF_EXPORT_INTEGRITY_MEMORY);
 	int status;
 
 	(void)state;

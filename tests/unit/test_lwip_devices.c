@@ -40,10 +40,10 @@ static int setup(void **unused)
 	return 0;
 }
 
-static int setup_ward(void **unused)
+static int setup_disk(void **unused)
 {
 	(void)unused;
-	wire_start_with(&s, lines, true, RF_EXPORT_WARD);
+	wire_start_with(&s, lines, true, RF_EXPORT_INTEGRITY_DISK);
 	memset(conn, 0, sizeof(conn));
 	wire_ready(&s, 10809);
 	return 0;
@@ -192,16 +192,16 @@ static void a_device_process_that_babbles_fails_alone(void **unused)
 int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define WARD_CASE(name) cmocka_unit_test_setup_teardown(name, setup_ward, teardown)
+#define DISK_CASE(name) cmocka_unit_test_setup_teardown(name, setup_disk, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_disk_of_an_impossible_size_fails_alone),
 		CASE(a_disk_of_no_size_fails_alone),
 		CASE(a_disk_of_all_ones_fails_alone),
 		CASE(a_disk_whose_size_changes_fails_alone),
 		CASE(a_device_process_that_babbles_fails_alone),
-		WARD_CASE(a_disk_too_small_for_checksums_fails_alone),
-		WARD_CASE(a_disk_without_checksums_fails_alone),
-		WARD_CASE(a_disk_whose_checksums_cannot_be_read_fails_alone),
+		DISK_CASE(a_disk_too_small_for_checksums_fails_alone),
+		DISK_CASE(a_disk_without_checksums_fails_alone),
+		DISK_CASE(a_disk_whose_checksums_cannot_be_read_fails_alone),
 	};
 
 	if (argc > 1)

@@ -150,7 +150,7 @@ static void anything_anywhere_with_integrity_memory(void **state)
 	(void)state;
 	exported_init(e, DISK);
 	e->rig.info.block_size = 4096;
-	e->rig.config->flags = RF_EXPORT_INTEGRITY;
+	e->rig.config->flags = RF_EXPORT_INTEGRITY_MEMORY;
 	memset(model, 0, DISK);
 	exported_serve(e, NBD);
 	bursts_over(e, 150);

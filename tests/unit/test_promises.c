@@ -51,7 +51,7 @@ static void random_requests_and_deaths_keep_every_promise(void **state)
 static void the_integrity_layer_keeps_them_too(void **state)
 {
 	(void)state;
-	runs_of(RF_EXPORT_INTEGRITY);
+	runs_of(RF_EXPORT_INTEGRITY_MEMORY);
 }
 
 /* Nothing that may not be done twice gets in at all. */

@@ -29,7 +29,7 @@ void *rf_private_memory(uint64_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* ---- the end of a request ------------------------------------------------------------------ */
+/* ---- the end of a request ---------------------------------------------------------------- */
 
 static bool ranged(const struct integrity_job *job)
 {
@@ -56,11 +56,12 @@ void integrity_caught(struct integrity *i, uint64_t offset, const char *what)
 	i->caught++;
 	/* A driver that lies all the time shall not fill the log. */
 	if (!(i->caught & (i->caught - 1)))
-		rf_log("read of %s at %llu: what came is not what the disk must hold there (%llu such "
-		       "reads so far)", what, (unsigned long long)offset, (unsigned long long)i->caught);
+		rf_log("read of %s at %llu: what came is not what the disk must hold there (%llu "
+		       "such reads so far)", what, (unsigned long long)offset,
+		       (unsigned long long)i->caught);
 }
 
-/* ---- read ------------------------------------------------------------------------------------ */
+/* ---- read -------------------------------------------------------------------------------- */
 
 void integrity_judge(struct integrity_job *job)
 {
@@ -95,7 +96,7 @@ static void read_begin(struct integrity_job *job)
 	rf_blk_pass(integrity_below(i), &job->io);
 }
 
-/* ---- change and flush ------------------------------------------------------------------------- */
+/* ---- change and flush -------------------------------------------------------------------- */
 
 static void change_done(struct rf_io *io, int status)
 {
@@ -133,7 +134,7 @@ static void flush_begin(struct integrity_job *job)
 	rf_blk_pass(integrity_below(i), &job->io);
 }
 
-/* ---- all requests ------------------------------------------------------------------------------ */
+/* ---- all requests ------------------------------------------------------------------------ */
 
 static void job_begin(struct integrity *i, struct rf_io *client)
 {
@@ -142,8 +143,9 @@ static void job_begin(struct integrity *i, struct rf_io *client)
 
 	c->free = job->next;
 	job->client = client;
-	job->io = (struct rf_io){ .op = client->op, .flags = client->flags, .length = client->length,
-				  .offset = client->offset, .arena = client->arena };
+	job->io = (struct rf_io){ .op = client->op, .flags = client->flags,
+				  .length = client->length, .offset = client->offset,
+				  .arena = client->arena };
 	if (ranged(job))
 		rf_hold_add(&c->hold, (uint32_t)(job - c->job), client->offset,
 			    client->offset + client->length, c->seq);
@@ -191,7 +193,7 @@ static void integrity_submit(struct rf_blk_filter *f, struct rf_io *io)
 	jobs_pump(integrity_of(f));
 }
 
-/* ---- what happens to the disk -------------------------------------------------------------------- */
+/* ---- what happens to the disk ------------------------------------------------------------ */
 
 static int filter_disk(struct rf_blk_filter *f, struct rf_blk_info *info)
 {
@@ -248,17 +250,18 @@ static uint64_t filter_caught(const struct rf_blk_filter *f)
 	return ((const struct integrity *)f)->caught;
 }
 
-/* ---- start and end ------------------------------------------------------------------------------- */
+/* ---- start and end ----------------------------------------------------------------------- */
 
 static bool filter_wanted(const struct rf_export_config *config)
 {
-	return config->flags & (RF_EXPORT_INTEGRITY | RF_EXPORT_WARD);
+	return config->flags & (RF_EXPORT_INTEGRITY_MEMORY | RF_EXPORT_INTEGRITY_DISK);
 }
 
 static int filter_open(const struct rf_blk_below *below, struct rf_blk_filter **out)
 {
 	struct integrity *i = NULL;
-	int err = (below->config->flags & RF_EXPORT_WARD ? integrity_disk : integrity_memory).open(below, &i);
+	bool disk = below->config->flags & RF_EXPORT_INTEGRITY_DISK;
+	int err = (disk ? integrity_disk : integrity_memory).open(below, &i);
 
 	if (!err)
 		*out = &i->filter;

@@ -4,12 +4,12 @@
  * integrity_filter.c handles, and a store, which knows what each block must hold.
  *
  * Room:   sandbox/blk/integrity, trusted. All of it is private memory, made at start.
- * Stores: memory (integrity.c) and disk (ward.h). The configuration chooses one.
+ * Stores: memory (memory_store.c) and disk (disk_store.h). The configuration chooses one.
  * Ends:   a store ends each change and each flush it was given by integrity_finish(), in the call
  *         itself or later.
  */
-#ifndef RF_INTEGRITY_STORE_H
-#define RF_INTEGRITY_STORE_H
+#ifndef RF_INTEGRITY_H
+#define RF_INTEGRITY_H
 
 #include "blk_filter.h"
 #include "hold.h"
@@ -20,7 +20,15 @@ _Static_assert(INTEGRITY_JOBS <= RF_HOLD_OWNERS, "a job is an owner");
 
 struct integrity;
 
-enum integrity_job_state { JOB_FREE, JOB_READ, JOB_JUDGE, JOB_ROOM, JOB_JOURNAL, JOB_SEND, JOB_FLUSH };
+enum integrity_job_state {
+	JOB_FREE,
+	JOB_READ,
+	JOB_JUDGE,
+	JOB_ROOM,
+	JOB_JOURNAL,
+	JOB_SEND,
+	JOB_FLUSH
+};
 
 /* A request of a client that was begun. */
 struct integrity_job {

@@ -8,14 +8,14 @@
 #include "exit_code.h"
 #include "log.h"
 #include "service.h"
-#include "ward_layout.h"
+#include "disk_layout.h"
 
-#define ROOM (32u * WARD_PAGE) /* of the arena */
+#define ROOM (32u * DISK_PAGE) /* of the arena */
 
 struct run {
 	struct rf_io            io; /* first */
 	const struct rf_format *order;
-	struct ward_geometry    g;
+	struct disk_geometry    g;
 	uint64_t                disk; /* bytes in all */
 	uint64_t                key[2];
 	uint64_t                arena;
@@ -24,7 +24,7 @@ struct run {
 	int                     status;
 };
 
-/* ---- one request after the other -------------------------------------------------------- */
+/* ---- one request after the other --------------------------------------------------------- */
 
 static void format_answered(struct rf_io *io, int status)
 {
@@ -37,7 +37,8 @@ static void format_answered(struct rf_io *io, int status)
 /* 0, or -errno of the disk. */
 static int request(struct run *r, uint8_t op, uint64_t at, uint64_t arena, uint32_t bytes)
 {
-	r->io = (struct rf_io){ .op = op, .length = bytes, .offset = at, .arena = arena, .done = format_answered };
+	r->io = (struct rf_io){
+	    .op = op, .length = bytes, .offset = at, .arena = arena, .done = format_answered};
 	r->answered = false;
 	int err = rf_service_submit(r->order->service, &r->io);
 	while (!err && !r->answered)
@@ -56,7 +57,8 @@ static int transfer(struct run *r, uint8_t op, uint64_t at, uint32_t bytes)
 	int err = 0;
 
 	for (uint32_t over = 0; !err && over < bytes; over += r->most)
-		err = request(r, op, at + over, r->arena + over, bytes - over < r->most ? bytes - over : r->most);
+		err = request(r, op, at + over, r->arena + over,
+			      bytes - over < r->most ? bytes - over : r->most);
 	return err;
 }
 
@@ -68,12 +70,12 @@ static int settled(struct run *r)
 	return err ? err : rf_service_losses(r->order->service) != r->losses ? -EAGAIN : 0;
 }
 
-/* ---- the area ------------------------------------------------------------------------------ */
+/* ---- the area ---------------------------------------------------------------------------- */
 
 static int write_no_supers(struct run *r)
 {
-	memset(buffer(r), 0, 2 * WARD_PAGE);
-	int err = transfer(r, RF_BLK_WRITE, r->g.super_at, 2 * WARD_PAGE);
+	memset(buffer(r), 0, 2 * DISK_PAGE);
+	int err = transfer(r, RF_BLK_WRITE, r->g.super_at, 2 * DISK_PAGE);
 	return err ? err : settled(r);
 }
 
@@ -82,25 +84,28 @@ static int write_table(struct run *r)
 	int err = 0;
 
 	for (uint64_t page = 0, count; !err && page < r->g.table_pages; page += count) {
-		count = r->g.table_pages - page < ROOM / WARD_PAGE ? r->g.table_pages - page : ROOM / WARD_PAGE;
+		count = r->g.table_pages - page < ROOM / DISK_PAGE ? r->g.table_pages - page
+								   : ROOM / DISK_PAGE;
 		memset(buffer(r), 0, ROOM);
 		for (uint64_t i = 0; i < count; i++)
-			ward_table_seal(r->key, &r->g, buffer(r) + i * WARD_PAGE, page + i, 1);
-		err = transfer(r, RF_BLK_WRITE, r->g.table_at + page * WARD_PAGE, (uint32_t)count * WARD_PAGE);
+			table_page_seal(r->key, &r->g, buffer(r) + i * DISK_PAGE, page + i, 1);
+		err = transfer(r, RF_BLK_WRITE, r->g.table_at + page * DISK_PAGE,
+			       (uint32_t)count * DISK_PAGE);
 	}
 	return err ? err : settled(r);
 }
 
 static int write_super(struct run *r)
 {
-	struct ward_super super = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = r->g.block,
-				    .disk = r->disk, .volume = r->order->volume, .number = 2, .journal = 1,
-				    .flags = r->order->adopt ? WARD_ADOPTED : 0 };
+	struct superblock super = { .magic = SUPER_MAGIC, .version = SUPER_VERSION,
+				    .block = r->g.block, .disk = r->disk,
+				    .volume = r->order->volume, .number = 2, .journal = 1,
+				    .flags = r->order->adopt ? SUPER_ADOPTED : 0 };
 
-	ward_super_seal(r->order->key, &super);
-	memset(buffer(r), 0, 2 * WARD_PAGE);
+	superblock_seal(r->order->key, &super);
+	memset(buffer(r), 0, 2 * DISK_PAGE);
 	memcpy(buffer(r), &super, sizeof(super));
-	int err = transfer(r, RF_BLK_WRITE, r->g.super_at, 2 * WARD_PAGE);
+	int err = transfer(r, RF_BLK_WRITE, r->g.super_at, 2 * DISK_PAGE);
 	return err ? err : settled(r);
 }
 
@@ -122,36 +127,36 @@ static int write_area(struct run *r)
 /* An area of any key counts. 0 or 1, or -errno. */
 static int area_there(struct run *r)
 {
-	int err = transfer(r, RF_BLK_READ, r->g.super_at, 2 * WARD_PAGE), there = 0;
+	int err = transfer(r, RF_BLK_READ, r->g.super_at, 2 * DISK_PAGE), there = 0;
 
 	for (uint32_t i = 0; i < 2; i++) {
-		struct ward_super s;
+		struct superblock s;
 
-		memcpy(&s, buffer(r) + i * WARD_PAGE, sizeof(s));
-		there |= ward_super_look(r->order->key, &s, r->disk, r->g.block) != WARD_SUPER_NONE;
+		memcpy(&s, buffer(r) + i * DISK_PAGE, sizeof(s));
+		there |= superblock_look(r->order->key, &s, r->disk, r->g.block) != SUPER_NONE;
 	}
 	return err ? err : there;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------- */
 
 static bool prepare(struct run *r, const struct rf_blk_info *info)
 {
-	char why[WARD_LIMITS];
+	char why[LAYOUT_LIMITS];
 
 	if (info->features & RF_BLK_READ_ONLY) {
 		rf_log("not formatted: this disk is write-protected");
 		return false;
 	}
-	if (!ward_geometry(&r->g, info->size, info->block_size)) {
-		ward_limits(why, info->size, info->block_size);
+	if (!layout_geometry(&r->g, info->size, info->block_size)) {
+		layout_limits(why, info->size, info->block_size);
 		rf_log("not formatted: %s", why);
 		return false;
 	}
 	r->disk = info->size;
 	r->cached = info->features & RF_BLK_HAS_FLUSH;
 	r->most = info->max_transfer < ROOM ? info->max_transfer : ROOM;
-	ward_key(r->key, r->order->key, r->order->volume);
+	layout_key(r->key, r->order->key, r->order->volume);
 	int err = rf_arena_alloc(r->order->service, ROOM, &r->arena);
 	if (err)
 		rf_log("not formatted: no room in the arena: %s", strerror(-err));
@@ -175,7 +180,8 @@ int rf_format(const struct rf_format *order)
 		return RF_EXIT_INTEGRITY;
 	int there = area_there(&r);
 	if (there > 0 && !order->again) {
-		rf_log("not formatted: this disk has a checksum area already. '--reformat' loses all that is on it");
+		rf_log("not formatted: this disk has a checksum area already. '--reformat' loses "
+		       "all that is on it");
 		return RF_EXIT_INTEGRITY;
 	}
 	int err = there < 0 ? there : write_area(&r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * integrity.c - `integrity memory`: what a driver returns is what was written there last, or it
+ * memory_store.c - `integrity memory`: what a driver returns is what was written there last, or it
  * is EIO, for as long as this process lives.
  *
  * Room:   sandbox/blk/integrity, trusted; a store of integrity_store.h.
@@ -75,7 +75,8 @@ static int memory_open(const struct rf_blk_below *below, struct integrity **out)
 	m->unsure = below->heir;
 	if (!integrity_init(&m->base, below) || !(m->tag = rf_private_memory(TAG_BYTES))) {
 		rf_log("integrity needs %llu MiB of memory and %llu GiB of addresses: %s; "
-		       "vm.overcommit_memory must not be 2", (unsigned long long)m->base.arena_bytes >> 20,
+		       "vm.overcommit_memory must not be 2",
+		       (unsigned long long)m->base.arena_bytes >> 20,
 		       (unsigned long long)TAG_BYTES >> 30, strerror(errno));
 		memory_close(&m->base);
 		return -ENOMEM;
@@ -98,8 +99,10 @@ static int memory_disk(struct integrity *i, struct rf_blk_info *info)
 	m->cached = info->features & RF_BLK_HAS_FLUSH;
 	if (m->blocks <= RF_INTEGRITY_BLOCKS)
 		return 0;
-	rf_blk_refuse(integrity_below(i), "integrity memory is for disks of at most %llu blocks: this one has "
-		      "%llu", RF_INTEGRITY_BLOCKS, (unsigned long long)m->blocks);
+	rf_blk_refuse(integrity_below(i),
+		      "integrity memory is for disks of at most %llu blocks: this one has "
+		      "%llu",
+		      RF_INTEGRITY_BLOCKS, (unsigned long long)m->blocks);
 	return -EFBIG;
 }
 
@@ -150,7 +153,8 @@ static void tags_write(struct memory *m, const struct integrity_job *job)
 {
 	const unsigned char *data = m->base.filter.shown + job->client->arena;
 
-	for (uint64_t b = integrity_first(job); b <= integrity_last(job); b++, data += m->base.block)
+	for (uint64_t b = integrity_first(job); b <= integrity_last(job);
+	     b++, data += m->base.block)
 		m->tag[b] = tag_of(m, b, data);
 }
 
@@ -169,7 +173,8 @@ static void memory_changed(struct integrity *i, struct integrity_job *job, int s
 	if (!status && io->op == RF_BLK_WRITE)
 		tags_write(m, job);
 	else
-		tags_set(m, first, count, !status && io->op == RF_BLK_ZERO ? TAG_ZEROES : TAG_UNKNOWN);
+		tags_set(m, first, count,
+			 !status && io->op == RF_BLK_ZERO ? TAG_ZEROES : TAG_UNKNOWN);
 	m->unsure |= status != 0;
 	if (!status && m->cached && !(io->flags & RF_BLK_FUA))
 		m->unflushed[++m->acked % UNFLUSHED] = (struct changed){ first, count };

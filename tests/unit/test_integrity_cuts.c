@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_ward_cuts.c - `integrity disk` over short scripts of a client, with one disaster at every
+ * test_integrity_cuts.c - `integrity disk` over short scripts of a client, with one disaster at every
  * point of them and every choice of what the cache keeps.
  *
  * Room:   tests/unit; see cuts.h. RF_CUTS_STEP=n tries each n-th disaster (1: all; unset: as
@@ -11,7 +11,7 @@
  *         and never an error; after a flush that went well a power cut changes nothing, and an
  *         older version put in the place of a block, or a changed byte, is EIO.
  */
-#define WARD_JOURNAL 12u /* a checkpoint every few writes */
+#define JOURNAL_PAGES 12u /* a checkpoint every few writes */
 #define ARENA        (1u << 20)
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -48,7 +48,7 @@ static const enum disaster what_of[128] = { ['K'] = DRIVER, ['L'] = LOSS, ['E'] 
 /* A block of each page of the table; they hold nothing. Exit code. */
 static int every_page_is_right(struct world *w)
 {
-	const struct ward_geometry *g = &disk_of(w->t->s)->g;
+	const struct disk_geometry *g = &disk_of(w->t->s)->g;
 
 	for (uint64_t b = 0; b < g->blocks; b += g->per_sector * g->per_page) {
 		struct ask a;
@@ -116,7 +116,7 @@ static void world_open(struct world *w, uint32_t features, uint32_t most)
 	area_turn(&w->disk, kept, &(struct choice){ 0 }, true);
 	w->formatted = malloc(DISK);
 	memcpy(w->formatted, w->disk.stable, DISK);
-	w->t->rig.config->flags = RF_EXPORT_WARD;
+	w->t->rig.config->flags = RF_EXPORT_INTEGRITY_DISK;
 }
 
 static void world_close(struct world *w)
@@ -391,7 +391,7 @@ static bool format_with(struct world *w, struct cut cut)
 	int code = format_code(w);
 	nothing_is_left(&w->disk);
 	w->fallen = CUTS;
-	int after = code_of(w, RF_EXPORT_WARD);
+	int after = code_of(w, RF_EXPORT_INTEGRITY_DISK);
 	nothing_is_left(&w->disk);
 	w->formatting = false;
 	if (code == POWER_IS_GONE ? after && after != RF_EXIT_INTEGRITY : code != RF_EXIT_FORMATTED || after)

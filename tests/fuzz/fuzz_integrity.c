@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_ward.c - `integrity disk` over a disk that may answer anything.
+ * fuzz_integrity.c - `integrity disk` over a disk that may answer anything.
  *
  * Room:   tests/fuzz. Input: a byte of options, then what is changed on a good disk: place
  *         (two bytes, in words of 8), then the word. With bit 0 the tag of what was changed
@@ -22,7 +22,7 @@ static ssize_t write_here(int fd, const void *at, size_t bytes)
 }
 #define _exit end_here
 #define write write_here
-#define WARD_JOURNAL 32u
+#define JOURNAL_PAGES 32u
 #include "served.h"
 #undef _exit
 #undef write
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { DISK = 320 * 4096, WRITTEN = 40 };
 static unsigned char good[DISK], disk[DISK];
-static struct ward_geometry g;
+static struct disk_geometry g;
 static const uint64_t key[2] = { 1, 2 };
 static uint64_t work[2];
 
@@ -44,32 +44,32 @@ static void fail_unless(bool ok)
 /* The disk as a format leaves it, with WRITTEN blocks announced and there. */
 static void make_good(void)
 {
-	struct ward_super s = { .magic = WARD_MAGIC, .version = WARD_VERSION, .block = 512, .disk = DISK,
+	struct superblock s = { .magic = SUPER_MAGIC, .version = SUPER_VERSION, .block = 512, .disk = DISK,
 				.volume = 77, .number = 2, .journal = 1 };
-	struct ward_page p = { .number = 1, .lines = WRITTEN };
+	struct journal_page p = { .number = 1, .lines = WRITTEN };
 
-	fail_unless(ward_geometry(&g, DISK, 512));
-	ward_key(work, key, s.volume);
+	fail_unless(layout_geometry(&g, DISK, 512));
+	layout_key(work, key, s.volume);
 	for (uint64_t i = 0; i < g.table_pages; i++)
-		ward_table_seal(work, &g, good + g.table_at + i * WARD_PAGE, i, 1);
+		table_page_seal(work, &g, good + g.table_at + i * DISK_PAGE, i, 1);
 	for (uint64_t b = 0; b < WRITTEN; b++) {
 		memset(good + b * 512, (int)b + 1, 512);
-		p.line[b] = (struct ward_line){ b, ward_tag(work, b, 1, good + b * 512, 512) };
+		p.line[b] = (struct journal_line){ b, block_tag(work, b, 1, good + b * 512, 512) };
 	}
-	ward_page_seal(work, &p);
-	memcpy(good + g.journal_at + WARD_PAGE, &p, sizeof(p));
-	ward_super_seal(key, &s);
+	journal_page_seal(work, &p);
+	memcpy(good + g.journal_at + DISK_PAGE, &p, sizeof(p));
+	superblock_seal(key, &s);
 	memcpy(good + g.super_at, &s, sizeof(s));
 }
 
 static void mend(void)
 {
 	for (int i = 0; i < 2; i++)
-		ward_super_seal(key, (void *)(disk + g.super_at + i * WARD_PAGE));
-	for (uint32_t i = 0; i < WARD_JOURNAL; i++)
-		ward_page_seal(work, (void *)(disk + g.journal_at + i * WARD_PAGE));
+		superblock_seal(key, (void *)(disk + g.super_at + i * DISK_PAGE));
+	for (uint32_t i = 0; i < JOURNAL_PAGES; i++)
+		journal_page_seal(work, (void *)(disk + g.journal_at + i * DISK_PAGE));
 	for (uint64_t i = 0; i < g.table_pages; i++)
-		ward_table_seal(work, &g, disk + g.table_at + i * WARD_PAGE, i, 1);
+		table_page_seal(work, &g, disk + g.table_at + i * DISK_PAGE, i, 1);
 }
 
 static void spoil(const uint8_t *data, size_t size)
@@ -81,7 +81,7 @@ static void spoil(const uint8_t *data, size_t size)
 
 		/* The superblocks and the head of the journal get their share. */
 		if (at < 512)
-			memcpy(disk + g.super_at + at % 16 * 8 + (at & 256 ? WARD_PAGE : 0), data + 2, 8);
+			memcpy(disk + g.super_at + at % 16 * 8 + (at & 256 ? DISK_PAGE : 0), data + 2, 8);
 		else
 			memcpy(disk + g.table_at + (uint64_t)(at - 512) * 8, data + 2, 8);
 	}
@@ -129,7 +129,7 @@ static void use(struct served *t, bool mended)
 	ask_for(t, RF_BLK_WRITE, 3);
 	ask_for(t, RF_BLK_FLUSH, 0);
 	ask_for(t, RF_BLK_READ, 3);
-	ward_checkpoint(disk_of(t->s));
+	checkpoint_begin(disk_of(t->s));
 	work_off(t);
 }
 
@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 1)
 		mend();
 	rig_open(&t->rig, ARENA);
-	t->rig.config->flags = RF_EXPORT_WARD | (data[0] & 2 ? RF_EXPORT_READ_ONLY : 0);
+	t->rig.config->flags = RF_EXPORT_INTEGRITY_DISK | (data[0] & 2 ? RF_EXPORT_READ_ONLY : 0);
 	memcpy(t->rig.config->integrity_key, key, sizeof(key));
 	t->rig.info.size = DISK;
 	t->ram.disk = disk;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_ward_promises.c - `integrity disk` keeps what SEMANTICS.md promises, and takes no
+ * test_integrity_promises.c - `integrity disk` keeps what SEMANTICS.md promises, and takes no
  * honest disk for a liar: over deaths, lost caches, and power cuts at any moment.
  *
  * Room:   tests/unit; see promises.h. RF_SEED=n repeats one run; RF_CUTS=n power cuts.
@@ -8,7 +8,7 @@
  *         not answered, too. Then all is started from the disk alone. Each read must be an
  *         old version or a new one, none older than was promised, and never an error.
  */
-#define WARD_JOURNAL 48u /* so that checkpoints are frequent */
+#define JOURNAL_PAGES 48u /* so that checkpoints are frequent */
 #include "promises.h"
 
 #include <sys/wait.h>
@@ -43,20 +43,20 @@ static int format(struct world *w)
 
 static void world_open(struct world *w, uint64_t seed, uint32_t features)
 {
-	struct ward_geometry g;
+	struct disk_geometry g;
 
 	*w = (struct world){ .t = calloc(1, sizeof(*w->t)), .dice = seed };
 	rig_open(&w->t->rig, ARENA);
 	w->t->rig.info.size = DISK;
 	w->t->rig.info.features = features;
 	w->t->rig.config->integrity_key[0] = seed;
-	assert_true(ward_geometry(&g, DISK, 512) && g.table_at >= BLOCKS * SECTOR);
+	assert_true(layout_geometry(&g, DISK, 512) && g.table_at >= BLOCKS * SECTOR);
 	area_open(&w->area, g.table_at, DISK);
 	rig_install(&w->t->rig);
 	assert_int_equal(rf_service_open(&w->t->s), 0);
 	assert_int_equal(format(w), RF_EXIT_FORMATTED);
 	service_free(w->t->s);
-	w->t->rig.config->flags = RF_EXPORT_WARD;
+	w->t->rig.config->flags = RF_EXPORT_INTEGRITY_DISK;
 	w->t->rig.generation = 1;
 	export_opens(w);
 	assert_true(bring_up(w, ~0u));

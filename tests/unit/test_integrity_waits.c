@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_ward_waits.c - more requests under `integrity disk` than it has places for: of jobs, small
+ * test_integrity_waits.c - more requests under `integrity disk` than it has places for: of jobs, small
  * requests of its own, room in the journal. Whoever waits is woken.
  *
  * Room:   tests/unit. The test is client and driver; see served.h. RF_SEED=n, RF_BURSTS=n.
@@ -8,7 +8,7 @@
  * Shown:  when the driver has answered all, every client has its answer, and nothing is under
  *         way; also where the device goes for good at any moment.
  */
-#define WARD_JOURNAL 16u
+#define JOURNAL_PAGES 16u
 #define ARENA        (4u << 20)
 #include "served.h"
 
@@ -85,15 +85,15 @@ static void ask_at_random(struct world *w, uint32_t i)
 
 static void look(struct world *w)
 {
-	const struct rf_ward *ward = disk_of(w->t->s);
+	const struct disk_store *store = disk_of(w->t->s);
 	uint32_t jobs = 0;
 
-	for (const struct integrity_job *j = ward->base.clients.job; j < ward->base.clients.job + INTEGRITY_JOBS; j++)
+	for (const struct integrity_job *j = store->base.clients.job; j < store->base.clients.job + INTEGRITY_JOBS; j++)
 		jobs += j->state != JOB_FREE;
 	if (jobs > w->most_jobs)
 		w->most_jobs = jobs;
-	if (WARD_OPS - ward->own.count > w->most_ops)
-		w->most_ops = WARD_OPS - ward->own.count;
+	if (INTERNAL_IOS - store->own.count > w->most_ops)
+		w->most_ops = INTERNAL_IOS - store->own.count;
 }
 
 static void all_answered(const struct world *w)
@@ -104,25 +104,25 @@ static void all_answered(const struct world *w)
 
 static void at_rest(const struct world *w)
 {
-	const struct rf_ward *ward = disk_of(w->t->s);
+	const struct disk_store *store = disk_of(w->t->s);
 
 	all_answered(w);
-	assert_int_equal(ward->checkpoint.stage, CKPT_IDLE);
-	assert_int_equal(ward->own.count, WARD_OPS);
-	assert_int_equal(ward->journal.committing, 0);
-	assert_int_equal(ward->changes.changing, 0);
-	assert_null(ward->base.clients.queue_head);
-	assert_null(ward->changes.room.head);
-	assert_null(ward->changes.announced.head);
+	assert_int_equal(store->checkpoint.stage, CKPT_IDLE);
+	assert_int_equal(store->own.count, INTERNAL_IOS);
+	assert_int_equal(store->journal.committing, 0);
+	assert_int_equal(store->changes.changing, 0);
+	assert_null(store->base.clients.queue_head);
+	assert_null(store->changes.room.head);
+	assert_null(store->changes.announced.head);
 }
 
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &disk_of(w->t->s)->table;
+	struct tag_table *t = &disk_of(w->t->s)->table;
 
 	memset(t->slot, 0, sizeof(t->slot));
-	ward_table_clear(t);
+	tag_table_clear(t);
 }
 
 static void burst(struct world *w)
@@ -199,7 +199,7 @@ static struct world *world_new(uint64_t seed, uint32_t features, uint32_t most)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), RF_EXIT_FORMATTED);
-	service_opens(w, RF_EXPORT_WARD);
+	service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 	return w;
 }
 
@@ -228,7 +228,7 @@ static void bursts(uint32_t features, uint32_t most, unsigned fails)
 	printf("# RF_SEED=%llu: at most %u jobs, %u small requests, %llu checkpoints\n", (unsigned long long)seed(),
 	       w->most_jobs, w->most_ops, (unsigned long long)disk_of(w->t->s)->journal.super.number);
 	assert_int_equal(w->most_jobs, INTEGRITY_JOBS); /* it was too much */
-	assert_int_equal(w->most_ops, WARD_OPS);
+	assert_int_equal(w->most_ops, INTERNAL_IOS);
 	world_free(w);
 }
 
@@ -259,7 +259,7 @@ static void also_where_the_device_goes_for_good(void **state)
 	for (unsigned i = 0; i < 40; i++) {
 		burst_until_gone(w);
 		service_free(w->t->s);
-		service_opens(w, RF_EXPORT_WARD);
+		service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 	}
 	world_free(w);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_ward.c - `integrity disk` against a driver that lies, over restarts of the export and of
+ * test_integrity_disk.c - `integrity disk` against a driver that lies, over restarts of the export and of
  * everything; and what it refuses.
  *
  * Room:   tests/unit; see lies.h. RF_SEED=n, RF_LIES=n.
  */
-#define WARD_JOURNAL 48u /* so that checkpoints are frequent */
+#define JOURNAL_PAGES 48u /* so that checkpoints are frequent */
 #define LIES_AREA (400 * 4096)
 #include "lies.h"
 
@@ -96,7 +96,7 @@ static struct world *world_with(uint64_t seed, uint32_t flags)
 	struct world *w = world_new(seed);
 
 	fill(w, w->disk[0], BLOCKS * BLOCK);
-	if (flags & RF_EXPORT_WARD)
+	if (flags & RF_EXPORT_INTEGRITY_DISK)
 		assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
 	service_opens(w, flags);
 	pump(w);
@@ -166,7 +166,7 @@ static void every_wrong_read_is_an_error_over_restarts_too(void **state)
 
 	(void)state;
 	for (int lie = 0; lie < LIES; lie++) {
-		struct world *with = told(lie, dice, RF_EXPORT_WARD, n), *without = told(lie, dice, 0, n);
+		struct world *with = told(lie, dice, RF_EXPORT_INTEGRITY_DISK, n), *without = told(lie, dice, 0, n);
 
 		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the layer "
 		       "%u caught, %u believed\n", (unsigned long long)dice, lie_name[lie], with->wrong,
@@ -191,7 +191,7 @@ static void checkpoint(struct world *w)
 {
 	uint64_t before = disk_of(w->t->s)->journal.super.number;
 
-	ward_checkpoint(disk_of(w->t->s));
+	checkpoint_begin(disk_of(w->t->s));
 	pump(w);
 	assert_int_equal(disk_of(w->t->s)->journal.super.number, before + 1);
 }
@@ -199,10 +199,10 @@ static void checkpoint(struct world *w)
 /* The table pages in memory are used up by others. */
 static void forget_pages(struct world *w)
 {
-	struct ward_table *t = &disk_of(w->t->s)->table;
+	struct tag_table *t = &disk_of(w->t->s)->table;
 
 	memset(t->slot, 0, sizeof(t->slot));
-	ward_table_clear(t);
+	tag_table_clear(t);
 }
 
 static int reads(struct world *w, uint32_t block)
@@ -212,8 +212,8 @@ static int reads(struct world *w, uint32_t block)
 
 static void a_changed_checksum_is_an_error_for_its_blocks_alone(void **state)
 {
-	struct world *w = world_with(3, RF_EXPORT_WARD);
-	const struct ward_geometry *g = &disk_of(w->t->s)->g;
+	struct world *w = world_with(3, RF_EXPORT_INTEGRITY_DISK);
+	const struct disk_geometry *g = &disk_of(w->t->s)->g;
 
 	(void)state;
 	checkpoint(w);
@@ -232,7 +232,7 @@ static void a_changed_checksum_is_an_error_for_its_blocks_alone(void **state)
 
 static void rolled_back(bool restarted, int status)
 {
-	struct world *w = world_with(4, RF_EXPORT_WARD);
+	struct world *w = world_with(4, RF_EXPORT_INTEGRITY_DISK);
 	static unsigned char before[LIES_AREA];
 	unsigned char first = w->want[0][0];
 
@@ -249,7 +249,7 @@ static void rolled_back(bool restarted, int status)
 	memcpy(w->disk, before, sizeof(before));
 	if (restarted) {
 		service_free(w->t->s);
-		service_opens(w, RF_EXPORT_WARD);
+		service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 		pump(w);
 	}
 	forget_pages(w);
@@ -272,18 +272,18 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 20; i++) {
-		struct world *w = world_with(100 + i, RF_EXPORT_WARD);
-		struct rf_ward *ward = disk_of(w->t->s);
+		struct world *w = world_with(100 + i, RF_EXPORT_INTEGRITY_DISK);
+		struct disk_store *store = disk_of(w->t->s);
 
 		checkpoint(w);
 		for (uint32_t b = 0; b < BLOCKS; b += MOST)
 			client_writes(w, -1, b, MOST, 0);
 		flushed(w);
-		uint64_t page = ward->journal.super.journal + chance(w, (uint32_t)(ward->journal.written - ward->journal.super.journal + 1));
-		uint64_t at = ward->g.journal_at + page % WARD_JOURNAL * 4096 + chance(w, 4096);
+		uint64_t page = store->journal.super.journal + chance(w, (uint32_t)(store->journal.written - store->journal.super.journal + 1));
+		uint64_t at = store->g.journal_at + page % JOURNAL_PAGES * 4096 + chance(w, 4096);
 		service_free(w->t->s);
 		*disk_at(w, at) ^= 4;
-		service_opens(w, RF_EXPORT_WARD);
+		service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 		pump(w);
 		for (uint32_t b = 0; b < BLOCKS; b++) {
 			int status = reads(w, b);
@@ -301,14 +301,14 @@ static void any_one_superblock_is_enough(void **state)
 {
 	(void)state;
 	for (unsigned which = 0; which < 2; which++) {
-		struct world *w = world_with(5, RF_EXPORT_WARD);
+		struct world *w = world_with(5, RF_EXPORT_INTEGRITY_DISK);
 		uint64_t at = disk_of(w->t->s)->g.super_at + which * 4096u;
 
 		restart(w, true);
 		flushed(w);
 		service_free(w->t->s);
 		*disk_at(w, at + 40) ^= 1;
-		service_opens(w, RF_EXPORT_WARD);
+		service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 		pump(w);
 		for (uint32_t b = 0; b < BLOCKS; b += MOST)
 			client_reads(w, -1, b, MOST, 0);
@@ -330,7 +330,7 @@ static void what_holds_nothing_reads_as_zeroes_whatever_is_there(void **state)
 	(void)state;
 	fill(w, w->disk[0], BLOCKS * BLOCK);
 	assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
-	service_opens(w, RF_EXPORT_WARD);
+	service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 	pump(w);
 	assert_true(zeroes_at(w, 7));
 	client_writes(w, -1, 0, MOST, 0);
@@ -351,7 +351,7 @@ static void an_adopted_disk_keeps_what_was_there(void **state)
 	fill(w, w->disk[0], BLOCKS * BLOCK);
 	memcpy(w->want, w->disk, sizeof(w->want));
 	assert_int_equal(tries(w, FORMAT | RF_EXPORT_FORMAT_ADOPT), RF_EXIT_FORMATTED);
-	service_opens(w, RF_EXPORT_WARD);
+	service_opens(w, RF_EXPORT_INTEGRITY_DISK);
 	pump(w);
 	for (uint32_t b = 0; b < BLOCKS; b += MOST)
 		client_reads(w, -1, b, MOST, 0);
@@ -370,20 +370,20 @@ static void a_disk_is_taken_with_its_key_and_its_area_only(void **state)
 	uint64_t *key = w->t->rig.config->integrity_key;
 
 	(void)state;
-	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), RF_EXIT_INTEGRITY);
 	assert_true(all_zero(w->disk[0], sizeof(w->disk))); /* nothing was written */
 	assert_int_equal(tries(w, FORMAT), RF_EXIT_FORMATTED);
-	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), 0);
 	assert_int_equal(tries(w, FORMAT), RF_EXIT_INTEGRITY);
 	key = w->t->rig.config->integrity_key;
 	key[0]++;
-	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), RF_EXIT_INTEGRITY);
 	assert_int_equal(tries(w, FORMAT), RF_EXIT_INTEGRITY);
 	w->t->rig.config->integrity_key[0]--;
-	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), 0);
 	w->t->rig.config->integrity_key[0]++;
 	assert_int_equal(tries(w, FORMAT | RF_EXPORT_FORMAT_AGAIN), RF_EXIT_FORMATTED);
-	assert_int_equal(tries(w, RF_EXPORT_WARD), 0);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), 0);
 	rig_close(&w->t->rig);
 	free(w->t);
 	munmap(w, sizeof(*w));
@@ -395,7 +395,7 @@ static void a_disk_that_is_too_small_is_refused(void **state)
 
 	(void)state;
 	w->t->rig.info.size = 300 * 4096;
-	assert_int_equal(tries(w, RF_EXPORT_WARD), RF_EXIT_INTEGRITY);
+	assert_int_equal(tries(w, RF_EXPORT_INTEGRITY_DISK), RF_EXIT_INTEGRITY);
 	rig_close(&w->t->rig);
 	free(w->t);
 	munmap(w, sizeof(*w));
@@ -417,7 +417,7 @@ static void a_write_protected_disk_is_not_formatted(void **state)
 /* Whatever they were waiting for: others, a page of the journal, the driver. */
 static void a_device_that_is_gone_fails_every_request(void **state)
 {
-	struct world *w = world_with(10, RF_EXPORT_WARD);
+	struct world *w = world_with(10, RF_EXPORT_INTEGRITY_DISK);
 	struct ask a[48], more;
 
 	(void)state;
