@@ -17,7 +17,7 @@ static const struct {
 };
 #define ORDERS (sizeof(orders) / sizeof(orders[0]))
 
-static const struct rf_device *device_named(const struct rf_config *c, const char *name)
+static const struct rf_config_device *device_named(const struct rf_config *c, const char *name)
 {
 	for (int i = 0; i < c->count; i++)
 		if (!strcmp(c->device[i].name, name))
@@ -26,9 +26,9 @@ static const struct rf_device *device_named(const struct rf_config *c, const cha
 }
 
 /* It is whatever else it may be exported as, and nothing of others. */
-static void leave_only(struct rf_config *c, const struct rf_device *named, uint32_t flags)
+static void leave_only(struct rf_config *c, const struct rf_config_device *named, uint32_t flags)
 {
-	struct rf_device *d = &c->device[0];
+	struct rf_config_device *d = &c->device[0];
 
 	memmove(d, named, sizeof(*d));
 	c->count = 1;
@@ -40,7 +40,7 @@ static void leave_only(struct rf_config *c, const struct rf_device *named, uint3
 
 int rf_format_only(struct rf_config *c, const char *file, const char *device, const char *how)
 {
-	const struct rf_device *d = device_named(c, device);
+	const struct rf_config_device *d = device_named(c, device);
 	size_t n = 0;
 
 	while (n < ORDERS && strcmp(orders[n].word, how))
