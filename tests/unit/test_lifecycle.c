@@ -282,20 +282,20 @@ static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(vo
 	comes_up();
 	for (int i = 0; i < 66; i++) {
 		((struct rf_stats_service *)dev->service)->completed++;
-		ends("device", dev->device_pid, EXITED(RF_EXIT_DEVICE));
-		assert_int_equal(dev->state, DEV_REVIVING);
+		ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
+		assert_int_equal(dev->r.state, DEV_REVIVING);
 		uint64_t now = now_ns();
-		wait = dev->retry_ns > now ? dev->retry_ns - now : 0;
+		wait = dev->r.retry_ns > now ? dev->r.retry_ns - now : 0;
 		assert_true(wait == 0 || i >= 64);
 		due();
 		tell(EV_READY, 0, 0);
-		assert_int_equal(dev->state, DEV_RUNNING);
+		assert_int_equal(dev->r.state, DEV_RUNNING);
 	}
 	assert_true(wait > 100000000 && wait < 600000000);
 	((struct rf_stats_service *)dev->service)->completed = 0;
 	/* Of whoever is killed that is not so. */
-	ends("device", dev->device_pid, KILLED);
-	assert_true(dev->retry_ns <= now_ns());
+	ends("device", dev->r.device_pid, KILLED);
+	assert_true(dev->r.retry_ns <= now_ns());
 }
 
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
