@@ -103,7 +103,8 @@ $(B)/unit/test_http: $(LWIP)/.source
 # Beside what a test includes of it: the stack alone.
 LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
-$(B)/unit/test_tcp_loss: tests/unit/test_tcp_loss.c tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
+LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages)
+$(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
