@@ -104,7 +104,7 @@ $(B)/unit/test_http: $(LWIP)/.source
 LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
 LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages)
-$(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
+$(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	@mkdir -p $(@D)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka

@@ -39,7 +39,7 @@ static bool later(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) > 0;
 }
 
-static void look(uint32_t at)
+static void look_by(uint32_t at)
 {
 	if (!looking || later(look_at, at))
 		look_at = at;
@@ -61,7 +61,7 @@ void rf_lwip_seg_sent(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	/* Times of what arrived before mean nothing to a new flight. */
 	if (!pcb->unacked)
 		pcb->newest = t - 1;
-	look(t + 2 * pcb->srtt + SLACK);
+	look_by(t + 2 * pcb->srtt + SLACK);
 }
 
 /* A copy sent again cannot have arrived so soon: it was the first one. */
@@ -74,7 +74,8 @@ static void arrived(struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t t)
 	if (later(seg->sent, pcb->newest))
 		pcb->newest = seg->sent;
 	if (!again)
-		pcb->srtt = pcb->srtt ? pcb->srtt - pcb->srtt / 8 + (t - seg->sent) / 8 : t - seg->sent;
+		pcb->srtt = pcb->srtt ? pcb->srtt - pcb->srtt / 8 + (t - seg->sent) / 8 :
+			    t - seg->sent;
 }
 
 void rf_lwip_seg_acked(struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -87,14 +88,16 @@ void rf_lwip_timed_out(struct tcp_pcb *pcb)
 {
 	count.timeouts++;
 	for (struct tcp_seg *seg = pcb->unacked; seg; seg = seg->next)
-		seg->flags = (uint8_t)((seg->flags & ~(TF_SEG_ARRIVED | TF_SEG_LOST)) | TF_SEG_AGAIN);
+		seg->flags = (uint8_t)((seg->flags & ~(TF_SEG_ARRIVED | TF_SEG_LOST)) |
+				       TF_SEG_AGAIN);
 	pcb->gone = 0;
 	pcb->probing = 0;
 }
 
-/* ---- what is lost ----------------------------------------------------------------------------- */
+/* ---- what is lost --------------------------------------------------------------------------- */
 
-static bool covered(const struct tcp_pcb *pcb, const struct tcp_seg *seg, const struct tcp_sack_range *r, int n)
+static bool covered(const struct tcp_pcb *pcb, const struct tcp_seg *seg,
+		    const struct tcp_sack_range *r, int n)
 {
 	uint32_t from = first_of(seg), to = from + TCP_TCPLEN(seg);
 
@@ -106,7 +109,7 @@ static bool covered(const struct tcp_pcb *pcb, const struct tcp_seg *seg, const 
 }
 
 /* Segments that have arrived behind a gap. */
-static uint32_t take(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n)
+static uint32_t note_arrived(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n)
 {
 	uint32_t all = 0, t = now();
 
@@ -125,10 +128,12 @@ static bool is_lost(const struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32
 {
 	bool again = seg->flags & TF_SEG_AGAIN;
 
-	return (!again && behind >= DUPLICATES) || later(pcb->newest, seg->sent + pcb->srtt / 4 + SLACK / 2);
+	return (!again && behind >= DUPLICATES) ||
+	       later(pcb->newest, seg->sent + pcb->srtt / 4 + SLACK / 2);
 }
 
-/* Marks what is lost, and sums up what is on its way no more. Is anything lost and not sent again? */
+/* Marks what is lost, and sums up what is on its way no more. Is anything lost and not sent
+ * again? */
 static bool judge(struct tcp_pcb *pcb, uint32_t behind)
 {
 	bool lost = false;
@@ -158,7 +163,7 @@ static void halve(struct tcp_pcb *pcb)
 static bool again(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	if (tcp_rexmit_seg(pcb, seg) != ERR_OK) {
-		look(now() + SLACK);
+		look_by(now() + SLACK);
 		return false;
 	}
 	if (seg->flags & TF_SEG_LOST)
@@ -195,10 +200,11 @@ static void recover(struct tcp_pcb *pcb)
 	send_lost(pcb, begins);
 }
 
-/* ---- a tail that was asked after (RFC 8985, 7.4) ------------------------------------------------ */
+/* ---- a tail that was asked after (RFC 8985, 7.4) -------------------------------------------- */
 
 /* Loss of a tail that its probe repaired is seen by nobody else: congestion all the same. */
-static void probe_answered(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n, bool progress)
+static void probe_answered(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n,
+			   bool progress)
 {
 	if (pcb->flags & TF_INFR || (n && TCP_SEQ_LEQ(r[0].right, pcb->lastack))) {
 		pcb->probing = 0; /* found by others; or both copies have arrived */
@@ -222,14 +228,14 @@ void rf_lwip_ack(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n, boo
 	}
 	if (progress || n) {
 		pcb->news = now();
-		look(pcb->news + 2 * pcb->srtt + SLACK);
+		look_by(pcb->news + 2 * pcb->srtt + SLACK);
 	}
 	if (calm && !n && !pcb->gone) {
 		if (pcb->dupacks < DUPLICATES)
 			return;
 		pcb->unacked->flags |= TF_SEG_LOST; /* a peer that says no more than this */
 	}
-	if (judge(pcb, take(pcb, r, n)))
+	if (judge(pcb, note_arrived(pcb, r, n)))
 		recover(pcb);
 }
 
@@ -250,7 +256,8 @@ static bool probed(struct tcp_pcb *pcb)
 
 static void look_after(struct tcp_pcb *pcb, uint32_t t)
 {
-	uint32_t due = pcb->news + 2 * pcb->srtt + (pcb->unacked && pcb->unacked->next ? SLACK : DELAYED);
+	bool lone = pcb->unacked && !pcb->unacked->next;
+	uint32_t due = pcb->news + 2 * pcb->srtt + (lone ? DELAYED : SLACK);
 
 	if (!(pcb->flags & TF_SACK) || !pcb->unacked || pcb->state < ESTABLISHED)
 		return;
@@ -259,7 +266,7 @@ static void look_after(struct tcp_pcb *pcb, uint32_t t)
 	else if (!pcb->srtt || pcb->probing || pcb->nrtx)
 		return;
 	else if (later(due, t))
-		look(due);
+		look_by(due);
 	else
 		probed(pcb);
 }

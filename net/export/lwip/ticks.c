@@ -42,13 +42,13 @@ void ticks_run(void)
 /* Something is under way, or waits to be. */
 static bool busy(const struct tcp_pcb *pcb)
 {
-	return pcb->state < ESTABLISHED || pcb->unsent || pcb->unacked || pcb->ooseq || pcb->refused_data ||
-	       pcb->rtime >= 0 || pcb->persist_backoff ||
+	return pcb->state < ESTABLISHED || pcb->unsent || pcb->unacked || pcb->ooseq ||
+	       pcb->refused_data || pcb->rtime >= 0 || pcb->persist_backoff ||
 	       pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND);
 }
 
 /* Milliseconds without a segment after which something becomes of one at rest; 0: nothing. */
-static uint32_t patience(const struct tcp_pcb *pcb)
+static uint32_t rest_limit(const struct tcp_pcb *pcb)
 {
 	if (pcb->state == TIME_WAIT)
 		return 2 * TCP_MSL;
@@ -61,7 +61,7 @@ static uint32_t patience(const struct tcp_pcb *pcb)
 
 static void earliest(uint32_t *ms, const struct tcp_pcb *pcb)
 {
-	uint32_t most = patience(pcb), so_far = (tcp_ticks - pcb->tmr) * TCP_SLOW_INTERVAL;
+	uint32_t most = rest_limit(pcb), so_far = (tcp_ticks - pcb->tmr) * TCP_SLOW_INTERVAL;
 	uint32_t left = most > so_far ? most - so_far : 0;
 
 	/* lwIP waits until it is more. */
