@@ -20,9 +20,12 @@ through() {
 		-c 'discard 1M 64k' "$uri"
 
 	# A client that verifies, while the driver is killed.
+	completed=$(field completed)
 	fio --name=v --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k --iodepth=16 --size=16m --verify=crc32c \
 		--verify_fatal=1 --loops=4 --randseed=1 >/tmp/fio.out 2>&1 &
 	client=$!
+	# Drivers that die before it asked for anything are drivers that die in vain.
+	wait_for 60 has_changed completed "$completed"
 	kills=0
 	while [ -d /proc/$client ] && [ $kills -lt 40 ]; do
 		pid=$(field driver_pid)
