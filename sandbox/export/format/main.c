@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "exit_code.h"
 #include "format.h"
 #include "lock.h"
 #include "log.h"
@@ -32,7 +33,7 @@ static void watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
 	struct epoll_event ev = { .events = events, .data.u64 = what };
 
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev))
-		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
 static void control(const struct loop *l)
@@ -42,7 +43,7 @@ static void control(const struct loop *l)
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
 /* Sleeps once, unless an answer is there. */
@@ -58,7 +59,7 @@ static void turn(void *with)
 	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
 	int n = epoll_wait(l->epoll, events, 2, patience < 0 ? TICK_MS : patience);
 	if (n < 0 && errno != EINTR)
-		rf_die(70, "epoll_wait: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 	rf_service_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
@@ -74,7 +75,7 @@ int main(void)
 
 	rf_log_name = "rf-format";
 	if (rf_service_open(&l.service))
-		rf_die(70, "cannot start");
+		rf_die(RF_EXIT_BUG, "cannot start");
 	const struct rf_export_config *config = rf_service_config(l.service);
 	order.service = l.service;
 	order.with = &l;
@@ -82,14 +83,14 @@ int main(void)
 	order.again = config->flags & RF_EXPORT_FORMAT_AGAIN;
 	memcpy(order.key, config->integrity_key, sizeof(order.key));
 	if (getrandom(&order.volume, sizeof(order.volume), 0) != sizeof(order.volume))
-		rf_die(70, "no random number: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "no random number: %s", strerror(errno));
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l.epoll < 0)
-		rf_die(70, "epoll_create1: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
 	watch(&l, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
 	watch(&l, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	if (rf_service_lock("export-format"))
-		return 70;
+		return RF_EXIT_BUG;
 	while (!rf_service_info(l.service))
 		turn(&l);
 	return rf_format(&order);
