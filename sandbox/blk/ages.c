@@ -30,7 +30,9 @@ static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_en
 {
 	unsigned attempts = e->attempts < 4 ? e->attempts : 4;
 	uint64_t ns = s->config.stall_ns * (e->req.op > RF_BLK_WRITE ? SLOW_OPS : 1);
-	uint64_t longer = !slow ? 0 : is_slow(e->req.op) ? s->config.slow_ns : s->config.slow_ns / BESIDE;
+	uint64_t longer = !slow              ? 0 :
+			  is_slow(e->req.op) ? s->config.slow_ns :
+					       s->config.slow_ns / BESIDE;
 
 	return (ns < longer ? longer : ns) << attempts;
 }
@@ -44,7 +46,8 @@ static bool too_old(const struct rf_service *s, uint32_t i)
 
 	if (s->config.nudge_ns && !rf_watch_alive_since(&s->watch, s->stall[i].since + most))
 		return false;
-	if (s->stall[i].slow && age < most * SLOW_AT_MOST && s->stall[i].lived_ns < s->slow_lived_ns)
+	if (s->stall[i].slow && age < most * SLOW_AT_MOST &&
+	    s->stall[i].lived_ns < s->slow_lived_ns)
 		age = s->lived_ns - s->slow_lived_ns;
 	return age >= most;
 }
@@ -82,8 +85,8 @@ void rf_ages_look(struct rf_service *s, uint64_t now)
 			continue;
 		s->stalled = true;
 		s->count.stalls++;
-		rf_log("%s of %u bytes at %llu has no answer for %llu ms", rf_op_names[e->req.op], e->req.length,
-		       (unsigned long long)e->req.offset,
+		rf_log("%s of %u bytes at %llu has no answer for %llu ms", rf_op_names[e->req.op],
+		       e->req.length, (unsigned long long)e->req.offset,
 		       (unsigned long long)(now - s->stall[i].since) / 1000000);
 		rf_tell(s, RF_SVC_STALL, 0);
 	}

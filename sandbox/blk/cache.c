@@ -96,8 +96,9 @@ int rf_disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
 	const struct rf_blk_info *was = &s->info;
 	bool same = was->size == now->size && was->block_size == now->block_size;
 
-	rf_log("this disk had %llu bytes in blocks of %u, and has %llu in blocks of %u now%s: its clients have to "
-	       "connect again", (unsigned long long)was->size, was->block_size, (unsigned long long)now->size,
+	rf_log("this disk had %llu bytes in blocks of %u, and has %llu in blocks of %u now%s: its "
+	       "clients have to connect again",
+	       (unsigned long long)was->size, was->block_size, (unsigned long long)now->size,
 	       now->block_size, same ? ", with other limits or features" : "");
 	return -ESTALE;
 }

@@ -43,7 +43,8 @@ static int map_all(struct rf_service *s)
 
 	if (err)
 		return err;
-	if (!fstat(rf_service_fd(s, RF_EXPORT_FD_TABLE), &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
+	if (!fstat(rf_service_fd(s, RF_EXPORT_FD_TABLE), &st) &&
+	    (uint64_t)st.st_size < RF_TABLE_USED &&
 	    ftruncate(rf_service_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
 		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
 		       strerror(errno));
@@ -51,8 +52,8 @@ static int map_all(struct rf_service *s)
 	}
 	const int rw = PROT_READ | PROT_WRITE;
 	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
-	if ((err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena", s->config.arena_bytes, rw,
-				 &s->data)) ||
+	if ((err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena",
+				 s->config.arena_bytes, rw, &s->data)) ||
 	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
 				 &s->rings)) ||
 	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,

@@ -208,7 +208,8 @@ static void autopsy(struct rf_service *s, uint32_t generation, uint32_t half)
 {
 	struct rf_autopsy_service *a = (void *)((char *)s->stats + RF_AUTOPSY_SERVICE);
 	const struct rf_blk_chan *chan = rf_service_chan(s, half);
-	const struct rf_ring *req = (const void *)chan->req.bytes, *resp = (const void *)chan->resp.bytes;
+	const struct rf_ring *req = (const void *)chan->req.bytes,
+			     *resp = (const void *)chan->resp.bytes;
 
 	a += generation % RF_AUTOPSY_SLOTS;
 	a->generation = 0;
@@ -219,9 +220,11 @@ static void autopsy(struct rf_service *s, uint32_t generation, uint32_t half)
 		uint32_t q = a->req_tail - i, p = a->resp_tail - i;
 
 		memcpy(&a->req[q % RF_AUTOPSY_TAIL],
-		       req->records + q % RF_BLK_DEPTH * sizeof(struct rf_blk_req), sizeof(struct rf_blk_req));
+		       req->records + q % RF_BLK_DEPTH * sizeof(struct rf_blk_req),
+		       sizeof(struct rf_blk_req));
 		memcpy(&a->resp[p % RF_AUTOPSY_TAIL],
-		       resp->records + p % RF_BLK_DEPTH * sizeof(struct rf_blk_resp), sizeof(struct rf_blk_resp));
+		       resp->records + p % RF_BLK_DEPTH * sizeof(struct rf_blk_resp),
+		       sizeof(struct rf_blk_resp));
 	}
 	memcpy(a->mmio, chan->mmio, sizeof(a->mmio));
 	a->generation = generation;
@@ -265,7 +268,8 @@ static void fail_poisoned(struct rf_service *s)
 			continue;
 		rf_log("%s of %u bytes at %llu fails with EIO: %u drivers died of it, the last "
 		       "one with nothing else in flight",
-		       rf_op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset, e->attempts + 1u);
+		       rf_op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset,
+		       e->attempts + 1u);
 		rf_entry_finish(s, i, -EIO);
 	}
 }
@@ -450,8 +454,8 @@ int rf_service_control(struct rf_service *s)
 	for (;;) {
 		struct rf_svc_msg msg;
 		int fds[RF_PACKET_FDS], count;
-		int n = rf_packet_recv(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg), fds, &count,
-				       MSG_DONTWAIT);
+		int n = rf_packet_recv(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg),
+				       fds, &count, MSG_DONTWAIT);
 
 		if (n == -EAGAIN)
 			break;
@@ -478,7 +482,9 @@ int rf_service_patience(const struct rf_service *s)
 {
 	if (s->untold.type)
 		return RF_WATCH_TURN_MS;
-	return s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP ? rf_watch_turn(&s->watch) : -1;
+	bool waits = s->free_count != RF_BLK_DEPTH && s->state == RF_DRIVER_UP;
+
+	return waits ? rf_watch_turn(&s->watch) : -1;
 }
 
 /* A device that reset itself answers nothing any more. Request ages would find that, too, but
@@ -492,7 +498,8 @@ static void ask_for_a_look(const struct rf_service *s)
 
 static void watch(struct rf_service *s, uint64_t now)
 {
-	uint64_t beat = atomic_load_explicit(&rf_service_chan(s, s->half)->heartbeat, memory_order_acquire);
+	struct rf_blk_chan *chan = rf_service_chan(s, s->half);
+	uint64_t beat = atomic_load_explicit(&chan->heartbeat, memory_order_acquire);
 
 	switch (rf_watch_look(&s->watch, now, s->config.nudge_ns, s->free_count != RF_BLK_DEPTH,
 			      s->count.completed, beat)) {

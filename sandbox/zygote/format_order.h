@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * format_order.h - `ringfence format`: a configuration of which one device is left, to be formatted.
+ * format_order.h - `ringfence format`: a configuration with one device left, to be formatted.
  *
  * Room:   sandbox/zygote, root.
  */

@@ -152,8 +152,10 @@ static uint64_t steps(uint32_t flags, int op)
 	int status;
 
 	rig_must(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "child");
-	while (!ptrace(PTRACE_SINGLESTEP, pid, 0, 0) && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
-		uint64_t at = (uint64_t)ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user_regs_struct, rip), 0);
+	while (!ptrace(PTRACE_SINGLESTEP, pid, 0, 0) && waitpid(pid, &status, 0) == pid &&
+	       WIFSTOPPED(status)) {
+		uint64_t at = (uint64_t)ptrace(PTRACE_PEEKUSER, pid,
+					       offsetof(struct user_regs_struct, rip), 0);
 
 		count += *counting && at != last;
 		last = at;

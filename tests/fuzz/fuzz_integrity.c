@@ -44,8 +44,13 @@ static void fail_unless(bool ok)
 /* The disk as a format leaves it, with WRITTEN blocks announced and there. */
 static void make_good(void)
 {
-	struct superblock s = { .magic = SUPER_MAGIC, .version = SUPER_VERSION, .block = 512, .disk = DISK,
-				.volume = 77, .number = 2, .journal = 1 };
+	struct superblock s = { .magic = SUPER_MAGIC,
+				.version = SUPER_VERSION,
+				.block = 512,
+				.disk = DISK,
+				.volume = 77,
+				.number = 2,
+				.journal = 1 };
 	struct journal_page p = { .number = 1, .lines = WRITTEN };
 
 	fail_unless(layout_geometry(&g, DISK, 512));
@@ -81,7 +86,8 @@ static void spoil(const uint8_t *data, size_t size)
 
 		/* The superblocks and the head of the journal get their share. */
 		if (at < 512)
-			memcpy(disk + g.super_at + at % 16 * 8 + (at & 256 ? DISK_PAGE : 0), data + 2, 8);
+			memcpy(disk + g.super_at + at % 16 * 8 + (at & 256 ? DISK_PAGE : 0),
+			       data + 2, 8);
 		else
 			memcpy(disk + g.table_at + (uint64_t)(at - 512) * 8, data + 2, 8);
 	}

@@ -72,8 +72,8 @@ static void failed_at(const struct world *w, const char *what)
 {
 	const struct cut *c = w->cut;
 
-	fail_msg("%s: RF_SCRIPT=\"%s\" RF_CUT=%u,%u,%u,%u,%u,%u; features %#x, most %u, order %u", what,
-		 w->script, c[0].what, c[0].at, c[0].keep, c[1].what, c[1].at, c[1].keep,
+	fail_msg("%s: RF_SCRIPT=\"%s\" RF_CUT=%u,%u,%u,%u,%u,%u; features %#x, most %u, order %u",
+		 what, w->script, c[0].what, c[0].at, c[0].keep, c[1].what, c[1].at, c[1].keep,
 		 w->t->rig.info.features, w->most, w->last_first);
 }
 
@@ -186,8 +186,8 @@ static void found(struct world *w, struct slot *s, uint32_t b, const unsigned ch
 		high = i;
 	}
 	if (low == ~0u) {
-		printf("# block %u holds version %u; versions from %u to %u are right:", b, *(const uint32_t *)data,
-		       s->index[b], k->count - 1);
+		printf("# block %u holds version %u; versions from %u to %u are right:", b,
+		       *(const uint32_t *)data, s->index[b], k->count - 1);
 		for (unsigned i = 0; i < k->count; i++)
 			printf(" %u", k->version[i]);
 		printf("\n");
@@ -261,7 +261,8 @@ static struct slot *slot_free(struct world *w)
 /* The driver works until the disk is there. */
 static void up(struct world *w);
 
-static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t first, uint32_t count)
+static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t first,
+			   uint32_t count)
 {
 	up(w);
 	struct slot *s = slot_free(w);
@@ -277,7 +278,9 @@ static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t 
 		s->index[b] = w->book[b].low;
 	for (uint32_t b = first; b < first + count; b++) {
 		if (op == RF_BLK_WRITE)
-			pattern((unsigned char *)rf_arena_at(w->t->s, io->arena) + (b - first) * BLOCK, b, version);
+			pattern((unsigned char *)rf_arena_at(w->t->s, io->arena) +
+					(b - first) * BLOCK,
+				b, version);
 		if (op != RF_BLK_READ)
 			version_add(w, s, b, version);
 	}
@@ -392,7 +395,8 @@ static bool falls(struct world *w, const struct rf_blk_req *r, unsigned place)
 		_exit(POWER_IS_GONE);
 	if (c->what != ERROR)
 		strike(w, c->what, c->keep);
-	else if (place == ANSWERED || !rf_service_info(w->t->s)) /* a start ends by it, and says so */
+	else if (place == ANSWERED ||
+		 !rf_service_info(w->t->s)) /* a start ends by it, and says so */
 		return false;
 	else
 		device_fails(w, r, c->keep);
@@ -449,8 +453,11 @@ static bool anybody_waits(const struct world *w)
 {
 	const struct disk_store *store = disk_of(w->t->s);
 
-	return clients_wait(w) || !rf_service_info(w->t->s) || store->checkpoint.stage != CKPT_IDLE ||
-	       store->journal.committing || store->changes.changing || store->changes.room.head || store->changes.announced.head || store->base.clients.queue_head || store->own.count != INTERNAL_IOS;
+	return clients_wait(w) || !rf_service_info(w->t->s) ||
+	       store->checkpoint.stage != CKPT_IDLE || store->journal.committing ||
+	       store->changes.changing || store->changes.room.head ||
+	       store->changes.announced.head || store->base.clients.queue_head ||
+	       store->own.count != INTERNAL_IOS;
 }
 
 static void answers(struct world *w)

@@ -66,7 +66,9 @@ static void ask_done(struct rf_io *io, int status)
 
 static inline int ask(struct served *t, struct ask *a, uint8_t op, uint64_t offset, uint32_t length)
 {
-	*a = (struct ask){ .io = { .op = op, .offset = offset, .length = length, .done = ask_done } };
+	*a = (struct ask){
+		.io = { .op = op, .offset = offset, .length = length, .done = ask_done }
+	};
 	return rf_service_submit(t->s, &a->io);
 }
 
@@ -113,8 +115,12 @@ static inline struct served *served_new(uint32_t flags)
 /* A disk is formatted by the service's one client; `turn` is the driver. Exit code. */
 static inline int served_format(struct served *t, uint32_t flags, void (*turn)(void *), void *with)
 {
-	struct rf_format order = { .service = t->s, .volume = 77, .adopt = flags & RF_EXPORT_FORMAT_ADOPT,
-				   .again = flags & RF_EXPORT_FORMAT_AGAIN, .turn = turn, .with = with };
+	struct rf_format order = { .service = t->s,
+				   .volume = 77,
+				   .adopt = flags & RF_EXPORT_FORMAT_ADOPT,
+				   .again = flags & RF_EXPORT_FORMAT_AGAIN,
+				   .turn = turn,
+				   .with = with };
 
 	memcpy(order.key, t->rig.config->integrity_key, sizeof(order.key));
 	return rf_format(&order);

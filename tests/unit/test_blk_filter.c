@@ -79,8 +79,15 @@ static uint64_t note_caught(const struct rf_blk_filter *f)
 }
 
 static const struct rf_blk_filter_ops note_ops = {
-	.close = note_close, .disk = note_disk, .ready = note_ready, .submit = note_submit, .up = note_up,
-	.lost = note_lost, .gone = note_gone, .back = note_back, .caught = note_caught,
+	.close = note_close,
+	.disk = note_disk,
+	.ready = note_ready,
+	.submit = note_submit,
+	.up = note_up,
+	.lost = note_lost,
+	.gone = note_gone,
+	.back = note_back,
+	.caught = note_caught,
 };
 
 /* A service with this filter, before its first driver runs. */
@@ -111,7 +118,9 @@ static void answer(struct served *t, uint8_t op)
 
 static void pass(struct served *t, struct ask *a, uint8_t op, bool internal)
 {
-	*a = (struct ask){ .io = { .op = op, .length = op == RF_BLK_FLUSH ? 0 : 4096, .done = ask_done,
+	*a = (struct ask){ .io = { .op = op,
+				   .length = op == RF_BLK_FLUSH ? 0 : 4096,
+				   .done = ask_done,
 				   .internal = internal } };
 	rf_blk_pass(t->s, &a->io);
 }
@@ -149,7 +158,8 @@ static void without_a_filter_a_read_or_write_calls_nothing(void **state)
 
 static void every_request_that_fits_goes_to_the_filter_and_no_further(void **state)
 {
-	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_WRITE, RF_BLK_DISCARD, RF_BLK_ZERO, RF_BLK_FLUSH };
+	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_WRITE, RF_BLK_DISCARD, RF_BLK_ZERO,
+				       RF_BLK_FLUSH };
 	struct noted n = { 0 };
 	struct served *t = filtered(&n);
 	struct ask a[5], outside;
@@ -159,7 +169,8 @@ static void every_request_that_fits_goes_to_the_filter_and_no_further(void **sta
 		assert_int_equal(ask(t, &a[i], ops[i], 0, ops[i] == RF_BLK_FLUSH ? 0 : 4096), 0);
 	see_nothing(t);
 	assert_int_equal(n.submits, 5);
-	assert_int_equal(ask(t, &outside, RF_BLK_READ, t->rig.info.size / 2, 4096), -EINVAL); /* what it shows */
+	assert_int_equal(ask(t, &outside, RF_BLK_READ, t->rig.info.size / 2, 4096),
+			 -EINVAL); /* what it shows */
 	assert_int_equal(n.submits, 5);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_ptr_equal(n.kept[i], &a[i].io);
@@ -192,7 +203,9 @@ static void nobody_was_promised_what_a_filter_wrote_for_itself(void **state)
 static void a_client_may_leave_garbage_where_a_filter_says_so(void **state)
 {
 	struct served *t = served_new(0);
-	struct ask a = { .io = { .op = RF_BLK_WRITE, .length = 4096, .done = ask_done, .internal = true } };
+	struct ask a = {
+		.io = { .op = RF_BLK_WRITE, .length = 4096, .done = ask_done, .internal = true }
+	};
 
 	(void)state;
 	assert_int_equal(rf_service_submit(t->s, &a.io), 0);
@@ -273,7 +286,9 @@ static void a_filter_hears_of_the_end_after_all_it_passed_down_has_failed(void *
 	ending = t;
 	unfinished = 3;
 	for (unsigned i = 0; i < 3; i++) {
-		down[i] = (struct ask){ .io = { .op = RF_BLK_WRITE, .length = 4096, .done = note_end } };
+		down[i] = (struct ask){
+			.io = { .op = RF_BLK_WRITE, .length = 4096, .done = note_end }
+		};
 		rf_blk_pass(t->s, &down[i].io); /* they overlap: one in the ring, two held back */
 	}
 	rig_send(&t->rig, RF_SVC_GONE, 0);

@@ -47,9 +47,10 @@ static void every_wrong_read_is_an_error_and_no_other_is(void **state)
 
 		told(&with, lie, dice, RF_EXPORT_INTEGRITY_MEMORY, n);
 		told(&without, lie, dice, 0, n);
-		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the layer "
-		       "%u caught, %u believed\n", (unsigned long long)dice, lie_name[lie], with.wrong,
-		       with.caught, with.believed, without.caught, without.believed);
+		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the "
+		       "layer %u caught, %u believed\n",
+		       (unsigned long long)dice, lie_name[lie], with.wrong, with.caught,
+		       with.believed, without.caught, without.believed);
 		assert_int_equal(with.caught, n);
 		assert_int_equal(with.believed, 0);
 		assert_int_equal(with.t->s->filter->ops->caught(with.t->s->filter), n);
@@ -97,8 +98,11 @@ static void answer_next(struct served *t, const struct ask *a, int status)
 
 static int change(struct served *t, uint8_t op, uint64_t offset, int value, int answer)
 {
-	struct ask a = { .io = { .op = op, .offset = offset, .length = op == RF_BLK_FLUSH ? 0 : 4096,
-				 .arena = 8192, .done = ask_done } };
+	struct ask a = { .io = { .op = op,
+				 .offset = offset,
+				 .length = op == RF_BLK_FLUSH ? 0 : 4096,
+				 .arena = 8192,
+				 .done = ask_done } };
 
 	memset(rf_arena_at(t->s, 8192), value, 4096);
 	assert_int_equal(rf_service_submit(t->s, &a.io), 0);

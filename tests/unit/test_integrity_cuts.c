@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_integrity_cuts.c - `integrity disk` over short scripts of a client, with one disaster at every
- * point of them and every choice of what the cache keeps.
+ * test_integrity_cuts.c - `integrity disk` over short scripts of a client, with one disaster at
+ * every point of them and every choice of what the cache keeps.
  *
  * Room:   tests/unit; see cuts.h. RF_CUTS_STEP=n tries each n-th disaster (1: all; unset: as
  *         many as take some seconds), each with a second one behind it by chance: RF_SEED=n.
@@ -39,9 +39,14 @@ static const char *const scripts[] = {
 };
 #define SCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
 
-static const uint8_t op_of[128] = { ['w'] = RF_BLK_WRITE, ['u'] = RF_BLK_WRITE, ['d'] = RF_BLK_DISCARD,
-				    ['z'] = RF_BLK_ZERO, ['r'] = RF_BLK_READ };
-static const enum disaster what_of[128] = { ['K'] = DRIVER, ['L'] = LOSS, ['E'] = EXPORT, ['P'] = POWER };
+static const uint8_t op_of[128] = { ['w'] = RF_BLK_WRITE,
+				    ['u'] = RF_BLK_WRITE,
+				    ['d'] = RF_BLK_DISCARD,
+				    ['z'] = RF_BLK_ZERO,
+				    ['r'] = RF_BLK_READ };
+static const enum disaster what_of[128] = {
+	['K'] = DRIVER, ['L'] = LOSS, ['E'] = EXPORT, ['P'] = POWER
+};
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
@@ -160,15 +165,15 @@ static void play(struct world *w)
 		} else if (*at == 's') {
 			submit(w, RF_BLK_FLUSH, 0, 0, 0);
 		} else {
-			submit(w, op_of[(int)*at], *at == 'u' && fua ? RF_BLK_FUA : 0, (uint32_t)(at[1] - '0'),
-			       (uint32_t)(at[2] - '0'));
+			submit(w, op_of[(int)*at], *at == 'u' && fua ? RF_BLK_FUA : 0,
+			       (uint32_t)(at[1] - '0'), (uint32_t)(at[2] - '0'));
 			at += 2;
 		}
 	}
 	settle(w);
 }
 
-/* ---- afterwards -------------------------------------------------------------------------------- */
+/* ---- afterwards -------------------------------------------------------------------------- */
 
 static int ends(struct world *w, uint8_t op, uint32_t first, uint32_t count)
 {
@@ -184,7 +189,8 @@ static void all_read(struct world *w)
 	for (uint32_t b = 0; b < BLOCKS; b++)
 		assert_int_equal(ends(w, RF_BLK_READ, b, 1), 0);
 	for (uint32_t b = 0; b < BLOCKS; b++) /* zeroes may be of several */
-		assert_int_equal(w->book[b].version[w->book[b].low], w->book[b].version[w->book[b].count - 1]);
+		assert_int_equal(w->book[b].version[w->book[b].low],
+				 w->book[b].version[w->book[b].count - 1]);
 }
 
 static unsigned char *on_disk(struct world *w, uint32_t b, bool cache)
@@ -266,7 +272,7 @@ static void run(struct world *w, const char *script, struct cut cut, struct cut 
 	service_free(w->t->s);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 /* A second one soon after it, perhaps while the first one is being dealt with. */
 static struct cut any_other(struct world *w, unsigned at)
@@ -275,14 +281,15 @@ static struct cut any_other(struct world *w, unsigned at)
 }
 
 /* One disaster with every choice of what the cache keeps; or, at each `step`-th, one choice. */
-static void cut_at(struct world *w, const char *script, enum disaster what, unsigned at, unsigned step,
-		   uint64_t turn)
+static void cut_at(struct world *w, const char *script, enum disaster what, unsigned at,
+		   unsigned step, uint64_t turn)
 {
 	uint32_t keep = 0, of = 1;
 
 	if (step > 1) {
 		if (turn % step == 0)
-			run(w, script, (struct cut){ what, at, (uint32_t)(turn / step) }, any_other(w, at));
+			run(w, script, (struct cut){ what, at, (uint32_t)(turn / step) },
+			    any_other(w, at));
 		return;
 	}
 	for (; keep < of; keep++) {
@@ -314,7 +321,8 @@ static bool the_only_one(struct world *w, const char *script)
 	struct cut a = { 0 }, b = { 0 };
 	unsigned first, second = NOTHING;
 
-	if (!which || sscanf(which, "%u,%u,%u,%u,%u,%u", &first, &a.at, &a.keep, &second, &b.at, &b.keep) < 3)
+	if (!which ||
+	    sscanf(which, "%u,%u,%u,%u,%u,%u", &first, &a.at, &a.keep, &second, &b.at, &b.keep) < 3)
 		return false;
 	a.what = first;
 	b.what = second;
@@ -327,7 +335,8 @@ static bool the_only_one(struct world *w, const char *script)
 
 static void all_scripts(uint32_t features, uint32_t most, bool last_first)
 {
-	const char *step = getenv("RF_CUTS_STEP"), *seed = getenv("RF_SEED"), *one = getenv("RF_SCRIPT");
+	const char *step = getenv("RF_CUTS_STEP"), *seed = getenv("RF_SEED"),
+		   *one = getenv("RF_SCRIPT");
 	uint64_t turn = seed ? strtoull(seed, NULL, 0) : 1;
 	static struct world w;
 
@@ -336,9 +345,11 @@ static void all_scripts(uint32_t features, uint32_t most, bool last_first)
 	w.dice = turn;
 	for (unsigned i = 0; i < (one ? 1 : SCRIPTS); i++)
 		if (!the_only_one(&w, one ? one : scripts[i]))
-			cut_everywhere(&w, one ? one : scripts[i], step ? (unsigned)atoi(step) : 23, &turn);
-	printf("# RF_SEED=%s, features %#x, %u bytes a request, %s first: %llu runs\n", seed ? seed : "1",
-	       features, most, last_first ? "newest" : "oldest", (unsigned long long)w.runs);
+			cut_everywhere(&w, one ? one : scripts[i], step ? (unsigned)atoi(step) : 23,
+				       &turn);
+	printf("# RF_SEED=%s, features %#x, %u bytes a request, %s first: %llu runs\n",
+	       seed ? seed : "1", features, most, last_first ? "newest" : "oldest",
+	       (unsigned long long)w.runs);
 	world_close(&w);
 }
 
@@ -368,7 +379,7 @@ static void with_requests_of_a_page_at_most(void **state)
 	all_scripts(WITH_FUA, 4096, true);
 }
 
-/* ---- format -------------------------------------------------------------------------------------- */
+/* ---- format ------------------------------------------------------------------------------ */
 
 /* What the child's device had in its cache. */
 static void nothing_is_left(struct area *a)
@@ -394,7 +405,8 @@ static bool format_with(struct world *w, struct cut cut)
 	int after = code_of(w, RF_EXPORT_INTEGRITY_DISK);
 	nothing_is_left(&w->disk);
 	w->formatting = false;
-	if (code == POWER_IS_GONE ? after && after != RF_EXIT_INTEGRITY : code != RF_EXIT_FORMATTED || after)
+	if (code == POWER_IS_GONE ? after && after != RF_EXIT_INTEGRITY :
+				    code != RF_EXIT_FORMATTED || after)
 		failed_at(w, "a format was not what it said");
 	return code == POWER_IS_GONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_integrity_disk.c - `integrity disk` against a driver that lies, over restarts of the export and of
- * everything; and what it refuses.
+ * test_integrity_disk.c - `integrity disk` against a driver that lies, over restarts of the export
+ * and of everything; and what it refuses.
  *
  * Room:   tests/unit; see lies.h. RF_SEED=n, RF_LIES=n.
  */
@@ -57,7 +57,8 @@ static int starts(struct world *w, uint32_t flags)
 
 static struct world *world_new(uint64_t seed)
 {
-	struct world *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct world *w =
+		mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	w->t = calloc(1, sizeof(*w->t));
 	w->dice = seed;
@@ -166,11 +167,14 @@ static void every_wrong_read_is_an_error_over_restarts_too(void **state)
 
 	(void)state;
 	for (int lie = 0; lie < LIES; lie++) {
-		struct world *with = told(lie, dice, RF_EXPORT_INTEGRITY_DISK, n), *without = told(lie, dice, 0, n);
+		struct world *with = told(lie, dice, RF_EXPORT_INTEGRITY_DISK, n),
+			     *without = told(lie, dice, 0, n);
 
-		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the layer "
-		       "%u caught, %u believed\n", (unsigned long long)dice, lie_name[lie], with->wrong,
-		       with->caught, with->believed, without->caught, without->believed);
+		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the "
+		       "layer "
+		       "%u caught, %u believed\n",
+		       (unsigned long long)dice, lie_name[lie], with->wrong, with->caught,
+		       with->believed, without->caught, without->believed);
 		assert_int_equal(with->caught, n);
 		assert_int_equal(with->believed, 0);
 		assert_int_equal(without->caught, 0);
@@ -279,7 +283,9 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 		for (uint32_t b = 0; b < BLOCKS; b += MOST)
 			client_writes(w, -1, b, MOST, 0);
 		flushed(w);
-		uint64_t page = store->journal.super.journal + chance(w, (uint32_t)(store->journal.written - store->journal.super.journal + 1));
+		uint64_t page = store->journal.super.journal +
+				chance(w, (uint32_t)(store->journal.written -
+						     store->journal.super.journal + 1));
 		uint64_t at = store->g.journal_at + page % JOURNAL_PAGES * 4096 + chance(w, 4096);
 		service_free(w->t->s);
 		*disk_at(w, at) ^= 4;
@@ -289,7 +295,8 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 			int status = reads(w, b);
 
 			refused += status == -EIO;
-			assert_true(status == -EIO || !memcmp(rf_arena_at(w->t->s, 0), w->want[b], BLOCK));
+			assert_true(status == -EIO ||
+				    !memcmp(rf_arena_at(w->t->s, 0), w->want[b], BLOCK));
 		}
 		world_free(w);
 	}
@@ -316,7 +323,7 @@ static void any_one_superblock_is_enough(void **state)
 	}
 }
 
-/* ---- blocks that hold nothing ------------------------------------------------------------------ */
+/* ---- blocks that hold nothing ------------------------------------------------------------ */
 
 static bool zeroes_at(struct world *w, uint32_t block)
 {
@@ -335,7 +342,8 @@ static void what_holds_nothing_reads_as_zeroes_whatever_is_there(void **state)
 	assert_true(zeroes_at(w, 7));
 	client_writes(w, -1, 0, MOST, 0);
 	assert_false(zeroes_at(w, 3));
-	assert_int_equal(serve(w, -1, RF_BLK_DISCARD, 2, 1, 0), 0); /* this disk does nothing then */
+	assert_int_equal(serve(w, -1, RF_BLK_DISCARD, 2, 1, 0),
+			 0); /* this disk does nothing then */
 	assert_int_equal(serve(w, -1, RF_BLK_ZERO, 3, 1, 0), 0);
 	assert_true(zeroes_at(w, 2) && zeroes_at(w, 3) && !zeroes_at(w, 4));
 	restart(w, true);
@@ -422,8 +430,12 @@ static void a_device_that_is_gone_fails_every_request(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 48; i++)
-		assert_int_equal(ask(w->t, &a[i], i % 3 ? RF_BLK_WRITE : i % 2 ? RF_BLK_READ : RF_BLK_FLUSH,
-				     i % 3 || i % 2 ? i / 4 * 512 : 0, i % 3 || i % 2 ? 4096 : 0), 0);
+		assert_int_equal(ask(w->t, &a[i],
+				     i % 3 ? RF_BLK_WRITE :
+				     i % 2 ? RF_BLK_READ :
+					     RF_BLK_FLUSH,
+				     i % 3 || i % 2 ? i / 4 * 512 : 0, i % 3 || i % 2 ? 4096 : 0),
+				 0);
 	rig_send(&w->t->rig, RF_SVC_GONE, 0);
 	assert_int_equal(rf_service_control(w->t->s), 0);
 	for (uint32_t i = 0; i < 48; i++)

@@ -108,7 +108,8 @@ static void nobody_waits_for_nothing(const struct world *w)
 {
 	const struct rf_service *s = w->t->s;
 
-	if (s->state != RF_DRIVER_UP || rf_service_inflight(s) || s->queue_head || s->hold.held | s->hold.ready)
+	if (s->state != RF_DRIVER_UP || rf_service_inflight(s) || s->queue_head ||
+	    s->hold.held | s->hold.ready)
 		return;
 	for (unsigned i = 0; i < SLOTS; i++)
 		assert_true(!w->slot[i].busy || w->slot[i].ask.done);
@@ -137,8 +138,10 @@ static void run(uint64_t seed, uint32_t features, unsigned cuts)
 			power_fails(&w);
 		power_could_fail(&w);
 	}
-	printf("%u power cuts, %u requests, %u drivers and %u exports dead, %u caches lost, %u flushes refused, "
-	       "%llu checkpoints\n", w.cuts, w.done, w.deaths, w.exports, w.losses, w.refused,
+	printf("%u power cuts, %u requests, %u drivers and %u exports dead, %u caches lost, %u "
+	       "flushes refused, "
+	       "%llu checkpoints\n",
+	       w.cuts, w.done, w.deaths, w.exports, w.losses, w.refused,
 	       (unsigned long long)disk_of(w.t->s)->journal.super.number);
 	assert_int_equal(disk_of(w.t->s)->base.caught, 0);
 	assert_true(w.done > cuts);

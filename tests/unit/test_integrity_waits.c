@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_integrity_waits.c - more requests under `integrity disk` than it has places for: of jobs, small
- * requests of its own, room in the journal. Whoever waits is woken.
+ * test_integrity_waits.c - more requests under `integrity disk` than it has places for: of
+ * jobs, small requests of its own, room in the journal. Whoever waits is woken.
  *
  * Room:   tests/unit. The test is client and driver; see served.h. RF_SEED=n, RF_BURSTS=n.
  * Driver: answers what it has in any order, and some of it with EIO.
@@ -65,8 +65,8 @@ static bool driver_turn(struct world *w)
 
 static void ask_at_random(struct world *w, uint32_t i)
 {
-	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_READ, RF_BLK_WRITE, RF_BLK_WRITE, RF_BLK_WRITE,
-				       RF_BLK_FLUSH, RF_BLK_DISCARD, RF_BLK_ZERO };
+	static const uint8_t ops[] = { RF_BLK_READ,  RF_BLK_READ,  RF_BLK_WRITE,   RF_BLK_WRITE,
+				       RF_BLK_WRITE, RF_BLK_FLUSH, RF_BLK_DISCARD, RF_BLK_ZERO };
 	uint64_t blocks = disk_of(w->t->s)->g.blocks;
 	uint8_t op = ops[chance(w, sizeof(ops))];
 	uint32_t length = (1 + chance(w, 8)) * BLOCK;
@@ -88,7 +88,8 @@ static void look(struct world *w)
 	const struct disk_store *store = disk_of(w->t->s);
 	uint32_t jobs = 0;
 
-	for (const struct integrity_job *j = store->base.clients.job; j < store->base.clients.job + INTEGRITY_JOBS; j++)
+	for (const struct integrity_job *j = store->base.clients.job;
+	     j < store->base.clients.job + INTEGRITY_JOBS; j++)
 		jobs += j->state != JOB_FREE;
 	if (jobs > w->most_jobs)
 		w->most_jobs = jobs;
@@ -225,8 +226,9 @@ static void bursts(uint32_t features, uint32_t most, unsigned fails)
 	w->fails = fails;
 	for (int i = 0; i < (given ? atoi(given) : 25); i++)
 		burst(w);
-	printf("# RF_SEED=%llu: at most %u jobs, %u small requests, %llu checkpoints\n", (unsigned long long)seed(),
-	       w->most_jobs, w->most_ops, (unsigned long long)disk_of(w->t->s)->journal.super.number);
+	printf("# RF_SEED=%llu: at most %u jobs, %u small requests, %llu checkpoints\n",
+	       (unsigned long long)seed(), w->most_jobs, w->most_ops,
+	       (unsigned long long)disk_of(w->t->s)->journal.super.number);
 	assert_int_equal(w->most_jobs, INTEGRITY_JOBS); /* it was too much */
 	assert_int_equal(w->most_ops, INTERNAL_IOS);
 	world_free(w);
