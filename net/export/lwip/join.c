@@ -24,7 +24,7 @@ bool join_fair(const struct service *service, const uint8_t peer[16])
 
 	for (const struct join *j = joins; j < joins + JOINS; j++)
 		has += j->state != JOIN_FREE && j->service == service && !memcmp(j->peer, peer, 16);
-	return has < free_joins;
+	return has < 2 * free_joins;
 }
 
 struct join *join_new(struct service *service)

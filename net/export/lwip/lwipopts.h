@@ -98,7 +98,7 @@
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_TIMESTAMPS        0
 #define TCP_LISTEN_BACKLOG         1
-#define TCP_DEFAULT_LISTEN_BACKLOG 32
+#define TCP_DEFAULT_LISTEN_BACKLOG RF_LWIP_HALF_OPEN /* a burst of honest clients is answered whole */
 #define LWIP_TCP_KEEPALIVE         1
 #define LWIP_TCP_PCB_NUM_EXT_ARGS  0
 /* lwIP forgets a connection that is closed but not yet acknowledged, unsent bytes and all,
