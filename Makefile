@@ -1,4 +1,4 @@
-# ringfence - one Makefile, no recursion. `make help` lists what it does.
+# ringfence - one Makefile and parts of it, no recursion. `make help` lists what it does.
 #
 # Rooms are compiled with their own include path (INC below), so that an include
 # across a wall of the house does not build.
@@ -8,8 +8,20 @@
 .DEFAULT_GOAL := all
 SHELL := bash
 B := build
-DEPS := $(B)/.deps# what must be installed first: images/deps.mk
+DEPS := $(B)/.deps# what must be installed first: images/images.mk
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+
+# On all processors, unless the command line says on how many. Goals that are named together
+# come in turn; files may come at once.
+ifeq ($(MAKELEVEL)$(word 2,$(filter-out $(B)/%,$(MAKECMDGOALS))),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# A recipe says in a word what it makes; V=1 shows the commands.
+ifndef V
+.SILENT:
+endif
+making = @$(if $(V),,echo '  $(1)	$(if $(filter CC,$(1)),$(or $(filter %.c,$<),$@),$@)';) mkdir -p $(@D)
 
 # ---- tools ------------------------------------------------------------------
 CC      ?= gcc
@@ -102,20 +114,20 @@ policies: $(POLICIES)
 all: $(PROGRAMS) $(DRIVERS) $(POLICIES) ## build programs, drivers and policies into build/
 
 $(B)/obj/sandbox/runtime/%.o: sandbox/runtime/%.c | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
 $(B)/obj/drivers/%.o: drivers/%.c | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
 $(B)/obj/tests/fault/%.o: tests/fault/%.c | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) $(CFLAGS_DRIVER) $(INC) -MMD -MP -c -o $@ $<
 $(B)/obj/%.o: %.c | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) $(CFLAGS_TRUSTED) $(INC) -MMD -MP -c -o $@ $<
 
 $(B)/lib/libshared.a: $(SHARED_C:%.c=$(B)/obj/%.o)
-	@mkdir -p $(@D)
+	$(call making,AR)
 	rm -f $@; ar rcs $@ $^
 
 # What keeps, starts and opens is root or has capabilities; what decides has none of either.
@@ -131,7 +143,7 @@ $(B)/bin/rf-load:       $(call objs,sandbox/export/load/*.c) $(BLK)
 $(B)/bin/rf-format:     $(call objs,sandbox/export/format/*.c) $(BLK)
 $(PROGRAMS): $(B)/lib/libshared.a
 $(PROGRAMS):
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 	@images/check-static-pie $@
 
@@ -140,29 +152,30 @@ $(PROGRAMS):
 LINK_DRIVER = $(LD_PIE) -Wl,-e,rf_driver_start -Wl,-Map,$@.map -o $@ $(filter %.o,$^) -L$(MUSL) -lc -lgcc \
 	&& images/check-static-pie $@ && images/check-driver-libc $@.map
 $(B)/drivers/%: $(B)/obj/drivers/%.o $(RUNTIME)
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_DRIVER)
 $(B)/fault/%: $(B)/obj/tests/fault/%.o $(RUNTIME)
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_DRIVER)
 
 $(B)/policy/%: policy/%
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	cp $< $@
 
 # System call lists: text in policy/syscalls, compiled to BPF here and embedded.
 $(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(WARN) -O1 -g -D_GNU_SOURCE -o $@ $< -lseccomp
 $(B)/gen/launch/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 # Learn mode, no part of `all`: what a driver lacks is logged and let through. For
 # `unsafe-launcher rf-launch-learn` in a configuration.
 $(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< --learn -o $@ $(filter %.list,$^)
 $(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filters.h $(B)/lib/libshared.a
+	$(call making,LD)
 	@mkdir -p $(B)/obj/learn
 	for c in sandbox/launch/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launch) \
 		-DRF_LAUNCH_LEARN -c -o $(B)/obj/learn/$$(basename $$c .c).o $$c || exit 1; done
@@ -171,28 +184,28 @@ $(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filte
 .PHONY: learn
 learn: all $(B)/bin/rf-launch-learn ## the launcher that lists what system calls a driver would need: NOT a fence
 $(B)/gen/session/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/device/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/device*.list)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/config/filters.h: $(B)/tools/policyc policy/syscalls/config.list
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/keeper/filters.h: $(B)/tools/policyc policy/syscalls/keeper.list
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/broker/filters.h: $(B)/tools/policyc policy/syscalls/opener.list
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/supervisor/filters.h: $(B)/tools/policyc policy/syscalls/supervisor.list
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/crash/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/proto/syscalls.h: $(B)/tools/policyc
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< --names >$@
 $(call objs,sandbox/proto/*.c): | $(B)/gen/proto/syscalls.h
 $(call objs,sandbox/keeper/*.c): | $(B)/gen/keeper/filters.h
@@ -205,12 +218,18 @@ $(DEVICE_C:%.c=$(B)/obj/%.o): | $(B)/gen/device/filters.h
 $(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-include $(wildcard tests/*.mk tests/*/*.mk images/*.mk net/*.mk)
+# One a folder, beside what it builds. Whose lists others name as prerequisites comes first.
+PARTS := images/images.mk net/net.mk $(patsubst %,tests/%.mk,tools/tools drivers/drivers \
+           models/models unit/unit attacks/attacks tests bench/bench) net/export/lwip/lwip.mk
+include $(PARTS) $(filter-out $(PARTS),$(wildcard tests/*/*.mk))
 
 ##@ Housekeeping
 .PHONY: clean help
 clean: ## remove build/ (downloads stay in $XDG_CACHE_HOME/ringfence)
 	rm -rf $(B)
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	     /^[a-z][a-zA-Z_-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } \
+	     /^##@ / { at = substr($$0, 5); if (!(at in text)) name[++n] = at } \
+	     /^[a-z][a-zA-Z_-]*:.*## / { text[at] = text[at] sprintf("  %-22s %s\n", $$1, $$2) } \
+	     END { for (i = 1; i <= n; i++) printf "\n%s\n%s", name[i], text[name[i]] }' $(MAKEFILE_LIST)
+	@echo; echo "V=1 shows commands. All processors are used unless -jN says otherwise."

@@ -10,7 +10,7 @@ $(call objs,net/export/tap/*.c net/export/load/*.c): | $(B)/gen/session/filters.
 $(B)/bin/rf-tap:     $(call objs,net/export/tap/*.c)   $(NET) $(B)/lib/libshared.a
 $(B)/bin/rf-netload: $(call objs,net/export/load/*.c) $(NET) $(B)/lib/libshared.a
 $(NET_PROGRAMS):
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 	@images/check-static-pie $@
 

@@ -7,7 +7,7 @@
  *         and the controller's registers within reach first?), then records: a control
  *         byte (SEND_*), a command number, a 16-bit length, that many bytes. An honest header
  *         is put before them unless the control byte says that they are the whole message.
- *         The rest of sources is linked beside (tests/fuzz.mk).
+ *         The rest of sources is linked beside (tests/fuzz/fuzz.mk).
  * Judged: when the client is gone nothing of it is left: no session, no maps, no events.
  */
 #include <stdint.h>

@@ -1,6 +1,6 @@
 # The shape of the source: its figures against limits that may only fall. See measure.py.
 
-$(B)/.deps-quality: images/deps.mk | $(DEPS)
+$(B)/.deps-quality: images/images.mk | $(DEPS)
 	@images/install-deps $(DEPS_QUALITY)
 	@mkdir -p $(@D)
 	@touch $@

@@ -13,13 +13,17 @@ UNIT += tests/unit/rooms
 
 # The lists of all that is root, has capabilities or decides, in one header for their test.
 $(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list keeper.list opener.list)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 
-$(B)/unit/%: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h device/filters.h crash/filters.h \
+# In two steps: a compiler cache knows objects, and tests that others have compiled.
+$(B)/unit/%.o: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h device/filters.h crash/filters.h \
 		privileged/filters.h proto/syscalls.h)
-	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< -lcmocka
+	$(call making,CC)
+	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -c -o $@ $<
+$(B)/unit/%: $(B)/unit/%.o
+	$(call making,LD)
+	$(HOSTCC) $(CFLAGS_UNIT) -o $@ $(filter %.o,$^) -lcmocka
 -include $(wildcard $(B)/unit/*.d)
 
 # The launcher with walls that can be left out (argv[3]; by default the lock), for positive
@@ -27,10 +31,10 @@ $(B)/unit/%: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filte
 LAUNCH_UNFENCED := $(patsubst sandbox/launch/%.c,$(B)/tests/launch/%.o,$(wildcard sandbox/launch/*.c))
 $(LAUNCH_UNFENCED): | $(B)/gen/launch/filters.h
 $(B)/tests/launch/%.o: sandbox/launch/%.c
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) $(CFLAGS_TRUSTED) $(INC_launch) -DRF_TEST_WALLS -MMD -MP -c -o $@ $<
 $(B)/tests/rf-launch-unfenced: $(LAUNCH_UNFENCED) $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 -include $(wildcard $(B)/tests/launch/*.d)
 
@@ -43,3 +47,18 @@ UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policy
 check-unit: $(UNIT_NEEDS) $(UNIT) ## unit tests, and drivers in the launcher's fence on this machine
 	tests/run -j 4 $(UNIT)
 check-needs: $(UNIT_NEEDS) $(UNIT)
+
+# What the tests of the exports run rather than link: the shipped programs, and rf-nbd
+# once more under ASan and UBSan.
+NBD_ASAN_SRC := $(wildcard sandbox/export/nbd/*.c) $(SHARED_C) tests/unit/no_lock.c \
+                $(filter-out %/lock.c,$(BLK_C))
+
+NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
+# And with little time for clients that do not get on.
+$(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
+$(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H)
+	$(call making,CC)
+	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
+
+check-unit check-needs: $(B)/tests/rf-nbd-hasty
+check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify

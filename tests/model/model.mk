@@ -1,6 +1,6 @@
 # The ring, recovery and the journal, as models a checker walks through state by state.
 
-$(B)/.deps-model: images/deps.mk | $(DEPS)
+$(B)/.deps-model: images/images.mk | $(DEPS)
 	@images/install-deps spin
 	@mkdir -p $(@D)
 	@touch $@

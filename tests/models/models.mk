@@ -10,7 +10,7 @@ MODELS       := $(addprefix $(B)/models/,$(MODEL_NAMES))
 
 .SECONDEXPANSION:
 $(MODELS): $(B)/models/%: $$(call objs,tests/models/$$*.c tests/models/$$*_*.c) $(MODEL_SERVER) $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 
 ##@ Build
@@ -22,9 +22,7 @@ check-programs: models
 # a process of their own. Its main() is model_main() there.
 MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.c tests/models/nvme*.c) sandbox/lib/log.c sandbox/lib/unix_listen.c)
 $(B)/unit/obj/%.o: %.c
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<
 -include $(shell find $(B)/unit/obj -name '*.d' 2>/dev/null)
-$(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order): $(B)/unit/%: tests/unit/%.c $(MODEL_UNIT)
-	@mkdir -p $(@D)
-	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(MODEL_UNIT) -lcmocka
+$(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order): $(MODEL_UNIT)

@@ -16,11 +16,11 @@ LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) -Inet/engine
 
 $(LWIP)/.source: net/export/lwip/get-source $(wildcard net/export/lwip/patches/*.patch) | $(DEPS)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	dir=$$(net/export/lwip/get-source) && ln -sfnT "$$dir/src" $(LWIP)/src
 	@touch $@
 $(LWIP)/obj/%.o: $(LWIP)/.source $(LWIP_OUR)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/export/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
 
 $(B)/obj/net/export/lwip/%.o: INC = $(INC_lwip)
@@ -29,17 +29,18 @@ $(call objs,net/export/lwip/*.c): HARDEN += $(LWIP_LTO)
 $(call objs,net/export/lwip/*.c): $(LWIP)/.source | $(B)/gen/session/filters.h
 
 $(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/export/lwip/%.o,$(LWIP_BASE)) $(B)/obj/sandbox/lib/siphash.o
+	$(call making,AR)
 	rm -f $@; $(LWIP_AR) rcs $@ $^
 
 $(B)/obj/tests/bench/lwip.o: INC = $(INC_lwip) -Itests/bench
 $(B)/obj/tests/bench/lwip.o: $(LWIP)/.source
 $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 
 # The same with lwIP's own checksum and the options everything else is built with.
 $(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
 		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
@@ -59,7 +60,7 @@ $(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o),$(cal
 $(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o $(B)/lib/libshared.a
 $(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
 $(LWIP_PROGRAMS):
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 	@images/check-static-pie $@
 all: $(LWIP_PROGRAMS)
@@ -70,7 +71,7 @@ LWIP_ASAN_SRC := $(wildcard net/export/lwip/*.c) $(sort $(NET_C) $(BLK_C)) $(SHA
 CFLAGS_LWIP_ASAN = -std=c11 -I$(B)/gen/proto -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -o $@ tests/unit/no_lock.c \
 		$(filter-out sandbox/session/lock.c,$(LWIP_ASAN_SRC)) $(LWIP_CORE:%=$(LWIP)/src/%.c)
 $(B)/tests/rf-dial: $(B)/bin/rf-dial
@@ -80,32 +81,33 @@ $(B)/tests/rf-dial: $(B)/bin/rf-dial
 # must find each defence, or the control would be the defence.
 LWIP_LAX := $(B)/attacks/lax-lwip
 $(LWIP_LAX)/.source: net/export/lwip/get-source | $(LWIP)/.source
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	dir=$$(net/export/lwip/get-source --unpatched) && ln -sfnT "$$dir/src" $(LWIP_LAX)/src
 	@touch $@
 $(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/export/lwip/*.c)
-	@mkdir -p $(@D)
+	$(call making,GEN)
 	cp net/export/lwip/*.[ch] $(@D)
 	for f in wire.c secret.c stream.c share.c share.h join.c disk.c; do \
 		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/export/lwip/$$f $(@D)/$$f || exit 1; done
 	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
 	@touch $@
 $(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
+	$(call making,CC)
 	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
 		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c tests/attacks/lax_tcp.c \
 		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c net/export/lwip/sack.c net/export/lwip/ticks.c,$(LWIP_ASAN_SRC))) \
 		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
 
 UNIT += tests/net/lwip tests/net/lwip-asan
-$(B)/unit/test_http: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd
-$(B)/unit/test_http: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
-$(B)/unit/test_http: $(LWIP)/.source
+$(B)/unit/test_http.o: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd
+$(B)/unit/test_http.o: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
+$(B)/unit/test_http.o: $(LWIP)/.source
 # Beside what a test includes of it: the stack alone.
 LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
 LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages)
 $(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
 check-unit check-needs: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair tcp_rate) | $(B)/.deps-net
@@ -113,6 +115,6 @@ check-unit check-needs: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
 $(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
-	@mkdir -p $(@D)
+	$(call making,CC)
 	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c)

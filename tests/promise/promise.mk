@@ -3,6 +3,6 @@
 INC_promise := -Itests/promise -Itests/models -Isandbox/export/nbd $(INC_shared)
 $(B)/obj/tests/promise/%.o: INC = $(INC_promise)
 $(B)/tests/promise: $(call objs,tests/promise/*.c) $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 check-programs: $(B)/tests/promise

@@ -3,7 +3,7 @@
 INC_oracle := -Itests/oracle -Isandbox/export/nbd $(INC_cli)
 $(B)/obj/tests/oracle/%.o: INC = $(INC_oracle)
 $(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show.c) $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 check-programs: $(B)/tests/oracle
 

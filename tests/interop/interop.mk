@@ -5,7 +5,7 @@
 
 DEPS_INTEROP := perl-base util-linux
 
-$(B)/.deps-interop: tests/interop.mk | $(DEPS)
+$(B)/.deps-interop: tests/interop/interop.mk | $(DEPS)
 	@images/install-deps $(DEPS_INTEROP)
 	@mkdir -p $(@D)
 	@touch $@

@@ -2,7 +2,7 @@
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 $(B)/obj/tests/tools/%.o: INC = $(INC_shared)
 $(B)/tests/%: $(B)/obj/tests/tools/%.o $(B)/lib/libshared.a
-	@mkdir -p $(@D)
+	$(call making,LD)
 	$(LINK_TRUSTED)
 # Those that read `status` do it as the command line does; one takes lines of a configuration.
 $(addprefix $(B)/obj/tests/tools/,killer.o kept.o): INC = $(INC_cli)

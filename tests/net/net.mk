@@ -2,13 +2,13 @@
 # namespaces of their own.
 
 $(B)/tests/net-pair: tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c $(wildcard tests/unit/rig.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c
 
 # Clients that count what becomes of what they send.
 NET_CLIENTS := $(B)/tests/net-paced $(B)/tests/net-conn
 $(NET_CLIENTS): $(B)/tests/net-%: tests/net/%.c tests/net/ends.h
-	@mkdir -p $(@D)
+	$(call making,CC)
 	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE -o $@ $<
 
 ##@ Test

@@ -8,13 +8,13 @@ FUZZ_FLAGS = -g -O1 -std=gnu11 -D_GNU_SOURCE -DRF_VERSION='"fuzz"' -Wno-everythi
              -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 BUDGET ?= 30
 
-$(B)/.deps-fuzz: images/deps.mk | $(DEPS)
+$(B)/.deps-fuzz: images/images.mk | $(DEPS)
 	@images/install-deps clang libclang-rt-14-dev
 	@mkdir -p $(@D)
 	@touch $@
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launch/filters.h $(B)/gen/session/filters.h $(B)/gen/device/filters.h \
 		| $(B)/.deps-fuzz
-	@mkdir -p $(@D)
+	$(call making,CC)
 	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c) \
