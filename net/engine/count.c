@@ -6,20 +6,11 @@
  *         loop sleeps or ticks: one writer, relaxed stores.
  */
 #include <string.h>
-#include <time.h>
 
 #include "net_core.h"
 
 #define PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
 #define GET(at)        atomic_load_explicit(&(at), memory_order_relaxed)
-
-uint64_t rf_net_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 struct rf_stats_net *rf_net_stats(struct rf_net *n)
 {

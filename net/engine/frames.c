@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "net_core.h"
 
 #define ETH_BYTES 14u
@@ -227,7 +228,7 @@ static __attribute__((noinline)) unsigned rx_rest(struct rf_net *n, struct rf_ne
 		rf_net_lied(n, lie);
 	if (n->first_io_awaited && given) {
 		n->first_io_awaited = false;
-		n->stats->log[n->await_generation % RF_STATS_LOG].first_io_ns = rf_net_now_ns();
+		n->stats->log[n->await_generation % RF_STATS_LOG].first_io_ns = rf_now_ns();
 	}
 	return given;
 }

@@ -140,7 +140,6 @@ void rf_net_kick(struct rf_net *); /* wakes the driver */
 void rf_net_tell(struct rf_net *, enum rf_svc_type, uint32_t value);
 
 /* count.c */
-uint64_t rf_net_now_ns(void);
 void rf_net_publish(struct rf_net *);
 void rf_net_adopt(struct rf_net *);
 

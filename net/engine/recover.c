@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crash.h"
 #include "bounded.h"
 #include "handed.h"
@@ -190,7 +191,7 @@ static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 	if (msg->half > 1 || !n->info_known || !down_fits(n, msg))
 		return -EPROTO;
 	*log = (struct rf_recovery_service){ .generation = msg->generation,
-					     .down_ns = rf_net_now_ns() };
+					     .down_ns = rf_now_ns() };
 	/* Kicks of the dead, perhaps as many as make the eventfd refuse its successor's. */
 	rf_net_wake(n, true);
 	log->drained = drain(n);
@@ -446,7 +447,7 @@ void rf_net_tick(struct rf_net *n)
 		    (link == RF_NET_LINK_UP || link == RF_NET_LINK_DOWN))
 			n->link = link;
 		rf_net_reap(n);
-		uint64_t now = rf_net_now_ns();
+		uint64_t now = rf_now_ns();
 		if (n->config.nudge_ns)
 			watch(n, now);
 		if (n->config.stall_ns && n->state == RF_NET_UP)

@@ -32,6 +32,7 @@
 
 #define MAX_RULES 256
 #define MAX_ARGS  6
+#define POLICYC_REFUSED 2 /* exit code: nothing was written */
 
 struct rule {
 	char                name[64];
@@ -69,7 +70,7 @@ _Noreturn static void fail(const char *path, int line, const char *fmt, ...)
 	fputc('\n', stderr);
 	if (output)
 		unlink(output);
-	exit(2);
+	exit(POLICYC_REFUSED);
 }
 
 /* ---- values ---------------------------------------------------------------- */
@@ -378,7 +379,7 @@ int main(int argc, char **argv)
 		printf("/* Written by policyc; do not edit. */\n");
 		names_write("names_x86_64", SCMP_ARCH_X86_64, 600);
 		names_write("names_i386", SCMP_ARCH_X86, 600);
-		return fflush(stdout) ? 2 : 0;
+		return fflush(stdout) ? POLICYC_REFUSED : 0;
 	}
 	if (argc >= 2 && !strcmp(argv[1], "--learn")) {
 		otherwise = SCMP_ACT_TRACE(1);
@@ -392,11 +393,11 @@ int main(int argc, char **argv)
 			seccomp_release(list_compile(&l));
 			printf("%s %u\n", l.name, l.syscalls);
 		}
-		return fflush(stdout) ? 2 : 0;
+		return fflush(stdout) ? POLICYC_REFUSED : 0;
 	}
 	if (argc < 3 || strcmp(argv[1], "-o")) {
 		fprintf(stderr, "usage: policyc -o OUT.h LIST... | policyc --count LIST...\n");
-		return 2;
+		return POLICYC_REFUSED;
 	}
 	output = argv[2];
 	FILE *mem = open_memstream(&text, &len);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clock.h"
 #include "core.h"
 
 /*

@@ -158,7 +158,6 @@ void rf_ages_look(struct rf_service *, uint64_t now);
 extern const char *const rf_op_names[];
 
 /* stats.c */
-uint64_t rf_now_ns(void);
 void     rf_stats_publish(struct rf_service *);
 void     rf_stats_adopt(struct rf_service *);
 

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crash.h"
 #include "bounded.h"
 #include "core.h"

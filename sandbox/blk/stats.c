@@ -5,20 +5,11 @@
  * Room:   sandbox/blk, trusted. Counted in private memory, copied out when the
  *         loop sleeps or ticks: one writer, relaxed stores.
  */
-#include <time.h>
 
 #include "core.h"
 
 #define PUT(field, value) atomic_store_explicit(&s->stats->field, (value), memory_order_relaxed)
 #define GET(field)        atomic_load_explicit(&s->stats->field, memory_order_relaxed)
-
-uint64_t rf_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 void rf_stats_publish(struct rf_service *s)
 {

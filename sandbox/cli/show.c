@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "clock.h"
 #include "ending.h"
 
 typedef unsigned long long ull;
@@ -179,15 +180,11 @@ void show_table(FILE *f, const struct shown *d, int count)
 /* The wall clock at a time of the monotonic one. */
 static void put_time(FILE *f, uint64_t monotonic_ns)
 {
-	struct timespec wall, mono;
+	uint64_t ns = rf_clock_ns(CLOCK_REALTIME) - rf_clock_ns(CLOCK_MONOTONIC) + monotonic_ns;
+	time_t seconds = (time_t)(ns / 1000000000);
 	struct tm tm;
 	char text[32];
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	int64_t ns = (int64_t)(wall.tv_sec - mono.tv_sec) * 1000000000 + wall.tv_nsec - mono.tv_nsec +
-		     (int64_t)monotonic_ns;
-	time_t seconds = ns / 1000000000;
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
 	fprintf(f, "{\"at\":\"%s.%03dZ\"", text, (int)(ns / 1000000 % 1000));
 }

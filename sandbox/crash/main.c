@@ -108,7 +108,7 @@ static void find_all(void)
 	struct dirent *e;
 
 	if (!dir)
-		rf_die(70, "cannot read the directory of bundles: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot read the directory of bundles: %s", strerror(errno));
 	while ((e = readdir(dir)))
 		if (strtoul(e->d_name, NULL, 10) > number)
 			number = (uint32_t)strtoul(e->d_name, NULL, 10);
@@ -239,7 +239,7 @@ static void lock(void)
 	RF_BUG_ON(RF_FILTER_COUNT != 1);
 	int err = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : rf_filter_set(rf_filters[0].code, rf_filters[0].count);
 	if (err)
-		rf_die(71, "cannot lock itself: %s", strerror(-err));
+		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(-err));
 }
 
 int main(void)

@@ -8,6 +8,7 @@
  * Fence:  from its first supervisor on a system call list (policy/syscalls/keeper.list), and
  *         of root's capabilities two. It can start nothing: the spawner does that.
  */
+#include "clock.h"
 #include "filters.h"
 #include "keeper_inside.h"
 
@@ -39,14 +40,6 @@
 #define LOOK_NS    4000000000ull
 #define LOOKS_MOST 15u
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static struct slot *slot_of(struct keeper *k, pid_t pid)
 {
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
@@ -71,7 +64,7 @@ static void exited(struct keeper *k, struct slot *s, int status)
 	if (s->run.report >= 0)
 		close(s->run.report);
 	s->dead = true;
-	s->time_ns = clock_ns(CLOCK_REALTIME);
+	s->time_ns = rf_clock_ns(CLOCK_REALTIME);
 	/* We killed it for this signal. */
 	s->status = s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ? s->verdict.signal : status;
 	tell_exited(k, s);
@@ -153,7 +146,7 @@ static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int statu
 static void supervisor_look(struct keeper *k)
 {
 	struct rf_keep_msg ping = { .type = RF_KEEP_PING };
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = rf_clock_ns(CLOCK_MONOTONIC);
 
 	if (now - k->look_ns < LOOK_NS || !k->supervisor)
 		return;
@@ -170,7 +163,7 @@ static void supervisor_look(struct keeper *k)
 /* Milliseconds until somebody is to be looked at. */
 static int wait_ms(const struct keeper *k)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), apart = now - k->look_ns;
+	uint64_t now = rf_clock_ns(CLOCK_MONOTONIC), apart = now - k->look_ns;
 	int stopped = rf_stopped_wait_ms(&k->stopped, now);
 	int look = apart >= LOOK_NS ? 0 : (int)((LOOK_NS - apart) / 1000000) + 1;
 
@@ -181,7 +174,7 @@ static void end_stopped(struct keeper *k)
 {
 	pid_t pid;
 
-	while ((pid = rf_stopped_due(&k->stopped, clock_ns(CLOCK_MONOTONIC)))) {
+	while ((pid = rf_stopped_due(&k->stopped, rf_clock_ns(CLOCK_MONOTONIC)))) {
 		const struct slot *s = slot_of(k, pid);
 
 		rf_log("%s was stopped by a signal and does not go on: killed, so that it is replaced",
@@ -253,7 +246,7 @@ static int supervisor_start(struct keeper *k)
 	}
 	k->client = ours[0];
 	k->supervisor = supervisor;
-	k->started_ns = k->look_ns = clock_ns(CLOCK_MONOTONIC);
+	k->started_ns = k->look_ns = rf_clock_ns(CLOCK_MONOTONIC);
 	k->owed = 0;
 	return 0;
 }
@@ -281,7 +274,7 @@ static void supervisor_ended(struct keeper *k)
 		k->code = WEXITSTATUS(k->status);
 	if (k->done)
 		return;
-	k->soon = clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS ? k->soon + 1 : 0;
+	k->soon = rf_clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS ? k->soon + 1 : 0;
 	int err = k->soon < SOON_MAX ? supervisor_start(k) : -ELOOP;
 	k->done = err != 0;
 	char how[RF_ENDING];
@@ -311,7 +304,7 @@ static void end_all(struct keeper *k)
 	/* A device cannot be given back while a fd of it is held. */
 	keeper_drop(k, "");
 	/* Who ends with another code has given back what it had taken. */
-	rf_spawner_finish(&k->spawner, k->code == 70);
+	rf_spawner_finish(&k->spawner, k->code == RF_EXIT_BUG);
 }
 
 int rf_keeper_main(int config, const char *program_dir)
@@ -349,7 +342,7 @@ int rf_keeper_main(int config, const char *program_dir)
 
 		if (rf_wait_fds(p, 2, wait_ms(&k)) < 0 &&
 		    errno != EINTR)
-			rf_die(70, "ppoll: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
 		if (p[1].revents & POLLIN)
 			keeper_serve(&k);
 		while (p[0].revents & POLLIN && read(sig, &info, sizeof(info)) == sizeof(info))

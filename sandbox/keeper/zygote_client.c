@@ -32,7 +32,7 @@ int rf_spawner_start(struct rf_spawner *s, int config, const char *program_dir)
 		prctl(PR_SET_NAME, "rf-spawner");
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != keeper)
-			_exit(70);
+			_exit(RF_EXIT_BUG);
 		close(pair[0]);
 		rf_zygote_main(pair[1], config, program_dir);
 	}

@@ -30,7 +30,7 @@ static void limits_lower(uint64_t wanted)
 		struct rlimit none = {0, 0};
 
 		if (wanted & RF_WALL_BIT(limits[i].wall) && setrlimit(limits[i].limit, &none))
-			rf_die(71, "cannot lower limit %d: %s", limits[i].limit, strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "cannot lower limit %d: %s", limits[i].limit, strerror(errno));
 	}
 }
 
@@ -39,9 +39,9 @@ uint64_t rf_fence_raise(uint64_t wanted)
 	uint64_t up = wanted & RF_FENCE_WALLS;
 
 	if (up & RF_WALL_BIT(RF_WALL_DUMPABLE) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-		rf_die(71, "cannot hide its memory: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot hide its memory: %s", strerror(errno));
 	if (up & RF_WALL_BIT(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		rf_die(71, "cannot give up privileges: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot give up privileges: %s", strerror(errno));
 	if (up & RF_WALL_BIT(RF_WALL_LANDLOCK) && rf_landlock_raise())
 		up &= ~RF_WALL_BIT(RF_WALL_LANDLOCK);
 	if (up & RF_WALL_BIT(RF_WALL_MDWE) && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0))

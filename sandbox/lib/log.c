@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* log.c - see log.h and bounded.h. Room: sandbox/lib, trusted. */
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -89,10 +90,7 @@ static uint64_t log_peer_ns;      /* each line about one costs a second of this 
 
 static uint64_t log_clock_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return rf_clock_ns(CLOCK_MONOTONIC);
 }
 
 static bool log_line_taken(const char *line, size_t bytes)

@@ -8,6 +8,8 @@
 #ifndef RF_LOG_H
 #define RF_LOG_H
 
+#include "exit_code.h"
+
 #define LOG_PEER_LINES 20u
 
 /* Prefix of every line; set it first thing in main(). */
@@ -25,14 +27,14 @@ void rf_log_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * line does so too; this is for whoever may log nothing for long. */
 void rf_log_catch_up(void);
 
-/* Logs the line and exits with `code`. */
+/* Logs the line and exits with `code`, one of enum rf_exit_code. */
 _Noreturn void rf_die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A condition only a bug of ours can bring about. Never compiled out. */
 #define RF_BUG_ON(cond)                                                                   \
 	do {                                                                              \
 		if (__builtin_expect(!!(cond), 0))                                        \
-			rf_die(70, "bug: %s:%d: %s", __FILE__, __LINE__, #cond);          \
+			rf_die(RF_EXIT_BUG, "bug: %s:%d: %s", __FILE__, __LINE__, #cond);          \
 	} while (0)
 
 #endif

@@ -56,7 +56,7 @@ void rf_lock(const struct rf_filter *lists, const char *name)
 		f++;
 	int err = rf_filter_set(f->code, f->count);
 	if (err)
-		rf_die(71, "cannot install system call list %s: %s", name, strerror(-err));
+		rf_die(RF_EXIT_SYSTEM, "cannot install system call list %s: %s", name, strerror(-err));
 }
 
 /* A directory that is there already must be ours: under /tmp anybody could have made it. */
@@ -67,9 +67,9 @@ void rf_dir_make(const char *base, const char *name, mode_t mode)
 
 	snprintf(path, sizeof(path), "%s%s%s", base, name[0] ? "/" : "", name);
 	if (mkdir(path, mode) && errno != EEXIST)
-		rf_die(71, "cannot make %s: %s", path, strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot make %s: %s", path, strerror(errno));
 	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		rf_die(71, "%s must be a directory of this user's that nobody else may write",
+		rf_die(RF_EXIT_SYSTEM, "%s must be a directory of this user's that nobody else may write",
 		       path);
 }
 
@@ -86,13 +86,13 @@ void rf_caps_keep(uint64_t mask)
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (!read || syscall(SYS_capset, &head, caps))
-		rf_die(71, "cannot drop capabilities: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot drop capabilities: %s", strerror(errno));
 }
 
 void rf_user_become(uint32_t uid, uint32_t gid)
 {
 	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-		rf_die(71, "cannot become uid %u: %s", uid, strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot become uid %u: %s", uid, strerror(errno));
 }
 
 void rf_die_with(pid_t parent)
@@ -101,7 +101,7 @@ void rf_die_with(pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pid_t now = getppid();
 	if (now && now != parent)
-		_exit(71);
+		_exit(RF_EXIT_SYSTEM);
 }
 
 /* Its pages are there whenever it is started, also while the disk with the swap is not: a

@@ -10,6 +10,7 @@
  *         sleeps although there is a message for it. One that waits for a processor, or for a
  *         disk, is let be; so is one that has never answered yet, for starts take their time.
  */
+#include "clock.h"
 #include "log.h"
 #include "supervisor.h"
 
@@ -47,7 +48,7 @@ static bool owes(struct sup *s, struct dev *d, enum who who)
 {
 	struct alive *a = &d->alive;
 	pid_t pid = pid_of(s, d, who);
-	uint64_t looked = now_ns();
+	uint64_t looked = rf_now_ns();
 	struct rf_sample now;
 
 	if (!pid || pid != a->pid[who])
@@ -88,7 +89,7 @@ uint64_t alive_due_ns(const struct dev *d)
 
 void alive_look(struct sup *s, struct dev *d)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rf_now_ns();
 
 	if (alive_due_ns(d) > now)
 		return;

@@ -6,6 +6,7 @@
  * Why:    a server that is started anew is away for seconds. Nothing of the device runs then
  *         but its export: nobody else can tell it that clients are to wait no longer.
  */
+#include "clock.h"
 #include "log.h"
 #include "supervisor.h"
 
@@ -28,7 +29,7 @@ void server_clients_fail(struct dev *d)
  */
 void server_away(struct dev *d)
 {
-	uint64_t now = now_ns(), most = d->cfg->policy.server_away_ns;
+	uint64_t now = rf_now_ns(), most = d->cfg->policy.server_away_ns;
 
 	d->r.state = DEV_REVIVING;
 	if (!d->r.away_ns) {
@@ -51,7 +52,7 @@ void server_back(struct dev *d)
 {
 	if (d->r.away_ns)
 		rf_log("%s: device server back after %llu ms", d->cfg->name,
-		       (unsigned long long)(now_ns() - d->r.away_ns) / 1000000);
+		       (unsigned long long)(rf_now_ns() - d->r.away_ns) / 1000000);
 	d->r.away_ns = 0;
 	d->r.away_told = false;
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "deaths.h"
 #include "launch.h"
 #include "log.h"
@@ -79,7 +80,7 @@ void dev_count_death(struct dev *d, uint32_t generation)
 	if (why == DEATH_HANDOVER)
 		return; /* of its export, which has a budget of its own */
 	/* One that storms and answers all the same would be let do so for ever. */
-	bool vain = budget_in_vain(&d->r.driver_budget, completed, now_ns());
+	bool vain = budget_in_vain(&d->r.driver_budget, completed, rf_now_ns());
 	d->r.fruitless = vain || why == DEATH_STORM ? d->r.fruitless + 1 : 0;
 }
 
@@ -91,7 +92,7 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 		d->r.last_wanted = msg->generation;
 	d->want = (struct wanted){ .waiting = true, .generation = msg->generation,
 				   .device_fd = msg->device_fd, .count = count,
-				   .due_ns = now_ns() + dev_backoff(d, d->r.fruitless) };
+				   .due_ns = rf_now_ns() + dev_backoff(d, d->r.fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
 	if (dev_backoff(d, d->r.fruitless) && d->r.fruitless < d->cfg->policy.deaths)
 		rf_log("%s: %llu drivers in a row died without completing a request: the next one starts in "
@@ -118,7 +119,7 @@ static bool want_held(struct sup *s, struct dev *d)
 	     (d->r.walls.locked || !d->r.driver_pid[~w->generation & 1])) || w->held == HELD_MOST)
 		return false;
 	w->held++;
-	w->due_ns = now_ns() + HELD_NS;
+	w->due_ns = rf_now_ns() + HELD_NS;
 	return true;
 }
 
@@ -126,7 +127,7 @@ void dev_want_due(struct sup *s, struct dev *d)
 {
 	int pidfd = -1;
 
-	if (!d->want.waiting || d->want.due_ns > now_ns())
+	if (!d->want.waiting || d->want.due_ns > rf_now_ns())
 		return;
 	if (want_held(s, d))
 		return;
@@ -135,7 +136,7 @@ void dev_want_due(struct sup *s, struct dev *d)
 	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->want.generation };
 	int err = dev_start_driver(s, d, &pidfd);
 	if (err && d->r.worked && dev_shortage(err)) {
-		d->want.due_ns = now_ns() + dev_backoff(d, 2 + d->want.short_of++);
+		d->want.due_ns = rf_now_ns() + dev_backoff(d, 2 + d->want.short_of++);
 		return;
 	}
 	dev_want_drop(d);
@@ -225,7 +226,7 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	} else if (generation > d->r.last_up && generation > d->device->generation) {
 		/* A standby: it did no work, so its successors are held back ever longer. */
 		d->r.standby_deaths++;
-		d->r.fruitless += budget_in_vain(&d->r.standby_budget, 0, now_ns());
+		d->r.fruitless += budget_in_vain(&d->r.standby_budget, 0, rf_now_ns());
 	} else {
 		d->replaced = generation;
 		dev_recovered(d);

@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ending.h"
 #include "lifecycle.h"
 #include "log.h"
@@ -32,14 +32,6 @@
  * a look at who has a disk open may take a while itself. */
 #define OPEN_PAUSE_NS 50000000u
 #define OPEN_MOST_NS  4000000000u
-
-uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- waiting and starting -------------------------------------------------------- */
 
@@ -67,7 +59,7 @@ static void opened(struct sup *s, struct dev *d, int code)
 {
 	bool later = code == RF_OPEN_LATER;
 
-	d->r.retry_ns = later ? now_ns() + OPEN_PAUSE_NS : ~0ull;
+	d->r.retry_ns = later ? rf_now_ns() + OPEN_PAUSE_NS : ~0ull;
 	if (later)
 		return;
 	d->r.code = code;
@@ -85,7 +77,7 @@ static void opened(struct sup *s, struct dev *d, int code)
 /* The next export of one that dies in vain is held back as the next driver of such is. */
 static void export_later(struct dev *d)
 {
-	d->r.export_due_ns = now_ns() + dev_backoff(d, d->r.export_failures);
+	d->r.export_due_ns = rf_now_ns() + dev_backoff(d, d->r.export_failures);
 }
 
 static void start(struct sup *s, struct dev *d, struct news *news)
@@ -96,7 +88,7 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->r.away_told = false;
 	d->r.fruitless = d->r.last_up = d->r.last_wanted = d->r.killed = 0;
 	d->r.budget = d->r.export_budget = d->r.driver_budget = d->r.standby_budget =
-		(struct budget){ .at_ns = now_ns() };
+		(struct budget){ .at_ns = rf_now_ns() };
 	d->silence = (struct rf_silence){ 0 };
 	d->r.lent = d->adopting = false;
 	d->r.export_failures = 0;
@@ -104,14 +96,14 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->r.walls = (struct rf_wall_report){ 0 };
 	d->replaced = 0;
 	d->r.state = DEV_STARTING;
-	d->open_until_ns = now_ns() + OPEN_MOST_NS;
+	d->open_until_ns = rf_now_ns() + OPEN_MOST_NS;
 	opened(s, d, dev_open(s, d));
 }
 
 static void start_due(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	opened(s, d, dev_open_rest(s, d, now_ns() >= d->open_until_ns));
+	opened(s, d, dev_open_rest(s, d, rf_now_ns() >= d->open_until_ns));
 }
 
 /* A process that cannot be had now is waited for, but not at the first start. */
@@ -120,7 +112,7 @@ static void export_start(struct sup *s, struct dev *d)
 	int err = dev_export(s, d);
 
 	if (d->r.worked && dev_shortage(err))
-		d->r.export_due_ns = now_ns() + dev_backoff(d, 2 + d->export_short++);
+		d->r.export_due_ns = rf_now_ns() + dev_backoff(d, 2 + d->export_short++);
 	else if (err)
 		dev_fail(s, d, RF_EXIT_SYSTEM);
 	else
@@ -170,13 +162,13 @@ static void adopted_ready(struct sup *s, struct dev *d, struct news *news)
 static void stack_due(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
-	if (d->r.stack.due_ns && d->r.stack.due_ns <= now_ns())
+	if (d->r.stack.due_ns && d->r.stack.due_ns <= rf_now_ns())
 		stack_try(s, d);
 }
 
 static void export_due(struct sup *s, struct dev *d)
 {
-	if (d->r.export_due_ns && d->r.export_due_ns <= now_ns())
+	if (d->r.export_due_ns && d->r.export_due_ns <= rf_now_ns())
 		export_start(s, d);
 }
 
@@ -226,7 +218,7 @@ static void down(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
 	d->r.generation = 0;
-	d->down_ns = now_ns();
+	d->down_ns = rf_now_ns();
 	d->busy_until_ns = d->down_ns + BOOKS_LATER_NS;
 	d->r.downs++;
 	dev_count_death(d, news->said->generation);
@@ -239,7 +231,7 @@ static void up(struct sup *s, struct dev *d, struct news *news)
 	d->r.generation = d->r.last_up = news->said->generation;
 	d->r.worked = true;
 	dev_recovered(d);
-	uint64_t now = now_ns(), took = now - d->down_ns;
+	uint64_t now = rf_now_ns(), took = now - d->down_ns;
 
 	d->busy_until_ns = now + (took < FIRST_ANSWERS_NS  ? FIRST_ANSWERS_NS :
 				  took < BOOKS_LATER_NS / 2 ? 2 * took : BOOKS_LATER_NS);
@@ -285,7 +277,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		return dev_stop(s, d);
 	}
 	d->r.process_deaths++;
-	d->r.export_failures = budget_in_vain(&d->r.export_budget, completed, now_ns()) ? d->r.export_failures + 1 : 1;
+	d->r.export_failures = budget_in_vain(&d->r.export_budget, completed, rf_now_ns()) ? d->r.export_failures + 1 : 1;
 	if (d->r.export_failures > d->cfg->policy.deaths) {
 		rf_log("%s: its export died %u times without completing a request", d->cfg->name,
 		       d->r.export_failures);
@@ -402,12 +394,12 @@ uint64_t dev_due_ns(const struct dev *d)
 
 uint64_t dev_busy_until_ns(const struct dev *d)
 {
-	return d->r.state == DEV_RUNNING && d->busy_until_ns > now_ns() ? d->busy_until_ns : 0;
+	return d->r.state == DEV_RUNNING && d->busy_until_ns > rf_now_ns() ? d->busy_until_ns : 0;
 }
 
 void dev_due(struct sup *s, struct dev *d)
 {
-	if (dev_due_ns(d) <= now_ns())
+	if (dev_due_ns(d) <= rf_now_ns())
 		happens(s, d, EV_DUE, &(struct news){ 0 });
 }
 

@@ -6,6 +6,7 @@
  */
 #include <sys/wait.h>
 
+#include "clock.h"
 #include "ending.h"
 #include "lifecycle.h"
 #include "log.h"
@@ -24,12 +25,12 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 	    (d->r.state != DEV_RUNNING && d->r.state != DEV_REVIVING) ||
 	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
-	d->r.failures = budget_in_vain(&d->r.budget, completed, now_ns()) ? d->r.failures + 1 : 1;
-	d->r.rest_ns = code ? budget_rest(&d->r.spent_ns, now_ns()) : 0;
+	d->r.failures = budget_in_vain(&d->r.budget, completed, rf_now_ns()) ? d->r.failures + 1 : 1;
+	d->r.rest_ns = code ? budget_rest(&d->r.spent_ns, rf_now_ns()) : 0;
 	if (d->r.failures == 1)
-		d->r.failing_ns = now_ns();
+		d->r.failing_ns = rf_now_ns();
 	return d->r.failures < d->cfg->policy.deaths ||
-	       (c->backend == RF_BACKEND_VFIO_USER && now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
+	       (c->backend == RF_BACKEND_VFIO_USER && rf_now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
 }
 
 /* A device server that is there and does not do what it should, again and again. */
@@ -56,7 +57,7 @@ static void revive_later(struct sup *s, struct dev *d)
 	d->r.state = DEV_REVIVING;
 	d->r.generation = 0;
 	d->replaced = d->r.last_up;
-	d->r.retry_ns = now_ns() + dev_backoff(d, d->r.failures);
+	d->r.retry_ns = rf_now_ns() + dev_backoff(d, d->r.failures);
 	if (d->r.retry_ns < d->r.rest_ns)
 		d->r.retry_ns = d->r.rest_ns;
 	dev_want_drop(d);

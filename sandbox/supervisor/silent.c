@@ -24,6 +24,7 @@
  *    `hang` apart, without having been on a run queue in between, has ignored the kick. The
  *    same confirmation holds. A page fault that waits for a disk is state D, and not judged.
  */
+#include "clock.h"
 #include "silent.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ int rf_sample_take(pid_t pid, struct rf_sample *s)
 		/* A kernel without it: ticks will do, of 10 ms. Waiting is not known then. */
 		s->cpu_ns = (user + sys) * (1000000000ull / (unsigned long)sysconf(_SC_CLK_TCK));
 	}
-	s->at_ns = now_ns();
+	s->at_ns = rf_now_ns();
 	return 0;
 }
 

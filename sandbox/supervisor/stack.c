@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ending.h"
 #include "log.h"
 #include "supervisor.h"
@@ -195,19 +196,19 @@ void stack_try(struct sup *s, struct dev *d)
 {
 	struct stack *st = &d->r.stack;
 
-	if (st->due_ns <= now_ns())
+	if (st->due_ns <= rf_now_ns())
 		st->due_ns = 0;
 	if (!st->open || st->due_ns || d->r.export_pid || st->dial_pid || s->stopping || !all_there(s, d))
 		return;
 	st->told = st->ending = false;
-	st->started_ns = now_ns();
+	st->started_ns = rf_now_ns();
 	int err = start_both(s, d);
 	if (!err)
 		return;
 	rf_log("%s: cannot start its stack: %s", d->cfg->name, strerror(-err));
 	if (!d->r.worked || !dev_shortage(err))
 		return dev_fail(s, d, RF_EXIT_SYSTEM);
-	st->due_ns = now_ns() + WAIT_NS;
+	st->due_ns = rf_now_ns() + WAIT_NS;
 	stack_kill(s, d);
 }
 
@@ -248,12 +249,12 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 		rf_log("%s: its %s %s: its connections are lost, and it starts again", d->cfg->name,
 		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
-	bool soon = !expected && now_ns() - st->started_ns < SOON_NS;
+	bool soon = !expected && rf_now_ns() - st->started_ns < SOON_NS;
 	/* One that moved frames in between is no failure of its own: it was killed, or ended by a peer. */
 	uint64_t completed = d->service->completed;
 	st->failures = !soon ? 0 : completed == st->completed ? st->failures + 1 : 1;
 	st->completed = completed;
-	st->due_ns = soon ? now_ns() + WAIT_NS : st->due_ns;
+	st->due_ns = soon ? rf_now_ns() + WAIT_NS : st->due_ns;
 	st->ending = true;
 	stack_kill(s, d);
 }

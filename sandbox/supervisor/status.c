@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "control_socket.h"
 #include "supervisor.h"
@@ -46,7 +46,7 @@ static void put_device(struct sup *s, struct dev *d, int sock)
 	dev_walls(s, d);
 	shot.walls = d->r.walls;
 	if (d->r.away_ns)
-		shot.server_away_s = (uint32_t)((now_ns() - d->r.away_ns) / 1000000000) + 1;
+		shot.server_away_s = (uint32_t)((rf_now_ns() - d->r.away_ns) / 1000000000) + 1;
 	shot.server_failed = d->r.away_told;
 	strcpy(shot.name, d->cfg->name);
 	strcpy(shot.pci, d->cfg->pci);
@@ -93,7 +93,7 @@ void status_accept(struct sup *s)
 			c = &s->client[i];
 	if (c->fd >= 0)
 		hang_up(c);
-	*c = (struct client){ .fd = fd, .until_ns = now_ns() + PATIENCE_NS };
+	*c = (struct client){ .fd = fd, .until_ns = rf_now_ns() + PATIENCE_NS };
 }
 
 void status_serve(struct sup *s, struct client *c)
@@ -131,6 +131,6 @@ uint64_t status_due_ns(const struct sup *s)
 void status_due(struct sup *s)
 {
 	for (int i = 0; i < RF_CLIENTS; i++)
-		if (s->client[i].fd >= 0 && s->client[i].until_ns <= now_ns())
+		if (s->client[i].fd >= 0 && s->client[i].until_ns <= rf_now_ns())
 			hang_up(&s->client[i]);
 }

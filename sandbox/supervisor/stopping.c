@@ -4,13 +4,14 @@
  *
  * Room:   sandbox/supervisor, no privilege.
  */
+#include "clock.h"
 #include "lifecycle.h"
 #include "log.h"
 
 static void reconnect(struct dev *d)
 {
 	d->r.reconnect = false;
-	d->r.failures = budget_in_vain(&d->r.budget, 0, now_ns()) ? d->r.failures + 1 : 1;
+	d->r.failures = budget_in_vain(&d->r.budget, 0, rf_now_ns()) ? d->r.failures + 1 : 1;
 	if (d->r.failures >= d->cfg->policy.deaths) {
 		rf_log("%s: its device %s failed %u times without completing a request: quarantined; "
 		       "'ringfence restart %s' tries again", d->cfg->name,
@@ -21,7 +22,7 @@ static void reconnect(struct dev *d)
 		return;
 	}
 	d->r.state = DEV_WAITING;
-	d->r.retry_ns = now_ns() + dev_backoff(d, d->r.failures + 1);
+	d->r.retry_ns = rf_now_ns() + dev_backoff(d, d->r.failures + 1);
 }
 
 /* Nothing of it runs any more: where to? */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* supervisor.c - the supervisor's loop. See supervisor.h. */
+#include "clock.h"
 #include "supervisor.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static uint64_t busy_until_ns(const struct sup *s)
  * 0: there is something to do that no descriptor tells of. */
 static int wait_time(const struct sup *s, uint64_t busy)
 {
-	uint64_t now = now_ns(), first = busy ? busy : keep_pending() ? 0 : ~0ull;
+	uint64_t now = rf_now_ns(), first = busy ? busy : keep_pending() ? 0 : ~0ull;
 
 	if (status_due_ns(s) < first)
 		first = status_due_ns(s);

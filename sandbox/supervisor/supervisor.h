@@ -302,6 +302,4 @@ void status_serve(struct sup *, struct client *);  /* one of them says something
 uint64_t status_due_ns(const struct sup *);        /* who says nothing is hung up on; ~0: nobody */
 void status_due(struct sup *);
 
-uint64_t now_ns(void);
-
 #endif

@@ -132,10 +132,10 @@ void rf_pit_open(struct rf_pit *p)
 
 	*p = (struct rf_pit){.user = -1};
 	if (why == MAP_FAILED || pipe2(ready, O_CLOEXEC) || pipe2(leave, O_CLOEXEC))
-		rf_die(71, "cannot make namespaces: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot make namespaces: %s", strerror(errno));
 	pid_t pid = fork();
 	if (pid < 0)
-		rf_die(71, "cannot fork: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot fork: %s", strerror(errno));
 	if (!pid) {
 		close(ready[0]);
 		close(leave[1]);

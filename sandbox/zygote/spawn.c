@@ -45,7 +45,7 @@ static void limit(int what, rlim_t value)
 	struct rlimit r = {value, value};
 
 	if (setrlimit(what, &r))
-		rf_die(71, "cannot set resource limit %d: %s", what, strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot set resource limit %d: %s", what, strerror(errno));
 }
 
 /* Installs fds[1..]; returns where fds[0], the program, is parked (close-on-exec). */
@@ -55,10 +55,10 @@ static int install_fds(const int *target, const int *fds, int count)
 
 	for (int i = 0; i < count; i++)
 		if ((parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PARK)) < 0)
-			rf_die(71, "cannot pass fd: %s", strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "cannot pass fd: %s", strerror(errno));
 	for (int i = 1; i < count; i++) {
 		if (dup2(parked[i], target[i]) < 0)
-			rf_die(71, "cannot pass fd %d: %s", target[i], strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "cannot pass fd %d: %s", target[i], strerror(errno));
 		if (target[i] > last)
 			last = target[i];
 	}
@@ -74,7 +74,7 @@ static void limit_memlock(rlim_t wanted)
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &r))
-		rf_die(71, "cannot read the locked-memory limit: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot read the locked-memory limit: %s", strerror(errno));
 	if (wanted > r.rlim_max) {
 		r = (struct rlimit){wanted, wanted};
 		if (!setrlimit(RLIMIT_MEMLOCK, &r))
@@ -98,7 +98,7 @@ void rf_spawn_root(void)
 static void empty_root(void)
 {
 	if (chroot("/run/ringfence/empty") || chdir("/"))
-		rf_die(71, "cannot enter /run/ringfence/empty: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot enter /run/ringfence/empty: %s", strerror(errno));
 }
 
 static void user_change(const struct rf_keep_spawn *spawn)
@@ -118,7 +118,7 @@ static void drop_privileges(const struct rf_keep_spawn *spawn)
 	if (rf_wall_wanted(RF_WALL_NO_CAPS))
 		rf_caps_keep(0);
 	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		rf_die(71, "cannot set no_new_privs: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "cannot set no_new_privs: %s", strerror(errno));
 }
 
 static _Noreturn void program_run(const char *name, int exe, char **argv)
@@ -131,7 +131,7 @@ static _Noreturn void program_run(const char *name, int exe, char **argv)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
-	rf_die(71, "cannot execute %s: %s", name, strerror(errno));
+	rf_die(RF_EXIT_SYSTEM, "cannot execute %s: %s", name, strerror(errno));
 }
 
 static void limits_set(const struct rf_keep_spawn *spawn)
@@ -166,7 +166,7 @@ static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds,
 	/* Of what there is to open the supervisor has /proc: the processor time of a silent driver. */
 	if (spawn->uid != ~0u) {
 		if (chdir("/proc") || (!geteuid() && chroot(".")))
-			rf_die(71, "cannot enter /proc: %s", strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "cannot enter /proc: %s", strerror(errno));
 		drop_privileges(spawn);
 	}
 	/* A terminal's Ctrl-C goes to the keeper, which passes it on in order. */
@@ -212,7 +212,7 @@ static int seized_wait(int report)
 	uint8_t why;
 
 	if (read(report, &why, 1) != 1)
-		_exit(71);
+		_exit(RF_EXIT_SYSTEM);
 	return why;
 }
 

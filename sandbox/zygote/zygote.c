@@ -107,7 +107,7 @@ static _Noreturn void obey(int keeper, int config, const char *program_dir)
 			if (give[i] >= 0)
 				close(give[i]);
 	}
-	_exit(70);
+	_exit(RF_EXIT_BUG);
 }
 
 void rf_zygote_main(int keeper, int config, const char *program_dir)

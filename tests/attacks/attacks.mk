@@ -44,7 +44,7 @@ $(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space
 
 # The export under attack: with the service as it is, and with one that asks before each
 # check whether it is wanted. Again sed must find every one of them.
-SERVED_C := $(BLK_C) $(addprefix sandbox/lib/,log.c packet.c fence.c filter.c landlock.c memory_lock.c siphash.c)
+SERVED_C := $(BLK_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c landlock.c memory_lock.c siphash.c)
 $(B)/attacks/served: tests/attacks/served.c $(SERVED_C) \
                      | $(B)/gen/session/filters.h
 	$(call making,CC)
@@ -64,7 +64,7 @@ $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/
 		$(filter %.c,$^)
 
 # The same of the network.
-SERVED_NET_C := $(NET_C) $(addprefix sandbox/lib/,log.c packet.c fence.c filter.c landlock.c memory_lock.c)
+SERVED_NET_C := $(NET_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c landlock.c memory_lock.c)
 $(B)/attacks/served-net: tests/attacks/served_net.c $(SERVED_NET_C) | $(B)/gen/session/filters.h
 	$(call making,CC)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_net) -o $@ $(filter %.c,$^)

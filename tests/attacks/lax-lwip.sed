@@ -7,4 +7,4 @@
 /^bool join_fair/,/^}/s/^{$/{\n\treturn true; \/\/ lax: /
 /^static inline bool stream_share/,/^}/s/^{$/{\n\treturn unused > 0; \/\/ lax: /
 s/^\tif (pcb->mss < MSS_LEAST)$/\tif (0) \/\/ lax: /
-s/rf_service_drop(d->service);/rf_die(70, "lax"); \/\/ lax: /
+s/rf_service_drop(d->service);/rf_die(RF_EXIT_BUG, "lax"); \/\/ lax: /

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "nvme.h"
 #include "igb.h"
@@ -74,7 +75,7 @@ static unsigned admin_done, selected, rings;
 static bool     ringing; /* only doorbells may be written now */
 static char memory[9 << 20] __attribute__((aligned(4096)));
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return clock_ns += 50000000;
 }

@@ -46,7 +46,7 @@ _Noreturn void rf_die(int code, const char *fmt, ...)
 	abort();
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return 1;
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "nvme.h"
@@ -54,7 +55,7 @@ void rf_die(int code, const char *fmt, ...)
 	abort();
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return clock_ns += 50000000;
 }

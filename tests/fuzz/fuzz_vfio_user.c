@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -75,7 +76,7 @@ void rf_close_all(int *fds, int count)
 		close(fds[i]);
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	static uint64_t ns;
 

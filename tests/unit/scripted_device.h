@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -65,12 +66,9 @@ void rf_close_all(int *fds, int count)
 		close(fds[i]);
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return rf_clock_ns(CLOCK_MONOTONIC);
 }
 
 static inline ssize_t whole_sendmsg(int sock, const struct msghdr *msg, int flags)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "sandbox/lib/clock.c"
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
 #include "sandbox/blk/arena.c"

@@ -12,13 +12,14 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "clock.h"
 #include "supervisor.h"
 #include "deaths.h"
 #include "log.h"
 
 static uint64_t clock_ns = 1000000000000;
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return clock_ns;
 }

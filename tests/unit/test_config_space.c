@@ -12,11 +12,13 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
+
 #include "sandbox/lib/log.c"
 #include "sandbox/device/core/config_space.c"
 #include "sandbox/device/core/quirks.c"
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return 0;
 }

@@ -112,6 +112,7 @@ void rf_die(int code, const char *format, ...)
 	exit(code);
 }
 
+#include "sandbox/lib/clock.c"
 #include "sandbox/device/core/generation.c"
 #include "sandbox/device/core/left.c"
 #include "sandbox/device/core/plan.c"

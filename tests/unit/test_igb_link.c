@@ -18,12 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
 static uint64_t clock_ns;
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return clock_ns += 1000;
 }

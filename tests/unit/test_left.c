@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <linux/pci_regs.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -38,7 +39,7 @@ void rf_die(int code, const char *format, ...)
 	exit(code);
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return 0;
 }

@@ -154,6 +154,7 @@ int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int
 }
 void rf_close_all(int *fds, int count) { (void)fds, (void)count; }
 
+#include "sandbox/lib/clock.c"
 #include "sandbox/lib/ending.c"
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/lifecycle.c"
@@ -207,7 +208,7 @@ static void tell(enum event event, uint32_t generation, uint32_t value)
 static void due(void)
 {
 	assert_true(dev_due_ns(dev) != ~0ull);
-	while (dev_due_ns(dev) > now_ns())
+	while (dev_due_ns(dev) > rf_now_ns())
 		;
 	dev_due(sup, dev);
 }
@@ -284,7 +285,7 @@ static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(vo
 		((struct rf_stats_service *)dev->service)->completed++;
 		ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
 		assert_int_equal(dev->r.state, DEV_REVIVING);
-		uint64_t now = now_ns();
+		uint64_t now = rf_now_ns();
 		wait = dev->r.retry_ns > now ? dev->r.retry_ns - now : 0;
 		assert_true(wait == 0 || i >= 64);
 		due();
@@ -295,7 +296,7 @@ static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(vo
 	((struct rf_stats_service *)dev->service)->completed = 0;
 	/* Of whoever is killed that is not so. */
 	ends("device", dev->r.device_pid, KILLED);
-	assert_true(dev->r.retry_ns <= now_ns());
+	assert_true(dev->r.retry_ns <= rf_now_ns());
 }
 
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
@@ -426,7 +427,7 @@ static void a_device_in_other_hands_is_tried_again(void **state)
 	open_code = rest_code = RF_OPEN_LATER;
 	due();
 	assert_int_equal(dev->r.state, DEV_STARTING);
-	assert_true(dev_due_ns(dev) > now_ns() && !dev->r.device_pid);
+	assert_true(dev_due_ns(dev) > rf_now_ns() && !dev->r.device_pid);
 	due();
 	due();
 	assert_int_equal(rest_asked, 2);
@@ -445,7 +446,7 @@ static void a_device_that_stays_in_other_hands_is_given_up(void **state)
 	due();
 	due();
 	assert_int_equal(dev->r.state, DEV_STARTING);
-	dev->open_until_ns = now_ns(); /* it is over */
+	dev->open_until_ns = rf_now_ns(); /* it is over */
 	due();
 	assert_int_equal(rest_asked, 3);
 	assert_int_equal(dev->r.state, DEV_FAILED);

@@ -461,12 +461,12 @@ static void an_export_takes_the_counters_over(void **state)
 
 static uint32_t tick_until_told(struct netted *t, struct rf_svc_msg *msg)
 {
-	uint64_t begin = rf_net_now_ns();
+	uint64_t begin = rf_now_ns();
 	uint32_t type;
 
 	while (!(type = rig_hear(&t->rig, msg, 1))) {
 		rf_net_tick(t->n);
-		assert_true(rf_net_now_ns() - begin < 10000000000ull);
+		assert_true(rf_now_ns() - begin < 10000000000ull);
 	}
 	return type;
 }
@@ -475,22 +475,22 @@ static void a_stuck_driver_is_woken_then_reported(void **state)
 {
 	struct netted *t = netted_new(0);
 	struct rf_svc_msg msg;
-	uint64_t woken = 0, begin = rf_net_now_ns();
+	uint64_t woken = 0, begin = rf_now_ns();
 
 	(void)state;
 	/* Nothing is under way: 50 times as long. */
 	t->n->config.nudge_ns = 1000000;
 	rf_net_tick(t->n);
 	assert_int_equal(tick_until_told(t, &msg), RF_SVC_SILENT);
-	assert_true(rf_net_now_ns() - begin >= 50000000);
+	assert_true(rf_now_ns() - begin >= 50000000);
 	assert_int_equal(read(t->rig.fd[RF_EXPORT_FD_WAKE0], &woken, 8), 8);
 	assert_int_equal(woken, 1);
 	netted_free(t);
 	/* One that moves is never reported, however little it does. */
 	t = netted_new(0);
 	t->n->config.nudge_ns = 1000000;
-	begin = rf_net_now_ns();
-	while (rf_net_now_ns() - begin < 100000000) {
+	begin = rf_now_ns();
+	while (rf_now_ns() - begin < 100000000) {
 		t->chan->heartbeat++;
 		rf_net_tick(t->n);
 	}
@@ -504,7 +504,7 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	struct netted *t = netted_new(0);
 	struct rf_net_frame f = { .at = rf_net_tx_alloc(t->n), .length = 60 };
 	struct rf_svc_msg msg;
-	uint64_t begin = rf_net_now_ns();
+	uint64_t begin = rf_now_ns();
 
 	(void)state;
 	t->n->config.stall_ns = 40000000;
@@ -517,7 +517,7 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	rf_net_flush(t->n);
 	assert_true(rf_net_patience(t->n) <= 5);
 	assert_int_equal(tick_until_told(t, &msg), RF_SVC_STALL);
-	assert_true(rf_net_now_ns() - begin >= 100000000);
+	assert_true(rf_now_ns() - begin >= 100000000);
 	netted_free(t);
 }
 

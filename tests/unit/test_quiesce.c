@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "device.h"
 #include "sandbox/device/core/quirks.c"
 
@@ -27,7 +28,7 @@ static void note(char what)
 	asked[n] = what;
 }
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return 0;
 }

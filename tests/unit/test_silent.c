@@ -16,17 +16,15 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "clock.h"
 #include "silent.c"
 
 #define MS 1000000ull
 #define HANG (20 * MS)
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return rf_clock_ns(CLOCK_MONOTONIC);
 }
 
 struct history {

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -23,7 +24,7 @@ static uint64_t clock_ns;
 static unsigned offs;
 static enum rf_kill condemned_for;
 
-uint64_t now_ns(void)
+uint64_t rf_now_ns(void)
 {
 	return clock_ns;
 }

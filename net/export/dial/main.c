@@ -31,11 +31,11 @@ static void read_config(void)
 	void *at = mmap(NULL, sizeof(config), PROT_READ, MAP_SHARED, RF_DIAL_FD_CONFIG, 0);
 
 	if (at == MAP_FAILED)
-		rf_die(70, "cannot map fd %d (config): %s", RF_DIAL_FD_CONFIG, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_DIAL_FD_CONFIG, strerror(errno));
 	memcpy(&config, at, sizeof(config));
 	munmap(at, sizeof(config));
 	if (config.count > RF_LWIP_SERVICES)
-		rf_die(70, "the configuration is not one");
+		rf_die(RF_EXIT_BUG, "the configuration is not one");
 }
 
 /* fd, or -errno. It may still be connecting: its first use tells. */
@@ -79,7 +79,7 @@ int main(void)
 	read_config();
 	/* To connect is what it is there for. */
 	if (rf_service_lock_without("export-dial", RF_WALL_BIT(RF_WALL_LANDLOCK)))
-		return 70;
+		return RF_EXIT_BUG;
 	while ((n = rf_packet_recv(RF_DIAL_FD_STACK, &ask, sizeof(ask), fds, &count, 0)) > 0) {
 		struct rf_dial_answer answer = { .error = -EINVAL };
 		int fd = -EINVAL;
@@ -100,6 +100,6 @@ int main(void)
 			break;
 	}
 	if (n && n != -EPIPE && n != -ECONNRESET)
-		rf_die(70, "ends: socket of the stack: %s", strerror(-n));
+		rf_die(RF_EXIT_BUG, "ends: socket of the stack: %s", strerror(-n));
 	return 0;
 }

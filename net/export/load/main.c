@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "lock.h"
 #include "load_mark.h"
 #include "log.h"
@@ -43,14 +44,6 @@ struct load {
 	struct rf_net_frame own; /* the frame of its own, in a buffer that stays ours */
 	uint64_t       sent, received, empty_polls, sleeps;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- arguments ---------------------------------------------------------------- */
 
@@ -104,7 +97,7 @@ static void control(struct load *l)
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
 static void sleep_once(struct load *l)
@@ -117,7 +110,7 @@ static void sleep_once(struct load *l)
 	l->sleeps++;
 	int n = rf_wait_fds(p, 2, rf_net_patience(l->net));
 	if (n < 0 && errno != EINTR)
-		rf_die(70, "poll: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	rf_net_wake(l->net, n > 0 && p[0].revents);
 	if (n > 0 && p[1].revents)
 		control(l);
@@ -189,7 +182,7 @@ static inline __attribute__((always_inline)) void run(struct load *l, unsigned (
 			continue;
 		if (empty % CLOCK_EVERY && rf_net_up(l->net))
 			continue;
-		uint64_t now = now_ns();
+		uint64_t now = rf_now_ns();
 		if (!until)
 			until = now + budget;
 		else if (now >= until)
@@ -205,7 +198,7 @@ static void prepare(struct load *l)
 	uint32_t at = rf_net_tx_alloc(l->net);
 
 	if (!at || l->size > info->mtu + 18u)
-		rf_die(70, "bench: frames of %u bytes do not fit an MTU of %u", l->size, info->mtu);
+		rf_die(RF_EXIT_BUG, "bench: frames of %u bytes do not fit an MTU of %u", l->size, info->mtu);
 	/* To itself, of a type for local experiments (IEEE 802, 0x88b5). */
 	unsigned char *frame = rf_net_at(l->net, at);
 	memset(frame, 0, l->size);
@@ -221,17 +214,17 @@ static bool drained(struct load *l)
 {
 	const uint64_t second = 1000000000;
 	struct rf_net_frame frames[BATCH_MAX];
-	uint64_t until = now_ns() + second;
+	uint64_t until = rf_now_ns() + second;
 	bool any = false;
 
-	while (now_ns() < until) {
+	while (rf_now_ns() < until) {
 		unsigned n = rf_net_rx(l->net, frames, BATCH_MAX);
 
 		__builtin_ia32_pause();
 		if (n) {
 			rf_net_rx_done(l->net, frames, n);
 			any = true;
-			until = now_ns() + second;
+			until = rf_now_ns() + second;
 		}
 		rf_net_flush(l->net);
 		control(l);
@@ -276,7 +269,7 @@ static void report(const struct load *l, uint64_t round, const struct load *befo
 			 (unsigned long long)s->lost_tx, (unsigned long long)s->rx_bad);
 
 	if (write(RF_EXPORT_FD_LISTEN, line, (size_t)n) != n)
-		rf_die(70, "cannot write the result: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot write the result: %s", strerror(errno));
 }
 
 int main(void)
@@ -286,19 +279,19 @@ int main(void)
 	rf_log_name = "rf-netload";
 	if (rf_net_open(&l.net, RF_EXPORT_FD_CONTROL) || parse(&l, rf_net_config(l.net)->bench) ||
 	    rf_service_lock("export-netload"))
-		rf_die(70, "cannot start");
+		rf_die(RF_EXIT_BUG, "cannot start");
 	while (!rf_net_info(l.net) || !rf_net_up(l.net)) {
 		struct pollfd p = { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN };
 
 		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
-			rf_die(70, "poll: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 		control(&l);
 	}
 	prepare(&l);
 	prime(&l);
 	for (uint64_t round = 1; round <= l.rounds; round++) {
 		struct load before = l;
-		uint64_t begin = now_ns();
+		uint64_t begin = rf_now_ns();
 
 		if (l.marks)
 			rf_mark_begin();
@@ -309,7 +302,7 @@ int main(void)
 		if (l.marks)
 			rf_mark_end();
 		rf_net_tick(l.net);
-		report(&l, round, &before, now_ns() - begin);
+		report(&l, round, &before, rf_now_ns() - begin);
 	}
 	return 0;
 }

@@ -248,7 +248,7 @@ void disk_open(struct disk *d, uint32_t index)
 	if (!err)
 		err = nbd_pools_open(&d->nbd);
 	if (err)
-		rf_die(70, "cannot start disk %u: %s", index, strerror(-err));
+		rf_die(RF_EXIT_BUG, "cannot start disk %u: %s", index, strerror(-err));
 	d->nbd.errors = rf_service_stats(d->service)->client_errors;
 	d->nbd.cut = rf_service_stats(d->service)->clients_cut;
 	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL, .call = control };

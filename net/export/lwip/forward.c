@@ -44,7 +44,7 @@ static void ask_for_all(void)
 		if (err == -EAGAIN)
 			return;
 		if (err)
-			rf_die(70, "rf-dial is gone: %s", strerror(-err));
+			rf_die(RF_EXIT_BUG, "rf-dial is gone: %s", strerror(-err));
 		j->asked = true;
 	}
 }
@@ -78,7 +78,7 @@ static void dialled(struct watch *w)
 
 		if (n != sizeof(answer) || count != !answer.error) {
 			rf_close_all(fds, count);
-			rf_die(70, "rf-dial answered what cannot be");
+			rf_die(RF_EXIT_BUG, "rf-dial answered what cannot be");
 		}
 		if (!j || j->state != JOIN_DIAL) {
 			rf_close_all(fds, count);
@@ -91,7 +91,7 @@ static void dialled(struct watch *w)
 		}
 	}
 	if (n != -EAGAIN)
-		rf_die(70, "rf-dial is gone");
+		rf_die(RF_EXIT_BUG, "rf-dial is gone");
 	ask_for_all();
 }
 
@@ -157,7 +157,7 @@ static void from_host(struct watch *w)
 		if (fd < 0 && (errno == EAGAIN || errno == EMFILE || errno == ENFILE))
 			return;
 		if (fd < 0)
-			rf_die(70, "cannot accept clients: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "cannot accept clients: %s", strerror(errno));
 		if (!host_allowed(s, &peer)) {
 			close(fd);
 			continue;

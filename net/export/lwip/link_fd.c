@@ -33,7 +33,7 @@ static int receive(struct link *link, link_frame *frame, void *arg, int most)
 		if (got < 0 && (errno == EAGAIN || errno == EIO || errno == ENETDOWN))
 			break;
 		if (got <= 0)
-			rf_die(70, "the link's fd has ended: %s", got ? strerror(errno) : "no more frames");
+			rf_die(RF_EXIT_BUG, "the link's fd has ended: %s", got ? strerror(errno) : "no more frames");
 		frame(arg, in, (uint32_t)got, false);
 	}
 	return n;

@@ -183,7 +183,7 @@ struct link *link_service_open(void)
 	int err = rf_net_open(&it.net, RF_EXPORT_FD_CONTROL);
 
 	if (err)
-		rf_die(70, "cannot start: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
 	it.link.ops = &ops;
 	it.control = (struct watch){ .fd = RF_EXPORT_FD_CONTROL, .call = control };
 	it.kick = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = kicked };

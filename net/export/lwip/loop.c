@@ -16,7 +16,7 @@ void loop_open(void)
 {
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
-		rf_die(70, "epoll_create1: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
 }
 
 void loop_want(struct watch *w, uint32_t events)
@@ -27,7 +27,7 @@ void loop_want(struct watch *w, uint32_t events)
 	if (w->fd < 0 || events == w->events)
 		return;
 	if (epoll_ctl(epoll, op, w->fd, &ev))
-		rf_die(70, "epoll_ctl fd %d: %s", w->fd, strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", w->fd, strerror(errno));
 	w->events = events;
 }
 
@@ -46,7 +46,7 @@ int loop_wait(int ms, void (*awake)(void))
 	int n = epoll_wait(epoll, ev, EVENTS, ms);
 
 	if (n < 0 && errno != EINTR)
-		rf_die(70, "epoll_wait: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 	if (awake)
 		awake();
 	for (int i = 0; i < n; i++) {

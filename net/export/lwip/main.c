@@ -41,14 +41,14 @@ static void read_config(void)
 	void *at = mmap(NULL, sizeof(it.config), PROT_READ, MAP_SHARED, RF_LWIP_FD_CONFIG, 0);
 
 	if (at == MAP_FAILED)
-		rf_die(70, "cannot map fd %d (config): %s", RF_LWIP_FD_CONFIG, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_LWIP_FD_CONFIG, strerror(errno));
 	memcpy(&it.config, at, sizeof(it.config));
 	munmap(at, sizeof(it.config));
 	if (it.config.count > RF_LWIP_SERVICES || it.config.disks > RF_LWIP_DISKS || it.config.dns_count > 2)
-		rf_die(70, "fd %d is not the configuration of a stack", RF_LWIP_FD_CONFIG);
+		rf_die(RF_EXIT_BUG, "fd %d is not the configuration of a stack", RF_LWIP_FD_CONFIG);
 	for (uint32_t i = 0; i < it.config.count; i++)
 		if (it.config.service[i].job == RF_LWIP_DISK && it.config.service[i].disk >= it.config.disks)
-			rf_die(70, "disk %s was not handed over", it.config.service[i].device);
+			rf_die(RF_EXIT_BUG, "disk %s was not handed over", it.config.service[i].device);
 }
 
 static void never_block(int fd, const char *what)
@@ -56,7 +56,7 @@ static void never_block(int fd, const char *what)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-		rf_die(70, "fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
+		rf_die(RF_EXIT_BUG, "fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
 }
 
 static void open_link(void)
@@ -96,7 +96,7 @@ static void begin(void)
 				     .disk_count = it.config.disks, .started_ns = stack_now_ns() };
 	http_init(&it.status);
 	if (services_open(it.services, it.disks, &it.config))
-		rf_die(70, "ends: a service cannot be offered");
+		rf_die(RF_EXIT_BUG, "ends: a service cannot be offered");
 	it.open = true;
 }
 
@@ -208,7 +208,7 @@ int main(void)
 	read_config();
 	open_all();
 	if (rf_service_lock("export-lwip"))
-		return 70;
+		return RF_EXIT_BUG;
 	for (;;)
 		turn();
 }

@@ -21,7 +21,7 @@ void secret_init(void)
 {
 	if (getrandom(key, sizeof(key), 0) != sizeof(key) ||
 	    getrandom(numbers, sizeof(numbers), 0) != sizeof(numbers))
-		rf_die(70, "getrandom gives no randomness");
+		rf_die(RF_EXIT_BUG, "getrandom gives no randomness");
 }
 
 /* A keyed hash of a counter: who has seen any of them knows none of the others. */

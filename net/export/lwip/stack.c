@@ -5,6 +5,7 @@
  * Room:   net/export/lwip, trusted.
  * Trust:  frames are hostile and may change while they are read: copied first.
  */
+#include "clock.h"
 #include "stack.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ void rf_lwip_assert(const char *what, const char *file, int line)
 {
 	const char *name = strrchr(file, '/');
 
-	rf_die(70, "bug: %s:%d: %s", name ? name + 1 : file, line, what);
+	rf_die(RF_EXIT_BUG, "bug: %s:%d: %s", name ? name + 1 : file, line, what);
 }
 
 void stack_awake(void)
@@ -57,10 +58,7 @@ void stack_awake(void)
 
 void stack_clock(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	clock_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	clock_ns = rf_clock_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t stack_now_ns(void)
@@ -343,7 +341,7 @@ void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config
 	address6(st, c);
 	name_servers(c);
 	if (c->mode4 == RF_LWIP_DHCP && dhcp_start(&st->netif) != ERR_OK)
-		rf_die(70, "DHCP cannot be started");
+		rf_die(RF_EXIT_BUG, "DHCP cannot be started");
 }
 
 int stack_poll(struct stack *st)

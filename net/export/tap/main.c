@@ -18,9 +18,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device_config.h"
 #include "lock.h"
 #include "log.h"
@@ -45,14 +45,6 @@ struct tap {
 	uint64_t       spin_ns;  /* how long looking again is worth it now */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void control(struct tap *t)
 {
 	int err = rf_net_control(t->net);
@@ -60,7 +52,7 @@ static void control(struct tap *t)
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
 /* Somebody deleted it. The supervisor makes it anew. */
@@ -227,7 +219,7 @@ static bool fetch(struct tap *t)
 		if (errno == EBADFD)
 			interface_gone();
 		if (errno != EAGAIN && errno != EINTR && errno != EIO)
-			rf_die(70, "reading from the TAP: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "reading from the TAP: %s", strerror(errno));
 		return false;
 	}
 	if (got >= (ssize_t)sizeof(header))
@@ -292,16 +284,16 @@ static void sleep_once(struct tap *t)
 
 	if (!rf_net_sleep(t->net, t->blocked))
 		return;
-	uint64_t from = now_ns();
+	uint64_t from = rf_now_ns();
 	int n = rf_wait_fds(p, 3, rf_net_patience(t->net));
 	if (n < 0 && errno != EINTR)
-		rf_die(70, "poll: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	rf_net_wake(t->net, n > 0 && p[1].revents);
 	if (n > 0 && p[0].revents)
 		control(t);
 	if (n > 0 && p[2].revents & (POLLERR | POLLHUP | POLLNVAL))
 		interface_gone();
-	uint64_t now = now_ns();
+	uint64_t now = rf_now_ns();
 	spin_learn(t, now - from);
 	tick(t, now);
 }
@@ -317,7 +309,7 @@ static void idle(struct tap *t)
 		unsigned work = receive(t);
 		if (!(empty % LOOK_EVERY)) {
 			work += send_frames(t);
-			uint64_t now = now_ns();
+			uint64_t now = rf_now_ns();
 			if (!until)
 				until = now + (budget == UINT64_MAX ? FOREVER_NS : budget);
 			else if (now >= until)
@@ -332,7 +324,7 @@ static void idle(struct tap *t)
 		return sleep_once(t);
 	/* It never sleeps, and messages come all the same. */
 	control(t);
-	tick(t, now_ns());
+	tick(t, rf_now_ns());
 }
 
 static void run(struct tap *t)
@@ -348,7 +340,7 @@ static void run(struct tap *t)
 			idle(t);
 		} else if (!(turns % 256)) {
 			control(t);
-			tick(t, now_ns());
+			tick(t, rf_now_ns());
 		}
 	}
 }
@@ -361,13 +353,13 @@ static void open_tap(struct tap *t)
 	int flags = fcntl(FD_TAP, F_GETFL);
 
 	if (flags < 0 || fcntl(FD_TAP, F_SETFL, flags | O_NONBLOCK))
-		rf_die(70, "fd %d (TAP) was not handed over: %s", FD_TAP, strerror(errno));
+		rf_die(RF_EXIT_BUG, "fd %d (TAP) was not handed over: %s", FD_TAP, strerror(errno));
 	t->features = info->features;
 	bool set = !ioctl(FD_TAP, TUNSETOFFLOAD, (unsigned long)tap_offload(info->features));
 	if (!set && errno == EBADFD)
 		interface_gone();
 	if (!set)
-		rf_die(70, "the TAP does not take offload %#x: %s", tap_offload(info->features),
+		rf_die(RF_EXIT_BUG, "the TAP does not take offload %#x: %s", tap_offload(info->features),
 		       strerror(errno));
 	t->carrier = -1;
 	follow_link(t);
@@ -379,16 +371,16 @@ int main(void)
 
 	rf_log_name = "rf-tap";
 	if (rf_net_open(&t.net, RF_EXPORT_FD_CONTROL))
-		rf_die(70, "cannot start");
+		rf_die(RF_EXIT_BUG, "cannot start");
 	while (!rf_net_info(t.net)) {
 		struct pollfd p = { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN };
 
 		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
-			rf_die(70, "poll: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 		control(&t);
 	}
 	open_tap(&t);
 	if (rf_service_lock("export-tap"))
-		return 70;
+		return RF_EXIT_BUG;
 	run(&t);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clock.h"
 #include "igb.h"
 #include "intel_control.h"
 #include "log.h"
@@ -198,7 +199,7 @@ static bool igb_shutdown(struct rf_device *d)
 static enum rf_net_link igb_link(struct rf_device *d)
 {
 	enum rf_net_link link = intel_link(d, &nic);
-	uint64_t now = now_ns();
+	uint64_t now = rf_now_ns();
 
 	if (link != RF_NET_LINK_DOWN) {
 		link_missed_ns = 0;

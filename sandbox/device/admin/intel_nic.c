@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "intel_control.h"
 #include "log.h"
 #include "wait.h"
@@ -48,7 +49,7 @@ bool intel_present(struct rf_device *d, const struct intel_nic *nic)
 int intel_wait(struct rf_device *d, const struct intel_nic *nic, uint32_t at, uint32_t mask,
 	       uint32_t value, unsigned ms)
 {
-	uint64_t deadline = now_ns() + ms * 1000000ull;
+	uint64_t deadline = rf_now_ns() + ms * 1000000ull;
 
 	for (;;) {
 		uint32_t now = intel_get(d, nic, at);
@@ -56,7 +57,7 @@ int intel_wait(struct rf_device *d, const struct intel_nic *nic, uint32_t at, ui
 			return -ENODEV;
 		if ((now & mask) == value)
 			return 0;
-		if (now_ns() > deadline)
+		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
 		rf_rest(20000);
 	}

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "nvme.h"
@@ -89,7 +90,7 @@ static bool nvme_present(struct rf_device *d)
 /* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
 static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 {
-	uint64_t deadline = now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
+	uint64_t deadline = rf_now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
 	unsigned wait = 2000;
 
 	for (;;) {
@@ -106,7 +107,7 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
 		}
-		if (now_ns() > deadline) {
+		if (rf_now_ns() > deadline) {
 			rf_log("%s: CSTS stays %#x, wanted %#x", d->label, csts, value);
 			return -ETIMEDOUT;
 		}
@@ -196,7 +197,7 @@ static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
 static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0, uint64_t ns)
 {
 	struct nvme_sqe *slot = asq(d) + nvme.sq_tail;
-	uint64_t deadline = now_ns() + ns;
+	uint64_t deadline = rf_now_ns() + ns;
 	unsigned wait = 2000;
 	uint32_t first, ignored;
 	int status;
@@ -212,7 +213,7 @@ static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0
 	atomic_thread_fence(memory_order_seq_cst);
 	ring(d, nvme_sq_doorbell(0, nvme.dstrd), nvme.sq_tail);
 	while ((status = take_completion(d, nvme.cid, dw0 ? dw0 : &ignored)) == -EAGAIN) {
-		if (now_ns() > deadline)
+		if (rf_now_ns() > deadline)
 			return nvme_present(d) ? -ETIMEDOUT : -ENODEV;
 		pause_a_little(&wait);
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "range.h"
 #include "virtio_pci.h"
@@ -116,11 +117,11 @@ bool virtio_present(struct rf_device *d, const struct virtio_pci *v)
 
 int virtio_reset(struct rf_device *d, const struct virtio_pci *v)
 {
-	uint64_t deadline = now_ns() + 1000000000u;
+	uint64_t deadline = rf_now_ns() + 1000000000u;
 
 	set(d, v, VIRTIO_DEVICE_STATUS, 0, 1);
 	while (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1)) {
-		if (now_ns() > deadline) {
+		if (rf_now_ns() > deadline) {
 			rf_log("%s: the reset does not end", d->label);
 			return -ETIMEDOUT;
 		}

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "wait.h"
@@ -165,7 +166,7 @@ int config_bus_master(struct rf_device *d, bool on)
 int config_wait_idle(struct rf_device *d)
 {
 	uint32_t at = config_find(d, PCI_CAP_ID_EXP, PCI_EXP_DEVSTA + 2);
-	uint64_t deadline = now_ns() + 1000000000u;
+	uint64_t deadline = rf_now_ns() + 1000000000u;
 	uint16_t status;
 
 	if (!at)
@@ -176,6 +177,6 @@ int config_wait_idle(struct rf_device *d)
 		if (!(status & PCI_EXP_DEVSTA_TRPND))
 			return 0;
 		rf_rest(50000);
-	} while (now_ns() < deadline);
+	} while (rf_now_ns() < deadline);
 	return -ETIMEDOUT;
 }

@@ -334,7 +334,6 @@ void generation_look(struct rf_device *);
 /* Another supervisor: it is told what the one before it may not have heard or done. */
 void generation_adopted(struct rf_device *, uint32_t asked);
 
-uint64_t now_ns(void);
 
 /* tell.c: nobody is waited for. */
 void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);

@@ -12,23 +12,15 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bounded.h"
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
 /* Most of what the next standby waits for the driver that just started. */
 #define STANDBY_DELAY_NS 15000000u
-
-uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- spawn ------------------------------------------------------------------------ */
 
@@ -95,7 +87,7 @@ void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
 		return;
 	}
 	*slot = (struct rf_slot){ .state = SLOT_STANDBY, .generation = generation, .pidfd = pidfd,
-				  .spawned_ns = now_ns() };
+				  .spawned_ns = rf_now_ns() };
 	generation_start(d);
 }
 
@@ -123,7 +115,7 @@ static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
 	struct rf_recovery_device *r = &d->stats->log[d->recovery.generation % RF_STATS_LOG];
 
 	d->recovery.spawned_ns = slot->spawned_ns;
-	d->recovery.enabled_ns = now_ns();
+	d->recovery.enabled_ns = rf_now_ns();
 	*r = d->recovery;
 	d->stats->recoveries = d->stats->recoveries + 1;
 }
@@ -198,8 +190,8 @@ void generation_start(struct rf_device *d)
 	 * the first requests of this one. How long they take goes with how long the
 	 * recovery did: a machine that recovers in a fraction of a millisecond may see the
 	 * next death long before a fixed delay is over. */
-	uint64_t delay = 4 * (now_ns() - d->recovery.detect_ns);
-	d->want_ns = now_ns() + (d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
+	uint64_t delay = 4 * (rf_now_ns() - d->recovery.detect_ns);
+	d->want_ns = rf_now_ns() + (d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
 }
 
 static void tell_down(struct rf_device *d)
@@ -230,7 +222,7 @@ static void quiet(struct rf_device *d)
 	    irq_back(d))
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
-	d->recovery.quiesced_ns = now_ns();
+	d->recovery.quiesced_ns = rf_now_ns();
 	/* Registers that one by itself has emptied say nothing more. */
 	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
 	if (d->left == RF_LEFT_QUIET && d->control && d->control->mark)
@@ -255,7 +247,7 @@ static void recover(struct rf_device *d, uint32_t generation)
 	d->down = true;
 	d->downs++;
 	d->ready = false;
-	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = now_ns() };
+	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = rf_now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
 	tell_down(d);

@@ -10,6 +10,7 @@
  * Resets: one of the driver's successors must not look like a cable that was pulled. A link
  *         counts as down after DOWN_NS without it, as up at once.
  */
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -36,7 +37,7 @@ static void changed(struct rf_device *d, enum rf_net_link link)
 
 void link_look(struct rf_device *d)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rf_now_ns();
 
 	if (!watched(d) || now < d->link_look_ns)
 		return;
@@ -58,5 +59,5 @@ void link_look(struct rf_device *d)
 void link_forget(struct rf_device *d)
 {
 	d->link_down_ns = 0;
-	d->link_look_ns = now_ns() + LOOK_NS;
+	d->link_look_ns = rf_now_ns() + LOOK_NS;
 }

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "fence.h"
 #include "filter.h"
@@ -230,7 +231,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* Milliseconds until the next standby, or look at link or interrupts, is due. */
 static int wait_time(const struct rf_device *d)
 {
-	uint64_t now = now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
+	uint64_t now = rf_now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
 
 	if (!due)
 		return -1;
@@ -258,7 +259,7 @@ static void turn(struct rf_device *d)
 
 	if (rf_wait_fds(p, 6 + more, wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
-	if (d->want_ns && d->want_ns <= now_ns())
+	if (d->want_ns && d->want_ns <= rf_now_ns())
 		generation_want(d);
 	for (unsigned half = 0; half < 2; half++)
 		if (p[half].revents)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "wait.h"
@@ -99,9 +100,9 @@ static uint64_t tsc_hz(void)
 	static uint64_t hz;
 
 	if (!hz) {
-		uint64_t t0 = now_ns(), c0 = __builtin_ia32_rdtsc();
+		uint64_t t0 = rf_now_ns(), c0 = __builtin_ia32_rdtsc();
 		rf_rest(5000000);
-		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = now_ns();
+		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = rf_now_ns();
 		hz = (uint64_t)((double)(c1 - c0) * 1e9 / (double)(t1 - t0));
 	}
 	return hz;

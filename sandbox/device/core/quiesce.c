@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "crash.h"
 #include "device.h"
 #include "log.h"
@@ -21,7 +22,7 @@
 
 static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 {
-	uint64_t deadline = now_ns() + s->within_ms * 1000000ull;
+	uint64_t deadline = rf_now_ns() + s->within_ms * 1000000ull;
 	unsigned wait = 2000;
 
 	for (;;) {
@@ -33,7 +34,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 			return -ENODEV;
 		if ((value & s->mask) == s->value)
 			return 0;
-		if (now_ns() > deadline)
+		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
 		rf_rest(wait);
 		if (wait < 1000000)

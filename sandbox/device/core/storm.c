@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 
@@ -34,7 +35,7 @@ uint64_t storm_next_ns(const struct rf_device *d)
 
 void storm_forget(struct rf_device *d)
 {
-	uint64_t soon = now_ns() + SETTLE_NS;
+	uint64_t soon = rf_now_ns() + SETTLE_NS;
 
 	if (d->storm.look_ns < soon)
 		d->storm.look_ns = soon;
@@ -87,7 +88,7 @@ void storm_look(struct rf_device *d)
 {
 	const struct rf_stats_service *done = (void *)((char *)d->stats - RF_STATS_DEVICE);
 	struct rf_storm then = d->storm;
-	uint64_t now = now_ns();
+	uint64_t now = rf_now_ns();
 
 	if (!watched(d) || now < then.look_ns)
 		return;

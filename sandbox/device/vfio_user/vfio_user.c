@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "range.h"
@@ -62,7 +63,7 @@ static int wait_for(struct rf_vfio_user *u, struct pollfd *p, nfds_t count, uint
 		    const char *what)
 {
 	for (;;) {
-		uint64_t now = now_ns();
+		uint64_t now = rf_now_ns();
 		int n = now >= deadline ? 0 : rf_wait_fds(p, count, (int)((deadline - now) / 1000000 + 1));
 
 		if (n > 0)
@@ -101,7 +102,7 @@ static int send_message(struct rf_vfio_user *u, int sock, struct rf_vu_header *h
 		{ (void *)c->data, c->data_bytes },
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
-	uint64_t deadline = now_ns() + u->within_ns;
+	uint64_t deadline = rf_now_ns() + u->within_ns;
 	ssize_t n;
 
 	if (u->dead)
@@ -279,7 +280,7 @@ static int receive_command(struct rf_vfio_user *u, int sock, uint64_t deadline)
 
 int user_serve(struct rf_vfio_user *u, int sock)
 {
-	return u->dead ? -ENODEV : receive_command(u, sock, now_ns() + u->within_ns);
+	return u->dead ? -ENODEV : receive_command(u, sock, rf_now_ns() + u->within_ns);
 }
 
 /* ---- requests ------------------------------------------------------------------------ */
@@ -332,7 +333,7 @@ static int take_reply(struct rf_vfio_user *u, struct message *m, struct user_cal
 int user_call(struct rf_vfio_user *u, struct user_call *c)
 {
 	struct rf_vu_header head = { .id = ++u->id, .command = c->command };
-	uint64_t deadline = now_ns() + (c->within_ns ? c->within_ns : u->within_ns);
+	uint64_t deadline = rf_now_ns() + (c->within_ns ? c->within_ns : u->within_ns);
 	struct message m;
 	int err = send_message(u, u->sock, &head, c);
 

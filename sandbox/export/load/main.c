@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "load.h"
 #include "lock.h"
 #include "load_mark.h"
@@ -31,14 +32,6 @@
 
 enum { EV_CONTROL, EV_KICK };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void control(struct load *l)
 {
 	int err = rf_service_control(l->service);
@@ -46,7 +39,7 @@ static void control(struct load *l)
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
 static void watch(int epoll, int fd, uint32_t events, uint64_t what)
@@ -54,7 +47,7 @@ static void watch(int epoll, int fd, uint32_t events, uint64_t what)
 	struct epoll_event ev = { .events = events, .data.u64 = what };
 
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev))
-		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
 static void sleep_once(struct load *l, int epoll)
@@ -67,17 +60,17 @@ static void sleep_once(struct load *l, int epoll)
 	int patience = rf_service_patience(l->service);
 	int n = epoll_wait(epoll, events, 2, patience < 0 ? TICK_MS : patience);
 	if (n < 0 && errno != EINTR)
-		rf_die(70, "epoll_wait: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
 	rf_service_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
 			control(l);
 	/* Not only when nothing came: a driver can kick for ever and do no work. */
-	if (!n || now_ns() - l->watched >= WATCH_NS) {
+	if (!n || rf_now_ns() - l->watched >= WATCH_NS) {
 		rf_service_poll(l->service);
 		rf_service_tick(l->service);
-		l->watched = now_ns();
+		l->watched = rf_now_ns();
 	}
 }
 
@@ -99,7 +92,7 @@ static void idle(struct load *l, int epoll)
 		}
 		if (budget == ~0ull || empty % CLOCK_EVERY)
 			continue;
-		uint64_t now = now_ns();
+		uint64_t now = rf_now_ns();
 		if (!until)
 			until = now + budget;
 		else if (now >= until)
@@ -139,7 +132,7 @@ static void report(struct load *l, uint32_t round, uint64_t requests, uint64_t e
 			 (unsigned long long)l->empty_polls, (unsigned long long)l->sleeps);
 
 	if (write(RF_EXPORT_FD_LISTEN, line, (size_t)n) != n)
-		rf_die(70, "cannot write the result: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot write the result: %s", strerror(errno));
 }
 
 static void rounds(struct load *l, int epoll)
@@ -148,13 +141,13 @@ static void rounds(struct load *l, int epoll)
 		l->errors = l->mismatches = l->verified = 0;
 		l->empty_polls = l->sleeps = 0;
 		l->left = l->args.requests;
-		uint64_t begin = now_ns();
+		uint64_t begin = rf_now_ns();
 		if (l->args.marks)
 			rf_mark_begin();
 		run(l, epoll);
 		if (l->args.marks)
 			rf_mark_end();
-		uint64_t elapsed = now_ns() - begin;
+		uint64_t elapsed = rf_now_ns() - begin;
 		if (l->args.verify && round == l->args.rounds) {
 			l->sweep = true;
 			l->next = 0;
@@ -172,7 +165,7 @@ static void pin(int cpu)
 	CPU_ZERO(&set);
 	CPU_SET((unsigned)cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		rf_die(70, "cannot run on CPU %d: %s", cpu, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot run on CPU %d: %s", cpu, strerror(errno));
 }
 
 int main(void)
@@ -182,12 +175,12 @@ int main(void)
 	rf_log_name = "rf-load";
 	if (rf_service_open(&l.service) ||
 	    load_parse(rf_service_config(l.service)->bench, &l.args))
-		rf_die(70, "cannot start");
+		rf_die(RF_EXIT_BUG, "cannot start");
 	if (l.args.pin >= 0)
 		pin(l.args.pin);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
-		rf_die(70, "epoll_create1: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
 	watch(epoll, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
 	watch(epoll, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	/* How large the tables are depends on the disk: nothing is allocated later. */
@@ -195,7 +188,7 @@ int main(void)
 		if (!rf_service_poll(l.service))
 			sleep_once(&l, epoll);
 	if (load_prepare(&l) || rf_service_lock("export-load"))
-		return 70;
+		return RF_EXIT_BUG;
 	rounds(&l, epoll);
 	return 0;
 }

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
+#include "clock.h"
 #include "exit_code.h"
 #include "lock.h"
 #include "log.h"
@@ -28,14 +28,6 @@
 /* epoll data of the fds that are no client (a client's id starts at 1) */
 enum { EV_CONTROL, EV_KICK, EV_LISTEN };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 {
 	/* A kick need not be read to be heard again. */
@@ -43,7 +35,7 @@ static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 				  .data.u64 = what };
 
 	if (epoll_ctl(srv->epoll, op, fd, &ev))
-		rf_die(70, "epoll_ctl fd %d: %s", fd, strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
 /* Nobody is let in before the disk is known, or while there is no seat. */
@@ -65,7 +57,7 @@ static void control(struct nbd_server *srv)
 	if (err == -ESTALE)
 		exit(RF_EXIT_DEVICE);
 	if (err)
-		rf_die(70, "ends: control socket: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 	nbd_server_info(srv);
 }
 
@@ -96,7 +88,7 @@ static bool spin(struct nbd_server *srv)
 		return false;
 	/* For ever, but with a look at the sockets now and then. */
 	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
-	for (uint64_t until = now_ns() + turn; now_ns() < until;) {
+	for (uint64_t until = rf_now_ns() + turn; rf_now_ns() < until;) {
 		for (int i = 0; i < SPINS; i++) {
 			if (nbd_server_work(srv))
 				return true;
@@ -131,12 +123,12 @@ static void loop(struct nbd_server *srv)
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
 		if (got < 0 && errno != EINTR)
-			rf_die(70, "epoll_wait: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 		if (timeout)
 			rf_service_wake(srv->service, false);
 		if (timeout || ++turns == 256) {
 			turns = 0;
-			srv->now = now_ns();
+			srv->now = rf_now_ns();
 		}
 		for (int i = 0; i < got; i++)
 			event(srv, &events[i]);
@@ -157,7 +149,7 @@ int main(void)
 	if (!err)
 		err = nbd_pools_open(&srv);
 	if (err)
-		rf_die(70, "cannot start: %s", strerror(-err));
+		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
 	srv.errors = rf_service_stats(srv.service)->client_errors;
 	srv.cut = rf_service_stats(srv.service)->clients_cut;
 	srv.whole.name = rf_service_config(srv.service)->name;
@@ -165,12 +157,12 @@ int main(void)
 	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);
 	if (srv.epoll < 0 || flags < 0 ||
 	    fcntl(RF_EXPORT_FD_LISTEN, F_SETFL, flags | O_NONBLOCK))
-		rf_die(70, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN, strerror(errno));
 	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_CONTROL, EV_CONTROL);
 	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_KICK, EV_KICK);
 	err = rf_service_lock("export-nbd");
 	if (err)
 		return 70;
-	srv.now = now_ns();
+	srv.now = rf_now_ns();
 	loop(&srv);
 }

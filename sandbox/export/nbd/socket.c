@@ -42,7 +42,7 @@ static void tell_epoll(struct nbd_conn *c, int op, uint32_t events)
 
 	ev.data.u64 = c->id << 8 | (uint64_t)(c - c->server->conns);
 	if (epoll_ctl(c->server->epoll, op, c->fd, &ev))
-		rf_die(70, "epoll_ctl: %s", strerror(errno));
+		rf_die(RF_EXIT_BUG, "epoll_ctl: %s", strerror(errno));
 }
 
 /* Its end is heard of even when nothing is waited for. */
@@ -99,7 +99,7 @@ void nbd_accept(struct nbd_server *srv)
 			continue;
 		}
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			rf_die(70, "cannot accept clients: %s", strerror(errno));
+			rf_die(RF_EXIT_BUG, "cannot accept clients: %s", strerror(errno));
 		return;
 	}
 }
