@@ -48,7 +48,7 @@ static void e1000e_refill(void *dev, const uint32_t *free, uint32_t at, unsigned
 }
 
 /* A frame that is broken, in parts, tagged, or of a protocol without a checksum. */
-static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_frame *record)
+static INTEL_SLOW void e1000e_receive_slow(uint64_t word, uint32_t at, struct rf_net_frame *record)
 {
 	uint32_t flags = word & E1000E_RXD_EOP ? 0 : RF_NET_MORE;
 	uint64_t vlan = 0;
@@ -64,14 +64,14 @@ static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_fr
 	intel_record(record, intel_record_low(at, E1000E_RXD_LENGTH(word), flags), vlan << 48);
 }
 
-static inline void take(void *dev, const struct intel_desc *desc, uint32_t index, uint64_t word,
-			struct rf_net_frame *record)
+static inline void e1000e_take(void *dev, const struct intel_desc *desc, uint32_t index,
+			       uint64_t word, struct rf_net_frame *record)
 {
 	uint32_t at = (uint32_t)((desc->word[0] - ((const struct intel_queues *)dev)->arena_iova) / RF_NET_UNIT);
 
 	(void)index;
 	if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN))
-		return receive_slow(word, at, record);
+		return e1000e_receive_slow(word, at, record);
 	/* The bit that says the checksum was looked at becomes the flag. */
 	_Static_assert(RF_NET_CSUM_OK == 4 && E1000E_RXD_TCPCS == 1ull << 37, "50 = 48 + 2");
 	intel_record(record, at | (word & 0xffff) << 32 | (word & E1000E_RXD_TCPCS) << (50 - 37), 0);
@@ -79,13 +79,13 @@ static inline void take(void *dev, const struct intel_desc *desc, uint32_t index
 
 static unsigned e1000e_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
-	return intel_receive(dev, rx, at, E1000E_RXD_DD, take);
+	return intel_ring_receive(dev, rx, at, E1000E_RXD_DD, e1000e_take);
 }
 
 /* ---- sending (7.2) -------------------------------------------------------------------- */
 
 /* 7.2.6: what the device must know to fill in checksums and to cut a frame. */
-static void put_context(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
+static void e1000e_put_context(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
 {
 	uint32_t headers = f->csum_start + f->l4_bytes;
 	uint64_t word0 = E1000E_CTX_TU(f->csum_start, f->csum_start + f->csum_offset);
@@ -101,12 +101,12 @@ static void put_context(struct intel_tx *tx, const struct rf_net_frame *f, uint3
 	intel_put_context(tx, word0, word1);
 }
 
-static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
+static uint64_t e1000e_describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
 {
 	uint64_t bits = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS;
 
 	if (f->flags & RF_NET_CSUM) {
-		put_context(tx, f, bytes);
+		e1000e_put_context(tx, f, bytes);
 		bits |= E1000E_TXD_TXSM;
 	}
 	if (f->gso)
@@ -118,15 +118,15 @@ static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint
 	return bits;
 }
 
-static INTEL_SLOW uint32_t send_mixed(struct intel_queues *e, const struct rf_net_frame *tx, uint32_t at,
-				      uint32_t end)
+static INTEL_SLOW uint32_t e1000e_send_mixed(struct intel_queues *e, const struct rf_net_frame *tx,
+					     uint32_t at, uint32_t end)
 {
-	return intel_send_mixed(e, tx, at, end, TX_PLAIN, 1, describe);
+	return intel_send_mixed(e, tx, at, end, TX_PLAIN, 1, e1000e_describe);
 }
 
 static unsigned e1000e_send(void *dev, const struct rf_net_frame *tx, uint32_t at, unsigned n)
 {
-	return intel_send(dev, tx, at, n, TX_PLAIN, 1, send_mixed);
+	return intel_send(dev, tx, at, n, TX_PLAIN, 1, e1000e_send_mixed);
 }
 
 /* ---- both --------------------------------------------------------------------------------- */

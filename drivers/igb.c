@@ -54,7 +54,7 @@ static void igb_refill(void *dev, const uint32_t *free, uint32_t at, unsigned n)
 }
 
 /* A frame that is broken, in parts or tagged, or whose checksum is wrong. */
-static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_frame *record)
+static INTEL_SLOW void igb_receive_slow(uint64_t word, uint32_t at, struct rf_net_frame *record)
 {
 	uint32_t flags = word & IGB_RXD_EOP ? 0 : RF_NET_MORE;
 	uint64_t vlan = 0;
@@ -70,14 +70,14 @@ static INTEL_SLOW void receive_slow(uint64_t word, uint32_t at, struct rf_net_fr
 	intel_record(record, intel_record_low(at, IGB_RXD_LENGTH(word), flags), vlan << 48);
 }
 
-static inline void take(void *dev, const struct intel_desc *desc, uint32_t index, uint64_t word,
-			struct rf_net_frame *record)
+static inline void igb_take(void *dev, const struct intel_desc *desc, uint32_t index, uint64_t word,
+			    struct rf_net_frame *record)
 {
 	uint32_t at = *RF_NET_SLOT(((const struct igb *)dev)->free, index);
 
 	(void)desc;
 	if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN))
-		return receive_slow(word, at, record);
+		return igb_receive_slow(word, at, record);
 	/* The length is where the record has it, and the bit that says the checksum was
 	 * looked at becomes the flag. */
 	_Static_assert(RF_NET_CSUM_OK == 4 && IGB_RXD_L4CS == 1ull << 5, "50 = 48 + 2");
@@ -86,13 +86,13 @@ static inline void take(void *dev, const struct intel_desc *desc, uint32_t index
 
 static unsigned igb_receive(void *dev, struct rf_net_frame *rx, uint32_t at)
 {
-	return intel_receive(dev, rx, at, IGB_RXD_DD, take);
+	return intel_ring_receive(dev, rx, at, IGB_RXD_DD, igb_take);
 }
 
 /* ---- sending (7.2.2) -------------------------------------------------------------------- */
 
 /* 7.2.2.3: what the device must know to fill in checksums, to cut a frame and to tag it. */
-static void put_context(struct intel_tx *tx, const struct rf_net_frame *f)
+static void igb_put_context(struct intel_tx *tx, const struct rf_net_frame *f)
 {
 	uint32_t mac = f->l3_start ? f->l3_start : 14;
 	uint32_t ip = f->csum_start > mac ? f->csum_start - mac : 0;
@@ -108,13 +108,13 @@ static void put_context(struct intel_tx *tx, const struct rf_net_frame *f)
 			  word1);
 }
 
-static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
+static uint64_t igb_describe(struct intel_tx *tx, const struct rf_net_frame *f, uint32_t bytes)
 {
 	uint64_t bits = IGB_TXD_DATA | IGB_TXD_DEXT | IGB_TXD_IFCS;
 	uint64_t payload = f->gso ? bytes - (f->csum_start + f->l4_bytes) : bytes;
 
 	if (f->flags & (RF_NET_CSUM | RF_NET_VLAN))
-		put_context(tx, f);
+		igb_put_context(tx, f);
 	if (f->flags & RF_NET_CSUM)
 		bits |= IGB_TXD_TXSM;
 	if (f->gso)
@@ -129,15 +129,15 @@ static uint64_t describe(struct intel_tx *tx, const struct rf_net_frame *f, uint
 /* A plain frame's length is the descriptor's and, higher up, the whole frame's. */
 #define TX_PLACES (1 | 1ull << IGB_TXD_PAYLEN_SHIFT)
 
-static INTEL_SLOW uint32_t send_mixed(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at,
-				      uint32_t end)
+static INTEL_SLOW uint32_t igb_send_mixed(struct intel_queues *q, const struct rf_net_frame *tx,
+					  uint32_t at, uint32_t end)
 {
-	return intel_send_mixed(q, tx, at, end, TX_PLAIN, TX_PLACES, describe);
+	return intel_send_mixed(q, tx, at, end, TX_PLAIN, TX_PLACES, igb_describe);
 }
 
 static unsigned igb_send(void *dev, const struct rf_net_frame *tx, uint32_t at, unsigned n)
 {
-	return intel_send(dev, tx, at, n, TX_PLAIN, TX_PLACES, send_mixed);
+	return intel_send(dev, tx, at, n, TX_PLAIN, TX_PLACES, igb_send_mixed);
 }
 
 /* ---- both --------------------------------------------------------------------------------- */

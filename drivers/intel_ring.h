@@ -106,7 +106,8 @@ typedef void intel_take(void *dev, const struct intel_desc *, uint32_t index, ui
  * tail is, and the device fills in no others.
  */
 static inline __attribute__((always_inline)) unsigned
-intel_receive(struct intel_queues *q, struct rf_net_frame *rx, uint32_t at, uint64_t done, intel_take *take)
+intel_ring_receive(struct intel_queues *q, struct rf_net_frame *rx, uint32_t at, uint64_t done,
+		   intel_take *take)
 {
 	struct intel_desc *ring = q->rx.ring;
 	uint32_t next = q->rx.next, first = next, mask = q->rx.mask;

@@ -31,7 +31,7 @@ static uint64_t slot_iova(const struct virtio_blk *v, uint32_t slot, size_t offs
 	return v->slots_iova + (uint64_t)slot * sizeof(struct virtio_blk_slot) + offset;
 }
 
-static void prepare(struct virtio_blk *v, uint32_t slot)
+static void virtio_blk_prepare(struct virtio_blk *v, uint32_t slot)
 {
 	struct virtq_desc *table = v->slots[slot].table;
 
@@ -61,14 +61,15 @@ static unsigned virtio_blk_start(void *dev, const struct rf_boot *boot, unsigned
 	v->arena_iova = boot->arena_iova;
 	uint32_t slots = size > RF_BLK_DEPTH ? RF_BLK_DEPTH : (uint32_t)size;
 	for (uint32_t s = 0; s < slots; s++)
-		prepare(v, s);
+		virtio_blk_prepare(v, s);
 	return slots;
 }
 
 /* Payload of the device's to read or to write, or none: then the header leads to the
  * status and the entry between them is not looked at. */
-static inline void put(struct virtio_blk *v, uint32_t slot, uint32_t type, uint64_t sector,
-		       uint64_t payload, uint32_t length, uint32_t flags)
+static inline void virtio_blk_put(struct virtio_blk *v, uint32_t slot, uint32_t type,
+				  uint64_t sector, uint64_t payload, uint32_t length,
+				  uint32_t flags)
 {
 	struct virtio_blk_slot *s = &v->slots[slot];
 
@@ -103,7 +104,7 @@ static int put_range(struct virtio_blk *v, uint32_t slot, const struct rf_blk_re
 		.sector = req->offset / VIRTIO_BLK_SECTOR, .sectors = req->length / VIRTIO_BLK_SECTOR,
 		.flags = unmap ? VIRTIO_BLK_UNMAP : 0,
 	};
-	put(v, slot, zero ? VIRTIO_BLK_T_WRITE_ZEROES : VIRTIO_BLK_T_DISCARD, 0,
+	virtio_blk_put(v, slot, zero ? VIRTIO_BLK_T_WRITE_ZEROES : VIRTIO_BLK_T_DISCARD, 0,
 	    slot_iova(v, slot, offsetof(struct virtio_blk_slot, range)), sizeof(struct virtio_blk_range), 0);
 	return 0;
 }
@@ -121,11 +122,12 @@ static int virtio_blk_submit(void *dev, unsigned slot, const struct rf_blk_req *
 		/* There is no such flag on the wire, and the service was told so. */
 		if (req->flags & RF_BLK_FUA)
 			return -EOPNOTSUPP;
-		put(v, slot, read ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, req->offset / VIRTIO_BLK_SECTOR,
-		    v->arena_iova + req->arena, req->length, read ? VIRTQ_DESC_F_WRITE : 0);
+		virtio_blk_put(v, slot, read ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT,
+			       req->offset / VIRTIO_BLK_SECTOR, v->arena_iova + req->arena,
+			       req->length, read ? VIRTQ_DESC_F_WRITE : 0);
 		return 0;
 	case RF_BLK_FLUSH:
-		put(v, slot, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0);
+		virtio_blk_put(v, slot, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0);
 		return 0;
 	case RF_BLK_DISCARD:
 	case RF_BLK_ZERO:

@@ -182,15 +182,15 @@ static VIRTIO_SLOW void receive_header(const struct virtio_net_hdr *h, struct rf
 	}
 }
 
-static inline void record_write(struct rf_net_frame *record, uint64_t low, uint64_t high)
+static inline void virtio_record_write(struct rf_net_frame *record, uint64_t low, uint64_t high)
 {
 	memcpy(record, &low, 8);
 	memcpy((char *)record + 8, &high, 8);
 }
 
 /* Slot `slot` came back with `length` bytes, header included, in the buffer at `place`. */
-static inline void received(const struct virtio_net *v, struct rf_net_frame *f, uint32_t slot, uint32_t place,
-			    uint32_t length)
+static inline void virtio_net_received(const struct virtio_net *v, struct rf_net_frame *f,
+				       uint32_t slot, uint32_t place, uint32_t length)
 {
 	const char *header = v->rx_headers + slot * VIRTIO_NET_HDR_SPACE;
 	uint16_t what;
@@ -198,7 +198,7 @@ static inline void received(const struct virtio_net *v, struct rf_net_frame *f, 
 	length -= HEADER;
 	if (RF_UNLIKELY(length > v->buffer))
 		length = 0;
-	record_write(f, place | (uint64_t)length << 32, 0);
+	virtio_record_write(f, place | (uint64_t)length << 32, 0);
 	memcpy(&what, header, 2);
 	if (RF_UNLIKELY(what))
 		receive_header((const struct virtio_net_hdr *)(const void *)header, f);
@@ -217,7 +217,8 @@ static unsigned receive_packed(struct virtio_net *v, struct rf_net_frame *rx, ui
 		/* A buffer it does not have: no telling what else is not true. */
 		if (RF_UNLIKELY(slot >= slots || v->slots.at[slot] == NOT_THERE))
 			rf_exit(RF_DRIVER_EXIT_ANSWER);
-		received(v, RF_NET_SLOT(rx, at + n), slot, v->slots.at[slot], VIRTQ_PACKED_LEN(rest));
+		virtio_net_received(v, RF_NET_SLOT(rx, at + n), slot, v->slots.at[slot],
+				    VIRTQ_PACKED_LEN(rest));
 		v->slots.at[slot] = NOT_THERE;
 		/* As many are with the device at most as the ring has places. */
 		v->slots.ring[back & (slots - 1)] = (uint16_t)slot;
@@ -241,8 +242,9 @@ static unsigned receive_split(struct virtio_net *v, struct rf_net_frame *rx, uin
 	for (unsigned i = 0; i < n; i++, idx++) {
 		uint32_t id = used[idx & mask].id & mask & ~1u;
 
-		received(v, RF_NET_SLOT(rx, at + i), id / 2,
-			 (uint32_t)((desc[id + 1].addr - v->arena_iova) / RF_NET_UNIT), used[idx & mask].len);
+		virtio_net_received(v, RF_NET_SLOT(rx, at + i), id / 2,
+				    (uint32_t)((desc[id + 1].addr - v->arena_iova) / RF_NET_UNIT),
+				    used[idx & mask].len);
 		/* At most `slots` are with the device, so this place is not shown to it yet. */
 		ring[(idx + slots) & mask] = (uint16_t)id;
 	}

@@ -377,7 +377,7 @@ static bool offload_fits(const struct rf_net *n, const struct rf_net_frame *f)
 	       l4 - f->l3_start + f->l4_bytes + f->gso_size <= n->info.mtu;
 }
 
-static uint16_t get16(const unsigned char *at)
+static uint16_t frame_get16(const unsigned char *at)
 {
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
@@ -394,7 +394,7 @@ static void take_length_out(struct rf_net *n, const struct rf_net_frame *f, uint
 	unsigned char *frame = rf_net_at(n, f->at), *l3 = frame + f->l3_start;
 	unsigned char *sum = frame + f->csum_start + f->csum_offset;
 	uint32_t length = total - f->csum_start;
-	uint32_t rest = get16(sum) + (uint16_t)~length; /* subtraction in ones' complement */
+	uint32_t rest = frame_get16(sum) + (uint16_t)~length; /* subtraction in ones' complement */
 
 	put16(sum, (rest & 0xffff) + (rest >> 16));
 	put16(l3 + (f->gso == RF_NET_GSO_TCP4 ? 2 : 4), 0);

@@ -13,7 +13,7 @@
 #include "handed.h"
 #include "net_core.h"
 
-static int config_read(struct rf_net *n)
+static int net_config_read(struct rf_net *n)
 {
 	struct rf_export_config *c = &n->config;
 	int err = rf_handed_config(RF_NET_FD(n, RF_EXPORT_FD_CONFIG), c);
@@ -27,10 +27,10 @@ static int config_read(struct rf_net *n)
 	return 0;
 }
 
-static int map_all(struct rf_net *n)
+static int net_map_all(struct rf_net *n)
 {
 	const int rw = PROT_READ | PROT_WRITE;
-	int err = config_read(n);
+	int err = net_config_read(n);
 
 	if (err)
 		return err;
@@ -52,7 +52,7 @@ int rf_net_open(struct rf_net **out, int first)
 		return -ENOMEM;
 	memset(n, 0, sizeof(*n));
 	n->first_fd = first;
-	int err = map_all(n);
+	int err = net_map_all(n);
 	if (err) {
 		free(n);
 		return err;

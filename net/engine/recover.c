@@ -33,7 +33,7 @@ static const char *const lie_names[] = {
 	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
 };
 
-static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uint64_t at)
+static void net_tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uint64_t at)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = n->generation, .half = n->half,
 				  .value = value, .at_ns = at };
@@ -43,7 +43,7 @@ static void tell_at(struct rf_net *n, enum rf_svc_type type, uint32_t value, uin
 
 void rf_net_tell(struct rf_net *n, enum rf_svc_type type, uint32_t value)
 {
-	tell_at(n, type, value, 0);
+	net_tell_at(n, type, value, 0);
 }
 
 void rf_net_lied(struct rf_net *n, enum rf_violation lie)
@@ -65,7 +65,7 @@ void rf_net_kick(struct rf_net *n)
 
 /* ---- the next half ------------------------------------------------------------------- */
 
-static void attach(struct rf_net *n, uint32_t generation, uint32_t half)
+static void net_attach(struct rf_net *n, uint32_t generation, uint32_t half)
 {
 	struct rf_net_chan *chan = (void *)(n->rings + half * RF_NET_CHAN_BYTES);
 
@@ -125,7 +125,7 @@ static uint32_t lose(struct rf_net *n)
 }
 
 /* Answers the dead driver had published are true: it had them before it died. */
-static uint32_t drain(struct rf_net *n)
+static uint32_t net_drain(struct rf_net *n)
 {
 	enum rf_violation lie = 0;
 
@@ -163,7 +163,7 @@ static bool down_fits(const struct rf_net *n, const struct rf_svc_msg *msg)
 }
 
 /* What lies in the dead driver's half, for its bundle; nothing else follows from it. */
-static void autopsy(struct rf_net *n, uint32_t generation, uint32_t half)
+static void net_autopsy(struct rf_net *n, uint32_t generation, uint32_t half)
 {
 	struct rf_autopsy_net *a = (void *)((char *)n->stats + RF_AUTOPSY_NET);
 	const struct rf_net_chan *chan = (const void *)(n->rings + half * RF_NET_CHAN_BYTES);
@@ -184,7 +184,7 @@ static void autopsy(struct rf_net *n, uint32_t generation, uint32_t half)
 	a->generation = generation;
 }
 
-static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
+static int net_on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	struct rf_recovery_service *log = &n->stats->log[msg->generation % RF_STATS_LOG];
 
@@ -194,17 +194,17 @@ static int on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 					     .down_ns = rf_now_ns() };
 	/* Kicks of the dead, perhaps as many as make the eventfd refuse its successor's. */
 	rf_net_wake(n, true);
-	log->drained = drain(n);
+	log->drained = net_drain(n);
 	log->inflight = lose(n);
 	n->await_generation = msg->generation;
 	n->first_io_awaited = true;
 	memset(n->rings + msg->half * RF_NET_CHAN_BYTES, 0, RF_NET_CHAN_BYTES);
-	attach(n, msg->generation + 1, msg->half);
+	net_attach(n, msg->generation + 1, msg->half);
 	n->state = RF_NET_PREPARED;
 	post_all(n);
 	rf_net_flush(n);
 	rf_net_tell(n, RF_SVC_PREPARED, 0);
-	autopsy(n, msg->generation, !msg->half);
+	net_autopsy(n, msg->generation, !msg->half);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ static void limbo_end(struct rf_net *n)
 	n->arena_ours = true;
 }
 
-static int on_quiesced(struct rf_net *n)
+static int net_on_quiesced(struct rf_net *n)
 {
 	if (n->state == RF_NET_UP)
 		return -EPROTO;
@@ -223,12 +223,12 @@ static int on_quiesced(struct rf_net *n)
 	return 0;
 }
 
-static int on_up(struct rf_net *n, const struct rf_svc_msg *msg)
+static int net_on_up(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	if (msg->half > 1 || !n->info_known)
 		return -EPROTO;
 	if (n->state == RF_NET_NONE) {
-		attach(n, msg->generation, msg->half);
+		net_attach(n, msg->generation, msg->half);
 		n->state = RF_NET_PREPARED;
 		post_all(n);
 	}
@@ -245,7 +245,7 @@ static int on_up(struct rf_net *n, const struct rf_svc_msg *msg)
 	return 0;
 }
 
-static void on_gone(struct rf_net *n)
+static void net_on_gone(struct rf_net *n)
 {
 	if (n->state != RF_NET_NONE)
 		lose(n);
@@ -279,7 +279,7 @@ static bool same_interface(const struct rf_net_info *a, const struct rf_net_info
 	return !memcmp(&now, b, sizeof(now));
 }
 
-static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
+static int net_on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	const struct rf_net_info *in = &msg->net;
 
@@ -312,7 +312,7 @@ static int on_info(struct rf_net *n, const struct rf_svc_msg *msg)
 
 /* A device process that goes on all the same, because its interface was dropped here, is not
  * kept waiting: no memory of it is in use. */
-static int after_gone(struct rf_net *n, const struct rf_svc_msg *msg)
+static int net_after_gone(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_DOWN) {
 		n->generation = msg->generation + 1;
@@ -324,10 +324,10 @@ static int after_gone(struct rf_net *n, const struct rf_svc_msg *msg)
 
 void rf_net_drop(struct rf_net *n)
 {
-	on_gone(n);
+	net_on_gone(n);
 }
 
-static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
+static int net_dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_PING) {
 		atomic_store(&n->stats->pong, msg->value);
@@ -335,18 +335,18 @@ static int dispatch(struct rf_net *n, const struct rf_svc_msg *msg)
 		return 0;
 	}
 	if (n->state == RF_NET_GONE)
-		return after_gone(n, msg);
+		return net_after_gone(n, msg);
 	switch (msg->type) {
 	case RF_SVC_INFO:
-		return on_info(n, msg);
+		return net_on_info(n, msg);
 	case RF_SVC_DOWN:
-		return on_down(n, msg);
+		return net_on_down(n, msg);
 	case RF_SVC_QUIESCED:
-		return on_quiesced(n);
+		return net_on_quiesced(n);
 	case RF_SVC_UP:
-		return on_up(n, msg);
+		return net_on_up(n, msg);
 	case RF_SVC_GONE:
-		on_gone(n);
+		net_on_gone(n);
 		return 0;
 	case RF_SVC_LINK:
 		if (msg->value != RF_NET_LINK_UP && msg->value != RF_NET_LINK_DOWN)
@@ -373,7 +373,7 @@ int rf_net_control(struct rf_net *n)
 		if (got < 0)
 			return got;
 		rf_close_all(fds, count);
-		int err = got == sizeof(msg) && !count ? dispatch(n, &msg) : -EPROTO;
+		int err = got == sizeof(msg) && !count ? net_dispatch(n, &msg) : -EPROTO;
 		if (err) {
 			rf_log("message %u (generation %u, half %u) of the device process does not "
 			       "fit driver generation %u", got >= 4 ? msg.type : 0, msg.generation,
@@ -400,7 +400,7 @@ int rf_net_patience(const struct rf_net *n)
 
 /* With nothing under way a driver that hangs looks like one with nothing to receive: it is
  * kicked all the same, but rarely. */
-static void watch(struct rf_net *n, uint64_t now)
+static void net_watch(struct rf_net *n, uint64_t now)
 {
 	uint64_t beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_acquire);
 	uint64_t nudge = sending(n) ? n->config.nudge_ns : n->config.nudge_ns * IDLE_NUDGES;
@@ -410,7 +410,7 @@ static void watch(struct rf_net *n, uint64_t now)
 		rf_net_kick(n);
 		break;
 	case RF_WATCH_SILENT:
-		tell_at(n, RF_SVC_SILENT, n->watch.episode, now);
+		net_tell_at(n, RF_SVC_SILENT, n->watch.episode, now);
 		break;
 	case RF_WATCH_FINE:
 		break;
@@ -449,7 +449,7 @@ void rf_net_tick(struct rf_net *n)
 		rf_net_reap(n);
 		uint64_t now = rf_now_ns();
 		if (n->config.nudge_ns)
-			watch(n, now);
+			net_watch(n, now);
 		if (n->config.stall_ns && n->state == RF_NET_UP)
 			look_at_sending(n, now);
 	}

@@ -407,7 +407,7 @@ static int on_back(struct rf_service *s, const struct rf_svc_msg *msg)
 
 /* Nothing of it is served any more. A device process that goes on all the same, because it
  * was dropped here, is not kept waiting: no memory of it is in use. */
-static int after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
+static int recover_after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_INFO)
 		return on_back(s, msg);
@@ -432,7 +432,7 @@ static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
 		return 0;
 	}
 	if (s->state == RF_DRIVER_GONE)
-		return after_gone(s, msg);
+		return recover_after_gone(s, msg);
 	switch (msg->type) {
 	case RF_SVC_INFO:
 		return on_info(s, msg);

@@ -65,7 +65,7 @@ static int keeper_of(const char *path)
 	return keeper;
 }
 
-static int control(int *fd)
+static int broker_control(int *fd)
 {
 	char path[300];
 	const char *why;
@@ -189,7 +189,7 @@ static bool on_host(const struct rf_config_device *d, uint32_t service)
 	       rf_lwip_on_host(&d->lwip.service[service]);
 }
 
-static int stack(const struct rf_config_device *d, uint32_t service, int *fd)
+static int broker_stack(const struct rf_config_device *d, uint32_t service, int *fd)
 {
 	if (!on_host(d, service))
 		return RF_EXIT_BUG;
@@ -241,7 +241,7 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_LISTENER:
 		return listener(d, fds);
 	case RF_OPEN_STACK:
-		return stack(d, ask->service, fds);
+		return broker_stack(d, ask->service, fds);
 	case RF_OPEN_SERVER:
 		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, true, ask->last) : RF_EXIT_BUG;
 	case RF_OPEN_SERVER_AGAIN:
@@ -267,7 +267,7 @@ static int serve(const struct rf_open_ask *ask, int *group, int *fds)
 {
 	switch (ask->what) {
 	case RF_OPEN_CONTROL:
-		return control(fds);
+		return broker_control(fds);
 	case RF_OPEN_PROGRAM:
 		return program(ask->service, fds);
 	case RF_OPEN_NULL:

@@ -17,7 +17,7 @@
 
 #include "log.h"
 
-static int refused(const struct rf_config_device *d, int err)
+static int interface_refused(const struct rf_config_device *d, int err)
 {
 	const char *name = d->listen;
 
@@ -66,7 +66,7 @@ int rf_tap_open(const struct rf_config_device *d, int *out)
 	int err = ioctl(fd, TUNSETIFF, &ifr) ? -errno : make_plain(fd, &ifr);
 	if (err) {
 		close(fd);
-		return refused(d, -err);
+		return interface_refused(d, -err);
 	}
 	bool given = d->owner == ~0u || !ioctl(fd, TUNSETOWNER, (unsigned long)d->owner);
 	if (!given || ioctl(fd, TUNSETPERSIST, 1ul)) {

@@ -165,7 +165,7 @@ static bool found_read(const char *path, struct found *f)
 	return true;
 }
 
-static int probe(const char *address)
+static int pci_probe(const char *address)
 {
 	char path[RF_SYSFS_PATH];
 
@@ -182,7 +182,7 @@ static int bind_vfio(const struct rf_config_device *d)
 	if (!err && driver[0])
 		err = write_attr(d->pci, "driver/unbind", d->pci);
 	if (!err)
-		err = probe(d->pci);
+		err = pci_probe(d->pci);
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!err && !strcmp(driver, "vfio-pci"))
 		return 0;
@@ -227,7 +227,7 @@ static void rebind(const char *address, const struct found *f)
 	if (!err && now[0] && strcmp(now, f->driver))
 		err = write_attr(address, "driver/unbind", address);
 	if (!err && f->driver[0] && strcmp(now, f->driver))
-		err = probe(address);
+		err = pci_probe(address);
 	read_link(address, "driver", now, sizeof(now));
 	if (err || strcmp(now, f->driver))
 		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, f->driver, now,

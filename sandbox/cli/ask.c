@@ -73,7 +73,7 @@ static void snapshot_take(struct shown *d, const struct rf_snapshot *s)
 }
 
 /* All devices, then the answer. Number of devices, or -errno. */
-static int receive(int sock, struct shown *shown, struct rf_answer *answer)
+static int ask_receive(int sock, struct shown *shown, struct rf_answer *answer)
 {
 	int n, count = 0, fds[RF_PACKET_FDS], held;
 	struct rf_snapshot s;
@@ -160,7 +160,7 @@ static int exchange(const char *path, const struct rf_ask *ask, struct shown *sh
 			return fd;
 		count = rf_packet_send(fd, ask, sizeof(*ask), NULL, 0);
 		if (!count)
-			count = receive(fd, shown, answer);
+			count = ask_receive(fd, shown, answer);
 		close(fd);
 	}
 	return count;

@@ -107,7 +107,7 @@ static void line_show(FILE *report, const struct bundle *b, FILE *out)
 	put_printable(line, strlen(line), out);
 }
 
-static int complain(const char *dir, const char *why)
+static int bundle_complain(const char *dir, const char *why)
 {
 	fprintf(stderr, "error: %s: %s\n", dir, why);
 	return RF_EXIT_FAILED;
@@ -124,9 +124,10 @@ int client_bundle(const char *run_dir, const char *device, const char *number, F
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int count = dir < 0 ? -errno : bundles_find(dir, device, list);
 	if (count < 0)
-		return complain(path, strerror(-count));
+		return bundle_complain(path, strerror(-count));
 	if (*end || (number && !wanted))
-		return complain(path, "a bundle is named by its number: see 'ringfence bundle'");
+		return bundle_complain(path,
+				       "a bundle is named by its number: see 'ringfence bundle'");
 	for (int i = 0; i < count; i++) {
 		bool last = i == count - 1;
 		FILE *report;
@@ -144,5 +145,5 @@ int client_bundle(const char *run_dir, const char *device, const char *number, F
 		shown = true;
 	}
 	close(dir);
-	return shown ? RF_EXIT_OK : complain(path, "no such bundle: see 'ringfence bundle'");
+	return shown ? RF_EXIT_OK : bundle_complain(path, "no such bundle: see 'ringfence bundle'");
 }

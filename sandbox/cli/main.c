@@ -24,7 +24,7 @@ static const char usage[] =
 	"--run-dir DIR before the command names another place than /run/ringfence (root),\n"
 	"$XDG_RUNTIME_DIR/ringfence or /tmp/ringfence-UID\n";
 
-static int complain(const char *what, const char *word)
+static int cli_complain(const char *what, const char *word)
 {
 	fprintf(stderr, "ringfence: %s%s; 'ringfence --help' shows what there is\n", what, word);
 	return RF_EXIT_USAGE;
@@ -42,7 +42,7 @@ static int printed(int code)
 static const char *const verbs[] = { "run", "check", "format", "status", "recoveries", "bundle", "restart", "stop",
 				     "--run-dir" };
 
-static int ask(const char *dir, const char *verb, const char *device)
+static int cli_ask(const char *dir, const char *verb, const char *device)
 {
 	char path[RF_RUN_DIR + 16];
 
@@ -69,7 +69,8 @@ static int format(int count, char **words)
 	int code = client_format(words[0], words[1], count - 2, words + 2, &how);
 
 	if (code == RF_EXIT_USAGE)
-		return complain("format: CONFIG, DEVICE, then --adopt or --reformat, and --yes", "");
+		return cli_complain("format: CONFIG, DEVICE, then --adopt or --reformat, and --yes",
+				    "");
 	return code ? code : become_keeper("format", words[0], words[1], how);
 }
 
@@ -96,13 +97,13 @@ static int command(int argc, char **argv)
 	if (!strcmp(verb, "format") && argc >= 4)
 		return format(argc - 2, argv + 2);
 	if (!strcmp(verb, "status") && argc == 2)
-		return ask(dir, "status", "");
+		return cli_ask(dir, "status", "");
 	if (!strcmp(verb, "status") && argc == 3 && !strcmp(arg, "--json"))
-		return ask(dir, "status-json", "");
+		return cli_ask(dir, "status-json", "");
 	if (!strcmp(verb, "stop") && argc == 2)
-		return ask(dir, "stop", "");
+		return cli_ask(dir, "stop", "");
 	if ((!strcmp(verb, "restart") || !strcmp(verb, "recoveries")) && argc == 3)
-		return ask(dir, verb, arg);
+		return cli_ask(dir, verb, arg);
 	if (!strcmp(verb, "bundle") && argc <= 4)
 		return client_bundle(dir, arg, argc == 4 ? argv[3] : NULL, stdout);
 	if (!strcmp(verb, "--version") && argc == 2)
@@ -110,11 +111,11 @@ static int command(int argc, char **argv)
 	if (!strcmp(verb, "--help") || !strcmp(verb, "help"))
 		return fputs(usage, stdout) < 0;
 	if (!*verb)
-		return complain("no command given", "");
+		return cli_complain("no command given", "");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verb, verbs[i]))
-			return complain("too few or too many words for ", verb);
-	return complain("unknown command ", verb);
+			return cli_complain("too few or too many words for ", verb);
+	return cli_complain("unknown command ", verb);
 }
 
 int main(int argc, char **argv)

@@ -155,7 +155,7 @@ static int key_admin_writable(struct rf_config_device *d, struct rf_words *w)
 	return yes_no(w, &d->admin_writable);
 }
 
-static int key_arena(struct rf_config_device *d, struct rf_words *w)
+static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 {
 	return rf_config_arena(w, &d->arena);
 }
@@ -184,7 +184,7 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "force", key_force }, { "read-only", key_read_only },
 		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu }, { "integrity", key_integrity },
 		{ "unsafe-no-reissue", key_no_reissue }, { "unsafe-reuse-early", key_reuse_early },
-		{ "unsafe-admin-writable", key_admin_writable }, { "arena", key_arena },
+		{ "unsafe-admin-writable", key_admin_writable }, { "arena", config_key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },
 	};
 
@@ -275,7 +275,7 @@ static int global_key(struct rf_config *c, struct rf_words *w)
 	return copy(w, (char *)c + globals[i].at, globals[i].room);
 }
 
-static int line(struct rf_words *w, void *arg)
+static int config_line(struct rf_words *w, void *arg)
 {
 	struct reading *r = arg;
 	struct rf_config *c = r->config;
@@ -298,7 +298,7 @@ static int line(struct rf_words *w, void *arg)
 int rf_config_read(const char *file, struct rf_config *c)
 {
 	struct reading r = { .config = c };
-	int err = rf_words_read(file, line, &r);
+	int err = rf_words_read(file, config_line, &r);
 
 	if (err && err != -EINVAL)
 		rf_log("%s: cannot read the configuration: %s", file, strerror(-err));

@@ -125,7 +125,7 @@ static int parse_rest(struct rf_words *w, int at, struct rf_lwip_service *s)
 	return 0;
 }
 
-static int add(struct rf_lwip_config *c, struct rf_words *w, enum rf_lwip_job job)
+static int lwip_words_add(struct rf_lwip_config *c, struct rf_words *w, enum rf_lwip_job job)
 {
 	static const char *const usage[] = {
 		[RF_LWIP_FORWARD] = "forward FROM to WHERE [allow CIDR...]: one of them lwip-tcp PLACE, "
@@ -162,8 +162,8 @@ static int add(struct rf_lwip_config *c, struct rf_words *w, enum rf_lwip_job jo
 	return err;
 }
 
-static int address(struct rf_words *w, uint8_t *mode, uint8_t *bits, uint8_t *bytes, uint8_t family,
-		   enum rf_lwip_mode by_itself, const char *itself)
+static int lwip_words_address(struct rf_words *w, uint8_t *mode, uint8_t *bits, uint8_t *bytes,
+			      uint8_t family, enum rf_lwip_mode by_itself, const char *itself)
 {
 	struct rf_lwip_addr a;
 
@@ -200,11 +200,13 @@ int rf_lwip_config_line(struct rf_lwip_config *c, struct rf_words *w)
 
 	for (int job = RF_LWIP_FORWARD; job <= RF_LWIP_DISK; job++)
 		if (!strcmp(key, jobs[job]))
-			return add(c, w, job);
+			return lwip_words_add(c, w, job);
 	if (!strcmp(key, "address"))
-		return address(w, &c->mode4, &c->bits4, c->address4, 4, RF_LWIP_DHCP, "dhcp");
+		return lwip_words_address(w, &c->mode4, &c->bits4, c->address4, 4, RF_LWIP_DHCP,
+					  "dhcp");
 	if (!strcmp(key, "address6"))
-		return address(w, &c->mode6, &c->bits6, c->address6, 6, RF_LWIP_AUTO, "auto");
+		return lwip_words_address(w, &c->mode6, &c->bits6, c->address6, 6, RF_LWIP_AUTO,
+					  "auto");
 	if (!strcmp(key, "dns"))
 		return dns(c, w);
 	if (!strcmp(key, "gateway")) {

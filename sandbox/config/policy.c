@@ -14,7 +14,7 @@
 
 typedef int key_fn(struct rf_policy *, struct rf_words *);
 
-static int want(struct rf_words *w, int index, uint64_t *out)
+static int policy_want(struct rf_words *w, int index, uint64_t *out)
 {
 	if (index >= w->count || rf_parse_number(w->word[index], out))
 		return rf_words_error(w, "%s: word %d must be a number", w->word[0], index + 1);
@@ -127,9 +127,9 @@ static int key_control(struct rf_policy *p, struct rf_words *w)
 static int key_disk(struct rf_policy *p, struct rf_words *w)
 {
 	uint64_t block;
-	int err = want(w, 1, &p->device.blk.size);
+	int err = policy_want(w, 1, &p->device.blk.size);
 
-	if (err || (err = want(w, 3, &block)))
+	if (err || (err = policy_want(w, 3, &block)))
 		return err;
 	if (strcmp(w->word[2], "block") || (block != 512 && block != 4096) || !p->device.blk.size ||
 	    p->device.blk.size % block || p->device.blk.size > INT64_MAX)
@@ -185,14 +185,14 @@ static int key_net(struct rf_policy *p, struct rf_words *w)
 	return 0;
 }
 
-static int key_arena(struct rf_policy *p, struct rf_words *w)
+static int policy_key_arena(struct rf_policy *p, struct rf_words *w)
 {
 	return rf_config_arena(w, &p->device.arena_bytes);
 }
 
 static int key_queue_memory(struct rf_policy *p, struct rf_words *w)
 {
-	int err = want(w, 1, &p->device.queue_bytes);
+	int err = policy_want(w, 1, &p->device.queue_bytes);
 
 	if (!err && (!p->device.queue_bytes || p->device.queue_bytes % 4096 ||
 		     p->device.queue_bytes > RF_QUEUE_MEMORY_MOST))
@@ -204,7 +204,7 @@ static int key_queue_memory(struct rf_policy *p, struct rf_words *w)
 static int key_queue_entries(struct rf_policy *p, struct rf_words *w)
 {
 	uint64_t n;
-	int err = want(w, 1, &n);
+	int err = policy_want(w, 1, &n);
 
 	if (err)
 		return err;
@@ -284,9 +284,9 @@ static int key_reset(struct rf_policy *p, struct rf_words *w)
 		return kind;
 	if (p->device.step_count == RF_MAX_STEPS)
 		return rf_words_error(w, "more than %d reset steps", RF_MAX_STEPS);
-	if ((err = want(w, 2, &bits)) || (err = want_bar(w, 3, &s->bar)) ||
-	    (err = want(w, 4, &s->offset)) || (err = want(w, 6, &mask)) ||
-	    (err = want(w, 8, &value)) || (kind && (err = want_time(w, 10, &within))))
+	if ((err = policy_want(w, 2, &bits)) || (err = want_bar(w, 3, &s->bar)) ||
+	    (err = policy_want(w, 4, &s->offset)) || (err = policy_want(w, 6, &mask)) ||
+	    (err = policy_want(w, 8, &value)) || (kind && (err = want_time(w, 10, &within))))
 		return err;
 	if ((bits != 8 && bits != 16 && bits != 32) || s->offset % (bits / 8))
 		return rf_words_error(w, "reset: width is 8, 16 or 32 and the offset a multiple of it");
@@ -317,8 +317,8 @@ static int key_map(struct rf_policy *p, struct rf_words *w)
 
 	if (p->device.window_count == RF_MAX_WINDOWS)
 		return rf_words_error(w, "more than %d map lines", RF_MAX_WINDOWS);
-	if ((err = want_bar(w, 1, &bar)) || (err = want(w, 2, &r->offset)) ||
-	    (err = want(w, 3, &r->bytes)))
+	if ((err = want_bar(w, 1, &bar)) || (err = policy_want(w, 2, &r->offset)) ||
+	    (err = policy_want(w, 3, &r->bytes)))
 		return err;
 	if ((mode = one_of(w, 4, names)) < 0)
 		return mode;
@@ -368,7 +368,7 @@ static int key_hang(struct rf_policy *p, struct rf_words *w)
 static int key_storm(struct rf_policy *p, struct rf_words *w)
 {
 	uint64_t rate = 0;
-	int err = want(w, 1, &rate);
+	int err = policy_want(w, 1, &rate);
 
 	if (!err && rate > UINT32_MAX)
 		return rf_words_error(w, "storm: interrupts a second, 0 to %u", UINT32_MAX);
@@ -414,7 +414,7 @@ static int key_restart(struct rf_policy *p, struct rf_words *w)
 	uint64_t deaths;
 	int err;
 
-	if ((err = want(w, 2, &deaths)) || (err = want_time(w, 4, &p->backoff_ns)) ||
+	if ((err = policy_want(w, 2, &deaths)) || (err = want_time(w, 4, &p->backoff_ns)) ||
 	    (err = want_time(w, 6, &p->backoff_cap_ns)))
 		return err;
 	if (strcmp(w->word[1], "progress-free") || strcmp(w->word[3], "backoff") ||
@@ -435,7 +435,7 @@ static const struct {
 	{ "driver", key_driver, 2 },           { "service", key_service, 2 },
 	{ "match", key_match, 3, true },       { "backend", key_backend, 2 },
 	{ "control", key_control, 2 },         { "disk", key_disk, 4 },
-	{ "net", key_net, RF_WORDS_MAX },      { "arena", key_arena, 2 },
+	{ "net", key_net, RF_WORDS_MAX },      { "arena", policy_key_arena, 2 },
 	{ "queue-memory", key_queue_memory, 2 }, { "queue-entries", key_queue_entries, 2 },
 	{ "interrupt", key_interrupt, RF_WORDS_MAX, true }, { "syscalls", key_syscalls, 2 },
 	{ "payload", key_payload, 2 },         { "bus-master", key_bus_master, 2 },
@@ -453,7 +453,7 @@ struct reading_policy {
 	struct rf_words_seen seen;
 };
 
-static int line(struct rf_words *w, void *arg)
+static int policy_line(struct rf_words *w, void *arg)
 {
 	struct reading_policy *r = arg;
 
@@ -511,7 +511,7 @@ int rf_policy_read(const char *file, struct rf_policy *p)
 	p->device.storm_rate = 50000;
 	p->device.backend = RF_BACKEND_VFIO;
 	struct reading_policy r = { .policy = p };
-	int err = rf_words_read(file, line, &r);
+	int err = rf_words_read(file, policy_line, &r);
 	if (err && err != -EINVAL)
 		rf_log("%s: cannot read the policy: %s", file, strerror(-err));
 	return err ? err : complete(file, p);

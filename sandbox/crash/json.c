@@ -76,7 +76,8 @@ static void put_net(struct text *t, const struct rf_autopsy_net *a)
 	put_frames_of(t, "received", a->rx, a->rx_tail);
 }
 
-static void put_device(struct text *t, const struct rf_death *d, const struct rf_autopsy_device *a)
+static void json_put_device(struct text *t, const struct rf_death *d,
+			    const struct rf_autopsy_device *a)
 {
 	say(t, ",\n \"device_registers\":[");
 	for (uint32_t i = 0; i < a->count && i < RF_AUTOPSY_REGS; i++)
@@ -118,7 +119,7 @@ void bundle_json(struct text *t, const struct findings *f)
 	if (f->net)
 		put_net(t, f->net);
 	if (f->device)
-		put_device(t, d, f->device);
+		json_put_device(t, d, f->device);
 	put_recovery(t, f);
 	say(t, ",\n \"kernel_log\":[");
 	for (unsigned i = 0; i < f->kernel_lines; i++) {

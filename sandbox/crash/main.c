@@ -130,7 +130,7 @@ static void write_file(const char *name, const char *ending, const struct text *
 		close(fd);
 }
 
-static void keep(const struct findings *f)
+static void crash_keep(const struct findings *f)
 {
 	static struct text text;
 	char *name = kept[++number % SCRIBE_BUNDLES];
@@ -178,7 +178,7 @@ static void listen_to_kernel(void)
 
 /* ---- one death ------------------------------------------------------------------------------ */
 
-static const void *map(int fd, size_t bytes)
+static const void *crash_map(int fd, size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 
@@ -189,13 +189,13 @@ static void map_image(struct image *i, int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || st.st_size <= 0 || !(i->at = map(fd, (size_t)st.st_size)))
+	if (fstat(fd, &st) || st.st_size <= 0 || !(i->at = crash_map(fd, (size_t)st.st_size)))
 		return;
 	i->bytes = (size_t)st.st_size;
 }
 
 /* Seals the generation's records: those that are there once its successor runs. */
-static void look(struct findings *f, const char *stats)
+static void crash_look(struct findings *f, const char *stats)
 {
 	uint32_t g = f->death->generation;
 	const struct rf_stats_service *service = (const void *)stats;
@@ -219,14 +219,14 @@ static void look(struct findings *f, const char *stats)
 static void write_down(const struct rf_death *death, const int *fds)
 {
 	struct findings f = {.death = death, .kernel = (const char (*)[256])kernel};
-	const char *stats = map(fds[RF_DEATH_FD_STATS], RF_STATS_BYTES);
+	const char *stats = crash_map(fds[RF_DEATH_FD_STATS], RF_STATS_BYTES);
 
 	map_image(&f.image, fds[RF_DEATH_FD_IMAGE]);
 	if (stats)
-		look(&f, stats);
+		crash_look(&f, stats);
 	listen_to_kernel();
 	f.kernel_lines = kernel_lines;
-	keep(&f);
+	crash_keep(&f);
 	kernel_lines = 0;
 	if (stats)
 		munmap((void *)(uintptr_t)stats, RF_STATS_BYTES);
@@ -234,7 +234,7 @@ static void write_down(const struct rf_death *death, const int *fds)
 		munmap((void *)(uintptr_t)f.image.at, f.image.bytes);
 }
 
-static void lock(void)
+static void crash_lock(void)
 {
 	RF_BUG_ON(RF_FILTER_COUNT != 1);
 	int err = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : rf_filter_set(rf_filters[0].code, rf_filters[0].count);
@@ -254,7 +254,7 @@ int main(void)
 	find_all();
 	fcntl(RF_SCRIBE_FD_KMSG, F_SETFL, O_NONBLOCK);
 	lseek(RF_SCRIBE_FD_KMSG, 0, SEEK_END); /* what was said before is nobody's fault here */
-	lock();
+	crash_lock();
 	for (;;) {
 		struct pollfd p = {.fd = RF_SCRIBE_FD_CONTROL, .events = POLLIN};
 

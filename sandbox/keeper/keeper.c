@@ -77,7 +77,7 @@ static void stop_ask(struct keeper *k)
 }
 
 /* What the supervisor had no room for. */
-static bool tell_rest(struct keeper *k)
+static bool keeper_tell_rest(struct keeper *k)
 {
 	if (k->stop && !k->stop_told)
 		stop_ask(k);
@@ -257,7 +257,7 @@ static void tell_again(struct keeper *k)
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
 		k->slots[i].told = false;
 	k->stop_told = false;
-	(void)tell_rest(k);
+	(void)keeper_tell_rest(k);
 }
 
 /* Whoever ends by itself has ended all. Who was killed has a successor, which finds
@@ -335,7 +335,7 @@ int rf_keeper_main(int config, const char *program_dir)
 		rf_lock(rf_filters, "keeper");
 	}
 	while (!k.done) {
-		short more = tell_rest(&k) ? 0 : POLLOUT;
+		short more = keeper_tell_rest(&k) ? 0 : POLLOUT;
 		struct pollfd p[2] = { { .fd = sig, .events = POLLIN },
 				       { .fd = k.client, .events = (short)(POLLIN | more) } };
 		struct signalfd_siginfo info;

@@ -139,7 +139,7 @@ static int do_walls(struct keeper *k, struct rf_keep_msg *msg)
 }
 
 /* *give: the fd that goes with the answer; -1: none. */
-static int obey(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count, int *give)
+static int keeper_obey(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count, int *give)
 {
 	struct slot *s;
 	int err = 0;
@@ -185,7 +185,7 @@ void keeper_serve(struct keeper *k)
 		return;
 	RF_BUG_ON(n != sizeof(msg));
 	msg.name[RF_KEEP_NAME - 1] = '\0';
-	msg.error = obey(k, &msg, fds, count, &give);
+	msg.error = keeper_obey(k, &msg, fds, count, &give);
 	msg.type = RF_KEEP_REPLY;
 	/* Who asks reads. One that does not has lost its answer, and all it was told meanwhile. */
 	if (!keeper_tell(k, &msg, &give, give >= 0))

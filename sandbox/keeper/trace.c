@@ -34,7 +34,7 @@ static int registers(pid_t pid, struct user_regs_struct *r)
 	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v);
 }
 
-static void keep(pid_t pid, const struct user_regs_struct *r, struct rf_verdict *v)
+static void trace_keep(pid_t pid, const struct user_regs_struct *r, struct rf_verdict *v)
 {
 	struct iovec to = {v->stack, sizeof(v->stack)};
 	struct iovec from = {(void *)(uintptr_t)(r->rsp & ~7ull), sizeof(v->stack)};
@@ -66,7 +66,7 @@ static void call_fill(pid_t pid, struct rf_verdict *v)
 	v->call = (int64_t)r.orig_rax;
 	if (!(v->seen & RF_SEEN_SIGNAL)) {
 		v->ip = r.rip;
-		keep(pid, &r, v);
+		trace_keep(pid, &r, v);
 	}
 	const uint64_t native[] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
 	const uint64_t i386[] = {r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp};
@@ -84,7 +84,7 @@ static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
 	v->seen |= RF_SEEN_SIGNAL;
 	if (!registers(pid, &r)) {
 		v->ip = r.rip;
-		keep(pid, &r, v);
+		trace_keep(pid, &r, v);
 	}
 	if (ptrace(PTRACE_GETSIGINFO, pid, 0, &info))
 		return;
@@ -93,7 +93,7 @@ static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
 }
 
 /* Learn mode only: a list of the tests asks us about every call that it lacks. */
-static void learn(pid_t pid, const char *name)
+static void trace_learn(pid_t pid, const char *name)
 {
 	static uint64_t known[16];
 	struct rf_verdict v = {0};
@@ -146,7 +146,7 @@ bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name
 			return true;
 		}
 	} else if (event == PTRACE_EVENT_SECCOMP) {
-		learn(pid, name);
+		trace_learn(pid, name);
 	} else if (!event && !harmless(sig) && !stops_only(sig)) {
 		/* The first process of a PID namespace would survive most signals if it is
 		 * traced, faults included, and take them for ever. */

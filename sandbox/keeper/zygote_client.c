@@ -61,8 +61,8 @@ static bool answers(const struct rf_spawner *s)
 	return ready > 0;
 }
 
-static int ask(const struct rf_spawner *s, const struct rf_zygote_order *o, const int *fds,
-	       int count, struct rf_spawned *out)
+static int zygote_ask(const struct rf_spawner *s, const struct rf_zygote_order *o, const int *fds,
+		      int count, struct rf_spawned *out)
 {
 	struct rf_zygote_done d;
 	int got[RF_PACKET_FDS], n;
@@ -85,7 +85,7 @@ int rf_spawner_run(const struct rf_spawner *s, const struct rf_keep_spawn *spawn
 {
 	struct rf_zygote_order o = { .type = RF_ZYGOTE_RUN, .spawn = *spawn };
 
-	return ask(s, &o, fds, count, out);
+	return zygote_ask(s, &o, fds, count, out);
 }
 
 /* The keeper needs no pidfd of it. */
@@ -94,7 +94,7 @@ static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const
 {
 	struct rf_zygote_order o = { .type = type };
 	struct rf_spawned run;
-	int err = ask(s, &o, fds, count, &run);
+	int err = zygote_ask(s, &o, fds, count, &run);
 
 	if (err)
 		return err;

@@ -123,8 +123,9 @@ static void plan_keep_all(struct rf_gate_plan *plan, const struct rf_space *s,
 		plan_keep(plan, s->window[i].at, s->window[i].bytes);
 }
 
-static struct rf_gate_plan *plan_make(const struct rf_launch *spec, const struct rf_filter *filter,
-				      const struct rf_space *s, const struct rf_image *img)
+static struct rf_gate_plan *gate_plan_make(const struct rf_launch *spec,
+					   const struct rf_filter *filter, const struct rf_space *s,
+					   const struct rf_image *img)
 {
 	static const char failed[] = "rf-launch: cannot unmap the launcher from the driver\n";
 	uint64_t             top = s->stack.at + s->stack.bytes;
@@ -220,7 +221,7 @@ int main(int argc, char **argv)
 	rf_space_map_windows(&space, &spec);
 	rf_space_seal(&space, &spec);
 	rf_space_hold(&space);
-	struct rf_gate_plan *plan = plan_make(&spec, filter, &space, &img);
+	struct rf_gate_plan *plan = gate_plan_make(&spec, filter, &space, &img);
 
 	rf_raise_limits(&report);
 	report.image = space.image.at;

@@ -30,7 +30,7 @@ static void line_write(const char *line, size_t bytes)
 	sigaction(SIGALRM, &before, NULL);
 }
 
-static void say(const char *fmt, va_list args)
+static void say_line(const char *fmt, va_list args)
 {
 	char line[512] = "rf-launch: ";
 	int  used = sizeof("rf-launch: ") - 1;
@@ -48,7 +48,7 @@ void rf_say(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	say(fmt, args);
+	say_line(fmt, args);
 	va_end(args);
 }
 
@@ -57,7 +57,7 @@ _Noreturn void rf_quit(int code, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	say(fmt, args);
+	say_line(fmt, args);
 	va_end(args);
 	_exit(code);
 }

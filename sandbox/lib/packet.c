@@ -52,7 +52,7 @@ int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, in
 	return send_with(sock, data, bytes, fds, count, MSG_DONTWAIT);
 }
 
-static int take_fds(struct msghdr *msg, int *fds)
+static int packet_take_fds(struct msghdr *msg, int *fds)
 {
 	int count = 0;
 
@@ -81,7 +81,7 @@ int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
-	*count = take_fds(&msg, fds);
+	*count = packet_take_fds(&msg, fds);
 	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		rf_close_all(fds, *count);
 		*count = 0;

@@ -35,7 +35,7 @@ static bool abandoned(const struct sockaddr_un *at, int type)
 	return refused;
 }
 
-static int say(const char **why, const char *text, int err)
+static int unix_listen_say(const char **why, const char *text, int err)
 {
 	*why = text;
 	return err;
@@ -49,14 +49,16 @@ static int clear(const struct sockaddr_un *at, int type, const char **why)
 	if (there == -ENOENT)
 		return 0;
 	if (there < 0)
-		return say(why, strerror(-there), there);
+		return unix_listen_say(why, strerror(-there), there);
 	if (!there)
-		return say(why, "there is something that is no socket; move it away, or name another place",
-			   -EEXIST);
+		return unix_listen_say(
+			why,
+			"there is something that is no socket; move it away, or name another place",
+			-EEXIST);
 	if (!abandoned(at, type))
-		return say(why, "somebody listens there already", -EADDRINUSE);
+		return unix_listen_say(why, "somebody listens there already", -EADDRINUSE);
 	int err = unlink(at->sun_path) ? -errno : 0;
-	return err && err != -ENOENT ? say(why, strerror(-err), err) : 0;
+	return err && err != -ENOENT ? unix_listen_say(why, strerror(-err), err) : 0;
 }
 
 static int bind_and_listen(int fd, const struct sockaddr_un *at, mode_t mode)
@@ -74,7 +76,7 @@ int rf_unix_listen(const char *path, int type, mode_t mode, const char **why)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(at.sun_path))
-		return say(why, "a socket's name has 107 bytes at most", -ENAMETOOLONG);
+		return unix_listen_say(why, "a socket's name has 107 bytes at most", -ENAMETOOLONG);
 	strcpy(at.sun_path, path);
 	int err = clear(&at, type, why);
 	if (err)

@@ -105,7 +105,7 @@ int rf_words_error(const struct rf_words *w, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static int number(const char *word, char **end, uint64_t *out)
+static int words_number(const char *word, char **end, uint64_t *out)
 {
 	if (*word < '0' || *word > '9')
 		return -EINVAL;
@@ -125,7 +125,7 @@ int rf_parse_number(const char *word, uint64_t *out)
 	char *end;
 	uint64_t n;
 
-	if (number(word, &end, &n))
+	if (words_number(word, &end, &n))
 		return -EINVAL;
 	if (!*end) {
 		*out = n;
@@ -146,7 +146,7 @@ int rf_parse_time(const char *word, uint64_t *ns)
 	char *end;
 	uint64_t n;
 
-	if (number(word, &end, &n))
+	if (words_number(word, &end, &n))
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (!strcmp(end, units[i].unit))

@@ -41,7 +41,7 @@ static bool truth(const bool *b)
 	return *(const unsigned char *)b <= 1;
 }
 
-static bool address(const char *pci)
+static bool check_address(const char *pci)
 {
 	char canonical[RF_PCI_ADDRESS];
 
@@ -75,7 +75,7 @@ static bool strings(const struct rf_config_device *d)
 	return PLAIN(d->name) && strlen(d->name) < RF_NAME - 16 && !strchr(d->name, '.') &&
 	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->load) &&
 	       TEXT(d->lwip_key) && TEXT(d->stack) && TEXT(d->socket) && TEXT(d->pci) &&
-	       PLAIN(d->policy.driver) && PLAIN(d->policy.device.filter) && address(d->pci) &&
+	       PLAIN(d->policy.driver) && PLAIN(d->policy.device.filter) && check_address(d->pci) &&
 	       (!d->socket[0] || d->socket[0] == '/') && listens(d);
 }
 
@@ -84,7 +84,7 @@ static bool network(const struct rf_lwip_addr *a)
 	return !a->family || (a->family == 4 && a->bits <= 32) || (a->family == 6 && a->bits <= 128);
 }
 
-static bool place(const struct rf_lwip_place *p)
+static bool check_place(const struct rf_lwip_place *p)
 {
 	return p->kind <= RF_LWIP_TCP && p->any <= 1 && TEXT(p->name) && network(&p->address) &&
 	       (p->kind != RF_LWIP_UNIX || p->name[0] == '/') &&
@@ -94,15 +94,16 @@ static bool place(const struct rf_lwip_place *p)
 static bool stack_service(const struct rf_lwip_service *s)
 {
 	bool ok = s->job >= RF_LWIP_FORWARD && s->job <= RF_LWIP_DISK && s->read_only <= 1 &&
-		  s->partition <= 128 && s->allow_count <= RF_LWIP_ALLOWS && place(&s->listen) &&
-		  place(&s->target) && TEXT(s->device) && s->disk < RF_LWIP_DISKS;
+		  s->partition <= 128 && s->allow_count <= RF_LWIP_ALLOWS &&
+		  check_place(&s->listen) && check_place(&s->target) && TEXT(s->device) &&
+		  s->disk < RF_LWIP_DISKS;
 
 	for (uint32_t i = 0; ok && i < s->allow_count; i++)
 		ok = network(&s->allow[i]);
 	return ok;
 }
 
-static bool stack(const struct rf_config *c, const struct rf_config_device *d)
+static bool check_stack(const struct rf_config *c, const struct rf_config_device *d)
 {
 	const struct rf_lwip_config *l = &d->lwip;
 	bool ok = l->count <= RF_LWIP_SERVICES && l->disks <= RF_LWIP_DISKS && l->dns_count <= 2 &&
@@ -185,7 +186,7 @@ const char *rf_config_wrong(const struct rf_config *c)
 
 		if (d->integrity_disk & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN : RF_EXPORT_INTEGRITY_DISK))
 			return "an order to format";
-		if (!stack(c, d))
+		if (!check_stack(c, d))
 			return "a stack";
 		if (!numbers(&d->policy.device) || d->policy.demand >> RF_WALLS || !d->policy.deaths || !reached(d))
 			return "a policy";

@@ -21,7 +21,7 @@ bool rf_lwip_dials(const struct rf_lwip_config *c)
 	return false;
 }
 
-static bool inside(const struct rf_lwip_addr *net, uint8_t family, const uint8_t *bytes)
+static bool lwip_config_inside(const struct rf_lwip_addr *net, uint8_t family, const uint8_t *bytes)
 {
 	uint8_t whole = net->bits / 8, rest = net->bits % 8;
 
@@ -43,9 +43,10 @@ bool rf_lwip_allowed(const struct rf_lwip_service *s, uint8_t family, const uint
 		bytes += 12;
 	}
 	for (uint32_t i = 0; i < s->allow_count; i++)
-		if (inside(&s->allow[i], family, bytes))
+		if (lwip_config_inside(&s->allow[i], family, bytes))
 			return true;
 	if (s->allow_count || !rf_lwip_on_host(s))
 		return false;
-	return inside(&loopback[0], family, bytes) || inside(&loopback[1], family, bytes);
+	return lwip_config_inside(&loopback[0], family, bytes) ||
+	       lwip_config_inside(&loopback[1], family, bytes);
 }

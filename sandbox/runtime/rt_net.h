@@ -155,7 +155,8 @@ RF_NET_INLINE void rf_net_received(struct rf_net_queue *q, unsigned n)
 		rf_kick();
 }
 
-RF_NET_INLINE unsigned rf_net_reap(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev)
+RF_NET_INLINE unsigned rt_net_rf_net_reap(const struct rf_net_driver *d, struct rf_net_queue *q,
+					  void *dev)
 {
 	uint32_t under_way = q->tx.own - q->tx_head;
 	unsigned n = under_way ? d->reap(dev, under_way) : 0;
@@ -212,7 +213,7 @@ RF_NET_INLINE bool rf_net_turn(const struct rf_net_driver *d, struct rf_net_queu
 	if (d->commit && refilled | sent)
 		d->commit(dev);
 	if (ready && (RF_UNLIKELY(!sent) || q->tx.own - q->tx_head >= RF_NET_REAP_AT))
-		reaped = rf_net_reap(d, q, dev);
+		reaped = rt_net_rf_net_reap(d, q, dev);
 	atomic_store_explicit(&q->chan->heartbeat, ++q->turns, memory_order_relaxed);
 	if (d->link && RF_UNLIKELY(!(q->turns & (RF_NET_LINK_TURNS - 1))))
 		rf_net_look(d, q, dev);
@@ -226,12 +227,12 @@ RF_NET_INLINE bool rf_net_spare(const struct rf_net_driver *d, struct rf_net_que
 
 	if (d->commit && refilled)
 		d->commit(dev);
-	return refilled | rf_net_reap(d, q, dev);
+	return refilled | rt_net_rf_net_reap(d, q, dev);
 }
 
 /* Sleeps unless something came in after kicks and interrupts were asked for. */
-RF_NET_INLINE void rf_net_sleep(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev,
-				bool intx)
+RF_NET_INLINE void rt_net_rf_net_sleep(const struct rf_net_driver *d, struct rf_net_queue *q,
+				       void *dev, bool intx)
 {
 	bool hungry = q->room - q->wanting < RF_NET_BATCH && q->wanting;
 
@@ -286,7 +287,7 @@ RF_NET_INLINE _Noreturn void rf_net_run(const struct rf_net_driver *d, const str
 		if (spin)
 			rf_pause();
 		else
-			rf_net_sleep(d, q, dev, intx);
+			rt_net_rf_net_sleep(d, q, dev, intx);
 	}
 }
 

@@ -98,7 +98,7 @@ static void hand_again(struct sup *s, struct dev *d, unsigned half)
 
 static uint32_t asker; /* our own pid: which supervisor an answer is for */
 
-static void ask(struct sup *s, struct dev *d)
+static void adopt_ask(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_ADOPT, .value = (uint32_t)s->pid };
 
@@ -117,7 +117,7 @@ static void go_on(struct sup *s, struct dev *d)
 		d->r.restart = true;
 		return dev_stop(s, d);
 	}
-	ask(s, d);
+	adopt_ask(s, d);
 	if (d->r.state == DEV_QUARANTINED)
 		dev_give_up(d);
 	if (d->r.state == DEV_RUNNING && !d->r.export_pid && !d->r.export_due_ns && !stack_of(s, d) && dev_export(s, d))
@@ -128,7 +128,7 @@ static void revive_again(struct sup *s, struct dev *d)
 {
 	if (d->r.device_pid) {
 		d->r.retry_ns = ~0ull;
-		return ask(s, d);
+		return adopt_ask(s, d);
 	}
 	if (d->r.retry_ns == ~0ull)
 		d->r.retry_ns = 0;

@@ -44,7 +44,7 @@ static void kill_hung(struct sup *s, struct dev *d, enum who who)
 }
 
 /* True: it owes an answer. */
-static bool owes(struct sup *s, struct dev *d, enum who who)
+static bool alive_owes(struct sup *s, struct dev *d, enum who who)
 {
 	struct alive *a = &d->alive;
 	pid_t pid = pid_of(s, d, who);
@@ -68,7 +68,7 @@ static bool owes(struct sup *s, struct dev *d, enum who who)
 	return true;
 }
 
-static void ask(struct sup *s, struct dev *d)
+static void alive_ask(struct sup *s, struct dev *d)
 {
 	struct alive *a = &d->alive;
 	struct rf_dev_msg msg = { .type = RF_DEV_PING, .value = ++a->asked };
@@ -94,8 +94,9 @@ void alive_look(struct sup *s, struct dev *d)
 	if (alive_due_ns(d) > now)
 		return;
 	/* The export is asked by way of the device process, which may have died on that way. */
-	bool waits = owes(s, d, DEVICE) || (d->r.device_pid == d->alive.pid[DEVICE] && owes(s, d, EXPORT));
+	bool waits = alive_owes(s, d, DEVICE) ||
+		     (d->r.device_pid == d->alive.pid[DEVICE] && alive_owes(s, d, EXPORT));
 	d->alive.due_ns = now + (waits ? LOOK_NS : ASK_NS);
 	if (!waits)
-		ask(s, d);
+		alive_ask(s, d);
 }

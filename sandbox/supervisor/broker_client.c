@@ -11,7 +11,7 @@
 #include "privilege.h"
 #include "supervisor.h"
 
-static int ask(struct sup *s, const struct rf_open_ask *o, int *group, int fds[RF_OPEN_FDS])
+static int broker_ask(struct sup *s, const struct rf_open_ask *o, int *group, int fds[RF_OPEN_FDS])
 {
 	struct rf_open_answer a;
 	int got[RF_PACKET_FDS], count;
@@ -32,7 +32,7 @@ int open_two(struct sup *s, const struct dev *d, enum rf_open_what what, int fds
 {
 	struct rf_open_ask o = { .what = what, .device = (uint32_t)d->index };
 
-	return ask(s, &o, NULL, fds);
+	return broker_ask(s, &o, NULL, fds);
 }
 
 int open_one(struct sup *s, const struct dev *d, enum rf_open_what what, int *fd)
@@ -53,7 +53,7 @@ int open_do(struct sup *s, const struct dev *d, enum rf_open_what what)
 int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uint32_t service, int *fd)
 {
 	struct rf_open_ask o = { .what = what, .device = (uint32_t)d->index, .service = service };
-	int fds[RF_OPEN_FDS], code = ask(s, &o, NULL, fds);
+	int fds[RF_OPEN_FDS], code = broker_ask(s, &o, NULL, fds);
 
 	*fd = fds[0];
 	return code;
@@ -63,7 +63,7 @@ int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uin
 int open_server(struct sup *s, const struct dev *d, bool last, int *fd)
 {
 	struct rf_open_ask o = { .what = RF_OPEN_SERVER, .device = (uint32_t)d->index, .last = last };
-	int fds[RF_OPEN_FDS], code = ask(s, &o, NULL, fds);
+	int fds[RF_OPEN_FDS], code = broker_ask(s, &o, NULL, fds);
 
 	*fd = fds[0];
 	return code;
@@ -74,7 +74,7 @@ int open_take(struct sup *s, const struct dev *d, bool last, int *group)
 	struct rf_open_ask o = { .what = RF_OPEN_TAKE, .device = (uint32_t)d->index, .last = last };
 	int fds[RF_OPEN_FDS];
 
-	return ask(s, &o, group, fds);
+	return broker_ask(s, &o, group, fds);
 }
 
 int open_interface(struct sup *s, const struct dev *d)
@@ -84,7 +84,7 @@ int open_interface(struct sup *s, const struct dev *d)
 	int fds[RF_OPEN_FDS];
 
 	memcpy(o.mac, d->r.net.mac, sizeof(o.mac));
-	return ask(s, &o, NULL, fds);
+	return broker_ask(s, &o, NULL, fds);
 }
 
 int open_program(struct sup *s, uint32_t program)

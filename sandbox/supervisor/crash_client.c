@@ -26,7 +26,7 @@ static uint32_t uid_of(const struct sup *s)
 
 /* Best effort: without it a death has no bundle. That of a supervisor before us may not have
  * ended yet; then the next death finds it gone. */
-static void start(struct sup *s)
+static void crash_client_start(struct sup *s)
 {
 	const uint32_t uid = uid_of(s);
 	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 64, .fence = RF_FENCE_ROOT,
@@ -57,7 +57,7 @@ void scribe_open(struct sup *s)
 	if (open_one(s, &s->dev[0], RF_OPEN_KMSG, &s->scribe.kmsg) || s->scribe.kmsg < 0)
 		s->scribe.kmsg = s->null;
 	s->scribe.socket = -1;
-	start(s);
+	crash_client_start(s);
 }
 
 void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
@@ -85,7 +85,7 @@ void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m
 	memcpy(death.regs, m->verdict.regs, sizeof(death.regs));
 	memcpy(death.stack, m->verdict.stack, sizeof(death.stack));
 	if (s->scribe.socket < 0)
-		start(s);
+		crash_client_start(s);
 	if (s->scribe.socket >= 0 &&
 	    rf_packet_send(s->scribe.socket, &death, sizeof(death), fds, RF_DEATH_FDS) == -EPIPE) {
 		close(s->scribe.socket);

@@ -22,8 +22,8 @@ struct text {
 	size_t room, used;
 };
 
-static void say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct text *t, const char *fmt, ...)
+static void deaths_say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void deaths_say(struct text *t, const char *fmt, ...)
 {
 	va_list args;
 
@@ -81,18 +81,18 @@ static const char *wall_of(const struct rf_keep_msg *m)
 }
 
 /* Where the instruction is: an offset into the image, or the gate, or elsewhere. */
-static void place(struct text *t, const struct rf_keep_msg *m, const char *image, const char *gate,
-		  const char *elsewhere)
+static void deaths_place(struct text *t, const struct rf_keep_msg *m, const char *image,
+			 const char *gate, const char *elsewhere)
 {
 	/* Behind a system call stands its next instruction; all entries take two bytes. */
 	uint64_t ip = m->verdict.ip - (by_list(m) ? 2 : 0);
 
 	if (m->walls.locked && ip - m->walls.image < m->walls.image_bytes)
-		say(t, image, (ull)(ip - m->walls.image));
+		deaths_say(t, image, (ull)(ip - m->walls.image));
 	else if (m->walls.locked && ip - m->walls.gate < 4096)
-		say(t, gate, (ull)(ip - m->walls.gate));
+		deaths_say(t, gate, (ull)(ip - m->walls.gate));
 	else
-		say(t, elsewhere, (ull)ip);
+		deaths_say(t, elsewhere, (ull)ip);
 }
 
 /* ---- words ----------------------------------------------------------------------------- */
@@ -101,7 +101,7 @@ static void call_words(struct text *t, const struct rf_keep_msg *m)
 {
 	const struct rf_verdict *v = &m->verdict;
 
-	say(t,
+	deaths_say(t,
 	    "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
 	    "%#llx, %#llx, %#llx, %#llx)",
 	    rf_call_name(v), abi_name(v), (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0],
@@ -113,20 +113,25 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 	const struct rf_verdict *v = &m->verdict;
 
 	if (!(v->seen & RF_SEEN_SIGNAL))
-		say(t, "died of signal %d (%s)%s", WTERMSIG(m->status), rf_signal_name(WTERMSIG(m->status)),
-		    WTERMSIG(m->status) == SIGKILL ? ": somebody killed it, as the kernel does where memory is short" :
-		    v->seen ? "" : ", no stop showed why");
+		deaths_say(
+			t, "died of signal %d (%s)%s", WTERMSIG(m->status),
+			rf_signal_name(WTERMSIG(m->status)),
+			WTERMSIG(m->status) == SIGKILL
+				? ": somebody killed it, as the kernel does where memory is short"
+			: v->seen ? ""
+				  : ", no stop showed why");
 	else if (is_fault(m))
-		say(t, "touched %#llx, which it may not (%s)", (ull)v->address,
+		deaths_say(t, "touched %#llx, which it may not (%s)", (ull)v->address,
 		    rf_signal_name(v->signal));
 	else if (v->code > 0)
-		say(t, "died of signal %d (%s)", v->signal, rf_signal_name(v->signal));
+		deaths_say(t, "died of signal %d (%s)", v->signal, rf_signal_name(v->signal));
 	else if (v->address)
-		say(t, "got signal %d (%s) from process %llu", v->signal, rf_signal_name(v->signal),
-		    (ull)v->address);
+		deaths_say(t, "got signal %d (%s) from process %llu", v->signal,
+			   rf_signal_name(v->signal), (ull)v->address);
 	else
 		/* Seen from inside its PID namespace, which has no name for the sender. */
-		say(t, "got signal %d (%s) from outside", v->signal, rf_signal_name(v->signal));
+		deaths_say(t, "got signal %d (%s) from outside", v->signal,
+			   rf_signal_name(v->signal));
 }
 
 void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
@@ -136,7 +141,7 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 
 	text[0] = 0;
 	if (WIFEXITED(m->status)) {
-		say(&t, "ended with code %d%s", WEXITSTATUS(m->status),
+		deaths_say(&t, "ended with code %d%s", WEXITSTATUS(m->status),
 		    rf_death_ran(m) ? "" : " before its image ran");
 		return;
 	}
@@ -145,10 +150,10 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 	else
 		signal_words(&t, m);
 	if (wall || m->verdict.seen & RF_SEEN_SIGNAL)
-		place(&t, m, ", at image+%#llx", ", in the gate+%#llx",
-		      ", at %#llx outside its image");
+		deaths_place(&t, m, ", at image+%#llx", ", in the gate+%#llx",
+			     ", at %#llx outside its image");
 	if (wall)
-		say(&t, "; wall: %s", wall);
+		deaths_say(&t, "; wall: %s", wall);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */
@@ -161,29 +166,30 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 
 	text[0] = 0;
 	sscanf(strrchr(m->name, '.') ? strrchr(m->name, '.') + 1 : "0", "%u", &generation);
-	say(&t, "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
-	    (long long)(m->time_ns / 1000000000), (long)(m->time_ns % 1000000000 / 1000000), device, generation, m->pid,
-	    rf_death_ran(m) ? "true" : "false");
+	deaths_say(&t,
+		   "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
+		   (long long)(m->time_ns / 1000000000), (long)(m->time_ns % 1000000000 / 1000000),
+		   device, generation, m->pid, rf_death_ran(m) ? "true" : "false");
 	if (WIFEXITED(m->status))
-		say(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
+		deaths_say(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
 	else
-		say(&t, ",\"signal\":%d", WTERMSIG(m->status));
+		deaths_say(&t, ",\"signal\":%d", WTERMSIG(m->status));
 	if (wall_of(m))
-		say(&t, ",\"wall\":\"%s\"", wall_of(m));
+		deaths_say(&t, ",\"wall\":\"%s\"", wall_of(m));
 	if (by_list(m)) {
-		say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[",
+		deaths_say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[",
 		    rf_call_name(v), (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
 		for (int i = 0; i < 6; i++)
-			say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
-		say(&t, "]");
+			deaths_say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
+		deaths_say(&t, "]");
 	}
 	if (v->seen & RF_SEEN_SIGNAL)
-		say(&t, ",\"signal_code\":%d,\"%s\":\"%#llx\"", v->code,
+		deaths_say(&t, ",\"signal_code\":%d,\"%s\":\"%#llx\"", v->code,
 		    v->code > 0 ? "fault_address" : "sender_pid", (ull)v->address);
 	if (v->seen)
-		place(&t, m, ",\"image_offset\":\"%#llx\"", ",\"gate_offset\":\"%#llx\"",
-		      ",\"ip\":\"%#llx\"");
-	say(&t, ",\"registers\":%s}\n",
+		deaths_place(&t, m, ",\"image_offset\":\"%#llx\"", ",\"gate_offset\":\"%#llx\"",
+			     ",\"ip\":\"%#llx\"");
+	deaths_say(&t, ",\"registers\":%s}\n",
 	    v->seen & RF_SEEN_END ? "\"exit stop\""
 	    : v->seen             ? "\"signal stop\""
 				  : "\"no stop came\"");

@@ -23,7 +23,7 @@ static void backlog_add(const struct rf_keep_msg *msg)
 	backlog[backlog_count++] = *msg;
 }
 
-static int receive(struct sup *s, struct rf_keep_msg *msg, int *fd, int flags)
+static int keeper_client_receive(struct sup *s, struct rf_keep_msg *msg, int *fd, int flags)
 {
 	int fds[RF_PACKET_FDS], count;
 	int n = rf_packet_recv(s->keeper, msg, sizeof(*msg), fds, &count, flags);
@@ -44,7 +44,7 @@ static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int coun
 
 	if (err)
 		return err;
-	while (receive(s, &reply, &got, 0) && reply.type != RF_KEEP_REPLY)
+	while (keeper_client_receive(s, &reply, &got, 0) && reply.type != RF_KEEP_REPLY)
 		backlog_add(&reply);
 	if (fd)
 		*fd = got;
@@ -54,7 +54,7 @@ static int call(struct sup *s, struct rf_keep_msg *msg, const int *fds, int coun
 	return reply.error;
 }
 
-static struct rf_keep_msg request(enum rf_keep_type type, const char *name)
+static struct rf_keep_msg keeper_client_request(enum rf_keep_type type, const char *name)
 {
 	struct rf_keep_msg msg = { .type = type };
 
@@ -66,7 +66,7 @@ static struct rf_keep_msg request(enum rf_keep_type type, const char *name)
 int keep_spawn(struct sup *s, const char *name, struct rf_keep_spawn *spawn, const int *fds,
 	       int count, pid_t *pid, int *pidfd)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_SPAWN, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_SPAWN, name);
 
 	msg.spawn = *spawn;
 	int err = call(s, &msg, fds, count, pidfd);
@@ -76,14 +76,14 @@ int keep_spawn(struct sup *s, const char *name, struct rf_keep_spawn *spawn, con
 
 int keep_put(struct sup *s, const char *name, int fd)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_PUT, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_PUT, name);
 
 	return call(s, &msg, &fd, 1, NULL);
 }
 
 int keep_get(struct sup *s, const char *name)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_GET, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_GET, name);
 	int fd = -1;
 	int err = call(s, &msg, NULL, 0, &fd);
 
@@ -106,21 +106,21 @@ void keep_bury(struct sup *s, const struct rf_keep_msg *dead)
 
 int keep_kill(struct sup *s, const char *name)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_KILL, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_KILL, name);
 
 	return call(s, &msg, NULL, 0, NULL);
 }
 
 void keep_drop(struct sup *s, const char *prefix)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_DROP, prefix);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_DROP, prefix);
 
 	(void)call(s, &msg, NULL, 0, NULL);
 }
 
 int keep_walls(struct sup *s, const char *name, struct rf_wall_report *walls)
 {
-	struct rf_keep_msg msg = request(RF_KEEP_WALLS, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_WALLS, name);
 	int err = call(s, &msg, NULL, 0, NULL);
 
 	*walls = msg.walls;
@@ -156,5 +156,5 @@ int keep_event(struct sup *s, struct rf_keep_msg *msg)
 		memmove(backlog, backlog + 1, sizeof(backlog[0]) * (size_t)--backlog_count);
 		return 1;
 	}
-	return receive(s, msg, &fd, MSG_DONTWAIT);
+	return keeper_client_receive(s, msg, &fd, MSG_DONTWAIT);
 }

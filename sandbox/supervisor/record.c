@@ -42,7 +42,7 @@ static uint64_t sum_of(const struct copy *c)
 	return sum;
 }
 
-static int map(struct sup *s, int fd)
+static int record_map(struct sup *s, int fd)
 {
 	void *p = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -78,7 +78,7 @@ int record_make(struct sup *s)
 
 	if (fd < 0)
 		return -errno;
-	int err = ftruncate(fd, sizeof(struct record)) ? -errno : map(s, fd);
+	int err = ftruncate(fd, sizeof(struct record)) ? -errno : record_map(s, fd);
 	if (!err) {
 		record_write(s);
 		err = keep_put(s, "record", fd);
@@ -102,7 +102,7 @@ static bool makes_sense(const struct dev_record *d)
 
 int record_read(struct sup *s, int fd)
 {
-	int err = map(s, fd);
+	int err = record_map(s, fd);
 
 	if (err)
 		return err;

@@ -170,7 +170,7 @@ static int open_vfio(struct sup *s, struct dev *d, bool last)
 static int open_listener(struct sup *s, struct dev *d)
 {
 	if (d->cfg->export_kind == RF_EXPORT_LWIP)
-		return stack_open(s, d);
+		return stack_start(s, d);
 	return open_one(s, d, RF_OPEN_LISTENER, &d->fd[FD_LISTEN]);
 }
 
@@ -310,7 +310,7 @@ void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
 	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/', fd_names[i]);
 }
 
-static int keep(struct sup *s, struct dev *d, enum dev_fd i)
+static int resources_keep(struct sup *s, struct dev *d, enum dev_fd i)
 {
 	char name[RF_KEEP_NAME];
 	int err;
@@ -328,7 +328,9 @@ int dev_new_service_socket(struct sup *s, struct dev *d)
 	close(d->fd[FD_SVC_EXPORT]);
 	int err = socket_pair(d, FD_SVC_DEVICE, FD_SVC_EXPORT);
 
-	return err ? err : keep(s, d, FD_SVC_DEVICE) || keep(s, d, FD_SVC_EXPORT) ? -EIO : 0;
+	return err                                                                          ? err
+	       : resources_keep(s, d, FD_SVC_DEVICE) || resources_keep(s, d, FD_SVC_EXPORT) ? -EIO
+											    : 0;
 }
 
 /*
@@ -360,7 +362,7 @@ int dev_reopen(struct sup *s, struct dev *d)
 	else if (backend == RF_BACKEND_VFIO_USER)
 		err = open_one(s, d, RF_OPEN_SERVER_AGAIN, &d->fd[FD_GROUP]);
 	for (unsigned i = 0; i < count && !err; i++)
-		err = keep(s, d, fresh[i]);
+		err = resources_keep(s, d, fresh[i]);
 	return err;
 }
 
@@ -405,7 +407,7 @@ int dev_open_rest(struct sup *s, struct dev *d, bool last)
 	if (backend == RF_BACKEND_VFIO_USER && (err = open_server(s, d, last, &d->fd[FD_GROUP])))
 		return err;
 	for (int i = 0; i < DEV_FDS && !err; i++)
-		err = keep(s, d, i);
+		err = resources_keep(s, d, i);
 	if (!err && d->r.stack.open)
 		stack_keep(s, d);
 	return err;
@@ -418,7 +420,7 @@ int dev_listen_again(struct sup *s, struct dev *d)
 	int code = open_listener(s, d);
 
 	if (!code)
-		code = keep(s, d, FD_LISTEN);
+		code = resources_keep(s, d, FD_LISTEN);
 	return code ? code : open_interface(s, d);
 }
 

@@ -94,7 +94,7 @@ static bool undisturbed(const struct rf_sample *a, const struct rf_sample *b)
 	return sleeps(a) && sleeps(b) && a->waited_ns == b->waited_ns && a->cpu_ns == b->cpu_ns;
 }
 
-static void add(struct rf_silence *q, const struct rf_sample *now, uint64_t hang_ns)
+static void silent_add(struct rf_silence *q, const struct rf_sample *now, uint64_t hang_ns)
 {
 	uint64_t step = now->cpu_ns - q->last.cpu_ns;
 
@@ -119,6 +119,6 @@ bool rf_silence_hung(struct rf_silence *q, uint32_t generation, uint32_t episode
 		return true;
 	if (undisturbed(&q->asleep, &q->last) && q->last.at_ns - q->asleep.at_ns >= hang_ns)
 		return true;
-	add(q, now, hang_ns);
+	silent_add(q, now, hang_ns);
 	return false;
 }

@@ -39,7 +39,7 @@ static int config_memory(const struct rf_lwip_config *c)
 	return -1;
 }
 
-int stack_open(struct sup *s, struct dev *d)
+int stack_start(struct sup *s, struct dev *d)
 {
 	const struct rf_lwip_config *c = &d->cfg->lwip;
 	int code = 0;

@@ -30,7 +30,7 @@ static pid_t standby_pid(const struct dev *d)
 	return d->r.last_wanted == d->r.generation ? 0 : d->r.driver_pid[!(d->r.generation & 1)];
 }
 
-static void put_device(struct sup *s, struct dev *d, int sock)
+static void status_put_device(struct sup *s, struct dev *d, int sock)
 {
 	const struct dev *stack = stack_of(s, d);
 	struct rf_snapshot shot = {
@@ -55,13 +55,13 @@ static void put_device(struct sup *s, struct dev *d, int sock)
 	(void)rf_packet_offer(sock, &shot, sizeof(shot), &d->fd[FD_STATS], d->fd[FD_STATS] >= 0);
 }
 
-static int answer(struct sup *s, const struct rf_ask *ask, int sock)
+static int status_answer(struct sup *s, const struct rf_ask *ask, int sock)
 {
 	for (int i = 0; i < s->config.count; i++) {
 		struct dev *d = &s->dev[i];
 
 		if (ask->verb == RF_ASK_STATUS)
-			put_device(s, d, sock);
+			status_put_device(s, d, sock);
 		else if (ask->verb == RF_ASK_STOP)
 			dev_stop(s, d);
 		else if (!strcmp(d->cfg->name, ask->device)) {
@@ -112,7 +112,7 @@ void status_serve(struct sup *s, struct client *c)
 		ask.device[RF_NAME - 1] = '\0';
 		s->stopping |= ask.verb == RF_ASK_STOP;
 		if (known)
-			a.error = answer(s, &ask, c->fd);
+			a.error = status_answer(s, &ask, c->fd);
 		(void)rf_packet_post(c->fd, &a, sizeof(a));
 	}
 	hang_up(c);

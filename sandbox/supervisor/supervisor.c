@@ -17,7 +17,7 @@
 #include "log.h"
 #include "privilege.h"
 
-static void open_all(struct sup *s)
+static void supervisor_open_all(struct sup *s)
 {
 	if (open_one(s, &s->dev[0], RF_OPEN_NULL, &s->null))
 		rf_die(RF_EXIT_SYSTEM, "there is no /dev/null");
@@ -49,7 +49,7 @@ static uint64_t busy_until_ns(const struct sup *s)
 
 /* Milliseconds until the next driver or device that is held back may start, or `busy` is over.
  * 0: there is something to do that no descriptor tells of. */
-static int wait_time(const struct sup *s, uint64_t busy)
+static int supervisor_wait_time(const struct sup *s, uint64_t busy)
 {
 	uint64_t now = rf_now_ns(), first = busy ? busy : keep_pending() ? 0 : ~0ull;
 
@@ -99,7 +99,7 @@ static void keeper_events(struct sup *s)
 	}
 }
 
-static void turn(struct sup *s)
+static void supervisor_turn(struct sup *s)
 {
 	uint64_t busy = busy_until_ns(s);
 	struct pollfd p[2 + RF_MAX_DEVICES + RF_CLIENTS] = { { .fd = busy ? -1 : s->keeper, .events = POLLIN },
@@ -110,7 +110,7 @@ static void turn(struct sup *s)
 		p[2 + i] = (struct pollfd){ .fd = s->dev[i].fd[FD_SUP_OURS], .events = POLLIN };
 	for (int i = 0; i < RF_CLIENTS; i++)
 		p[n++] = (struct pollfd){ .fd = s->client[i].fd, .events = POLLIN };
-	int ms = wait_time(s, busy);
+	int ms = supervisor_wait_time(s, busy);
 	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	if (ppoll(p, (nfds_t)n, ms < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
@@ -179,14 +179,14 @@ int main(int argc, char **argv)
 	for (int i = 0; i < RF_CLIENTS; i++)
 		s.client[i].fd = -1;
 	int record = keep_get(&s, "record");
-	open_all(&s);
+	supervisor_open_all(&s);
 	int code = record < 0 ? first(&s) : adopt_all(&s, record);
 	if (code)
 		return code;
 	/* Who connected may be gone again, and nobody waits for the next one. */
 	fcntl(s.listener, F_SETFL, O_NONBLOCK);
 	while (anything_left(&s))
-		turn(&s);
+		supervisor_turn(&s);
 	for (int i = 0; i < s.config.count && !s.code; i++)
 		s.code = s.dev[i].r.code;
 	return s.code;

@@ -272,7 +272,7 @@ void dev_ready(const struct dev *);                /* its first driver runs: wha
 void dev_recovered(struct dev *);                  /* says so, once one runs in the place of `replaced` */
 
 /* stack.c: the processes of 'export lwip', which serve several devices. */
-int  stack_open(struct sup *, struct dev *);                  /* 0 or an exit code after a line */
+int  stack_start(struct sup *, struct dev *);                  /* 0 or an exit code after a line */
 void stack_close(struct sup *, struct dev *);
 void stack_keep(struct sup *, struct dev *);    /* its fds at the keeper, */
 void stack_find(struct sup *, struct dev *);    /* and back from there */

@@ -18,7 +18,7 @@
 
 static char top[512]; /* our own directory: MOUNT, our group, ringfence.PID; "": none */
 
-static int put(const char *dir, const char *file, const char *text)
+static int cgroup_put(const char *dir, const char *file, const char *text)
 {
 	char path[640];
 
@@ -57,7 +57,7 @@ static int hand_down(const char *dir)
 	int err = 0;
 
 	for (int i = 0; i < 3 && !err; i++)
-		err = put(dir, "cgroup.subtree_control", names[i]);
+		err = cgroup_put(dir, "cgroup.subtree_control", names[i]);
 	return err;
 }
 
@@ -69,7 +69,7 @@ static int move_aside(const char *dir)
 	snprintf(leaf, sizeof(leaf), "%s/ringfence-self.%d", dir, getpid());
 	if (mkdir(leaf, 0755) && errno != EEXIST)
 		return -errno;
-	return put(leaf, "cgroup.procs", "0");
+	return cgroup_put(leaf, "cgroup.procs", "0");
 }
 
 int rf_cgroup_open(void)
@@ -109,9 +109,9 @@ int rf_cgroup_get(const char *device, uint64_t memory)
 	snprintf(dir, sizeof(dir), "%s/%s", top, device);
 	if (!mkdir(dir, 0755)) {
 		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)memory);
-		if ((err = put(dir, "memory.max", bytes)) ||
-		    (err = put(dir, "pids.max", MOST_PROCESSES)) ||
-		    (err = put(dir, "cpu.max", MOST_CPU))) {
+		if ((err = cgroup_put(dir, "memory.max", bytes)) ||
+		    (err = cgroup_put(dir, "pids.max", MOST_PROCESSES)) ||
+		    (err = cgroup_put(dir, "cpu.max", MOST_CPU))) {
 			rmdir(dir);
 			return err;
 		}

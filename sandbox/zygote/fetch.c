@@ -144,7 +144,7 @@ static int believe(const struct rf_said *said, const struct rf_config *c)
 	return wrong || unsaid ? RF_EXIT_BUG : 0;
 }
 
-static int fetch(struct rf_said *said, struct rf_config *c, int out)
+static int fetch_begin(struct rf_said *said, struct rf_config *c, int out)
 {
 	int copy = text_copy(said);
 
@@ -176,7 +176,7 @@ int rf_config_fetch(const char *file, struct rf_config *c)
 		rf_log("'%s' is no name of a file", file);
 		err = RF_EXIT_CONFIG;
 	} else {
-		err = fetch(&said, c, out);
+		err = fetch_begin(&said, c, out);
 	}
 	close(out);
 	return err;

@@ -40,7 +40,7 @@ static struct rf_pit pit = {.user = -1};
 static uint8_t group_why; /* errno: why there are no control groups */
 static bool for_parent;   /* who is spawned is our parent's child */
 
-static void limit(int what, rlim_t value)
+static void spawn_limit(int what, rlim_t value)
 {
 	struct rlimit r = {value, value};
 
@@ -82,7 +82,7 @@ static void limit_memlock(rlim_t wanted)
 		getrlimit(RLIMIT_MEMLOCK, &r);
 		wanted = r.rlim_max;
 	}
-	limit(RLIMIT_MEMLOCK, wanted);
+	spawn_limit(RLIMIT_MEMLOCK, wanted);
 }
 
 /* The root of every other process; only root can give one. */
@@ -134,15 +134,15 @@ static _Noreturn void program_run(const char *name, int exe, char **argv)
 	rf_die(RF_EXIT_SYSTEM, "cannot execute %s: %s", name, strerror(errno));
 }
 
-static void limits_set(const struct rf_keep_spawn *spawn)
+static void spawn_limits_set(const struct rf_keep_spawn *spawn)
 {
 	limit_memlock(spawn->memlock);
-	limit(RLIMIT_NOFILE, spawn->nofile);
+	spawn_limit(RLIMIT_NOFILE, spawn->nofile);
 	if (rf_wall_wanted(RF_WALL_CORE))
-		limit(RLIMIT_CORE, 0);
+		spawn_limit(RLIMIT_CORE, 0);
 	/* And dies if it does so for a second on end. Only root can allow it. */
 	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
-		limit(RLIMIT_RTTIME, 1000000);
+		spawn_limit(RLIMIT_RTTIME, 1000000);
 }
 
 /* Into the namespaces; where none gives an empty root, root changes its own. */
@@ -187,7 +187,7 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 	if (spawn->fence && !geteuid())
 		(void)outside_leave();
 	int exe = install_fds(spawn->target, fds, count);
-	limits_set(spawn);
+	spawn_limits_set(spawn);
 	drop_privileges(spawn);
 	rf_die_with(parent);
 	program_run(spawn->argv0, exe, argv);
@@ -233,7 +233,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	fds[b->count] = b->report;
 	target[b->count] = RF_LAUNCH_FD_REPORT;
 	int exe = install_fds(target, fds, b->count + 1);
-	limits_set(b->spawn);
+	spawn_limits_set(b->spawn);
 	drop_privileges(b->spawn);
 	if (rf_wall_wanted(RF_WALL_ORPHAN)) {
 		rf_die_with(b->keeper);

@@ -75,7 +75,7 @@ static void finish(const struct rf_zygote_order *o, int config)
 		rf_pci_give_back_all(&c);
 }
 
-static _Noreturn void obey(int keeper, int config, const char *program_dir)
+static _Noreturn void zygote_obey(int keeper, int config, const char *program_dir)
 {
 	char path[300];
 	int fds[RF_PACKET_FDS], count;
@@ -117,5 +117,5 @@ void rf_zygote_main(int keeper, int config, const char *program_dir)
 	rf_spawn_prepare();
 	rf_hurry();
 	rf_spawn_for_parent();
-	obey(keeper, config, program_dir);
+	zygote_obey(keeper, config, program_dir);
 }

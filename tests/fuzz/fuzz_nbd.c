@@ -9,10 +9,7 @@
  */
 #include "tests/unit/served.h"
 
-/* Names that statics of several files share, now that they are one. */
-#undef skip
-#define refuse  nbd_refuse
-#define drain   nbd_drain
+#undef skip /* of cmocka */
 #include "sandbox/export/nbd/conn.c"
 #include "sandbox/export/nbd/edge.c"
 #include "sandbox/export/nbd/handshake.c"

@@ -23,8 +23,6 @@
 #include "sandbox/zygote/fetch.h"
 #include "sandbox/zygote/fetch_said.h"
 #define copy policy_copy
-#define key_arena policy_arena
-#define line policy_line
 #define finish policy_finish
 #include "sandbox/config/policy.c"
 

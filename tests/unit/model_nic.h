@@ -25,9 +25,7 @@
 #include "tests/models/e1000e.c"
 #include "tests/models/server/fault.c"
 #include "sandbox/lib/log.c"
-#define say say_why /* the models have a say() of their own */
 #include "sandbox/lib/unix_listen.c"
-#undef say
 
 /* ---- the server ------------------------------------------------------------------------- */
 

@@ -113,10 +113,8 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 	return 0;
 }
 
-#define set64 nvme_set64
 #include "sandbox/device/admin/nvme_control.c"
 #include "sandbox/device/admin/nvme_describe.c"
-#undef set64
 #include "sandbox/device/admin/virtio_pci.c"
 #include "sandbox/device/core/left.c"
 

@@ -195,7 +195,7 @@ static void the_oldest_go(void **state)
 			assert_int_equal(number, i);
 		}
 		d.generation = i;
-		keep(&f);
+		crash_keep(&f);
 	}
 	assert_int_equal(files(dir), 2 * SCRIBE_BUNDLES);
 	snprintf(path, sizeof(path), "%s/%08u-disk0-%u.txt", dir, SCRIBE_BUNDLES + 30, SCRIBE_BUNDLES + 29);

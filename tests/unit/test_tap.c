@@ -31,24 +31,24 @@ static uint32_t ip6_frame(unsigned char *f, uint32_t extra, uint32_t payload, ui
 	memset(f, 0, l4 + tcp);
 	for (uint32_t i = 0; i < payload; i++)
 		f[l4 + tcp + i] = (unsigned char)rand();
-	put(f + 12, ETH_P_IPV6, 2);
+	segment_put(f + 12, ETH_P_IPV6, 2);
 	f[14] = 0x60;
-	put(f + 18, extra + tcp + payload, 2);
+	segment_put(f + 18, extra + tcp + payload, 2);
 	f[20] = extra ? 0 : IP_TCP;
 	for (unsigned i = 22; i < 54; i += 2) {
-		put(f + i, (unsigned)rand() & 0xffff, 2);
-		sum += get(f + i, 2);
+		segment_put(f + i, (unsigned)rand() & 0xffff, 2);
+		sum += segment_get(f + i, 2);
 	}
 	if (extra) {
 		f[54] = IP_TCP;
 		f[55] = (unsigned char)(extra / 8 - 1);
 	}
-	put(f + l4 + TCP_SEQ, 0xfffffff0, 4);
+	segment_put(f + l4 + TCP_SEQ, 0xfffffff0, 4);
 	f[l4 + 12] = (unsigned char)(tcp / 4 << 4);
 	f[l4 + TCP_FLAGS] = FIN_PSH | CWR | 0x10;
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	put(f + l4 + TCP_CHECK, sum, 2);
+	segment_put(f + l4 + TCP_CHECK, sum, 2);
 	return l4 + tcp;
 }
 
@@ -66,9 +66,9 @@ static bool sum_is_right(const unsigned char *f, uint32_t l4, uint32_t length)
 	uint32_t sum = IP_TCP + length - l4;
 
 	for (unsigned i = 22; i < 54; i += 2)
-		sum += get(f + i, 2);
+		sum += segment_get(f + i, 2);
 	for (uint32_t i = l4; i < length; i += 2)
-		sum += i + 1 < length ? get(f + i, 2) : (uint32_t)f[i] << 8;
+		sum += i + 1 < length ? segment_get(f + i, 2) : (uint32_t)f[i] << 8;
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return sum == 0xffff;
@@ -123,8 +123,8 @@ static void a_frame_is_cut_in_software(void **state)
 			bool last = at + n - headers == payload;
 
 			assert_in_range(n, headers + 1, headers + size);
-			assert_int_equal(get(piece + 18, 2), n - 54);
-			assert_int_equal(get(piece + l4 + TCP_SEQ, 4), 0xfffffff0u + at);
+			assert_int_equal(segment_get(piece + 18, 2), n - 54);
+			assert_int_equal(segment_get(piece + l4 + TCP_SEQ, 4), 0xfffffff0u + at);
 			assert_int_equal(piece[l4 + TCP_FLAGS], 0x10 | (at ? 0 : CWR) | (last ? FIN_PSH : 0));
 			assert_memory_equal(piece + headers, frame + headers + at, n - headers);
 			if (!sum_is_right(piece, l4, n))

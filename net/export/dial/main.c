@@ -26,7 +26,7 @@
 
 static struct rf_lwip_config config;
 
-static void read_config(void)
+static void dial_read_config(void)
 {
 	void *at = mmap(NULL, sizeof(config), PROT_READ, MAP_SHARED, RF_DIAL_FD_CONFIG, 0);
 
@@ -76,7 +76,7 @@ int main(void)
 	int fds[RF_PACKET_FDS], count, n;
 
 	rf_log_name = "rf-dial";
-	read_config();
+	dial_read_config();
 	/* To connect is what it is there for. */
 	if (rf_service_lock_without("export-dial", RF_WALL_BIT(RF_WALL_LANDLOCK)))
 		return RF_EXIT_BUG;

@@ -47,7 +47,7 @@ struct load {
 
 /* ---- arguments ---------------------------------------------------------------- */
 
-static bool number(const char *word, const char *key, uint64_t *out)
+static bool netload_number(const char *word, const char *key, uint64_t *out)
 {
 	size_t length = strlen(key);
 	char  *end;
@@ -69,10 +69,13 @@ static int parse(struct load *l, const char *text)
 	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		if (!strcmp(word, "mode=generate"))
 			l->generate = true;
-		else if (strcmp(word, "mode=forward") && !number(word, "batch", &batch) &&
-			 !number(word, "frames", &l->frames) && !number(word, "rounds", &l->rounds) &&
-			 !number(word, "size", &size) && !number(word, "prime", &l->prime) &&
-			 !number(word, "window", &window) && !number(word, "marks", &marks)) {
+		else if (strcmp(word, "mode=forward") && !netload_number(word, "batch", &batch) &&
+			 !netload_number(word, "frames", &l->frames) &&
+			 !netload_number(word, "rounds", &l->rounds) &&
+			 !netload_number(word, "size", &size) &&
+			 !netload_number(word, "prime", &l->prime) &&
+			 !netload_number(word, "window", &window) &&
+			 !netload_number(word, "marks", &marks)) {
 			rf_log("bench: '%s' is not known", word);
 			return -EINVAL;
 		}
@@ -90,7 +93,7 @@ static int parse(struct load *l, const char *text)
 
 /* ---- waiting ------------------------------------------------------------------- */
 
-static void control(struct load *l)
+static void netload_control(struct load *l)
 {
 	int err = rf_net_control(l->net);
 
@@ -100,7 +103,7 @@ static void control(struct load *l)
 		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
-static void sleep_once(struct load *l)
+static void netload_sleep_once(struct load *l)
 {
 	struct pollfd p[] = { { .fd = RF_EXPORT_FD_KICK, .events = POLLIN },
 			      { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN } };
@@ -113,7 +116,7 @@ static void sleep_once(struct load *l)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	rf_net_wake(l->net, n > 0 && p[0].revents);
 	if (n > 0 && p[1].revents)
-		control(l);
+		netload_control(l);
 	if (!n)
 		rf_net_tick(l->net);
 }
@@ -154,7 +157,8 @@ static unsigned turn_generate(struct load *l)
 }
 
 /* Compiled for each kind of turn. */
-static inline __attribute__((always_inline)) void run(struct load *l, unsigned (*turn)(struct load *))
+static inline __attribute__((always_inline)) void netload_run(struct load *l,
+							      unsigned (*turn)(struct load *))
 {
 	const uint64_t goal = l->received + l->frames;
 	const uint64_t budget = rf_net_config(l->net)->spin_ns;
@@ -163,7 +167,7 @@ static inline __attribute__((always_inline)) void run(struct load *l, unsigned (
 	for (unsigned empty = 0, busy = 1; l->received < goal;) {
 		if (turn(l)) {
 			if (!(busy++ % BUSY_CONTROL))
-				control(l);
+				netload_control(l);
 			empty = 0;
 			until = 0;
 			continue;
@@ -175,7 +179,7 @@ static inline __attribute__((always_inline)) void run(struct load *l, unsigned (
 			(void)rf_net_tx_room(l->net, RF_NET_DEPTH);
 		rf_net_flush(l->net);
 		if (!(empty % CONTROL_EVERY)) {
-			control(l);
+			netload_control(l);
 			rf_net_tick(l->net);
 		}
 		if (budget == UINT64_MAX)
@@ -186,13 +190,13 @@ static inline __attribute__((always_inline)) void run(struct load *l, unsigned (
 		if (!until)
 			until = now + budget;
 		else if (now >= until)
-			sleep_once(l);
+			netload_sleep_once(l);
 	}
 }
 
 /* ---- rounds ------------------------------------------------------------------------- */
 
-static void prepare(struct load *l)
+static void netload_prepare(struct load *l)
 {
 	const struct rf_net_info *info = rf_net_info(l->net);
 	uint32_t at = rf_net_tx_alloc(l->net);
@@ -227,7 +231,7 @@ static bool drained(struct load *l)
 			until = rf_now_ns() + second;
 		}
 		rf_net_flush(l->net);
-		control(l);
+		netload_control(l);
 		rf_net_tick(l->net);
 	}
 	return any;
@@ -248,11 +252,12 @@ static void prime(struct load *l)
 	while (l->prime) {
 		l->prime -= rf_net_inject(l->net, &l->own, l->prime > 32 ? 32 : (unsigned)l->prime);
 		rf_net_flush(l->net);
-		control(l);
+		netload_control(l);
 	}
 }
 
-static void report(const struct load *l, uint64_t round, const struct load *before, uint64_t elapsed)
+static void netload_report(const struct load *l, uint64_t round, const struct load *before,
+			   uint64_t elapsed)
 {
 	const struct rf_stats_net *s = rf_net_stats(l->net);
 	char line[512];
@@ -285,9 +290,9 @@ int main(void)
 
 		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
 			rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
-		control(&l);
+		netload_control(&l);
 	}
-	prepare(&l);
+	netload_prepare(&l);
 	prime(&l);
 	for (uint64_t round = 1; round <= l.rounds; round++) {
 		struct load before = l;
@@ -296,13 +301,13 @@ int main(void)
 		if (l.marks)
 			rf_mark_begin();
 		if (l.generate)
-			run(&l, turn_generate);
+			netload_run(&l, turn_generate);
 		else
-			run(&l, turn_forward);
+			netload_run(&l, turn_forward);
 		if (l.marks)
 			rf_mark_end();
 		rf_net_tick(l.net);
-		report(&l, round, &before, rf_now_ns() - begin);
+		netload_report(&l, round, &before, rf_now_ns() - begin);
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@
 
 #define BLOCK 64u
 
-static inline uint64_t add(uint64_t sum, uint64_t word)
+static inline uint64_t checksum_add(uint64_t sum, uint64_t word)
 {
 	uint64_t out;
 
@@ -44,7 +44,7 @@ static uint64_t tail(const unsigned char *p, size_t length, uint64_t sum)
 
 	for (; length >= 8; length -= 8, p += 8) {
 		memcpy(&word, p, 8);
-		sum = add(sum, word);
+		sum = checksum_add(sum, word);
 	}
 	/* 7 bytes at most: with what is left of a word, no carry gets lost. */
 	uint64_t last = 0;
@@ -62,7 +62,7 @@ static uint64_t tail(const unsigned char *p, size_t length, uint64_t sum)
 	}
 	if (length & 1)
 		last += *p;
-	return add(sum, last);
+	return checksum_add(sum, last);
 }
 
 uint16_t rf_checksum(const void *data, int length)

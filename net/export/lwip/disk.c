@@ -17,7 +17,7 @@ static unsigned char table[TABLE_BYTES];
 
 /* ---- NBD over streams ---------------------------------------------------------------------- */
 
-static ssize_t receive(struct nbd_conn *c, struct iovec *iov, int pieces)
+static ssize_t disk_receive(struct nbd_conn *c, struct iovec *iov, int pieces)
 {
 	struct stream *s = c->stream;
 	struct iovec have[2];
@@ -82,13 +82,13 @@ static void close_stream(struct nbd_conn *c)
 }
 
 static const struct nbd_transport over_stream = {
-	.receive = receive,
+	.receive = disk_receive,
 	.send = send_pieces,
 	.watch = watch_stream,
 	.close = close_stream,
 };
 
-static void changed(struct stream *s, void *owner)
+static void disk_event(struct stream *s, void *owner)
 {
 	struct nbd_conn *c = owner;
 
@@ -123,7 +123,7 @@ static bool accept_client(struct stream *s, void *arg)
 	struct nbd_conn *c = nbd_conn_seat(&d->nbd, peer);
 	service->accepted++;
 	service->active++;
-	s->event = changed;
+	s->event = disk_event;
 	s->owner = c;
 	c->via = &over_stream;
 	c->stream = s;
@@ -166,7 +166,7 @@ static void table_read(struct rf_io *io, int status)
 			locate(&d->exports[i], d->nbd.info, io->length);
 }
 
-static void learn(struct disk *d)
+static void disk_learn(struct disk *d)
 {
 	const struct rf_blk_info *info = d->nbd.info;
 	uint64_t length = TABLE_BYTES;
@@ -198,13 +198,13 @@ static void learn(struct disk *d)
 }
 
 /* It may be ready to be served from now on. */
-static void look(struct disk *d)
+static void disk_look(struct disk *d)
 {
 	if (d->nbd.info)
 		return;
 	nbd_server_info(&d->nbd);
 	if (d->nbd.info)
-		learn(d);
+		disk_learn(d);
 }
 
 /* The others of this process are not its concern. */
@@ -221,7 +221,7 @@ static void drop_refused(struct disk *d)
 		drop(d, "it cannot be served as it is configured", "the line before says why");
 }
 
-static void control(struct watch *w)
+static void disk_control(struct watch *w)
 {
 	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
 	int err = rf_service_control(d->service);
@@ -232,10 +232,10 @@ static void control(struct watch *w)
 		drop(d, "its device process says what cannot be", strerror(-err));
 	drop_refused(d);
 	if (!err)
-		look(d);
+		disk_look(d);
 }
 
-static void kicked(struct watch *w)
+static void disk_kicked(struct watch *w)
 {
 	(void)w; /* to wake up was all */
 }
@@ -251,8 +251,10 @@ void disk_open(struct disk *d, uint32_t index)
 		rf_die(RF_EXIT_BUG, "cannot start disk %u: %s", index, strerror(-err));
 	d->nbd.errors = rf_service_stats(d->service)->client_errors;
 	d->nbd.cut = rf_service_stats(d->service)->clients_cut;
-	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL, .call = control };
-	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK, .call = kicked };
+	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL,
+				     .call = disk_control };
+	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK,
+				  .call = disk_kicked };
 	loop_want(&d->control, EPOLLIN);
 	loop_want(&d->kick, EPOLLIN | EPOLLET);
 }
@@ -275,7 +277,7 @@ int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
 	rf_log("WARNING: NBD on lwip-tcp port %u (disk %s) is WITHOUT TLS: whoever is on the way can "
 	       "read and change all of it; allow networks you trust only", port, e->export.name);
 	if (d->nbd.info)
-		learn(d);
+		disk_learn(d);
 	return 0;
 }
 
@@ -286,7 +288,7 @@ int disk_work(struct disk *d)
 	int done = nbd_server_work(&d->nbd);
 	drop_refused(d);
 	if (!knew && d->nbd.info)
-		learn(d);
+		disk_learn(d);
 	return done;
 }
 

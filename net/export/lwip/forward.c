@@ -124,7 +124,7 @@ static void peer_key(const struct sockaddr_storage *peer, uint8_t key[16])
 		memcpy(key, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
 }
 
-static void begin(struct join *j)
+static void forward_begin(struct join *j)
 {
 	const struct rf_lwip_place *to = &j->service->config->target;
 	ip_addr_t address;
@@ -172,7 +172,7 @@ static void from_host(struct watch *w)
 		memcpy(j->peer, key, 16);
 		s->accepted++;
 		join_host(j, fd);
-		begin(j);
+		forward_begin(j);
 	}
 }
 

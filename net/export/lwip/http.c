@@ -56,8 +56,8 @@ static bool asked_for_head(const struct page *p)
 }
 
 /* `more`: further headers, each with its end of line. */
-static void answer(struct page *p, const char *code, const char *more, const char *type,
-		   const char *text, size_t length)
+static void http_answer(struct page *p, const char *code, const char *more, const char *type,
+			const char *text, size_t length)
 {
 	int n = snprintf(p->out, sizeof(p->out), "HTTP/1.1 %s\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\n"
 			 "Connection: close\r\nCache-Control: no-store\r\n\r\n", code, more, type, length);
@@ -70,21 +70,21 @@ static void answer(struct page *p, const char *code, const char *more, const cha
 	p->answered = true;
 }
 
-static void refuse(struct page *p, const char *code, const char *more)
+static void http_refuse(struct page *p, const char *code, const char *more)
 {
 	char text[128];
 	int n = snprintf(text, sizeof(text), "%s\n", code);
 
-	answer(p, code, more, "text/plain", text, (size_t)n);
+	http_answer(p, code, more, "text/plain", text, (size_t)n);
 }
 
-static void complain(struct page *p, const char *code)
+static void http_complain(struct page *p, const char *code)
 {
-	refuse(p, code, "");
+	http_refuse(p, code, "");
 }
 
 /* p->in: a request line and headers, ended by an empty line. Headers do not matter here. */
-static void request(struct page *p)
+static void http_request(struct page *p)
 {
 	bool head = asked_for_head(p);
 	const char *path = p->in + (head ? 5 : 4);
@@ -92,21 +92,23 @@ static void request(struct page *p)
 	const char *version = path + strcspn(path, " \r\n");
 
 	if (!head && strncmp(p->in, "GET ", 4)) {
-		refuse(p, "405 Method Not Allowed", "Allow: GET, HEAD\r\n"); /* RFC 9110, 15.5.6 */
+		http_refuse(p, "405 Method Not Allowed",
+			    "Allow: GET, HEAD\r\n"); /* RFC 9110, 15.5.6 */
 	} else if (strncmp(version, " HTTP/1.", 8)) {
-		complain(p, "400 Bad Request");
+		http_complain(p, "400 Bad Request");
 	} else if (length == 1 && path[0] == '/') {
-		answer(p, "200 OK", "", "text/html; charset=utf-8", body,
-		       status_page(status, body, sizeof(body)));
+		http_answer(p, "200 OK", "", "text/html; charset=utf-8", body,
+			    status_page(status, body, sizeof(body)));
 	} else if (length == 8 && !strncmp(path, "/metrics", 8)) {
-		answer(p, "200 OK", "", "application/openmetrics-text; version=1.0.0; charset=utf-8", body,
-		       status_metrics(status, body, sizeof(body)));
+		http_answer(p, "200 OK", "",
+			    "application/openmetrics-text; version=1.0.0; charset=utf-8", body,
+			    status_metrics(status, body, sizeof(body)));
 	} else {
-		complain(p, "404 Not Found");
+		http_complain(p, "404 Not Found");
 	}
 }
 
-static void receive(struct page *p)
+static void http_receive(struct page *p)
 {
 	struct iovec piece[2];
 	int n = stream_peek(p->stream, piece);
@@ -125,14 +127,14 @@ static void receive(struct page *p)
 	if (p->answered)
 		return;
 	if (memchr(p->in, '\0', p->in_len))
-		complain(p, "400 Bad Request");
+		http_complain(p, "400 Bad Request");
 	else if (strstr(p->in, "\r\n\r\n") || strstr(p->in, "\n\n"))
-		request(p);
+		http_request(p);
 	else if (p->in_len == IN_BYTES)
-		complain(p, "431 Request Header Fields Too Large");
+		http_complain(p, "431 Request Header Fields Too Large");
 }
 
-static void event(struct stream *s, void *owner)
+static void http_event(struct stream *s, void *owner)
 {
 	struct page *p = owner;
 
@@ -140,7 +142,7 @@ static void event(struct stream *s, void *owner)
 		end(p, true);
 		return;
 	}
-	receive(p);
+	http_receive(p);
 	while (p->out_at < p->out_len) {
 		size_t n = stream_write(s, p->out + p->out_at, p->out_len - p->out_at);
 
@@ -150,12 +152,12 @@ static void event(struct stream *s, void *owner)
 	}
 	/* A close with bytes unread would be a reset, and the answer might be lost by it. */
 	if (p->answered || stream_at_end(s)) {
-		receive(p);
+		http_receive(p);
 		end(p, false);
 	}
 }
 
-static bool fair(const struct stream *s)
+static bool http_fair(const struct stream *s)
 {
 	uint32_t taken = 0, same = 0;
 
@@ -170,14 +172,14 @@ bool http_accept(struct stream *s, void *arg)
 {
 	struct service *service = arg;
 
-	for (struct page *p = pages; fair(s) && p < pages + PAGES; p++) {
+	for (struct page *p = pages; http_fair(s) && p < pages + PAGES; p++) {
 		if (p->stream)
 			continue;
 		memset(p, 0, offsetof(struct page, in));
 		p->stream = s;
 		p->service = service;
 		p->until = stack_now_ns() + LIMIT_NS;
-		s->event = event;
+		s->event = http_event;
 		s->owner = p;
 		service->accepted++;
 		service->active++;

@@ -20,7 +20,7 @@
 
 static uint8_t in[FRAME_MAX], out[FRAME_MAX];
 
-static int receive(struct link *link, link_frame *frame, void *arg, int most)
+static int link_fd_receive(struct link *link, link_frame *frame, void *arg, int most)
 {
 	int n = 0;
 
@@ -39,29 +39,29 @@ static int receive(struct link *link, link_frame *frame, void *arg, int most)
 	return n;
 }
 
-static void *room(struct link *link, uint32_t length)
+static void *link_fd_room(struct link *link, uint32_t length)
 {
 	(void)link;
 	return length <= sizeof(out) ? out : NULL;
 }
 
 /* A frame the fd does not take is lost, as on a wire. */
-static void send_now(struct link *link, uint32_t length)
+static void link_fd_send_now(struct link *link, uint32_t length)
 {
 	if (write(RF_EXPORT_FD_WAKE0, out, length) != (ssize_t)length)
 		link->tx_full++;
 }
 
-static void flush(struct link *link)
+static void link_fd_flush(struct link *link)
 {
 	(void)link;
 }
 
 static const struct link_ops ops = {
-	.receive = receive,
-	.room = room,
-	.send = send_now,
-	.flush = flush,
+	.receive = link_fd_receive,
+	.room = link_fd_room,
+	.send = link_fd_send_now,
+	.flush = link_fd_flush,
 };
 
 static void readable(struct watch *w)

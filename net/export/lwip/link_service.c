@@ -47,7 +47,7 @@ static void odd_frame(const struct rf_net_frame *part, unsigned parts, link_fram
 	frame(arg, it.frame, length, part->flags & RF_NET_CSUM_OK);
 }
 
-static int receive(struct link *link, link_frame *frame, void *arg, int most)
+static int link_service_receive(struct link *link, link_frame *frame, void *arg, int most)
 {
 	struct rf_net_frame got[BURST];
 	unsigned n = rf_net_rx(it.net, got, (unsigned)most < BURST ? (unsigned)most : BURST);
@@ -72,7 +72,7 @@ static int receive(struct link *link, link_frame *frame, void *arg, int most)
 	return (int)n;
 }
 
-static void *room(struct link *link, uint32_t length)
+static void *link_service_room(struct link *link, uint32_t length)
 {
 	(void)link;
 	if (!it.at && rf_net_tx_room(it.net, 1))
@@ -83,7 +83,7 @@ static void *room(struct link *link, uint32_t length)
 	return NULL;
 }
 
-static void send_now(struct link *link, uint32_t length)
+static void link_service_send_now(struct link *link, uint32_t length)
 {
 	struct rf_net_frame frame = { .at = it.at, .length = (uint16_t)length };
 
@@ -94,7 +94,7 @@ static void send_now(struct link *link, uint32_t length)
 		link->tx_full++;
 }
 
-static void flush(struct link *link)
+static void link_service_flush(struct link *link)
 {
 	(void)link;
 	rf_net_flush(it.net);
@@ -120,7 +120,7 @@ int link_service_patience(void)
 	return rf_net_patience(it.net);
 }
 
-static void learn(void)
+static void link_service_learn(void)
 {
 	const struct rf_net_info *info = rf_net_info(it.net);
 
@@ -136,14 +136,14 @@ static void learn(void)
 	}
 }
 
-static void tick(struct link *link)
+static void link_service_tick(struct link *link)
 {
 	(void)link;
 	rf_net_tick(it.net);
-	learn();
+	link_service_learn();
 }
 
-static void control(struct watch *w)
+static void link_service_control(struct watch *w)
 {
 	int err = rf_net_control(it.net);
 
@@ -155,22 +155,22 @@ static void control(struct watch *w)
 		       "look at the device, then restart it", strerror(-err));
 		rf_net_drop(it.net);
 	}
-	learn();
+	link_service_learn();
 }
 
-static void kicked(struct watch *w)
+static void link_service_kicked(struct watch *w)
 {
 	(void)w; /* to wake up was all */
 }
 
 static const struct link_ops ops = {
-	.receive = receive,
-	.room = room,
-	.send = send_now,
-	.flush = flush,
+	.receive = link_service_receive,
+	.room = link_service_room,
+	.send = link_service_send_now,
+	.flush = link_service_flush,
 	.sleep = sleep_now,
 	.wake = wake,
-	.tick = tick,
+	.tick = link_service_tick,
 };
 
 uint64_t link_service_spin_ns(void)
@@ -185,8 +185,8 @@ struct link *link_service_open(void)
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
 	it.link.ops = &ops;
-	it.control = (struct watch){ .fd = RF_EXPORT_FD_CONTROL, .call = control };
-	it.kick = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = kicked };
+	it.control = (struct watch){ .fd = RF_EXPORT_FD_CONTROL, .call = link_service_control };
+	it.kick = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = link_service_kicked };
 	loop_want(&it.control, EPOLLIN);
 	loop_want(&it.kick, EPOLLIN | EPOLLET);
 	return &it.link;

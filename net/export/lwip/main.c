@@ -36,7 +36,7 @@ static struct {
 	uint64_t       ticked, busy_ns;
 } it;
 
-static void read_config(void)
+static void lwip_read_config(void)
 {
 	void *at = mmap(NULL, sizeof(it.config), PROT_READ, MAP_SHARED, RF_LWIP_FD_CONFIG, 0);
 
@@ -72,7 +72,7 @@ static void open_link(void)
 	it.link = &it.link_fd;
 }
 
-static void open_all(void)
+static void lwip_open_all(void)
 {
 	loop_open();
 	stack_init();
@@ -88,7 +88,7 @@ static void open_all(void)
 }
 
 /* The interface is known: addresses, listeners. */
-static void begin(void)
+static void lwip_begin(void)
 {
 	stack_open(&it.stack, it.link, &it.config);
 	it.status = (struct status){ .stack = &it.stack, .services = it.services,
@@ -114,7 +114,7 @@ static bool work(void)
 	return busy;
 }
 
-static void tick(void)
+static void lwip_tick(void)
 {
 	uint64_t now = stack_now_ns();
 
@@ -158,7 +158,7 @@ static uint64_t spin_ns(void)
 }
 
 /* Milliseconds this process may sleep, its clocks aside: the drivers are watched. */
-static int patience(void)
+static int lwip_patience(void)
 {
 	int most = it.config.flags & RF_LWIP_LINK_FD ? TICK_MS : link_service_patience();
 
@@ -170,20 +170,20 @@ static int patience(void)
 	return most < TICK_MS ? most : TICK_MS;
 }
 
-static void turn(void)
+static void lwip_turn(void)
 {
 	int ms = 0;
 	bool asleep = false;
 
 	stack_clock();
 	if (!it.open && it.link->known)
-		begin();
+		lwip_begin();
 	if (work())
 		it.busy_ns = stack_now_ns();
 	else if (stack_now_ns() - it.busy_ns >= spin_ns())
 		asleep = sleep_all();
 	if (asleep) {
-		ms = patience();
+		ms = lwip_patience();
 		if (it.open && stack_timeout() < (uint32_t)ms)
 			ms = (int)stack_timeout();
 	}
@@ -198,17 +198,17 @@ static void turn(void)
 		stack_tick(&it.stack);
 	if (stack_now_ns() - it.ticked >= TICK_NS) {
 		it.ticked = stack_now_ns();
-		tick();
+		lwip_tick();
 	}
 }
 
 int main(void)
 {
 	rf_log_name = "rf-lwip";
-	read_config();
-	open_all();
+	lwip_read_config();
+	lwip_open_all();
 	if (rf_service_lock("export-lwip"))
 		return RF_EXIT_BUG;
 	for (;;)
-		turn();
+		lwip_turn();
 }

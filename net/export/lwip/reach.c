@@ -19,7 +19,7 @@ void join_connect(struct join *j, const ip_addr_t *to)
 		join_next(j, err ? err : -EHOSTUNREACH);
 }
 
-static void resolved(const char *name, const ip_addr_t *address, void *arg)
+static void reach_resolved(const char *name, const ip_addr_t *address, void *arg)
 {
 	struct join *j = join_of((uint32_t)(uintptr_t)arg);
 
@@ -37,8 +37,9 @@ static void look_up(struct join *j)
 	ip_addr_t address;
 
 	j->state = JOIN_RESOLVE;
-	err_t err = dns_gethostbyname_addrtype(j->name, &address, resolved, (void *)(uintptr_t)j->id,
-					       j->second ? LWIP_DNS_ADDRTYPE_IPV6 : LWIP_DNS_ADDRTYPE_IPV4);
+	err_t err = dns_gethostbyname_addrtype(
+		j->name, &address, reach_resolved, (void *)(uintptr_t)j->id,
+		j->second ? LWIP_DNS_ADDRTYPE_IPV6 : LWIP_DNS_ADDRTYPE_IPV4);
 	if (err == ERR_OK)
 		join_connect(j, &address);
 	else if (err != ERR_INPROGRESS)

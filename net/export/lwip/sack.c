@@ -134,7 +134,7 @@ static bool is_lost(const struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32
 
 /* Marks what is lost, and sums up what is on its way no more. Is anything lost and not sent
  * again? */
-static bool judge(struct tcp_pcb *pcb, uint32_t behind)
+static bool sack_judge(struct tcp_pcb *pcb, uint32_t behind)
 {
 	bool lost = false;
 
@@ -187,7 +187,7 @@ static void send_lost(struct tcp_pcb *pcb, bool first)
 	}
 }
 
-static void recover(struct tcp_pcb *pcb)
+static void sack_recover(struct tcp_pcb *pcb)
 {
 	bool begins = !(pcb->flags & (TF_INFR | TF_RTO));
 
@@ -235,8 +235,8 @@ void rf_lwip_ack(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n, boo
 			return;
 		pcb->unacked->flags |= TF_SEG_LOST; /* a peer that says no more than this */
 	}
-	if (judge(pcb, note_arrived(pcb, r, n)))
-		recover(pcb);
+	if (sack_judge(pcb, note_arrived(pcb, r, n)))
+		sack_recover(pcb);
 }
 
 static bool probed(struct tcp_pcb *pcb)

@@ -26,7 +26,7 @@ void socks_begin(struct join *j)
 }
 
 /* A few bytes fit a socket that nothing was written to; if not, the client is odd. */
-static bool say(struct join *j, const uint8_t *bytes, size_t n)
+static bool socks_say(struct join *j, const uint8_t *bytes, size_t n)
 {
 	struct iovec iov = { (void *)bytes, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -42,7 +42,7 @@ static bool reply(struct join *j, uint8_t code)
 	/* The address we are bound to means nothing on the host's side: 0.0.0.0:0. */
 	const uint8_t bytes[10] = { VERSION, code, 0, ATYP_4 };
 
-	return say(j, bytes, sizeof(bytes));
+	return socks_say(j, bytes, sizeof(bytes));
 }
 
 bool socks_answer(struct join *j, int err)
@@ -63,7 +63,7 @@ bool socks_answer(struct join *j, int err)
 	}
 }
 
-static void take(struct join *j, uint32_t n)
+static void socks_take(struct join *j, uint32_t n)
 {
 	j->out_len -= n;
 	memmove(j->out, j->out + n, j->out_len);
@@ -82,8 +82,8 @@ static bool greeting(struct join *j)
 		return false;
 	if (memchr(j->out + 2, 0, j->out[1]))
 		answer[1] = 0;
-	take(j, 2u + j->out[1]);
-	if (!say(j, answer, 2))
+	socks_take(j, 2u + j->out[1]);
+	if (!socks_say(j, answer, 2))
 		return false;
 	if (answer[1]) {
 		join_drop(j, false);
@@ -93,14 +93,14 @@ static bool greeting(struct join *j)
 	return true;
 }
 
-static void refuse(struct join *j, uint8_t code)
+static void socks_refuse(struct join *j, uint8_t code)
 {
 	j->service->failed++;
 	if (reply(j, code))
 		join_drop(j, false);
 }
 
-static void request(struct join *j)
+static void socks_request(struct join *j)
 {
 	const uint8_t *p = j->out;
 	uint32_t n = j->out_len, address;
@@ -115,13 +115,13 @@ static void request(struct join *j)
 	}
 	address = p[3] == ATYP_4 ? 4 : p[3] == ATYP_6 ? 16 : p[3] == ATYP_NAME ? 1u + p[4] : 0;
 	if (!address || (p[3] == ATYP_NAME && !p[4])) {
-		refuse(j, SOCKS_ADDRESS);
+		socks_refuse(j, SOCKS_ADDRESS);
 		return;
 	}
 	if (n < 4 + address + 2)
 		return;
 	if (p[1] != 1) { /* CONNECT */
-		refuse(j, SOCKS_COMMAND);
+		socks_refuse(j, SOCKS_COMMAND);
 		return;
 	}
 	to.family = p[3] == ATYP_6 ? 6 : 4;
@@ -133,12 +133,12 @@ static void request(struct join *j)
 	}
 	bool named = p[3] == ATYP_NAME;
 	if (named && strlen(name) != p[4]) {
-		refuse(j, SOCKS_ADDRESS);
+		socks_refuse(j, SOCKS_ADDRESS);
 		return;
 	}
 	j->port = (uint16_t)(p[4 + address] << 8 | p[5 + address]);
 	loop_want(&j->host, 0);
-	take(j, 4 + address + 2);
+	socks_take(j, 4 + address + 2);
 	if (named) {
 		join_resolve(j, name);
 		return;
@@ -163,5 +163,5 @@ void socks_input(struct join *j)
 	j->out_len += (uint32_t)n;
 	if (!j->greeted && !greeting(j))
 		return;
-	request(j);
+	socks_request(j);
 }

@@ -186,7 +186,7 @@ static err_t frame_out(struct netif *netif, struct pbuf *p)
 /* ---- is it our address alone? ------------------------------------------------------------- */
 
 /* An ARP probe (RFC 5227, 2.1.1): whoever answers has our address. */
-static void probe(struct stack *st)
+static void stack_probe(struct stack *st)
 {
 	const uint8_t *m = st->netif.hwaddr;
 	const uint8_t head[] = { 255, 255, 255, 255, 255, 255, m[0], m[1], m[2], m[3], m[4], m[5], 8, 6,
@@ -227,7 +227,7 @@ static void look_for_others(struct stack *st)
 		return;
 	st->probes--;
 	st->probed = now;
-	probe(st);
+	stack_probe(st);
 }
 
 /* ---- the interface -------------------------------------------------------------------- */

@@ -19,8 +19,8 @@ struct text {
 	size_t room, length;
 };
 
-static void say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct text *t, const char *fmt, ...)
+static void emit(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void emit(struct text *t, const char *fmt, ...)
 {
 	va_list args;
 
@@ -35,7 +35,7 @@ static void say(struct text *t, const char *fmt, ...)
 static const char *const job_name[] = { [RF_LWIP_FORWARD] = "forward", [RF_LWIP_SOCKS] = "socks",
 					[RF_LWIP_STATUS] = "status", [RF_LWIP_DISK] = "disk" };
 
-static const char *place(const struct rf_lwip_place *p, char *to, size_t room)
+static const char *status_place(const struct rf_lwip_place *p, char *to, size_t room)
 {
 	char address[48] = "*";
 	ip_addr_t ip;
@@ -57,9 +57,9 @@ static void escaped(struct text *t, const char *s)
 {
 	for (; *s; s++) {
 		if (strchr("<>&\"", *s))
-			say(t, "&#%d;", *s);
+			emit(t, "&#%d;", *s);
 		else
-			say(t, "%c", *s);
+			emit(t, "%c", *s);
 	}
 }
 
@@ -67,14 +67,14 @@ static void page_service(struct text *t, const struct service *s)
 {
 	char where[192];
 
-	say(t, "<tr><td>%s<td>", job_name[s->config->job]);
-	escaped(t, place(&s->config->listen, where, sizeof(where)));
-	say(t, "<td>");
+	emit(t, "<tr><td>%s<td>", job_name[s->config->job]);
+	escaped(t, status_place(&s->config->listen, where, sizeof(where)));
+	emit(t, "<td>");
 	if (s->config->job == RF_LWIP_FORWARD)
-		escaped(t, place(&s->config->target, where, sizeof(where)));
+		escaped(t, status_place(&s->config->target, where, sizeof(where)));
 	else if (s->config->job == RF_LWIP_DISK)
 		escaped(t, s->config->device);
-	say(t, "<td>%u<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "\n",
+	emit(t, "<td>%u<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "\n",
 	    s->active, s->accepted, s->refused, s->failed, s->to_host, s->to_stack);
 }
 
@@ -84,33 +84,33 @@ size_t status_page(const struct status *st, char *to, size_t room)
 	const struct link *l = st->stack->link;
 	const struct netif *n = &st->stack->netif;
 
-	say(&t, "<!DOCTYPE html><meta charset=utf-8><title>ringfence</title>\n"
+	emit(&t, "<!DOCTYPE html><meta charset=utf-8><title>ringfence</title>\n"
 	    "<h1>ringfence: network stack</h1>\n<p>Link %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u. "
 	    "IPv4 %s.", l->up ? "up" : "down", l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
 	    l->mac[5], l->mtu, ip4addr_ntoa(netif_ip4_addr(n)));
 	for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
 		if (ip6_addr_isvalid(netif_ip6_addr_state(n, i)))
-			say(&t, " IPv6 %s.", ip6addr_ntoa(netif_ip6_addr(n, i)));
-	say(&t, "\n<p>Received %" PRIu64 " frames, %" PRIu64 " bytes; sent %" PRIu64 " frames, %" PRIu64
+			emit(&t, " IPv6 %s.", ip6addr_ntoa(netif_ip6_addr(n, i)));
+	emit(&t, "\n<p>Received %" PRIu64 " frames, %" PRIu64 " bytes; sent %" PRIu64 " frames, %" PRIu64
 	    " bytes. Up for %" PRIu64 " s. %u connections.\n", l->rx_frames, l->rx_bytes, l->tx_frames,
 	    l->tx_bytes, (stack_now_ns() - st->started_ns) / 1000000000, stream_count());
-	say(&t, "<table><tr><th>job<th>listens<th>for<th>open<th>accepted<th>refused<th>failed"
+	emit(&t, "<table><tr><th>job<th>listens<th>for<th>open<th>accepted<th>refused<th>failed"
 	    "<th>to host<th>to stack\n");
 	for (uint32_t i = 0; i < st->service_count; i++)
 		page_service(&t, &st->services[i]);
-	say(&t, "</table>\n<p><a href=/metrics>metrics</a>\n");
+	emit(&t, "</table>\n<p><a href=/metrics>metrics</a>\n");
 	return t.length;
 }
 
 static void counter(struct text *t, const char *name, const char *help, uint64_t value)
 {
-	say(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\nrf_lwip_%s_total %" PRIu64 "\n", name,
+	emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\nrf_lwip_%s_total %" PRIu64 "\n", name,
 	    name, help, name, value);
 }
 
 static void gauge(struct text *t, const char *name, const char *help, uint64_t value)
 {
-	say(t, "# TYPE rf_lwip_%s gauge\n# HELP rf_lwip_%s %s\nrf_lwip_%s %" PRIu64 "\n", name, name, help,
+	emit(t, "# TYPE rf_lwip_%s gauge\n# HELP rf_lwip_%s %s\nrf_lwip_%s %" PRIu64 "\n", name, name, help,
 	    name, value);
 }
 
@@ -170,12 +170,12 @@ static void metrics_services(struct text *t, const struct status *st)
 	};
 
 	for (unsigned f = 0; f < sizeof(field) / sizeof(*field); f++) {
-		say(t, "# TYPE rf_lwip_%s %s\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].type,
+		emit(t, "# TYPE rf_lwip_%s %s\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].type,
 		    field[f].name, field[f].help);
 		for (uint32_t i = 0; i < st->service_count; i++) {
 			const char *at = (const char *)&st->services[i] + field[f].offset;
 
-			say(t, "rf_lwip_%s%s{service=\"%u\",job=\"%s\"} %" PRIu64 "\n", field[f].name,
+			emit(t, "rf_lwip_%s%s{service=\"%u\",job=\"%s\"} %" PRIu64 "\n", field[f].name,
 			    field[f].wide ? "_total" : "", i, job_name[st->services[i].config->job],
 			    field[f].wide ? *(const uint64_t *)at : *(const uint32_t *)at);
 		}
@@ -204,18 +204,18 @@ static void metrics_disks(struct text *t, const struct status *st)
 	};
 
 	for (unsigned f = 0; st->disk_count && f < sizeof(field) / sizeof(*field); f++) {
-		say(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].name,
+		emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].name,
 		    field[f].help);
 		for (uint32_t i = 0; i < st->disk_count; i++)
-			say(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name, disk_name(&st->disks[i]),
+			emit(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name, disk_name(&st->disks[i]),
 			    atomic_load_explicit((const _Atomic uint64_t *)((const char *)
 				rf_service_stats(st->disks[i].service) + field[f].offset), memory_order_relaxed));
 	}
 	if (st->disk_count)
-		say(t, "# TYPE rf_lwip_disk_driver_generation gauge\n# HELP rf_lwip_disk_driver_generation "
+		emit(t, "# TYPE rf_lwip_disk_driver_generation gauge\n# HELP rf_lwip_disk_driver_generation "
 		    "Drivers the disk has had.\n");
 	for (uint32_t i = 0; i < st->disk_count; i++)
-		say(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n", disk_name(&st->disks[i]),
+		emit(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n", disk_name(&st->disks[i]),
 		    rf_service_stats(st->disks[i].service)->generation);
 }
 
@@ -229,6 +229,6 @@ size_t status_metrics(const struct status *st, char *to, size_t room)
 	metrics_stack(&t);
 	metrics_services(&t, st);
 	metrics_disks(&t, st);
-	say(&t, "# EOF\n");
+	emit(&t, "# EOF\n");
 	return t.length;
 }

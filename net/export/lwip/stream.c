@@ -67,7 +67,7 @@ void stream_note(struct stream *s)
 
 /* ---- lwIP's side --------------------------------------------------------------------- */
 
-static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+static err_t stream_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct stream *s = arg;
 
@@ -102,7 +102,7 @@ static err_t sent(void *arg, struct tcp_pcb *pcb, u16_t length)
 }
 
 /* lwIP has freed the connection already. */
-static void failed(void *arg, err_t err)
+static void stream_failed(void *arg, err_t err)
 {
 	struct stream *s = arg;
 
@@ -112,7 +112,7 @@ static void failed(void *arg, err_t err)
 	stream_note(s);
 }
 
-static err_t connected(void *arg, struct tcp_pcb *pcb, err_t err)
+static err_t stream_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct stream *s = arg;
 
@@ -136,9 +136,9 @@ static struct stream *stream_new(struct tcp_pcb *pcb)
 	s->pcb = pcb;
 	used++;
 	tcp_arg(pcb, s);
-	tcp_recv(pcb, received);
+	tcp_recv(pcb, stream_received);
 	tcp_sent(pcb, sent);
-	tcp_err(pcb, failed);
+	tcp_err(pcb, stream_failed);
 	pcb->so_options |= SOF_KEEPALIVE;
 	pcb->keep_idle = 60000;
 	tcp_nagle_disable(pcb);
@@ -146,7 +146,7 @@ static struct stream *stream_new(struct tcp_pcb *pcb)
 }
 
 /* Of 64 a host gets 48 at the most. */
-static bool fair(const ip_addr_t *peer)
+static bool stream_fair(const ip_addr_t *peer)
 {
 	uint32_t has = 0;
 
@@ -162,7 +162,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 	if (err != ERR_OK || !pcb)
 		return ERR_VAL;
-	if (!fair(&pcb->remote_ip) || !(s = stream_new(pcb))) {
+	if (!stream_fair(&pcb->remote_ip) || !(s = stream_new(pcb))) {
 		refused++;
 		tcp_abort(pcb);
 		return ERR_ABRT;
@@ -256,7 +256,8 @@ struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *
 	struct stream *s = stream_new(pcb);
 	s->event = event;
 	s->owner = owner;
-	if (bind_anywhere(pcb, to) == ERR_OK && tcp_connect(pcb, to, port, connected) == ERR_OK)
+	if (bind_anywhere(pcb, to) == ERR_OK &&
+	    tcp_connect(pcb, to, port, stream_connected) == ERR_OK)
 		return s;
 	stream_abort(s);
 	return NULL;

@@ -22,14 +22,14 @@ enum { NEXT_HOPS = 0, NEXT_TCP = 6, NEXT_UDP = 17, NEXT_FRAGMENT = 44, NEXT_ICMP
 enum { ICMP6_TOO_BIG = 2, ICMP6_MLD_QUERY = 130, ICMP6_MLD_DONE = 132, ICMP6_ROUTER_ASK = 133,
        ICMP6_ROUTER = 134, ICMP6_NEIGHBOR_ASK = 135, ICMP6_NEIGHBOR = 136, ICMP6_REDIRECT = 137 };
 
-static uint32_t get16(const uint8_t *p)
+static uint32_t wire_read16(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 8 | p[1];
 }
 
 static uint32_t get32(const uint8_t *p)
 {
-	return get16(p) << 16 | get16(p + 2);
+	return wire_read16(p) << 16 | wire_read16(p + 2);
 }
 
 static bool own4(const struct netif *n, const uint8_t *address)
@@ -57,7 +57,7 @@ static uint64_t mac_at(const uint8_t *p)
 
 static enum wire_verdict judge_arp(const struct netif *n, const uint8_t *p, uint32_t length)
 {
-	if (length < 28 || get16(p + 2) != ETHER_IP4)
+	if (length < 28 || wire_read16(p + 2) != ETHER_IP4)
 		return WIRE_OTHERS;
 	const uint8_t *hardware = p + 8, *sender = p + 14;
 	/* A multicast or our own hardware address is nobody's; nor are these addresses. */
@@ -72,8 +72,8 @@ static bool is_dhcp(const struct netif *n, const uint8_t *p, uint32_t length)
 {
 	uint32_t at = (p[0] & 15u) * 4;
 
-	return netif_dhcp_data(n) && p[9] == NEXT_UDP && !(get16(p + 6) & 0x1fff) && at + 4 <= length &&
-	       get16(p + at + 2) == DHCP_CLIENT;
+	return netif_dhcp_data(n) && p[9] == NEXT_UDP && !(wire_read16(p + 6) & 0x1fff) &&
+	       at + 4 <= length && wire_read16(p + at + 2) == DHCP_CLIENT;
 }
 
 static enum wire_verdict judge_ip4(const struct netif *n, bool shared, const uint8_t *p, uint32_t length)
@@ -176,7 +176,8 @@ static bool quoted(const uint8_t *ip, uint32_t length)
 		return false;
 	const uint8_t *t = ip + IP6_HEADER;
 	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-		if (IP_IS_V6(&pcb->remote_ip) && pcb->local_port == get16(t) && pcb->remote_port == get16(t + 2) &&
+		if (IP_IS_V6(&pcb->remote_ip) && pcb->local_port == wire_read16(t) &&
+		    pcb->remote_port == wire_read16(t + 2) &&
 		    !memcmp(ip + 8, ip_2_ip6(&pcb->local_ip)->addr, 16) &&
 		    !memcmp(ip + 24, ip_2_ip6(&pcb->remote_ip)->addr, 16) &&
 		    TCP_SEQ_BETWEEN(get32(t + 4), pcb->lastack, pcb->snd_nxt))
@@ -229,10 +230,10 @@ static enum wire_verdict judge_next(const struct netif *n, const uint8_t *ip, ui
 
 static enum wire_verdict judge_ip6(const struct netif *n, bool shared, const uint8_t *p, uint32_t length)
 {
-	if (length < IP6_HEADER || get16(p + 4) > length - IP6_HEADER)
+	if (length < IP6_HEADER || wire_read16(p + 4) > length - IP6_HEADER)
 		return WIRE_FALSE;
 	const uint8_t *from = p + 8, *to = p + 24;
-	uint32_t rest = get16(p + 4);
+	uint32_t rest = wire_read16(p + 4);
 	bool any = unspecified6(from);
 
 	if (nobody6(from) || (nobody6(to) && to[0] != 0xff) || unspecified6(to))
@@ -269,9 +270,9 @@ enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, ui
 	if (from & 1 || from == own)
 		return WIRE_FALSE;
 	if (type == ETHER_VLAN && length >= 18) { /* of no VLAN, but with a priority: as without */
-		if (get16(frame + 14) & 0xfff)
+		if (wire_read16(frame + 14) & 0xfff)
 			return WIRE_OTHERS;
-		type = get16(frame + 16);
+		type = wire_read16(frame + 16);
 		at = 18;
 	}
 	enum wire_verdict verdict = WIRE_OTHERS;

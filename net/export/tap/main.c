@@ -45,7 +45,7 @@ struct tap {
 	uint64_t       spin_ns;  /* how long looking again is worth it now */
 };
 
-static void control(struct tap *t)
+static void tap_control(struct tap *t)
 {
 	int err = rf_net_control(t->net);
 
@@ -130,7 +130,7 @@ static void deliver(struct tap *t, const struct rf_net_frame *f, unsigned parts)
 		lost(t);
 }
 
-static unsigned receive(struct tap *t)
+static unsigned tap_receive(struct tap *t)
 {
 	struct rf_net_frame f[TAP_BATCH];
 	unsigned n = rf_net_rx(t->net, f, TAP_BATCH);
@@ -205,7 +205,7 @@ static void send_one(struct tap *t, const struct virtio_net_hdr *header, uint32_
 }
 
 /* One frame of the kernel's into a buffer the device reads. False: there is none now. */
-static bool fetch(struct tap *t)
+static bool tap_fetch(struct tap *t)
 {
 	struct virtio_net_hdr header;
 	struct iovec iov[] = { { &header, sizeof(header) },
@@ -234,7 +234,7 @@ static unsigned send_frames(struct tap *t)
 	for (; n < room && n < TAP_BATCH; n++) {
 		if (!t->buffer && !(t->buffer = rf_net_tx_alloc(t->net)))
 			break;
-		if (!fetch(t))
+		if (!tap_fetch(t))
 			break;
 	}
 	t->blocked = !room || !t->buffer;
@@ -245,7 +245,7 @@ static unsigned send_frames(struct tap *t)
 
 /* ---- waiting --------------------------------------------------------------------------- */
 
-static void tick(struct tap *t, uint64_t now)
+static void tap_tick(struct tap *t, uint64_t now)
 {
 	if (now - t->tick_ns < TICK_NS)
 		return;
@@ -276,7 +276,7 @@ static void spin_learn(struct tap *t, uint64_t slept_ns)
 		t->spin_ns = 0;
 }
 
-static void sleep_once(struct tap *t)
+static void tap_sleep_once(struct tap *t)
 {
 	struct pollfd p[] = { { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN },
 			      { .fd = RF_EXPORT_FD_KICK, .events = POLLIN },
@@ -290,23 +290,23 @@ static void sleep_once(struct tap *t)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	rf_net_wake(t->net, n > 0 && p[1].revents);
 	if (n > 0 && p[0].revents)
-		control(t);
+		tap_control(t);
 	if (n > 0 && p[2].revents & (POLLERR | POLLHUP | POLLNVAL))
 		interface_gone();
 	uint64_t now = rf_now_ns();
 	spin_learn(t, now - from);
-	tick(t, now);
+	tap_tick(t, now);
 }
 
 /* Nothing came: looks at the rings for a while, and at the kernel now and then. */
-static void idle(struct tap *t)
+static void tap_idle(struct tap *t)
 {
 	uint64_t most = spin_most(t), budget = most == UINT64_MAX || t->spin_ns > most ? most : t->spin_ns;
 	uint64_t until = 0;
 
 	for (unsigned empty = 1; budget; empty++) {
 		__builtin_ia32_pause();
-		unsigned work = receive(t);
+		unsigned work = tap_receive(t);
 		if (!(empty % LOOK_EVERY)) {
 			work += send_frames(t);
 			uint64_t now = rf_now_ns();
@@ -321,26 +321,26 @@ static void idle(struct tap *t)
 		}
 	}
 	if (budget != UINT64_MAX)
-		return sleep_once(t);
+		return tap_sleep_once(t);
 	/* It never sleeps, and messages come all the same. */
-	control(t);
-	tick(t, rf_now_ns());
+	tap_control(t);
+	tap_tick(t, rf_now_ns());
 }
 
-static void run(struct tap *t)
+static void tap_run(struct tap *t)
 {
 	for (unsigned turns = 1;; turns++) {
-		unsigned work = receive(t);
+		unsigned work = tap_receive(t);
 
 		/* Buffers that came back are worth more to the driver early. */
 		rf_net_flush(t->net);
 		work += send_frames(t);
 		rf_net_flush(t->net);
 		if (!work) {
-			idle(t);
+			tap_idle(t);
 		} else if (!(turns % 256)) {
-			control(t);
-			tick(t, rf_now_ns());
+			tap_control(t);
+			tap_tick(t, rf_now_ns());
 		}
 	}
 }
@@ -377,10 +377,10 @@ int main(void)
 
 		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
 			rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
-		control(&t);
+		tap_control(&t);
 	}
 	open_tap(&t);
 	if (rf_service_lock("export-tap"))
 		return RF_EXIT_BUG;
-	run(&t);
+	tap_run(&t);
 }

@@ -21,7 +21,7 @@
 #define FIN_PSH    0x09u /* of the last segment only */
 #define CWR        0x80u /* of the first one only: RFC 3168, 6.1.2 */
 
-static uint32_t get(const unsigned char *at, unsigned bytes)
+static uint32_t segment_get(const unsigned char *at, unsigned bytes)
 {
 	uint32_t value = 0;
 
@@ -30,7 +30,7 @@ static uint32_t get(const unsigned char *at, unsigned bytes)
 	return value;
 }
 
-static void put(unsigned char *at, uint32_t value, unsigned bytes)
+static void segment_put(unsigned char *at, uint32_t value, unsigned bytes)
 {
 	while (bytes--)
 		*at++ = (unsigned char)(value >> 8 * bytes);
@@ -61,10 +61,10 @@ static void check(const struct tap_segments *s, unsigned char *to, uint32_t payl
 {
 	unsigned char *field = to + s->l4 + TCP_CHECK;
 	uint32_t whole = s->length - s->l4, own = s->headers - s->l4 + payload;
-	uint32_t sum = get(field, 2) + (uint16_t)~whole + own;
+	uint32_t sum = segment_get(field, 2) + (uint16_t)~whole + own;
 
 	sum = (sum & 0xffff) + (sum >> 16);
-	put(field, (sum & 0xffff) + (sum >> 16), 2);
+	segment_put(field, (sum & 0xffff) + (sum >> 16), 2);
 	rf_net_sum_fill(to, s->headers + payload, s->l4, TCP_CHECK);
 }
 
@@ -79,8 +79,8 @@ uint32_t tap_segments_next(struct tap_segments *s, unsigned char *to)
 	memcpy(to, s->frame, s->headers);
 	memcpy(to + s->headers, s->frame + s->at, payload);
 	s->at += payload;
-	put(to + s->l3 + IP6_LENGTH, s->headers - s->l3 - IP6_BYTES + payload, 2);
-	put(to + s->l4 + TCP_SEQ, get(s->frame + s->l4 + TCP_SEQ, 4) + sent, 4);
+	segment_put(to + s->l3 + IP6_LENGTH, s->headers - s->l3 - IP6_BYTES + payload, 2);
+	segment_put(to + s->l4 + TCP_SEQ, segment_get(s->frame + s->l4 + TCP_SEQ, 4) + sent, 4);
 	if (sent)
 		*flags &= (unsigned char)~CWR;
 	if (payload < left)

@@ -135,7 +135,7 @@ static void *page_now(struct disk_store *d)
 
 /* ---- doubt ------------------------------------------------------------------------------- */
 
-static void resolved(struct internal_io *op, int status)
+static void checkpoint_resolved(struct internal_io *op, int status)
 {
 	struct disk_store *d = op->store;
 	struct journal *j = &d->journal;
@@ -172,7 +172,7 @@ static bool ckpt_resolve(struct disk_store *d)
 		if (!page_now(d) || !(op = internal_take(d)))
 			return false;
 		op->what = block;
-		op->then = resolved;
+		op->then = checkpoint_resolved;
 		op->io.op = RF_BLK_READ;
 		op->io.flags = 0;
 		op->io.length = d->g.block;

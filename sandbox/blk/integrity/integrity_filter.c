@@ -117,7 +117,7 @@ void integrity_send(struct integrity_job *job)
 	rf_blk_pass(integrity_below(i), io);
 }
 
-static void flush_done(struct rf_io *io, int status)
+static void integrity_filter_flush_done(struct rf_io *io, int status)
 {
 	struct integrity_job *job = (struct integrity_job *)io;
 
@@ -129,7 +129,7 @@ static void flush_begin(struct integrity_job *job)
 	struct integrity *i = job->filter;
 
 	job->state = JOB_FLUSH;
-	job->io.done = flush_done;
+	job->io.done = integrity_filter_flush_done;
 	i->store->flush(i, job);
 	rf_blk_pass(integrity_below(i), &job->io);
 }

@@ -24,7 +24,7 @@ void tag_table_clear(struct tag_table *t)
 	memset(t->bucket, 0xff, sizeof(t->bucket));
 }
 
-static struct tag_slot *slot_find(struct tag_table *t, uint64_t page)
+static struct tag_slot *tag_table_slot_find(struct tag_table *t, uint64_t page)
 {
 	uint32_t at = *slot_bucket(t, page);
 
@@ -35,7 +35,7 @@ static struct tag_slot *slot_find(struct tag_table *t, uint64_t page)
 
 void *tag_table_page(struct disk_store *d, uint64_t page)
 {
-	struct tag_slot *s = slot_find(&d->table, page);
+	struct tag_slot *s = tag_table_slot_find(&d->table, page);
 
 	if (!s || s->state != SLOT_READY)
 		return NULL;
@@ -106,7 +106,7 @@ void tag_table_load(struct disk_store *d, uint64_t page)
 {
 	struct tag_table *t = &d->table;
 
-	if (slot_find(t, page))
+	if (tag_table_slot_find(t, page))
 		return;
 	struct internal_io *op = internal_take(d);
 	if (!op)

@@ -19,7 +19,7 @@
 
 static struct intel_nic nic;
 
-static void set(struct rf_device *d, uint32_t at, uint32_t value)
+static void e1000e_set(struct rf_device *d, uint32_t at, uint32_t value)
 {
 	intel_set(d, &nic, at, value);
 }
@@ -36,34 +36,36 @@ static uint32_t buffer_bits(uint32_t bytes)
 }
 
 /* Step 5. Head and tail are 0: the ring is empty until the driver moves the tail. */
-static void setup_receive(struct rf_device *d, uint64_t ring)
+static void e1000e_setup_receive(struct rf_device *d, uint64_t ring)
 {
 	intel_filters(d, &nic);
-	set(d, E1000E_RDBAL, (uint32_t)ring);
-	set(d, E1000E_RDBAH, (uint32_t)(ring >> 32));
-	set(d, E1000E_RDLEN, nic.entries * (uint32_t)sizeof(struct e1000e_desc));
-	set(d, E1000E_RDH, 0);
-	set(d, E1000E_RDT, 0);
+	e1000e_set(d, E1000E_RDBAL, (uint32_t)ring);
+	e1000e_set(d, E1000E_RDBAH, (uint32_t)(ring >> 32));
+	e1000e_set(d, E1000E_RDLEN, nic.entries * (uint32_t)sizeof(struct e1000e_desc));
+	e1000e_set(d, E1000E_RDH, 0);
+	e1000e_set(d, E1000E_RDT, 0);
 	/* Moderation is EITR's: no delay of write-backs, none of the old timers. */
-	set(d, E1000E_RDTR, 0);
-	set(d, E1000E_RADV, 0);
-	set(d, E1000E_RXDCTL, E1000E_RXDCTL_GRAN | E1000E_RXDCTL_WTHRESH(1));
+	e1000e_set(d, E1000E_RDTR, 0);
+	e1000e_set(d, E1000E_RADV, 0);
+	e1000e_set(d, E1000E_RXDCTL, E1000E_RXDCTL_GRAN | E1000E_RXDCTL_WTHRESH(1));
 	intel_receive(d, &nic, buffer_bits(d->net.rx_buffer));
 }
 
 /* Step 6. */
-static void setup_transmit(struct rf_device *d, uint64_t ring)
+static void e1000e_setup_transmit(struct rf_device *d, uint64_t ring)
 {
-	set(d, E1000E_TDBAL, (uint32_t)ring);
-	set(d, E1000E_TDBAH, (uint32_t)(ring >> 32));
-	set(d, E1000E_TDLEN, nic.entries * (uint32_t)sizeof(struct e1000e_desc));
-	set(d, E1000E_TDH, 0);
-	set(d, E1000E_TDT, 0);
-	set(d, E1000E_TIDV, 0);
-	set(d, E1000E_TADV, 0);
-	set(d, E1000E_TXDCTL, E1000E_TXDCTL_GRAN | E1000E_TXDCTL_COUNT_DESC | E1000E_TXDCTL_WTHRESH(1));
-	set(d, INTEL_TIPG, INTEL_TIPG_COPPER);
-	set(d, INTEL_TCTL, INTEL_TCTL_EN | INTEL_TCTL_PSP | INTEL_TCTL_CT(15) | INTEL_TCTL_COLD(0x3f));
+	e1000e_set(d, E1000E_TDBAL, (uint32_t)ring);
+	e1000e_set(d, E1000E_TDBAH, (uint32_t)(ring >> 32));
+	e1000e_set(d, E1000E_TDLEN, nic.entries * (uint32_t)sizeof(struct e1000e_desc));
+	e1000e_set(d, E1000E_TDH, 0);
+	e1000e_set(d, E1000E_TDT, 0);
+	e1000e_set(d, E1000E_TIDV, 0);
+	e1000e_set(d, E1000E_TADV, 0);
+	e1000e_set(d, E1000E_TXDCTL,
+		   E1000E_TXDCTL_GRAN | E1000E_TXDCTL_COUNT_DESC | E1000E_TXDCTL_WTHRESH(1));
+	e1000e_set(d, INTEL_TIPG, INTEL_TIPG_COPPER);
+	e1000e_set(d, INTEL_TCTL,
+		   INTEL_TCTL_EN | INTEL_TCTL_PSP | INTEL_TCTL_CT(15) | INTEL_TCTL_COLD(0x3f));
 }
 
 /*
@@ -71,7 +73,7 @@ static void setup_transmit(struct rf_device *d, uint64_t ring)
  * is sent (EIAC) and are never masked (IAME with IAM = 0), so that the driver needs no
  * interrupt register.
  */
-static int setup_interrupts(struct rf_device *d, unsigned half)
+static int e1000e_setup_interrupts(struct rf_device *d, unsigned half)
 {
 	const uint32_t causes = E1000E_IRQ_RXQ0 | E1000E_IRQ_TXQ0;
 	uint64_t units = d->cfg.moderation_ns / EITR_UNIT;
@@ -81,14 +83,16 @@ static int setup_interrupts(struct rf_device *d, unsigned half)
 		rf_log("%s: interrupt: %s", d->label, strerror(-vector));
 		return vector;
 	}
-	set(d, INTEL_CTRL_EXT, intel_get(d, &nic, INTEL_CTRL_EXT) | E1000E_CTRL_EXT_IAME | E1000E_CTRL_EXT_PBA);
-	set(d, E1000E_IAM, 0);
-	set(d, E1000E_IVAR, E1000E_IVAR_RXQ0((uint32_t)vector) | E1000E_IVAR_TXQ0((uint32_t)vector));
-	set(d, E1000E_EITR((uint32_t)vector), units > 0xffff ? 0xffff : (uint32_t)units);
-	set(d, E1000E_EIAC, causes);
+	e1000e_set(d, INTEL_CTRL_EXT,
+		   intel_get(d, &nic, INTEL_CTRL_EXT) | E1000E_CTRL_EXT_IAME | E1000E_CTRL_EXT_PBA);
+	e1000e_set(d, E1000E_IAM, 0);
+	e1000e_set(d, E1000E_IVAR,
+		   E1000E_IVAR_RXQ0((uint32_t)vector) | E1000E_IVAR_TXQ0((uint32_t)vector));
+	e1000e_set(d, E1000E_EITR((uint32_t)vector), units > 0xffff ? 0xffff : (uint32_t)units);
+	e1000e_set(d, E1000E_EIAC, causes);
 	/* A driver that never sleeps needs no waking. */
 	if (d->cfg.spin_ns != UINT64_MAX)
-		set(d, INTEL_IMS, causes);
+		e1000e_set(d, INTEL_IMS, causes);
 	return 0;
 }
 
@@ -103,9 +107,9 @@ static int e1000e_enable(struct rf_device *d, unsigned half)
 	if (config_bus_master(d, true))
 		return -EIO;
 	intel_link_up(d, &nic, INTEL_CTRL_ASDE);
-	setup_receive(d, base);
-	setup_transmit(d, base + e1000e_queue_tx(nic.entries));
-	err = setup_interrupts(d, half);
+	e1000e_setup_receive(d, base);
+	e1000e_setup_transmit(d, base + e1000e_queue_tx(nic.entries));
+	err = e1000e_setup_interrupts(d, half);
 	intel_enabled(d, &nic);
 	return err;
 }
@@ -117,7 +121,7 @@ static void e1000e_quiet(struct rf_device *d)
 		intel_silence(d, &nic);
 }
 
-static int check_rings(struct rf_device *d)
+static int e1000e_check_rings(struct rf_device *d)
 {
 	uint32_t entries = d->cfg.queue_entries;
 	uint64_t bytes = e1000e_queue_bytes(entries, entries);
@@ -135,7 +139,8 @@ static int e1000e_identify(struct rf_device *d)
 	static const uint32_t pages[] = { 0, 0x2000, 0x3000, 0x5000 };
 	int err;
 
-	if ((err = check_rings(d)) || (err = intel_open(d, &nic, pages, 4)) || (err = intel_reset(d, &nic)))
+	if ((err = e1000e_check_rings(d)) || (err = intel_open(d, &nic, pages, 4)) ||
+	    (err = intel_reset(d, &nic)))
 		return err;
 	intel_link_up(d, &nic, INTEL_CTRL_ASDE);
 	if ((err = intel_describe(d, &nic)))

@@ -20,7 +20,7 @@
 static struct intel_nic nic;
 static uint64_t link_missed_ns; /* since when; 0: it was there when looked at last */
 
-static void set(struct rf_device *d, uint32_t at, uint32_t value)
+static void igb_set(struct rf_device *d, uint32_t at, uint32_t value)
 {
 	intel_set(d, &nic, at, value);
 }
@@ -31,34 +31,37 @@ static bool igb_present(struct rf_device *d)
 }
 
 /* Receive initialization. The tail may be moved only once the queue is enabled. */
-static int setup_receive(struct rf_device *d, uint64_t ring)
+static int igb_setup_receive(struct rf_device *d, uint64_t ring)
 {
 	intel_filters(d, &nic);
-	set(d, IGB_RDBAL, (uint32_t)ring);
-	set(d, IGB_RDBAH, (uint32_t)(ring >> 32));
-	set(d, IGB_RDLEN, nic.entries * IGB_DESC_BYTES);
-	set(d, IGB_SRRCTL, IGB_SRRCTL_BSIZEPKT(d->net.rx_buffer / 1024) | IGB_SRRCTL_DESCTYPE_ADV | IGB_SRRCTL_DROP_EN);
-	set(d, IGB_RDH, 0);
-	set(d, IGB_RXDCTL, IGB_RXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
+	igb_set(d, IGB_RDBAL, (uint32_t)ring);
+	igb_set(d, IGB_RDBAH, (uint32_t)(ring >> 32));
+	igb_set(d, IGB_RDLEN, nic.entries * IGB_DESC_BYTES);
+	igb_set(d, IGB_SRRCTL,
+		IGB_SRRCTL_BSIZEPKT(d->net.rx_buffer / 1024) | IGB_SRRCTL_DESCTYPE_ADV |
+			IGB_SRRCTL_DROP_EN);
+	igb_set(d, IGB_RDH, 0);
+	igb_set(d, IGB_RXDCTL, IGB_RXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
 	int err = intel_wait(d, &nic, IGB_RXDCTL, IGB_RXDCTL_ENABLE, IGB_RXDCTL_ENABLE, 100);
-	set(d, IGB_RDT, 0);
-	set(d, IGB_RLPML, d->net.mtu + 22u);
+	igb_set(d, IGB_RDT, 0);
+	igb_set(d, IGB_RLPML, d->net.mtu + 22u);
 	intel_receive(d, &nic, INTEL_RCTL_BSIZE2048);
 	return err;
 }
 
 /* Transmit initialization. */
-static int setup_transmit(struct rf_device *d, uint64_t ring)
+static int igb_setup_transmit(struct rf_device *d, uint64_t ring)
 {
-	set(d, IGB_TDBAL, (uint32_t)ring);
-	set(d, IGB_TDBAH, (uint32_t)(ring >> 32));
-	set(d, IGB_TDLEN, nic.entries * IGB_DESC_BYTES);
-	set(d, IGB_TDH, 0);
-	set(d, IGB_TXDCTL, IGB_TXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
+	igb_set(d, IGB_TDBAL, (uint32_t)ring);
+	igb_set(d, IGB_TDBAH, (uint32_t)(ring >> 32));
+	igb_set(d, IGB_TDLEN, nic.entries * IGB_DESC_BYTES);
+	igb_set(d, IGB_TDH, 0);
+	igb_set(d, IGB_TXDCTL, IGB_TXDCTL_ENABLE | IGB_DCTL_WTHRESH(1));
 	int err = intel_wait(d, &nic, IGB_TXDCTL, IGB_TXDCTL_ENABLE, IGB_TXDCTL_ENABLE, 100);
-	set(d, IGB_TDT, 0);
-	set(d, INTEL_TIPG, INTEL_TIPG_COPPER);
-	set(d, INTEL_TCTL, INTEL_TCTL_EN | INTEL_TCTL_PSP | INTEL_TCTL_CT(15) | INTEL_TCTL_COLD(0x3f));
+	igb_set(d, IGB_TDT, 0);
+	igb_set(d, INTEL_TIPG, INTEL_TIPG_COPPER);
+	igb_set(d, INTEL_TCTL,
+		INTEL_TCTL_EN | INTEL_TCTL_PSP | INTEL_TCTL_CT(15) | INTEL_TCTL_COLD(0x3f));
 	return err;
 }
 
@@ -66,7 +69,7 @@ static int setup_transmit(struct rf_device *d, uint64_t ring)
  * MSI-X (7.3). Both queues have one vector. Its cause clears itself when it is sent (EIAC)
  * and is never masked (EIAM = 0), so that the driver needs no interrupt register.
  */
-static int setup_interrupts(struct rf_device *d, unsigned half)
+static int igb_setup_interrupts(struct rf_device *d, unsigned half)
 {
 	int vector = irq_vector(d, half);
 	uint64_t us = d->cfg.moderation_ns / 1000;
@@ -75,21 +78,22 @@ static int setup_interrupts(struct rf_device *d, unsigned half)
 		rf_log("%s: interrupt: %s", d->label, strerror(-vector));
 		return vector;
 	}
-	set(d, IGB_GPIE, IGB_GPIE_NSICR | IGB_GPIE_MULTIPLE_MSIX | IGB_GPIE_PBA);
-	set(d, IGB_IVAR0, IGB_IVAR_RXQ0((uint32_t)vector) | IGB_IVAR_TXQ0((uint32_t)vector));
-	set(d, IGB_EITR((uint32_t)vector), IGB_EITR_INTERVAL(us > IGB_EITR_MAX_US ? IGB_EITR_MAX_US : us));
-	set(d, IGB_EIAM, 0);
-	set(d, IGB_EIAC, 1u << vector);
+	igb_set(d, IGB_GPIE, IGB_GPIE_NSICR | IGB_GPIE_MULTIPLE_MSIX | IGB_GPIE_PBA);
+	igb_set(d, IGB_IVAR0, IGB_IVAR_RXQ0((uint32_t)vector) | IGB_IVAR_TXQ0((uint32_t)vector));
+	igb_set(d, IGB_EITR((uint32_t)vector),
+		IGB_EITR_INTERVAL(us > IGB_EITR_MAX_US ? IGB_EITR_MAX_US : us));
+	igb_set(d, IGB_EIAM, 0);
+	igb_set(d, IGB_EIAC, 1u << vector);
 	/* A driver that never sleeps needs no waking. */
 	if (d->cfg.spin_ns != UINT64_MAX)
-		set(d, IGB_EIMS, 1u << vector);
+		igb_set(d, IGB_EIMS, 1u << vector);
 	return 0;
 }
 
 /* One access to a register of the PHY (8.2.4, MDIC). */
 static int phy_access(struct rf_device *d, uint32_t access, uint32_t *result)
 {
-	set(d, IGB_MDIC, access);
+	igb_set(d, IGB_MDIC, access);
 	int err = intel_wait(d, &nic, IGB_MDIC, IGB_MDIC_READY, IGB_MDIC_READY, 10);
 	*result = err ? 0 : intel_get(d, &nic, IGB_MDIC);
 	return err ? err : *result & IGB_MDIC_ERROR ? -EIO : 0;
@@ -127,7 +131,7 @@ static void link_up(struct rf_device *d)
 
 static int reset(struct rf_device *d)
 {
-	set(d, IGB_EIMC, ~0u);
+	igb_set(d, IGB_EIMC, ~0u);
 	return intel_reset(d, &nic);
 }
 
@@ -141,12 +145,12 @@ static int igb_enable(struct rf_device *d, unsigned half)
 	if (config_bus_master(d, true))
 		return -EIO;
 	link_up(d);
-	if ((err = setup_receive(d, base)) ||
-	    (err = setup_transmit(d, base + (uint64_t)nic.entries * IGB_DESC_BYTES))) {
+	if ((err = igb_setup_receive(d, base)) ||
+	    (err = igb_setup_transmit(d, base + (uint64_t)nic.entries * IGB_DESC_BYTES))) {
 		rf_log("%s: its queues cannot be enabled: %s", d->label, strerror(-err));
 		return err;
 	}
-	err = setup_interrupts(d, half);
+	err = igb_setup_interrupts(d, half);
 	intel_enabled(d, &nic);
 	return err;
 }
@@ -156,11 +160,11 @@ static void igb_quiet(struct rf_device *d)
 {
 	if (!igb_present(d))
 		return;
-	set(d, IGB_EIMC, ~0u);
+	igb_set(d, IGB_EIMC, ~0u);
 	intel_silence(d, &nic);
 }
 
-static int check_rings(struct rf_device *d)
+static int igb_check_rings(struct rf_device *d)
 {
 	nic.entries = d->cfg.queue_entries > IGB_MAX_ENTRIES ? IGB_MAX_ENTRIES : d->cfg.queue_entries;
 	if (nic.entries >= IGB_MIN_ENTRIES && igb_queue_bytes(nic.entries) <= d->cfg.queue_bytes)
@@ -175,7 +179,7 @@ static int igb_identify(struct rf_device *d)
 	static const uint32_t pages[] = { 0, 0x1000, 0x5000, 0xc000, 0xe000 };
 	int err;
 
-	if ((err = check_rings(d)) || (err = intel_open(d, &nic, pages, 5)) || (err = reset(d)))
+	if ((err = igb_check_rings(d)) || (err = intel_open(d, &nic, pages, 5)) || (err = reset(d)))
 		return err;
 	link_up(d);
 	/* Who has no link by then is told so. */

@@ -59,7 +59,7 @@ static void set32(struct rf_device *d, uint32_t at, uint32_t value)
 	reg_write32(d, &nvme.regs, at, value);
 }
 
-static void set64(struct rf_device *d, uint32_t at, uint64_t value)
+static void nvme_set64(struct rf_device *d, uint32_t at, uint64_t value)
 {
 	set32(d, at, (uint32_t)value);
 	set32(d, at + 4, (uint32_t)(value >> 32));
@@ -133,8 +133,8 @@ static int controller_enable(struct rf_device *d)
 	if (config_bus_master(d, true))
 		return -EIO;
 	set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
-	set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
-	set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
+	nvme_set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
+	nvme_set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
 	/* With 110b a controller says which command set a namespace has. */
 	uint32_t css = NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_ALL ? NVME_CC_CSS_ALL : NVME_CC_CSS_NVM;
 	nvme.cc = NVME_CC_EN | css | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
@@ -226,7 +226,7 @@ static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
 	return admin_within(d, cmd, dw0, 5000000000ull);
 }
 
-static int failed(struct rf_device *d, const char *what, int status)
+static int nvme_failed(struct rf_device *d, const char *what, int status)
 {
 	if (status < 0)
 		rf_log("%s: %s: %s", d->label, what, strerror(-status));
@@ -262,17 +262,17 @@ static int create_queues(struct rf_device *d, unsigned half)
 	int status;
 
 	if (vector < 0)
-		return failed(d, "interrupt", vector);
+		return nvme_failed(d, "interrupt", vector);
 	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ, .prp1 = base + nvme_queue_cq(nvme.entries),
 			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
 			       .cdw11 = NVME_CQ_CDW11((uint32_t)vector) };
 	if ((status = admin(d, &cq, NULL)))
-		return failed(d, "create completion queue", status);
+		return nvme_failed(d, "create completion queue", status);
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = base,
 			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
 			       .cdw11 = NVME_SQ_CDW11(QID) };
 	if ((status = admin(d, &sq, NULL)))
-		return failed(d, "create submission queue", status);
+		return nvme_failed(d, "create submission queue", status);
 	return 0;
 }
 
@@ -284,7 +284,7 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 	if (err)
 		return err;
 	if ((status = admin(d, &cmd, NULL)))
-		return failed(d, "set number of queues", status);
+		return nvme_failed(d, "set number of queues", status);
 	return create_queues(d, half);
 }
 
@@ -343,7 +343,9 @@ static int identify_names(struct rf_device *d, void *to)
 
 	if (status == NVME_SC_INVALID_NAMESPACE)
 		return absent(d);
-	return status < 0 ? failed(d, "identify", status) : status ? 0 : nvme_check_names(d, nvme.nsid, to);
+	return status < 0 ? nvme_failed(d, "identify", status)
+	       : status   ? 0
+			  : nvme_check_names(d, nvme.nsid, to);
 }
 
 static int identify_limits(struct rf_device *d, void *to)
@@ -352,7 +354,7 @@ static int identify_limits(struct rf_device *d, void *to)
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);
-	return status < 0 ? failed(d, "identify", status) : 0;
+	return status < 0 ? nvme_failed(d, "identify", status) : 0;
 }
 
 static int identify_namespace(struct rf_device *d, const struct nvme_id_ctrl *ctrl)
@@ -367,7 +369,7 @@ static int identify_namespace(struct rf_device *d, const struct nvme_id_ctrl *ct
 	status = identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
 	if (status == NVME_SC_INVALID_NAMESPACE || (!status && !ns.nsze && !ns.ncap))
 		return absent(d);
-	return status ? failed(d, "identify", status) :
+	return status ? nvme_failed(d, "identify", status) :
 			nvme_describe(d, nvme.nsid, ctrl, &ns, &limits, &nvme.flags);
 }
 
@@ -389,7 +391,7 @@ static int nvme_identify(struct rf_device *d)
 	    (err = controller_enable(d)))
 		return err;
 	if ((status = identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
-		return failed(d, "identify", status);
+		return nvme_failed(d, "identify", status);
 	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
 		return err;
 	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);

@@ -45,7 +45,7 @@ static bool virtio_shutdown(struct rf_device *d)
 }
 
 /* What is common to each start: features as agreed on at bring-up, bus mastering. */
-static int begin(struct rf_device *d, unsigned half, int *vector)
+static int virtio_begin(struct rf_device *d, unsigned half, int *vector)
 {
 	int err = virtio_negotiate(d, &pci, pci.features, pci.features);
 
@@ -150,7 +150,7 @@ static int net_enable(struct rf_device *d, unsigned half)
 {
 	struct virtio_net_layout at = virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
 	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
-	int vector, err = begin(d, half, &vector);
+	int vector, err = virtio_begin(d, half, &vector);
 
 	if (err || (err = virtio_start_queue(d, &pci, VIRTIO_NET_RX, base, vector)) ||
 	    (err = virtio_start_queue(d, &pci, VIRTIO_NET_TX, base + at.tx, vector)))
@@ -268,7 +268,7 @@ static int blk_identify(struct rf_device *d)
 
 static int blk_enable(struct rf_device *d, unsigned half)
 {
-	int vector, err = begin(d, half, &vector);
+	int vector, err = virtio_begin(d, half, &vector);
 
 	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + half * d->cfg.queue_bytes, vector)))
 		return err;

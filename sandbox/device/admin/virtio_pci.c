@@ -17,8 +17,8 @@
 #include "virtio_pci.h"
 #include "wait.h"
 
-static uint64_t get(struct rf_device *d, const struct virtio_pci *v, enum virtio_pci_cfg which, uint64_t at,
-		    uint32_t bytes)
+static uint64_t virtio_pci_get(struct rf_device *d, const struct virtio_pci *v,
+			       enum virtio_pci_cfg which, uint64_t at, uint32_t bytes)
 {
 	const struct virtio_window *w = &v->window[which];
 	uint64_t value = 0;
@@ -28,24 +28,28 @@ static uint64_t get(struct rf_device *d, const struct virtio_pci *v, enum virtio
 	return value;
 }
 
-static void set(struct rf_device *d, const struct virtio_pci *v, uint64_t at, uint64_t value, uint32_t bytes)
+static void virtio_pci_set(struct rf_device *d, const struct virtio_pci *v, uint64_t at,
+			   uint64_t value, uint32_t bytes)
 {
 	const struct virtio_window *w = &v->window[VIRTIO_PCI_COMMON];
 
 	(void)bar_write(d, w->bar, w->offset + at, &value, bytes);
 }
 
-static void set64(struct rf_device *d, const struct virtio_pci *v, uint64_t at, uint64_t value)
+static void virtio_pci_set64(struct rf_device *d, const struct virtio_pci *v, uint64_t at,
+			     uint64_t value)
 {
-	set(d, v, at, value & 0xffffffff, 4);
-	set(d, v, at + 4, value >> 32, 4);
+	virtio_pci_set(d, v, at, value & 0xffffffff, 4);
+	virtio_pci_set(d, v, at + 4, value >> 32, 4);
 }
 
 uint64_t virtio_config(struct rf_device *d, const struct virtio_pci *v, uint64_t at, uint32_t bytes)
 {
 	const struct virtio_window *w = &v->window[VIRTIO_PCI_DEVICE];
 
-	return !rf_range_within(at, bytes, w->bytes) ? 0 : get(d, v, VIRTIO_PCI_DEVICE, at, bytes);
+	return !rf_range_within(at, bytes, w->bytes)
+		       ? 0
+		       : virtio_pci_get(d, v, VIRTIO_PCI_DEVICE, at, bytes);
 }
 
 /* ---- 4.1.4: where the structures are -------------------------------------------------- */
@@ -110,7 +114,7 @@ int virtio_open(struct rf_device *d, struct virtio_pci *v)
 
 bool virtio_present(struct rf_device *d, const struct virtio_pci *v)
 {
-	return get(d, v, VIRTIO_PCI_COMMON, VIRTIO_NUM_QUEUES, 2) != 0xffff;
+	return virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_NUM_QUEUES, 2) != 0xffff;
 }
 
 /* ---- 3.1.1: initialisation ---------------------------------------------------------------- */
@@ -119,8 +123,8 @@ int virtio_reset(struct rf_device *d, const struct virtio_pci *v)
 {
 	uint64_t deadline = rf_now_ns() + 1000000000u;
 
-	set(d, v, VIRTIO_DEVICE_STATUS, 0, 1);
-	while (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1)) {
+	virtio_pci_set(d, v, VIRTIO_DEVICE_STATUS, 0, 1);
+	while (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1)) {
 		if (rf_now_ns() > deadline) {
 			rf_log("%s: the reset does not end", d->label);
 			return -ETIMEDOUT;
@@ -132,7 +136,8 @@ int virtio_reset(struct rf_device *d, const struct virtio_pci *v)
 
 static void add_status(struct rf_device *d, const struct virtio_pci *v, uint32_t bit)
 {
-	set(d, v, VIRTIO_DEVICE_STATUS, get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) | bit, 1);
+	virtio_pci_set(d, v, VIRTIO_DEVICE_STATUS,
+		       virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) | bit, 1);
 }
 
 static uint64_t offered(struct rf_device *d, const struct virtio_pci *v)
@@ -140,8 +145,9 @@ static uint64_t offered(struct rf_device *d, const struct virtio_pci *v)
 	uint64_t bits = 0;
 
 	for (uint32_t half = 0; half < 2; half++) {
-		set(d, v, VIRTIO_DEVICE_FEATURE_SELECT, half, 4);
-		bits |= get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_FEATURE, 4) << 32 * half;
+		virtio_pci_set(d, v, VIRTIO_DEVICE_FEATURE_SELECT, half, 4);
+		bits |= virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_FEATURE, 4)
+			<< 32 * half;
 	}
 	return bits;
 }
@@ -165,11 +171,13 @@ int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t wanted,
 	}
 	v->features = have & (wanted | needed);
 	for (uint32_t half = 0; half < 2; half++) {
-		set(d, v, VIRTIO_DRIVER_FEATURE_SELECT, half, 4);
-		set(d, v, VIRTIO_DRIVER_FEATURE, v->features >> 32 * half & 0xffffffff, 4);
+		virtio_pci_set(d, v, VIRTIO_DRIVER_FEATURE_SELECT, half, 4);
+		virtio_pci_set(d, v, VIRTIO_DRIVER_FEATURE, v->features >> 32 * half & 0xffffffff,
+			       4);
 	}
 	add_status(d, v, VIRTIO_STATUS_FEATURES_OK);
-	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) & VIRTIO_STATUS_FEATURES_OK)
+	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) &
+	    VIRTIO_STATUS_FEATURES_OK)
 		return 0;
 	rf_log("%s: does not accept virtio features %#llx", d->label, (unsigned long long)v->features);
 	return -EOPNOTSUPP;
@@ -177,14 +185,16 @@ int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t wanted,
 
 int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned count, uint32_t most)
 {
-	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_NUM_QUEUES, 2) < count) {
+	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_NUM_QUEUES, 2) < count) {
 		rf_log("%s: has fewer than %u queues", d->label, count);
 		return -EOPNOTSUPP;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		set(d, v, VIRTIO_QUEUE_SELECT, i, 2);
-		uint32_t size = (uint32_t)get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_SIZE, 2);
-		uint64_t off = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_NOTIFY_OFF, 2) * v->multiplier;
+		virtio_pci_set(d, v, VIRTIO_QUEUE_SELECT, i, 2);
+		uint32_t size = (uint32_t)virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_SIZE,
+							 2);
+		uint64_t off = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_NOTIFY_OFF, 2) *
+			       v->multiplier;
 		v->size[i] = most;
 		while (v->size[i] > size)
 			v->size[i] /= 2;
@@ -234,17 +244,18 @@ int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue
 {
 	uint32_t size = v->size[queue];
 
-	set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
-	set(d, v, VIRTIO_QUEUE_SIZE, size, 2);
-	set(d, v, VIRTIO_QUEUE_MSIX_VECTOR, (uint64_t)vector, 2);
-	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_MSIX_VECTOR, 2) != (uint64_t)vector) {
+	virtio_pci_set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
+	virtio_pci_set(d, v, VIRTIO_QUEUE_SIZE, size, 2);
+	virtio_pci_set(d, v, VIRTIO_QUEUE_MSIX_VECTOR, (uint64_t)vector, 2);
+	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_MSIX_VECTOR, 2) !=
+	    (uint64_t)vector) {
 		rf_log("%s: has no vector %d for queue %u", d->label, vector, queue);
 		return -EIO;
 	}
-	set64(d, v, VIRTIO_QUEUE_DESC, iova);
-	set64(d, v, VIRTIO_QUEUE_DRIVER, iova + virtq_avail_at(size));
-	set64(d, v, VIRTIO_QUEUE_DEVICE, iova + virtq_used_at(size));
-	set(d, v, VIRTIO_QUEUE_ENABLE, 1, 2);
+	virtio_pci_set64(d, v, VIRTIO_QUEUE_DESC, iova);
+	virtio_pci_set64(d, v, VIRTIO_QUEUE_DRIVER, iova + virtq_avail_at(size));
+	virtio_pci_set64(d, v, VIRTIO_QUEUE_DEVICE, iova + virtq_used_at(size));
+	virtio_pci_set(d, v, VIRTIO_QUEUE_ENABLE, 1, 2);
 	v->iova[queue] = iova;
 	return 0;
 }
@@ -254,33 +265,36 @@ int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue
 
 int virtio_go(struct rf_device *d, struct virtio_pci *v)
 {
-	set(d, v, VIRTIO_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR, 2);
+	virtio_pci_set(d, v, VIRTIO_CONFIG_MSIX_VECTOR, VIRTIO_MSI_NO_VECTOR, 2);
 	add_status(d, v, VIRTIO_STATUS_DRIVER_OK);
-	if (get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == STATUS_RUNNING)
+	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == STATUS_RUNNING)
 		return 0;
 	rf_log("%s: does not start (status %#llx)", d->label,
-	       (unsigned long long)get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1));
+	       (unsigned long long)virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS,
+						  1));
 	return -EIO;
 }
 
 static bool queue_changed(struct rf_device *d, const struct virtio_pci *v, unsigned queue)
 {
-	set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
-	return get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_ENABLE, 2) != 1 ||
-	       get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_DESC, 4) != (v->iova[queue] & 0xffffffff);
+	virtio_pci_set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
+	return virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_ENABLE, 2) != 1 ||
+	       virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_DESC, 4) !=
+		       (v->iova[queue] & 0xffffffff);
 }
 
 void virtio_mark(struct rf_device *d, struct virtio_pci *v)
 {
 	add_status(d, v, VIRTIO_STATUS_ACKNOWLEDGE);
-	v->marked = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == VIRTIO_STATUS_ACKNOWLEDGE;
+	v->marked = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) ==
+		    VIRTIO_STATUS_ACKNOWLEDGE;
 }
 
 /* 2.1.2: DEVICE_NEEDS_RESET is the device's own word for it; a device that was reset has
  * status 0, and lets go of its queues (2.4.1). One at rest has its mark and nothing else. */
 const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
 {
-	uint64_t status = get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1);
+	uint64_t status = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1);
 	if (d->left == RF_LEFT_QUIET)
 		return v->marked && status != VIRTIO_STATUS_ACKNOWLEDGE ? "its status, at rest" : NULL;
 	if (!virtio_present(d, v))

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "range.h"
 
-static bool inside(const struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
+static bool bar_inside(const struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes)
 {
 	return bar <= 5 && rf_range_within(offset, bytes, d->bar[bar].bytes);
 }
@@ -22,7 +22,7 @@ bool bar_window_ok(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t 
 {
 	uint64_t at;
 
-	if (offset % RF_PAGE || bytes % RF_PAGE || !bytes || !inside(d, bar, offset, bytes) ||
+	if (offset % RF_PAGE || bytes % RF_PAGE || !bytes || !bar_inside(d, bar, offset, bytes) ||
 	    d->backend->bar_fd(d, bar, offset, bytes, &at) < 0)
 		return false;
 	return !(bar == d->msix_table_bar &&
@@ -38,7 +38,7 @@ int bar_open_regs(struct rf_device *d, struct rf_regs *r, uint32_t bar, uint64_t
 	uint64_t at;
 
 	*r = (struct rf_regs){ .bar = bar, .offset = offset };
-	if (!inside(d, bar, offset, RF_PAGE)) {
+	if (!bar_inside(d, bar, offset, RF_PAGE)) {
 		rf_log("%s: BAR %u has %llu bytes, too few for registers up to %#llx", d->label, bar,
 		       (unsigned long long)d->bar[bar].bytes, (unsigned long long)offset + RF_PAGE);
 		return -EIO;
@@ -81,10 +81,13 @@ void reg_write32(struct rf_device *d, const struct rf_regs *r, uint32_t at, uint
 
 int bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
 {
-	return inside(d, bar, offset, bytes) ? d->backend->bar_read(d, bar, offset, to, bytes) : -EINVAL;
+	return bar_inside(d, bar, offset, bytes) ? d->backend->bar_read(d, bar, offset, to, bytes)
+						 : -EINVAL;
 }
 
 int bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes)
 {
-	return inside(d, bar, offset, bytes) ? d->backend->bar_write(d, bar, offset, from, bytes) : -EINVAL;
+	return bar_inside(d, bar, offset, bytes)
+		       ? d->backend->bar_write(d, bar, offset, from, bytes)
+		       : -EINVAL;
 }

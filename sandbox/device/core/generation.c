@@ -242,7 +242,7 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 }
 
 /* The driver executes nothing more: what is to be done before its successor runs begins. */
-static void recover(struct rf_device *d, uint32_t generation)
+static void generation_recover(struct rf_device *d, uint32_t generation)
 {
 	d->down = true;
 	d->downs++;
@@ -272,7 +272,7 @@ void generation_ending(struct rf_device *d, uint32_t generation)
 	if (slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
 		return;
 	slot->state = SLOT_ENDING;
-	recover(d, generation);
+	generation_recover(d, generation);
 }
 
 void generation_died(struct rf_device *d, unsigned half)
@@ -286,7 +286,7 @@ void generation_died(struct rf_device *d, unsigned half)
 	if (d->stopping)
 		return;
 	if (state == SLOT_RUNNING)
-		return recover(d, generation);
+		return generation_recover(d, generation);
 	generation_start(d);
 	if (state == SLOT_STANDBY)
 		generation_want(d); /* just another one */

@@ -17,17 +17,17 @@
 #define LOOK_NS 200000000u
 #define DOWN_NS 1000000000u
 
-static bool watched(const struct rf_device *d)
+static bool link_watched(const struct rf_device *d)
 {
 	return d->control && d->control->link && !d->down && !d->given_up && !d->stopping;
 }
 
 uint64_t link_next_ns(const struct rf_device *d)
 {
-	return watched(d) ? d->link_look_ns : 0;
+	return link_watched(d) ? d->link_look_ns : 0;
 }
 
-static void changed(struct rf_device *d, enum rf_net_link link)
+static void link_changed(struct rf_device *d, enum rf_net_link link)
 {
 	rf_log(link == RF_NET_LINK_UP ? "%s: the link is up" : "%s: the link is down: is the cable in?",
 	       d->label);
@@ -39,7 +39,7 @@ void link_look(struct rf_device *d)
 {
 	uint64_t now = rf_now_ns();
 
-	if (!watched(d) || now < d->link_look_ns)
+	if (!link_watched(d) || now < d->link_look_ns)
 		return;
 	d->link_look_ns = now + LOOK_NS;
 	enum rf_net_link link = d->control->link(d);
@@ -48,9 +48,9 @@ void link_look(struct rf_device *d)
 	else if (!d->link_down_ns)
 		d->link_down_ns = now;
 	if (link == RF_NET_LINK_UP && d->net.link != RF_NET_LINK_UP)
-		changed(d, link);
+		link_changed(d, link);
 	else if (d->link_down_ns && now - d->link_down_ns >= DOWN_NS)
-		changed(d, link);
+		link_changed(d, link);
 	if (!(d->cfg.flags & RF_DEVICE_NO_LOOK))
 		generation_look(d);
 }

@@ -27,7 +27,7 @@
 #include "packet.h"
 #include "wait.h"
 
-static void lock(const struct rf_device *d)
+static void device_lock(const struct rf_device *d)
 {
 	const char *name = d->backend ? d->backend->list : "device";
 	const struct rf_filter *f = rf_filters;
@@ -52,7 +52,7 @@ static void hurry(void)
 	(void)!syscall(SYS_sched_setscheduler, 0, SCHED_RR | SCHED_RESET_ON_FORK, &p);
 }
 
-static void read_config(struct rf_device *d)
+static void device_read_config(struct rf_device *d)
 {
 	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
 		rf_die(RF_EXIT_BUG, "its configuration is not there");
@@ -229,7 +229,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 }
 
 /* Milliseconds until the next standby, or look at link or interrupts, is due. */
-static int wait_time(const struct rf_device *d)
+static int device_wait_time(const struct rf_device *d)
 {
 	uint64_t now = rf_now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
 
@@ -244,7 +244,7 @@ static void gone(struct rf_device *d)
 	_exit(RF_EXIT_DEVICE);
 }
 
-static void turn(struct rf_device *d)
+static void device_turn(struct rf_device *d)
 {
 	struct pollfd p[6 + RF_BACKEND_FDS] = {
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
@@ -257,7 +257,7 @@ static void turn(struct rf_device *d)
 
 	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 6) : 0;
 
-	if (rf_wait_fds(p, 6 + more, wait_time(d)) < 0 && errno != EINTR)
+	if (rf_wait_fds(p, 6 + more, device_wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	if (d->want_ns && d->want_ns <= rf_now_ns())
 		generation_want(d);
@@ -301,7 +301,7 @@ int main(void)
 
 	rf_log_name = "rf-device";
 	d.service = RF_DEVICE_FD_SERVICE;
-	read_config(&d);
+	device_read_config(&d);
 	connect_device(&d);
 	generation_open(&d);
 	/* Recovery allocates nothing: the disk may hold the swap. */
@@ -310,7 +310,7 @@ int main(void)
 	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
 	prctl(PR_SET_TIMERSLACK, 1000);
 	hurry();
-	lock(&d);
+	device_lock(&d);
 	tell_supervisor(&d, RF_DEV_READY, 0, 0);
 	d.export_knows = true;
 	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
@@ -318,7 +318,7 @@ int main(void)
 		generation_revived(&d);
 	generation_start(&d);
 	while (!d.stopping || drivers_left(&d))
-		turn(&d);
+		device_turn(&d);
 	end_device(&d);
 	_exit(0);
 }

@@ -69,7 +69,7 @@ static int soft_reset(struct rf_device *d)
 }
 
 /* For the dead driver's bundle: the registers its recipe waits for, before they change. */
-static void autopsy(struct rf_device *d)
+static void quiesce_autopsy(struct rf_device *d)
 {
 	struct rf_autopsy_device *a = (void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
 
@@ -96,7 +96,7 @@ int device_quiesce(struct rf_device *d)
 	if (!d->backend)
 		return RF_RESET_NONE;
 	if (d->recovery.generation)
-		autopsy(d);
+		quiesce_autopsy(d);
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
 	if (d->control && d->control->quiet)

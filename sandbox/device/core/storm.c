@@ -22,7 +22,7 @@
 #define SETTLE_NS  20000000u /* a driver's first requests come before the look at them */
 #define TEXT_BYTES 16384u    /* a line that is longer, of a thousand processors, is not seen */
 
-static bool watched(const struct rf_device *d)
+static bool storm_watched(const struct rf_device *d)
 {
 	return d->cfg.storm_rate && d->backend == &rf_backend_vfio && !d->down && !d->given_up &&
 	       !d->stopping && !d->irq.off;
@@ -30,7 +30,7 @@ static bool watched(const struct rf_device *d)
 
 uint64_t storm_next_ns(const struct rf_device *d)
 {
-	return watched(d) ? d->storm.look_ns : 0;
+	return storm_watched(d) ? d->storm.look_ns : 0;
 }
 
 void storm_forget(struct rf_device *d)
@@ -90,7 +90,7 @@ void storm_look(struct rf_device *d)
 	struct rf_storm then = d->storm;
 	uint64_t now = rf_now_ns();
 
-	if (!watched(d) || now < then.look_ns)
+	if (!storm_watched(d) || now < then.look_ns)
 		return;
 	d->storm = (struct rf_storm){ .look_ns = now + LOOK_NS, .at_ns = now, .generation = d->generation,
 				      .completed = done->completed, .taken = interrupts(d) };

@@ -126,7 +126,7 @@ static int send_message(struct rf_vfio_user *u, int sock, struct rf_vu_header *h
 /* ---- receiving ----------------------------------------------------------------- */
 
 /* Takes the fds out of a message. false: more came than there was room for. */
-static bool take_fds(struct msghdr *msg, struct message *m)
+static bool vfio_user_take_fds(struct msghdr *msg, struct message *m)
 {
 	bool fit = !(msg->msg_flags & MSG_CTRUNC);
 
@@ -175,7 +175,7 @@ static int receive_bytes(struct rf_vfio_user *u, int sock, void *to, uint32_t by
 		}
 		if (n <= 0)
 			return user_dead(u, "closed the connection");
-		if (!take_fds(&msg, m))
+		if (!vfio_user_take_fds(&msg, m))
 			return user_dead(u, u->awaits_fds ? "sent more fds than it may" :
 							    "sent fds with the answer to a message that asked for none");
 		if (m->fd_count > before && (got || to == u->in))

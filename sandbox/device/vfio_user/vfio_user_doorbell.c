@@ -76,7 +76,7 @@ static bool find_entry(const struct io_fds *io, uint32_t type, uint64_t from, ui
 	return false;
 }
 
-static int keep(struct io_fds *io, uint32_t index)
+static int doorbell_keep(struct io_fds *io, uint32_t index)
 {
 	int fd = io->fds[index];
 
@@ -132,7 +132,7 @@ static bool road_asleep(struct rf_device *d, struct io_fds *io)
 	}
 	b->road = RF_ROAD_ASLEEP;
 	b->fd = user_region_fd(&d->user->region[b->bar], b->page, b->bytes, &b->at);
-	b->event = keep(io, e.fd_index);
+	b->event = doorbell_keep(io, e.fd_index);
 	return true;
 }
 
@@ -151,8 +151,8 @@ static bool road_shadow(struct rf_device *d, struct io_fds *io)
 	    !user_memory(io->fds[e.shadow_index], at, bytes))
 		return false;
 	b->road = RF_ROAD_SHADOW;
-	b->fd = keep(io, e.shadow_index);
-	b->event = keep(io, e.fd_index);
+	b->fd = doorbell_keep(io, e.shadow_index);
+	b->event = doorbell_keep(io, e.fd_index);
 	b->at = at;
 	b->bytes = bytes;
 	b->regs = shadow - at + (b->submit - first);

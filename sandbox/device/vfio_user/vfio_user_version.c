@@ -23,8 +23,8 @@ _Static_assert(RF_VU_MAX_FDS == 8 && RF_VU_MAX_DATA == 32768 && RF_VU_DEFAULT_MA
 	       RF_VU_DEFAULT_PGSIZE == 4096, "as the text above says");
 
 /* A capability that is a number; `otherwise` if the peer does not name it. */
-static int number(struct rf_vfio_user *u, struct json caps, const char *name, uint64_t otherwise,
-		  uint64_t *out)
+static int version_number(struct rf_vfio_user *u, struct json caps, const char *name,
+			  uint64_t otherwise, uint64_t *out)
 {
 	struct json v = json_member(caps, name);
 
@@ -94,10 +94,11 @@ static int take_limits(struct rf_vfio_user *u, struct json caps)
 	bool ignored;
 	int err;
 
-	if ((err = number(u, caps, "max_msg_fds", RF_VU_DEFAULT_FDS, &p->max_fds)) ||
-	    (err = number(u, caps, "max_data_xfer_size", RF_VU_DEFAULT_XFER, &p->max_data)) ||
-	    (err = number(u, caps, "max_dma_maps", RF_VU_DEFAULT_MAPS, &p->max_maps)) ||
-	    (err = number(u, caps, "pgsizes", RF_VU_DEFAULT_PGSIZE, &p->page_sizes)) ||
+	if ((err = version_number(u, caps, "max_msg_fds", RF_VU_DEFAULT_FDS, &p->max_fds)) ||
+	    (err = version_number(u, caps, "max_data_xfer_size", RF_VU_DEFAULT_XFER,
+				  &p->max_data)) ||
+	    (err = version_number(u, caps, "max_dma_maps", RF_VU_DEFAULT_MAPS, &p->max_maps)) ||
+	    (err = version_number(u, caps, "pgsizes", RF_VU_DEFAULT_PGSIZE, &p->page_sizes)) ||
 	    (err = boolean(u, caps, "write_multiple", &ignored)))
 		return err;
 	if (!p->max_fds)

@@ -35,7 +35,7 @@ static void format_answered(struct rf_io *io, int status)
 }
 
 /* 0, or -errno of the disk. */
-static int request(struct run *r, uint8_t op, uint64_t at, uint64_t arena, uint32_t bytes)
+static int format_request(struct run *r, uint8_t op, uint64_t at, uint64_t arena, uint32_t bytes)
 {
 	r->io = (struct rf_io){
 	    .op = op, .length = bytes, .offset = at, .arena = arena, .done = format_answered};
@@ -57,15 +57,15 @@ static int transfer(struct run *r, uint8_t op, uint64_t at, uint32_t bytes)
 	int err = 0;
 
 	for (uint32_t over = 0; !err && over < bytes; over += r->most)
-		err = request(r, op, at + over, r->arena + over,
-			      bytes - over < r->most ? bytes - over : r->most);
+		err = format_request(r, op, at + over, r->arena + over,
+				     bytes - over < r->most ? bytes - over : r->most);
 	return err;
 }
 
 /* What was written is on stable media. -EAGAIN: the device forgot some of it. */
 static int settled(struct run *r)
 {
-	int err = r->cached ? request(r, RF_BLK_FLUSH, 0, 0, 0) : 0;
+	int err = r->cached ? format_request(r, RF_BLK_FLUSH, 0, 0, 0) : 0;
 
 	return err ? err : rf_service_losses(r->order->service) != r->losses ? -EAGAIN : 0;
 }
@@ -140,7 +140,7 @@ static int area_there(struct run *r)
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
-static bool prepare(struct run *r, const struct rf_blk_info *info)
+static bool format_prepare(struct run *r, const struct rf_blk_info *info)
 {
 	char why[LAYOUT_LIMITS];
 
@@ -176,7 +176,7 @@ int rf_format(const struct rf_format *order)
 	struct run r = { .order = order };
 
 	rf_service_tells(order->service); /* losses are looked for here */
-	if (!prepare(&r, rf_service_info(order->service)))
+	if (!format_prepare(&r, rf_service_info(order->service)))
 		return RF_EXIT_INTEGRITY;
 	int there = area_there(&r);
 	if (there > 0 && !order->again) {

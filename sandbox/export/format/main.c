@@ -28,7 +28,7 @@ struct loop {
 	int                epoll;
 };
 
-static void watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
+static void main_watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
 {
 	struct epoll_event ev = { .events = events, .data.u64 = what };
 
@@ -36,7 +36,7 @@ static void watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
 		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-static void control(const struct loop *l)
+static void main_control(const struct loop *l)
 {
 	int err = rf_service_control(l->service);
 
@@ -47,7 +47,7 @@ static void control(const struct loop *l)
 }
 
 /* Sleeps once, unless an answer is there. */
-static void turn(void *with)
+static void main_turn(void *with)
 {
 	const struct loop *l = with;
 	struct epoll_event events[2];
@@ -63,14 +63,14 @@ static void turn(void *with)
 	rf_service_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
-			control(l);
+			main_control(l);
 	rf_service_poll(l->service);
 	rf_service_tick(l->service);
 }
 
 int main(void)
 {
-	struct rf_format order = { .turn = turn };
+	struct rf_format order = { .turn = main_turn };
 	struct loop l;
 
 	rf_log_name = "rf-format";
@@ -87,11 +87,11 @@ int main(void)
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l.epoll < 0)
 		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
-	watch(&l, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
-	watch(&l, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
+	main_watch(&l, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
+	main_watch(&l, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	if (rf_service_lock("export-format"))
 		return RF_EXIT_BUG;
 	while (!rf_service_info(l.service))
-		turn(&l);
+		main_turn(&l);
 	return rf_format(&order);
 }

@@ -27,7 +27,7 @@ static inline uint64_t random_block(struct load *l)
 	return (uint64_t)((unsigned __int128)next_random(l) * l->blocks >> 64);
 }
 
-static void *payload(const struct load_slot *slot)
+static void *feed_payload(const struct load_slot *slot)
 {
 	return rf_arena_at(slot->load->service, slot->io.arena);
 }
@@ -74,7 +74,7 @@ static void verify_before(struct load *l, struct load_slot *slot)
 	if (!++l->serial)
 		l->serial = 1;
 	slot->serial = l->serial;
-	load_pattern_fill(payload(slot), l->args.bs, l->args.seed, slot->block, slot->serial);
+	load_pattern_fill(feed_payload(slot), l->args.bs, l->args.seed, slot->block, slot->serial);
 }
 
 static void verify_after(struct load *l, struct load_slot *slot)
@@ -90,14 +90,14 @@ static void verify_after(struct load *l, struct load_slot *slot)
 	if (status || !serial)
 		return;
 	l->verified++;
-	if (load_pattern_check(payload(slot), l->args.bs, l->args.seed, slot->block, serial))
+	if (load_pattern_check(feed_payload(slot), l->args.bs, l->args.seed, slot->block, serial))
 		return;
 	if (!l->mismatches++)
 		rf_log("block %llu does not hold what write %u put there",
 		       (unsigned long long)slot->block, serial);
 }
 
-static void fail(struct load *l, const struct load_slot *slot, int status)
+static void feed_fail(struct load *l, const struct load_slot *slot, int status)
 {
 	if (!l->errors++)
 		rf_log("request at block %llu failed: error %d",
@@ -118,7 +118,7 @@ static void done(struct rf_io *io, int status)
 	struct load *l = slot->load;
 
 	if (__builtin_expect(status, 0))
-		fail(l, slot, status);
+		feed_fail(l, slot, status);
 	slot->status = status;
 	l->idle[l->idle_count++] = slot;
 }

@@ -32,7 +32,7 @@
 
 enum { EV_CONTROL, EV_KICK };
 
-static void control(struct load *l)
+static void load_control(struct load *l)
 {
 	int err = rf_service_control(l->service);
 
@@ -42,7 +42,7 @@ static void control(struct load *l)
 		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
-static void watch(int epoll, int fd, uint32_t events, uint64_t what)
+static void load_watch(int epoll, int fd, uint32_t events, uint64_t what)
 {
 	struct epoll_event ev = { .events = events, .data.u64 = what };
 
@@ -50,7 +50,7 @@ static void watch(int epoll, int fd, uint32_t events, uint64_t what)
 		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-static void sleep_once(struct load *l, int epoll)
+static void load_sleep_once(struct load *l, int epoll)
 {
 	struct epoll_event events[2];
 
@@ -65,7 +65,7 @@ static void sleep_once(struct load *l, int epoll)
 	rf_service_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
-			control(l);
+			load_control(l);
 	/* Not only when nothing came: a driver can kick for ever and do no work. */
 	if (!n || rf_now_ns() - l->watched >= WATCH_NS) {
 		rf_service_poll(l->service);
@@ -75,7 +75,7 @@ static void sleep_once(struct load *l, int epoll)
 }
 
 /* Nothing came: spin for the budget, then sleep. */
-static void idle(struct load *l, int epoll)
+static void load_idle(struct load *l, int epoll)
 {
 	uint64_t budget = rf_service_up(l->service) ? rf_service_config(l->service)->spin_ns : 0;
 	uint64_t until = 0;
@@ -86,7 +86,7 @@ static void idle(struct load *l, int epoll)
 		if (rf_service_poll(l->service))
 			return;
 		if (!(empty % CONTROL_EVERY)) {
-			control(l);
+			load_control(l);
 			rf_service_tick(l->service);
 			return;
 		}
@@ -98,19 +98,19 @@ static void idle(struct load *l, int epoll)
 		else if (now >= until)
 			break;
 	}
-	sleep_once(l, epoll);
+	load_sleep_once(l, epoll);
 }
 
-static void run(struct load *l, int epoll)
+static void load_run(struct load *l, int epoll)
 {
 	load_feed(l);
 	rf_service_flush(l->service);
 	for (unsigned turn = 1; load_busy(l); turn++) {
 		if (!rf_service_poll(l->service))
-			idle(l, epoll);
+			load_idle(l, epoll);
 		/* One lost answer among many that come must be missed, too. */
 		if (!(turn % TICK_EVERY)) {
-			control(l);
+			load_control(l);
 			rf_service_tick(l->service);
 		}
 		load_feed(l);
@@ -118,7 +118,7 @@ static void run(struct load *l, int epoll)
 	}
 }
 
-static void report(struct load *l, uint32_t round, uint64_t requests, uint64_t elapsed)
+static void load_report(struct load *l, uint32_t round, uint64_t requests, uint64_t elapsed)
 {
 	char line[512];
 	int n = snprintf(line, sizeof(line),
@@ -144,17 +144,17 @@ static void rounds(struct load *l, int epoll)
 		uint64_t begin = rf_now_ns();
 		if (l->args.marks)
 			rf_mark_begin();
-		run(l, epoll);
+		load_run(l, epoll);
 		if (l->args.marks)
 			rf_mark_end();
 		uint64_t elapsed = rf_now_ns() - begin;
 		if (l->args.verify && round == l->args.rounds) {
 			l->sweep = true;
 			l->next = 0;
-			run(l, epoll);
+			load_run(l, epoll);
 		}
 		rf_service_tick(l->service);
-		report(l, round, l->args.requests, elapsed);
+		load_report(l, round, l->args.requests, elapsed);
 	}
 }
 
@@ -181,12 +181,12 @@ int main(void)
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
-	watch(epoll, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
-	watch(epoll, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
+	load_watch(epoll, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
+	load_watch(epoll, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	/* How large the tables are depends on the disk: nothing is allocated later. */
 	while (!rf_service_info(l.service))
 		if (!rf_service_poll(l.service))
-			sleep_once(&l, epoll);
+			load_sleep_once(&l, epoll);
 	if (load_prepare(&l) || rf_service_lock("export-load"))
 		return RF_EXIT_BUG;
 	rounds(&l, epoll);

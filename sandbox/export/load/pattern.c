@@ -18,14 +18,14 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
-static uint64_t start(uint64_t seed, uint64_t block, uint32_t serial)
+static uint64_t pattern_start(uint64_t seed, uint64_t block, uint32_t serial)
 {
 	return mix(seed ^ mix(block + 1) ^ mix((uint64_t)serial << 32 | 0x5eed));
 }
 
 void load_pattern_fill(void *at, uint32_t bytes, uint64_t seed, uint64_t block, uint32_t serial)
 {
-	uint64_t word = start(seed, block, serial);
+	uint64_t word = pattern_start(seed, block, serial);
 
 	for (uint32_t i = 0; i < bytes; i += 8) {
 		memcpy((char *)at + i, &word, 8);
@@ -36,7 +36,7 @@ void load_pattern_fill(void *at, uint32_t bytes, uint64_t seed, uint64_t block, 
 bool load_pattern_check(const void *at, uint32_t bytes, uint64_t seed, uint64_t block,
 			uint32_t serial)
 {
-	uint64_t word = start(seed, block, serial);
+	uint64_t word = pattern_start(seed, block, serial);
 
 	for (uint32_t i = 0; i < bytes; i += 8) {
 		if (memcmp((const char *)at + i, &word, 8))

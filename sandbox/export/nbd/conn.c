@@ -139,7 +139,7 @@ static void half_closed(struct nbd_conn *c)
 }
 
 /* Bytes received, 0: none now, -1: the connection has ended. *more: perhaps more. */
-static ssize_t receive(struct nbd_conn *c, bool *more)
+static ssize_t conn_receive(struct nbd_conn *c, bool *more)
 {
 	struct iovec iov[2];
 	int pieces = 1;
@@ -198,7 +198,8 @@ void nbd_conn_input(struct nbd_conn *c)
 			break;
 		}
 		/* What stays with the transport brings us back: it is asked by level, not by edge. */
-		if (step == NBD_MORE && (!more || rounds++ == ROUNDS || receive(c, &more) <= 0))
+		if (step == NBD_MORE &&
+		    (!more || rounds++ == ROUNDS || conn_receive(c, &more) <= 0))
 			break;
 	}
 	if (c->state == NBD_FREE || c->state == NBD_DEAD)

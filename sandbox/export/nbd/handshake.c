@@ -58,7 +58,7 @@ static bool name_known(const struct nbd_conn *c, const unsigned char *name, uint
 }
 
 /* Is it? Then it was told why, as far as its option has an answer. */
-static bool refused(struct nbd_conn *c)
+static bool handshake_refused(struct nbd_conn *c)
 {
 	char why[160];
 	size_t length = nbd_conn_refused(c, why, sizeof(why));
@@ -79,7 +79,7 @@ static enum nbd_step opt_export_name(struct nbd_conn *c, const unsigned char *da
 		nbd_conn_close(c, "asked for an export that is not here");
 		return NBD_ENDED;
 	}
-	if (refused(c))
+	if (handshake_refused(c))
 		return NBD_ENDED;
 	unsigned char *p = be64_put(out_at(c), c->export->size);
 	p = be16_put(p, nbd_transmission_flags(c));
@@ -145,7 +145,7 @@ static void opt_info_go(struct nbd_conn *c, const unsigned char *data, uint32_t 
 		option_reply(c, NBD_REP_ERR_UNKNOWN, 0);
 		return;
 	}
-	if (c->option == NBD_OPT_GO && refused(c))
+	if (c->option == NBD_OPT_GO && handshake_refused(c))
 		return;
 	const unsigned char *want = data + 6 + name_len;
 	bool name = false, text = false;

@@ -28,7 +28,7 @@
 /* epoll data of the fds that are no client (a client's id starts at 1) */
 enum { EV_CONTROL, EV_KICK, EV_LISTEN };
 
-static void watch(struct nbd_server *srv, int op, int fd, uint64_t what)
+static void nbd_watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 {
 	/* A kick need not be read to be heard again. */
 	struct epoll_event ev = { .events = EPOLLIN | (what == EV_KICK ? EPOLLET : 0),
@@ -44,11 +44,12 @@ static void watch_listener(struct nbd_server *srv)
 	bool want = srv->info && nbd_seat_possible(srv);
 
 	if (want != srv->listening)
-		watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN, EV_LISTEN);
+		nbd_watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN,
+			  EV_LISTEN);
 	srv->listening = want;
 }
 
-static void control(struct nbd_server *srv)
+static void nbd_control(struct nbd_server *srv)
 {
 	int err = rf_service_control(srv->service);
 
@@ -61,7 +62,7 @@ static void control(struct nbd_server *srv)
 	nbd_server_info(srv);
 }
 
-static void event(struct nbd_server *srv, const struct epoll_event *ev)
+static void nbd_event(struct nbd_server *srv, const struct epoll_event *ev)
 {
 	struct nbd_conn *c = &srv->conns[ev->data.u64 & 0xff];
 
@@ -71,7 +72,7 @@ static void event(struct nbd_server *srv, const struct epoll_event *ev)
 			nbd_conn_event(c, ev->events & EPOLLIN, ev->events & EPOLLOUT,
 				       ev->events & (EPOLLHUP | EPOLLERR));
 	} else if (ev->data.u64 == EV_CONTROL) {
-		control(srv);
+		nbd_control(srv);
 	} else if (ev->data.u64 == EV_LISTEN) {
 		nbd_accept(srv);
 	}
@@ -99,7 +100,7 @@ static bool spin(struct nbd_server *srv)
 }
 
 /* Milliseconds this process may sleep. */
-static int patience(struct nbd_server *srv)
+static int nbd_patience(struct nbd_server *srv)
 {
 	int ms = rf_service_patience(srv->service);
 
@@ -119,7 +120,7 @@ static void loop(struct nbd_server *srv)
 
 		/* While there is work the sockets are only looked at. */
 		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
-			timeout = patience(srv);
+			timeout = nbd_patience(srv);
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
 		if (got < 0 && errno != EINTR)
@@ -131,7 +132,7 @@ static void loop(struct nbd_server *srv)
 			srv->now = rf_now_ns();
 		}
 		for (int i = 0; i < got; i++)
-			event(srv, &events[i]);
+			nbd_event(srv, &events[i]);
 		if (srv->now - ticked >= TICK_NS) {
 			ticked = srv->now;
 			nbd_server_work(srv); /* an answer that is there already is not late */
@@ -158,8 +159,8 @@ int main(void)
 	if (srv.epoll < 0 || flags < 0 ||
 	    fcntl(RF_EXPORT_FD_LISTEN, F_SETFL, flags | O_NONBLOCK))
 		rf_die(RF_EXIT_BUG, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN, strerror(errno));
-	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_CONTROL, EV_CONTROL);
-	watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_KICK, EV_KICK);
+	nbd_watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_CONTROL, EV_CONTROL);
+	nbd_watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_KICK, EV_KICK);
 	err = rf_service_lock("export-nbd");
 	if (err)
 		return 70;

@@ -249,7 +249,7 @@ void nbd_part_done(struct rf_io *io, int status)
 }
 _Static_assert(offsetof(struct nbd_part, io) == 0, "nbd_part_done() relies on it");
 
-static void flush_done(struct rf_io *io, int status)
+static void part_flush_done(struct rf_io *io, int status)
 {
 	struct nbd_cmd *cmd = (struct nbd_cmd *)((char *)io - offsetof(struct nbd_cmd, flush_io));
 
@@ -269,12 +269,12 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 	if (cmd->flush_after && !cmd->error) {
 		cmd->flush_after = false;
 		cmd->flushed = true;
-		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = flush_done };
+		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = part_flush_done };
 		cmd->pending++;
 		cmd->refs++;
 		int err = rf_service_submit(service, &cmd->flush_io);
 		if (err)
-			flush_done(&cmd->flush_io, err);
+			part_flush_done(&cmd->flush_io, err);
 		return;
 	}
 	cmd->finished = true;

@@ -106,7 +106,7 @@ static void leave(struct nbd_conn *c, enum nbd_state next)
 	nbd_cmd_put(cmd);
 }
 
-static enum nbd_step refuse(struct nbd_conn *c, int error)
+static enum nbd_step step_refuse(struct nbd_conn *c, int error)
 {
 	struct nbd_cmd *cmd = c->cmd;
 	bool payload = cmd->type == NBD_CMD_WRITE && cmd->length;
@@ -123,7 +123,7 @@ static enum nbd_step refuse(struct nbd_conn *c, int error)
 	return NBD_GO_ON;
 }
 
-static enum nbd_step request(struct nbd_conn *c)
+static enum nbd_step step_request(struct nbd_conn *c)
 {
 	const unsigned char *p = c->in + c->in_at;
 
@@ -151,7 +151,7 @@ static enum nbd_step request(struct nbd_conn *c)
 
 	int error = translate(c, cmd, be16_get(p + 4));
 	if (error)
-		return refuse(c, error);
+		return step_refuse(c, error);
 	c->state = cmd->op == RF_BLK_WRITE ? NBD_PAYLOAD : NBD_START;
 	return NBD_GO_ON;
 }
@@ -214,7 +214,7 @@ static struct nbd_part *zero_part(struct nbd_cmd *cmd)
 	return part;
 }
 
-static enum nbd_step start(struct nbd_conn *c)
+static enum nbd_step step_start(struct nbd_conn *c)
 {
 	struct nbd_cmd *cmd = c->cmd;
 
@@ -238,7 +238,7 @@ static enum nbd_step start(struct nbd_conn *c)
 	return NBD_GO_ON;
 }
 
-static enum nbd_step payload(struct nbd_conn *c)
+static enum nbd_step step_payload(struct nbd_conn *c)
 {
 	struct nbd_cmd *cmd = c->cmd;
 
@@ -265,7 +265,7 @@ static enum nbd_step payload(struct nbd_conn *c)
 	return NBD_GO_ON;
 }
 
-static enum nbd_step drain(struct nbd_conn *c)
+static enum nbd_step step_drain(struct nbd_conn *c)
 {
 	uint32_t n = c->in_len < c->skip ? c->in_len : c->skip;
 
@@ -282,12 +282,12 @@ enum nbd_step nbd_request(struct nbd_conn *c)
 {
 	switch (c->state) {
 	case NBD_REQUEST:
-		return request(c);
+		return step_request(c);
 	case NBD_START:
-		return start(c);
+		return step_start(c);
 	case NBD_PAYLOAD:
-		return payload(c);
+		return step_payload(c);
 	default:
-		return drain(c);
+		return step_drain(c);
 	}
 }

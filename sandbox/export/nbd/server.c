@@ -56,7 +56,7 @@ int nbd_server_work(struct nbd_server *srv)
 }
 
 /* What it is cut off for after *until; NULL: nothing is expected of it. */
-static const char *owes(const struct nbd_conn *c, uint64_t *until)
+static const char *server_owes(const struct nbd_conn *c, uint64_t *until)
 {
 	*until = c->until;
 	if (c->state == NBD_CLOSING)
@@ -77,7 +77,7 @@ bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 	uint64_t until;
 
 	for (uint32_t i = 0; i < NBD_SEATS; i++) {
-		const char *why = owes(&srv->conns[i], &until);
+		const char *why = server_owes(&srv->conns[i], &until);
 
 		any |= why != NULL;
 		if (!why || !cut_off || srv->now <= until)
