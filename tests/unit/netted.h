@@ -217,4 +217,12 @@ static inline void netted_no_lie(struct netted *t)
 	assert_int_equal(t->n->count.violations, 0);
 }
 
+/* tx_frames = tx_done + lost_tx + under way, always. */
+static inline void books_balance(struct netted *t, uint32_t under_way)
+{
+	const struct rf_net_count *c = &t->n->count;
+
+	assert_int_equal(c->tx_frames, c->tx_done + c->lost_tx + under_way);
+}
+
 #endif
