@@ -118,7 +118,7 @@ static void writes(struct stream *s, void *owner)
 
 static void open_end(int i, const char *address)
 {
-	struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0 } };
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0 } };
 
 	c.address4[3] = (uint8_t)atoi(address);
 	wire[i].peer = &wire[!i];

@@ -30,7 +30,7 @@ static const char *const lines[] = {
 	"gateway 10.9.0.1",
 	"disk ram lwip-tcp *:10809 allow 10.9.0.0/24 fd09::/64",
 	"disk ram lwip-tcp *:10813",
-	"status lwip-tcp *:80 allow 10.9.0.0/24",
+	"status lwip-tcp *:80 allow 10.9.0.0/25 fd09::/64",
 	NULL,
 };
 
@@ -71,6 +71,32 @@ static void sequence_numbers_have_no_pattern(void **unused)
 	assert_true(near < 4);
 }
 
+/* Of a protocol nobody speaks, or to a UDP port nobody listens at. */
+static void unwanted(const uint8_t *from, bool six, uint8_t proto)
+{
+	uint8_t f[128] = { 0 }, *udp = f + (six ? 54 : 34);
+
+	wire_put16(udp, 4000);
+	wire_put16(udp + 2, 9);
+	wire_put16(udp + 4, 16);
+	uint32_t n = wire_head(f, six, from, proto, 16);
+	if (proto == 17)
+		wire_sum4(f, 6, 17, 16);
+	wire_send(&s.peer, f, n);
+}
+
+/* A SYN and an ACK to each of two ports, from `from`: frames they were answered with. */
+static uint32_t asked_at(struct wire_conn c[2], const uint8_t *from, uint16_t port, uint16_t other)
+{
+	for (int i = 0; i < 2; i++) {
+		wire_watch(&s.peer, &c[i], from, false, 4500, i ? other : port);
+		wire_syn(&s.peer, &c[i]);
+		wire_tcp(&s.peer, &c[i], WIRE_ACK, c[i].seq, 1, NULL, 0);
+	}
+	assert_true(wire_settle(&s.peer));
+	return c[0].frames + c[1].frames;
+}
+
 static void a_stranger_gets_nothing_and_keeps_nobody_out(void **unused)
 {
 	(void)unused;
@@ -84,6 +110,27 @@ static void a_stranger_gets_nothing_and_keeps_nobody_out(void **unused)
 	assert_true(wire_connect(&s.peer, &conn[100]));
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(conn[i].frames, 0);
+}
+
+/* All ports look alike to it, and to who is let in elsewhere: 10814 is closed. */
+static void a_stranger_cannot_tell_a_listener_from_a_closed_port(void **unused)
+{
+	(void)unused;
+	static const uint8_t half_known[4] = { 10, 9, 0, 200 }; /* to the disk, not to the page */
+
+	assert_int_equal(asked_at(&conn[0], stranger, 10809, 10814), 0);
+	assert_int_equal(asked_at(&conn[2], half_known, 80, 10814), 0);
+	unwanted(stranger, false, 17);
+	unwanted(stranger, false, 99);
+	assert_true(wire_settle(&s.peer));
+	assert_int_equal(s.peer.errors, 0);
+	/* Who is let in everywhere hears as from any host. */
+	asked_at(&conn[4], wire_me4, 10809, 10814);
+	assert_true(conn[4].synacks && conn[5].resets);
+	unwanted(wire_me4, false, 17);
+	unwanted(wire_me4, false, 99);
+	assert_true(wire_settle(&s.peer));
+	assert_int_equal(s.peer.errors, 2);
 }
 
 static void without_a_list_nobody_is_let_in(void **unused)
@@ -392,19 +439,6 @@ static void an_mss_that_shrinks(void **unused)
 	still_serves(&s, 6005);
 }
 
-/* To a UDP port nobody listens at. */
-static void unwanted(bool six)
-{
-	uint8_t f[128] = { 0 }, *udp = f + (six ? 54 : 34);
-
-	wire_put16(udp, 4000);
-	wire_put16(udp + 2, 9);
-	wire_put16(udp + 4, 16);
-	uint32_t n = wire_head(f, six, six ? wire_me6 : wire_me4, 17, 16);
-	wire_sum4(f, 6, 17, 16);
-	wire_send(&s.peer, f, n);
-}
-
 /* Sources are easily forged: whoever has one must not be flooded by us. */
 static void errors_are_few(void **unused)
 {
@@ -415,14 +449,14 @@ static void errors_are_few(void **unused)
 
 		s.peer.errors = 0;
 		for (int i = 0; i < 400; i++)
-			unwanted(six);
+			unwanted(six ? wire_me6 : wire_me4, six, 17);
 		assert_true(wire_settle(&s.peer));
 		/* Ten, and ten a second. */
 		assert_in_range(s.peer.errors, 1, 10 + 10 * (uint32_t)(time(NULL) - from + 2));
 		s.peer.errors = 0;
 		for (int i = 0; i < WIRE_DEADLINE_MS / 200 && !s.peer.errors; i++) {
 			usleep(200000);
-			unwanted(six);
+			unwanted(six ? wire_me6 : wire_me4, six, 17);
 			assert_true(wire_settle(&s.peer));
 		}
 		assert_true(s.peer.errors);
@@ -435,6 +469,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(sequence_numbers_have_no_pattern),
 		CASE(a_stranger_gets_nothing_and_keeps_nobody_out),
+		CASE(a_stranger_cannot_tell_a_listener_from_a_closed_port),
 		CASE(without_a_list_nobody_is_let_in),
 		CASE(addresses_and_frames_that_cannot_be),
 		CASE(segments_across_the_edge_of_the_window),

@@ -322,8 +322,12 @@ static void name_servers(const struct rf_lwip_config *c)
 	}
 }
 
+/* Whose lists decide who hears of closed ports. */
+static const struct rf_lwip_config *services_of;
+
 void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config *c)
 {
+	services_of = c;
 	st->link = link;
 	st->trust_checksum = c->flags & RF_LWIP_TRUST_CHECKSUM;
 	st->ip6 = c->mode6 != RF_LWIP_OFF;
@@ -445,4 +449,16 @@ bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)
 	memcpy(bytes, six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
 	       six ? 16 : 4);
 	return rf_lwip_allowed(s, six ? 6 : 4, bytes);
+}
+
+/* A service without a list lets nobody in, which is a mistake that the log tells of. */
+bool rf_lwip_hears(const ip_addr_t *host)
+{
+	for (uint32_t i = 0; services_of && i < services_of->count; i++) {
+		const struct rf_lwip_service *s = &services_of->service[i];
+
+		if (s->allow_count && !rf_lwip_on_host(s) && !stack_allows(s, host))
+			return false;
+	}
+	return true;
 }

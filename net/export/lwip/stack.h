@@ -32,7 +32,7 @@ struct stack {
 
 /* lwip_init() and the clock: once, before anything else here. */
 void stack_init(void);
-/* The link's MAC and MTU must be known. Addresses as configured. */
+/* The link's MAC and MTU must be known. Addresses as configured; the configuration stays. */
 void stack_open(struct stack *, struct link *, const struct rf_lwip_config *);
 /* Takes received frames in and lets held-back segments out. Frames taken. */
 int  stack_poll(struct stack *);

@@ -290,11 +290,13 @@ enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, ui
 #define ERROR_NS    100000000u /* ten a second (RFC 4443, 2.4 f), */
 #define ERROR_BURST 10u        /* and so many at once */
 
-bool rf_lwip_may_complain(void)
+bool rf_lwip_may_complain(const ip_addr_t *to)
 {
 	static uint64_t paid; /* until then, ns */
 	uint64_t now = stack_now_ns();
 
+	if (!rf_lwip_hears(to))
+		return false;
 	if (paid < now)
 		paid = now;
 	if (paid - now > (ERROR_BURST - 1) * ERROR_NS)
