@@ -7,8 +7,8 @@ $(B)/obj/net/export/tap/%.o: INC = -Inet/export/tap $(INC_net)
 $(B)/obj/net/export/load/%.o: INC = $(INC_net)
 $(call objs,net/export/tap/*.c net/export/load/*.c): | $(B)/gen/session/filters.h
 
-$(B)/bin/rf-tap:     $(call objs,net/export/tap/*.c)   $(NET) $(B)/lib/libshared.a
-$(B)/bin/rf-netload: $(call objs,net/export/load/*.c) $(NET) $(B)/lib/libshared.a
+$(B)/bin/rf-tap:     $(call objs,net/export/tap/*.c)   $(NET_ENGINE) $(B)/lib/libshared.a
+$(B)/bin/rf-netload: $(call objs,net/export/load/*.c) $(NET_ENGINE) $(B)/lib/libshared.a
 $(NET_PROGRAMS):
 	$(call making,LD)
 	$(LINK_TRUSTED)

@@ -32,6 +32,10 @@ ifneq ($(filter bench-net bench,$(MAKECMDGOALS)),)
 bench-appliance: bench-net-guest bench-lwip
 bench-net-native: bench-appliance
 endif
+.PHONY: bench-tcp-loss
+bench-tcp-loss: all $(addprefix $(B)/tests/,rf-dial lwip_run pour impair tcp_rate) | $(B)/.deps-net ## TCP over a cable that loses one frame in a hundred, beside the kernel's Reno over another (native)
+	@mkdir -p $(B)/results; rm -f $(B)/results/bench-tcp-loss.json
+	@RESULT=$(B)/results/bench-tcp-loss.json tests/net/lwip as_fast_as_reno
 .PHONY: bench-recovery-net
 KILLS_NET ?= 1000
 bench-recovery: bench-recovery-net

@@ -56,7 +56,7 @@ LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
 
 $(B)/obj/net/export/dial/%.o: INC = $(INC_session)
 $(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o),$(call objs,net/export/lwip/*.c)) \
-                  $(LWIP)/liblwip.a $(LWIP_NBD) $(sort $(NET) $(BLK)) $(B)/lib/libshared.a
+                  $(LWIP)/liblwip.a $(LWIP_NBD) $(sort $(NET_ENGINE) $(BLK)) $(B)/lib/libshared.a
 $(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o $(B)/lib/libshared.a
 $(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
 $(LWIP_PROGRAMS):
