@@ -207,6 +207,8 @@ $(B)/gen/crash/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
 $(B)/gen/proto/syscalls.h: $(B)/tools/policyc
 	$(call making,GEN)
 	$< --names >$@
+# Whoever compiles sources of several rooms at once waits for all of them.
+GENERATED := $(B)/gen/proto/syscalls.h $(patsubst %,$(B)/gen/%/filters.h,launch session device config keeper broker supervisor crash)
 $(call objs,sandbox/proto/*.c): | $(B)/gen/proto/syscalls.h
 $(call objs,sandbox/keeper/*.c): | $(B)/gen/keeper/filters.h
 $(call objs,sandbox/broker/*.c): | $(B)/gen/broker/filters.h

@@ -56,7 +56,7 @@ NBD_ASAN_SRC := $(wildcard sandbox/export/nbd/*.c) $(SHARED_C) tests/unit/no_loc
 NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
 # And with little time for clients that do not get on.
 $(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
-$(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H)
+$(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H) | $(GENERATED)
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
