@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "clock.h"
 #include "log.h"
 #include "control_socket.h"
@@ -84,8 +85,9 @@ static void hang_up(struct client *c)
 void status_accept(struct sup *s)
 {
 	struct client *c = s->client;
-	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = rf_accept(s->listener, NULL, NULL);
 
+	s->listen_ns = fd == -ENOBUFS ? rf_now_ns() + RF_ACCEPT_PAUSE_NS : 0;
 	if (fd < 0)
 		return;
 	for (int i = 1; i < RF_CLIENTS && c->fd >= 0; i++)
@@ -120,7 +122,7 @@ void status_serve(struct sup *s, struct client *c)
 
 uint64_t status_due_ns(const struct sup *s)
 {
-	uint64_t first = ~0ull;
+	uint64_t first = s->listen_ns ? s->listen_ns : ~0ull;
 
 	for (int i = 0; i < RF_CLIENTS; i++)
 		if (s->client[i].fd >= 0 && s->client[i].until_ns < first)
@@ -130,6 +132,8 @@ uint64_t status_due_ns(const struct sup *s)
 
 void status_due(struct sup *s)
 {
+	if (s->listen_ns <= rf_now_ns())
+		s->listen_ns = 0;
 	for (int i = 0; i < RF_CLIENTS; i++)
 		if (s->client[i].fd >= 0 && s->client[i].until_ns <= rf_now_ns())
 			hang_up(&s->client[i]);

@@ -138,6 +138,7 @@ struct sup {
 	struct dev       dev[RF_MAX_DEVICES];
 	int   keeper, opener; /* sockets */
 	int   listener;    /* control socket, */
+	uint64_t listen_ns; /* not looked at before: accept.h; 0: it is */
 	struct client client[RF_CLIENTS];
 	int   null;        /* /dev/null */
 	int   deaths;      /* the file of deaths; -1: not opened yet */
@@ -299,7 +300,7 @@ void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, e
 /* status.c: the control socket. */
 void status_accept(struct sup *);                  /* somebody connects */
 void status_serve(struct sup *, struct client *);  /* one of them says something */
-uint64_t status_due_ns(const struct sup *);        /* who says nothing is hung up on; ~0: nobody */
+uint64_t status_due_ns(const struct sup *);        /* who says nothing is hung up on, or who waits let in; ~0: nobody */
 void status_due(struct sup *);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "disk.h"
 #include "http.h"
 #include "join.h"
@@ -142,46 +143,55 @@ static void forward_begin(struct join *j)
 	join_connect(j, &address);
 }
 
+static void host_client(struct service *s, int fd, const struct sockaddr_storage *peer)
+{
+	uint8_t key[16];
+
+	if (!host_allowed(s, peer)) {
+		close(fd);
+		return;
+	}
+	peer_key(peer, key);
+	if (s->config->listen.kind == RF_LWIP_TCP && !join_fair(s, key)) {
+		s->failed++;
+		close(fd);
+		return;
+	}
+	struct join *j = join_new(s);
+	memcpy(j->peer, key, 16);
+	s->accepted++;
+	join_host(j, fd);
+	forward_begin(j);
+}
+
+/* As many in one go as there are places: others have their turn, too. */
 static void from_host(struct watch *w)
 {
 	struct service *s = (struct service *)((char *)w - offsetof(struct service, listen));
 
-	while (join_available(s)) {
+	for (uint32_t i = 0; i < JOINS && join_available(s); i++) {
 		struct sockaddr_storage peer = { 0 };
 		socklen_t length = sizeof(peer);
-		uint8_t key[16];
-		int fd = accept4(w->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = rf_accept(w->fd, (struct sockaddr *)&peer, &length);
 
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0 && (errno == EAGAIN || errno == EMFILE || errno == ENFILE))
+		if (fd >= 0)
+			host_client(s, fd, &peer);
+		else if (fd == -ENOBUFS)
+			s->listen_ns = stack_now_ns() + RF_ACCEPT_PAUSE_NS;
+		if (fd == -ENOBUFS || fd == -EAGAIN)
 			return;
-		if (fd < 0)
-			rf_die(RF_EXIT_BUG, "cannot accept clients: %s", strerror(errno));
-		if (!host_allowed(s, &peer)) {
-			close(fd);
-			continue;
-		}
-		peer_key(&peer, key);
-		if (s->config->listen.kind == RF_LWIP_TCP && !join_fair(s, key)) {
-			s->failed++;
-			close(fd);
-			continue;
-		}
-		struct join *j = join_new(s);
-		memcpy(j->peer, key, 16);
-		s->accepted++;
-		join_host(j, fd);
-		forward_begin(j);
 	}
 }
 
 /* Who cannot be served waits in the backlog. */
 void services_watch(struct service *s, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
+		bool may = join_available(&s[i]) && stack_now_ns() >= s[i].listen_ns;
+
 		if (s[i].listen.fd >= 0)
-			loop_want(&s[i].listen, join_available(&s[i]) ? EPOLLIN : 0);
+			loop_want(&s[i].listen, may ? EPOLLIN : 0);
+	}
 }
 
 /* ---- start ------------------------------------------------------------------------------- */

@@ -28,7 +28,8 @@ struct disk;
 struct service {
 	const struct rf_lwip_service *config;
 	uint32_t index;
-	struct watch listen; /* on the host */
+	struct watch listen; /* on the host, */
+	uint64_t listen_ns;  /* but not before: accept.h */
 	uint64_t accepted, refused, failed; /* failed: the other end could not be had */
 	uint64_t to_host, to_stack;         /* bytes */
 	uint32_t active;

@@ -38,10 +38,10 @@ static void nbd_watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-/* Nobody is let in before the disk is known, or while there is no seat. */
+/* Nobody is let in before the disk is known, or while there is no seat or no descriptor. */
 static void watch_listener(struct nbd_server *srv)
 {
-	bool want = srv->info && nbd_seat_possible(srv);
+	bool want = srv->info && nbd_seat_possible(srv) && srv->now >= srv->listen_ns;
 
 	if (want != srv->listening)
 		nbd_watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN,
@@ -106,7 +106,8 @@ static int nbd_patience(struct nbd_server *srv)
 
 	if (ms >= 0)
 		return ms;
-	return rf_service_inflight(srv->service) || nbd_server_hurries(srv, false) ? TICK_MS : -1;
+	return rf_service_inflight(srv->service) || nbd_server_hurries(srv, false) ||
+	       srv->listen_ns > srv->now ? TICK_MS : -1;
 }
 
 static void loop(struct nbd_server *srv)

@@ -182,7 +182,8 @@ struct nbd_server {
 	struct rf_service *service;
 	const struct rf_blk_info *info; /* NULL: not known yet, nobody is let in */
 	int                epoll;     /* socket.c's */
-	bool               listening; /* the listener is in the epoll set */
+	bool               listening; /* the listener is in the epoll set, */
+	uint64_t           listen_ns; /* but not before: accept.h */
 	struct nbd_export  whole;     /* rf-nbd's only export */
 	bool               retry;     /* room came back: look at stuck connections */
 	uint64_t           now, clients_ever, errors, cut;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "log.h"
 #include "nbd.h"
 
@@ -89,7 +90,8 @@ static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
 void nbd_accept(struct nbd_server *srv)
 {
 	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
-		int fd = accept4(RF_EXPORT_FD_LISTEN, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = rf_accept(RF_EXPORT_FD_LISTEN, NULL, NULL);
+
 		if (fd >= 0 && rf_service_gone(srv->service)) {
 			close(fd);
 			return;
@@ -98,8 +100,8 @@ void nbd_accept(struct nbd_server *srv)
 			nbd_conn_open(seat_of_fd(srv, fd), &srv->whole);
 			continue;
 		}
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			rf_die(RF_EXIT_BUG, "cannot accept clients: %s", strerror(errno));
+		if (fd == -ENOBUFS)
+			srv->listen_ns = srv->now + RF_ACCEPT_PAUSE_NS;
 		return;
 	}
 }
