@@ -50,7 +50,7 @@ void rf_net_lied(struct rf_net *n, enum rf_violation lie)
 {
 	n->count.violations++;
 	n->state = RF_NET_LIED;
-	rf_log("driver generation %u gave %s: its rings are not read any more", n->generation,
+	rf_log_peer("driver generation %u gave %s: its rings are not read any more", n->generation,
 	       lie_names[lie]);
 	rf_net_tell(n, RF_SVC_VIOLATION, lie);
 	rf_net_publish(n);
@@ -136,7 +136,7 @@ static uint32_t net_drain(struct rf_net *n)
 	uint32_t drained = rf_net_drain(n, &lie);
 	if (lie) {
 		n->count.violations++;
-		rf_log("driver generation %u, dead, left %s behind", n->generation, lie_names[lie]);
+		rf_log_peer("driver generation %u, dead, left %s behind", n->generation, lie_names[lie]);
 		return drained;
 	}
 	n->state = RF_NET_LIED; /* a lie now is told to nobody */
@@ -145,7 +145,7 @@ static uint32_t net_drain(struct rf_net *n)
 		rf_net_reap(n);
 	} else {
 		n->count.violations++;
-		rf_log("driver generation %u, dead, left %s behind", n->generation,
+		rf_log_peer("driver generation %u, dead, left %s behind", n->generation,
 		       lie_names[RF_LIE_INDEX]);
 	}
 	return drained;
@@ -430,7 +430,7 @@ static void look_at_sending(struct rf_net *n, uint64_t now)
 		return;
 	n->stalled = true;
 	n->count.stalls++;
-	rf_log("%u frames handed to driver generation %u: none was sent for %llu ms", n->tx_own - n->tx_done,
+	rf_log_peer("%u frames handed to driver generation %u: none was sent for %llu ms", n->tx_own - n->tx_done,
 	       n->generation, (unsigned long long)(now - n->sent_ns) / 1000000);
 	rf_net_tell(n, RF_SVC_STALL, 0);
 }

@@ -86,7 +86,7 @@ void rf_cache_lost(struct rf_service *s)
 		head->unflushed = 0;
 		s->flushed = s->acked;
 		s->losses++;
-		rf_log("the device may have lost its write cache: the next flush fails");
+		rf_log_peer("the device may have lost its write cache: the next flush fails");
 	}
 	head->losses = s->device->losses;
 }

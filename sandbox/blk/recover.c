@@ -54,7 +54,7 @@ void rf_service_lied(struct rf_service *s, enum rf_violation lie)
 	s->count.violations++;
 	s->state = RF_DRIVER_LIED;
 	s->gate |= RF_GATE_DRIVER;
-	rf_log("driver generation %u gave %s: its ring is not read any more", s->generation,
+	rf_log_peer("driver generation %u gave %s: its ring is not read any more", s->generation,
 	       lie_names[lie]);
 	rf_tell(s, RF_SVC_VIOLATION, lie);
 	rf_stats_publish(s);
@@ -146,7 +146,7 @@ static uint32_t drain(struct rf_service *s)
 	drained += lie ? (uint32_t)taken : 0;
 	if (lie) {
 		s->count.violations++;
-		rf_log("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
+		rf_log_peer("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
 	}
 	/* One that answers has run, whether we were told or not. */
 	s->was_up |= drained > 0;

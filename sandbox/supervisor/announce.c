@@ -44,12 +44,12 @@ void dev_recovered(struct dev *d)
 	unsigned long long us = timed ? (r->enabled_ns - r->detect_ns) / 1000 : 0;
 
 	if (!timed)
-		rf_log("%s: driver %u runs in its place", d->cfg->name, d->r.generation);
+		rf_log_peer("%s: driver %u runs in its place", d->cfg->name, d->r.generation);
 	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != d->replaced)
-		rf_log("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->r.generation, us / 1000,
+		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->r.generation, us / 1000,
 		       us / 100 % 10);
 	else
-		rf_log("%s: driver %u runs in its place after %llu.%llu ms, with %u of its requests", d->cfg->name,
+		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms, with %u of its requests", d->cfg->name,
 		       d->r.generation, us / 1000, us / 100 % 10, v->reissued);
 	d->replaced = 0;
 }

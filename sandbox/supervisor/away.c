@@ -34,7 +34,7 @@ void server_away(struct dev *d)
 	d->r.state = DEV_REVIVING;
 	if (!d->r.away_ns) {
 		d->r.away_ns = now;
-		rf_log("%s: device server unreachable (%s): clients wait for it, up to %llu s", d->cfg->name,
+		rf_log_peer("%s: device server unreachable (%s): clients wait for it, up to %llu s", d->cfg->name,
 		       d->cfg->socket, (unsigned long long)most / 1000000000);
 	}
 	uint64_t away = now - d->r.away_ns, pause = away / 8;
@@ -51,7 +51,7 @@ void server_away(struct dev *d)
 void server_back(struct dev *d)
 {
 	if (d->r.away_ns)
-		rf_log("%s: device server back after %llu ms", d->cfg->name,
+		rf_log_peer("%s: device server back after %llu ms", d->cfg->name,
 		       (unsigned long long)(rf_now_ns() - d->r.away_ns) / 1000000);
 	d->r.away_ns = 0;
 	d->r.away_told = false;

@@ -156,7 +156,7 @@ void dev_kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death 
 	};
 
 	if (words[why])
-		rf_log("%s: driver %u %s: killed", d->cfg->name, generation, words[why]);
+		rf_log_peer("%s: driver %u %s: killed", d->cfg->name, generation, words[why]);
 	d->r.killed = generation;
 	d->r.killed_for = why;
 	record_write(s);
@@ -173,7 +173,7 @@ void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		return;
 	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
 			    d->cfg->policy.hang_ns)) {
-		rf_log("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor time without one, or sleeps "
+		rf_log_peer("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor time without one, or sleeps "
 		       "(state %c, looked at %d times)", d->cfg->name, msg->generation,
 		       (unsigned long long)d->silence.spun_ns / 1000000,
 		       (unsigned long long)d->silence.spun_ns / 100000 % 10, d->silence.last.state,
@@ -214,7 +214,7 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	rf_death_words(msg, words, sizeof(words));
 	death_append(s, line);
 	if (!ours)
-		rf_log("%s: driver %u %s", d->cfg->name, generation, words);
+		rf_log_peer("%s: driver %u %s", d->cfg->name, generation, words);
 	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words, line);
 	/* Behind the lock an exit code is only what a driver says of itself. */
 	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&

@@ -129,10 +129,10 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	d->r.net = news->said->net;
 	d->r.state = DEV_RUNNING;
 	if (d->cfg->policy.device.service == RF_SERVICE_NET)
-		rf_log("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0], mac[1], mac[2],
+		rf_log_peer("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0], mac[1], mac[2],
 		       mac[3], mac[4], mac[5], d->r.net.mtu);
 	else
-		rf_log("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
+		rf_log_peer("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
 		       (unsigned long long)d->r.info.size >> 20, d->r.info.block_size);
 	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid && (d->r.code = open_interface(s, d)))
 		return dev_stop(s, d);
@@ -285,7 +285,7 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		return dev_stop(s, d);
 	}
 	if (!vanished)
-		rf_log("%s: its export %s: a successor takes over", d->cfg->name,
+		rf_log_peer("%s: its export %s: a successor takes over", d->cfg->name,
 		       rf_ending(news->dead->status, how));
 	else if ((d->r.code = interface_again(s, d)))
 		return dev_stop(s, d);

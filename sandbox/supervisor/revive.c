@@ -11,6 +11,13 @@
 #include "lifecycle.h"
 #include "log.h"
 
+/* Its device process ended because its device server went away, or does not do what a device does. */
+static void count_server(struct dev *d, int code)
+{
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (code == RF_EXIT_DEVICE || code == RF_EXIT_NO_DEVICE))
+		d->r.server_failures++;
+}
+
 /*
  * The export and its clients outlive their device process, and see latency. Its drivers do
  * not: nobody else can make their device quiet.
@@ -78,7 +85,8 @@ void life_revive(struct sup *s, struct dev *d, struct news *news)
 	int code = dev_reopen(s, d);
 
 	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
-		return server_away(d);
+		return server_away(d); /* counted when it went */
+	count_server(d, code);
 	int err = code ? 0 : dev_start_device(s, d);
 	if (err)
 		code = RF_EXIT_SYSTEM;
@@ -123,6 +131,8 @@ void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
 {
 	if (d->r.served && !WIFEXITED(news->dead->status))
 		life_start_again(d);
+	if (WIFEXITED(news->dead->status))
+		count_server(d, WEXITSTATUS(news->dead->status));
 	device_died_early(s, d, news);
 }
 
@@ -132,8 +142,9 @@ void life_device_died(struct sup *s, struct dev *d, struct news *news)
 	int code = !WIFEXITED(status) ? 0 : WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
 	char how[RF_ENDING];
 
+	count_server(d, code);
 	if (can_revive(s, d, code)) {
-		rf_log("%s: its device process %s: a successor takes the device over", d->cfg->name,
+		rf_log_peer("%s: its device process %s: a successor takes the device over", d->cfg->name,
 		       rf_ending(status, how));
 		d->r.process_deaths += WIFSIGNALED(status);
 		return revive_later(s, d);

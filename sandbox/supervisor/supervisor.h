@@ -93,7 +93,7 @@ struct dev_record {
 	uint32_t       last_wanted;  /* newest one that was asked for */
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
-	uint64_t       deaths, standby_deaths, process_deaths, fruitless;
+	uint64_t       deaths, standby_deaths, process_deaths, server_failures, fruitless;
 	uint64_t       died_of[DEATHS];
 	pid_t          buried;       /* its last process whose end was dealt with */
 	uint32_t       killed;       /* generation we killed last, */

@@ -30,7 +30,7 @@ echo '"kept_kills":0' >/tmp/kept.json
 wait_for 60 test -s /tmp/load.json || code=1
 $rf status
 # Drivers nobody killed but the supervisor, for a hang or a lie it saw; and any other death.
-false_kills=$(grep -cE 'driver [0-9]+ (does not answer|lied): killed' /tmp/rf.err)
+false_kills=$(($(field stall_deaths) + $(field lies)))
 deaths=$(field deaths)
 ours=$(($(sed -n 's/.*"kills":\([0-9]*\).*/\1/p' /tmp/kills.json) + $(sed -n 's/.*"kept_kills":\([0-9]*\).*/\1/p' /tmp/kept.json)))
 [ "$deaths" = $((ours + false_kills)) ] || { echo "$deaths drivers died, $ours were killed"; code=1; }

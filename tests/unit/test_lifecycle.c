@@ -23,12 +23,20 @@
 
 static int open_code, rest_code, start_error, export_error, driver_error; /* what they answer */
 static char said[4096];
+static unsigned lines, peer_lines; /* of the log; and those that log.c limits */
+
+void rf_log_peer(const char *format, ...)
+{
+	(void)format;
+	peer_lines++;
+}
 
 void rf_log(const char *format, ...)
 {
 	size_t used = strlen(said);
 	va_list args;
 
+	lines++;
 	va_start(args, format);
 	vsnprintf(said + used, sizeof(said) - used, format, args);
 	va_end(args);
@@ -186,6 +194,7 @@ static int setup(void **state)
 	rest_asked = 0;
 	open_code = rest_code = start_error = export_error = driver_error = 0;
 	said[0] = '\0';
+	lines = peer_lines = 0;
 	return 0;
 }
 
@@ -293,10 +302,45 @@ static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(vo
 		assert_int_equal(dev->r.state, DEV_RUNNING);
 	}
 	assert_true(wait > 100000000 && wait < 600000000);
+	assert_int_equal(dev->r.server_failures, 66);
+	assert_int_equal(dev->r.process_deaths, 0);
+	assert_int_equal(lines, 0);
+	assert_true(peer_lines >= 66);
 	((struct rf_stats_service *)dev->service)->completed = 0;
 	/* Of whoever is killed that is not so. */
 	ends("device", dev->r.device_pid, KILLED);
 	assert_true(dev->r.retry_ns <= rf_now_ns());
+	assert_int_equal(dev->r.server_failures, 66);
+	assert_int_equal(dev->r.process_deaths, 1);
+}
+
+/* Nor is it a driver's, nor of whoever has us kill one. */
+static void a_driver_that_dies_after_each_request_gets_no_lines_without_limit(void **state)
+{
+	static const uint32_t causes[] = { RF_KILL_LIE, RF_KILL_STALLED, RF_KILL_STORM };
+	char name[32];
+
+	(void)state;
+	comes_up();
+	runs(1);
+	lines = peer_lines = 0;
+	for (uint32_t g = 1; g < 200; g++) {
+		((struct rf_stats_service *)dev->service)->completed++;
+		pid_t pid = dev->r.driver_pid[g & 1];
+		if (g % 8 < 3)
+			tell(EV_KILL, g, causes[g % 8]);
+		tell(EV_DOWN, g, 0);
+		snprintf(name, sizeof(name), "disk0.driver.%u", g);
+		dev->device = &device_stats;
+		device_stats.generation = g;
+		ends(name, pid, EXITED(1));
+		dev->want.due_ns = 0;
+		runs(g + 1);
+	}
+	assert_int_equal(dev->r.deaths, 199);
+	assert_int_equal(lines, 0);
+	assert_true(peer_lines >= 199);
+	((struct rf_stats_service *)dev->service)->completed = 0;
 }
 
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
@@ -478,6 +522,7 @@ int main(void)
 		ONE(a_server_that_ends_before_the_first_driver_is_connected_to_afresh),
 		ONE(a_server_that_never_gets_to_a_driver_is_quarantined),
 		ONE(a_server_that_fails_after_each_request_gets_its_share_and_no_more),
+		ONE(a_driver_that_dies_after_each_request_gets_no_lines_without_limit),
 		ONE(a_device_process_killed_before_the_first_driver_has_a_successor),
 		ONE(a_device_process_killed_at_a_later_start_has_a_successor),
 		ONE(a_device_process_killed_at_the_first_start_is_the_end),
