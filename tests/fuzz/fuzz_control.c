@@ -18,6 +18,7 @@
 
 static int fuzz_accept(void);
 #define accept4(...) fuzz_accept()
+#include "sandbox/lib/accept.c"
 #include "sandbox/supervisor/status.c"
 #undef accept4
 #include "sandbox/lib/packet.c"

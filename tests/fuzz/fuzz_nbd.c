@@ -10,6 +10,7 @@
 #include "tests/unit/served.h"
 
 #undef skip /* of cmocka */
+#include "sandbox/lib/accept.c"
 #include "sandbox/export/nbd/conn.c"
 #include "sandbox/export/nbd/edge.c"
 #include "sandbox/export/nbd/handshake.c"
