@@ -105,7 +105,9 @@ $(B)/unit/test_http.o: $(LWIP)/.source
 # Beside what a test includes of it: the stack alone.
 LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
-LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages)
+LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages test_lwip_frames)
+# Buffers of its own pools are counted, those of malloc() are not.
+$(B)/unit/test_lwip_frames: CFLAGS_LWIP_ASAN := $(filter-out -DRF_LWIP_MALLOC,$(CFLAGS_LWIP_ASAN))
 $(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
