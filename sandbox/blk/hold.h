@@ -19,14 +19,12 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "service.h"
 
-#define RF_HELD_MAX      64u /* requests held at once; a further one stops the queue */
 #define RF_HOLD_OWNERS   (RF_BLK_DEPTH + RF_HELD_MAX)
 #define RF_HOLD_SHIFT    16u   /* extent of the filter */
 #define RF_HOLD_BUCKETS  1024u
 #define RF_HOLD_WIDE     32u   /* more extents than this: exact list at once */
-
-struct rf_io;
 
 /* A pending write, discard or zero: in the table, or held. */
 struct rf_writer {

@@ -329,12 +329,14 @@ static void on_gone(struct rf_service *s)
 		h->ready &= ~(1ull << i);
 		if (rf_op_writes(io->op))
 			rf_hold_remove(h, RF_BLK_DEPTH + i);
+		rf_io_goes_on(io);
 		io->done(io, -EIO);
 	}
 	while (s->queue_head) {
 		struct rf_io *io = s->queue_head;
 
 		s->queue_head = io->next;
+		rf_io_goes_on(io);
 		io->done(io, -EIO);
 	}
 	s->queue_tail = &s->queue_head;

@@ -219,6 +219,7 @@ void rf_queue_pump(struct rf_service *s)
 			uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
 
 			h->ready &= ~(1ull << i);
+			rf_io_goes_on(h->slot[i].io);
 			issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
 			continue;
 		}
@@ -234,6 +235,7 @@ void rf_queue_pump(struct rf_service *s)
 			s->queue_head = io->next;
 		} else {
 			s->queue_head = io->next;
+			rf_io_goes_on(io);
 			issue(s, io, seq, NO_OWNER);
 		}
 		s->seq = seq;
@@ -246,6 +248,7 @@ void rf_queue_pump(struct rf_service *s)
 
 static void queue_push(struct rf_service *s, struct rf_io *io)
 {
+	rf_io_waits(io);
 	io->next = NULL;
 	*s->queue_tail = io;
 	s->queue_tail = &io->next;

@@ -32,6 +32,8 @@ struct exported {
 	_Atomic int      lose_cache; /* with the next death */
 	_Atomic uint32_t die_after; /* requests a driver lives; 0: for ever */
 	_Atomic uint32_t deaths, taken;
+	_Atomic uint64_t awaited; /* offset of a read */
+	_Atomic uint32_t answered, before_awaited; /* requests; so many when that read came */
 	_Atomic uint64_t flushes, fua;
 	uint32_t         fail_sector; /* reads of this sector fail with EIO; 0: none */
 	uint32_t         random;
@@ -81,6 +83,8 @@ static inline bool exported_live(struct exported *e)
 			n++;
 			fresh = true;
 			e->taken++;
+			if (hand[n - 1].op == RF_BLK_READ && hand[n - 1].offset == e->awaited)
+				e->before_awaited = e->answered;
 			if (e->die_after && ++served >= e->die_after) {
 				for (uint32_t i = 0; i < n; i += 2)
 					exported_execute(e, &hand[i]);
@@ -92,6 +96,7 @@ static inline bool exported_live(struct exported *e)
 
 			ram_answer(&e->ram, &hand[pick], exported_execute(e, &hand[pick]));
 			hand[pick] = hand[--n];
+			e->answered++;
 			exported_kick(e);
 			continue;
 		}

@@ -104,6 +104,16 @@ static void drivers_that_die_between_the_parts(void **state)
 	end(e);
 }
 
+/* The export has taken up all it will for now: it answered a bad request in twenty later turns, and
+ * a hundred of a connection take it seven. */
+static void until_taken_up(int fd)
+{
+	for (uint64_t i = 0; i < 20; i++) {
+		put_request(fd, 0, NBD_CMD_READ, 1000 + i, 0, 0);
+		assert_int_equal(simple(fd, 1000 + i), NBD_EINVAL);
+	}
+}
+
 static void drop(int fd, size_t n)
 {
 	static unsigned char sink[1 << 20];
@@ -195,6 +205,79 @@ static void clients_that_vanish_with_reads_half_gathered(void **state)
 	end(e);
 }
 
+/* Requests that are answered before the driver sees the read of a client that came after `count`
+ * others with a hundred writes each, or, apart from each other, zeroings. */
+static uint32_t overtaken(struct exported *e, int *crowd, uint32_t count, uint32_t bytes,
+			  uint32_t apart)
+{
+	static unsigned char data[4096];
+	unsigned char answer[16 + 512];
+	int reader = transmission(e, false);
+
+	for (uint32_t i = 0; i < count; i++)
+		crowd[i] = transmission(e, false);
+	e->hold = 1;
+	e->awaited = DISK - 4096;
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t k = 0; k < 100; k++) {
+			put_request(crowd[i], 0, apart ? NBD_CMD_WRITE_ZEROES : NBD_CMD_WRITE, k,
+				    (i * 100 + k) * apart, bytes);
+			put(crowd[i], data, apart ? 0 : bytes);
+		}
+	until_taken_up(reader);
+	put_request(reader, 0, NBD_CMD_READ, 7, DISK - 4096, 512);
+	until_taken_up(reader);
+	e->hold = 0;
+	get(reader, answer, sizeof(answer));
+	assert_int_equal(be32_get(answer + 4), 0);
+	close(reader);
+	return e->before_awaited;
+}
+
+static void a_crowd(uint32_t bytes, uint32_t apart, uint32_t most)
+{
+	struct exported *e = served(1 << 20);
+	int crowd[20];
+	uint32_t before = overtaken(e, crowd, 20, bytes, apart);
+
+	print_message("# %u requests were answered before the read\n", before);
+	assert_true(before <= most);
+	for (uint32_t i = 0; i < 20; i++) {
+		bool seen[100] = { false };
+
+		for (uint32_t k = 0; k < 100; k++) {
+			unsigned char head[16];
+
+			get(crowd[i], head, sizeof(head));
+			assert_int_equal(be32_get(head + 4), 0);
+			assert_true(be64_get(head + 8) < 100 && !seen[be64_get(head + 8)]);
+			seen[be64_get(head + 8)] = true;
+		}
+		close(crowd[i]);
+	}
+	end(e);
+}
+
+/* Those that wait for each other take no place from one that waits for nobody. */
+static void a_crowd_on_one_block_keeps_nobody_out(void **state)
+{
+	(void)state;
+	a_crowd(512, 0, 4);
+}
+
+static void a_crowd_on_a_part_of_one_block_keeps_nobody_out(void **state)
+{
+	(void)state;
+	a_crowd(100, 0, 4);
+}
+
+/* The table is full, and a few wait for a place in it. Zeroings need no arena. */
+static void a_crowd_that_fills_the_table_lets_others_in(void **state)
+{
+	(void)state;
+	a_crowd(512, 512, RF_BLK_DEPTH + 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +289,9 @@ int main(void)
 		cmocka_unit_test(a_read_in_parts_fails_before_its_first_byte),
 		cmocka_unit_test(a_read_that_must_not_be_fragmented_is_one_chunk),
 		cmocka_unit_test(clients_that_vanish_with_reads_half_gathered),
+		cmocka_unit_test(a_crowd_on_one_block_keeps_nobody_out),
+		cmocka_unit_test(a_crowd_on_a_part_of_one_block_keeps_nobody_out),
+		cmocka_unit_test(a_crowd_that_fills_the_table_lets_others_in),
 	};
 
 	alarm(400);

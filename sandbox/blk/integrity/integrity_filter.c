@@ -143,9 +143,10 @@ static void job_begin(struct integrity *i, struct rf_io *client)
 
 	c->free = job->next;
 	job->client = client;
+	rf_io_goes_on(client);
 	job->io = (struct rf_io){ .op = client->op, .flags = client->flags,
 				  .length = client->length, .offset = client->offset,
-				  .arena = client->arena };
+				  .arena = client->arena, .waits = client->waits };
 	if (ranged(job))
 		rf_hold_add(&c->hold, (uint32_t)(job - c->job), client->offset,
 			    client->offset + client->length, c->seq);
@@ -187,6 +188,7 @@ static void integrity_submit(struct rf_blk_filter *f, struct rf_io *io)
 {
 	struct integrity_clients *c = &integrity_of(f)->clients;
 
+	rf_io_waits(io);
 	io->next = NULL;
 	*c->queue_tail = io;
 	c->queue_tail = &io->next;

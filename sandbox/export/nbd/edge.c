@@ -24,7 +24,7 @@ void nbd_edges_open(struct nbd_server *srv)
 	if (srv->edges)
 		return;
 	srv->block_mask = block - 1;
-	srv->waiting_tail = &srv->waiting;
+	srv->behind_tail = &srv->behind;
 	while (srv->edges < NBD_EDGES && (!srv->edges || srv->common > 32ull * page) &&
 	       !rf_arena_alloc(srv->service, 2 * page, &srv->edge[srv->edges].arena)) {
 		srv->common -= 2 * page;
@@ -56,7 +56,7 @@ static bool edge_must_wait(const struct nbd_server *srv, const struct nbd_part *
 	for (uint32_t i = 0; i < srv->edges; i++)
 		if (srv->edge[i].part && edge_conflict(srv->edge[i].part, part))
 			return true;
-	for (const struct nbd_part *p = srv->waiting; p != end; p = p->behind)
+	for (const struct nbd_part *p = srv->behind; p != end; p = p->behind)
 		if (edge_conflict(p, part) || ++looked == LOOKED_AT)
 			return true;
 	return false;
@@ -82,7 +82,8 @@ static void edge_read_block(struct nbd_server *srv, struct nbd_edge *edge, int w
 
 	*io = (struct rf_io){ .op = RF_BLK_READ, .length = block, .offset = offset,
 			      .arena = edge->arena + (which ? page : 0),
-			      .done = which ? edge_last_done : edge_first_done };
+			      .done = which ? edge_last_done : edge_first_done,
+			      .waits = edge->part->io.waits };
 	edge->pending++;
 	int err = rf_service_submit(srv->service, io);
 	if (err)
@@ -117,7 +118,7 @@ static void edge_begin(struct nbd_server *srv, struct nbd_part *part)
  * that is under way, or for one before them. */
 static void edge_wake_some(struct nbd_server *srv)
 {
-	struct nbd_part **at = &srv->waiting;
+	struct nbd_part **at = &srv->behind;
 	uint32_t looked = 0;
 
 	while (*at && looked < LOOKED_AT) {
@@ -130,7 +131,8 @@ static void edge_wake_some(struct nbd_server *srv)
 		}
 		*at = part->behind;
 		if (!*at)
-			srv->waiting_tail = at;
+			srv->behind_tail = at;
+		rf_io_goes_on(&part->io);
 		edge_begin(srv, part);
 	}
 }
@@ -190,7 +192,8 @@ void nbd_edge_submit(struct nbd_part *part)
 		edge_begin(srv, part);
 		return;
 	}
+	rf_io_waits(&part->io);
 	part->behind = NULL;
-	*srv->waiting_tail = part;
-	srv->waiting_tail = &part->behind;
+	*srv->behind_tail = part;
+	srv->behind_tail = &part->behind;
 }

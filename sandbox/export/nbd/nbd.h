@@ -28,6 +28,7 @@
 #define NBD_COMMANDS   128u /* unanswered ones of a connection */
 #define NBD_PARTS      256u /* likewise */
 #define NBD_PART_BYTES 262144u
+#define NBD_WAITING    8u   /* requests that wait for others; with these a client has one at a time */
 #define NBD_EDGES      16u  /* writes of less than whole blocks at a time, see edge.c */
 #define NBD_MAX_BYTES  33554432u /* of one read or write: 32 MiB, the protocol's default */
 #define NBD_IN_BYTES   8192u /* an option with the longest name is kept whole */
@@ -153,6 +154,7 @@ struct nbd_conn {
 	bool               structured, no_zeroes;
 	bool               wrote; /* the last request was a write: do not read ahead */
 	uint32_t           commands, parts;
+	struct rf_waits    waits;   /* its requests that wait for others, see part.c */
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
@@ -187,12 +189,14 @@ struct nbd_server {
 	struct nbd_export  whole;     /* rf-nbd's only export */
 	bool               retry;     /* room came back: look at stuck connections */
 	uint64_t           now, clients_ever, errors, cut;
+	bool               crowded;   /* a connection is stuck by nbd_conn_crowds() */
+	uint32_t           waiting;   /* requests of all clients that wait for others */
 	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
 	uint32_t           clients;
 	uint32_t           block_mask;
 	uint32_t           edges, edges_free; /* see edge.c */
 	struct nbd_edge    edge[NBD_EDGES];
-	struct nbd_part   *waiting, **waiting_tail;
+	struct nbd_part   *behind, **behind_tail; /* those that wait, see edge.c */
 	bool               waking, wake_again;
 	struct nbd_conn   *dirty;
 	struct nbd_cmd    *free_cmds;
@@ -264,6 +268,7 @@ void             nbd_cmd_put(struct nbd_cmd *);
 void             nbd_cmd_check(struct nbd_cmd *);
 void             nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
 void             nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
+bool             nbd_conn_crowds(struct nbd_conn *); /* is it to wait with its next part? */
 struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
 struct nbd_part *nbd_part_plain(struct nbd_cmd *, uint32_t want); /* no arena */
 void             nbd_part_free(struct nbd_part *);

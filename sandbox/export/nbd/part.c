@@ -7,6 +7,10 @@
  *         on, whatever the others hold; the other half is common, of which one client
  *         takes at most half. A client that never reads its replies keeps what it has
  *         and gets no more.
+ * Waits:  what overlaps an older write waits, and so does what finds the table full. There is
+ *         room for RF_HELD_MAX of the first, and the second go in turn: a client that has one of
+ *         either adds another only while there are few in all. So there is always room for
+ *         one of each client, and nobody stands behind all that another could ask for.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,6 +73,17 @@ void nbd_cmd_put(struct nbd_cmd *cmd)
 	nbd_conn_settle(c);
 }
 
+/* All that wait: these, one of each connection, and the reads of edges. */
+_Static_assert(NBD_WAITING + NBD_SEATS + NBD_EDGES <= RF_HELD_MAX, "they never stop the queue");
+
+bool nbd_conn_crowds(struct nbd_conn *c)
+{
+	bool crowds = c->waits.own && c->server->waiting >= NBD_WAITING;
+
+	c->server->crowded |= crowds;
+	return crowds;
+}
+
 static uint64_t beyond_share(const struct nbd_server *srv, uint64_t bytes)
 {
 	return bytes > srv->own_share ? bytes - srv->own_share : 0;
@@ -103,6 +118,7 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd, uint32_t want)
 	c->parts++;
 	*part = (struct nbd_part){ .cmd = cmd };
 	part->io.done = nbd_part_done;
+	part->io.waits = &c->waits;
 	part->io.op = cmd->op;
 	part->io.flags = cmd->io_flags;
 	part->io.offset = c->export->first + cmd->offset + cmd->started;
@@ -269,7 +285,8 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 	if (cmd->flush_after && !cmd->error) {
 		cmd->flush_after = false;
 		cmd->flushed = true;
-		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = part_flush_done };
+		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = part_flush_done,
+						.waits = &cmd->conn->waits };
 		cmd->pending++;
 		cmd->refs++;
 		int err = rf_service_submit(service, &cmd->flush_io);

@@ -173,6 +173,8 @@ static uint32_t part_limit(const struct nbd_server *srv, const struct nbd_cmd *c
 
 static enum nbd_step start_flush(struct nbd_conn *c)
 {
+	if (nbd_conn_crowds(c))
+		return NBD_STUCK;
 	/* Without a volatile cache there is nothing to flush. */
 	c->cmd->flush_after = c->server->info->features & RF_BLK_HAS_FLUSH;
 	leave(c, NBD_REQUEST);
@@ -221,6 +223,8 @@ static enum nbd_step step_start(struct nbd_conn *c)
 	if (cmd->op == RF_BLK_FLUSH)
 		return start_flush(c);
 	while (cmd->started < cmd->length) {
+		if (nbd_conn_crowds(c))
+			return NBD_STUCK;
 		struct nbd_part *part = cmd->op == RF_BLK_ZERO ? zero_part(cmd) : next_part(cmd);
 		if (!part)
 			return no_room(c);
@@ -256,6 +260,8 @@ static enum nbd_step step_payload(struct nbd_conn *c)
 		c->filled += n;
 		if (c->filled < part->payload)
 			return NBD_MORE;
+		if (nbd_conn_crowds(c))
+			return NBD_STUCK;
 		cmd->started += part->payload;
 		c->part = NULL;
 		c->filled = 0;

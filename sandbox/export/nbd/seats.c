@@ -72,6 +72,7 @@ struct nbd_conn *nbd_conn_seat(struct nbd_server *srv, const char *peer)
 	c->dirty = dirty;
 	c->dirty_next = next;
 	c->server = srv;
+	c->waits.all = &srv->waiting;
 	c->fd = -1;
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
 	return c;

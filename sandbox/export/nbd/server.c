@@ -46,6 +46,10 @@ int nbd_server_work(struct nbd_server *srv)
 
 	if (!srv->info) /* its checksums may have been read just now */
 		nbd_server_info(srv);
+	if (srv->crowded && (done || srv->waiting < NBD_WAITING)) {
+		srv->crowded = false;
+		srv->retry = true;
+	}
 	do {
 		send_dirty(srv);
 		if (srv->retry)
