@@ -35,7 +35,7 @@ struct exported {
 	_Atomic uint64_t awaited; /* offset of a read */
 	_Atomic uint32_t answered, before_awaited; /* requests; so many when that read came */
 	_Atomic uint64_t flushes, fua;
-	uint32_t         fail_sector; /* reads of this sector fail with EIO; 0: none */
+	_Atomic uint32_t fail_sector; /* reads of this sector fail with EIO; 0: none */
 	uint32_t         random;
 	char             dir[64], socket[96], log[96];
 };

@@ -93,9 +93,12 @@ static int config(void)
 	return fd;
 }
 
+static uint32_t bad_sector;
+
 static void start(uint64_t bytes, uint32_t die_after)
 {
 	exported_init(&e, bytes);
+	e.fail_sector = bad_sector;
 	e.die_after = die_after;
 	/* partition 2 of an MBR: 4 MiB from 1 MiB on */
 	memcpy(e.ram.disk + 446 + 16, (uint8_t[]){ 0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x20, 0, 0 }, 16);
@@ -175,6 +178,23 @@ static void a_partition_is_that_and_no_more(void **unused)
 	}
 	assert_int_equal(said("disk ram, partition 3: the MBR has no such partition"), 0);
 	assert_int_not_equal(system("nbdinfo " NONE " >/dev/null 2>&1"), 0);
+	assert_int_equal(exported_end(&e), 0);
+}
+
+/* The first sectors could not be read at the start, and can be later. */
+static void a_partition_table_is_read_again(void **unused)
+{
+	(void)unused;
+	bad_sector = 1;
+	start(32 << 20, 0);
+	bad_sector = 0;
+	assert_int_equal(shell("for i in $(seq 100); do grep -q 'table cannot be read' log && exit; sleep 0.1; done; "
+			       "exit 1"), 0);
+	assert_int_not_equal(shell("nbdinfo --size " PART " 2>/dev/null"), 0);
+	e.fail_sector = 0;
+	assert_int_equal(shell("for i in $(seq 100); do [ \"$(nbdinfo --size " PART " 2>/dev/null)\" = 4194304 ] && exit; "
+			       "sleep 0.1; done; exit 1"), 0);
+	assert_int_not_equal(shell("nbdinfo --size " NONE " 2>/dev/null"), 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 
@@ -278,6 +298,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_disk_moves_over_many_deaths),
 		cmocka_unit_test(read_only_means_it),
 		cmocka_unit_test(a_partition_is_that_and_no_more),
+		cmocka_unit_test(a_partition_table_is_read_again),
 		cmocka_unit_test(nobody_without_an_allow_list),
 		cmocka_unit_test(half_closed_clients_get_what_they_asked_for),
 		cmocka_unit_test(an_address_gets_its_share_of_the_connections),

@@ -106,6 +106,8 @@ static void name_peer(const struct stream *s, char *to, size_t room)
 	snprintf(to, room, "%s%s", ipaddr_ntoa(&peer), six ? "/64" : "");
 }
 
+static void table_look(struct disk *d);
+
 static bool accept_client(struct stream *s, void *arg)
 {
 	struct service *service = arg;
@@ -115,6 +117,8 @@ static bool accept_client(struct stream *s, void *arg)
 
 	while (e->service != service)
 		e++;
+	if (!e->known)
+		table_look(d); /* for the next one that comes */
 	if (!e->known || !d->nbd.info || rf_service_gone(d->service) || !nbd_seat_possible(&d->nbd)) {
 		service->failed++;
 		return false;
@@ -140,7 +144,7 @@ static void locate(struct disk_export *e, const struct rf_blk_info *info, size_t
 
 	if (number && nbd_partition_find(table, length, info, number, &e->export.first,
 					 &e->export.size, &why)) {
-		rf_log("disk %s, partition %u: %s; it is not exported", e->export.name, number, why);
+		rf_log_peer("disk %s, partition %u: %s; it is not exported", e->export.name, number, why);
 		return;
 	}
 	if (!number)
@@ -157,24 +161,22 @@ static void table_read(struct rf_io *io, int status)
 	memcpy(table, rf_arena_at(d->service, io->arena), io->length);
 	rf_arena_free(d->service, io->arena, io->length);
 	if (status) {
-		rf_log("disk %s: its partition table cannot be read: %s", d->exports[0].export.name,
-		       strerror(-status));
+		rf_log_peer("disk %s: its partition table cannot be read: %s; the next client of a "
+			    "partition has it read again", d->exports[0].export.name, strerror(-status));
 		return;
 	}
 	for (uint32_t i = 0; i < d->count; i++)
-		if (d->exports[i].service->config->partition)
+		if (d->exports[i].service->config->partition && !d->exports[i].known)
 			locate(&d->exports[i], d->nbd.info, io->length);
 }
 
-static void disk_learn(struct disk *d)
+/* One that was not readable, or had not the partition that is asked for, may be by now. */
+static void table_look(struct disk *d)
 {
 	const struct rf_blk_info *info = d->nbd.info;
 	uint64_t length = TABLE_BYTES;
 
-	for (uint32_t i = 0; i < d->count; i++)
-		if (!d->exports[i].service->config->partition)
-			locate(&d->exports[i], info, 0);
-	if (!d->wants_table)
+	if (d->probing || !info || rf_service_gone(d->service))
 		return;
 	if (length > info->max_transfer)
 		length = info->max_transfer;
@@ -182,12 +184,11 @@ static void disk_learn(struct disk *d)
 		length = info->size;
 	length -= length % info->block_size;
 	d->probe = (struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
-	d->wants_table = false;
 	while (length && rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena))
 		length = length / 2 & -(uint64_t)info->block_size;
 	if (!length) {
-		rf_log("disk %s: no room to read its partition table; no partition is exported",
-		       d->exports[0].export.name);
+		rf_log_peer("disk %s: no room to read its partition table; the next client of a partition "
+			    "has it read again", d->exports[0].export.name);
 		return;
 	}
 	d->probe.length = (uint32_t)length;
@@ -195,6 +196,17 @@ static void disk_learn(struct disk *d)
 	int err = rf_service_submit(d->service, &d->probe);
 	if (err)
 		table_read(&d->probe, err);
+}
+
+static void disk_learn(struct disk *d)
+{
+	for (uint32_t i = 0; i < d->count; i++)
+		if (!d->exports[i].service->config->partition)
+			locate(&d->exports[i], d->nbd.info, 0);
+	if (!d->wants_table)
+		return;
+	d->wants_table = false;
+	table_look(d);
 }
 
 /* It may be ready to be served from now on. */
