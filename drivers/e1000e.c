@@ -55,7 +55,8 @@ static INTEL_SLOW void e1000e_receive_slow(uint64_t word, uint32_t at, struct rf
 
 	if (word & E1000E_RXD_BROKEN)
 		return intel_record(record, intel_record_low(at, 0, 0), 0);
-	if ((word & (E1000E_RXD_TCPCS | E1000E_RXD_IXSM | E1000E_RXD_TCPE | E1000E_RXD_IPE)) == E1000E_RXD_TCPCS)
+	if ((word & (E1000E_RXD_TCPCS | E1000E_RXD_IXSM | E1000E_RXD_TCPE | E1000E_RXD_IPE)) ==
+	    E1000E_RXD_TCPCS)
 		flags |= RF_NET_CSUM_OK;
 	if (word & E1000E_RXD_VP) {
 		flags |= RF_NET_VLAN;
@@ -67,14 +68,16 @@ static INTEL_SLOW void e1000e_receive_slow(uint64_t word, uint32_t at, struct rf
 static inline void e1000e_take(void *dev, const struct intel_desc *desc, uint32_t index,
 			       uint64_t word, struct rf_net_frame *record)
 {
-	uint32_t at = (uint32_t)((desc->word[0] - ((const struct intel_queues *)dev)->arena_iova) / RF_NET_UNIT);
+	uint32_t at = (uint32_t)((desc->word[0] - ((const struct intel_queues *)dev)->arena_iova) /
+				 RF_NET_UNIT);
 
 	(void)index;
 	if (RF_UNLIKELY((word & RX_MASK) != RX_PLAIN))
 		return e1000e_receive_slow(word, at, record);
 	/* The bit that says the checksum was looked at becomes the flag. */
 	_Static_assert(RF_NET_CSUM_OK == 4 && E1000E_RXD_TCPCS == 1ull << 37, "50 = 48 + 2");
-	intel_record(record, at | (word & 0xffff) << 32 | (word & E1000E_RXD_TCPCS) << (50 - 37), 0);
+	intel_record(record, at | (word & 0xffff) << 32 | (word & E1000E_RXD_TCPCS) << (50 - 37),
+		     0);
 }
 
 static unsigned e1000e_receive(void *dev, struct rf_net_frame *rx, uint32_t at)

@@ -104,7 +104,9 @@ static void igb_put_context(struct intel_tx *tx, const struct rf_net_frame *f)
 		word1 |= IGB_CTX_L4LEN(f->l4_bytes) | IGB_CTX_MSS(f->gso_size);
 	if (f->gso == RF_NET_GSO_TCP4)
 		word1 |= IGB_CTX_IPV4;
-	intel_put_context(tx, IGB_CTX_LENGTHS(mac, ip) | IGB_CTX_VLAN(f->flags & RF_NET_VLAN ? f->vlan : 0),
+	intel_put_context(tx,
+			  IGB_CTX_LENGTHS(mac, ip) |
+				  IGB_CTX_VLAN(f->flags & RF_NET_VLAN ? f->vlan : 0),
 			  word1);
 }
 

@@ -79,8 +79,8 @@ static inline uint64_t intel_record_low(uint32_t at, uint32_t length, uint32_t f
 }
 
 /* Empty buffers: the first word leads to the buffer, the second is 0 since it was taken. */
-static inline void intel_refill(struct intel_rx *rx, uint64_t iova, const uint32_t *free, uint32_t at,
-				unsigned n)
+static inline void intel_refill(struct intel_rx *rx, uint64_t iova, const uint32_t *free,
+				uint32_t at, unsigned n)
 {
 	struct intel_desc *ring = rx->ring;
 	uint32_t tail = rx->tail, mask = rx->mask;
@@ -144,8 +144,8 @@ static inline void intel_put(struct intel_tx *tx, uint64_t word0, uint64_t word1
 
 /* Records of the frame that begins at `at`, and descriptors its data needs; 0 records if
  * it is not all there. */
-static inline unsigned intel_parts(const struct rf_net_frame *frames, uint32_t at, unsigned n, unsigned *pieces,
-				   uint32_t *bytes)
+static inline unsigned intel_parts(const struct rf_net_frame *frames, uint32_t at, unsigned n,
+				   unsigned *pieces, uint32_t *bytes)
 {
 	*pieces = *bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
@@ -160,8 +160,9 @@ static inline unsigned intel_parts(const struct rf_net_frame *frames, uint32_t a
 }
 
 /* The data of a frame's parts, with the same bits in all descriptors. */
-static inline void intel_put_parts(struct intel_tx *tx, uint64_t arena_iova, const struct rf_net_frame *frames,
-				   uint32_t at, unsigned parts, uint64_t bits)
+static inline void intel_put_parts(struct intel_tx *tx, uint64_t arena_iova,
+				   const struct rf_net_frame *frames, uint32_t at, unsigned parts,
+				   uint64_t bits)
 {
 	for (unsigned i = 0; i < parts; i++) {
 		const struct rf_net_frame *part = RF_NET_SLOT(frames, at + i);
@@ -199,7 +200,8 @@ static inline bool intel_batch_done(const struct intel_tx *tx)
 {
 	uint32_t end = INTEL_BATCH_END(tx->batch[tx->batch_head & (RF_NET_DEPTH - 1)]);
 
-	return tx->batch_head != tx->batch_tail && intel_look(&tx->ring[(end - 1) & tx->mask]) & INTEL_TXD_DD;
+	return tx->batch_head != tx->batch_tail &&
+	       intel_look(&tx->ring[(end - 1) & tx->mask]) & INTEL_TXD_DD;
 }
 
 /* What of a frame with offloads all its data descriptors have in word 1; puts a context ahead
@@ -207,22 +209,23 @@ static inline bool intel_batch_done(const struct intel_tx *tx)
 typedef uint64_t intel_describe(struct intel_tx *, const struct rf_net_frame *, uint32_t bytes);
 
 /* A frame with offloads or in parts. Records taken; 0: not all there, or no room. */
-static inline unsigned intel_send_slow(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at,
-				       unsigned n, intel_describe *describe)
+static inline unsigned intel_send_slow(struct intel_queues *q, const struct rf_net_frame *tx,
+				       uint32_t at, unsigned n, intel_describe *describe)
 {
 	uint32_t bytes;
 	unsigned pieces, parts = intel_parts(tx, at, n, &pieces, &bytes);
 
 	if (!parts || pieces + 1 > intel_room(&q->tx))
 		return 0;
-	intel_put_parts(&q->tx, q->arena_iova, tx, at, parts, describe(&q->tx, RF_NET_SLOT(tx, at), bytes));
+	intel_put_parts(&q->tx, q->arena_iova, tx, at, parts,
+			describe(&q->tx, RF_NET_SLOT(tx, at), bytes));
 	return parts;
 }
 
 /* Plain frames from `at` on, one descriptor each, until one is not plain. Word 1 is `bits`
  * and the length, once in each place `places` has a bit. */
-static inline uint32_t intel_send_plain(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at,
-					uint32_t end, uint64_t bits, uint64_t places)
+static inline uint32_t intel_send_plain(struct intel_queues *q, const struct rf_net_frame *tx,
+					uint32_t at, uint32_t end, uint64_t bits, uint64_t places)
 {
 	struct intel_desc *ring = q->tx.ring;
 	uint32_t tail = q->tx.tail, mask = q->tx.mask;
@@ -245,8 +248,9 @@ static inline uint32_t intel_send_plain(struct intel_queues *q, const struct rf_
 
 /* Frames from `at` on of which some are not plain, or for which there is no room. Where the
  * first one is that was not taken. */
-static inline uint32_t intel_send_mixed(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at,
-					uint32_t end, uint64_t bits, uint64_t places, intel_describe *describe)
+static inline uint32_t intel_send_mixed(struct intel_queues *q, const struct rf_net_frame *tx,
+					uint32_t at, uint32_t end, uint64_t bits, uint64_t places,
+					intel_describe *describe)
 {
 	for (;;) {
 		uint32_t room = intel_room(&q->tx);
@@ -261,9 +265,10 @@ static inline uint32_t intel_send_mixed(struct intel_queues *q, const struct rf_
 }
 
 /* send() of the table: `mixed` is the driver's intel_send_mixed(). */
-static inline __attribute__((always_inline)) unsigned
-intel_send(struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at, unsigned n, uint64_t bits,
-	   uint64_t places, uint32_t (*mixed)(struct intel_queues *, const struct rf_net_frame *, uint32_t, uint32_t))
+static inline __attribute__((always_inline)) unsigned intel_send(
+	struct intel_queues *q, const struct rf_net_frame *tx, uint32_t at, unsigned n,
+	uint64_t bits, uint64_t places,
+	uint32_t (*mixed)(struct intel_queues *, const struct rf_net_frame *, uint32_t, uint32_t))
 {
 	uint32_t first = at, end = at + n;
 

@@ -11,7 +11,8 @@
 struct loop_net {
 	unsigned char      *arena;             /* payload, as this process sees it */
 	uint32_t            buffer;            /* bytes of a receive buffer */
-	uint32_t            head, fill, tail;  /* free-running: to be handed out <= to be filled <= end */
+	/* free-running: to be handed out <= to be filled <= end */
+	uint32_t            head, fill, tail;
 	uint64_t            dropped;           /* nobody had given a buffer for it */
 	uint32_t            sent;              /* records not yet reported by reap() */
 	struct rf_net_frame rx[RF_NET_DEPTH];  /* receive descriptors */

@@ -36,11 +36,13 @@ static void virtio_blk_prepare(struct virtio_blk *v, uint32_t slot)
 	struct virtq_desc *table = v->slots[slot].table;
 
 	table[TABLE_HEADER].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, type));
-	table[TABLE_HEADER].rest = virtq_table_rest(v->packed, 16, VIRTQ_DESC_F_NEXT, TABLE_PAYLOAD);
+	table[TABLE_HEADER].rest =
+		virtq_table_rest(v->packed, 16, VIRTQ_DESC_F_NEXT, TABLE_PAYLOAD);
 	if (v->packed)
 		return;
 	v->q.desc[slot].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, table));
-	v->q.desc[slot].rest = VIRTQ_DESC_REST(sizeof(v->slots[slot].table), VIRTQ_DESC_F_INDIRECT, 0);
+	v->q.desc[slot].rest =
+		VIRTQ_DESC_REST(sizeof(v->slots[slot].table), VIRTQ_DESC_F_INDIRECT, 0);
 	table[TABLE_STATUS].addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, status));
 	table[TABLE_STATUS].rest = VIRTQ_DESC_REST(1, VIRTQ_DESC_F_WRITE, 0);
 }
@@ -77,7 +79,8 @@ static inline void virtio_blk_put(struct virtio_blk *v, uint32_t slot, uint32_t 
 	s->sector = sector;
 	s->status = 0xff; /* none of the specification's */
 	s->table[TABLE_PAYLOAD].addr = payload;
-	s->table[TABLE_PAYLOAD].rest = virtq_table_rest(v->packed, length, flags | VIRTQ_DESC_F_NEXT, TABLE_STATUS);
+	s->table[TABLE_PAYLOAD].rest =
+		virtq_table_rest(v->packed, length, flags | VIRTQ_DESC_F_NEXT, TABLE_STATUS);
 	if (!v->packed) {
 		s->table[TABLE_HEADER].next = length ? TABLE_PAYLOAD : TABLE_STATUS;
 		v->q.avail->ring[v->q.avail_idx++ & (v->q.size - 1)] = (uint16_t)slot;
@@ -86,8 +89,10 @@ static inline void virtio_blk_put(struct virtio_blk *v, uint32_t slot, uint32_t 
 	struct virtq_desc *status = &s->table[length ? TABLE_STATUS : TABLE_PAYLOAD];
 	status->addr = slot_iova(v, slot, offsetof(struct virtio_blk_slot, status));
 	status->rest = VIRTQ_PACKED_REST(1, 0, VIRTQ_DESC_F_WRITE);
-	virtq_packed_put(&v->q, v->q.avail_idx++, slot_iova(v, slot, offsetof(struct virtio_blk_slot, table)),
-			 (size_t)(status + 1 - s->table) * sizeof(*status), slot, VIRTQ_DESC_F_INDIRECT);
+	virtq_packed_put(&v->q, v->q.avail_idx++,
+			 slot_iova(v, slot, offsetof(struct virtio_blk_slot, table)),
+			 (size_t)(status + 1 - s->table) * sizeof(*status), slot,
+			 VIRTQ_DESC_F_INDIRECT);
 }
 
 /* 5.2.6: discard and write zeroes name their range in the payload. */
@@ -101,11 +106,13 @@ static int put_range(struct virtio_blk *v, uint32_t slot, const struct rf_blk_re
 	if (!req->length)
 		return -EINVAL;
 	v->slots[slot].range = (struct virtio_blk_range){
-		.sector = req->offset / VIRTIO_BLK_SECTOR, .sectors = req->length / VIRTIO_BLK_SECTOR,
+		.sector = req->offset / VIRTIO_BLK_SECTOR,
+		.sectors = req->length / VIRTIO_BLK_SECTOR,
 		.flags = unmap ? VIRTIO_BLK_UNMAP : 0,
 	};
 	virtio_blk_put(v, slot, zero ? VIRTIO_BLK_T_WRITE_ZEROES : VIRTIO_BLK_T_DISCARD, 0,
-	    slot_iova(v, slot, offsetof(struct virtio_blk_slot, range)), sizeof(struct virtio_blk_range), 0);
+		       slot_iova(v, slot, offsetof(struct virtio_blk_slot, range)),
+		       sizeof(struct virtio_blk_range), 0);
 	return 0;
 }
 

@@ -65,7 +65,8 @@ static void rx_prepare(struct virtio_net *v)
 	}
 	for (uint32_t s = 0; s < slots && !v->packed; s++) {
 		v->rx.desc[2 * s].addr = v->rx_headers_iova + s * VIRTIO_NET_HDR_SPACE;
-		v->rx.desc[2 * s].rest = VIRTQ_DESC_REST(HEADER, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT, 2 * s + 1);
+		v->rx.desc[2 * s].rest =
+			VIRTQ_DESC_REST(HEADER, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT, 2 * s + 1);
 		v->rx.desc[2 * s + 1].rest = VIRTQ_DESC_REST(v->buffer, VIRTQ_DESC_F_WRITE, 0);
 		v->rx.avail->ring[s] = (uint16_t)(2 * s);
 	}
@@ -101,8 +102,8 @@ static unsigned virtio_net_start(void *dev, const struct rf_boot *boot)
 	struct virtio_net_layout at = virtio_net_layout(rx, tx);
 	struct virtio_net *v = dev;
 
-	if (!virtq_size_valid(rx) || !virtq_size_valid(tx) || rx / 2 > MAX_SLOTS || tx / 2 > MAX_SLOTS ||
-	    at.bytes > b->mem_bytes || !boot->net.rx_buffer)
+	if (!virtq_size_valid(rx) || !virtq_size_valid(tx) || rx / 2 > MAX_SLOTS ||
+	    tx / 2 > MAX_SLOTS || at.bytes > b->mem_bytes || !boot->net.rx_buffer)
 		rf_exit(RF_DRIVER_EXIT_BOOT);
 	v->packed = b->param[VIRTIO_NET_PARAM_PACKED];
 	virtq_attach(&v->rx, boot, v->packed, b->mem, rx, VIRTIO_NET_RX, b->regs);
@@ -135,10 +136,10 @@ static void refill_packed(struct virtio_net *v, const uint32_t *free, uint32_t a
 		uint64_t frame = *RF_NET_SLOT(free, at);
 
 		v->slots.at[slot] = (uint32_t)frame;
-		virtq_packed_put(&v->rx, (uint16_t)(idx + 1), v->arena_iova + frame * RF_NET_UNIT, v->buffer, slot,
-				 VIRTQ_DESC_F_WRITE);
-		virtq_packed_put(&v->rx, idx, v->rx_headers_iova + slot * VIRTIO_NET_HDR_SPACE, HEADER, slot,
-				 VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT);
+		virtq_packed_put(&v->rx, (uint16_t)(idx + 1), v->arena_iova + frame * RF_NET_UNIT,
+				 v->buffer, slot, VIRTQ_DESC_F_WRITE);
+		virtq_packed_put(&v->rx, idx, v->rx_headers_iova + slot * VIRTIO_NET_HDR_SPACE,
+				 HEADER, slot, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT);
 	}
 	v->rx.avail_idx = idx;
 }
@@ -152,7 +153,8 @@ static void refill_split(struct virtio_net *v, const uint32_t *free, uint32_t at
 	uint64_t iova = v->arena_iova;
 
 	for (uint32_t end = at + n; at != end; at++, idx++)
-		desc[ring[idx & mask] + 1].addr = iova + (uint64_t)*RF_NET_SLOT(free, at) * RF_NET_UNIT;
+		desc[ring[idx & mask] + 1].addr =
+			iova + (uint64_t)*RF_NET_SLOT(free, at) * RF_NET_UNIT;
 	v->rx.avail_idx = (uint16_t)idx;
 }
 
@@ -211,7 +213,8 @@ static unsigned receive_packed(struct virtio_net *v, struct rf_net_frame *rx, ui
 	unsigned n = 0;
 	uint64_t rest;
 
-	for (; n < RF_NET_BATCH && virtq_packed_look(&v->rx, idx, &rest); n++, back++, idx = (uint16_t)(idx + 2)) {
+	for (; n < RF_NET_BATCH && virtq_packed_look(&v->rx, idx, &rest);
+	     n++, back++, idx = (uint16_t)(idx + 2)) {
 		uint32_t slot = VIRTQ_PACKED_ID(rest);
 
 		/* A buffer it does not have: no telling what else is not true. */
@@ -259,7 +262,7 @@ static unsigned virtio_net_receive(void *dev, struct rf_net_frame *rx, uint32_t 
 	return v->packed ? receive_packed(v, rx, at) : receive_split(v, rx, at);
 }
 
-/* ---- sending (5.1.6.2) ------------------------------------------------------------------------ */
+/* ---- sending (5.1.6.2) ----------------------------------------------------- */
 
 static void header_of(struct virtio_net_hdr *h, const struct rf_net_frame *f)
 {
@@ -271,7 +274,8 @@ static void header_of(struct virtio_net_hdr *h, const struct rf_net_frame *f)
 	h->csum_offset = f->csum_offset;
 	if (!f->gso)
 		return;
-	h->gso_type = f->gso == RF_NET_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+	h->gso_type =
+		f->gso == RF_NET_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 	h->gso_size = f->gso_size;
 	h->hdr_len = (uint16_t)(f->csum_start + f->l4_bytes);
 }
@@ -279,11 +283,13 @@ static void header_of(struct virtio_net_hdr *h, const struct rf_net_frame *f)
 /* The slot's table, `bytes` long, to the device. */
 static void put_table(struct virtio_net *v, uint32_t slot, uint64_t bytes)
 {
-	uint64_t iova = v->tables_iova + (uint64_t)slot * VIRTIO_NET_TABLE * sizeof(struct virtq_desc);
+	uint64_t iova =
+		v->tables_iova + (uint64_t)slot * VIRTIO_NET_TABLE * sizeof(struct virtq_desc);
 
 	v->indirect[slot] = true;
 	if (v->packed) {
-		virtq_packed_put(&v->tx, v->tx.avail_idx++, iova, bytes, slot, VIRTQ_DESC_F_INDIRECT);
+		virtq_packed_put(&v->tx, v->tx.avail_idx++, iova, bytes, slot,
+				 VIRTQ_DESC_F_INDIRECT);
 		return;
 	}
 	v->tx.desc[2 * slot + 1].addr = iova;
@@ -292,8 +298,8 @@ static void put_table(struct virtio_net *v, uint32_t slot, uint64_t bytes)
 }
 
 /* A frame with offloads or in parts: its slot's table. Records taken; 0: not all there. */
-static VIRTIO_SLOW unsigned send_slow(struct virtio_net *v, const struct rf_net_frame *tx, uint32_t at,
-				      unsigned n)
+static VIRTIO_SLOW unsigned send_slow(struct virtio_net *v, const struct rf_net_frame *tx,
+				      uint32_t at, unsigned n)
 {
 	uint32_t slot = v->tx_tail & (v->tx_slots - 1);
 	struct virtq_desc *table = v->tables + (size_t)slot * VIRTIO_NET_TABLE;
@@ -305,8 +311,9 @@ static VIRTIO_SLOW unsigned send_slow(struct virtio_net *v, const struct rf_net_
 
 		more = f->flags & RF_NET_MORE;
 		table[parts + 1].addr = v->arena_iova + (uint64_t)f->at * RF_NET_UNIT;
-		table[parts + 1].rest = virtq_table_rest(v->packed, f->length, more ? VIRTQ_DESC_F_NEXT : 0,
-							 more ? parts + 2 : 0);
+		table[parts + 1].rest =
+			virtq_table_rest(v->packed, f->length, more ? VIRTQ_DESC_F_NEXT : 0,
+					 more ? parts + 2 : 0);
 	}
 	if (more)
 		return 0;
@@ -322,12 +329,13 @@ static VIRTIO_SLOW unsigned send_slow(struct virtio_net *v, const struct rf_net_
 }
 
 /* Plain frames from `at` on, until one is not plain. */
-BOTH_KINDS uint32_t send_plain(struct virtio_net *v, bool packed, const struct rf_net_frame *tx, uint32_t at,
-			       uint32_t end)
+BOTH_KINDS uint32_t send_plain(struct virtio_net *v, bool packed, const struct rf_net_frame *tx,
+			       uint32_t at, uint32_t end)
 {
 	struct virtq_desc *desc = v->tx.desc;
 	uint16_t *ring = packed ? NULL : v->tx.avail->ring;
-	uint32_t tail = v->tx_tail, idx = v->tx.avail_idx, mask = v->tx.size - 1, slots = v->tx_slots;
+	uint32_t tail = v->tx_tail, idx = v->tx.avail_idx, mask = v->tx.size - 1,
+		 slots = v->tx_slots;
 	uint64_t iova = v->arena_iova;
 
 	for (; at != end; at++, tail++, idx++) {
@@ -341,7 +349,8 @@ BOTH_KINDS uint32_t send_plain(struct virtio_net *v, bool packed, const struct r
 		uint64_t frame = iova + (low & 0xffffffff) * RF_NET_UNIT;
 		if (packed) {
 			virtq_packed_put(&v->tx, (uint16_t)(idx + 1), frame, low >> 32, slot, 0);
-			virtq_packed_put(&v->tx, (uint16_t)idx++, no_header(v), HEADER, slot, VIRTQ_DESC_F_NEXT);
+			virtq_packed_put(&v->tx, (uint16_t)idx++, no_header(v), HEADER, slot,
+					 VIRTQ_DESC_F_NEXT);
 			v->indirect[slot] = false;
 		} else {
 			desc[2 * slot + 1].addr = frame;
@@ -356,8 +365,8 @@ BOTH_KINDS uint32_t send_plain(struct virtio_net *v, bool packed, const struct r
 	return at;
 }
 
-BOTH_KINDS unsigned send_kind(struct virtio_net *v, bool packed, const struct rf_net_frame *tx, uint32_t at,
-			      unsigned n)
+BOTH_KINDS unsigned send_kind(struct virtio_net *v, bool packed, const struct rf_net_frame *tx,
+			      uint32_t at, unsigned n)
 {
 	uint32_t first = at, end = at + n;
 
@@ -423,7 +432,7 @@ static unsigned virtio_net_reap(void *dev, unsigned under_way)
 	return records;
 }
 
-/* ---- both ----------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------ */
 
 static void virtio_net_commit(void *dev)
 {

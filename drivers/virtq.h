@@ -38,8 +38,8 @@ static inline bool virtq_size_valid(uint64_t size)
 	return size >= 2 && size <= 32768 && !(size & (size - 1));
 }
 
-static inline void virtq_attach(struct virtq *q, const struct rf_boot *boot, bool packed, uint64_t mem,
-				uint32_t size, uint32_t number, uint64_t notify)
+static inline void virtq_attach(struct virtq *q, const struct rf_boot *boot, bool packed,
+				uint64_t mem, uint32_t size, uint32_t number, uint64_t notify)
 {
 	void *second = (void *)(uintptr_t)(mem + virtq_avail_at(size));
 	void *third = (void *)(uintptr_t)(mem + virtq_used_at(size));
@@ -60,7 +60,8 @@ static inline void virtq_attach(struct virtq *q, const struct rf_boot *boot, boo
 /* The second word of an entry in a table of the device's own kind. */
 static inline uint64_t virtq_table_rest(bool packed, uint64_t length, uint64_t flags, uint64_t next)
 {
-	return packed ? VIRTQ_PACKED_REST(length, 0, flags & VIRTQ_DESC_F_WRITE) : VIRTQ_DESC_REST(length, flags, next);
+	return packed ? VIRTQ_PACKED_REST(length, 0, flags & VIRTQ_DESC_F_WRITE) :
+			VIRTQ_DESC_REST(length, flags, next);
 }
 
 /* ---- split -------------------------------------------------------------------------- */
@@ -81,8 +82,8 @@ static inline unsigned virtq_ready(const struct virtq *q)
 
 /* Fills the entry at `idx`, which the device may take from then on. Of a chain, last comes
  * first. */
-static inline void virtq_packed_put(const struct virtq *q, uint16_t idx, uint64_t addr, uint64_t length,
-				    uint64_t id, uint64_t flags)
+static inline void virtq_packed_put(const struct virtq *q, uint16_t idx, uint64_t addr,
+				    uint64_t length, uint64_t id, uint64_t flags)
 {
 	struct virtq_desc *d = &q->desc[idx & (q->size - 1)];
 
@@ -135,9 +136,11 @@ static inline void virtq_show(struct virtq *q, bool packed)
 static inline void virtq_interrupt(struct virtq *q, bool packed, bool on)
 {
 	if (packed)
-		__atomic_store_n(&q->mine->flags, on ? VIRTQ_EVENT_ENABLE : VIRTQ_EVENT_DISABLE, __ATOMIC_RELAXED);
+		__atomic_store_n(&q->mine->flags, on ? VIRTQ_EVENT_ENABLE : VIRTQ_EVENT_DISABLE,
+				 __ATOMIC_RELAXED);
 	else
-		__atomic_store_n(&q->avail->flags, on ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT, __ATOMIC_RELAXED);
+		__atomic_store_n(&q->avail->flags, on ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT,
+				 __ATOMIC_RELAXED);
 	if (on)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -91,7 +91,8 @@ struct e1000e_desc {
 #define E1000E_RXD_TCPE       (1ull << 45)
 #define E1000E_RXD_IPE        (1ull << 46)
 #define E1000E_RXD_RXE        (1ull << 47)
-#define E1000E_RXD_BROKEN     (E1000E_RXD_CE | E1000E_RXD_SE | E1000E_RXD_SEQ | E1000E_RXD_CXE | E1000E_RXD_RXE)
+#define E1000E_RXD_BROKEN \
+	(E1000E_RXD_CE | E1000E_RXD_SE | E1000E_RXD_SEQ | E1000E_RXD_CXE | E1000E_RXD_RXE)
 #define E1000E_RXD_VLAN(w)    ((uint16_t)((w) >> 48))
 
 /* Transmit, data: word 1 = length 0-19, type 20-23, command 24-31, status 32-35,

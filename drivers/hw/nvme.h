@@ -245,7 +245,8 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "byte 128");
 _Static_assert(sizeof(struct nvme_id_ns) == 4096, "one page");
 
 #define NVME_FLBAS_INDEX(flbas)    ((flbas) & 0xfu)
-#define NVME_FLBAS_INDEX_WIDE(flbas) (((flbas) & 0xfu) | ((flbas) >> 1 & 0x30u)) /* more than 16 formats */
+/* more than 16 formats */
+#define NVME_FLBAS_INDEX_WIDE(flbas) (((flbas) & 0xfu) | ((flbas) >> 1 & 0x30u))
 #define NVME_NSATTR_WRITE_PROTECT  (1u << 0)
 #define NVME_DLFEAT_READ(dlfeat)   ((dlfeat) & 7u) /* 1: deallocated blocks read as zeroes */
 #define NVME_DLFEAT_READ_ZEROES    1u

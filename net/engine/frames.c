@@ -72,7 +72,8 @@ static enum rf_violation chain_judge(const struct rf_net *n, const struct rf_net
 		return RF_LIE_FRAME;
 	if (f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length)
 		return RF_LIE_FRAME;
-	if (f->gso && (!f->gso_size || !(f->flags & RF_NET_CSUM) || !(n->info.features & RF_NET_HAS_RX_GSO)))
+	if (f->gso &&
+	    (!f->gso_size || !(f->flags & RF_NET_CSUM) || !(n->info.features & RF_NET_HAS_RX_GSO)))
 		return RF_LIE_FRAME;
 	return 0;
 }
@@ -147,8 +148,8 @@ static enum rf_violation rx_next(struct rf_net *n)
 
 /* Takes records up to `end` and as long as each is a frame in one buffer with nothing to say
  * about it. What is none was not taken, whatever was seen of it. */
-static inline __attribute__((always_inline)) unsigned rx_plain(struct rf_net *n, struct rf_net_frame *out,
-							       uint32_t end)
+static inline __attribute__((always_inline)) unsigned
+rx_plain(struct rf_net *n, struct rf_net_frame *out, uint32_t end)
 {
 	/* Flags and segmentation lie above the length, and make it too large. */
 	const uint32_t most = n->plain_max - ETH_BYTES;
@@ -160,7 +161,8 @@ static inline __attribute__((always_inline)) unsigned rx_plain(struct rf_net *n,
 		uint32_t length = (uint32_t)(word >> 32) & ~(META_PLAIN << 16);
 		uint32_t i = rf_net_index(n, (uint32_t)word);
 
-		if (unlikely(length - ETH_BYTES > most || i >= n->rx_count || n->buffer[i] != RF_BUFFER_POSTED))
+		if (unlikely(length - ETH_BYTES > most ||
+			     i >= n->rx_count || n->buffer[i] != RF_BUFFER_POSTED))
 			break;
 		n->buffer[i] = RF_BUFFER_HELD;
 		frame_put(out++, word, 0);
@@ -173,7 +175,8 @@ static inline __attribute__((always_inline)) unsigned rx_plain(struct rf_net *n,
 }
 
 /* Takes records of the current driver. *lie set: the next one is no good. */
-static unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max, enum rf_violation *lie)
+static unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max,
+			enum rf_violation *lie)
 {
 	unsigned given = chain_deliver(n, out, max);
 	int      ready = rf_ring_ready(&n->rx);
@@ -185,7 +188,8 @@ static unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max
 	const uint32_t end = n->rx.own + (uint32_t)ready;
 	while (n->rx.own != end && given < max && !n->chain_whole && !*lie) {
 		if (!n->chain_count)
-			given += rx_plain(n, out + given, n->rx.own + min(end - n->rx.own, max - given));
+			given += rx_plain(n, out + given,
+					  n->rx.own + min(end - n->rx.own, max - given));
 		if (n->rx.own == end || given == max)
 			break;
 		*lie = rx_next(n);
@@ -214,8 +218,8 @@ static unsigned stash_take(struct rf_net *n, struct rf_net_frame *out, unsigned 
 }
 
 /* After `given` frames: what needs more than a look. */
-static __attribute__((noinline)) unsigned rx_rest(struct rf_net *n, struct rf_net_frame *out, unsigned given,
-						  unsigned max)
+static __attribute__((noinline)) unsigned rx_rest(struct rf_net *n, struct rf_net_frame *out,
+						  unsigned given, unsigned max)
 {
 	enum rf_violation lie = 0;
 
@@ -237,7 +241,8 @@ unsigned rf_net_rx(struct rf_net *n, struct rf_net_frame *out, unsigned max)
 {
 	uint32_t own = n->rx.own, end = n->rx.peer;
 
-	if (unlikely(!rf_net_alive(n) || n->stash_head != n->stash_tail || n->chain_count || n->first_io_awaited))
+	if (unlikely(!rf_net_alive(n) || n->stash_head != n->stash_tail || n->chain_count ||
+		     n->first_io_awaited))
 		return rx_rest(n, out, 0, max);
 	if (own == end) {
 		end = atomic_load_explicit(&n->rx.ring->tail, memory_order_acquire);
@@ -372,9 +377,9 @@ static bool offload_fits(const struct rf_net *n, const struct rf_net_frame *f)
 		return true;
 	uint32_t ip_bytes = f->gso == RF_NET_GSO_TCP4 ? 20 : 40;
 	return f->gso <= RF_NET_GSO_TCP6 && has & needs[f->gso] && f->csum_offset == 16 &&
-	       f->l3_start && f->l3_start + ip_bytes <= l4 && f->l4_bytes >= 20 && f->l4_bytes <= 60 &&
-	       l4 + f->l4_bytes < f->length && l4 + f->l4_bytes <= UINT8_MAX && f->gso_size >= 8 &&
-	       l4 - f->l3_start + f->l4_bytes + f->gso_size <= n->info.mtu;
+	       f->l3_start && f->l3_start + ip_bytes <= l4 && f->l4_bytes >= 20 &&
+	       f->l4_bytes <= 60 && l4 + f->l4_bytes < f->length && l4 + f->l4_bytes <= UINT8_MAX &&
+	       f->gso_size >= 8 && l4 - f->l3_start + f->l4_bytes + f->gso_size <= n->info.mtu;
 }
 
 static uint16_t frame_get16(const unsigned char *at)
@@ -469,8 +474,8 @@ forward_plain(struct rf_net *n, const struct rf_net_frame *frames, unsigned coun
 	return own - first;
 }
 
-static __attribute__((noinline)) unsigned forward_reaping(struct rf_net *n, const struct rf_net_frame *frames,
-							  unsigned count)
+static __attribute__((noinline)) unsigned
+forward_reaping(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)
 {
 	return forward_plain(n, frames, min(count, tx_room(n, count)));
 }
@@ -515,9 +520,11 @@ void rf_net_flush(struct rf_net *n)
 	if (!(fresh_free | fresh_tx) || unlikely(!rf_net_alive(n)))
 		return;
 	if (fresh_free)
-		atomic_store_explicit(&n->free_shared->tail, n->free_seen = n->free_own, memory_order_release);
+		atomic_store_explicit(&n->free_shared->tail, n->free_seen = n->free_own,
+				      memory_order_release);
 	if (fresh_tx)
-		atomic_store_explicit(&n->tx_shared->tail, n->tx_seen = n->tx_own, memory_order_release);
+		atomic_store_explicit(&n->tx_shared->tail, n->tx_seen = n->tx_own,
+				      memory_order_release);
 	/* A successor that is still held back gets no kick: it looks before it sleeps. */
 	if (unlikely(n->state != RF_NET_UP))
 		return;

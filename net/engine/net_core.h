@@ -67,11 +67,13 @@ struct rf_net {
 	uint32_t             stash_head, stash_tail;
 	struct rf_net_frame  stash[2 * RF_NET_DEPTH];
 	uint32_t             limbo_count;
-	uint32_t             limbo[RF_NET_TX_BUFFERS]; /* of two deaths, if it was never quiet between */
+	/* of two deaths, if it was never quiet between */
+	uint32_t             limbo[RF_NET_TX_BUFFERS];
 
 	/* the driver */
 	struct rf_watch      watch;
-	struct rf_svc_msg    untold;          /* to the device process, which did not read; type 0: none */
+	/* to the device process, which did not read; type 0: none */
+	struct rf_svc_msg    untold;
 	uint32_t             sent_then;       /* tx_done, and since when it stands still */
 	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
 	bool                 stalled;

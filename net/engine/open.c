@@ -21,7 +21,8 @@ static int net_config_read(struct rf_net *n)
 	if (err)
 		return err;
 	if (c->queues != 1 || c->arena_bytes / RF_NET_UNIT > RF_TX_AT) {
-		rf_log("a net service has 1 queue, not %u, and less than 64 GiB of arena", c->queues);
+		rf_log("a net service has 1 queue, not %u, and less than 64 GiB of arena",
+		       c->queues);
 		return -EINVAL;
 	}
 	return 0;
@@ -34,10 +35,10 @@ static int net_map_all(struct rf_net *n)
 
 	if (err)
 		return err;
-	if ((err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_DATA), "arena", n->config.arena_bytes, rw,
-				 &n->data)) ||
-	    (err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_RINGS), "rings", 2 * RF_NET_CHAN_BYTES, rw,
-				 &n->rings)) ||
+	if ((err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_DATA), "arena", n->config.arena_bytes,
+				 rw, &n->data)) ||
+	    (err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_RINGS), "rings", 2 * RF_NET_CHAN_BYTES,
+				 rw, &n->rings)) ||
 	    (err = rf_handed_map(RF_NET_FD(n, RF_EXPORT_FD_STATS), "stats", RF_STATS_DEVICE, rw,
 				 &n->stats)))
 		return err;

@@ -178,8 +178,10 @@ static void net_autopsy(struct rf_net *n, uint32_t generation, uint32_t half)
 	for (uint32_t i = 1; i <= RF_AUTOPSY_TAIL; i++) {
 		uint32_t t = a->tx_tail - i, r = a->rx_tail - i;
 
-		memcpy(&a->tx[t % RF_AUTOPSY_TAIL], tx->records + t % RF_NET_DEPTH * sizeof(*a->tx), sizeof(*a->tx));
-		memcpy(&a->rx[r % RF_AUTOPSY_TAIL], rx->records + r % RF_NET_DEPTH * sizeof(*a->rx), sizeof(*a->rx));
+		memcpy(&a->tx[t % RF_AUTOPSY_TAIL], tx->records + t % RF_NET_DEPTH * sizeof(*a->tx),
+		       sizeof(*a->tx));
+		memcpy(&a->rx[r % RF_AUTOPSY_TAIL], rx->records + r % RF_NET_DEPTH * sizeof(*a->rx),
+		       sizeof(*a->rx));
 	}
 	a->generation = generation;
 }
@@ -405,7 +407,8 @@ static void net_watch(struct rf_net *n, uint64_t now)
 	uint64_t beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_acquire);
 	uint64_t nudge = sending(n) ? n->config.nudge_ns : n->config.nudge_ns * IDLE_NUDGES;
 
-	switch (rf_watch_look(&n->watch, now, nudge, true, n->count.rx_frames + n->count.tx_done, beat)) {
+	switch (rf_watch_look(&n->watch, now, nudge, true, n->count.rx_frames + n->count.tx_done,
+			      beat)) {
 	case RF_WATCH_KICK:
 		rf_net_kick(n);
 		break;
@@ -420,13 +423,15 @@ static void net_watch(struct rf_net *n, uint64_t now)
 /* A device that sends nothing more, although it has a link, is reset with its driver. */
 static void look_at_sending(struct rf_net *n, uint64_t now)
 {
-	if (!sending(n) || n->link == RF_NET_LINK_DOWN || !n->sent_ns || n->tx_done != n->sent_then) {
+	if (!sending(n) || n->link == RF_NET_LINK_DOWN || !n->sent_ns ||
+	    n->tx_done != n->sent_then) {
 		n->sent_then = n->tx_done;
 		n->sent_ns = now;
 		return;
 	}
 	if (now - n->sent_ns < n->config.stall_ns || n->stalled ||
-	    (n->config.nudge_ns && !rf_watch_alive_since(&n->watch, n->sent_ns + n->config.stall_ns)))
+	    (n->config.nudge_ns &&
+	     !rf_watch_alive_since(&n->watch, n->sent_ns + n->config.stall_ns)))
 		return;
 	n->stalled = true;
 	n->count.stalls++;

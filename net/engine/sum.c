@@ -7,7 +7,8 @@
 
 void rf_net_sum_fill(void *frame, uint32_t length, uint32_t csum_start, uint32_t csum_offset)
 {
-	unsigned char *at = (unsigned char *)frame + csum_start, *end = (unsigned char *)frame + length;
+	unsigned char *at = (unsigned char *)frame + csum_start,
+		      *end = (unsigned char *)frame + length;
 	unsigned char *field = at + csum_offset;
 	uint64_t sum = 0;
 	uint16_t word = 0;

@@ -319,7 +319,8 @@ static unsigned list_write(const struct list *l, FILE *out)
 	list_symbol(l, symbol);
 	fprintf(out, "static const struct sock_filter rf_filter_code_%s[] = {\n", symbol);
 	for (; read(fd, &insn, sizeof(insn)) == (ssize_t)sizeof(insn); count++)
-		fprintf(out, "\t{ 0x%02x, %u, %u, 0x%08x },\n", insn.code, insn.jt, insn.jf, insn.k);
+		fprintf(out, "\t{ 0x%02x, %u, %u, 0x%08x },\n", insn.code, insn.jt, insn.jf,
+			insn.k);
 	fprintf(out, "};\n\n");
 	close(fd);
 	seccomp_release(ctx);

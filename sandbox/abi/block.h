@@ -66,13 +66,17 @@ static inline bool rf_blk_status_valid(int32_t status)
 /* What one queue's shared channel looks like: one per generation half. */
 struct rf_blk_chan {
 	_Alignas(64) _Atomic uint64_t heartbeat; /* driver: counts its loop turns */
-	_Alignas(64) uint64_t mmio[RF_BLK_MMIO]; /* driver: its last register writes, in no order that
-	                                            shows: offset from its registers << 32 | value */
+	_Alignas(64)
+		uint64_t mmio[RF_BLK_MMIO]; /* driver: its last register writes, in no order that
+	                                            shows: offset from its registers << 32 |
+	                                            value */
 	_Alignas(64) struct {
-		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH, sizeof(struct rf_blk_req))];
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH,
+							       sizeof(struct rf_blk_req))];
 	} req; /* service produces */
 	struct {
-		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH, sizeof(struct rf_blk_resp))];
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_BLK_DEPTH,
+							       sizeof(struct rf_blk_resp))];
 	} resp; /* driver produces */
 };
 #define RF_BLK_CHAN_BYTES 16384u /* channel size in the rings memfd, whole pages */

@@ -54,15 +54,17 @@ enum rf_net_gso { RF_NET_GSO_NONE, RF_NET_GSO_TCP4, RF_NET_GSO_TCP6 };
  */
 struct rf_net_frame {
 	uint32_t at;          /* first byte in the arena, units of RF_NET_UNIT */
-	uint16_t length;      /* bytes of this record, without FCS; rx: 0 gives an empty buffer back */
+	/* bytes of this record, without FCS; rx: 0 gives an empty buffer back */
+	uint16_t length;
 	uint8_t  flags;       /* RF_NET_* */
 	uint8_t  gso;         /* enum rf_net_gso; tx: only with RF_NET_CSUM */
 	uint16_t gso_size;    /* payload bytes of each segment */
 	uint8_t  csum_start;  /* RF_NET_CSUM: where the checksummed bytes begin (transport header);
 	                         tx: csum_start + csum_offset fits into a byte, too */
 	uint8_t  csum_offset; /* from there to the checksum field */
-	uint8_t  l3_start;    /* tx with RF_NET_CSUM: IP header, at most RF_NET_L3_MOST; 0: not IP */
-	uint8_t  l4_bytes;    /* tx with gso: TCP header: headers end at csum_start + l4_bytes, which
+	/* tx with RF_NET_CSUM: IP header, at most RF_NET_L3_MOST; 0: not IP */
+	uint8_t  l3_start;
+	uint8_t l4_bytes; /* tx with gso: TCP header: headers end at csum_start + l4_bytes, which
 	                         fits into a byte, too */
 	uint16_t vlan;        /* RF_NET_VLAN: TCI */
 };
@@ -85,10 +87,12 @@ struct rf_net_chan {
 		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_NET_DEPTH, sizeof(uint32_t))];
 	} rx_free;
 	struct {
-		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_NET_DEPTH, sizeof(struct rf_net_frame))];
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_NET_DEPTH,
+							       sizeof(struct rf_net_frame))];
 	} rx;
 	struct {
-		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_NET_DEPTH, sizeof(struct rf_net_frame))];
+		_Alignas(64) unsigned char bytes[RF_RING_BYTES(RF_NET_DEPTH,
+							       sizeof(struct rf_net_frame))];
 	} tx;
 };
 #define RF_NET_CHAN_BYTES 40960u /* channel size in the rings memfd, whole pages */

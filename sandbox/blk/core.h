@@ -75,7 +75,8 @@ struct rf_service {
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
 	struct rf_watch      watch;
 	bool                 dropped;    /* GONE for good, by its own export */
-	struct rf_svc_msg    untold;     /* to the device process, which did not read; type 0: none */
+	/* to the device process, which did not read; type 0: none */
+	struct rf_svc_msg    untold;
 	uint64_t             scanned_ns; /* when ages were looked at last */
 	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
 	uint64_t             slow_done;  /* discards and zeroings answered; as the last look */

@@ -121,7 +121,8 @@ uint32_t rf_arena_size(uint32_t length);
 
 /* Takes the request: 0. -EINVAL: outside the disk or its units, -EROFS,
  * -EOPNOTSUPP, -EIO: the device is gone. Then done() is not called. It is held back
- * inside while it overlaps an older discard, zero or write, while the table is full or no driver runs. */
+ * inside while it overlaps an older discard, zero or write, while the table is full or no driver
+ * runs. */
 int rf_service_submit(struct rf_service *, struct rf_io *);
 
 /* Publishes what was submitted and kicks the driver if it sleeps. */

@@ -75,7 +75,8 @@ static int broker_control(int *fd)
 	if (*fd >= 0)
 		return 0;
 	if (*fd == -EADDRINUSE)
-		rf_log("another ringfence, process %d, has run-dir %s already: give this one another run-dir",
+		rf_log("another ringfence, process %d, has run-dir %s already: give this one "
+		       "another run-dir",
 		       keeper_of(path), config.run_dir);
 	else
 		rf_log("cannot listen on %s: %s", path, why);
@@ -84,8 +85,10 @@ static int broker_control(int *fd)
 
 static int program(uint32_t which, int *fd)
 {
-	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = config.launcher, [RF_PROGRAM_DEVICE] = "rf-device",
-				      [RF_PROGRAM_SCRIBE] = "rf-scribe", [RF_PROGRAM_DIAL] = "rf-dial" };
+	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = config.launcher,
+				      [RF_PROGRAM_DEVICE] = "rf-device",
+				      [RF_PROGRAM_SCRIBE] = "rf-scribe",
+				      [RF_PROGRAM_DIAL] = "rf-dial" };
 	uint32_t kind = which - RF_PROGRAM_EXPORT;
 	const char *name = which < RF_PROGRAM_EXPORT ? names[which]
 			 : kind < RF_EXPORT_KINDS    ? rf_export_programs[kind] : NULL;
@@ -161,10 +164,12 @@ static int results(const struct rf_config_device *d, int *fd)
 {
 	struct stat st;
 
-	*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		   0600);
 	if (*fd >= 0 && !fstat(*fd, &st) && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)))
 		return 0;
-	rf_log("%s: cannot append to %s: %s", d->name, d->listen, *fd < 0 ? strerror(errno) : "it is no file");
+	rf_log("%s: cannot append to %s: %s", d->name, d->listen,
+	       *fd < 0 ? strerror(errno) : "it is no file");
 	return RF_EXIT_SYSTEM;
 }
 
@@ -202,8 +207,8 @@ static int vfio(const struct rf_config_device *d, int *fds)
 	char path[64];
 
 	if ((fds[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC)) < 0) {
-		rf_log("%s: /dev/vfio/vfio: %s; load the modules vfio and vfio_iommu_type1", d->name,
-		       strerror(errno));
+		rf_log("%s: /dev/vfio/vfio: %s; load the modules vfio and vfio_iommu_type1",
+		       d->name, strerror(errno));
 		return RF_EXIT_NO_IOMMU;
 	}
 	snprintf(path, sizeof(path), "/dev/vfio/%d", rf_pci_group(d->pci));
@@ -243,21 +248,25 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_STACK:
 		return broker_stack(d, ask->service, fds);
 	case RF_OPEN_SERVER:
-		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, true, ask->last) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, true, ask->last) :
+							 RF_EXIT_BUG;
 	case RF_OPEN_SERVER_AGAIN:
 		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, false, true) : RF_EXIT_BUG;
 	case RF_OPEN_TAKE:
-		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, ask->last, group) : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, ask->last, group) :
+						    RF_EXIT_BUG;
 	case RF_OPEN_VFIO:
 		return backend == RF_BACKEND_VFIO ? vfio(d, fds) : RF_EXIT_BUG;
 	case RF_OPEN_INTERFACE:
-		return d->export_kind == RF_EXPORT_TAP ? rf_tap_configure(d, ask->mtu, ask->mac) : RF_EXIT_BUG;
+		return d->export_kind == RF_EXPORT_TAP ? rf_tap_configure(d, ask->mtu, ask->mac) :
+							 RF_EXIT_BUG;
 	case RF_OPEN_VANISH:
 		return d->export_kind == RF_EXPORT_NBD ? vanish(d->listen) : 0;
 	case RF_OPEN_STACK_VANISH:
 		return stack_vanish(d, ask->service);
 	case RF_OPEN_GIVE_BACK:
-		return backend == RF_BACKEND_VFIO ? rf_pci_give_back(&config, d->pci), 0 : RF_EXIT_BUG;
+		return backend == RF_BACKEND_VFIO ? rf_pci_give_back(&config, d->pci),
+		       0 : RF_EXIT_BUG;
 	default:
 		return RF_EXIT_BUG;
 	}
@@ -293,7 +302,8 @@ int rf_opener_main(int sock, int config_fd)
 
 	rf_log_name = "ringfence";
 	signal(SIGPIPE, SIG_IGN);
-	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config) || rf_config_wrong(&config))
+	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config) ||
+	    rf_config_wrong(&config))
 		return RF_EXIT_BUG;
 	close(config_fd);
 	rf_dir_make(config.run_dir, "", geteuid() ? 0700 : 0755);

@@ -38,7 +38,8 @@ struct disk {
 
 static int in_use(const struct search *s, const char *what, const char *name, const char *who)
 {
-	rf_log("%s is in use: %s %s is %s; free it first, or say 'force yes'", s->address, what, name, who);
+	rf_log("%s is in use: %s %s is %s; free it first, or say 'force yes'", s->address, what,
+	       name, who);
 	return RF_EXIT_IN_USE;
 }
 
@@ -218,7 +219,8 @@ static int disk_user_find(struct disk *d)
 	char path[RF_SYSFS_PATH];
 
 	/* In our own mount namespace, and in that of the host, which may be another one. */
-	if (who_in_table(d, "/proc/self/mountinfo", mount_line) || who_in_table(d, "/proc/1/mountinfo", mount_line) ||
+	if (who_in_table(d, "/proc/self/mountinfo", mount_line) ||
+	    who_in_table(d, "/proc/1/mountinfo", mount_line) ||
 	    who_in_table(d, "/proc/swaps", swap_line))
 		return 1;
 	rf_sysfs_path(path, "/sys/class/block/%.100s/holders", d->name);
@@ -280,11 +282,12 @@ static int disk_claim(struct search *s, const char *name, int *hold)
 	disk_describe(&d, name);
 	int err = hidden(name) ? 0 : claim(d.node, d.number, hold);
 	if (err == -EBUSY)
-		return in_use(s, "disk", d.node, "claimed by a program, or by a mount that is not in sight");
+		return in_use(s, "disk", d.node,
+			      "claimed by a program, or by a mount that is not in sight");
 	if (!err || err == -ENXIO || err == -ENODEV || err == -ENOMEDIUM)
 		return 0;
-	rf_log("%s: nobody knows whether its disk %s is in use: %s; say 'force yes' if it is not", s->address,
-	       d.node, strerror(-err));
+	rf_log("%s: nobody knows whether its disk %s is in use: %s; say 'force yes' if it is not",
+	       s->address, d.node, strerror(-err));
 	return RF_EXIT_SYSTEM;
 }
 
@@ -387,7 +390,8 @@ static int default_route(char *line, void *arg)
 
 	for (int i = 1; i < 8 && word[i - 1]; i++)
 		word[i] = strtok_r(NULL, "\t ", &save);
-	return word[7] && !strcmp(word[0], arg) && !strcmp(word[1], "00000000") && !strcmp(word[7], "00000000");
+	return word[7] && !strcmp(word[0], arg) && !strcmp(word[1], "00000000") &&
+	       !strcmp(word[7], "00000000");
 }
 
 static int interface_look(const char *name, void *arg)
@@ -430,8 +434,10 @@ static int moved_away(const char *folder, const struct search *s)
 	close(fd);
 	if (rf_sysfs_each(folder, first_entry, NULL))
 		return 0;
-	rf_log("%s is in use: its interface is in another network namespace; bring it back first, or say "
-	       "'force yes'", s->address);
+	rf_log("%s is in use: its interface is in another network namespace; bring it back first, "
+	       "or say "
+	       "'force yes'",
+	       s->address);
 	return RF_EXIT_IN_USE;
 }
 
@@ -466,8 +472,10 @@ static int virtual_functions_look(const struct search *s)
 	snprintf(path, sizeof(path), "%.500s/sriov_numvfs", s->top);
 	if (rf_sysfs_read(path, text, sizeof(text)) || !strtoul(text, NULL, 10))
 		return 0;
-	rf_log("%s is in use: it has %s virtual functions, which would go with its driver; remove them, or say "
-	       "'force yes'", s->address, text);
+	rf_log("%s is in use: it has %s virtual functions, which would go with its driver; remove "
+	       "them, or say "
+	       "'force yes'",
+	       s->address, text);
 	return RF_EXIT_IN_USE;
 }
 

@@ -6,8 +6,8 @@
  *         ask the kernel whether they are claimed.
  * Finds:  disks below the device, and those of an NVMe subsystem that one of its controllers is
  *         part of; on them mounts, swap, device-mapper, MD, bcache and loop devices, and what
- *         stands on these; NVMe targets; claims of anybody else; processes that have a disk open. Interfaces
- *         below the device that are up, or part of another one, or in another network
+ *         stands on these; NVMe targets; claims of anybody else; processes that have a disk open.
+ *         Interfaces below the device that are up, or part of another one, or in another network
  *         namespace. Virtual functions.
  */
 #ifndef RF_HOLDERS_H

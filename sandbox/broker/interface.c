@@ -26,12 +26,15 @@ static int interface_refused(const struct rf_config_device *d, int err)
 		return RF_EXIT_IN_USE;
 	}
 	if (err == EINVAL) {
-		rf_log("%s: an interface %s exists already, and it is not a TAP of one queue: choose "
-		       "another name or remove it", d->name, name);
+		rf_log("%s: an interface %s exists already, and it is not a TAP of one queue: "
+		       "choose "
+		       "another name or remove it",
+		       d->name, name);
 		return RF_EXIT_IN_USE;
 	}
 	rf_log("%s: cannot make interface %s: %s%s", d->name, name, strerror(err),
-	       err == EPERM ? " (run as root, or in a user and network namespace of your own)" : "");
+	       err == EPERM ? " (run as root, or in a user and network namespace of your own)" :
+			      "");
 	return RF_EXIT_SYSTEM;
 }
 
@@ -87,8 +90,9 @@ int rf_tap_configure(const struct rf_config_device *d, uint16_t mtu, const uint8
 
 	/* They come from the device. */
 	if (mtu < 68 || mac[0] & 1 || !memcmp(mac, nobody, 6)) {
-		rf_log("%s: its device has an MTU of %u and an address that no station has: no interface", d->name,
-		       mtu);
+		rf_log("%s: its device has an MTU of %u and an address that no station has: no "
+		       "interface",
+		       d->name, mtu);
 		return RF_EXIT_DEVICE;
 	}
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;

@@ -90,7 +90,8 @@ static int member(const char *name, void *arg)
 	if (!strcmp(name, m->own) || !driver[0] || !strcmp(driver, "pcieport") ||
 	    !strncmp(driver, "vfio", 4) || !strcmp(driver, "pci-stub"))
 		return 0;
-	snprintf(m->names + used, sizeof(m->names) - used, "%s%s (%s)", used ? ", " : "", name, driver);
+	snprintf(m->names + used, sizeof(m->names) - used, "%s%s (%s)", used ? ", " : "", name,
+		 driver);
 	return 0;
 }
 
@@ -108,8 +109,10 @@ static int check_group(const char *address, int *group)
 	char path[RF_SYSFS_PATH];
 
 	if ((*group = rf_pci_group(address)) < 0) {
-		rf_log("%s has no IOMMU group: this machine has no IOMMU, or its kernel was started "
-		       "without it (intel_iommu=on or amd_iommu=on)", address);
+		rf_log("%s has no IOMMU group: this machine has no IOMMU, or its kernel was "
+		       "started "
+		       "without it (intel_iommu=on or amd_iommu=on)",
+		       address);
 		return RF_EXIT_NO_IOMMU;
 	}
 	rf_sysfs_path(path, "/sys/kernel/iommu_groups/%d/devices", *group);
@@ -209,7 +212,7 @@ int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, boo
 		return err;
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
-		return 0; /* somebody else bound it, so it stays bound; the kernel has nothing on it */
+		return 0; /* somebody else bound it, so it stays; the kernel has nothing on it */
 	if (!d->force && (err = rf_holders_check(d->pci, last)))
 		return err;
 	if (!(err = found_keep(c, d->pci)) && (err = bind_vfio(d)))
@@ -230,8 +233,8 @@ static void rebind(const char *address, const struct found *f)
 		err = pci_probe(address);
 	read_link(address, "driver", now, sizeof(now));
 	if (err || strcmp(now, f->driver))
-		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, f->driver, now,
-		       err ? strerror(-err) : "the kernel did not bind it");
+		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, f->driver,
+		       now, err ? strerror(-err) : "the kernel did not bind it");
 }
 
 void rf_pci_give_back(const struct rf_config *c, const char *address)

@@ -16,7 +16,8 @@
 /* Put before every path; "" but for tests, which make a tree of their own. */
 extern const char *rf_sysfs_root;
 
-void rf_sysfs_path(char path[RF_SYSFS_PATH], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void rf_sysfs_path(char path[RF_SYSFS_PATH], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The first line of a file, what cannot be printed as '?'. */
 int rf_sysfs_read(const char *path, char *text, size_t room);

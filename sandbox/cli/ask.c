@@ -32,7 +32,8 @@ static bool stats_whole(int fd)
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && st.st_size >= (off_t)RF_STATS_BYTES;
+	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) &&
+	       st.st_size >= (off_t)RF_STATS_BYTES;
 }
 
 /* Of a device that starts or stops meanwhile the memory stays as it was. */
@@ -78,7 +79,8 @@ static int ask_receive(int sock, struct shown *shown, struct rf_answer *answer)
 	int n, count = 0, fds[RF_PACKET_FDS], held;
 	struct rf_snapshot s;
 
-	while ((n = rf_packet_recv(sock, &s, sizeof(s), fds, &held, 0)) == sizeof(s) && count < RF_MAX_DEVICES) {
+	while ((n = rf_packet_recv(sock, &s, sizeof(s), fds, &held, 0)) == sizeof(s) &&
+	       count < RF_MAX_DEVICES) {
 		snapshot_take(&shown[count], &s);
 		if (held)
 			stats_map(&shown[count], fds[0]);
@@ -92,7 +94,8 @@ static int ask_receive(int sock, struct shown *shown, struct rf_answer *answer)
 	return n < 0 ? n : -EPROTO;
 }
 
-static int show(const struct shown *shown, int count, const char *verb, const char *device, FILE *out)
+static int show(const struct shown *shown, int count, const char *verb, const char *device,
+		FILE *out)
 {
 	if (!strcmp(verb, "status"))
 		show_table(out, shown, count);
@@ -148,11 +151,13 @@ static int connect_to(const char *path)
 #define ASKS 20 /* of a supervisor that died while it was asked, and of its successors */
 
 /* Number of devices, or -errno: -ECONNREFUSED and the like if nobody is there. */
-static int exchange(const char *path, const struct rf_ask *ask, struct shown *shown, struct rf_answer *answer)
+static int exchange(const char *path, const struct rf_ask *ask, struct shown *shown,
+		    struct rf_answer *answer)
 {
 	int count = -EPROTO;
 
-	for (int i = 0; i < ASKS && (count == -EPROTO || count == -EPIPE || count == -ECONNRESET); i++) {
+	for (int i = 0; i < ASKS && (count == -EPROTO || count == -EPIPE || count == -ECONNRESET);
+	     i++) {
 		if (i)
 			nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 		int fd = connect_to(path);

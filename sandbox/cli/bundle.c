@@ -43,7 +43,8 @@ static bool bundle_named(struct bundle *b, const char *file)
 
 static int older_first(const void *a, const void *b)
 {
-	unsigned long x = ((const struct bundle *)a)->number, y = ((const struct bundle *)b)->number;
+	unsigned long x = ((const struct bundle *)a)->number,
+		      y = ((const struct bundle *)b)->number;
 
 	return (x > y) - (x < y);
 }

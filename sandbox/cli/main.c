@@ -39,8 +39,8 @@ static int printed(int code)
 	return RF_EXIT_SYSTEM;
 }
 
-static const char *const verbs[] = { "run", "check", "format", "status", "recoveries", "bundle", "restart", "stop",
-				     "--run-dir" };
+static const char *const verbs[] = { "run",    "check",   "format", "status",   "recoveries",
+				     "bundle", "restart", "stop",   "--run-dir" };
 
 static int cli_ask(const char *dir, const char *verb, const char *device)
 {
@@ -83,7 +83,9 @@ static int command(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "--run-dir")) {
 		dir = argv[2];
 		if (strlen(dir) >= RF_RUN_DIR || dir[0] != '/') {
-			fprintf(stderr, "ringfence: --run-dir takes an absolute path of at most %d characters\n",
+			fprintf(stderr,
+				"ringfence: --run-dir takes an absolute path of at most %d "
+				"characters\n",
 				RF_RUN_DIR - 1);
 			return RF_EXIT_USAGE;
 		}

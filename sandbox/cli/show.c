@@ -15,7 +15,8 @@ static const char *const states[] = {
 	[DEV_WAITING] = "waiting", [DEV_REVIVING] = "reviving", [DEV_FAILED] = "failed",
 };
 
-static const char *const exports[RF_EXPORT_KINDS] = { "none", "nbd", "load", "lwip", "format", "tap", "load", "lwip" };
+static const char *const exports[RF_EXPORT_KINDS] = { "none",   "nbd", "load", "lwip",
+						      "format", "tap", "load", "lwip" };
 
 /* The supervisor is believed, but a newer one may know more. */
 #define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "?")
@@ -26,13 +27,15 @@ static void put_net_json(FILE *f, const struct shown *d)
 {
 	const struct rf_stats_net *n = (const void *)((const char *)d->service + RF_STATS_NET);
 
-	fprintf(f, ",\"rx_frames\":%llu,\"rx_bad\":%llu,\"rx_dropped\":%llu,\"rx_lost_export\":%llu,"
-		   "\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"lost_tx\":%llu,"
-		   "\"link\":\"%s\",\"mtu\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"",
+	fprintf(f,
+		",\"rx_frames\":%llu,\"rx_bad\":%llu,\"rx_dropped\":%llu,\"rx_lost_export\":%llu,"
+		"\"tx_frames\":%llu,\"tx_done\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,"
+		"\"lost_tx\":%llu,"
+		"\"link\":\"%s\",\"mtu\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"",
 		(ull)n->rx_frames, (ull)n->rx_bad, (ull)n->rx_dropped, (ull)n->rx_lost_export,
-		(ull)n->tx_frames, (ull)n->tx_done, (ull)n->tx_refused, (ull)n->tx_software, (ull)n->lost_tx,
-		n->link == RF_NET_LINK_DOWN ? "down" : "up", n->mtu, n->mac[0], n->mac[1], n->mac[2],
-		n->mac[3], n->mac[4], n->mac[5]);
+		(ull)n->tx_frames, (ull)n->tx_done, (ull)n->tx_refused, (ull)n->tx_software,
+		(ull)n->lost_tx, n->link == RF_NET_LINK_DOWN ? "down" : "up", n->mtu, n->mac[0],
+		n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
 }
 
 static void put_walls_json(FILE *f, const char *key, const struct rf_wall_report *r)
@@ -48,27 +51,32 @@ static void put_walls_json(FILE *f, const char *key, const struct rf_wall_report
 	fprintf(f, "]");
 }
 
-static void put_service_json(FILE *f, const struct rf_snapshot *s, const struct rf_stats_service *st)
+static void put_service_json(FILE *f, const struct rf_snapshot *s,
+			     const struct rf_stats_service *st)
 {
-	fprintf(f, ",\"size\":%llu,\"block_size\":%u,\"submitted\":%llu,\"completed\":%llu,"
-		   "\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
-		   "\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
-		   "\"client_errors\":%llu,\"clients_cut\":%llu,\"nudges\":%llu,\"nudges_helped\":%llu,\"corrupt\":%llu,\"inflight\":%u",
-		(ull)s->size, s->block_size, (ull)st->submitted, (ull)st->completed, (ull)st->bytes_read,
-		(ull)st->bytes_written, (ull)st->failed, (ull)st->reissued, (ull)st->violations,
-		(ull)st->stalls, (ull)st->held_back, (ull)st->clients, (ull)st->client_errors, (ull)st->clients_cut,
-		(ull)st->nudges, (ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
+	fprintf(f,
+		",\"size\":%llu,\"block_size\":%u,\"submitted\":%llu,\"completed\":%llu,"
+		"\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
+		"\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
+		"\"client_errors\":%llu,\"clients_cut\":%llu,\"nudges\":%llu,\"nudges_helped\":%"
+		"llu,\"corrupt\":%llu,\"inflight\":%u",
+		(ull)s->size, s->block_size, (ull)st->submitted, (ull)st->completed,
+		(ull)st->bytes_read, (ull)st->bytes_written, (ull)st->failed, (ull)st->reissued,
+		(ull)st->violations, (ull)st->stalls, (ull)st->held_back, (ull)st->clients,
+		(ull)st->client_errors, (ull)st->clients_cut, (ull)st->nudges,
+		(ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
 }
 
 static void put_device_json(FILE *f, const struct shown *d)
 {
 	const struct rf_snapshot *s = &d->s;
 
-	fprintf(f, "{\"device\":\"%s\",\"state\":\"%s\",\"code\":%d,\"pci\":\"%s\",\"driver\":\"%s\","
-		   "\"export\":\"%s\",\"generation\":%u,\"driver_pid\":%d,\"device_pid\":%d,"
-		   "\"export_pid\":%d,\"standby_pid\":%d,\"deaths\":%llu,\"standby_deaths\":%llu,"
-		   "\"process_deaths\":%llu,\"crashes\":%llu,\"hangs\":%llu,\"stall_deaths\":%llu,"
-		   "\"lies\":%llu,\"storms\":%llu",
+	fprintf(f,
+		"{\"device\":\"%s\",\"state\":\"%s\",\"code\":%d,\"pci\":\"%s\",\"driver\":\"%s\","
+		"\"export\":\"%s\",\"generation\":%u,\"driver_pid\":%d,\"device_pid\":%d,"
+		"\"export_pid\":%d,\"standby_pid\":%d,\"deaths\":%llu,\"standby_deaths\":%llu,"
+		"\"process_deaths\":%llu,\"crashes\":%llu,\"hangs\":%llu,\"stall_deaths\":%llu,"
+		"\"lies\":%llu,\"storms\":%llu",
 		s->name, NAME_OF(states, s->state), s->code, s->pci, s->driver,
 		NAME_OF(exports, s->export_kind), s->generation, s->driver_pid, s->device_pid,
 		s->export_pid, s->standby_pid, (ull)s->deaths, (ull)s->standby_deaths,
@@ -130,11 +138,13 @@ static void put_end(FILE *f, const struct rf_snapshot *s)
 	char how[RF_ENDING];
 
 	if (s->state == DEV_QUARANTINED && !s->server_away_s)
-		fprintf(f, "%s: its driver died too often, and clients get errors: 'ringfence restart "
-			   "%s' tries again\n", s->name, s->name);
+		fprintf(f,
+			"%s: its driver died too often, and clients get errors: 'ringfence restart "
+			"%s' tries again\n",
+			s->name, s->name);
 	else if (s->state == DEV_FAILED && s->code)
-		fprintf(f, "%s: %s; the log says more, and 'ringfence restart %s' tries again\n", s->name,
-			rf_ending(s->code << 8, how), s->name);
+		fprintf(f, "%s: %s; the log says more, and 'ringfence restart %s' tries again\n",
+			s->name, rf_ending(s->code << 8, how), s->name);
 }
 
 /* Deaths by their kind, and only where there were some. */
@@ -215,9 +225,11 @@ void show_recoveries(FILE *f, const struct shown *d)
 			g, methods[r->method & 3], (ull)r->detect_ns, (ull)r->quiesced_ns,
 			(ull)r->spawned_ns, (ull)r->enabled_ns);
 		if (v->generation == g)
-			fprintf(f, ",\"inflight\":%u,\"drained\":%u,\"reissued\":%u,"
-				   "\"down_ns\":%llu,\"first_io_ns\":%llu",
-				v->inflight, v->drained, v->reissued, (ull)v->down_ns, (ull)v->first_io_ns);
+			fprintf(f,
+				",\"inflight\":%u,\"drained\":%u,\"reissued\":%u,"
+				"\"down_ns\":%llu,\"first_io_ns\":%llu",
+				v->inflight, v->drained, v->reissued, (ull)v->down_ns,
+				(ull)v->first_io_ns);
 		put_after(f, "quiesced", r->detect_ns, r->quiesced_ns);
 		put_after(f, "spawned", r->detect_ns, r->spawned_ns);
 		put_after(f, "enabled", r->detect_ns, r->enabled_ns);

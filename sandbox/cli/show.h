@@ -41,6 +41,7 @@ int client_bundle(const char *run_dir, const char *device, const char *number, F
 
 /* Asks, unless an option says yes. 0: go on, `how` is "format", "adopt" or "reformat"; or an exit
  * code, RF_EXIT_USAGE without a line. */
-int client_format(const char *file, const char *device, int count, char **options, const char **how);
+int client_format(const char *file, const char *device, int count, char **options,
+		  const char **how);
 
 #endif

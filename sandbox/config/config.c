@@ -15,7 +15,8 @@
 static int copy(struct rf_words *w, char *to, size_t room)
 {
 	if (w->count != 2 || strlen(w->word[1]) >= room)
-		return rf_words_error(w, "%s takes one word of at most %zu characters", w->word[0], room - 1);
+		return rf_words_error(w, "%s takes one word of at most %zu characters", w->word[0],
+				      room - 1);
 	strcpy(to, w->word[1]);
 	return 0;
 }
@@ -51,9 +52,11 @@ static int export_tap(struct rf_config_device *d, struct rf_words *w)
 	uint64_t uid;
 
 	if ((w->count != 3 && w->count != 5) || (w->count == 5 && strcmp(w->word[3], "owner")))
-		return rf_words_error(w, "write as 'export tap rf0' or 'export tap rf0 owner alice'");
+		return rf_words_error(w,
+				      "write as 'export tap rf0' or 'export tap rf0 owner alice'");
 	if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/%:\"\\") || name[0] == '.')
-		return rf_words_error(w, "export tap: '%s' is not a name an interface can have", name);
+		return rf_words_error(w, "export tap: '%s' is not a name an interface can have",
+				      name);
 	d->owner = ~0u;
 	if (w->count == 5) {
 		if (!user_find(w->word[4], &d->owner) &&
@@ -79,15 +82,17 @@ static int key_export(struct rf_config_device *d, struct rf_words *w)
 	if (!load && (w->count != 3 || strcmp(w->word[1], "nbd")))
 		return rf_words_error(w, "write as 'export nbd /path/of/socket'");
 	if (w->word[2][0] != '/' || strlen(w->word[2]) >= sizeof(d->listen))
-		return rf_words_error(w, "export: '%s' must be an absolute path of at most %zu characters",
-				      w->word[2], sizeof(d->listen) - 1);
+		return rf_words_error(
+			w, "export: '%s' must be an absolute path of at most %zu characters",
+			w->word[2], sizeof(d->listen) - 1);
 	strcpy(d->listen, w->word[2]);
 	d->export_kind = load ? RF_EXPORT_LOAD : RF_EXPORT_NBD;
 	for (int i = 3; load && i < w->count; i++) {
 		size_t used = strlen(d->load);
 		if (used + strlen(w->word[i]) + 2 > sizeof(d->load))
 			return rf_words_error(w, "export load: arguments too long");
-		snprintf(d->load + used, sizeof(d->load) - used, "%s%s", used ? " " : "", w->word[i]);
+		snprintf(d->load + used, sizeof(d->load) - used, "%s%s", used ? " " : "",
+			 w->word[i]);
 	}
 	return 0;
 }
@@ -163,7 +168,8 @@ static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 static int key_pci(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count != 2 || rf_pci_address(w->word[1], d->pci))
-		return rf_words_error(w, "pci takes an address as lspci -D prints it, such as 0000:01:00.0");
+		return rf_words_error(
+			w, "pci takes an address as lspci -D prints it, such as 0000:01:00.0");
 	return 0;
 }
 
@@ -182,7 +188,8 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 	} keys[] = {
 		{ "policy", key_policy }, { "image", key_image }, { "export", key_export },
 		{ "force", key_force }, { "read-only", key_read_only },
-		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu }, { "integrity", key_integrity },
+		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu },
+		{ "integrity", key_integrity },
 		{ "unsafe-no-reissue", key_no_reissue }, { "unsafe-reuse-early", key_reuse_early },
 		{ "unsafe-admin-writable", key_admin_writable }, { "arena", config_key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },
@@ -228,13 +235,16 @@ static int new_device(struct reading *r, struct rf_words *w)
 
 	if (c->count == RF_MAX_DEVICES)
 		return rf_words_error(w, "more than %d devices", RF_MAX_DEVICES);
-	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME - 16 || strchr(w->word[1], '.') || !rf_config_name_good(w->word[1]))
-		return rf_words_error(w, "write as 'device NAME': 1 to %d letters, digits or signs, but no '/', "
-				      "'.', '\"' or '\\'", RF_NAME - 17);
+	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME - 16 || strchr(w->word[1], '.') ||
+	    !rf_config_name_good(w->word[1]))
+		return rf_words_error(w,
+				      "write as 'device NAME': 1 to %d letters, digits or signs, "
+				      "but no '/', '.', '\"' or '\\'",
+				      RF_NAME - 17);
 	for (int i = 0; i < c->count; i++)
 		if (!strcmp(c->device[i].name, w->word[1]))
-			return rf_words_error(w, "device '%s' is defined twice (first in line %d)", w->word[1],
-					      r->line[i]);
+			return rf_words_error(w, "device '%s' is defined twice (first in line %d)",
+					      w->word[1], r->line[i]);
 	rf_lwip_config_init(&c->device[c->count].lwip);
 	r->seen.count = 0;
 	r->line[c->count] = w->line;
@@ -252,7 +262,8 @@ static const struct {
 	{ "program-dir", offsetof(struct rf_config, program_dir), RF_CONFIG_FOLDER, true },
 	{ "driver-dir", offsetof(struct rf_config, driver_dir), RF_CONFIG_FOLDER, true },
 	{ "policy-dir", offsetof(struct rf_config, policy_dir), RF_CONFIG_FOLDER, true },
-	{ "unsafe-launcher", offsetof(struct rf_config, launcher), sizeof(((struct rf_config *)0)->launcher), false },
+	{ "unsafe-launcher", offsetof(struct rf_config, launcher),
+	  sizeof(((struct rf_config *)0)->launcher), false },
 };
 
 /* -1: no key of the part before the first device. */
@@ -289,10 +300,14 @@ static int config_line(struct rf_words *w, void *arg)
 	if (err != -ENOENT)
 		return err;
 	if (global_find(key) >= 0)
-		return rf_words_error(w, "'%s' is for all devices: it must stand before the first 'device' line",
-				      key);
-	return rf_words_error(w, c->count ? "unknown key '%s'" :
-			      "unknown key '%s' (keys of a device come after its 'device NAME' line)", key);
+		return rf_words_error(
+			w, "'%s' is for all devices: it must stand before the first 'device' line",
+			key);
+	return rf_words_error(
+		w,
+		c->count ? "unknown key '%s'" :
+			   "unknown key '%s' (keys of a device come after its 'device NAME' line)",
+		key);
 }
 
 int rf_config_read(const char *file, struct rf_config *c)

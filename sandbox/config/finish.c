@@ -64,7 +64,8 @@ static int finish_backend(const struct place *p, struct rf_config_device *d)
 	if (d->pci[0] && d->socket[0])
 		return mistake(p, d, "has both a 'pci' and a 'socket' line: keep one");
 	if (needed != RF_BACKEND_NONE && !d->pci[0] && !d->socket[0])
-		return mistake(p, d, "has neither a 'pci' nor a 'socket' line: its policy needs one");
+		return mistake(p, d,
+			       "has neither a 'pci' nor a 'socket' line: its policy needs one");
 	if (needed != RF_BACKEND_NONE && d->socket[0])
 		d->policy.device.backend = RF_BACKEND_VFIO_USER;
 	return 0;
@@ -80,17 +81,22 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 	if (net && d->export_kind == RF_EXPORT_LOAD)
 		d->export_kind = RF_EXPORT_NETLOAD;
 	if (net != (d->export_kind >= RF_EXPORT_TAP))
-		return mistake(p, d, net ? "has a net driver: it is exported as tap or load or lwip" :
-			     "has no net driver: only a net driver is exported as tap, or as lwip without a name");
+		return mistake(p, d,
+			       net ? "has a net driver: it is exported as tap or load or lwip" :
+				     "has no net driver: only a net driver is exported as tap, or "
+				     "as lwip without a name");
 	if (d->integrity_disk && rf_config_integrity_finish(p->text, d, net))
 		return -EINVAL;
 	if (d->promiscuous && !net)
 		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
-	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) || d->export_kind != RF_EXPORT_TAP))
-		return mistake(p, d, "has an 'mtu', which is for an e1000e or igb exported as a tap: other "
-			     "interfaces have their device's");
+	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) ||
+		       d->export_kind != RF_EXPORT_TAP))
+		return mistake(
+			p, d,
+			"has an 'mtu', which is for an e1000e or igb exported as a tap: other "
+			"interfaces have their device's");
 	d->policy.device.mtu = d->mtu;
 	return 0;
 }
@@ -125,7 +131,9 @@ static const char *exclusive(const struct rf_config_device *a, const struct rf_c
 
 	return set_and_same(a->pci, b->pci)       ? a->pci :
 	       set_and_same(a->socket, b->socket) ? a->socket :
-	       named && a->export_kind == b->export_kind && set_and_same(a->listen, b->listen) ? a->listen : NULL;
+	       named && a->export_kind == b->export_kind && set_and_same(a->listen, b->listen) ?
+						    a->listen :
+						    NULL;
 }
 
 static int devices_apart(const struct place *p, const struct rf_config *c, int i, const int *line)
@@ -134,8 +142,9 @@ static int devices_apart(const struct place *p, const struct rf_config *c, int i
 		const char *what = exclusive(&c->device[i], &c->device[j]);
 
 		if (what)
-			return mistake(p, &c->device[i], "has %s, as device %s of line %d does: only one can",
-				     what, c->device[j].name, line[j]);
+			return mistake(p, &c->device[i],
+				       "has %s, as device %s of line %d does: only one can", what,
+				       c->device[j].name, line[j]);
 	}
 	return 0;
 }
@@ -163,10 +172,11 @@ int rf_config_arena(struct rf_words *w, uint64_t *bytes)
 	if (w->count != 2 || rf_parse_number(w->word[1], bytes) || !*bytes || *bytes % (2u << 20))
 		return rf_words_error(w, "arena takes a size such as 64M: a multiple of 2M");
 	if (*bytes > RF_ARENA_MOST)
-		return rf_words_error(w, "arena %s: at most %lluG", w->word[1], RF_ARENA_MOST >> 30);
+		return rf_words_error(w, "arena %s: at most %lluG", w->word[1],
+				      RF_ARENA_MOST >> 30);
 	if (*bytes > rf_config_memory())
-		return rf_words_error(w, "arena %s: this machine has %llu MiB of memory", w->word[1],
-				      (unsigned long long)rf_config_memory() >> 20);
+		return rf_words_error(w, "arena %s: this machine has %llu MiB of memory",
+				      w->word[1], (unsigned long long)rf_config_memory() >> 20);
 	return 0;
 }
 
@@ -175,12 +185,14 @@ static int memory_enough(const char *file, const struct rf_config *c)
 	uint64_t need = 0;
 
 	for (int i = 0; i < c->count; i++)
-		need += c->device[i].policy.device.arena_bytes + 2 * c->device[i].policy.device.queue_bytes;
+		need += c->device[i].policy.device.arena_bytes +
+			2 * c->device[i].policy.device.queue_bytes;
 	if (need <= rf_config_memory())
 		return 0;
-	rf_log("%s: its devices need %llu MiB for 'arena' and 'queue-memory', and this machine has %llu MiB "
-	       "of memory", file, (unsigned long long)need >> 20,
-	       (unsigned long long)rf_config_memory() >> 20);
+	rf_log("%s: its devices need %llu MiB for 'arena' and 'queue-memory', and this machine has "
+	       "%llu MiB "
+	       "of memory",
+	       file, (unsigned long long)need >> 20, (unsigned long long)rf_config_memory() >> 20);
 	return -EINVAL;
 }
 

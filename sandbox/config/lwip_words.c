@@ -72,8 +72,9 @@ static int path_long(const struct rf_words *w)
 	for (int i = 1; i < w->count; i++)
 		if (!strncmp(w->word[i], "unix:", 5) &&
 		    strlen(w->word[i] + 5) >= sizeof(((struct rf_lwip_place *)0)->name))
-			return rf_words_error(w, "%s: the path of a UNIX socket has at most %zu characters", w->word[i],
-					      sizeof(((struct rf_lwip_place *)0)->name) - 1);
+			return rf_words_error(
+				w, "%s: the path of a UNIX socket has at most %zu characters",
+				w->word[i], sizeof(((struct rf_lwip_place *)0)->name) - 1);
 	return 0;
 }
 
@@ -106,21 +107,26 @@ static int parse_rest(struct rf_words *w, int at, struct rf_lwip_service *s)
 		if (s->job == RF_LWIP_DISK && !strcmp(w->word[at], "read-only")) {
 			s->read_only = 1;
 		} else if (s->job == RF_LWIP_DISK && !strcmp(w->word[at], "partition") &&
-			   at + 1 < w->count && !rf_parse_number(w->word[at + 1], &n) && n && n <= 128) {
+			   at + 1 < w->count && !rf_parse_number(w->word[at + 1], &n) && n &&
+			   n <= 128) {
 			s->partition = (uint8_t)n;
 			at++;
 		} else {
-			return rf_words_error(w, "%s: '%s' is not understood", w->word[0], w->word[at]);
+			return rf_words_error(w, "%s: '%s' is not understood", w->word[0],
+					      w->word[at]);
 		}
 	}
 	if (at + 1 == w->count || (at < w->count && s->listen.kind == RF_LWIP_UNIX))
-		return rf_words_error(w, at + 1 == w->count ? "allow takes networks such as 10.0.0.0/8" :
-				      "a UNIX socket has no allow-list: its owner and mode decide");
+		return rf_words_error(
+			w, at + 1 == w->count ?
+				   "allow takes networks such as 10.0.0.0/8" :
+				   "a UNIX socket has no allow-list: its owner and mode decide");
 	for (at++; at < w->count; at++) {
 		if (s->allow_count == RF_LWIP_ALLOWS)
 			return rf_words_error(w, "more than %d networks", RF_LWIP_ALLOWS);
 		if (!parse_network(w->word[at], &s->allow[s->allow_count++]))
-			return rf_words_error(w, "'%s' is not a network such as 10.0.0.0/8", w->word[at]);
+			return rf_words_error(w, "'%s' is not a network such as 10.0.0.0/8",
+					      w->word[at]);
 	}
 	return 0;
 }
@@ -128,11 +134,13 @@ static int parse_rest(struct rf_words *w, int at, struct rf_lwip_service *s)
 static int lwip_words_add(struct rf_lwip_config *c, struct rf_words *w, enum rf_lwip_job job)
 {
 	static const char *const usage[] = {
-		[RF_LWIP_FORWARD] = "forward FROM to WHERE [allow CIDR...]: one of them lwip-tcp PLACE, "
-				    "the other unix:/PATH or tcp:ADDR:PORT",
+		[RF_LWIP_FORWARD] =
+			"forward FROM to WHERE [allow CIDR...]: one of them lwip-tcp PLACE, "
+			"the other unix:/PATH or tcp:ADDR:PORT",
 		[RF_LWIP_SOCKS] = "socks tcp:ADDR:PORT | unix:/PATH [allow CIDR...]",
 		[RF_LWIP_STATUS] = "status lwip-tcp ADDR:PORT [allow CIDR...]",
-		[RF_LWIP_DISK] = "disk DEVICE lwip-tcp ADDR:PORT [read-only] [partition N] [allow CIDR...]",
+		[RF_LWIP_DISK] =
+			"disk DEVICE lwip-tcp ADDR:PORT [read-only] [partition N] [allow CIDR...]",
 	};
 	struct rf_lwip_service s = { .job = (uint8_t)job };
 	int at = 1;
@@ -193,8 +201,10 @@ static int dns(struct rf_lwip_config *c, struct rf_words *w)
 
 int rf_lwip_config_line(struct rf_lwip_config *c, struct rf_words *w)
 {
-	static const char *const jobs[] = { [RF_LWIP_FORWARD] = "forward", [RF_LWIP_SOCKS] = "socks",
-					    [RF_LWIP_STATUS] = "status", [RF_LWIP_DISK] = "disk" };
+	static const char *const jobs[] = { [RF_LWIP_FORWARD] = "forward",
+					    [RF_LWIP_SOCKS] = "socks",
+					    [RF_LWIP_STATUS] = "status",
+					    [RF_LWIP_DISK] = "disk" };
 	const char *key = w->word[0], *value = w->count == 2 ? w->word[1] : "";
 	struct rf_lwip_addr a;
 
@@ -217,7 +227,8 @@ int rf_lwip_config_line(struct rf_lwip_config *c, struct rf_words *w)
 	}
 	if (!strcmp(key, "hostname")) {
 		if (!value[0] || strlen(value) >= sizeof(c->hostname))
-			return rf_words_error(w, "hostname takes one word of at most %zu characters",
+			return rf_words_error(w,
+					      "hostname takes one word of at most %zu characters",
 					      sizeof(c->hostname) - 1);
 		strcpy(c->hostname, value);
 		return 0;

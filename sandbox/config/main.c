@@ -33,7 +33,8 @@ static int ask_for(const char *path)
 	}
 
 	if (rf_packet_send(RF_CONFIG_FD_ASK, path, strlen(path), NULL, 0) ||
-	    rf_packet_recv(RF_CONFIG_FD_ASK, &error, sizeof(error), fds, &count, 0) != sizeof(error))
+	    rf_packet_recv(RF_CONFIG_FD_ASK, &error, sizeof(error), fds, &count, 0) !=
+		    sizeof(error))
 		rf_die(RF_EXIT_BUG, "rf-config: the keeper is gone");
 	return count ? fds[0] : error;
 }
@@ -42,11 +43,13 @@ int main(void)
 {
 	char file[RF_CONFIG_PATH];
 	int count, fds[RF_PACKET_FDS];
-	struct rf_config *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, RF_CONFIG_FD_OUT, 0);
+	struct rf_config *c =
+		mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, RF_CONFIG_FD_OUT, 0);
 
 	rf_log_name = "ringfence";
 	if (c == MAP_FAILED)
-		rf_die(RF_EXIT_SYSTEM, "rf-config: no memory for what it reads: %s", strerror(errno));
+		rf_die(RF_EXIT_SYSTEM, "rf-config: no memory for what it reads: %s",
+		       strerror(errno));
 	int err = rf_filter_set(rf_filters[0].code, rf_filters[0].count);
 	if (err)
 		rf_die(RF_EXIT_SYSTEM, "rf-config cannot lock itself: %s", strerror(-err));

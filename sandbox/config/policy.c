@@ -28,15 +28,17 @@ static int want_time(struct rf_words *w, int index, uint64_t *out)
 				      index + 1);
 	/* Sums and multiples of it fit into 64 bits, whoever makes them. */
 	if (*out > DAY_NS)
-		return rf_words_error(w, "%s: word %d is more than a day (86400s)", w->word[0], index + 1);
+		return rf_words_error(w, "%s: word %d is more than a day (86400s)", w->word[0],
+				      index + 1);
 	return 0;
 }
 
 static int copy_name(struct rf_words *w, char *to)
 {
 	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME || !rf_config_name_good(w->word[1]))
-		return rf_words_error(w, "%s takes one name of at most %d letters, digits or signs, without '/'",
-				      w->word[0], RF_NAME - 1);
+		return rf_words_error(
+			w, "%s takes one name of at most %d letters, digits or signs, without '/'",
+			w->word[0], RF_NAME - 1);
 	strcpy(to, w->word[1]);
 	return 0;
 }
@@ -46,8 +48,9 @@ static int one_of(struct rf_words *w, int index, const char *const *names)
 	for (int i = 0; index < w->count && names[i]; i++)
 		if (!strcmp(w->word[index], names[i]))
 			return i;
-	return rf_words_error(w, "%s: '%s' is not known; this word is one of %s, %s ...", w->word[0],
-			      index < w->count ? w->word[index] : "(nothing)", names[0], names[1]);
+	return rf_words_error(w, "%s: '%s' is not known; this word is one of %s, %s ...",
+			      w->word[0], index < w->count ? w->word[index] : "(nothing)", names[0],
+			      names[1]);
 }
 
 static int key_driver(struct rf_policy *p, struct rf_words *w)
@@ -133,8 +136,10 @@ static int key_disk(struct rf_policy *p, struct rf_words *w)
 		return err;
 	if (strcmp(w->word[2], "block") || (block != 512 && block != 4096) || !p->device.blk.size ||
 	    p->device.blk.size % block || p->device.blk.size > INT64_MAX)
-		return rf_words_error(w, "write as 'disk 1G block 512': blocks of 512 or 4096 bytes, a whole number "
-				      "of them, less than 2^63 bytes");
+		return rf_words_error(
+			w,
+			"write as 'disk 1G block 512': blocks of 512 or 4096 bytes, a whole number "
+			"of them, less than 2^63 bytes");
 	p->device.blk.block_size = (uint32_t)block;
 	return 0;
 }
@@ -144,8 +149,10 @@ static bool mac_address(const char *s, uint8_t *mac)
 	unsigned b[6];
 	int used = 0;
 
-	if (strlen(s) != 17 || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4],
-				      &b[5], &used) != 6 || used != 17)
+	if (strlen(s) != 17 ||
+	    sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &used) != 6 ||
+	    used != 17)
 		return false;
 	for (int i = 0; i < 6; i++)
 		mac[i] = (uint8_t)b[i];
@@ -155,17 +162,18 @@ static bool mac_address(const char *s, uint8_t *mac)
 /* net MAC mtu N [FEATURE...]: an interface nobody else describes */
 static int key_net(struct rf_policy *p, struct rf_words *w)
 {
-	static const char *const names[] = { "tx-csum", "rx-csum", "tso4", "tso6", "vlan", "link", "sg",
-					     "rx-gso", NULL };
+	static const char *const names[] = { "tx-csum", "rx-csum", "tso4",   "tso6", "vlan",
+					     "link",    "sg",      "rx-gso", NULL };
 	static const uint32_t bits[] = { RF_NET_HAS_TX_CSUM, RF_NET_HAS_RX_CSUM, RF_NET_HAS_TSO4,
-					 RF_NET_HAS_TSO6, RF_NET_HAS_VLAN, RF_NET_HAS_LINK, RF_NET_HAS_SG,
-					 RF_NET_HAS_RX_GSO };
+					 RF_NET_HAS_TSO6,    RF_NET_HAS_VLAN,    RF_NET_HAS_LINK,
+					 RF_NET_HAS_SG,      RF_NET_HAS_RX_GSO };
 	struct rf_net_info *n = &p->device.net;
 	uint64_t mtu;
 
 	if (w->count < 4 || !mac_address(w->word[1], n->mac) || strcmp(w->word[2], "mtu"))
-		return rf_words_error(w, "write as 'net 02:00:00:00:00:01 mtu 1500', with the address of "
-				      "one station");
+		return rf_words_error(
+			w, "write as 'net 02:00:00:00:00:01 mtu 1500', with the address of "
+			   "one station");
 	if (rf_parse_number(w->word[3], &mtu) || mtu < 68 || mtu > 16000)
 		return rf_words_error(w, "net: mtu must be from 68 to 16000");
 	n->mtu = (uint16_t)mtu;
@@ -289,7 +297,8 @@ static int key_reset(struct rf_policy *p, struct rf_words *w)
 	    (err = policy_want(w, 8, &value)) || (kind && (err = want_time(w, 10, &within))))
 		return err;
 	if ((bits != 8 && bits != 16 && bits != 32) || s->offset % (bits / 8))
-		return rf_words_error(w, "reset: width is 8, 16 or 32 and the offset a multiple of it");
+		return rf_words_error(
+			w, "reset: width is 8, 16 or 32 and the offset a multiple of it");
 	if (strcmp(w->word[5], "mask") || strcmp(w->word[7], "value") ||
 	    (kind && strcmp(w->word[9], "within")))
 		return rf_words_error(w, "reset: write as 'reset %s 32 bar0 0x14 mask M value V%s'",
@@ -297,7 +306,8 @@ static int key_reset(struct rf_policy *p, struct rf_words *w)
 	if (!kind && w->count > 9)
 		return rf_words_error(w, "reset write: '%s' is one word too many", w->word[9]);
 	if (mask > UINT32_MAX || value > UINT32_MAX || s->offset > INT64_MAX)
-		return rf_words_error(w, "reset: mask and value have at most 32 bits, the offset 63");
+		return rf_words_error(w,
+				      "reset: mask and value have at most 32 bits, the offset 63");
 	s->poll = (uint8_t)kind;
 	s->bytes = (uint8_t)(bits / 8);
 	s->mask = (uint32_t)mask;
@@ -322,8 +332,10 @@ static int key_map(struct rf_policy *p, struct rf_words *w)
 		return err;
 	if ((mode = one_of(w, 4, names)) < 0)
 		return mode;
-	if (r->offset % 4096 || r->bytes % 4096 || !r->bytes || r->offset > INT64_MAX || r->bytes > INT64_MAX)
-		return rf_words_error(w, "map: offset and length must be whole 4K pages, less than 2^63 bytes");
+	if (r->offset % 4096 || r->bytes % 4096 || !r->bytes || r->offset > INT64_MAX ||
+	    r->bytes > INT64_MAX)
+		return rf_words_error(
+			w, "map: offset and length must be whole 4K pages, less than 2^63 bytes");
 	r->bar = bar;
 	r->write = (uint32_t)mode;
 	p->device.window_count++;
@@ -361,7 +373,8 @@ static int key_hang(struct rf_policy *p, struct rf_words *w)
 	int err = want_time(w, 1, &p->hang_ns);
 
 	if (!err && p->hang_ns < 1000000)
-		return rf_words_error(w, "hang: at least 1ms, which is as finely as the kernel counts");
+		return rf_words_error(
+			w, "hang: at least 1ms, which is as finely as the kernel counts");
 	return err;
 }
 
@@ -401,8 +414,9 @@ static int key_demand(struct rf_policy *p, struct rf_words *w)
 		int wall = rf_wall_find(w->word[i]);
 
 		if (wall < 0)
-			return rf_words_error(w, "demand: '%s' is no wall; 'ringfence status' names them",
-					      w->word[i]);
+			return rf_words_error(
+				w, "demand: '%s' is no wall; 'ringfence status' names them",
+				w->word[i]);
 		p->demand |= RF_WALL_BIT(wall);
 	}
 	return w->count > 1 ? 0 : rf_words_error(w, "demand takes names of walls");
@@ -461,7 +475,8 @@ static int policy_line(struct rf_words *w, void *arg)
 		if (strcmp(w->word[0], keys[i].name))
 			continue;
 		if (w->count > keys[i].words)
-			return rf_words_error(w, "%s: '%s' is one word too many", w->word[0], w->word[keys[i].words]);
+			return rf_words_error(w, "%s: '%s' is one word too many", w->word[0],
+					      w->word[keys[i].words]);
 		int err = keys[i].again ? 0 : rf_words_once(w, &r->seen);
 		return err ? err : keys[i].fn(r->policy, w);
 	}
@@ -491,8 +506,10 @@ static int complete(const char *file, struct rf_policy *p)
 	}
 	uint32_t steps = p->device.step_count;
 	if (steps && !p->device.step[steps - 1].poll) {
-		rf_log("%s: the last 'reset' line is a write, after which nobody knows whether the device is quiet: "
-		       "end with 'reset poll'", file);
+		rf_log("%s: the last 'reset' line is a write, after which nobody knows whether the "
+		       "device is quiet: "
+		       "end with 'reset poll'",
+		       file);
 		return -EINVAL;
 	}
 	p->device.queues = 1;

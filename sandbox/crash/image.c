@@ -31,7 +31,8 @@ static bool section(const struct image *i, uint32_t n, Elf64_Shdr *s)
 	       n < h.e_shnum && record(i, h.e_shoff + (uint64_t)n * sizeof(*s), s, sizeof(*s));
 }
 
-static void symbol_name(const struct image *i, const Elf64_Shdr *symbols, uint32_t name, char *to, size_t room)
+static void symbol_name(const struct image *i, const Elf64_Shdr *symbols, uint32_t name, char *to,
+			size_t room)
 {
 	Elf64_Shdr strings;
 	char c;
@@ -39,8 +40,9 @@ static void symbol_name(const struct image *i, const Elf64_Shdr *symbols, uint32
 	to[0] = 0;
 	if (!section(i, symbols->sh_link, &strings))
 		return;
-	for (size_t n = 0; n + 1 < room && record(i, strings.sh_offset + name + n, &c, 1) && c > ' ' && c < 127 &&
-			   c != '"' && c != '\\'; n++) {
+	for (size_t n = 0; n + 1 < room && record(i, strings.sh_offset + name + n, &c, 1) &&
+			   c > ' ' && c < 127 && c != '"' && c != '\\';
+	     n++) {
 		to[n] = c;
 		to[n + 1] = 0;
 	}
@@ -55,7 +57,8 @@ static bool symbol_table(const struct image *i, Elf64_Shdr *s)
 }
 
 /* The function that holds `offset`. */
-static bool function_at(const struct image *i, const Elf64_Shdr *table, uint64_t offset, Elf64_Sym *sym)
+static bool function_at(const struct image *i, const Elf64_Shdr *table, uint64_t offset,
+			Elf64_Sym *sym)
 {
 	uint64_t count = table->sh_size / sizeof(*sym);
 
@@ -89,8 +92,9 @@ bool image_returns(const struct image *i, uint64_t offset)
 
 	/* Addresses and file offsets of the code are the same in the images we make. */
 	for (uint32_t n = 0; section(i, n, &s); n++)
-		if (s.sh_flags & SHF_EXECINSTR && s.sh_addr == s.sh_offset && offset >= s.sh_addr + sizeof(near) &&
-		    offset - s.sh_addr <= s.sh_size && record(i, offset - sizeof(near), near, sizeof(near)))
+		if (s.sh_flags & SHF_EXECINSTR && s.sh_addr == s.sh_offset &&
+		    offset >= s.sh_addr + sizeof(near) && offset - s.sh_addr <= s.sh_size &&
+		    record(i, offset - sizeof(near), near, sizeof(near)))
 			return near[0] == 0xe8 || (near[3] == 0xff && (near[4] & 0x38) == 0x10);
 	return false;
 }
@@ -104,7 +108,8 @@ void image_build_id(const struct image *i, char *text, size_t room)
 	text[0] = 0;
 	for (uint32_t n = 0; section(i, n, &s); n++)
 		if (s.sh_type == SHT_NOTE && record(i, s.sh_offset, &note, sizeof(note)) &&
-		    note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz == sizeof(id) &&
+		    note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+		    note.n_descsz == sizeof(id) &&
 		    record(i, s.sh_offset + sizeof(note) + 4, id, sizeof(id)))
 			for (unsigned b = 0; b < sizeof(id) && 2 * b + 2 < room; b++)
 				snprintf(text + 2 * b, 3, "%02x", id[b]);

@@ -26,21 +26,25 @@ static void put_frames(struct text *t, const struct findings *f)
 	say(t, ",\n \"backtrace\":[");
 	for (unsigned i = 0; i < n; i++) {
 		image_symbol(&f->image, offset[i], symbol, sizeof(symbol));
-		say(t, "%s{\"image_offset\":\"%#llx\",\"symbol\":\"%s\"}", i ? "," : "", (ull)offset[i], symbol);
+		say(t, "%s{\"image_offset\":\"%#llx\",\"symbol\":\"%s\"}", i ? "," : "",
+		    (ull)offset[i], symbol);
 	}
 	say(t, "]");
 }
 
 static void put_rings(struct text *t, const struct rf_autopsy_service *a)
 {
-	say(t, ",\n \"heartbeat\":%llu,\"requests_given\":%u,\"answers_given\":%u,\n \"requests\":[",
+	say(t,
+	    ",\n \"heartbeat\":%llu,\"requests_given\":%u,\"answers_given\":%u,\n \"requests\":[",
 	    (ull)a->heartbeat, a->req_tail, a->resp_tail);
 	for (uint32_t i = tail_start(a->req_tail); i != a->req_tail; i++) {
 		const struct rf_blk_req *r = &a->req[i % RF_AUTOPSY_TAIL];
 
-		say(t, "%s{\"tag\":%u,\"generation\":%u,\"op\":\"%s\",\"flags\":%u,\"offset\":%llu,\"length\":%u}",
-		    i == tail_start(a->req_tail) ? "" : ",", r->tag, r->generation, request_name(r->op),
-		    r->flags, (ull)r->offset, r->length);
+		say(t,
+		    "%s{\"tag\":%u,\"generation\":%u,\"op\":\"%s\",\"flags\":%u,\"offset\":%llu,"
+		    "\"length\":%u}",
+		    i == tail_start(a->req_tail) ? "" : ",", r->tag, r->generation,
+		    request_name(r->op), r->flags, (ull)r->offset, r->length);
 	}
 	say(t, "],\n \"answers\":[");
 	for (uint32_t i = tail_start(a->resp_tail); i != a->resp_tail; i++) {
@@ -51,26 +55,29 @@ static void put_rings(struct text *t, const struct rf_autopsy_service *a)
 	}
 	say(t, "],\n \"register_writes\":[");
 	for (unsigned i = 0; i < RF_BLK_MMIO; i++)
-		say(t, "%s{\"offset\":\"%#x\",\"value\":\"%#x\"}", i ? "," : "", (unsigned)(a->mmio[i] >> 32),
-		    (unsigned)a->mmio[i]);
+		say(t, "%s{\"offset\":\"%#x\",\"value\":\"%#x\"}", i ? "," : "",
+		    (unsigned)(a->mmio[i] >> 32), (unsigned)a->mmio[i]);
 	say(t, "]");
 }
 
-static void put_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame, uint32_t tail)
+static void put_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame,
+			  uint32_t tail)
 {
 	say(t, ",\n \"%s\":[", what);
 	for (uint32_t i = tail_start(tail); i != tail; i++) {
 		const struct rf_net_frame *r = &frame[i % RF_AUTOPSY_TAIL];
 
-		say(t, "%s{\"at\":%llu,\"length\":%u,\"flags\":%u,\"gso\":%u}", i == tail_start(tail) ? "" : ",",
-		    (ull)r->at * RF_NET_UNIT, r->length, r->flags, r->gso);
+		say(t, "%s{\"at\":%llu,\"length\":%u,\"flags\":%u,\"gso\":%u}",
+		    i == tail_start(tail) ? "" : ",", (ull)r->at * RF_NET_UNIT, r->length, r->flags,
+		    r->gso);
 	}
 	say(t, "]");
 }
 
 static void put_net(struct text *t, const struct rf_autopsy_net *a)
 {
-	say(t, ",\n \"heartbeat\":%llu,\"frames_given\":%u,\"frames_sent\":%u,\"frames_received\":%u",
+	say(t,
+	    ",\n \"heartbeat\":%llu,\"frames_given\":%u,\"frames_sent\":%u,\"frames_received\":%u",
 	    (ull)a->heartbeat, a->tx_tail, a->tx_head, a->rx_tail);
 	put_frames_of(t, "to_send", a->tx, a->tx_tail);
 	put_frames_of(t, "received", a->rx, a->rx_tail);
@@ -81,8 +88,9 @@ static void json_put_device(struct text *t, const struct rf_death *d,
 {
 	say(t, ",\n \"device_registers\":[");
 	for (uint32_t i = 0; i < a->count && i < RF_AUTOPSY_REGS; i++)
-		say(t, "%s{\"bar\":%u,\"offset\":\"%#x\",\"name\":\"%s\",\"value\":\"%#x\"}", i ? "," : "",
-		    a->reg[i].bar, a->reg[i].offset, device_register(d, a->reg[i].offset), a->reg[i].value);
+		say(t, "%s{\"bar\":%u,\"offset\":\"%#x\",\"name\":\"%s\",\"value\":\"%#x\"}",
+		    i ? "," : "", a->reg[i].bar, a->reg[i].offset,
+		    device_register(d, a->reg[i].offset), a->reg[i].value);
 	say(t, "]");
 }
 
@@ -92,10 +100,12 @@ static void put_recovery(struct text *t, const struct findings *f)
 	const struct rf_recovery_service *s = f->reissue;
 
 	if (r)
-		say(t, ",\n \"reset\":\"%s\",\"reset_us\":%llu,\"recovery_us\":%llu", reset_name(r->method),
-		    (ull)(r->quiesced_ns - r->detect_ns) / 1000, (ull)(r->enabled_ns - r->detect_ns) / 1000);
+		say(t, ",\n \"reset\":\"%s\",\"reset_us\":%llu,\"recovery_us\":%llu",
+		    reset_name(r->method), (ull)(r->quiesced_ns - r->detect_ns) / 1000,
+		    (ull)(r->enabled_ns - r->detect_ns) / 1000);
 	if (s)
-		say(t, ",\n \"inflight\":%u,\"answered_before\":%u,\"reissued\":%u", s->inflight, s->drained, s->reissued);
+		say(t, ",\n \"inflight\":%u,\"answered_before\":%u,\"reissued\":%u", s->inflight,
+		    s->drained, s->reissued);
 }
 
 void bundle_json(struct text *t, const struct findings *f)
@@ -105,8 +115,10 @@ void bundle_json(struct text *t, const struct findings *f)
 	int line = (int)strcspn(d->json, "\n");
 
 	image_build_id(&f->image, id, sizeof(id));
-	say(t, "{\"ringfence\":\"%s\",\"seq\":%llu,\"device\":\"%s\",\"generation\":%u,\"driver\":\"%s\","
-	       "\"build_id\":\"%s\",\"policy\":",
+	say(t,
+	    "{\"ringfence\":\"%s\",\"seq\":%llu,\"device\":\"%s\",\"generation\":%u,\"driver\":\"%"
+	    "s\","
+	    "\"build_id\":\"%s\",\"policy\":",
 	    RF_VERSION, (ull)d->seq, d->device, d->generation, d->driver, id);
 	say_string(t, d->policy);
 	say(t, ",\n \"cause\":\"%s\",\"words\":", d->why);

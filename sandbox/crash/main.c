@@ -123,7 +123,8 @@ static void write_file(const char *name, const char *ending, const struct text *
 	char file[NAME_MAX_BYTES + 8];
 
 	snprintf(file, sizeof(file), "%s%s", name, ending);
-	int fd = openat(RF_SCRIBE_FD_DIR, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(RF_SCRIBE_FD_DIR, file,
+			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, t->at, t->used) != (ssize_t)t->used)
 		rf_log("%s: %s", file, strerror(errno));
 	if (fd >= 0)
@@ -136,7 +137,8 @@ static void crash_keep(const struct findings *f)
 	char *name = kept[++number % SCRIBE_BUNDLES];
 
 	remove_one(name);
-	snprintf(name, NAME_MAX_BYTES, "%08u-%s-%u", number, f->death->device, f->death->generation);
+	snprintf(name, NAME_MAX_BYTES, "%08u-%s-%u", number, f->death->device,
+		 f->death->generation);
 	text.used = 0;
 	bundle_json(&text, f);
 	write_file(name, ".json", &text);
@@ -165,14 +167,16 @@ static void listen_to_kernel(void)
 	char line[1024];
 	ssize_t n;
 
-	while ((n = read(RF_SCRIBE_FD_KMSG, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+	while ((n = read(RF_SCRIBE_FD_KMSG, line, sizeof(line) - 1)) > 0 ||
+	       (n < 0 && errno == EPIPE)) {
 		line[n > 0 ? n : 0] = 0;
 		const char *text = concerns(line);
 		if (!text)
 			continue;
 		if (kernel_lines == SCRIBE_LINES)
 			memmove(kernel[0], kernel[1], sizeof(kernel[0]) * --kernel_lines);
-		snprintf(kernel[kernel_lines++], sizeof(kernel[0]), "%.*s", (int)strcspn(text, "\n"), text);
+		snprintf(kernel[kernel_lines++], sizeof(kernel[0]), "%.*s",
+			 (int)strcspn(text, "\n"), text);
 	}
 }
 
@@ -204,7 +208,8 @@ static void crash_look(struct findings *f, const char *stats)
 	const struct rf_autopsy_net *n = (const void *)(stats + RF_AUTOPSY_NET);
 	const struct rf_autopsy_device *b = (const void *)(stats + RF_AUTOPSY_DEVICE);
 
-	for (int ms = 0; ms < WAIT_MS && device->log[g % RF_STATS_LOG].generation != g; ms += STEP_MS)
+	for (int ms = 0; ms < WAIT_MS && device->log[g % RF_STATS_LOG].generation != g;
+	     ms += STEP_MS)
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
 	a += g % RF_AUTOPSY_SLOTS;
 	n += g % RF_AUTOPSY_SLOTS;
@@ -212,8 +217,12 @@ static void crash_look(struct findings *f, const char *stats)
 	f->service = a->generation == g ? a : NULL;
 	f->net = n->generation == g ? n : NULL;
 	f->device = b->generation == g ? b : NULL;
-	f->reissue = service->log[g % RF_STATS_LOG].generation == g ? &service->log[g % RF_STATS_LOG] : NULL;
-	f->recovery = device->log[g % RF_STATS_LOG].generation == g ? &device->log[g % RF_STATS_LOG] : NULL;
+	f->reissue = service->log[g % RF_STATS_LOG].generation == g ?
+			     &service->log[g % RF_STATS_LOG] :
+			     NULL;
+	f->recovery = device->log[g % RF_STATS_LOG].generation == g ?
+			      &device->log[g % RF_STATS_LOG] :
+			      NULL;
 }
 
 static void write_down(const struct rf_death *death, const int *fds)
@@ -237,7 +246,9 @@ static void write_down(const struct rf_death *death, const int *fds)
 static void crash_lock(void)
 {
 	RF_BUG_ON(RF_FILTER_COUNT != 1);
-	int err = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : rf_filter_set(rf_filters[0].code, rf_filters[0].count);
+	int err = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ?
+			  -errno :
+			  rf_filter_set(rf_filters[0].code, rf_filters[0].count);
 	if (err)
 		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(-err));
 }
@@ -259,7 +270,8 @@ int main(void)
 		struct pollfd p = {.fd = RF_SCRIBE_FD_CONTROL, .events = POLLIN};
 
 		poll(&p, 1, -1);
-		n = rf_packet_recv(RF_SCRIBE_FD_CONTROL, &death, sizeof(death), fds, &count, MSG_DONTWAIT);
+		n = rf_packet_recv(RF_SCRIBE_FD_CONTROL, &death, sizeof(death), fds, &count,
+				   MSG_DONTWAIT);
 		if (n == 0)
 			return 0;
 		if (n == sizeof(death) && count == RF_DEATH_FDS)

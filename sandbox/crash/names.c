@@ -7,15 +7,17 @@
 #define RIP 16 /* in struct user_regs_struct */
 
 const char *const register_names[RF_DEATH_REGS] = {
-	"r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi",
-	"rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",
+	"r15",    "r14", "r13", "r12",     "rbp",     "rbx", "r11",      "r10", "r9",
+	"r8",     "rax", "rcx", "rdx",     "rsi",     "rdi", "orig_rax", "rip", "cs",
+	"eflags", "rsp", "ss",  "fs_base", "gs_base", "ds",  "es",       "fs",  "gs",
 };
 
 const char *device_register(const struct rf_death *d, uint32_t offset)
 {
 	static const struct { const char *driver; uint32_t offset; const char *name; } known[] = {
 		{"nvme", 0x14, "CC"}, {"nvme", 0x1c, "CSTS"},
-		{"e1000e", 0x0, "CTRL"}, {"e1000e", 0x8, "STATUS"}, {"igb", 0x0, "CTRL"}, {"igb", 0x8, "STATUS"},
+		{"e1000e", 0x0, "CTRL"}, {"e1000e", 0x8, "STATUS"}, {"igb", 0x0, "CTRL"},
+		{"igb", 0x8, "STATUS"},
 	};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -27,7 +29,8 @@ const char *device_register(const struct rf_death *d, uint32_t offset)
 const char *reset_name(uint32_t method)
 {
 	static const char *const names[] = {
-		[RF_RESET_NONE] = "none", [RF_RESET_SOFT] = "soft", [RF_RESET_FUNCTION] = "function",
+		[RF_RESET_NONE] = "none", [RF_RESET_SOFT] = "soft",
+		[RF_RESET_FUNCTION] = "function",
 		[RF_RESET_HOT] = "bus",
 	};
 

@@ -45,7 +45,8 @@ static void tell_rings(struct text *t, const struct rf_autopsy_service *a)
 	say(t, "\n");
 }
 
-static void tell_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame, uint32_t tail)
+static void tell_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame,
+			   uint32_t tail)
 {
 	say(t, "The last it %s:\n", what);
 	for (uint32_t i = tail_start(tail); i != tail; i++)
@@ -78,8 +79,8 @@ void bundle_report(struct text *t, const struct findings *f)
 	char id[48];
 
 	image_build_id(&f->image, id, sizeof(id));
-	say(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s.\n", d->device,
-	    d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION);
+	say(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s.\n",
+	    d->device, d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION);
 	tell_frames(t, f);
 	tell_registers(t, d);
 	if (f->service)

@@ -66,7 +66,8 @@ static void exited(struct keeper *k, struct slot *s, int status)
 	s->dead = true;
 	s->time_ns = rf_clock_ns(CLOCK_REALTIME);
 	/* We killed it for this signal. */
-	s->status = s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ? s->verdict.signal : status;
+	s->status = s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ? s->verdict.signal :
+									      status;
 	tell_exited(k, s);
 }
 
@@ -136,7 +137,8 @@ static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int statu
 	if (!WIFSTOPPED(status))
 		rf_stopped_remove(&k->stopped, pid);
 	else if (ours)
-		rf_stopped_add(&k->stopped, pid, s && s->tell[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
+		rf_stopped_add(&k->stopped, pid,
+			       s && s->tell[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
 	else
 		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
 }
@@ -177,8 +179,11 @@ static void end_stopped(struct keeper *k)
 	while ((pid = rf_stopped_due(&k->stopped, rf_clock_ns(CLOCK_MONOTONIC)))) {
 		const struct slot *s = slot_of(k, pid);
 
-		rf_log("%s was stopped by a signal and does not go on: killed, so that it is replaced",
-		       s ? s->name : pid == k->opener ? "the opener" : "the supervisor");
+		rf_log("%s was stopped by a signal and does not go on: killed, so that it is "
+		       "replaced",
+		       s                ? s->name :
+		       pid == k->opener ? "the opener" :
+					  "the supervisor");
 		kill(pid, SIGKILL);
 	}
 }
@@ -235,7 +240,8 @@ static int supervisor_start(struct keeper *k)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between))
 		return -errno;
 	pid_t opener = rf_spawner_open(&k->spawner, between[0]);
-	pid_t supervisor = opener < 0 ? opener : rf_spawner_supervise(&k->spawner, ours[1], between[1]);
+	pid_t supervisor =
+		opener < 0 ? opener : rf_spawner_supervise(&k->spawner, ours[1], between[1]);
 	close(between[0]);
 	close(between[1]);
 	close(ours[1]);
@@ -279,9 +285,10 @@ static void supervisor_ended(struct keeper *k)
 	k->done = err != 0;
 	char how[RF_ENDING];
 	rf_log("the supervisor %s: %s", rf_ending(k->status, how),
-	       err == -ELOOP ? "so did those before it, right after their start: ending all that it ran"
-	       : err         ? strerror(-err)
-			     : "a successor takes over");
+	       err == -ELOOP ?
+		       "so did those before it, right after their start: ending all that it ran" :
+	       err ? strerror(-err) :
+		     "a successor takes over");
 	if (!err)
 		tell_again(k);
 }

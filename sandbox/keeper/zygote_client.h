@@ -28,8 +28,8 @@ struct rf_spawner {
 int rf_spawner_start(struct rf_spawner *, int config, const char *program_dir);
 
 /* As rf_spawn(), the child being ours. -EPIPE: the spawner is dead. */
-int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds, int count,
-		   struct rf_spawned *);
+int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds,
+		   int count, struct rf_spawned *);
 
 /* A supervisor, which talks to its keeper over `keeper` and to its opener over `opener`; and an
  * opener, which is asked over `sock`. The pid, or -errno. */

@@ -164,7 +164,7 @@ static const char *rela_check(const struct rf_image *img, const unsigned char *f
 		if (r.r_info != ELF64_R_INFO(0, R_X86_64_RELATIVE))
 			return "a relocation that is not relative";
 		if (!target_valid(img, r.r_offset))
-			return "a relocation of something that is not its own writable data";
+			return "a relocation of what is not its own writable data";
 		if ((uint64_t)r.r_addend > img->span)
 			return "a relocation that points out of the image";
 	}
@@ -210,7 +210,7 @@ static const char *relr_walk(const struct rf_image *img, const unsigned char *fi
 			if (!(bits & 1))
 				continue;
 			if (!target_valid(img, target))
-				return "a relocation of something that is not its own writable data";
+				return "a relocation of what is not its own writable data";
 			uint64_t value = word_in_file(img, file, target);
 			if (value > img->span)
 				return "a relocation that points out of the image";

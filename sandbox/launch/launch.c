@@ -162,7 +162,8 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 		rf_quit(RF_LAUNCH_SYSTEM, "bug: the gate does not fill one page");
 #ifdef RF_TEST_WALLS
 	if (!rf_wall_wanted(RF_WALL_SECCOMP))
-		rf_say("!!! UNFENCED TEST BUILD: this driver runs WITHOUT a system call filter !!!");
+		rf_say("!!! UNFENCED TEST BUILD: this driver runs WITHOUT a system call filter "
+		       "!!!");
 #endif
 #ifdef RF_LAUNCH_LEARN
 	rf_say("!!! LEARN MODE: this driver may make ANY system call; those its list lacks are "

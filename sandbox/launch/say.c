@@ -20,7 +20,8 @@ static void nothing(int sig)
 /* A log that nobody reads must not hold a driver's start up: an alarm ends the wait. */
 static void line_write(const char *line, size_t bytes)
 {
-	const struct itimerval often = { .it_value.tv_usec = WAIT_US, .it_interval.tv_usec = WAIT_US };
+	const struct itimerval often = { .it_value.tv_usec = WAIT_US,
+					 .it_interval.tv_usec = WAIT_US };
 	struct sigaction wakes = { .sa_handler = nothing }, before;
 
 	sigaction(SIGALRM, &wakes, &before);

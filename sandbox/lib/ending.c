@@ -13,11 +13,12 @@
 const char *rf_signal_name(int signal)
 {
 	static const char *const names[] = {
-		NAME(SIGHUP), NAME(SIGINT), NAME(SIGQUIT), NAME(SIGILL), NAME(SIGTRAP), NAME(SIGABRT),
-		NAME(SIGBUS), NAME(SIGFPE), NAME(SIGKILL), NAME(SIGUSR1), NAME(SIGSEGV), NAME(SIGUSR2),
-		NAME(SIGPIPE), NAME(SIGALRM), NAME(SIGTERM), NAME(SIGSTKFLT), NAME(SIGCHLD), NAME(SIGCONT),
-		NAME(SIGSTOP), NAME(SIGTSTP), NAME(SIGTTIN), NAME(SIGTTOU), NAME(SIGURG), NAME(SIGXCPU),
-		NAME(SIGXFSZ), NAME(SIGVTALRM), NAME(SIGPROF), NAME(SIGWINCH), NAME(SIGIO), NAME(SIGPWR),
+		NAME(SIGHUP),    NAME(SIGINT),  NAME(SIGQUIT),  NAME(SIGILL),  NAME(SIGTRAP),
+		NAME(SIGABRT),   NAME(SIGBUS),  NAME(SIGFPE),   NAME(SIGKILL), NAME(SIGUSR1),
+		NAME(SIGSEGV),   NAME(SIGUSR2), NAME(SIGPIPE),  NAME(SIGALRM), NAME(SIGTERM),
+		NAME(SIGSTKFLT), NAME(SIGCHLD), NAME(SIGCONT),  NAME(SIGSTOP), NAME(SIGTSTP),
+		NAME(SIGTTIN),   NAME(SIGTTOU), NAME(SIGURG),   NAME(SIGXCPU), NAME(SIGXFSZ),
+		NAME(SIGVTALRM), NAME(SIGPROF), NAME(SIGWINCH), NAME(SIGIO),   NAME(SIGPWR),
 		NAME(SIGSYS),
 	};
 	unsigned n = (unsigned)signal;
@@ -30,9 +31,11 @@ static const char *code_words(int code)
 	static const char *const words[] = {
 		[RF_EXIT_OK] = "as asked", [RF_EXIT_FAILED] = "its work did not succeed",
 		[RF_EXIT_USAGE] = "wrong arguments", [RF_EXIT_CONFIG] = "wrong configuration",
-		[RF_EXIT_NO_DEVICE] = "what it serves is gone", [RF_EXIT_NO_IOMMU] = "no IOMMU or VFIO",
+		[RF_EXIT_NO_DEVICE] = "what it serves is gone",
+		[RF_EXIT_NO_IOMMU] = "no IOMMU or VFIO",
 		[RF_EXIT_NOT_VIABLE] = "IOMMU group not viable", [RF_EXIT_IN_USE] = "in use",
-		[RF_EXIT_BUG] = "a fault of ours", [RF_EXIT_SYSTEM] = "the kernel refused something",
+		[RF_EXIT_BUG] = "a fault of ours",
+		[RF_EXIT_SYSTEM] = "the kernel refused something",
 		[RF_EXIT_IMAGE] = "driver image", [RF_EXIT_MEMLOCK] = "locked-memory limit",
 		[RF_EXIT_NO_REMAP] = "no interrupt remapping",
 		[RF_EXIT_DEVICE] = "its device is gone, or does not what it should",

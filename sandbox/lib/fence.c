@@ -30,7 +30,8 @@ static void limits_lower(uint64_t wanted)
 		struct rlimit none = {0, 0};
 
 		if (wanted & RF_WALL_BIT(limits[i].wall) && setrlimit(limits[i].limit, &none))
-			rf_die(RF_EXIT_SYSTEM, "cannot lower limit %d: %s", limits[i].limit, strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "cannot lower limit %d: %s", limits[i].limit,
+			       strerror(errno));
 	}
 }
 

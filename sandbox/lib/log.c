@@ -50,8 +50,8 @@ static void on_alarm(int sig)
 	errno = saved;
 }
 
-/* Behind its lock a process cannot do this any more. Nor does a line end its process for which there
- * is no reader any more, or no room in a file of limited size. */
+/* Behind its lock a process cannot do this any more. Nor does a line end its process for which
+ * there is no reader any more, or no room in a file of limited size. */
 static __attribute__((constructor)) void signals_answered(void)
 {
 	const struct sigaction a = { .sa_handler = on_alarm };
@@ -112,8 +112,8 @@ static bool log_line_taken(const char *line, size_t bytes)
 static void log_say_missing(unsigned *count, const char *why)
 {
 	char line[160];
-	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: %s\n", rf_log_name, *count,
-			 why);
+	int n = snprintf(line, sizeof(line), "%s: %u lines are missing here: %s\n", rf_log_name,
+			 *count, why);
 
 	if (log_line_taken(line, (size_t)n))
 		*count = 0;

@@ -16,10 +16,15 @@ void rf_memory_lock(int flags)
 	if (!mlockall(flags))
 		return;
 	int err = errno;
-	if (!getrlimit(RLIMIT_MEMLOCK, &r) && r.rlim_cur != RLIM_INFINITY && (err == ENOMEM || err == EPERM))
-		rf_log("the locked-memory limit of %llu KiB is too low to keep this process in memory: harmless "
-		       "unless swap lies on a disk that is served", (unsigned long long)r.rlim_cur >> 10);
+	if (!getrlimit(RLIMIT_MEMLOCK, &r) && r.rlim_cur != RLIM_INFINITY &&
+	    (err == ENOMEM || err == EPERM))
+		rf_log("the locked-memory limit of %llu KiB is too low to keep this process in "
+		       "memory: harmless "
+		       "unless swap lies on a disk that is served",
+		       (unsigned long long)r.rlim_cur >> 10);
 	else
-		rf_log("this process is not kept in memory (%s): harmless unless swap lies on a disk that is "
-		       "served", strerror(err));
+		rf_log("this process is not kept in memory (%s): harmless unless swap lies on a "
+		       "disk that is "
+		       "served",
+		       strerror(err));
 }

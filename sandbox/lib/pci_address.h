@@ -16,7 +16,8 @@
 #define RF_PCI_ADDRESS 17 /* bytes; domains of up to eight digits: VMD's and some hypervisors' */
 
 /* From `least` to `most` hexadecimal digits, and `end` behind them. NULL: something else. */
-static inline const char *rf_pci_digits(const char *at, size_t least, size_t most, char end, uint32_t *out)
+static inline const char *rf_pci_digits(const char *at, size_t least, size_t most, char end,
+					uint32_t *out)
 {
 	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
 	const char *from = at;
@@ -35,9 +36,11 @@ static inline int rf_pci_address(const char *text, char canonical[RF_PCI_ADDRESS
 	uint32_t domain, bus, slot, function;
 	const char *from = text;
 
-	if (!(text = rf_pci_digits(text, 4, 8, ':', &domain)) || !(text = rf_pci_digits(text, 2, 2, ':', &bus)) ||
-	    !(text = rf_pci_digits(text, 2, 2, '.', &slot)) || !rf_pci_digits(text, 1, 1, '\0', &function) ||
-	    slot > 31 || function > 7 || (from[0] == '0' && from[4] != ':'))
+	if (!(text = rf_pci_digits(text, 4, 8, ':', &domain)) ||
+	    !(text = rf_pci_digits(text, 2, 2, ':', &bus)) ||
+	    !(text = rf_pci_digits(text, 2, 2, '.', &slot)) ||
+	    !rf_pci_digits(text, 1, 1, '\0', &function) || slot > 31 || function > 7 ||
+	    (from[0] == '0' && from[4] != ':'))
 		return -EINVAL;
 	snprintf(canonical, RF_PCI_ADDRESS, "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return 0;

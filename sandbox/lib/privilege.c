@@ -56,7 +56,8 @@ void rf_lock(const struct rf_filter *lists, const char *name)
 		f++;
 	int err = rf_filter_set(f->code, f->count);
 	if (err)
-		rf_die(RF_EXIT_SYSTEM, "cannot install system call list %s: %s", name, strerror(-err));
+		rf_die(RF_EXIT_SYSTEM, "cannot install system call list %s: %s", name,
+		       strerror(-err));
 }
 
 /* A directory that is there already must be ours: under /tmp anybody could have made it. */
@@ -69,8 +70,8 @@ void rf_dir_make(const char *base, const char *name, mode_t mode)
 	if (mkdir(path, mode) && errno != EEXIST)
 		rf_die(RF_EXIT_SYSTEM, "cannot make %s: %s", path, strerror(errno));
 	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		rf_die(RF_EXIT_SYSTEM, "%s must be a directory of this user's that nobody else may write",
-		       path);
+		rf_die(RF_EXIT_SYSTEM,
+		       "%s must be a directory of this user's that nobody else may write", path);
 }
 
 void rf_caps_keep(uint64_t mask)
@@ -109,7 +110,8 @@ void rf_die_with(pid_t parent)
 const void *rf_pages_hold(int fd)
 {
 	struct stat st;
-	void *p = fstat(fd, &st) ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *p = fstat(fd, &st) ? MAP_FAILED :
+				   mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }

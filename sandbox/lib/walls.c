@@ -50,7 +50,9 @@ static const char *why_words(int wall, int err)
 {
 	if (wall == RF_WALL_CGROUP && err == ENODEV)
 		return "this host has no cgroup v2 at /sys/fs/cgroup";
-	return err == ENOSYS || err == EOPNOTSUPP ? "this kernel has none" : err ? strerror(err) : "not put up";
+	return err == ENOSYS || err == EOPNOTSUPP ? "this kernel has none" :
+	       err                                ? strerror(err) :
+						    "not put up";
 }
 
 void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
@@ -60,9 +62,10 @@ void rf_walls_missing(const struct rf_wall_report *r, char *text, size_t room)
 	text[0] = 0;
 	for (int i = 0; i < RF_WALLS && used < room; i++) {
 		/* Root makes all the other namespaces without one. */
-		if (r->up & RF_WALL_BIT(i) || (i == RF_WALL_USER_NS && r->up & RF_WALL_BIT(RF_WALL_UID)))
+		if (r->up & RF_WALL_BIT(i) ||
+		    (i == RF_WALL_USER_NS && r->up & RF_WALL_BIT(RF_WALL_UID)))
 			continue;
-		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "", rf_wall_names[i],
-					 why_words(i, r->why[i]));
+		used += (size_t)snprintf(text + used, room - used, "%s%s (%s)", used ? ", " : "",
+					 rf_wall_names[i], why_words(i, r->why[i]));
 	}
 }

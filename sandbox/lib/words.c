@@ -84,7 +84,8 @@ int rf_words_once(const struct rf_words *w, struct rf_words_seen *seen)
 	while (i < seen->count && strcmp(seen->at[i].key, key))
 		i++;
 	if (i < seen->count)
-		return rf_words_error(w, "'%s' was said in line %d already: keep one", key, seen->at[i].line);
+		return rf_words_error(w, "'%s' was said in line %d already: keep one", key,
+				      seen->at[i].line);
 	if (i < sizeof(seen->at) / sizeof(seen->at[0]) && strlen(key) < sizeof(seen->at[0].key)) {
 		strcpy(seen->at[i].key, key);
 		seen->at[i].line = w->line;

@@ -70,9 +70,9 @@ struct rf_open_answer {
 #define RF_DEATHS_MOST (1 << 20)
 
 /*
- * It is in another's hands just now, and may be free in a moment: a server whose queue of clients is
- * full, a disk that a program looks at. Nothing was said. The opener waits for neither, since all
- * devices wait for the opener: who asks may ask again.
+ * It is in another's hands just now, and may be free in a moment: a server whose queue of clients
+ * is full, a disk that a program looks at. Nothing was said. The opener waits for neither, since
+ * all devices wait for the opener: who asks may ask again.
  */
 #define RF_OPEN_LATER 0x100
 

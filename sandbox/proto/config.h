@@ -67,7 +67,8 @@ struct rf_config_device {
 	bool     promiscuous;   /* read by rf-config only: RF_DEVICE_PROMISCUOUS in the policy */
 	uint32_t mtu;           /* the same: `mtu` in the policy's device; 0: not given */
 	bool     integrity;
-	uint32_t integrity_disk; /* 'integrity disk': RF_EXPORT_INTEGRITY_DISK, or how it is formatted */
+	/* 'integrity disk': RF_EXPORT_INTEGRITY_DISK, or how it is formatted */
+	uint32_t integrity_disk;
 	uint64_t integrity_key[2];
 	bool     no_reissue, reuse_early, admin_writable; /* test controls */
 	uint64_t arena;         /* 0: as the policy says */

@@ -81,7 +81,8 @@ static bool strings(const struct rf_config_device *d)
 
 static bool network(const struct rf_lwip_addr *a)
 {
-	return !a->family || (a->family == 4 && a->bits <= 32) || (a->family == 6 && a->bits <= 128);
+	return !a->family || (a->family == 4 && a->bits <= 32) ||
+	       (a->family == 6 && a->bits <= 128);
 }
 
 static bool check_place(const struct rf_lwip_place *p)
@@ -107,9 +108,10 @@ static bool check_stack(const struct rf_config *c, const struct rf_config_device
 {
 	const struct rf_lwip_config *l = &d->lwip;
 	bool ok = l->count <= RF_LWIP_SERVICES && l->disks <= RF_LWIP_DISKS && l->dns_count <= 2 &&
-		  !(l->flags & ~RF_LWIP_TRUST_CHECKSUM) && l->mode4 <= RF_LWIP_AUTO && l->mode6 <= RF_LWIP_AUTO &&
-		  l->bits4 <= 32 && l->bits6 <= 128 && network(&l->dns[0]) && network(&l->dns[1]) &&
-		  TEXT(l->hostname) && d->stack_index >= 0 && d->stack_index < c->count;
+		  !(l->flags & ~RF_LWIP_TRUST_CHECKSUM) && l->mode4 <= RF_LWIP_AUTO &&
+		  l->mode6 <= RF_LWIP_AUTO && l->bits4 <= 32 && l->bits6 <= 128 &&
+		  network(&l->dns[0]) && network(&l->dns[1]) && TEXT(l->hostname) &&
+		  d->stack_index >= 0 && d->stack_index < c->count;
 
 	for (uint32_t i = 0; ok && i < l->count; i++)
 		ok = stack_service(&l->service[i]);
@@ -127,21 +129,23 @@ static bool step(const struct rf_reset_step *s)
 
 static bool window(const struct rf_reg_window *w)
 {
-	return w->bar <= 5 && w->write <= 1 && w->bytes && w->bytes % 4096 == 0 && w->offset % 4096 == 0 &&
-	       w->offset <= INT64_MAX && w->bytes <= INT64_MAX;
+	return w->bar <= 5 && w->write <= 1 && w->bytes && w->bytes % 4096 == 0 &&
+	       w->offset % 4096 == 0 && w->offset <= INT64_MAX && w->bytes <= INT64_MAX;
 }
 
-#define FLAGS (RF_DEVICE_BUSMASTER_OFF | RF_DEVICE_CACHE_LOST | RF_DEVICE_PAYLOAD | RF_DEVICE_PROMISCUOUS | \
-	       RF_DEVICE_NO_STANDBY)
+#define FLAGS \
+	(RF_DEVICE_BUSMASTER_OFF | RF_DEVICE_CACHE_LOST | RF_DEVICE_PAYLOAD | \
+	 RF_DEVICE_PROMISCUOUS | RF_DEVICE_NO_STANDBY)
 
 static bool numbers(const struct rf_device_config *p)
 {
 	bool ok = p->backend <= RF_BACKEND_VFIO_USER && p->control < RF_CONTROLS &&
 		  p->service <= RF_SERVICE_NET && p->queues == 1 && p->queue_entries >= 2 &&
 		  p->queue_entries <= 4096 && !(p->queue_entries & (p->queue_entries - 1)) &&
-		  p->arena_bytes && p->arena_bytes % (2u << 20) == 0 && p->arena_bytes <= RF_ARENA_MOST &&
-		  p->queue_bytes && p->queue_bytes % 4096 == 0 && p->queue_bytes <= RF_QUEUE_MEMORY_MOST &&
-		  p->step_count <= RF_MAX_STEPS && p->window_count <= RF_MAX_WINDOWS &&
+		  p->arena_bytes && p->arena_bytes % (2u << 20) == 0 &&
+		  p->arena_bytes <= RF_ARENA_MOST && p->queue_bytes && p->queue_bytes % 4096 == 0 &&
+		  p->queue_bytes <= RF_QUEUE_MEMORY_MOST && p->step_count <= RF_MAX_STEPS &&
+		  p->window_count <= RF_MAX_WINDOWS &&
 		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) &&
 		  !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
 
@@ -155,8 +159,9 @@ static bool numbers(const struct rf_device_config *p)
 static bool choices(const struct rf_config_device *d)
 {
 	return (unsigned)d->export_kind < RF_EXPORT_KINDS && d->export_kind != RF_EXPORT_NONE &&
-	       truth(&d->force) && truth(&d->read_only) && truth(&d->promiscuous) && truth(&d->integrity) &&
-	       truth(&d->no_reissue) && truth(&d->reuse_early) && truth(&d->admin_writable);
+	       truth(&d->force) && truth(&d->read_only) && truth(&d->promiscuous) &&
+	       truth(&d->integrity) && truth(&d->no_reissue) && truth(&d->reuse_early) &&
+	       truth(&d->admin_writable);
 }
 
 /* What reaches a device is one of the two, and nothing without a back end. */
@@ -164,7 +169,8 @@ static bool reached(const struct rf_config_device *d)
 {
 	uint32_t backend = d->policy.device.backend;
 
-	return backend == RF_BACKEND_NONE || (backend == RF_BACKEND_VFIO ? d->pci[0] : d->socket[0]);
+	return backend == RF_BACKEND_NONE ||
+	       (backend == RF_BACKEND_VFIO ? d->pci[0] : d->socket[0]);
 }
 
 const char *rf_config_wrong(const struct rf_config *c)
@@ -184,11 +190,13 @@ const char *rf_config_wrong(const struct rf_config *c)
 			return "a name";
 		const bool format = d->export_kind == RF_EXPORT_FORMAT;
 
-		if (d->integrity_disk & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN : RF_EXPORT_INTEGRITY_DISK))
+		if (d->integrity_disk & ~(format ? RF_EXPORT_FORMAT_ADOPT | RF_EXPORT_FORMAT_AGAIN :
+						   RF_EXPORT_INTEGRITY_DISK))
 			return "an order to format";
 		if (!check_stack(c, d))
 			return "a stack";
-		if (!numbers(&d->policy.device) || d->policy.demand >> RF_WALLS || !d->policy.deaths || !reached(d))
+		if (!numbers(&d->policy.device) || d->policy.demand >> RF_WALLS ||
+		    !d->policy.deaths || !reached(d))
 			return "a policy";
 	}
 	return NULL;

@@ -56,7 +56,8 @@ struct rf_snapshot {
 	uint64_t died_of[DEATHS];
 	uint64_t size;
 	uint32_t block_size;
-	uint32_t server_away_s; /* its device server cannot be reached for so long, rounded up; 0: it can, */
+	/* its device server cannot be reached for so long, rounded up; 0: it can, */
+	uint32_t server_away_s;
 	uint32_t server_failed; /* 1: and its clients get EIO by now */
 	struct rf_wall_report walls;
 };

@@ -80,9 +80,11 @@ _Static_assert(RF_AUTOPSY_SERVICE + RF_AUTOPSY_SLOTS * sizeof(struct rf_autopsy_
 	       RF_AUTOPSY_NET, "the block service's part fits");
 _Static_assert(RF_AUTOPSY_NET + RF_AUTOPSY_SLOTS * sizeof(struct rf_autopsy_net) <= RF_STATS_DEVICE,
 	       "the net service's part fits");
-_Static_assert(RF_AUTOPSY_SERVICE >= RF_STATS_NET + sizeof(struct rf_stats_net), "is behind the counters");
+_Static_assert(RF_AUTOPSY_SERVICE >= RF_STATS_NET + sizeof(struct rf_stats_net),
+	       "is behind the counters");
 _Static_assert(RF_AUTOPSY_DEVICE >= RF_STATS_DEVICE + sizeof(struct rf_stats_device), "likewise");
-_Static_assert(RF_AUTOPSY_DEVICE + RF_AUTOPSY_SLOTS * sizeof(struct rf_autopsy_device) <= RF_STATS_BYTES,
+_Static_assert(RF_AUTOPSY_DEVICE + RF_AUTOPSY_SLOTS * sizeof(struct rf_autopsy_device) <=
+		       RF_STATS_BYTES,
 	       "the device process's part fits");
 
 #endif

@@ -67,7 +67,8 @@ struct rf_reg_window {
 struct rf_device_config {
 	char     name[RF_NAME];
 	char     pci[RF_NAME]; /* dddd:bb:dd.f */
-	char     filter[32];   /* system call list of the driver; driver-device where it has RF_FD_DEVICE */
+	/* system call list of the driver; driver-device where it has RF_FD_DEVICE */
+	char     filter[32];
 	uint32_t backend;      /* enum rf_backend */
 	uint32_t control;      /* enum rf_control */
 	uint32_t service;      /* enum rf_service_kind */
@@ -81,10 +82,12 @@ struct rf_device_config {
 	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
 	uint64_t spin_ns;      /* driver */
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
-	uint32_t storm_rate;   /* interrupts a second, beyond what is completed, that are a storm; 0: none */
+	/* interrupts a second, beyond what is completed, that are a storm; 0: none */
+	uint32_t storm_rate;
 	uint32_t nsid;         /* NVMe namespace */
 	uint32_t mtu;          /* wanted of a NIC whose control half can set it; 0: 1500 */
-	uint32_t revived;      /* 0, or: its predecessor died; every generation up to this was used */
+	/* 0, or: its predecessor died; every generation up to this was used */
+	uint32_t revived;
 	uint32_t step_count;
 	uint32_t window_count;
 	struct rf_reset_step step[RF_MAX_STEPS];
@@ -135,21 +138,24 @@ enum rf_dev_type {
 	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
 	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
 	RF_DEV_KILL,      /* generation, value enum rf_kill: kill it */
-	RF_DEV_DOWN,      /* generation: its driver died, or is about to and executes nothing more */
-	RF_DEV_UP,        /* generation: its driver runs */
-	RF_DEV_FAILED,    /* value: exit code; text said why in the log. The end */
-	RF_DEV_SILENT,    /* generation, value, at_ns: RF_SVC_SILENT, passed on */
-	RF_DEV_ADOPTED,   /* answer to ADOPT. generation: the driver that runs, 0: none; value as
-	                     asked; downs; info or net. What is still to be done is said again after it */
+	/* generation: its driver died, or is about to and executes nothing more */
+	RF_DEV_DOWN,
+	RF_DEV_UP,      /* generation: its driver runs */
+	RF_DEV_FAILED,  /* value: exit code; text said why in the log. The end */
+	RF_DEV_SILENT,  /* generation, value, at_ns: RF_SVC_SILENT, passed on */
+	RF_DEV_ADOPTED, /* answer to ADOPT. generation: the driver that runs, 0: none; value as
+	                     asked; downs; info or net. What is still to be done is said again
+	                     after it */
 	/* supervisor -> device */
-	RF_DEV_DRIVER,    /* generation: spawned; fds: its pidfd */
-	RF_DEV_GIVE_UP,   /* quarantine: no more drivers; fail what waits */
-	RF_DEV_STOP,      /* silence the device and end */
-	RF_DEV_EXPORT,    /* a new export was started; fds: the socket to it */
-	RF_DEV_PING,      /* value: goes into the statistics, and on to the export */
-	RF_DEV_ADOPT,     /* value: this is another supervisor, which knows nothing of what was said */
+	RF_DEV_DRIVER,  /* generation: spawned; fds: its pidfd */
+	RF_DEV_GIVE_UP, /* quarantine: no more drivers; fail what waits */
+	RF_DEV_STOP,    /* silence the device and end */
+	RF_DEV_EXPORT,  /* a new export was started; fds: the socket to it */
+	RF_DEV_PING,    /* value: goes into the statistics, and on to the export */
+	/* value: this is another supervisor, which knows nothing of what was said */
+	RF_DEV_ADOPT,
 	/* keeper -> device, in the supervisor's place */
-	RF_DEV_ENDING,    /* generation: its driver is at its last stop and executes nothing more; the
+	RF_DEV_ENDING, /* generation: its driver is at its last stop and executes nothing more; the
 	                     pidfd will say when it is dead */
 };
 /* KILL: why. */

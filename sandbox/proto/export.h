@@ -21,7 +21,8 @@
 
 enum rf_svc_type {
 	/* device -> export */
-	RF_SVC_INFO = 1,  /* info or net: disk or interface is known; sent once before the first UP */
+	/* info or net: disk or interface is known; sent once before the first UP */
+	RF_SVC_INFO = 1,
 	RF_SVC_DOWN,      /* generation: that driver executes nothing more. Drain its ring,
 	                     prepare the successor's half (half) with what is in flight */
 	RF_SVC_UP,        /* generation, half: that driver runs (or is about to) */

@@ -59,7 +59,8 @@ enum rf_keep_type {
 	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2); of a driver
 	                    its walls and verdict. Told again to the next supervisor unless it was
 	                    buried, or one of its name spawned */
-	RF_KEEP_PING,    /* is the supervisor at work? One that does not say so for a minute is killed */
+	/* is the supervisor at work? One that does not say so for a minute is killed */
+	RF_KEEP_PING,
 	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
 };
 

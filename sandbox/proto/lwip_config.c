@@ -16,7 +16,8 @@ bool rf_lwip_on_host(const struct rf_lwip_service *s)
 bool rf_lwip_dials(const struct rf_lwip_config *c)
 {
 	for (uint32_t i = 0; i < c->count; i++)
-		if (c->service[i].target.kind == RF_LWIP_UNIX || c->service[i].target.kind == RF_LWIP_TCP)
+		if (c->service[i].target.kind == RF_LWIP_UNIX ||
+		    c->service[i].target.kind == RF_LWIP_TCP)
 			return true;
 	return false;
 }

@@ -88,7 +88,8 @@ struct rf_lwip_config {
  */
 #define RF_LWIP_FD_CONFIG   16 /* memfd: struct rf_lwip_config */
 #define RF_LWIP_FD_DIAL     17 /* SEQPACKET to rf-dial; there if rf_lwip_dials() */
-#define RF_LWIP_FD_LISTEN   20 /* + index of the service: its listening socket, if it is the host's */
+/* + index of the service: its listening socket, if it is the host's */
+#define RF_LWIP_FD_LISTEN   20
 #define RF_LWIP_DISK_FD(d)  (20 * ((int)(d) + 2)) /* control socket at 40 + 3, and so on */
 
 /* fds of rf-dial. */

@@ -30,7 +30,8 @@ static int bind_tcp(int fd, const struct rf_lwip_place *p)
 	memcpy(&a4.sin_addr, p->address.bytes, 4);
 	memcpy(&a6.sin6_addr, p->address.bytes, 16);
 	bool six = p->address.family == 6;
-	return bind(fd, six ? (void *)&a6 : (void *)&a4, six ? sizeof(a6) : sizeof(a4)) ? -errno : 0;
+	return bind(fd, six ? (void *)&a6 : (void *)&a4, six ? sizeof(a6) : sizeof(a4)) ? -errno :
+											  0;
 }
 
 int rf_lwip_listen(const struct rf_lwip_service *s)

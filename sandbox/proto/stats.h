@@ -54,10 +54,12 @@ struct rf_stats_net {
 	_Atomic uint64_t tx_done;    /* of these, reported as sent */
 	_Atomic uint64_t lost_tx;    /* of these, under way at a death: tx_frames - tx_done - these
 	                                are under way now */
-	_Atomic uint64_t tx_refused; /* of the export's, not handed on: the device cannot send them */
+	/* of the export's, not handed on: the device cannot send them */
+	_Atomic uint64_t tx_refused;
 	_Atomic uint64_t rx_lost_export; /* by the export: its consumer did not take them, or what a
 	                                    driver says of a glued frame is not so */
-	_Atomic uint64_t tx_software; /* by the export itself: checksums and segments, of frames whose
+	_Atomic uint64_t
+		tx_software; /* by the export itself: checksums and segments, of frames whose
 	                                 headers are longer than devices can say */
 	_Atomic uint32_t link;       /* enum rf_net_link */
 	_Atomic uint32_t speed, mtu; /* Mbit/s, bytes */
@@ -88,6 +90,7 @@ struct rf_stats_device {
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");
 _Static_assert(sizeof(struct rf_stats_net) <= RF_STATS_DEVICE - RF_STATS_NET, "net part fits");
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_DEVICE, "service part fits");
-_Static_assert(sizeof(struct rf_stats_device) <= RF_STATS_BYTES - RF_STATS_DEVICE, "device part fits");
+_Static_assert(sizeof(struct rf_stats_device) <= RF_STATS_BYTES - RF_STATS_DEVICE,
+	       "device part fits");
 
 #endif

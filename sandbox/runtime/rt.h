@@ -48,8 +48,10 @@ struct rf_doorbell {
 
 static inline struct rf_doorbell rf_doorbell(const struct rf_boot *boot, unsigned queue)
 {
-	return (struct rf_doorbell){ .kicks = boot->flags & RF_BOOT_DOORBELL,
-				     .asleep = (const uint32_t *)(uintptr_t)boot->queue[queue].asleep };
+	return (struct rf_doorbell){
+		.kicks = boot->flags & RF_BOOT_DOORBELL,
+		.asleep = (const uint32_t *)(uintptr_t)boot->queue[queue].asleep
+	};
 }
 
 void rf_doorbell_look(const struct rf_doorbell *, uint32_t why);
@@ -112,7 +114,10 @@ static inline uint32_t rf_mmio_read32(const volatile void *at)
 {
 	uint32_t value;
 
-	__asm__ volatile("movl %1, %0" : "=r"(value) : "m"(*(const volatile uint32_t *)at) : "memory");
+	__asm__ volatile("movl %1, %0"
+			 : "=r"(value)
+			 : "m"(*(const volatile uint32_t *)at)
+			 : "memory");
 	return value;
 }
 
@@ -120,7 +125,10 @@ static inline uint64_t rf_mmio_read64(const volatile void *at)
 {
 	uint64_t value;
 
-	__asm__ volatile("movq %1, %0" : "=r"(value) : "m"(*(const volatile uint64_t *)at) : "memory");
+	__asm__ volatile("movq %1, %0"
+			 : "=r"(value)
+			 : "m"(*(const volatile uint64_t *)at)
+			 : "memory");
 	return value;
 }
 

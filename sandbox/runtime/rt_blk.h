@@ -58,7 +58,8 @@ RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_qu
 {
 	q->chan = (struct rf_blk_chan *)(uintptr_t)boot->queue[i].chan;
 	if (!i)
-		rf_mmio_notes = (struct rf_mmio_notes){ .at = q->chan->mmio, .base = boot->queue[i].regs };
+		rf_mmio_notes =
+			(struct rf_mmio_notes){ .at = q->chan->mmio, .base = boot->queue[i].regs };
 	rf_ring_attach(&q->req, &q->chan->req, RF_BLK_DEPTH);
 	rf_ring_attach(&q->resp, &q->chan->resp, RF_BLK_DEPTH);
 	q->slots = d->start(dev, boot, i);

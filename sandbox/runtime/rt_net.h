@@ -176,7 +176,8 @@ RF_NET_INLINE unsigned rt_net_rf_net_reap(const struct rf_net_driver *d, struct 
 RF_NET_INLINE unsigned rf_net_send(const struct rf_net_driver *d, struct rf_net_queue *q, void *dev,
 				   unsigned ready)
 {
-	unsigned n = d->send(dev, q->tx_ring, q->tx.own, ready > RF_NET_BATCH ? RF_NET_BATCH : ready);
+	unsigned n =
+		d->send(dev, q->tx_ring, q->tx.own, ready > RF_NET_BATCH ? RF_NET_BATCH : ready);
 
 	q->tx.own += n;
 	q->blocked = !n;

@@ -120,7 +120,8 @@ static void go_on(struct sup *s, struct dev *d)
 	adopt_ask(s, d);
 	if (d->r.state == DEV_QUARANTINED)
 		dev_give_up(d);
-	if (d->r.state == DEV_RUNNING && !d->r.export_pid && !d->r.export_due_ns && !stack_of(s, d) && dev_export(s, d))
+	if (d->r.state == DEV_RUNNING && !d->r.export_pid && !d->r.export_due_ns &&
+	    !stack_of(s, d) && dev_export(s, d))
 		dev_fail(s, d, RF_EXIT_SYSTEM);
 }
 
@@ -172,7 +173,8 @@ int adopt_all(struct sup *s, int record)
 
 	close(record);
 	if (err) {
-		rf_log("the state that the last supervisor left behind is damaged: ending all that it ran");
+		rf_log("the state that the last supervisor left behind is damaged: ending all that "
+		       "it ran");
 		return RF_EXIT_BUG;
 	}
 	s->takeovers++;

@@ -37,8 +37,10 @@ static void kill_hung(struct sup *s, struct dev *d, enum who who)
 {
 	const struct rf_silence *q = &d->alive.silence[who];
 
-	rf_log("%s: its %s takes no messages (state %c, %llu ms of processor time meanwhile): killed, so that "
-	       "it is replaced", d->cfg->name, who == DEVICE ? "device process" : "export", q->last.state,
+	rf_log("%s: its %s takes no messages (state %c, %llu ms of processor time meanwhile): "
+	       "killed, so that "
+	       "it is replaced",
+	       d->cfg->name, who == DEVICE ? "device process" : "export", q->last.state,
 	       (unsigned long long)q->spun_ns / 1000000);
 	dev_kill(s, d, who == DEVICE ? "device" : "export");
 }
@@ -82,7 +84,8 @@ static void alive_ask(struct sup *s, struct dev *d)
 
 uint64_t alive_due_ns(const struct dev *d)
 {
-	bool asked = (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED) && d->r.device_pid;
+	bool asked =
+		(d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED) && d->r.device_pid;
 
 	return asked ? d->alive.due_ns : ~0ull;
 }

@@ -17,7 +17,8 @@ void dev_ready(const struct dev *d)
 		rf_log("%s: ready: nbd+unix:///?socket=%s", cfg->name, cfg->listen);
 		break;
 	case RF_EXPORT_TAP:
-		rf_log("%s: ready: interface %s, which is yours to give an address and set up", cfg->name, cfg->listen);
+		rf_log("%s: ready: interface %s, which is yours to give an address and set up",
+		       cfg->name, cfg->listen);
 		break;
 	case RF_EXPORT_LWIP:
 		rf_log("%s: ready: its stack has no interface of the kernel's", cfg->name);

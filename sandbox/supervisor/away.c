@@ -40,12 +40,15 @@ void server_away(struct dev *d)
 	uint64_t away = now - d->r.away_ns, pause = away / 8;
 	if (away >= most && !d->r.away_told && d->cfg->policy.device.service == RF_SERVICE_BLOCK) {
 		d->r.away_told = true;
-		rf_log("%s: device server unreachable for %llu s: clients get EIO until it is back; 'ringfence "
-		       "restart %s' tries again at once", d->cfg->name, (unsigned long long)away / 1000000000,
-		       d->cfg->name);
+		rf_log("%s: device server unreachable for %llu s: clients get EIO until it is "
+		       "back; 'ringfence "
+		       "restart %s' tries again at once",
+		       d->cfg->name, (unsigned long long)away / 1000000000, d->cfg->name);
 		server_clients_fail(d);
 	}
-	d->r.retry_ns = now + (pause < AWAY_LEAST_NS ? AWAY_LEAST_NS : pause > AWAY_MOST_NS ? AWAY_MOST_NS : pause);
+	d->r.retry_ns = now + (pause < AWAY_LEAST_NS ? AWAY_LEAST_NS :
+			       pause > AWAY_MOST_NS  ? AWAY_MOST_NS :
+						       pause);
 }
 
 void server_back(struct dev *d)

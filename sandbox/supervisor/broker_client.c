@@ -50,7 +50,8 @@ int open_do(struct sup *s, const struct dev *d, enum rf_open_what what)
 	return open_one(s, d, what, &fd);
 }
 
-int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uint32_t service, int *fd)
+int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uint32_t service,
+		 int *fd)
 {
 	struct rf_open_ask o = { .what = what, .device = (uint32_t)d->index, .service = service };
 	int fds[RF_OPEN_FDS], code = broker_ask(s, &o, NULL, fds);
@@ -62,7 +63,9 @@ int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uin
 /* It may be in another's hands for a moment: RF_OPEN_LATER, but for the last try. */
 int open_server(struct sup *s, const struct dev *d, bool last, int *fd)
 {
-	struct rf_open_ask o = { .what = RF_OPEN_SERVER, .device = (uint32_t)d->index, .last = last };
+	struct rf_open_ask o = { .what = RF_OPEN_SERVER,
+				 .device = (uint32_t)d->index,
+				 .last = last };
 	int fds[RF_OPEN_FDS], code = broker_ask(s, &o, NULL, fds);
 
 	*fd = fds[0];
@@ -107,7 +110,8 @@ void death_append(struct sup *s, const char *line)
 	struct stat st;
 
 	/* Full, or somebody took it away. */
-	if (s->deaths >= 0 && (fstat(s->deaths, &st) || st.st_size >= RF_DEATHS_MOST / 2 || !st.st_nlink)) {
+	if (s->deaths >= 0 &&
+	    (fstat(s->deaths, &st) || st.st_size >= RF_DEATHS_MOST / 2 || !st.st_nlink)) {
 		close(s->deaths);
 		s->deaths = -1;
 	}

@@ -36,8 +36,8 @@ static inline bool budget_in_vain(struct budget *b, uint64_t completed, uint64_t
 }
 
 /*
- * A failure that is not in vain costs the host a process and some lines of the log all the same, and
- * it is the server that says how often. Until when its successor waits; 0: it need not.
+ * A failure that is not in vain costs the host a process and some lines of the log all the same,
+ * and it is the server that says how often. Until when its successor waits; 0: it need not.
  */
 static inline uint64_t budget_rest(uint64_t *spent_ns, uint64_t now)
 {

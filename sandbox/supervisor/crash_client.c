@@ -29,9 +29,13 @@ static uint32_t uid_of(const struct sup *s)
 static void crash_client_start(struct sup *s)
 {
 	const uint32_t uid = uid_of(s);
-	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 64, .fence = RF_FENCE_ROOT,
-				       .argv0 = "rf-scribe", .target = { 0, 2, RF_SCRIBE_FD_CONTROL,
-									 RF_SCRIBE_FD_DIR, RF_SCRIBE_FD_KMSG } };
+	struct rf_keep_spawn spawn = { .uid = uid,
+				       .gid = uid,
+				       .nofile = 64,
+				       .fence = RF_FENCE_ROOT,
+				       .argv0 = "rf-scribe",
+				       .target = { 0, 2, RF_SCRIBE_FD_CONTROL, RF_SCRIBE_FD_DIR,
+						   RF_SCRIBE_FD_KMSG } };
 	int pair[2];
 	pid_t pid;
 
@@ -67,7 +71,8 @@ void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m
 		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
 		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "handover", [DEATH_STORM] = "storm",
 	};
-	struct rf_death death = { .seq = ++s->scribe.deaths, .stack_words = m->verdict.stack_words };
+	struct rf_death death = { .seq = ++s->scribe.deaths,
+				  .stack_words = m->verdict.stack_words };
 	const int fds[RF_DEATH_FDS] = { [RF_DEATH_FD_STATS] = d->fd[FD_STATS],
 					[RF_DEATH_FD_IMAGE] = d->fd[FD_IMAGE] };
 

@@ -38,7 +38,8 @@ void dev_give_up(struct dev *d)
 static void quarantine(struct sup *s, struct dev *d)
 {
 	rf_log("%s: its driver died %u times without completing a request: quarantined; "
-	       "'ringfence restart %s' tries again", d->cfg->name, d->cfg->policy.deaths, d->cfg->name);
+	       "'ringfence restart %s' tries again",
+	       d->cfg->name, d->cfg->policy.deaths, d->cfg->name);
 	d->r.state = DEV_QUARANTINED;
 	d->r.code = RF_EXIT_QUARANTINE;
 	dev_want_drop(d);
@@ -95,8 +96,10 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 				   .due_ns = rf_now_ns() + dev_backoff(d, d->r.fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
 	if (dev_backoff(d, d->r.fruitless) && d->r.fruitless < d->cfg->policy.deaths)
-		rf_log("%s: %llu drivers in a row died without completing a request: the next one starts in "
-		       "%llu ms", d->cfg->name, (unsigned long long)d->r.fruitless,
+		rf_log("%s: %llu drivers in a row died without completing a request: the next one "
+		       "starts in "
+		       "%llu ms",
+		       d->cfg->name, (unsigned long long)d->r.fruitless,
 		       (unsigned long long)(dev_backoff(d, d->r.fruitless) / 1000000));
 }
 
@@ -208,8 +211,8 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
 	/* What we killed it for was said. */
-	bool ours = (d->r.killed == generation || d->r.state == DEV_QUARANTINED) && WIFSIGNALED(msg->status) &&
-		    WTERMSIG(msg->status) == SIGKILL;
+	bool ours = (d->r.killed == generation || d->r.state == DEV_QUARANTINED) &&
+		    WIFSIGNALED(msg->status) && WTERMSIG(msg->status) == SIGKILL;
 	rf_death_json(msg, d->cfg->name, line, sizeof(line));
 	rf_death_words(msg, words, sizeof(words));
 	death_append(s, line);
@@ -221,7 +224,8 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
 	    WEXITSTATUS(msg->status) != RF_LAUNCH_SYSTEM) {
 		/* It never ran: another try would end the same way. */
-		d->r.code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE : RF_EXIT_SYSTEM;
+		d->r.code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE :
+									      RF_EXIT_SYSTEM;
 		dev_stop(s, d);
 	} else if (generation > d->r.last_up && generation > d->device->generation) {
 		/* A standby: it did no work, so its successors are held back ever longer. */

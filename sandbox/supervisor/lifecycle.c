@@ -28,8 +28,8 @@
 #define BOOKS_LATER_NS   10000000u
 #define FIRST_ANSWERS_NS 1000000u
 
-/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again, for so long:
- * a look at who has a disk open may take a while itself. */
+/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again, for so
+ * long: a look at who has a disk open may take a while itself. */
 #define OPEN_PAUSE_NS 50000000u
 #define OPEN_MOST_NS  4000000000u
 
@@ -50,7 +50,8 @@ void life_start_again(struct dev *d)
 void life_server_failed(struct dev *d)
 {
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->r.served &&
-	    (d->r.code == RF_EXIT_DEVICE || d->r.code == RF_EXIT_NO_DEVICE) && d->r.state != DEV_QUARANTINED)
+	    (d->r.code == RF_EXIT_DEVICE || d->r.code == RF_EXIT_NO_DEVICE) &&
+	    d->r.state != DEV_QUARANTINED)
 		life_start_again(d);
 }
 
@@ -134,7 +135,8 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	else
 		rf_log_peer("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
 		       (unsigned long long)d->r.info.size >> 20, d->r.info.block_size);
-	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid && (d->r.code = open_interface(s, d)))
+	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid &&
+	    (d->r.code = open_interface(s, d)))
 		return dev_stop(s, d);
 	d->alive.known[0] = d->r.device_pid; /* it takes messages from now on */
 	if (stack_of(s, d))
@@ -256,15 +258,18 @@ static void stack_died(struct sup *s, struct dev *d, struct news *news)
 /* Somebody deleted the interface it served: the next export gets another one. */
 static int interface_again(struct sup *s, struct dev *d)
 {
-	rf_log("%s: interface %s was deleted while it was served and is made again: give it its IP addresses "
-	       "and routes again", d->cfg->name, d->cfg->listen);
+	rf_log("%s: interface %s was deleted while it was served and is made again: give it its IP "
+	       "addresses "
+	       "and routes again",
+	       d->cfg->name, d->cfg->listen);
 	return dev_listen_again(s, d);
 }
 
 /* Its successor takes over the listening socket, and the requests in flight. */
 static void export_died(struct sup *s, struct dev *d, struct news *news)
 {
-	bool load = d->cfg->export_kind == RF_EXPORT_LOAD || d->cfg->export_kind == RF_EXPORT_NETLOAD ||
+	bool load = d->cfg->export_kind == RF_EXPORT_LOAD ||
+		    d->cfg->export_kind == RF_EXPORT_NETLOAD ||
 		    d->cfg->export_kind == RF_EXPORT_FORMAT;
 	uint64_t completed = d->service->completed;
 	int code = WIFEXITED(news->dead->status) ? WEXITSTATUS(news->dead->status) : -1;
@@ -277,7 +282,9 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 		return dev_stop(s, d);
 	}
 	d->r.process_deaths++;
-	d->r.export_failures = budget_in_vain(&d->r.export_budget, completed, rf_now_ns()) ? d->r.export_failures + 1 : 1;
+	d->r.export_failures = budget_in_vain(&d->r.export_budget, completed, rf_now_ns()) ?
+				       d->r.export_failures + 1 :
+				       1;
 	if (d->r.export_failures > d->cfg->policy.deaths) {
 		rf_log("%s: its export died %u times without completing a request", d->cfg->name,
 		       d->r.export_failures);
@@ -374,7 +381,8 @@ uint64_t dev_due_ns(const struct dev *d)
 {
 	uint64_t stack = d->r.stack.due_ns ? d->r.stack.due_ns : ~0ull;
 	uint64_t driver = d->want.waiting ? d->want.due_ns : ~0ull;
-	uint64_t export = d->r.export_due_ns && d->r.export_due_ns < stack ? d->r.export_due_ns : stack;
+	uint64_t export =
+		d->r.export_due_ns && d->r.export_due_ns < stack ? d->r.export_due_ns : stack;
 
 	switch (d->r.state) {
 	case DEV_WAITING:
@@ -425,7 +433,8 @@ void dev_message(struct sup *s, struct dev *d)
 }
 
 /* Its pid is forgotten first; *event: what that is to the device. False: nothing. */
-static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *what, enum event *event)
+static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *what,
+		   enum event *event)
 {
 	const struct { const char *name; pid_t *pid; enum event event; } all[] = {
 		{ "device", &d->r.device_pid, EV_DEVICE_DIED },

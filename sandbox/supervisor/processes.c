@@ -37,7 +37,8 @@ struct dev *dev_of(struct sup *s, const char *process, const char **what)
 
 bool dev_alive(const struct dev *d)
 {
-	return d->r.device_pid || d->r.export_pid || d->r.stack.dial_pid || d->r.driver_pid[0] || d->r.driver_pid[1];
+	return d->r.device_pid || d->r.export_pid || d->r.stack.dial_pid || d->r.driver_pid[0] ||
+	       d->r.driver_pid[1];
 }
 
 /* ---- death ----------------------------------------------------------------------- */
@@ -144,7 +145,8 @@ int dev_lend(struct sup *s, struct dev *d)
 	int err = 0;
 
 	if (d->r.lent && !(err = dev_new_service_socket(s, d)))
-		err = rf_packet_offer(d->fd[FD_SUP_OURS], &hello, sizeof(hello), &d->fd[FD_SVC_DEVICE], 1);
+		err = rf_packet_offer(d->fd[FD_SUP_OURS], &hello, sizeof(hello),
+				      &d->fd[FD_SVC_DEVICE], 1);
 	d->r.lent = true;
 	return err;
 }
@@ -180,7 +182,11 @@ int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 	hand(&h, s->launcher, -1);
 	hand(&h, d->fd[FD_WAKE0 + half], RF_FD_WAKE);
 	hand(&h, d->fd[FD_KICK], RF_FD_KICK);
-	hand(&h, last ? w->fds[w->count - 1] : w->device_fd ? d->fd[FD_DEVICE] : s->null, RF_FD_DEVICE);
+	hand(&h,
+	     last         ? w->fds[w->count - 1] :
+	     w->device_fd ? d->fd[FD_DEVICE] :
+			    s->null,
+	     RF_FD_DEVICE);
 	hand(&h, w->fds[0], RF_LAUNCH_FD_SPEC);
 	hand(&h, d->fd[FD_IMAGE], RF_LAUNCH_FD_IMAGE);
 	hand(&h, 2, RF_LAUNCH_FD_LOG);

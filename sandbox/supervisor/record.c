@@ -6,8 +6,8 @@
  * Where:  a memfd that the keeper holds and nobody but supervisors maps. Two copies,
  *         written in turns: one that was being written when its writer died is older or
  *         does not add up, and the other one holds.
- * What:   struct dev_record of each device, as it was at the end of a turn or just before a step that
- *         cannot be taken back. What was done since is seen from what there is: processes
+ * What:   struct dev_record of each device, as it was at the end of a turn or just before a step
+ *         that cannot be taken back. What was done since is seen from what there is: processes
  *         and fds at the keeper, and the device process, which tells again (adopt.c).
  * Trust:  none in a predecessor that may have died of what it wrote: sums and ranges.
  */

@@ -27,7 +27,8 @@ static const char *const fd_names[DEV_FDS] = {
 	[FD_STATS] = "stats", [FD_TABLE] = "table", [FD_WAKE0] = "wake0", [FD_WAKE1] = "wake1",
 	[FD_KICK] = "kick", [FD_DEVICE] = "device", [FD_IMAGE] = "image", [FD_LISTEN] = "listen",
 	[FD_SUP_OURS] = "sup", [FD_SUP_THEIRS] = "sup-device", [FD_SVC_DEVICE] = "svc-device",
-	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config", [FD_EXPORT_CONFIG] = "export-config",
+	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config",
+	[FD_EXPORT_CONFIG] = "export-config",
 	[FD_INTERRUPTS] = "interrupts",
 };
 
@@ -94,7 +95,8 @@ static int open_image(struct sup *s, struct dev *d)
 		return code;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > (off_t)IMAGE_MAX ||
 	    st.st_size < 64) {
-		rf_log("%s: driver image %s: not a file of 64 bytes to 16 MiB", d->cfg->name, d->cfg->image);
+		rf_log("%s: driver image %s: not a file of 64 bytes to 16 MiB", d->cfg->name,
+		       d->cfg->image);
 		close(fd);
 		return RF_EXIT_IMAGE;
 	}
@@ -128,9 +130,9 @@ static int check_memlock(const struct rf_config_device *cfg)
 	if (!setrlimit(RLIMIT_MEMLOCK, &r))
 		return 0;
 	getrlimit(RLIMIT_MEMLOCK, &r);
-	rf_log("%s: the arena needs a locked-memory limit of %llu KiB, and it is %llu KiB: raise it "
-	       "(ulimit -l %llu) or make the arena smaller", cfg->name,
-	       (unsigned long long)need >> 10, (unsigned long long)r.rlim_max >> 10,
+	rf_log("%s: the arena needs a locked-memory limit of %llu KiB, and it is %llu KiB: raise "
+	       "it (ulimit -l %llu) or make the arena smaller",
+	       cfg->name, (unsigned long long)need >> 10, (unsigned long long)r.rlim_max >> 10,
 	       (unsigned long long)need >> 10);
 	return RF_EXIT_MEMLOCK;
 }
@@ -152,8 +154,9 @@ static int open_vfio(struct sup *s, struct dev *d, bool last)
 	const struct dev *owner = code ? NULL : group_owner(s, group);
 
 	if (owner) {
-		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from %s: configure one of "
-		       "the two only", d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
+		rf_log("%s: IOMMU group %d is %s's as a whole, and the IOMMU cannot tell %s from "
+		       "%s: configure one of the two only",
+		       d->cfg->name, group, owner->cfg->name, d->cfg->pci, owner->cfg->pci);
 		return RF_EXIT_NOT_VIABLE;
 	}
 	if (code || (code = open_two(s, d, RF_OPEN_VFIO, fds)))
@@ -307,7 +310,8 @@ static int open_memory(struct dev *d)
 /* The table has a name that dev_close() does not drop. */
 void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
 {
-	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/', fd_names[i]);
+	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/',
+		 fd_names[i]);
 }
 
 static int resources_keep(struct sup *s, struct dev *d, enum dev_fd i)
@@ -318,7 +322,8 @@ static int resources_keep(struct sup *s, struct dev *d, enum dev_fd i)
 	dev_fd_name(name, d, i);
 	if (d->fd[i] < 0 || !(err = keep_put(s, name, d->fd[i])))
 		return 0;
-	rf_log("%s: cannot store its descriptor %s with the keeper: %s", d->cfg->name, name, strerror(-err));
+	rf_log("%s: cannot store its descriptor %s with the keeper: %s", d->cfg->name, name,
+	       strerror(-err));
 	return RF_EXIT_SYSTEM;
 }
 
@@ -341,7 +346,8 @@ int dev_new_service_socket(struct sup *s, struct dev *d)
  */
 int dev_reopen(struct sup *s, struct dev *d)
 {
-	static const enum dev_fd fresh[] = { FD_CONTAINER, FD_GROUP, FD_SUP_OURS, FD_SUP_THEIRS, FD_CONFIG };
+	static const enum dev_fd fresh[] = { FD_CONTAINER, FD_GROUP, FD_SUP_OURS, FD_SUP_THEIRS,
+					     FD_CONFIG };
 	const unsigned count = sizeof(fresh) / sizeof(fresh[0]);
 	enum rf_backend backend = d->cfg->policy.device.backend;
 	int err = 0;

@@ -30,14 +30,17 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 
 	if ((!(stack ? stack : d)->r.export_pid && !d->r.export_due_ns) ||
 	    (d->r.state != DEV_RUNNING && d->r.state != DEV_REVIVING) ||
-	    (code && (c->backend != RF_BACKEND_VFIO_USER || (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
+	    (code && (c->backend != RF_BACKEND_VFIO_USER ||
+		      (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE))))
 		return false;
-	d->r.failures = budget_in_vain(&d->r.budget, completed, rf_now_ns()) ? d->r.failures + 1 : 1;
+	d->r.failures =
+		budget_in_vain(&d->r.budget, completed, rf_now_ns()) ? d->r.failures + 1 : 1;
 	d->r.rest_ns = code ? budget_rest(&d->r.spent_ns, rf_now_ns()) : 0;
 	if (d->r.failures == 1)
 		d->r.failing_ns = rf_now_ns();
 	return d->r.failures < d->cfg->policy.deaths ||
-	       (c->backend == RF_BACKEND_VFIO_USER && rf_now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
+	       (c->backend == RF_BACKEND_VFIO_USER &&
+		rf_now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
 }
 
 /* A device server that is there and does not do what it should, again and again. */
@@ -46,11 +49,14 @@ static bool server_given_up(struct sup *s, struct dev *d, int code)
 	const struct dev *stack = stack_of(s, d);
 
 	if (d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER || !d->r.served ||
-	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) || !(stack ? stack : d)->r.export_pid ||
+	    (code != RF_EXIT_DEVICE && code != RF_EXIT_NO_DEVICE) ||
+	    !(stack ? stack : d)->r.export_pid ||
 	    (d->r.state != DEV_RUNNING && d->r.state != DEV_REVIVING))
 		return false;
-	rf_log("%s: its device server failed %u times without completing a request: quarantined, clients "
-	       "get EIO; 'ringfence restart %s' tries again", d->cfg->name, d->r.failures, d->cfg->name);
+	rf_log("%s: its device server failed %u times without completing a request: quarantined, "
+	       "clients "
+	       "get EIO; 'ringfence restart %s' tries again",
+	       d->cfg->name, d->r.failures, d->cfg->name);
 	d->r.state = DEV_QUARANTINED;
 	d->r.code = RF_EXIT_QUARANTINE;
 	dev_want_drop(d);
@@ -139,7 +145,9 @@ void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
 void life_device_died(struct sup *s, struct dev *d, struct news *news)
 {
 	int status = news->dead->status;
-	int code = !WIFEXITED(status) ? 0 : WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
+	int code = !WIFEXITED(status)  ? 0 :
+		   WEXITSTATUS(status) ? WEXITSTATUS(status) :
+					 RF_EXIT_DEVICE;
 	char how[RF_ENDING];
 
 	count_server(d, code);

@@ -66,8 +66,8 @@ int rf_sample_take(pid_t pid, struct rf_sample *s)
 		return err;
 	/* The name in parentheses is the one field a process has a say in. */
 	const char *end = strrchr(text, ')');
-	if (!end || sscanf(end, ") %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu", &s->state, &flags,
-			   &user, &sys) != 4)
+	if (!end || sscanf(end, ") %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu", &s->state,
+			   &flags, &user, &sys) != 4)
 		return -EINVAL;
 	/* At its last stop, of which the keeper has yet to hear: dead is not hung. */
 	if (flags & DYING)
@@ -105,12 +105,15 @@ static void silent_add(struct rf_silence *q, const struct rf_sample *now, uint64
 	q->samples++;
 }
 
-bool rf_silence_hung(struct rf_silence *q, uint32_t generation, uint32_t episode, uint64_t looked_ns,
-		     const struct rf_sample *now, uint64_t hang_ns)
+bool rf_silence_hung(struct rf_silence *q, uint32_t generation, uint32_t episode,
+		     uint64_t looked_ns, const struct rf_sample *now, uint64_t hang_ns)
 {
 	if (q->generation != generation || q->episode != episode || !q->samples) {
-		*q = (struct rf_silence){ .generation = generation, .episode = episode, .last = *now,
-					  .asleep = *now, .samples = 1 };
+		*q = (struct rf_silence){ .generation = generation,
+					  .episode = episode,
+					  .last = *now,
+					  .asleep = *now,
+					  .samples = 1 };
 		return false;
 	}
 	if (q->last.at_ns > looked_ns)

@@ -79,7 +79,8 @@ void stack_find(struct sup *s, struct dev *d)
 	d->r.stack.open = d->r.stack.config >= 0;
 	for (uint32_t i = 0; i < RF_LWIP_SERVICES; i++) {
 		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
-		d->r.stack.listen[i] = d->r.stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
+		d->r.stack.listen[i] =
+			d->r.stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
 	}
 }
 
@@ -198,7 +199,8 @@ void stack_try(struct sup *s, struct dev *d)
 
 	if (st->due_ns <= rf_now_ns())
 		st->due_ns = 0;
-	if (!st->open || st->due_ns || d->r.export_pid || st->dial_pid || s->stopping || !all_there(s, d))
+	if (!st->open || st->due_ns || d->r.export_pid || st->dial_pid || s->stopping ||
+	    !all_there(s, d))
 		return;
 	st->told = st->ending = false;
 	st->started_ns = rf_now_ns();
@@ -250,7 +252,8 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
 	bool soon = !expected && rf_now_ns() - st->started_ns < SOON_NS;
-	/* One that moved frames in between is no failure of its own: it was killed, or ended by a peer. */
+	/* One that moved frames in between is no failure of its own: it was killed, or ended by a
+	 * peer. */
 	uint64_t completed = d->service->completed;
 	st->failures = !soon ? 0 : completed == st->completed ? st->failures + 1 : 1;
 	st->completed = completed;
@@ -267,7 +270,8 @@ void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, b
 		first_ended(s, d, msg, dial);
 	if (st->failures < d->cfg->policy.deaths)
 		return stack_try(s, d);
-	rf_log("%s: its stack ended %u times right after its start, and moved no frame", d->cfg->name, st->failures);
+	rf_log("%s: its stack ended %u times right after its start, and moved no frame",
+	       d->cfg->name, st->failures);
 	d->r.code = RF_EXIT_FAILED;
 	dev_stop(s, d);
 }

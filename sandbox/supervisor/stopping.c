@@ -13,8 +13,10 @@ static void reconnect(struct dev *d)
 	d->r.reconnect = false;
 	d->r.failures = budget_in_vain(&d->r.budget, 0, rf_now_ns()) ? d->r.failures + 1 : 1;
 	if (d->r.failures >= d->cfg->policy.deaths) {
-		rf_log("%s: its device %s failed %u times without completing a request: quarantined; "
-		       "'ringfence restart %s' tries again", d->cfg->name,
+		rf_log("%s: its device %s failed %u times without completing a request: "
+		       "quarantined; "
+		       "'ringfence restart %s' tries again",
+		       d->cfg->name,
 		       d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER ? "server" : "process",
 		       d->r.failures, d->cfg->name);
 		d->r.state = DEV_QUARANTINED;
@@ -43,7 +45,8 @@ static void ended(struct sup *s, struct dev *d)
 	d->r.code = again ? 0 : d->r.code;
 	d->r.retry_ns = 0;
 	if (d->r.state == DEV_FAILED && stack_of(s, d) && stack_of(s, d) != d && !s->stopping)
-		rf_log("%s: without it the stack of %s does not run; 'ringfence restart %s' tries again",
+		rf_log("%s: without it the stack of %s does not run; 'ringfence restart %s' tries "
+		       "again",
 		       d->cfg->name, d->cfg->stack, d->cfg->name);
 }
 

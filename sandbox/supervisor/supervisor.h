@@ -72,7 +72,8 @@ struct dev_record {
 	int            group;        /* its IOMMU group, while it is taken */
 	bool           restart;      /* start again once all has ended, */
 	bool           reconnect;    /* but not before retry_ns: the device server is gone */
-	bool           served;       /* its device was up once since a person started or restarted it, */
+	/* its device was up once since a person started or restarted it, */
+	bool           served;
 	bool           worked;       /* and a driver of it ran */
 	bool           lent;         /* an export has, or had, its service socket */
 	uint32_t       failures;     /* of the server, without a request done in between */
@@ -86,7 +87,8 @@ struct dev_record {
 	struct stack   stack;        /* RF_EXPORT_LWIP */
 	uint32_t       export_failures;      /* the same of its export */
 	struct budget  export_budget;
-	uint64_t       export_due_ns;        /* its successor is held back until then; 0: it is not */
+	/* its successor is held back until then; 0: it is not */
+	uint64_t       export_due_ns;
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint64_t       downs;        /* drivers that died under this device process */
 	uint32_t       last_up;      /* newest generation that ever ran */
@@ -114,11 +116,13 @@ struct dev {
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
 	uint64_t       down_ns;      /* its last driver's death was told */
-	uint32_t       replaced;     /* generation whose death was said, but no successor; 0: none */
+	/* generation whose death was said, but no successor; 0: none */
+	uint32_t       replaced;
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
 	uint64_t       open_until_ns; /* its device may be in another's hands until then */
-	unsigned       export_short; /* times its export could not be had, for want of memory or a process */
+	/* times its export could not be had, for want of memory or a process */
+	unsigned       export_short;
 	struct rf_silence silence;
 	struct alive   alive;
 	const struct rf_stats_service *service; /* mapped read-only */
@@ -238,7 +242,8 @@ void dev_kill(struct sup *, struct dev *, const char *what);
 void dev_kill_driver(struct sup *, struct dev *, uint32_t generation);
 void dev_kill_drivers(struct sup *, struct dev *);
 
-/* resources.c: what a device needs before it runs; 0, RF_OPEN_LATER or an exit code after a line. */
+/* resources.c: what a device needs before it runs; 0, RF_OPEN_LATER or an exit code after a
+ * line. */
 int  dev_open(struct sup *, struct dev *);
 /* After RF_OPEN_LATER: the rest. last: it is to be had now, or never. */
 int  dev_open_rest(struct sup *, struct dev *, bool last);
@@ -259,18 +264,21 @@ int  dev_new_service_socket(struct sup *, struct dev *);
 int  open_one(struct sup *, const struct dev *, enum rf_open_what, int *fd); /* -1: there is none */
 int  open_two(struct sup *, const struct dev *, enum rf_open_what, int fds[RF_OPEN_FDS]);
 int  open_do(struct sup *, const struct dev *, enum rf_open_what);
-int  open_service(struct sup *, const struct dev *, enum rf_open_what, uint32_t service, int *fd); /* of a stack */
+/* of a stack */
+int  open_service(struct sup *, const struct dev *, enum rf_open_what, uint32_t service, int *fd);
 /* These two may answer RF_OPEN_LATER as well, but for the last try. */
 int  open_take(struct sup *, const struct dev *, bool last, int *group); /* lent to VFIO */
 int  open_server(struct sup *, const struct dev *, bool last, int *fd);
-int  open_interface(struct sup *, const struct dev *); /* its address and MTU, once they are known */
+/* its address and MTU, once they are known */
+int  open_interface(struct sup *, const struct dev *);
 int  open_program(struct sup *, uint32_t program); /* enum rf_open_program; its fd */
 void open_return(struct sup *);                    /* what a predecessor left taken */
 void death_append(struct sup *, const char *line); /* to RUNDIR/deaths.jsonl */
 
 /* announce.c: lines for whoever waits. */
 void dev_ready(const struct dev *);                /* its first driver runs: what to do with it */
-void dev_recovered(struct dev *);                  /* says so, once one runs in the place of `replaced` */
+/* says so, once one runs in the place of `replaced` */
+void dev_recovered(struct dev *);
 
 /* stack.c: the processes of 'export lwip', which serve several devices. */
 int  stack_start(struct sup *, struct dev *);                  /* 0 or an exit code after a line */

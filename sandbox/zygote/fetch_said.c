@@ -91,7 +91,8 @@ static bool said(const struct rf_said *s, int device, const char *const *words, 
 	while (line_next(s, &offset, &line)) {
 		if (begins(line, (const char *const[]){ "device", NULL }))
 			now++;
-		if ((device == -2 || device == now) && (words ? begins(line, words) : contains(line, any)))
+		if ((device == -2 || device == now) &&
+		    (words ? begins(line, words) : contains(line, any)))
 			return true;
 	}
 	return false;
@@ -101,7 +102,8 @@ static bool said(const struct rf_said *s, int device, const char *const *words, 
 
 /* ---- what root acts on ----------------------------------------------------------------- */
 
-static bool said_folder(const struct rf_said *s, const char *key, const char *now, const char *by_default)
+static bool said_folder(const struct rf_said *s, const char *key, const char *now,
+			const char *by_default)
 {
 	return !strcmp(now, by_default) || SAID(-1, key, now);
 }
@@ -161,7 +163,8 @@ const char *rf_config_unsaid(const struct rf_said *s, const struct rf_config *c)
 
 		if (!SAID(i, "device", d->name))
 			return "the name of a device";
-		if ((d->pci[0] && !SAID(i, "pci", d->pci)) || (d->force && !SAID(i, "force", "yes")))
+		if ((d->pci[0] && !SAID(i, "pci", d->pci)) ||
+		    (d->force && !SAID(i, "force", "yes")))
 			return "a PCI device, or its use by force";
 		if (d->socket[0] && !SAID(i, "socket", d->socket))
 			return "the socket of a device server";
@@ -186,7 +189,8 @@ static bool said_policy(const struct rf_said *s, const char *path)
 		return false;
 	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	snprintf(name, sizeof(name), "%.*s", (int)(strlen(slash) - sizeof(suffix)), slash + 1);
-	return said_folder(s, "policy-dir", dir, s->defaults->policy_dir) && said(s, -2, NULL, name);
+	return said_folder(s, "policy-dir", dir, s->defaults->policy_dir) &&
+	       said(s, -2, NULL, name);
 }
 
 bool rf_said_file(const struct rf_said *s, const char *path)

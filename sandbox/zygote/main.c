@@ -39,8 +39,8 @@ static void inherited_close(void)
 	close(fd);
 }
 
-/* To ignore a hang-up or Ctrl-C is a person's choice; but who ignores the ends of its children would
- * never hear of ours, and a write that must not wait needs its alarm. */
+/* To ignore a hang-up or Ctrl-C is a person's choice; but who ignores the ends of its children
+ * would never hear of ours, and a write that must not wait needs its alarm. */
 static void inherited_signals(void)
 {
 	sigset_t none;
@@ -53,7 +53,8 @@ static void inherited_signals(void)
 /* As many files as may be. Of their size, memory that is passed on is limited, too. */
 static void inherited_limits(void)
 {
-	const rlim_t files = 256; /* of a device process, the least that all that is started gets by with */
+	/* of a device process, the least that all that is started gets by with */
+	const rlim_t files = 256;
 	struct rlimit r, all = { RLIM_INFINITY, RLIM_INFINITY };
 
 	if (setrlimit(RLIMIT_FSIZE, &all) && !getrlimit(RLIMIT_FSIZE, &r)) {
@@ -64,14 +65,16 @@ static void inherited_limits(void)
 		return;
 	r.rlim_cur = r.rlim_max = r.rlim_max < files ? files : r.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &r))
-		rf_die(RF_EXIT_SYSTEM, "too few open files are allowed: raise the limit to %u or more "
-		       "(ulimit -n)", (unsigned)files);
+		rf_die(RF_EXIT_SYSTEM,
+		       "too few open files are allowed: raise the limit to %u or more (ulimit -n)",
+		       (unsigned)files);
 }
 
 /* Code 71 where nobody took it, as of all output. */
 static int say_checked(const char *file, int devices)
 {
-	if (printf("%s: ok, %d device%s\n", file, devices, &"s"[devices == 1]) >= 0 && !fflush(stdout))
+	if (printf("%s: ok, %d device%s\n", file, devices, &"s"[devices == 1]) >= 0 &&
+	    !fflush(stdout))
 		return 0;
 	rf_log("cannot write the output: %s", strerror(errno));
 	return RF_EXIT_SYSTEM;

@@ -158,12 +158,14 @@ static uint64_t outside_leave(void)
 
 /* ---- any process but a driver ------------------------------------------------------ */
 
-static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds, int count, pid_t parent)
+static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds, int count,
+			      pid_t parent)
 {
 	char *argv[] = {(char *)spawn->argv0, (char *)spawn->group, NULL};
 	int exe = install_fds(spawn->target, fds, count);
 
-	/* Of what there is to open the supervisor has /proc: the processor time of a silent driver. */
+	/* Of what there is to open the supervisor has /proc: the processor time of a silent
+	 * driver. */
 	if (spawn->uid != ~0u) {
 		if (chdir("/proc") || (!geteuid() && chroot(".")))
 			rf_die(RF_EXIT_SYSTEM, "cannot enter /proc: %s", strerror(errno));

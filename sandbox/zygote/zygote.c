@@ -60,8 +60,12 @@ static int program_open(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		rf_die(RF_EXIT_SYSTEM, errno == ENOENT ? "there is no program %s: does 'program-dir' name the folder "
-		       "of the rf-* programs?" : "cannot open %s: %s", path, strerror(errno));
+		rf_die(RF_EXIT_SYSTEM,
+		       errno == ENOENT ?
+			       "there is no program %s: does 'program-dir' name the folder "
+			       "of the rf-* programs?" :
+			       "cannot open %s: %s",
+		       path, strerror(errno));
 	(void)rf_pages_hold(fd);
 	return fd;
 }
@@ -92,8 +96,8 @@ static _Noreturn void zygote_obey(int keeper, int config, const char *program_di
 			_exit(0);
 		}
 		if (o.type == RF_ZYGOTE_SUPERVISE && count == 2)
-			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor, config,
-				      fds, 2, &run);
+			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor,
+				      config, fds, 2, &run);
 		else if (o.type == RF_ZYGOTE_OPEN && count == 1)
 			d.error = own("open", ~0u, opener, config, fds, 1, &run);
 		else if (o.type == RF_ZYGOTE_RUN && !(d.error = order_check(&o, count)))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* calls.c - attacks by system calls: every number, by every door. See attack.h. Room: tests/attacks. */
+/* calls.c - attacks by system calls: every number, by every door. See attack.h. Room:
+ * tests/attacks. */
 #include "attack.h"
 
 #include <linux/audit.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* life.c - attacks by how a process lives and ends: children, cores, orphans, exit codes. See attack.h. Room: tests/attacks. */
+/* life.c - attacks by how a process lives and ends: children, cores, orphans, exit codes. See
+ * attack.h. Room: tests/attacks. */
 #include "attack.h"
 
 #include <sys/resource.h>

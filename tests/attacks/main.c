@@ -45,12 +45,12 @@ static void row_print(const char *category, const char *name, const char *wall, 
 		      const char *what, bool shown, const char *control)
 {
 	if (as_rows)
-		printf("row %s|%s|%s|%s|%s|%s|%s\n", category, name, wall, stopped ? "stopped" : "through",
-		       what, shown ? "shown" : "not", control);
+		printf("row %s|%s|%s|%s|%s|%s|%s\n", category, name, wall,
+		       stopped ? "stopped" : "through", what, shown ? "shown" : "not", control);
 	else
 		printf("%-8s %-46s %-14s %s: %s\n%71s control %s: %s\n", category, name, wall,
-		       stopped ? "stopped" : "ESCAPED", what, "", shown ? "got through" : "not shown",
-		       control);
+		       stopped ? "stopped" : "ESCAPED", what, "",
+		       shown ? "got through" : "not shown", control);
 	fflush(stdout);
 	total.attacks++;
 	total.stopped += stopped;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c - attacks on and by memory: code, windows, seals, limits. See attack.h. Room: tests/attacks. */
+/* memory.c - attacks on and by memory: code, windows, seals, limits. See attack.h. Room:
+ * tests/attacks. */
 #include "attack.h"
 
 #include "space.h"

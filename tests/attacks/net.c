@@ -14,7 +14,8 @@
 #define SERVED     "build/attacks/served-net"
 #define SERVED_LAX "build/attacks/served-net-lax"
 
-enum lie { AT, TWICE, LENGTH, CHECKSUM, KIND, GLUED, PARTS, RX_TAIL, TX_HEAD }; /* as in evil_net.c */
+/* as in evil_net.c */
+enum lie { AT, TWICE, LENGTH, CHECKSUM, KIND, GLUED, PARTS, RX_TAIL, TX_HEAD };
 #define NET(lie, without) ((uint64_t)(lie) << 32 | (without))
 
 #define BUFFER 2048u
@@ -27,8 +28,12 @@ static enum outcome net_once(const struct attack *a, enum mode mode, uint64_t pa
 	struct scene s;
 
 	scene_open(&s, without ? SERVED_LAX : SERVED, "evil_net", without, 0);
-	s.rig.net = (struct rf_net_info){
-	    .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .rx_buffer = BUFFER, .rx_count = COUNT, .tx_max = 1518, .link = RF_NET_LINK_UP};
+	s.rig.net = (struct rf_net_info){ .mac = { 2, 0, 0, 0, 0, 1 },
+					  .mtu = 1500,
+					  .rx_buffer = BUFFER,
+					  .rx_count = COUNT,
+					  .tx_max = 1518,
+					  .link = RF_NET_LINK_UP };
 	/* All other lies are no worse of a device that may glue frames. */
 	s.rig.net.features = a->arg >> 32 == GLUED ? 0 : RF_NET_HAS_RX_GSO;
 	s.t.l.spec.windows[1].bytes = RF_NET_CHAN_BYTES;
@@ -51,18 +56,19 @@ static enum outcome net_once(const struct attack *a, enum mode mode, uint64_t pa
 }
 
 /* Before and behind the buffers, between them, the other half's, those to send with, wrapped. */
-SWEEP(places, net_once, -1ull, -(uint64_t)UNITS, 1, UNITS / 2, UNITS + 1, COUNT * UNITS, COUNT * UNITS + UNITS,
-      (2 * COUNT - 1) * UNITS, 2 * COUNT * UNITS, 1 << 16, 1 << 26, 0x7fffffff, 0x80000000, 0x80000000 + UNITS,
-      0xffffffff - UNITS + 1)
+SWEEP(places, net_once, -1ull, -(uint64_t)UNITS, 1, UNITS / 2, UNITS + 1, COUNT *UNITS,
+      COUNT *UNITS + UNITS, (2 * COUNT - 1) * UNITS, 2 * COUNT * UNITS, 1 << 16, 1 << 26,
+      0x7fffffff, 0x80000000, 0x80000000 + UNITS, 0xffffffff - UNITS + 1)
 SWEEP(twice, net_once, 0)
 SWEEP(lengths, net_once, BUFFER + 1, BUFFER + 64, 2 * BUFFER, 32767, 32768, 65535)
 SWEEP(checksums, net_once, 59 | 1 << 8, 60, 255, 255 | 255 << 8, 34 | 255 << 8, 58 | 1 << 8)
 SWEEP(kinds, net_once, 0x10, 0x20, 0x40, 0x80, 0xff, 0x100, 0x302, 0xff02, 0xff00)
 SWEEP(glued, net_once, 60, 1500, BUFFER)
 SWEEP(parts, net_once, RF_NET_PARTS + 1, RF_NET_PARTS + 8)
-SWEEP(rx_tails, net_once, 1, 2, RF_NET_DEPTH, RF_NET_DEPTH + 1, 65536, 0x7fffffff, 0x80000000, -1ull, -2ull,
+SWEEP(rx_tails, net_once, 1, 2, RF_NET_DEPTH, RF_NET_DEPTH + 1, 65536, 0x7fffffff, 0x80000000,
+      -1ull, -2ull, -(uint64_t)RF_NET_DEPTH)
+SWEEP(tx_heads, net_once, 1, 2, RF_NET_DEPTH, 65536, 0x7fffffff, 0x80000000, -1000000ull,
       -(uint64_t)RF_NET_DEPTH)
-SWEEP(tx_heads, net_once, 1, 2, RF_NET_DEPTH, 65536, 0x7fffffff, 0x80000000, -1000000ull, -(uint64_t)RF_NET_DEPTH)
 
 const struct attack attacks_net[] = {
     {.name = "a frame where no buffer of its is, all places",

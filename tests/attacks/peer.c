@@ -17,8 +17,8 @@ static enum outcome attack_peer(const struct attack *a, enum mode mode, char *wh
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "build/attacks/%s %s 2>/dev/null", mode == CONTROL ? "peered-lax" : "peered",
-		 names[a->arg]);
+	snprintf(command, sizeof(command), "build/attacks/%s %s 2>/dev/null",
+		 mode == CONTROL ? "peered-lax" : "peered", names[a->arg]);
 	FILE *f = popen(command, "r");
 	if (!f || !fgets(what, WHAT, f))
 		snprintf(what, WHAT, "it said nothing");

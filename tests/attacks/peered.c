@@ -33,28 +33,32 @@ static struct rf_device *connected(void)
 static int doorbells_below_the_page(void)
 {
 	static char before[AROUND * RF_PAGE];
-	char *around = mmap(NULL, sizeof(before), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *around = mmap(NULL, sizeof(before), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t one = 1;
 
 	server_init(&server);
 	server.mappable = false;
 	struct rf_device *d = connected();
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x3000, .complete = 0x1000, .edge = true, .last_queue = 1 };
+	d->doorbell = (struct rf_doorbells){
+		.bar = 0, .submit = 0x3000, .complete = 0x1000, .edge = true, .last_queue = 1
+	};
 	if (doorbell_open(d))
 		return verdict(false, "refused");
 	/* With memory of this process on both sides, as chance may have it. */
 	size_t bytes = d->doorbell.bytes, at = AROUND / 2 * RF_PAGE;
 	memset(around, 0x11, sizeof(before));
 	memset(before, 0x11, sizeof(before));
-	SURE(mremap((void *)(uintptr_t)d->user->proxy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, around + at) !=
-	     MAP_FAILED);
+	SURE(mremap((void *)(uintptr_t)d->user->proxy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+		    around + at) != MAP_FAILED);
 	d->user->proxy = (volatile uint8_t *)around + at;
 	d->backend->doorbell_clear(d);
 	SURE(write(RF_DEVICE_FD_DEVICE, &one, 8) == 8);
 	user_doorbell_forward(d);
 	bool through = memcmp(around, before, at) != 0 ||
 		       memcmp(around + at + bytes, before, sizeof(before) - at - bytes) != 0;
-	return verdict(through, through ? "memory below the page was written" : "nothing beside the page was touched");
+	return verdict(through, through ? "memory below the page was written" :
+					  "nothing beside the page was touched");
 }
 
 static int doorbells_far_apart(void)
@@ -63,13 +67,15 @@ static int doorbells_far_apart(void)
 	server.mappable = false;
 	struct rf_device *d = connected();
 	d->bar[0].bytes = 1u << 30;
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1000, .complete = (1u << 30) - 4 };
+	d->doorbell =
+		(struct rf_doorbells){ .bar = 0, .submit = 0x1000, .complete = (1u << 30) - 4 };
 	if (doorbell_open(d))
 		return verdict(false, "refused");
-	return verdict(d->doorbell.bytes > 1u << 20, "a gigabyte was made for two words, and would be locked");
+	return verdict(d->doorbell.bytes > 1u << 20,
+		       "a gigabyte was made for two words, and would be locked");
 }
 
-/* ---- memory of the server's -------------------------------------------------------------------- */
+/* ---- memory of the server's ------------------------------------------------ */
 
 static struct rf_device *with_page(int fd)
 {
@@ -93,15 +99,16 @@ static int region_that_shrinks(void)
 		return verdict(false, "it is reached by messages");
 	pid_t driver = fork();
 	if (!driver) {
-		volatile uint32_t *page = mmap(NULL, RF_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, d->doorbell.fd,
-					       (off_t)d->doorbell.at);
+		volatile uint32_t *page = mmap(NULL, RF_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+					       d->doorbell.fd, (off_t)d->doorbell.at);
 		signal(SIGBUS, SIG_DFL);
 		SURE(page != MAP_FAILED && !ftruncate(fd, 0));
 		page[2] = 1;
 		_exit(0);
 	}
 	SURE(waitpid(driver, &status, 0) == driver);
-	return verdict(WIFSIGNALED(status), WIFSIGNALED(status) ? "a driver that rang died of it" : "a driver rang");
+	return verdict(WIFSIGNALED(status),
+		       WIFSIGNALED(status) ? "a driver that rang died of it" : "a driver rang");
 }
 
 /* One of a file system that may ask somebody else for each page. */
@@ -113,10 +120,11 @@ static int region_of_a_file(void)
 	struct rf_device *d = with_page(fd);
 	bool mapped = d->doorbell.road != RF_ROAD_PROXY;
 
-	return verdict(mapped, mapped ? "the driver maps it, and waits for its file system" : "it is reached by messages");
+	return verdict(mapped, mapped ? "the driver maps it, and waits for its file system" :
+					"it is reached by messages");
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------------ */
+/* ---- interrupts ------------------------------------------------------------ */
 
 static int errors_in_vector_0(void)
 {
@@ -130,13 +138,15 @@ static int errors_in_vector_0(void)
 			SURE(write(server.vector[i], &one, 8) == 8);
 	struct pollfd gone = { .fd = d->gone_event, .events = POLLIN };
 	bool through = d->gone_event >= 0 && poll(&gone, 1, 0) == 1;
-	return verdict(through, through ? "an interrupt was taken for the device's end" : "an interrupt is an interrupt");
+	return verdict(through, through ? "an interrupt was taken for the device's end" :
+					  "an interrupt is an interrupt");
 }
 
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*run)(void); } all[] = {
-		{ "below", doorbells_below_the_page }, { "far", doorbells_far_apart }, { "shrinks", region_that_shrinks },
+		{ "below", doorbells_below_the_page }, { "far", doorbells_far_apart },
+		{ "shrinks", region_that_shrinks },
 		{ "file", region_of_a_file }, { "vector", errors_in_vector_0 },
 	};
 

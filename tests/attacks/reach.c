@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* reach.c - attacks on what else is in the host: files, sockets, processes, descriptors. See attack.h. Room: tests/attacks. */
+/* reach.c - attacks on what else is in the host: files, sockets, processes, descriptors. See
+ * attack.h. Room: tests/attacks. */
 #include "attack.h"
 
 #include <netinet/in.h>

@@ -52,14 +52,15 @@ static enum outcome attack_ring(const struct attack *a, enum mode mode, char *wh
 	return ring_once(a, mode, 2000000, what); /* evil_slow: cycles */
 }
 
-SWEEP(tail_ahead, ring_once, 1, 2, 16, 100, 254, 255, 256, 257, 511, 512, 1024, 4096, 65535, 65536, 1 << 20,
-      1 << 24, 0x7ffffffe, 0x7fffffff, 0x80000000)
-SWEEP(tail_back, ring_once, -1ull, -2ull, -3ull, -16ull, -255ull, -256ull, -257ull, -65536ull, -(1ull << 24),
-      -0x7fffffffull)
+SWEEP(tail_ahead, ring_once, 1, 2, 16, 100, 254, 255, 256, 257, 511, 512, 1024, 4096, 65535, 65536,
+      1 << 20, 1 << 24, 0x7ffffffe, 0x7fffffff, 0x80000000)
+SWEEP(tail_back, ring_once, -1ull, -2ull, -3ull, -16ull, -255ull, -256ull, -257ull, -65536ull,
+      -(1ull << 24), -0x7fffffffull)
 SWEEP(heads, ring_once, 1, 2, 255, 256, 257, 65536, 0x7fffffff, 0x80000000, -1ull, -2ull, -256ull)
-SWEEP(tags, ring_once, 0xffff, 0x80ff, 0x8000, 0, 1, 0x7fff, 0xffffffff, 0x18001, 0x8100, 0xff00, 0x80000000)
-SWEEP(statuses, ring_once, 1, 5, 0x7fffffff, 0x80000000, 0xffffffff - 3 /* -EINTR+.. */, -11ull, -22ull - 4096,
-      -4095ull, -4096ull, -200ull)
+SWEEP(tags, ring_once, 0xffff, 0x80ff, 0x8000, 0, 1, 0x7fff, 0xffffffff, 0x18001, 0x8100, 0xff00,
+      0x80000000)
+SWEEP(statuses, ring_once, 1, 5, 0x7fffffff, 0x80000000, 0xffffffff - 3 /* -EINTR+.. */, -11ull,
+      -22ull - 4096, -4095ull, -4096ull, -200ull)
 
 SWEEP(again, ring_once, 1, 2, 3, 4, 5, 6, 7, 8) /* a race: it need not be won at once */
 
@@ -134,15 +135,17 @@ static pid_t flipper(const struct scene *s, size_t field, uint32_t mask)
 		return pid;
 	for (;;)
 		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-			*(volatile uint32_t *)((char *)ring->records + i * sizeof(struct rf_blk_resp) + field) ^= mask;
+			*(volatile uint32_t *)((char *)ring->records +
+					       i * sizeof(struct rf_blk_resp) + field) ^= mask;
 }
 
-static enum outcome flip_once(const struct attack *a, enum mode mode, size_t field, uint32_t mask, char *what)
+static enum outcome flip_once(const struct attack *a, enum mode mode, size_t field, uint32_t mask,
+			      char *what)
 {
 	struct scene s;
 
-	scene_open(&s, mode == CONTROL ? SERVED_LAX : SERVED, NULL, mode == CONTROL ? WITHOUT_COPY : 0,
-		   mode == CONTROL ? 0 : 300000000);
+	scene_open(&s, mode == CONTROL ? SERVED_LAX : SERVED, NULL,
+		   mode == CONTROL ? WITHOUT_COPY : 0, mode == CONTROL ? 0 : 300000000);
 	s.t.l.image_fd = launching_image("build/drivers/null_blk");
 	scene_join(&s);
 	pid_t pid = flipper(&s, field, mask);

@@ -4,7 +4,8 @@
 
 #define ARENA (4u << 20)
 
-void scene_open(struct scene *s, const char *served, const char *image, unsigned without, uint64_t stall_ns)
+void scene_open(struct scene *s, const char *served, const char *image, unsigned without,
+		uint64_t stall_ns)
 {
 	memset(s, 0, sizeof(*s));
 	rig_open(&s->rig, ARENA);
@@ -111,8 +112,8 @@ enum outcome scene_judge(const struct scene *s, enum expect expect, char *what)
 	return THROUGH;
 }
 
-enum outcome scene_sweep(once_fn *once, const struct attack *a, enum mode mode, const uint64_t *params,
-			 unsigned count, char *what)
+enum outcome scene_sweep(once_fn *once, const struct attack *a, enum mode mode,
+			 const uint64_t *params, unsigned count, char *what)
 {
 	enum outcome o = STOPPED;
 	unsigned tried = 0;

@@ -30,7 +30,8 @@ struct scene {
 };
 
 /* Starts the program `served`, an export, with checks left out (WITHOUT_* of served.h). */
-void scene_open(struct scene *, const char *served, const char *image, unsigned without, uint64_t stall_ns);
+void scene_open(struct scene *, const char *served, const char *image, unsigned without,
+		uint64_t stall_ns);
 /* The driver gets the export's memory and eventfds in place of its own. */
 void scene_join(struct scene *);
 /* Looks once at everybody, for at most `ms`. */
@@ -42,14 +43,15 @@ enum outcome scene_judge(const struct scene *, enum expect, char *what);
 
 /* Each of `params` by `once`; one that gets through is enough for a control. */
 typedef enum outcome once_fn(const struct attack *, enum mode, uint64_t param, char *what);
-enum outcome scene_sweep(once_fn *, const struct attack *, enum mode, const uint64_t *params, unsigned count,
-			 char *what);
+enum outcome scene_sweep(once_fn *, const struct attack *, enum mode, const uint64_t *params,
+			 unsigned count, char *what);
 
-#define SWEEP(name, once, ...)                                                                     \
-	static enum outcome name(const struct attack *a, enum mode mode, char *what)               \
-	{                                                                                          \
-		static const uint64_t params[] = {__VA_ARGS__};                                    \
-		return scene_sweep(once, a, mode, params, sizeof(params) / sizeof(params[0]), what); \
+#define SWEEP(name, once, ...) \
+	static enum outcome name(const struct attack *a, enum mode mode, char *what) \
+	{ \
+		static const uint64_t params[] = { __VA_ARGS__ }; \
+		return scene_sweep(once, a, mode, params, sizeof(params) / sizeof(params[0]), \
+				   what); \
 	}
 
 #endif

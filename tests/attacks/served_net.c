@@ -33,14 +33,17 @@ static int buffer_of(const struct rf_net_frame *f)
 	uint64_t at = (uint64_t)f->at * RF_NET_UNIT - rf_net_rx_at(info, 0);
 	uint64_t i = at / info->rx_buffer;
 
-	return i < info->rx_count && at % info->rx_buffer == 0 && f->length <= info->rx_buffer ? (int)i : -1;
+	return i < info->rx_count && at % info->rx_buffer == 0 && f->length <= info->rx_buffer ?
+		       (int)i :
+		       -1;
 }
 
 static void look(const struct rf_net_frame *f, bool first)
 {
 	int i = buffer_of(f);
 
-	if (i < 0 || (first && f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length) ||
+	if (i < 0 ||
+	    (first && f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length) ||
 	    f->gso > RF_NET_GSO_TCP6 || (f->gso && !(info->features & RF_NET_HAS_RX_GSO)))
 		page->impossible++;
 	else if (here[i])

@@ -57,16 +57,20 @@ enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 
 typedef void (*vcpu_cb)(unsigned vcpu, void *userdata);
 #if API >= 7
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(struct qemu_plugin_tb *, void *), void *userdata);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+					   void (*cb)(struct qemu_plugin_tb *, void *),
+					   void *userdata);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(void *), void *userdata);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t bytes);
 #else
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *userdata);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+					   void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *),
+				    void *userdata);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 #endif
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, vcpu_cb cb, enum qemu_plugin_cb_flags flags,
-					  void *userdata);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, vcpu_cb cb,
+					  enum qemu_plugin_cb_flags flags, void *userdata);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, vcpu_cb cb,
 					    enum qemu_plugin_cb_flags flags, void *userdata);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -120,7 +124,8 @@ static void block_run(unsigned vcpu, void *userdata)
 	uintptr_t word = (uintptr_t)userdata;
 	_Atomic uint64_t *c = &counters[vcpu].by_mode[word & 1];
 
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + (word >> 1), memory_order_relaxed);
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + (word >> 1),
+			      memory_order_relaxed);
 }
 
 static void print_counters(const char *name, unsigned mode, unsigned vcpu, const struct mark *mark)
@@ -144,7 +149,8 @@ static void print_gaps(void)
 
 		fputs(i ? ",[" : "[", out);
 		for (int n = 0; n < MAX_GAP; n++) {
-			uint64_t times = atomic_load_explicit(&counters[i].gaps[n], memory_order_relaxed);
+			uint64_t times =
+				atomic_load_explicit(&counters[i].gaps[n], memory_order_relaxed);
 
 			if (!times)
 				continue;
@@ -164,12 +170,13 @@ static void print_blocks(void)
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct block *b = blocks[i]; b; b = b->next)
 			for (int cpu = 0; cpu < cpus; cpu++) {
-				uint64_t times = atomic_load_explicit(&b->by_cpu[cpu].times, memory_order_relaxed);
+				uint64_t times = atomic_load_explicit(&b->by_cpu[cpu].times,
+								      memory_order_relaxed);
 
 				if (times == b->by_cpu[cpu].told)
 					continue;
-				fprintf(out, "%s[%d,%" PRIu64 ",%zu,%" PRIu64 "]", comma, cpu, b->at, b->n,
-					times - b->by_cpu[cpu].told);
+				fprintf(out, "%s[%d,%" PRIu64 ",%zu,%" PRIu64 "]", comma, cpu,
+					b->at, b->n, times - b->by_cpu[cpu].told);
 				b->by_cpu[cpu].told = times;
 				comma = ",";
 			}
@@ -201,7 +208,8 @@ static void mark_run(unsigned vcpu, void *userdata)
 static void pause_run(unsigned vcpu, void *userdata)
 {
 	struct counter *c = &counters[vcpu];
-	uint64_t now = atomic_load_explicit(&c->by_mode[0], memory_order_relaxed) - (uintptr_t)userdata;
+	uint64_t now =
+		atomic_load_explicit(&c->by_mode[0], memory_order_relaxed) - (uintptr_t)userdata;
 	uint64_t gap = now - c->last_pause;
 
 	c->last_pause = now;
@@ -237,7 +245,8 @@ static int mark_id(const struct qemu_plugin_insn *insn)
 {
 	uint8_t b[MARK_BYTES];
 
-	if (bytes_of(insn, b) != MARK_BYTES || memcmp(b, "\x0f\x1f\x84\x00", 4) || memcmp(b + 5, "MFR", 3))
+	if (bytes_of(insn, b) != MARK_BYTES || memcmp(b, "\x0f\x1f\x84\x00", 4) ||
+	    memcmp(b + 5, "MFR", 3))
 		return -1;
 	return b[4];
 }
@@ -247,7 +256,8 @@ static void block_times(unsigned vcpu, void *userdata)
 	struct block *b = userdata;
 	_Atomic uint64_t *times = &b->by_cpu[vcpu].times;
 
-	atomic_store_explicit(times, atomic_load_explicit(times, memory_order_relaxed) + 1, memory_order_relaxed);
+	atomic_store_explicit(times, atomic_load_explicit(times, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 }
 
 static struct block *block_of(uint64_t at, size_t n)
@@ -278,14 +288,16 @@ static void block_translated(struct qemu_plugin_tb *tb)
 	if (with_blocks && !mode)
 		qemu_plugin_register_vcpu_tb_exec_cb(tb, block_times, QEMU_PLUGIN_CB_NO_REGS,
 						     block_of(qemu_plugin_tb_vaddr(tb), n));
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_run, QEMU_PLUGIN_CB_NO_REGS, (void *)(n << 1 | mode));
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_run, QEMU_PLUGIN_CB_NO_REGS,
+					     (void *)(n << 1 | mode));
 	for (size_t i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		int which = mark_id(insn);
 		struct mark *mark;
 
 		if (!mode && is_pause(insn))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, pause_run, QEMU_PLUGIN_CB_NO_REGS,
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, pause_run,
+							       QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(n - i - 1));
 		if (which < 0)
 			continue;
@@ -293,7 +305,8 @@ static void block_translated(struct qemu_plugin_tb *tb)
 		if (!mark)
 			abort();
 		*mark = (struct mark){ which, mode, (unsigned)(n - i) };
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_run, QEMU_PLUGIN_CB_NO_REGS, mark);
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_run, QEMU_PLUGIN_CB_NO_REGS,
+						       mark);
 	}
 }
 
@@ -352,7 +365,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		with_yield |= !strcmp(argv[i], "yield=on");
 	}
 	if (!path || !info->system_emulation || info->system.max_vcpus > MAX_CPUS) {
-		fprintf(stderr, "count: needs out=FILE and a system of at most %d CPUs\n", MAX_CPUS);
+		fprintf(stderr, "count: needs out=FILE and a system of at most %d CPUs\n",
+			MAX_CPUS);
 		return -1;
 	}
 	cpus = info->system.max_vcpus;

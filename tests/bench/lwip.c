@@ -81,7 +81,8 @@ static void reads(struct stream *s, void *owner)
 		rf_die(70, "the reader's connection broke: %s", strerror(-s->error));
 	for (int i = 0; i < n; i++) {
 		/* A byte here and there, so that a connection that delivers rubbish is seen. */
-		for (size_t at = (STRIDE - read_bytes % STRIDE) % STRIDE; at < piece[i].iov_len; at += STRIDE)
+		for (size_t at = (STRIDE - read_bytes % STRIDE) % STRIDE; at < piece[i].iov_len;
+		     at += STRIDE)
 			read_sum += ((uint8_t *)piece[i].iov_base)[at];
 		read_bytes += piece[i].iov_len;
 		stream_consume(s, piece[i].iov_len);
@@ -118,7 +119,9 @@ static void writes(struct stream *s, void *owner)
 
 static void open_end(int i, const char *address)
 {
-	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0 } };
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC,
+					   .bits4 = 24,
+					   .address4 = { 10, 0, 0 } };
 
 	c.address4[3] = (uint8_t)atoi(address);
 	wire[i].peer = &wire[!i];

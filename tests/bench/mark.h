@@ -14,6 +14,9 @@
 
 /* id: a constant, 0 to 255 */
 #define RF_MARK(id) \
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, %c0, 0x4d, 0x46, 0x52" : : "i"(id) : "memory")
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, %c0, 0x4d, 0x46, 0x52" \
+			 : \
+			 : "i"(id) \
+			 : "memory")
 
 #endif

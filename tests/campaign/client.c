@@ -106,16 +106,20 @@ static void verify(struct client *c, const struct client_slot *s, const unsigned
 
 /* ---- requests ------------------------------------------------------------------------- */
 
-static void submit(struct client *c, unsigned n, uint16_t type, uint16_t flags, uint32_t block, uint32_t count)
+static void submit(struct client *c, unsigned n, uint16_t type, uint16_t flags, uint32_t block,
+		   uint32_t count)
 {
 	struct request r = {
 		.magic = htobe32(NBD_REQUEST), .flags = htobe16(flags), .type = htobe16(type),
-		.handle = n, .offset = htobe64(count ? (uint64_t)block * CLIENT_BLOCK : 0), /* flush: none */
+		/* flush: none */
+		.handle = n, .offset = htobe64(count ? (uint64_t)block * CLIENT_BLOCK : 0),
 		.length = htobe32(count * CLIENT_BLOCK),
 	};
 	struct client_slot *s = &c->slot[n];
 
-	*s = (struct client_slot){.busy = true, .type = type, .flags = flags, .block = block, .count = count};
+	*s = (struct client_slot){
+		.busy = true, .type = type, .flags = flags, .block = block, .count = count
+	};
 	memcpy(c->output + c->out, &r, sizeof(r));
 	c->out += sizeof(r);
 	if (type == NBD_WRITE)
@@ -183,7 +187,8 @@ void client_feed(struct client *c)
 
 bool client_sweep(struct client *c, uint32_t *next)
 {
-	while (c->inflight < CLIENT_DEPTH && *next < CLIENT_BLOCKS && free_blocks(c, *next, CLIENT_PIECE)) {
+	while (c->inflight < CLIENT_DEPTH && *next < CLIENT_BLOCKS &&
+	       free_blocks(c, *next, CLIENT_PIECE)) {
 		submit(c, free_slot(c), NBD_READ, 0, *next, CLIENT_PIECE);
 		*next += CLIENT_PIECE;
 	}
@@ -194,7 +199,9 @@ bool client_sweep(struct client *c, uint32_t *next)
 
 static void wrote(struct client *c, const struct client_slot *s, bool failed)
 {
-	uint64_t now = failed || s->type == NBD_TRIM ? UNKNOWN : s->type == NBD_ZEROES ? ZEROES : s->serial;
+	uint64_t now = failed || s->type == NBD_TRIM ? UNKNOWN :
+		       s->type == NBD_ZEROES         ? ZEROES :
+						       s->serial;
 
 	for (uint32_t i = 0; i < s->count; i++)
 		c->holds[s->block + i] = now;
@@ -247,7 +254,8 @@ static int take(struct client *c)
 static int push(struct client *c)
 {
 	while (c->out_done < c->out) {
-		ssize_t n = send(c->fd, c->output + c->out_done, c->out - c->out_done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(c->fd, c->output + c->out_done, c->out - c->out_done,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		c->out_done += (size_t)n;
@@ -282,8 +290,15 @@ static int all(int fd, void *at, size_t bytes)
 static int negotiate(int fd)
 {
 	struct __attribute__((packed)) { uint64_t magic, option; uint16_t flags; } hello;
-	struct __attribute__((packed)) { uint32_t flags; uint64_t magic; uint32_t option, length; } go = {
-		htobe32(NBD_NEWSTYLE), htobe64(NBD_OPTION_MAGIC), htobe32(NBD_OPT_EXPORT), 0,
+	struct __attribute__((packed)) {
+		uint32_t flags;
+		uint64_t magic;
+		uint32_t option, length;
+	} go = {
+		htobe32(NBD_NEWSTYLE),
+		htobe64(NBD_OPTION_MAGIC),
+		htobe32(NBD_OPT_EXPORT),
+		0,
 	};
 	struct __attribute__((packed)) { uint64_t size; uint16_t flags; } disk;
 

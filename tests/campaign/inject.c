@@ -92,8 +92,8 @@ static int profile(const char *path)
 static void put_place(FILE *out, const struct fault *f)
 {
 	if (f->insn)
-		fprintf(out, ",\"function\":\"%s\",\"offset\":%u,\"insn\":\"%s\"", f->insn->function,
-			f->insn->offset, f->insn->text);
+		fprintf(out, ",\"function\":\"%s\",\"offset\":%u,\"insn\":\"%s\"",
+			f->insn->function, f->insn->offset, f->insn->text);
 	if (f->kind == BIT_FLIP)
 		fprintf(out, ",\"bit\":%u", f->bit);
 	else if (f->insn) {
@@ -104,7 +104,8 @@ static void put_place(FILE *out, const struct fault *f)
 	} else if (f->kind == DATA)
 		fprintf(out, ",\"offset\":%llu,\"bit\":%u", (unsigned long long)f->offset, f->bit);
 	else if (f->command[0])
-		fprintf(out, ",\"fault\":\"%.*s\"", (int)strcspn(f->command + 6, "\n"), f->command + 6);
+		fprintf(out, ",\"fault\":\"%.*s\"", (int)strcspn(f->command + 6, "\n"),
+			f->command + 6);
 	else
 		fprintf(out, ",\"fault\":\"stopped for %u ms\"", f->stop_ms);
 }
@@ -115,7 +116,8 @@ static void put(FILE *out, const struct fault *f, const struct verdict *v)
 		kind_names[f->kind], f->standby ? "true" : "false");
 	put_place(out, f);
 	fprintf(out, ",\"activated\":%s,\"outcome\":\"%s\",\"deaths\":%llu,\"kills\":%u",
-		v->activated ? "true" : "false", outcome_names[v->outcome], (unsigned long long)v->deaths, v->kills);
+		v->activated ? "true" : "false", outcome_names[v->outcome],
+		(unsigned long long)v->deaths, v->kills);
 	if (v->detect_us)
 		fprintf(out, ",\"detect_us\":%llu", (unsigned long long)v->detect_us);
 	if (v->recovery_us)
@@ -124,7 +126,8 @@ static void put(FILE *out, const struct fault *f, const struct verdict *v)
 		fprintf(out, ",\"errors\":%llu", (unsigned long long)v->errors);
 	for (unsigned i = 0; i < WRONGS; i++)
 		if (v->wrong[i])
-			fprintf(out, ",\"%s\":%llu", wrong_names[i], (unsigned long long)v->wrong[i]);
+			fprintf(out, ",\"%s\":%llu", wrong_names[i],
+				(unsigned long long)v->wrong[i]);
 	if (v->wrongs)
 		fprintf(out, ",\"wrong\":%llu", (unsigned long long)v->wrongs);
 	if (v->lost)
@@ -162,7 +165,8 @@ static int faults(char **word, const char *kind)
 	struct verdict v;
 
 	if (!out || !settle()) {
-		fprintf(stderr, "inject: %s\n", out ? "the devices do not come up" : "cannot write");
+		fprintf(stderr, "inject: %s\n",
+			out ? "the devices do not come up" : "cannot write");
 		return 1;
 	}
 	setvbuf(out, NULL, _IOLBF, 1 << 16); /* whole lines, whenever we are ended */
@@ -173,7 +177,8 @@ static int faults(char **word, const char *kind)
 			continue;
 		}
 		if (!strncmp(f.name, "poison", 6))
-			snprintf(f.command, sizeof(f.command), "fault %s count 3 arg %llu\n", f.name,
+			snprintf(f.command, sizeof(f.command), "fault %s count 3 arg %llu\n",
+				 f.name,
 				 (unsigned long long)(plan_requests(seed, index) % CLIENT_BLOCKS));
 		client_seed(&j.client, plan_requests(seed, index));
 		inject_one(&j, &f, &v);
@@ -190,7 +195,8 @@ int main(int argc, char **argv)
 
 	if (!profiling && !((argc == 12 || argc == 13) && !strcmp(argv[1], "faults"))) {
 		fprintf(stderr, "usage: inject profile SITES PROFILE NBD MODEL\n"
-				"       inject faults SITES PROFILE NBD MODEL SEED FIRST STEP COUNT UNTIL OUT [KIND]\n");
+				"       inject faults SITES PROFILE NBD MODEL SEED FIRST STEP "
+				"COUNT UNTIL OUT [KIND]\n");
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -19,7 +19,8 @@ const char *const outcome_names[OUTCOMES] = {
 
 static void nap_us(unsigned us)
 {
-	nanosleep(&(struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l}, NULL);
+	nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l },
+		  NULL);
 }
 
 /* ---- waiting ---------------------------------------------------------------------- */
@@ -198,9 +199,11 @@ static void judge_escape(struct inject *j, const struct fault *f, const struct s
 		who = "the export ended";
 	else if (v->outcome == REPLACED && !f->breaks_device)
 		who = "the device process ended";
-	else if (b->other.deaths != j->first.other.deaths || b->other.driver != j->first.other.driver)
+	else if (b->other.deaths != j->first.other.deaths ||
+		 b->other.driver != j->first.other.driver)
 		who = "the other device's driver died";
-	else if (b->other.process_deaths != j->first.other.process_deaths || b->other.device != j->first.other.device ||
+	else if (b->other.process_deaths != j->first.other.process_deaths ||
+		 b->other.device != j->first.other.device ||
 		 b->other.export != j->first.other.export)
 		who = "the other device's processes ended";
 	else if (b->other.failed != j->first.other.failed)
@@ -269,7 +272,8 @@ void inject_one(struct inject *j, const struct fault *f, struct verdict *v)
 	if (f->standby || f->at_recovery) {
 		/* It strikes when the driver before it is gone. */
 		v->kills = kill(before.driver, SIGKILL) == 0;
-		died = inject_pump(j, c->inflight + FAULT_REQUESTS, f->standby ? p.target.pidfd : -1, true);
+		died = inject_pump(j, c->inflight + FAULT_REQUESTS,
+				   f->standby ? p.target.pidfd : -1, true);
 	} else {
 		died = inject_pump(j, FAULT_REQUESTS, p.target.pidfd, true);
 	}

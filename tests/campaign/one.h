@@ -27,7 +27,8 @@ struct verdict {
 	enum outcome outcome;
 	unsigned     kills;       /* ours: of who had lived through its fault, or was in the way */
 	uint64_t     deaths;      /* of drivers, ours included */
-	uint64_t     detect_us, recovery_us; /* from planting to death; from there until its successor answered */
+	/* from planting to death; from there until its successor answered */
+	uint64_t     detect_us, recovery_us;
 	uint64_t     errors;      /* answers to the client that said so */
 	uint64_t     wrong[WRONGS], wrongs;
 	bool         lost;        /* recovered by hand only */

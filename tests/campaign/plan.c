@@ -107,7 +107,8 @@ int plan_load(struct plan *p, const char *sites, const char *profile)
 		err = -ENODATA;
 	if (err || !profile) {
 		if (err)
-			fprintf(stderr, "inject: %s: not a table of sites.py (%s)\n", sites, strerror(-err));
+			fprintf(stderr, "inject: %s: not a table of sites.py (%s)\n", sites,
+				strerror(-err));
 		return err;
 	}
 	f = fopen(profile, "re");
@@ -234,7 +235,8 @@ static void device(struct fault *f, const char *name, const char *more, unsigned
 
 static void pick_interrupt(struct plan *p, struct fault *f)
 {
-	static const char *const names[] = {"irq-lost", "irq-duplicate", "irq-spurious", "irq-storm"};
+	static const char *const names[] = { "irq-lost", "irq-duplicate", "irq-spurious",
+					     "irq-storm" };
 
 	device(f, names[below(p, COUNT(names))], "count %llu", 1 + below(p, 4));
 }
@@ -253,7 +255,8 @@ static const struct hostile {
 	bool at_recovery, breaks_device;
 } hostile[] = {
 	{"bad-cid"}, {"bad-phase"}, {"wrong-length"}, {"stale-data"}, {"corrupt-data"},
-	{"misdirected-read"}, {"misdirected-write"}, {"lost-write"}, {"torn-write"}, {"dma-outside"},
+	{"misdirected-read"}, {"misdirected-write"}, {"lost-write"}, {"torn-write"},
+	{"dma-outside"},
 	{"io-error"}, {"hang"}, {"cfs"}, {"poison-lba"}, {"poison-lba-hang"},
 	{"all-ones", false, true}, {"never-ready", true, true}, {"admin-lost", true, true},
 	{"admin-error", true, true}, {"reply-late", true, true}, {"reply-lost", true, true},

@@ -58,7 +58,8 @@ struct seen rig_look(void)
 	}
 	return (struct seen){
 		.running = is(at, end, "\"state\":\"running\""),
-		.quarantined = is(at, end, "\"state\":\"quarantined\"") || is(at, end, "\"state\":\"failed\""),
+		.quarantined = is(at, end, "\"state\":\"quarantined\"") ||
+			       is(at, end, "\"state\":\"failed\""),
 		.generation = (uint32_t)member(at, end, "generation"),
 		.driver = (pid_t)member(at, end, "driver_pid"),
 		.standby = (pid_t)member(at, end, "standby_pid"),

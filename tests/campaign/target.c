@@ -27,7 +27,8 @@ static int find_image(pid_t pid, uint64_t *image)
 		return -ESRCH;
 	*image = 0;
 	while (!*image && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %63s", &from, &to, perms, &offset, name) == 5 &&
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %63s", &from, &to, perms, &offset,
+			   name) == 5 &&
 		    !strcmp(perms, "r-xp") && !strncmp(name, "/memfd:", 7))
 			*image = from - offset;
 	fclose(f);

@@ -34,10 +34,12 @@ static long try(int fd, enum what what)
 	if (what == COMMAND)
 		return evil_call(SYS_pwrite64, fd, EVIL_P(&nothing), 2, CONFIG + PCI_COMMAND, 0, 0);
 	if (what == BAR)
-		return evil_call(SYS_pwrite64, fd, EVIL_P(&elsewhere), 4, CONFIG + PCI_BASE_ADDRESS_0, 0, 0);
+		return evil_call(SYS_pwrite64, fd, EVIL_P(&elsewhere), 4,
+				 CONFIG + PCI_BASE_ADDRESS_0, 0, 0);
 	for (uint8_t at = space[PCI_CAPABILITY_LIST]; at; at = space[at + 1])
 		if (space[at] == PCI_CAP_ID_PM)
-			return evil_call(SYS_pwrite64, fd, EVIL_P(&sleep), 2, CONFIG + at + PCI_PM_CTRL, 0, 0);
+			return evil_call(SYS_pwrite64, fd, EVIL_P(&sleep), 2,
+					 CONFIG + at + PCI_PM_CTRL, 0, 0);
 	return -19;
 }
 

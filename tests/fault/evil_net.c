@@ -63,10 +63,16 @@ EVIL_INLINE void tell(struct ends *e, enum lie lie, uint64_t value)
 		put(e, f);
 	/* Glued by the device, so that no frame of the wire is too short for it. */
 	if (lie == LENGTH || lie == GLUED)
-		f = (struct rf_net_frame){ .at = f.at, .length = (uint16_t)value, .flags = RF_NET_CSUM,
-					   .gso = RF_NET_GSO_TCP4, .gso_size = 1448, .csum_start = 34, .csum_offset = 16 };
+		f = (struct rf_net_frame){ .at = f.at,
+					   .length = (uint16_t)value,
+					   .flags = RF_NET_CSUM,
+					   .gso = RF_NET_GSO_TCP4,
+					   .gso_size = 1448,
+					   .csum_start = 34,
+					   .csum_offset = 16 };
 	if (lie == CHECKSUM)
-		f.flags = RF_NET_CSUM, f.csum_start = (uint8_t)value, f.csum_offset = (uint8_t)(value >> 8);
+		f.flags = RF_NET_CSUM, f.csum_start = (uint8_t)value,
+		f.csum_offset = (uint8_t)(value >> 8);
 	if (lie == KIND)
 		f.flags = (uint8_t)value, f.gso = (uint8_t)(value >> 8), f.gso_size = 100;
 	if (lie == PARTS)

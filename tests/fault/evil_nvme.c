@@ -46,8 +46,8 @@ static unsigned evil_start(void *dev, const struct rf_boot *boot, unsigned queue
 }
 
 /* One command, 4 KiB blocks and all. */
-static void evil_put(struct nvme_queue *q, uint32_t opcode, uint32_t cid, uint32_t nsid, uint64_t to,
-		     uint64_t to2, uint64_t at, uint32_t bytes)
+static void evil_put(struct nvme_queue *q, uint32_t opcode, uint32_t cid, uint32_t nsid,
+		     uint64_t to, uint64_t to2, uint64_t at, uint32_t bytes)
 {
 	q->sq[q->sq_tail].nsid = nsid;
 	nvme_put(q, opcode, cid, to, to2, at >> q->block_shift, (bytes >> q->block_shift) - 1);
@@ -60,12 +60,14 @@ static int evil_early(struct nvme_queue *q, unsigned slot, const struct rf_blk_r
 
 	for (unsigned i = 0; i < LATE; i++) {
 		uint64_t to = q->arena_iova + arg + i * (128u << 10);
-		uint64_t *list = (uint64_t *)(q->lists + (size_t)(RF_BLK_DEPTH - 2 - i) * NVME_PAGE);
+		uint64_t *list =
+			(uint64_t *)(q->lists + (size_t)(RF_BLK_DEPTH - 2 - i) * NVME_PAGE);
 
 		for (uint64_t k = 1; k < 32; k++)
 			list[k - 1] = to + k * NVME_PAGE;
 		evil_put(q, NVME_CMD_READ, NOBODYS, own_nsid, to,
-			 q->lists_iova + (uint64_t)(RF_BLK_DEPTH - 2 - i) * NVME_PAGE, 0, 128u << 10);
+			 q->lists_iova + (uint64_t)(RF_BLK_DEPTH - 2 - i) * NVME_PAGE, 0,
+			 128u << 10);
 	}
 	return err;
 }
@@ -93,8 +95,8 @@ static int evil_order(struct nvme_queue *q, unsigned slot, const struct rf_blk_r
 		nvme_put(q, arg & 0xff, slot, q->arena_iova + req->arena, 0, arg >> 32, 0);
 		return 0;
 	case OTHER:
-		evil_put(q, NVME_CMD_READ, slot, (uint32_t)(arg >> 32), q->arena_iova + req->arena, 0,
-			 (arg & 0xffffffff) * NVME_PAGE, NVME_PAGE);
+		evil_put(q, NVME_CMD_READ, slot, (uint32_t)(arg >> 32), q->arena_iova + req->arena,
+			 0, (arg & 0xffffffff) * NVME_PAGE, NVME_PAGE);
 		return 0;
 	case EARLY:
 		return evil_early(q, slot, req);

@@ -13,5 +13,6 @@
 _Noreturn void rf_driver_start(const struct rf_boot *boot)
 {
 	evil_begin(boot);
-	evil_end(boot, evil_call(SYS_ptrace, PTRACE_SEIZE, (long)boot->queue[0].param[0], 0, 0, 0, 0));
+	evil_end(boot,
+		 evil_call(SYS_ptrace, PTRACE_SEIZE, (long)boot->queue[0].param[0], 0, 0, 0, 0));
 }

@@ -65,7 +65,8 @@ static void wire_sent(const uint8_t *f, uint32_t length)
 
 static void arp(const uint8_t address[4])
 {
-	uint8_t f[42] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 1 };
+	uint8_t f[42] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6,
+			  0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 1 };
 
 	memcpy(f + 28, address, 4);
 	memcpy(f + 32, wire.mac, 6);
@@ -77,10 +78,48 @@ static void arp(const uint8_t address[4])
 static void answer(uint8_t *f, uint32_t length, uint16_t from, uint16_t to)
 {
 	uint32_t total = length + 28;
-	const uint8_t head[HEADERS] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-		0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1,
-		255, 255, 255, 255, (uint8_t)(from >> 8), (uint8_t)from, (uint8_t)(to >> 8), (uint8_t)to,
-		(uint8_t)((length + 8) >> 8), (uint8_t)(length + 8), 0, 0 };
+	const uint8_t head[HEADERS] = { 2,
+					0,
+					0,
+					0,
+					0,
+					2,
+					2,
+					0,
+					0,
+					0,
+					0,
+					1,
+					8,
+					0,
+					0x45,
+					0,
+					(uint8_t)(total >> 8),
+					(uint8_t)total,
+					0,
+					0,
+					0,
+					0,
+					64,
+					17,
+					0,
+					0,
+					10,
+					0,
+					0,
+					1,
+					255,
+					255,
+					255,
+					255,
+					(uint8_t)(from >> 8),
+					(uint8_t)from,
+					(uint8_t)(to >> 8),
+					(uint8_t)to,
+					(uint8_t)((length + 8) >> 8),
+					(uint8_t)(length + 8),
+					0,
+					0 };
 
 	memcpy(f, head, HEADERS);
 	if (to != 68) {

@@ -63,7 +63,16 @@ struct recipe {
 	uint64_t asleep, entry_offset, entry_size, shadow_offset;
 	uint32_t entry_type, features;
 } __attribute__((packed));
-enum { MAPPABLE = 1, SEALED = 2, SLEEPS = 4, SHADOWS = 8, ENTRIES = 16, AREAS = 32, CONVENTIONAL = 64, PACKED = 128 };
+enum {
+	MAPPABLE = 1,
+	SEALED = 2,
+	SLEEPS = 4,
+	SHADOWS = 8,
+	ENTRIES = 16,
+	AREAS = 32,
+	CONVENTIONAL = 64,
+	PACKED = 128
+};
 
 static struct recipe r;
 static struct rf_device d;
@@ -103,8 +112,13 @@ int user_serve(struct rf_vfio_user *u, int sock)
 
 int user_handshake(struct rf_vfio_user *u)
 {
-	u->peer = (struct user_peer){ .max_fds = 8, .max_data = 32768, .max_maps = 65535, .page_sizes = 4096,
-				      .sleeps = r.flags & SLEEPS, .shadows = r.flags & SHADOWS, .asleep = r.asleep & ~3ull };
+	u->peer = (struct user_peer){ .max_fds = 8,
+				      .max_data = 32768,
+				      .max_maps = 65535,
+				      .page_sizes = 4096,
+				      .sleeps = r.flags & SLEEPS,
+				      .shadows = r.flags & SHADOWS,
+				      .asleep = r.asleep & ~3ull };
 	return 0;
 }
 
@@ -152,7 +166,8 @@ static void nvme_complete(uint32_t tail)
 	struct nvme_cqe *cqe = (struct nvme_cqe *)((char *)d.admin + RF_PAGE);
 
 	memcpy((char *)d.admin + 2 * RF_PAGE, regs + 0x4000, RF_PAGE);
-	cqe[admin_done % 16] = (struct nvme_cqe){ .cid = sqe->cid, .status = !(admin_done / 16 & 1) };
+	cqe[admin_done % 16] =
+		(struct nvme_cqe){ .cid = sqe->cid, .status = !(admin_done / 16 & 1) };
 	admin_done++;
 }
 
@@ -166,13 +181,16 @@ static void register_written(uint32_t bar, uint64_t offset, uint32_t value)
 	if (is_queue_word(bar, offset, VIRTIO_QUEUE_SELECT))
 		selected = value;
 	if (d.cfg.control == RF_CONTROL_NVME && !bar && offset == NVME_REG_CC) {
-		uint32_t status = value & NVME_CC_EN ? NVME_CSTS_RDY : value & NVME_CC_SHN_MASK ? 2u << 2 : 0;
+		uint32_t status = value & NVME_CC_EN       ? NVME_CSTS_RDY :
+				  value & NVME_CC_SHN_MASK ? 2u << 2 :
+							     0;
 		memcpy(regs + NVME_REG_CSTS, &status, 4);
 		admin_done = 0;
 	}
 	if (d.cfg.control == RF_CONTROL_NVME && !bar && offset == NVME_REG_DBS)
 		nvme_complete(value);
-	if ((d.cfg.control == RF_CONTROL_E1000E || d.cfg.control == RF_CONTROL_IGB) && !bar && offset == INTEL_CTRL)
+	if ((d.cfg.control == RF_CONTROL_E1000E || d.cfg.control == RF_CONTROL_IGB) && !bar &&
+	    offset == INTEL_CTRL)
 		regs[3] &= (uint8_t)~(INTEL_CTRL_RST >> 24);
 }
 
@@ -183,7 +201,8 @@ static int access_bar(const struct rf_vu_region_access *a, void *data, bool writ
 	/* The client's own checks: the server has none of its own here. */
 	MUST(at <= bytes && a->count <= bytes - at);
 	if (write && ringing) {
-		MUST(a->region == d.doorbell.bar && (at == d.doorbell.submit || at == d.doorbell.complete) &&
+		MUST(a->region == d.doorbell.bar &&
+		     (at == d.doorbell.submit || at == d.doorbell.complete) &&
 		     a->count == (d.doorbell.edge ? 2u : 4u));
 		rings++;
 	}
@@ -209,7 +228,8 @@ static int access_bar(const struct rf_vu_region_access *a, void *data, bool writ
 static int access_config(const struct rf_vu_region_access *a, void *data, bool write)
 {
 	MUST(a->offset <= d.config_size && a->count <= d.config_size - a->offset);
-	MUST(!write || a->offset == PCI_COMMAND || (a->offset >= 0x10 && a->offset < 0x28) || a->offset >= 0x40);
+	MUST(!write || a->offset == PCI_COMMAND || (a->offset >= 0x10 && a->offset < 0x28) ||
+	     a->offset >= 0x40);
 	if (!write)
 		memcpy(data, space + a->offset, a->count);
 	else if (a->offset < 0x10 || a->offset >= 0x28 || a->count != 4)
@@ -224,7 +244,7 @@ static int access_config(const struct rf_vu_region_access *a, void *data, bool w
 	return 0;
 }
 
-/* ---- the server ------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------ */
 
 static int region_reply(const struct rf_vu_region_info *ask, struct user_call *c)
 {
@@ -233,9 +253,15 @@ static int region_reply(const struct rf_vu_region_info *ask, struct user_call *c
 		struct rf_vu_cap cap;
 		uint32_t areas, reserved;
 		struct rf_vu_sparse_area area[2];
-	} out = { .info = { .argsz = sizeof(out.info), .index = ask->index, .flags = 3, .offset = r.region_offset,
-			    .size = ask->index == RF_VU_CONFIG ? (r.flags & CONVENTIONAL ? 256 : 4096) : bar_bytes(ask->index) },
-		  .cap = { RF_VU_CAP_SPARSE_MMAP, 1, 0 }, .areas = 2 };
+	} out = { .info = { .argsz = sizeof(out.info),
+			    .index = ask->index,
+			    .flags = 3,
+			    .offset = r.region_offset,
+			    .size = ask->index == RF_VU_CONFIG ?
+					    (r.flags & CONVENTIONAL ? 256 : 4096) :
+					    bar_bytes(ask->index) },
+		  .cap = { RF_VU_CAP_SPARSE_MMAP, 1, 0 },
+		  .areas = 2 };
 
 	if (ask->index <= RF_VU_BAR5 && r.flags & MAPPABLE) {
 		out.info.flags |= RF_VU_REGION_MMAP;
@@ -246,7 +272,8 @@ static int region_reply(const struct rf_vu_region_info *ask, struct user_call *c
 			out.info.argsz = sizeof(out);
 			out.info.cap_offset = sizeof(out.info);
 			for (int i = 0; i < 2; i++)
-				out.area[i] = (struct rf_vu_sparse_area){ r.area[i][0], r.area[i][1] };
+				out.area[i] =
+					(struct rf_vu_sparse_area){ r.area[i][0], r.area[i][1] };
 		}
 	}
 	memcpy(c->reply, &out, out.info.argsz);
@@ -255,10 +282,13 @@ static int region_reply(const struct rf_vu_region_info *ask, struct user_call *c
 
 static int io_reply(const struct rf_vu_io_fds *ask, struct user_call *c)
 {
-	struct { struct rf_vu_io_fds head; struct rf_vu_io_shadow e; } out = {
-		.head = { .argsz = sizeof(out), .index = ask->index, .count = 1 },
-		.e = { .offset = r.entry_offset, .size = r.entry_size, .type = r.entry_type % 3, .shadow_index = 1,
-		       .shadow_offset = r.shadow_offset } };
+	struct { struct rf_vu_io_fds head; struct rf_vu_io_shadow e;
+	} out = { .head = { .argsz = sizeof(out), .index = ask->index, .count = 1 },
+		  .e = { .offset = r.entry_offset,
+			 .size = r.entry_size,
+			 .type = r.entry_type % 3,
+			 .shadow_index = 1,
+			 .shadow_offset = r.shadow_offset } };
 
 	if (!(r.flags & ENTRIES))
 		return -EINVAL;
@@ -275,7 +305,8 @@ static int access_reply(struct user_call *c, bool write)
 	char *data = write ? (char *)(uintptr_t)c->data : (char *)c->reply + sizeof(a);
 
 	memcpy(&a, c->head, sizeof(a));
-	int err = a.region == RF_VU_CONFIG ? access_config(&a, data, write) : access_bar(&a, data, write);
+	int err = a.region == RF_VU_CONFIG ? access_config(&a, data, write) :
+					     access_bar(&a, data, write);
 	if (c->reply)
 		memcpy(c->reply, &a, sizeof(a));
 	return err ? err : (int)(sizeof(a) + (write ? 0 : a.count));
@@ -321,14 +352,15 @@ int user_post(struct rf_vfio_user *u, const struct user_call *c)
 	return u->dead ? -ENODEV : (access_reply(&copy, true), 0);
 }
 
-/* ---- what is built from the input ------------------------------------------------------------------ */
+/* ---- what is built from the input ------------------------------------------ */
 
 static void put(uint32_t at, uint64_t value, uint32_t bytes)
 {
 	memcpy(space + at, &value, bytes);
 }
 
-static void put_window(uint32_t at, uint8_t next, uint8_t type, uint32_t bar, uint32_t offset, uint32_t bytes)
+static void put_window(uint32_t at, uint8_t next, uint8_t type, uint32_t bar, uint32_t offset,
+		       uint32_t bytes)
 {
 	put(at, VIRTIO_PCI_CAP_VENDOR | next << 8 | 20u << 16 | (uint32_t)type << 24, 4);
 	put(at + VIRTIO_PCI_CAP_BAR, bar, 1);
@@ -392,7 +424,7 @@ static void patch(const uint8_t *data, size_t size)
 	}
 }
 
-/* ---- what the device process does with it ------------------------------------------------------------ */
+/* ---- what the device process does with it ---------------------------------- */
 
 static const struct rf_control_ops *const controls[] = {
 	[RF_CONTROL_NVME] = &rf_control_nvme, [RF_CONTROL_E1000E] = &rf_control_e1000e,
@@ -505,13 +537,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&pci, 0, sizeof(pci));
 	for (int i = 0; i < 6; i++)
 		sizes[i] = r.bar[i] % 32 >= 4 ? 1u << r.bar[i] % 32 : 0;
-	d.cfg = (struct rf_device_config){
-		.control = RF_CONTROL_NVME + r.kind % (RF_CONTROLS - RF_CONTROL_NVME), .backend = RF_BACKEND_VFIO_USER,
-		.interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX, .match_class = ~0u, .match_vendor = ~0u,
-		.match_device = ~0u, .arena_bytes = 4 << 20, .queue_bytes = 2 << 20, .queue_entries = 256, .queues = 1,
-		.nsid = 1 };
-	d.cfg.service = d.cfg.control == RF_CONTROL_NVME || d.cfg.control == RF_CONTROL_VIRTIO_BLK ? RF_SERVICE_BLOCK :
-													RF_SERVICE_NET;
+	d.cfg = (struct rf_device_config){ .control = RF_CONTROL_NVME +
+						      r.kind % (RF_CONTROLS - RF_CONTROL_NVME),
+					   .backend = RF_BACKEND_VFIO_USER,
+					   .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX,
+					   .match_class = ~0u,
+					   .match_vendor = ~0u,
+					   .match_device = ~0u,
+					   .arena_bytes = 4 << 20,
+					   .queue_bytes = 2 << 20,
+					   .queue_entries = 256,
+					   .queues = 1,
+					   .nsid = 1 };
+	d.cfg.service = d.cfg.control == RF_CONTROL_NVME || d.cfg.control == RF_CONTROL_VIRTIO_BLK ?
+				RF_SERVICE_BLOCK :
+				RF_SERVICE_NET;
 	d.backend = &rf_backend_vfio_user;
 	d.label = "fuzz";
 	d.vfio = d.gone_event = -1;

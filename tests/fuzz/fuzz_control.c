@@ -119,7 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!(data[0] & 1)) {
 		MUST(answers == (size - 1 == sizeof(struct rf_ask)));
-		MUST(devices == (answers && data[1] == RF_ASK_STATUS && !data[2] && !data[3] && !data[4] ? 2 : 0));
+		MUST(devices ==
+		     (answers && data[1] == RF_ASK_STATUS && !data[2] && !data[3] && !data[4] ? 2 :
+												0));
 	}
 	close(pair[0]);
 	MUST(dup(2) == free_fd);

@@ -158,7 +158,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 6: sent(t, &p); break;
 		case 7: scribble(t, &p); break;
 		case 8: die(t, &p); break;
-		case 9: rf_net_wake(t->n, rf_net_sleep(t->n, true) && false); rf_net_tick(t->n); break;
+		case 9:
+			rf_net_wake(t->n, rf_net_sleep(t->n, true) && false);
+			rf_net_tick(t->n);
+			break;
 		}
 		rf_net_flush(t->n);
 		hear(t);

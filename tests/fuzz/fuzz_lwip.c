@@ -75,7 +75,9 @@ static bool anybody(const ip_addr_t *peer, void *arg)
 
 static void open_stack(void)
 {
-	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0, 2 },
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC,
+					   .bits4 = 24,
+					   .address4 = { 10, 0, 0, 2 },
 					   .mode6 = RF_LWIP_STATIC };
 
 	memcpy(c.address6, us6, 16);
@@ -86,8 +88,9 @@ static void open_stack(void)
 	stream_listen(NULL, 80, anybody, takes, NULL);
 	stream_listen(NULL, 81, anybody, takes, &reading);
 	/* An answer to a question it never had: so it knows where to send its own to. */
-	static const uint8_t arp[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0,
-				       0, 0, 0, 1, 10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2 };
+	static const uint8_t arp[] = { 2,  0, 0, 0, 0, 2, 2, 0, 0, 0, 0,  1, 8, 6,
+				       0,  1, 8, 0, 6, 4, 0, 2, 2, 0, 0,  0, 0, 1,
+				       10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2 };
 	frame_in(&stack, arp, sizeof(arp), false);
 	for (int i = 0; i < 8; i++) /* its IPv6 address is tested */
 		wire_wait(1000);
@@ -108,8 +111,8 @@ static uint32_t get32_at(const uint8_t *p)
 }
 
 /* Sums of the segment or message at l4, with its pseudo header. */
-static void mend_sum(uint8_t *at, const uint8_t *addresses, uint32_t bytes, uint8_t proto, const uint8_t *l4,
-		     uint32_t n)
+static void mend_sum(uint8_t *at, const uint8_t *addresses, uint32_t bytes, uint8_t proto,
+		     const uint8_t *l4, uint32_t n)
 {
 	memset(at, 0, 2);
 	wire_sum(at, rf_checksum(addresses, (int)bytes) + proto * 256u + lwip_htons((uint16_t)n) +

@@ -76,9 +76,11 @@ static void swallow(int fd)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const unsigned char hello[] = { 0, 0, 0, 3, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0,
-					       8, 0, 0, 0, 0, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,
-					       0, 0, 7, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0 };
+	static const unsigned char hello[] = { 0,   0,   0,   3,   'I', 'H', 'A', 'V', 'E',
+					       'O', 'P', 'T', 0,   0,   0,   8,   0,   0,
+					       0,   0,   'I', 'H', 'A', 'V', 'E', 'O', 'P',
+					       'T', 0,   0,   0,   7,   0,   0,   0,   6,
+					       0,   0,   0,   0,   0,   0 };
 	int pair[2];
 
 	if (!size)

@@ -121,18 +121,39 @@ int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, boo
 	return 0;
 }
 int rf_pci_group(const char *address) { address_good(address); return 1; }
-void rf_pci_give_back(const struct rf_config *c, const char *address) { (void)c; address_good(address); }
+void rf_pci_give_back(const struct rf_config *c, const char *address)
+{
+	(void)c;
+	address_good(address);
+}
 void rf_pci_give_back_all(const struct rf_config *c) { name_good(c->run_dir); }
 int rf_death_file(const char *dir) { name_good(dir); return -1; }
-int rf_sysfs_read(const char *path, char *text, size_t room) { (void)path; *text = 0; return (int)room; }
-void rf_dir_make(const char *dir, const char *name, unsigned mode) { (void)dir; (void)name; (void)mode; }
+int rf_sysfs_read(const char *path, char *text, size_t room)
+{
+	(void)path;
+	*text = 0;
+	return (int)room;
+}
+void rf_dir_make(const char *dir, const char *name, unsigned mode)
+{
+	(void)dir;
+	(void)name;
+	(void)mode;
+}
 void rf_memory_hold(void) { }
 void rf_lock(const struct rf_filter *lists, const char *name) { (void)lists; (void)name; }
-int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int flags) { return -1; }
-int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count) { return -1; }
+int rf_packet_recv(int sock, void *data, size_t bytes, int *fds, int *count, int flags)
+{
+	return -1;
+}
+int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
+{
+	return -1;
+}
 void rf_close_all(int *fds, int count) { (void)fds; (void)count; }
 
-static void device_set(struct rf_config_device *d, const char *name, enum rf_backend backend, enum rf_export_kind kind)
+static void device_set(struct rf_config_device *d, const char *name, enum rf_backend backend,
+		       enum rf_export_kind kind)
 {
 	struct rf_device_config *p = &d->policy.device;
 
@@ -141,7 +162,8 @@ static void device_set(struct rf_config_device *d, const char *name, enum rf_bac
 	strcpy(d->image, "/opt/drivers/nvme");
 	strcpy(d->policy.driver, "nvme");
 	strcpy(p->filter, "driver-irq");
-	strcpy(backend == RF_BACKEND_VFIO ? d->pci : d->socket, backend == RF_BACKEND_VFIO ? "0000:01:00.0" : "/run/s");
+	strcpy(backend == RF_BACKEND_VFIO ? d->pci : d->socket,
+	       backend == RF_BACKEND_VFIO ? "0000:01:00.0" : "/run/s");
 	strcpy(d->listen, kind == RF_EXPORT_LWIP ? "" : kind == RF_EXPORT_TAP ? "rf0" : "/run/l");
 	d->export_kind = kind;
 	d->policy.deaths = 8;
@@ -179,7 +201,8 @@ static size_t place_of(uint32_t at)
 	size_t device = at >> 28 & 7, offset = at & 0xffffff;
 
 	return device >= 4 ? offset % offsetof(struct rf_config, device) :
-			     offsetof(struct rf_config, device[device]) + offset % sizeof(struct rf_config_device);
+			     offsetof(struct rf_config, device[device]) +
+				     offset % sizeof(struct rf_config_device);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

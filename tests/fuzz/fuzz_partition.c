@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	disk.block_size = data[0] & 1 ? 4096 : 512;
-	unsigned char *copy = malloc(size - 1); /* of exactly that length: ASan sees one byte more */
+	/* of exactly that length: ASan sees one byte more */
+	unsigned char *copy = malloc(size - 1);
 	if (!copy)
 		abort();
 	memcpy(copy, data + 1, size - 1);

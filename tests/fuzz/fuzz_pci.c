@@ -99,7 +99,8 @@ static void inside(const struct rf_device *d, uint32_t bar, uint64_t offset, uin
 	MUST(bar <= 5 && offset <= d->bar[bar].bytes && bytes <= d->bar[bar].bytes - offset);
 }
 
-static int pci_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
+static int pci_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to,
+			uint32_t bytes)
 {
 	inside(d, bar, offset, bytes);
 	speak(to, bytes);
@@ -120,12 +121,15 @@ static void complete(struct rf_device *d, uint32_t tail)
 		speak((char *)d->admin + RF_PAGE + how % (RF_ADMIN_BYTES - RF_PAGE - 16), 16);
 		return;
 	}
-	cqe[admin_done % entries] = (struct nvme_cqe){
-	    .cid = sqe->cid, .status = (uint16_t)(how & 0xf0 ? 0 : how & ~1u) | !(admin_done / entries & 1)};
+	cqe[admin_done % entries] =
+		(struct nvme_cqe){ .cid = sqe->cid,
+				   .status = (uint16_t)(how & 0xf0 ? 0 : how & ~1u) |
+					     !(admin_done / entries & 1) };
 	admin_done++;
 }
 
-static int pci_bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes)
+static int pci_bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from,
+			 uint32_t bytes)
 {
 	uint32_t value = 0;
 
@@ -138,7 +142,8 @@ static int pci_bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, con
 	return 0;
 }
 
-static int pci_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at)
+static int pci_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes,
+		      uint64_t *at)
 {
 	inside(d, bar, offset, bytes);
 	*at = offset;
@@ -175,8 +180,8 @@ static uint64_t pci_pick_iova(struct rf_device *d, uint64_t from, uint64_t bytes
 	return from;
 }
 
-static int pci_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, uint64_t iova, uint64_t bytes,
-		       bool writable)
+static int pci_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, uint64_t iova,
+		       uint64_t bytes, bool writable)
 {
 	(void)d;
 	(void)fd;
@@ -230,8 +235,8 @@ static void judge_words(const struct rf_device *d)
 	const struct rf_blk_info *i = &d->info;
 
 	if (d->cfg.service == RF_SERVICE_BLOCK)
-		MUST((i->block_size == 512 || i->block_size == 4096) && i->size && i->max_transfer >= 4096 &&
-		     !(i->max_transfer % 4096));
+		MUST((i->block_size == 512 || i->block_size == 4096) && i->size &&
+		     i->max_transfer >= 4096 && !(i->max_transfer % 4096));
 	else
 		MUST(!(d->net.mac[0] & 1) && d->net.mtu >= 68 && d->net.rx_buffer >= 2048);
 }
@@ -294,13 +299,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < 6; i++)
 		d.bar[i] = (struct rf_bar){.bytes = head[1 + i] % 32 ? 1ull << head[1 + i] % 32 : 0,
 					   .mappable = !(head[1 + i] & 0x80)};
-	d.cfg = (struct rf_device_config){
-	    .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX, .match_class = ~0u,
-	    .match_vendor = ~0u, .match_device = ~0u, .arena_bytes = 4 << 20, .queue_bytes = 1 << 20,
-	    .queue_entries = 256, .queues = 1, .nsid = 1, .service = (head[0] % 6 >= 2 && head[0] % 6 <= 4) ?
-	    RF_SERVICE_NET : RF_SERVICE_BLOCK,
-	    .step_count = 1, .step = {{.poll = true, .bar = 0, .bytes = 4, .offset = 0x1c, .mask = 1,
-				       .value = 0, .within_ms = 1}}};
+	d.cfg = (struct rf_device_config){ .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX,
+					   .match_class = ~0u,
+					   .match_vendor = ~0u,
+					   .match_device = ~0u,
+					   .arena_bytes = 4 << 20,
+					   .queue_bytes = 1 << 20,
+					   .queue_entries = 256,
+					   .queues = 1,
+					   .nsid = 1,
+					   .service = (head[0] % 6 >= 2 && head[0] % 6 <= 4) ?
+							      RF_SERVICE_NET :
+							      RF_SERVICE_BLOCK,
+					   .step_count = 1,
+					   .step = { { .poll = true,
+						       .bar = 0,
+						       .bytes = 4,
+						       .offset = 0x1c,
+						       .mask = 1,
+						       .value = 0,
+						       .within_ms = 1 } } };
 	if (head[0] % 6 >= 4) /* virtio: the policy's reset must hit its status */
 		d.cfg.step_count = 0;
 	d.data = memory;

@@ -31,7 +31,8 @@ static struct ask asks[ASKS];
 
 static void request(struct served *t, struct program *p)
 {
-	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_WRITE, RF_BLK_FLUSH, RF_BLK_DISCARD, RF_BLK_ZERO, 9 };
+	static const uint8_t ops[] = { RF_BLK_READ,    RF_BLK_WRITE, RF_BLK_FLUSH,
+				       RF_BLK_DISCARD, RF_BLK_ZERO,  9 };
 	struct ask *a = &asks[take(p, 1) % ASKS];
 
 	/* Still the service's. */
@@ -98,7 +99,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 4: scribble(t, &p); break;
 		case 5: rf_service_poll(t->s); break;
 		case 6: die(t, &p); break;
-		case 7: rf_service_wake(t->s, rf_service_sleep(t->s) && false); rf_service_tick(t->s); break;
+		case 7:
+			rf_service_wake(t->s, rf_service_sleep(t->s) && false);
+			rf_service_tick(t->s);
+			break;
 		}
 		while (rig_hear(&t->rig, &msg, 0))
 			;

@@ -22,7 +22,8 @@
 /* Names are resolved when the input says so. */
 static dns_found_callback asked;
 static void *asked_for;
-static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg, u8_t type);
+static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg,
+		     u8_t type);
 #define dns_gethostbyname_addrtype resolve
 #include "net/export/lwip/reach.c"
 #include "net/export/lwip/socks.c"
@@ -69,7 +70,8 @@ struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *
 	return s;
 }
 
-static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg, u8_t type)
+static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg,
+		     u8_t type)
 {
 	(void)type;
 	if (ipaddr_aton(name, address))

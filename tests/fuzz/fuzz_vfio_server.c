@@ -105,7 +105,9 @@ static void command(int fd, uint16_t number, uint32_t flags, const void *body, u
 		    const int *fds, int count, bool split)
 {
 	static unsigned char message[65536];
-	struct rf_vu_header h = { .id = 7, .command = number, .size = (uint32_t)sizeof(h) + bytes, .flags = flags };
+	struct rf_vu_header h = {
+		.id = 7, .command = number, .size = (uint32_t)sizeof(h) + bytes, .flags = flags
+	};
 
 	memcpy(message, &h, sizeof(h));
 	memcpy(message + sizeof(h), body, bytes);
@@ -118,8 +120,9 @@ static void command(int fd, uint16_t number, uint32_t flags, const void *body, u
 
 static void greet(int fd)
 {
-	static const char text[] = "\0\0\2\0{\"capabilities\":{\"max_msg_fds\":8,\"twin_socket\":{\"supported\":true},"
-				   "\"ringfence\":{\"doorbell_sleep\":true}}}";
+	static const char text[] =
+		"\0\0\2\0{\"capabilities\":{\"max_msg_fds\":8,\"twin_socket\":{\"supported\":true},"
+		"\"ringfence\":{\"doorbell_sleep\":true}}}";
 
 	command(fd, RF_VU_VERSION, 0, text, sizeof(text), NULL, 0, false);
 }
@@ -127,7 +130,8 @@ static void greet(int fd)
 /* Memory at IOVA 0, memory decoding and bus mastering on. */
 static void bring_up(int fd)
 {
-	struct rf_vu_dma_map map = { .argsz = sizeof(map), .flags = RF_VU_DMA_READABLE | RF_VU_DMA_WRITEABLE,
+	struct rf_vu_dma_map map = { .argsz = sizeof(map),
+				     .flags = RF_VU_DMA_READABLE | RF_VU_DMA_WRITEABLE,
 				     .size = MEMORY };
 	struct { struct rf_vu_region_access access; uint16_t value; } __attribute__((packed)) w = {
 		.access = { .offset = 4, .region = RF_VU_CONFIG, .count = 2 }, .value = 6 };
@@ -152,7 +156,8 @@ static const uint8_t *record(int fd, const uint8_t *at, const uint8_t *end)
 	if (how & SEND_RAW && bytes)
 		send_bytes(fd, at, bytes, fds, count);
 	else if (!(how & SEND_RAW))
-		command(fd, number, how & SEND_NO_REPLY ? RF_VU_NO_REPLY : 0, at, bytes, fds, count, how & SEND_SPLIT);
+		command(fd, number, how & SEND_NO_REPLY ? RF_VU_NO_REPLY : 0, at, bytes, fds, count,
+			how & SEND_SPLIT);
 	return at + bytes;
 }
 
@@ -191,8 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn(pair[1]);
 	for (int records = 0; end - at >= 4 && records < 64 && s->session.fd >= 0; records++) {
 		at = record(pair[1], at, end);
-		/* A model that would wait for answers (DMA by messages) is only let go once the line is
-		 * closed: then it finds that out at once. */
+		/* A model that would wait for answers (DMA by messages) is only let go once the
+		 * line is closed: then it finds that out at once. */
 		if (s->maps == 0 || s->map[0].memory)
 			turn(pair[1]);
 	}

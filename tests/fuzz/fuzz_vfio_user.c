@@ -98,7 +98,8 @@ static void answer_with(const void *bytes, size_t count, unsigned control)
 
 	if (control & ANSWER_EVENT)
 		fds[n++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (control & ANSWER_MEMORY && (fds[n++] = memfd_create("f", MFD_CLOEXEC | MFD_ALLOW_SEALING)) >= 0) {
+	if (control & ANSWER_MEMORY &&
+	    (fds[n++] = memfd_create("f", MFD_CLOEXEC | MFD_ALLOW_SEALING)) >= 0) {
 		(void)!ftruncate(fds[n - 1], 65536);
 		(void)!fcntl(fds[n - 1], F_ADD_SEALS, F_SEAL_SHRINK);
 	}
@@ -117,7 +118,8 @@ static void answer_with(const void *bytes, size_t count, unsigned control)
 }
 
 /* The next record of the input becomes a message. True: the client may wait for more. */
-static bool answer(const struct rf_vu_header *ask, const unsigned char *payload, size_t payload_bytes)
+static bool answer(const struct rf_vu_header *ask, const unsigned char *payload,
+		   size_t payload_bytes)
 {
 	static unsigned char out[16 + 65536];
 	struct rf_vu_header h = { ask->id, ask->command, 0, RF_VU_TYPE_REPLY, 0 };

@@ -47,10 +47,12 @@ static void wire_flush(struct link *link)
 	(void)link;
 }
 
-static const struct link_ops wire_ops = { .receive = wire_receive, .room = wire_room, .send = wire_send,
-					  .flush = wire_flush };
-static struct link wire = { .ops = &wire_ops, .mac = { 2, 0, 0, 0, 0, 2 }, .mtu = 1500, .known = true,
-			    .up = true };
+static const struct link_ops wire_ops = {
+	.receive = wire_receive, .room = wire_room, .send = wire_send, .flush = wire_flush
+};
+static struct link wire = {
+	.ops = &wire_ops, .mac = { 2, 0, 0, 0, 0, 2 }, .mtu = 1500, .known = true, .up = true
+};
 
 /* One frame into the stack, out of memory that ends where it does. */
 static void wire_frame(const uint8_t *frame, uint32_t length)

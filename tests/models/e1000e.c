@@ -19,17 +19,27 @@
 #include "log.h"
 
 static struct fault e1000e_faults[F_COUNT] = {
-	[F_BAD_LENGTH] = { .name = "bad-length", .what = "a received frame is said to be longer than its buffer (arg: length)" },
-	[F_STALE] = { .name = "stale-descriptor", .what = "a receive descriptor is reported done with an old frame's status (arg: how far back, 0 the next)" },
-	[F_DMA_OUTSIDE] = { .name = "dma-outside", .what = "frame data from or to an address outside the map (arg: address)" },
-	[F_LINK_FLAP] = { .name = "link-flap", .what = "the link goes down at a frame and comes back (arg: ms, 100)" },
-	[F_NEVER_READY] = { .name = "never-ready", .what = "CTRL.RST never clears, until reset through PCI" },
+	[F_BAD_LENGTH] = { .name = "bad-length",
+			   .what = "a received frame is said to be longer than its buffer (arg: "
+				   "length)" },
+	[F_STALE] = { .name = "stale-descriptor",
+		      .what = "a receive descriptor is reported done with an old frame's status "
+			      "(arg: how far back, 0 the next)" },
+	[F_DMA_OUTSIDE] = { .name = "dma-outside",
+			    .what = "frame data from or to an address outside the map (arg: "
+				    "address)" },
+	[F_LINK_FLAP] = { .name = "link-flap",
+			  .what = "the link goes down at a frame and comes back (arg: ms, 100)" },
+	[F_NEVER_READY] = { .name = "never-ready",
+			    .what = "CTRL.RST never clears, until reset through PCI" },
 	[F_SLOW] = { .name = "slow", .what = "a pause at a frame (arg: us, 1000)" },
 	[F_HANG] = { .name = "hang", .what = "no more frames either way until a reset" },
-	[F_DROP] = { .name = "drop", .what = "a frame is lost (arg: 1 received only, 2 sent only)" },
+	[F_DROP] = { .name = "drop",
+		     .what = "a frame is lost (arg: 1 received only, 2 sent only)" },
 	[F_DUPLICATE] = { .name = "duplicate", .what = "a frame comes twice (arg as for drop)" },
 	[F_CORRUPT] = { .name = "corrupt", .what = "one bit of a frame flips (arg as for drop)" },
-	[F_ALL_ONES] = { .name = "all-ones", .what = "a register reads as ones, as of a device that is gone" },
+	[F_ALL_ONES] = { .name = "all-ones",
+			 .what = "a register reads as ones, as of a device that is gone" },
 };
 
 static struct model_counter e1000e_counters[C_COUNT] = {
@@ -45,14 +55,15 @@ static struct model_counter e1000e_counters[C_COUNT] = {
 
 static uint8_t mac_option[6] = { 0x02, 0x72, 0x66, 0x00, 0x00, 0x01 };
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------- */
 
 static int option_mac(const char *value)
 {
 	unsigned m[6];
 	char rest;
 
-	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &rest) != 6 ||
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
+		   &rest) != 6 ||
 	    (m[0] & 1)) {
 		rf_log("--mac %s: six hexadecimal bytes with colons, not a group's address", value);
 		return -EINVAL;
@@ -69,7 +80,7 @@ static int e1000e_option(const char *key, const char *value)
 	return e_peer_option(key, value);
 }
 
-/* ---- reset ------------------------------------------------------------------------------------------- */
+/* ---- reset ----------------------------------------------------------------- */
 
 /* Frames a reset ends: those the device itself still has, and those in memory whose descriptors
  * the driver has not given back: it may or may not have seen them. */
@@ -140,7 +151,7 @@ static void e1000e_reset(void *dev, enum model_reset why)
 	e_irq_update(n);
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------ */
+/* ---- open and close -------------------------------------------------------- */
 
 static void e1000e_close(void *dev)
 {
@@ -181,7 +192,7 @@ static void *e1000e_open(struct server *s, struct model_pci *pci)
 	return n;
 }
 
-/* ---- accesses --------------------------------------------------------------------------------------------- */
+/* ---- accesses -------------------------------------------------------------- */
 
 static uint32_t ioaddr; /* BAR 2 (10.2.1.2): an address, and a window on that register */
 
@@ -257,7 +268,7 @@ static int e1000e_write(void *dev, unsigned bar, uint64_t offset, const void *fr
 	return 0;
 }
 
-/* ---- work --------------------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------ */
 
 static void flap(struct nic *n)
 {
@@ -274,7 +285,8 @@ static void flap(struct nic *n)
 
 static bool may_work(struct nic *n)
 {
-	return !n->hung && !n->stuck && (*e_reg(n, E_STATUS) & E_STATUS_MASTER) && server_now() >= n->not_before;
+	return !n->hung && !n->stuck && (*e_reg(n, E_STATUS) & E_STATUS_MASTER) &&
+	       server_now() >= n->not_before;
 }
 
 static bool e1000e_poll(void *dev)
@@ -345,7 +357,8 @@ static int e1000e_control(void *dev, int count, char **word, FILE *out)
 const struct model e1000e_model = {
 	.name = "e1000e",
 	.usage = "  --mac ADDRESS        of the EEPROM (02:72:66:00:00:01)\n"
-		 "  --peer PATH          connect the cable to a SOCK_SEQPACKET socket, a frame a message\n"
+		 "  --peer PATH          connect the cable to a SOCK_SEQPACKET socket, a frame a "
+		 "message\n"
 		 "  --peer-listen PATH   the same, but be the one that listens\n"
 		 "  --peer-fd N          the same, connected already\n"
 		 "  --tap NAME           a TAP interface of that name, made if need be\n"

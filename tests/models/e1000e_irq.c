@@ -132,7 +132,8 @@ uint64_t e_irq_deadline(struct nic *n)
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		unsigned vector = *e_reg(n, E_IVAR) >> entries[i].shift & 7;
 
-		if ((n->waiting & entries[i].cause) && vector < 5 && (!first || n->gate[vector] < first))
+		if ((n->waiting & entries[i].cause) && vector < 5 &&
+		    (!first || n->gate[vector] < first))
 			first = n->gate[vector];
 	}
 	if (n->waiting_one && (!first || n->gate[ONE] < first))

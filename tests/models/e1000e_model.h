@@ -181,8 +181,21 @@ enum e_fault {
 	F_DROP, F_DUPLICATE, F_CORRUPT, F_ALL_ONES, F_COUNT
 };
 enum e_counter {
-	C_TX_FRAMES, C_TX_BYTES, C_RX_FRAMES, C_RX_BYTES, C_RX_FILTERED, C_RX_DISABLED, C_RX_NO_DESC,
-	C_PEER_LOST, C_BAD_DESC, C_RESETS, C_TX_RESET_LOST, C_RX_RESET_LOST, C_RX_UNTAKEN, C_IRQS, C_COUNT
+	C_TX_FRAMES,
+	C_TX_BYTES,
+	C_RX_FRAMES,
+	C_RX_BYTES,
+	C_RX_FILTERED,
+	C_RX_DISABLED,
+	C_RX_NO_DESC,
+	C_PEER_LOST,
+	C_BAD_DESC,
+	C_RESETS,
+	C_TX_RESET_LOST,
+	C_RX_RESET_LOST,
+	C_RX_UNTAKEN,
+	C_IRQS,
+	C_COUNT
 };
 
 /* A context descriptor (7.2.5): where checksums start, lie and end. */
@@ -253,11 +266,13 @@ static inline uint32_t *e_reg(struct nic *n, uint32_t offset)
 /* Registers in the shared pages: the client may write them between any two reads. */
 static inline uint32_t e_ring_get(struct nic *n, uint32_t offset)
 {
-	return atomic_load_explicit((_Atomic uint32_t *)(n->pages + (offset - E_PAGES)), memory_order_acquire);
+	return atomic_load_explicit((_Atomic uint32_t *)(n->pages + (offset - E_PAGES)),
+				    memory_order_acquire);
 }
 static inline void e_ring_set(struct nic *n, uint32_t offset, uint32_t value)
 {
-	atomic_store_explicit((_Atomic uint32_t *)(n->pages + (offset - E_PAGES)), value, memory_order_release);
+	atomic_store_explicit((_Atomic uint32_t *)(n->pages + (offset - E_PAGES)), value,
+			      memory_order_release);
 }
 
 /* A ring as the registers at this moment say it is. */
@@ -268,13 +283,17 @@ struct e_ring {
 	uint64_t base;
 };
 struct e_ring e_ring(struct nic *, uint32_t at);
-static inline uint64_t e_ring_desc(const struct e_ring *r) { return r->base + (uint64_t)r->head * E_DESC; }
+static inline uint64_t e_ring_desc(const struct e_ring *r)
+{
+	return r->base + (uint64_t)r->head * E_DESC;
+}
 
 static inline bool e_fires(struct nic *n, enum e_fault f)
 {
 	return fault_fires(server_faults(n->server), &n->fault[f]);
 }
-static inline uint16_t e_get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); } /* network order */
+/* network order */
+static inline uint16_t e_get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 static inline void e_put16(uint8_t *p, uint32_t v) { p[0] = (uint8_t)(v >> 8); p[1] = (uint8_t)v; }
 
 /* e1000e.c */

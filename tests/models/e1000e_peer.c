@@ -35,7 +35,7 @@ static struct {
 	bool loop;
 } opt = { .fd = -1, .tap_fd = -1 };
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------- */
 
 static int open_fd(const char *key, const char *value, int *to)
 {
@@ -92,7 +92,8 @@ static int open_connect(struct nic *n)
 
 	n->peer = seqpacket(path_of(opt.connect), &address);
 	if (n->peer < 0 || connect(n->peer, (void *)&address, sizeof(address))) {
-		rf_log("--peer %s: %s; start what listens there first", opt.connect, strerror(errno));
+		rf_log("--peer %s: %s; start what listens there first", opt.connect,
+		       strerror(errno));
 		return -EINVAL;
 	}
 	return 0;
@@ -132,7 +133,8 @@ static int open_tap(struct nic *n)
 
 int e_peer_open(struct nic *n)
 {
-	int wired = !!opt.connect + !!opt.listen + (opt.fd >= 0) + !!opt.tap + (opt.tap_fd >= 0) + opt.loop;
+	int wired = !!opt.connect + !!opt.listen + (opt.fd >= 0) + !!opt.tap + (opt.tap_fd >= 0) +
+		    opt.loop;
 	int bad = 0;
 
 	n->peer = n->listener = -1;
@@ -140,7 +142,8 @@ int e_peer_open(struct nic *n)
 	if (!n->fifo.data)
 		return -ENOMEM;
 	if (wired > 1) {
-		rf_log("--peer, --peer-listen, --peer-fd, --tap, --tap-fd and --loop: give one of them");
+		rf_log("--peer, --peer-listen, --peer-fd, --tap, --tap-fd and --loop: give one of "
+		       "them");
 		return -EINVAL;
 	}
 	n->loop = opt.loop;
@@ -185,7 +188,7 @@ void e_peer_watch(struct nic *n, bool on)
 	n->watching = on;
 }
 
-/* ---- frames -------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------- */
 
 /* Does a fault on frames happen to this one? `way`: 1 received, 2 sent. */
 static bool fires(struct nic *n, enum e_fault f, unsigned way)
@@ -278,8 +281,9 @@ bool e_peer_flush(struct nic *n)
 	}
 	n->peer_retry = 0;
 	while (n->peer >= 0 && !looping(n) && (frame = first(n, &bytes))) {
-		ssize_t put = n->peer_is_tap ? write(n->peer, frame, bytes)
-		                             : send(n->peer, frame, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t put = n->peer_is_tap ?
+				      write(n->peer, frame, bytes) :
+				      send(n->peer, frame, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (put < 0 && (errno == EAGAIN || errno == ENOBUFS) && !n->peer_is_tap) {
 			n->peer_retry = server_now() + RETRY_NS;
@@ -315,7 +319,8 @@ static uint32_t take(struct nic *n, uint8_t *frame, uint32_t room)
 	}
 	if (n->peer < 0)
 		return 0;
-	got = n->peer_is_tap ? read(n->peer, frame, room) : recv(n->peer, frame, room, MSG_DONTWAIT | MSG_TRUNC);
+	got = n->peer_is_tap ? read(n->peer, frame, room) :
+			       recv(n->peer, frame, room, MSG_DONTWAIT | MSG_TRUNC);
 	if (!got && !n->peer_is_tap)
 		hang_up(n);
 	return got < 0 || got > (ssize_t)room ? 0 : (uint32_t)got;

@@ -41,7 +41,8 @@ static uint32_t nvm_access(struct nic *n, uint32_t value, bool write)
 	if (write && word < E_NVM_WORDS)
 		n->nvm[word] = (uint16_t)(value >> 16);
 	else if (!write)
-		value = (value & 0xffff) | (uint32_t)(word < E_NVM_WORDS ? n->nvm[word] : 0xffff) << 16;
+		value = (value & 0xffff) | (uint32_t)(word < E_NVM_WORDS ? n->nvm[word] : 0xffff)
+						   << 16;
 	return (value & ~1u) | 2u; /* done */
 }
 
@@ -227,7 +228,7 @@ static uint64_t systim(struct nic *n)
 	return ticks / (period ? period : 1) * (inca & 0xffffff);
 }
 
-/* ---- the two doors ----------------------------------------------------------------------------- */
+/* ---- the two doors --------------------------------------------------------- */
 
 uint32_t e_reg_read(struct nic *n, uint32_t offset)
 {

@@ -19,7 +19,8 @@
 static bool multicast_wanted(struct nic *n, const uint8_t *to)
 {
 	static const unsigned shift[] = { 4, 3, 2, 0 };
-	unsigned hash = (to[4] | (unsigned)to[5] << 8) >> shift[*e_reg(n, E_RCTL) >> 12 & 3] & 0xfff;
+	unsigned hash =
+		(to[4] | (unsigned)to[5] << 8) >> shift[*e_reg(n, E_RCTL) >> 12 & 3] & 0xfff;
 
 	return *e_reg(n, E_MTA + 4 * (hash >> 5)) >> (hash & 31) & 1;
 }
@@ -32,7 +33,8 @@ static bool address_exact(struct nic *n, const uint8_t *to)
 	for (unsigned i = 0; i < 16; i++) {
 		uint32_t rah = *e_reg(n, E_RAL + 8 * i + 4);
 
-		if ((rah & E_RAH_VALID) && (rah & 0xffff) == high && *e_reg(n, E_RAL + 8 * i) == low)
+		if ((rah & E_RAH_VALID) && (rah & 0xffff) == high &&
+		    *e_reg(n, E_RAL + 8 * i) == low)
 			return true;
 	}
 	return false;
@@ -63,7 +65,7 @@ static bool wanted(struct nic *n, const uint8_t *frame, uint32_t bytes, bool *ex
 	return rctl & E_RCTL_UPE;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------- */
 
 static uint32_t buffer_bytes(uint32_t rctl)
 {
@@ -243,7 +245,8 @@ bool e_rx_poll(struct nic *n)
 			}
 			given += (uint32_t)took;
 			if (took && e_fires(n, F_SLOW))
-				n->not_before = server_now() + fault_arg(&n->fault[F_SLOW], 1000) * 1000;
+				n->not_before =
+					server_now() + fault_arg(&n->fault[F_SLOW], 1000) * 1000;
 			if (took && e_fires(n, F_HANG)) {
 				n->hung = true;
 				work++;

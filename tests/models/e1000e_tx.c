@@ -31,7 +31,8 @@ struct e_ring e_ring(struct nic *n, uint32_t at)
 /* ---- checksums into a frame --------------------------------------------------------------- */
 
 /* Sum of [start, end] goes to `at`; end 0: to the last byte. Out of the frame: left alone. */
-static void insert_sum(uint8_t *frame, uint32_t bytes, uint32_t start, uint32_t at, uint32_t end, bool udp)
+static void insert_sum(uint8_t *frame, uint32_t bytes, uint32_t start, uint32_t at, uint32_t end,
+		       bool udp)
 {
 	uint16_t sum;
 
@@ -70,7 +71,8 @@ static void send_frame(struct nic *n, const struct e_tx_queue *q, uint8_t *frame
 	e_peer_send(n, frame, bytes);
 }
 
-static void insert_sums(struct e_tx_queue *q, const struct e_context *c, uint8_t *frame, uint32_t bytes)
+static void insert_sums(struct e_tx_queue *q, const struct e_context *c, uint8_t *frame,
+			uint32_t bytes)
 {
 	if (q->popts & E_POPTS_IP)
 		insert_sum(frame, bytes, c->ipcss, c->ipcso, c->ipcse, false);
@@ -139,7 +141,7 @@ static void segment(struct nic *n, struct e_tx_queue *q)
 	e_stat(n, 0x40f8, 1); /* TSCTC */
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------- */
 
 static void take_context(struct e_tx_queue *q, uint64_t low, uint64_t high)
 {
@@ -162,7 +164,8 @@ static void gather(struct nic *n, struct e_tx_queue *q, uint64_t address, uint32
 {
 	if (e_fires(n, F_DMA_OUTSIDE))
 		address = fault_arg(&n->fault[F_DMA_OUTSIDE], 1ull << 46);
-	if (bytes > E_BURST_MAX - 64 - q->used || server_dma_read(n->server, address, q->frame + q->used, bytes)) {
+	if (bytes > E_BURST_MAX - 64 - q->used ||
+	    server_dma_read(n->server, address, q->frame + q->used, bytes)) {
 		q->bad = true;
 		return;
 	}
@@ -177,7 +180,8 @@ static void finish(struct nic *n, struct e_tx_queue *q, uint64_t high)
 		segment(n, q);
 	} else {
 		if (q->ic) /* legacy: CSO and CSS are bytes of the descriptor */
-			insert_sum(q->frame, q->used, high >> 40 & 0xff, high >> 16 & 0xff, 0, false);
+			insert_sum(q->frame, q->used, high >> 40 & 0xff, high >> 16 & 0xff, 0,
+				   false);
 		insert_sums(q, &q->context[0], q->frame, q->used);
 		send_frame(n, q, q->frame, q->used);
 	}
@@ -213,7 +217,8 @@ bool e_tx_poll(struct nic *n, unsigned queue)
 
 	if (!(*e_reg(n, E_TCTL) & E_TCTL_EN) || !r.count)
 		return false;
-	for (; r.head != r.tail && done < BATCH && e_peer_room(n) && server_now() >= n->not_before; done++) {
+	for (; r.head != r.tail && done < BATCH && e_peer_room(n) && server_now() >= n->not_before;
+	     done++) {
 		uint64_t d[2];
 		uint32_t status;
 

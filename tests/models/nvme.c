@@ -14,7 +14,8 @@
 
 struct model_counter nvme_counters[NVME_COUNTERS] = {
 	[NC_READS] = { "reads", 0 }, [NC_WRITES] = { "writes", 0 }, [NC_FLUSHES] = { "flushes", 0 },
-	[NC_DISCARDS] = { "discards", 0 }, [NC_ZEROES] = { "zeroes", 0 }, [NC_ADMIN] = { "admin_commands", 0 },
+	[NC_DISCARDS] = { "discards", 0 }, [NC_ZEROES] = { "zeroes", 0 },
+	[NC_ADMIN] = { "admin_commands", 0 },
 	[NC_COMPLETIONS] = { "completions", 0 }, [NC_BAD_DOORBELLS] = { "bad_doorbells", 0 },
 	[NC_POWER_CUTS] = { "power_cuts", 0 },
 };
@@ -41,12 +42,14 @@ static int nvme_read(void *dev, unsigned bar, uint64_t offset, void *to, uint32_
 		.csts = n->csts, .aqa = n->aqa, .asq = n->asq, .acq = n->acq };
 
 	(void)bar;
-	_Static_assert(offsetof(__typeof__(r), asq) == NVME_REG_ASQ, "laid out as the registers are");
+	_Static_assert(offsetof(__typeof__(r), asq) == NVME_REG_ASQ,
+		       "laid out as the registers are");
 	if (nvme_fires(n, N_GONE))
 		n->gone = true;
 	memset(to, n->gone ? 0xff : 0, bytes);
 	if (!n->gone && offset < sizeof(r))
-		memcpy(to, (char *)&r + offset, bytes < sizeof(r) - offset ? bytes : sizeof(r) - offset);
+		memcpy(to, (char *)&r + offset,
+		       bytes < sizeof(r) - offset ? bytes : sizeof(r) - offset);
 	return 0;
 }
 
@@ -59,7 +62,8 @@ static void enable(struct nvme *n)
 		return;
 	/* 3.5.1: CSS and MPS as CAP has them, queues on pages, at least two entries. */
 	bool all = (n->cc & 7u << 4) == NVME_CC_CSS_ALL && n->odd.css & NVME_CAP_CSS_ALL;
-	if ((n->cc >> 4 & 7 && !all) || n->cc >> 7 & 15 || n->asq % NVME_PAGE || n->acq % NVME_PAGE || sq < 2 || cq < 2) {
+	if ((n->cc >> 4 & 7 && !all) || n->cc >> 7 & 15 || n->asq % NVME_PAGE ||
+	    n->acq % NVME_PAGE || sq < 2 || cq < 2) {
 		n->csts |= NVME_CSTS_CFS;
 		return;
 	}
@@ -211,13 +215,15 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	struct nvme *n = &nvme;
 	/* One word more than there are doorbells: the sleep word. */
 	uint32_t bells = pages(nvme_cq_doorbell(n->queues, n->dstrd) + 8 - NVME_REG_DBS);
-	uint32_t table = NVME_REG_DBS + bells, pba = table + pages((n->queues + 1) * 16u), bar = 16384;
+	uint32_t table = NVME_REG_DBS + bells, pba = table + pages((n->queues + 1) * 16u),
+		 bar = 16384;
 
 	n->server = s;
 	n->delayed = calloc(MAX_DELAYED, sizeof(*n->delayed));
 	if (!n->file && !n->store.bytes)
 		n->store.bytes = 64u << 20;
-	if (!n->delayed || store_open(&n->store, n->file) || (n->record && record_open(&n->store, n->record)))
+	if (!n->delayed || store_open(&n->store, n->file) ||
+	    (n->record && record_open(&n->store, n->record)))
 		return NULL;
 	while (bar < pba + NVME_PAGE)
 		bar *= 2;
@@ -226,10 +232,19 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	if (!n->bells)
 		return NULL;
 	*pci = (struct model_pci){
-		.vendor = 0x1b36, .device = 0x0010, .subvendor = 0x1b36, .subdevice = 0x5246,
-		.class_code = 0x010802, .revision = 2, .bar[0] = { .bytes = bar, .wide = true },
-		.msix_vectors = (uint16_t)(n->queues + 1), .msix_bar = 0, .msix_table = table, .msix_pba = pba,
-		.intx = true, .flr = true,
+		.vendor = 0x1b36,
+		.device = 0x0010,
+		.subvendor = 0x1b36,
+		.subdevice = 0x5246,
+		.class_code = 0x010802,
+		.revision = 2,
+		.bar[0] = { .bytes = bar, .wide = true },
+		.msix_vectors = (uint16_t)(n->queues + 1),
+		.msix_bar = 0,
+		.msix_table = table,
+		.msix_pba = pba,
+		.intx = true,
+		.flr = true,
 	};
 	return n;
 }
@@ -246,10 +261,21 @@ static void nvme_close(void *dev)
 static const struct model model = {
 	.name = "nvme-model",
 	.usage = nvme_usage,
-	.option = option, .open = nvme_open, .close = nvme_close, .reset = nvme_reset,
-	.read = nvme_read, .write = nvme_write, .rung = nvme_rung, .poll = nvme_poll, .deadline = nvme_deadline, .live = nvme_live,
+	.option = option,
+	.open = nvme_open,
+	.close = nvme_close,
+	.reset = nvme_reset,
+	.read = nvme_read,
+	.write = nvme_write,
+	.rung = nvme_rung,
+	.poll = nvme_poll,
+	.deadline = nvme_deadline,
+	.live = nvme_live,
 	.control = nvme_control,
-	.faults = nvme_faults, .fault_count = NVME_FAULTS, .counters = nvme_counters, .counter_count = NVME_COUNTERS,
+	.faults = nvme_faults,
+	.fault_count = NVME_FAULTS,
+	.counters = nvme_counters,
+	.counter_count = NVME_COUNTERS,
 };
 
 int main(int argc, char **argv)

@@ -15,15 +15,22 @@
 #define SC_CQ_IN_USE     0x10cu /* invalid queue deletion */
 
 enum {
-	FEAT_ARBITRATION = 0x01, FEAT_POWER = 0x02, FEAT_TEMPERATURE = 0x04, FEAT_ERROR_RECOVERY = 0x05,
-	FEAT_COALESCING = 0x08, FEAT_VECTOR = 0x09, FEAT_ATOMICITY = 0x0a, FEAT_ASYNC_EVENT = 0x0b,
+	FEAT_ARBITRATION = 0x01,
+	FEAT_POWER = 0x02,
+	FEAT_TEMPERATURE = 0x04,
+	FEAT_ERROR_RECOVERY = 0x05,
+	FEAT_COALESCING = 0x08,
+	FEAT_VECTOR = 0x09,
+	FEAT_ATOMICITY = 0x0a,
+	FEAT_ASYNC_EVENT = 0x0b,
 };
 
 /* ---- queues ------------------------------------------------------------------------- */
 
 static uint32_t create_cq(struct nvme *n, const struct nvme_sqe *cmd)
 {
-	unsigned qid = cmd->cdw10 & 0xffff, entries = (cmd->cdw10 >> 16) + 1, vector = cmd->cdw11 >> 16;
+	unsigned qid = cmd->cdw10 & 0xffff, entries = (cmd->cdw10 >> 16) + 1,
+		 vector = cmd->cdw11 >> 16;
 
 	if (!qid || qid > n->queues || n->cq[qid].on)
 		return NVME_SC_INVALID_QUEUE_ID;
@@ -39,7 +46,8 @@ static uint32_t create_cq(struct nvme *n, const struct nvme_sqe *cmd)
 
 static uint32_t create_sq(struct nvme *n, const struct nvme_sqe *cmd)
 {
-	unsigned qid = cmd->cdw10 & 0xffff, entries = (cmd->cdw10 >> 16) + 1, cqid = cmd->cdw11 >> 16;
+	unsigned qid = cmd->cdw10 & 0xffff, entries = (cmd->cdw10 >> 16) + 1,
+		 cqid = cmd->cdw11 >> 16;
 
 	if (!qid || qid > n->queues || n->sq[qid].on)
 		return NVME_SC_INVALID_QUEUE_ID;
@@ -105,7 +113,8 @@ static void controller(const struct nvme *n, unsigned char *page)
 	c->nn = n->odd.nsid ? n->odd.nsid : 1;
 	c->oncs = NVME_ONCS_DSM | NVME_ONCS_WRITEZEROES;
 	c->vwc = n->store.cached || !n->store.memory ? NVME_VWC_PRESENT : 0;
-	snprintf((char *)page + 768, 256, "nqn.2014-08.org.nvmexpress:uuid:72696e67-6665-6e63-652d-6d6f64656c31");
+	snprintf((char *)page + 768, 256,
+		 "nqn.2014-08.org.nvmexpress:uuid:72696e67-6665-6e63-652d-6d6f64656c31");
 }
 
 static void name_space(const struct nvme *n, unsigned char *page)
@@ -208,7 +217,8 @@ static uint32_t set_features(struct nvme *n, const struct nvme_sqe *cmd, uint32_
 	if (id == NVME_FEAT_NUMBER_OF_QUEUES) {
 		if ((cmd->cdw11 & 0xffff) == 0xffff || cmd->cdw11 >> 16 == 0xffff)
 			return NVME_SC_INVALID_FIELD;
-		*dw0 = granted(cmd->cdw11 & 0xffff, n->queues) | granted(cmd->cdw11 >> 16, n->queues) << 16;
+		*dw0 = granted(cmd->cdw11 & 0xffff, n->queues) |
+		       granted(cmd->cdw11 >> 16, n->queues) << 16;
 		n->feature[id] = *dw0;
 		return 0;
 	}
@@ -260,7 +270,7 @@ static uint32_t get_log(struct nvme *n, const struct nvme_sqe *cmd)
 	return prp_copy(n, cmd, log, bytes, true);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------- */
 
 static uint32_t hold_event(struct nvme *n, const struct nvme_sqe *cmd)
 {

@@ -95,7 +95,8 @@ static uint32_t prp_next(struct prp *p, uint64_t *iova, uint64_t *bytes)
 	return 0;
 }
 
-uint32_t prp_copy(struct nvme *n, const struct nvme_sqe *cmd, void *data, uint64_t bytes, bool to_client)
+uint32_t prp_copy(struct nvme *n, const struct nvme_sqe *cmd, void *data, uint64_t bytes,
+		  bool to_client)
 {
 	unsigned char *at = data;
 	struct prp p;
@@ -106,7 +107,8 @@ uint32_t prp_copy(struct nvme *n, const struct nvme_sqe *cmd, void *data, uint64
 	while (p.left) {
 		if ((status = prp_next(&p, &iova, &some)))
 			return status;
-		if (to_client ? server_dma_write(n->server, iova, at, some) : server_dma_read(n->server, iova, at, some))
+		if (to_client ? server_dma_write(n->server, iova, at, some) :
+				server_dma_read(n->server, iova, at, some))
 			return NVME_SC_DATA_TRANSFER_ERROR;
 		at += some;
 	}
@@ -122,7 +124,8 @@ static uint32_t move(struct nvme *n, uint64_t offset, uint64_t iova, uint64_t by
 	void *memory = server_dma_at(n->server, iova, bytes, read);
 
 	if (memory) {
-		if (read ? store_read(&n->store, offset, memory, bytes) : store_write(&n->store, offset, memory, bytes))
+		if (read ? store_read(&n->store, offset, memory, bytes) :
+			   store_write(&n->store, offset, memory, bytes))
 			return read ? NVME_SC_UNRECOVERED_READ : NVME_SC_WRITE_FAULT;
 		return 0;
 	}
@@ -130,7 +133,8 @@ static uint32_t move(struct nvme *n, uint64_t offset, uint64_t iova, uint64_t by
 		uint64_t some = bytes < sizeof(bounce) ? bytes : sizeof(bounce);
 		if (read && store_read(&n->store, offset, bounce, some))
 			return NVME_SC_UNRECOVERED_READ;
-		if (read ? server_dma_write(n->server, iova, bounce, some) : server_dma_read(n->server, iova, bounce, some))
+		if (read ? server_dma_write(n->server, iova, bounce, some) :
+			   server_dma_read(n->server, iova, bounce, some))
 			return NVME_SC_DATA_TRANSFER_ERROR;
 		if (!read && store_write(&n->store, offset, bounce, some))
 			return NVME_SC_WRITE_FAULT;
@@ -153,7 +157,8 @@ static void corrupt(struct nvme *n, uint64_t iova)
 }
 
 /* All of a command's data; neighbouring pages are moved as one. */
-static uint32_t transfer(struct nvme *n, const struct nvme_sqe *cmd, uint64_t offset, uint64_t bytes, bool read)
+static uint32_t transfer(struct nvme *n, const struct nvme_sqe *cmd, uint64_t offset,
+			 uint64_t bytes, bool read)
 {
 	struct prp p;
 	uint64_t iova, some, from = 0, run = 0;
@@ -183,7 +188,8 @@ static uint32_t transfer(struct nvme *n, const struct nvme_sqe *cmd, uint64_t of
 }
 
 /* Bytes of the command on the disk. A status. */
-static uint32_t range(const struct nvme *n, uint64_t slba, uint64_t blocks, uint64_t *offset, uint64_t *bytes)
+static uint32_t range(const struct nvme *n, uint64_t slba, uint64_t blocks, uint64_t *offset,
+		      uint64_t *bytes)
 {
 	uint64_t total = n->store.bytes / n->store.block;
 
@@ -256,7 +262,8 @@ uint32_t io_execute(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	if (cmd->flags)
 		return NVME_SC_INVALID_FIELD; /* neither fused commands nor SGLs */
-	if (cmd->nsid != (n->odd.nsid ? n->odd.nsid : 1) && !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
+	if (cmd->nsid != (n->odd.nsid ? n->odd.nsid : 1) &&
+	    !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
 		return NVME_SC_INVALID_NAMESPACE;
 	switch (cmd->opc) {
 	case NVME_CMD_READ:

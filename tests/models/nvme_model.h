@@ -108,12 +108,44 @@ struct delayed {
 };
 
 enum {
-	N_READY_NEVER, N_CFS, N_HANG, N_SLOW, N_GONE, N_BAD_CID, N_BAD_PHASE, N_SHORT, N_STALE, N_CORRUPT,
-	N_MISREAD, N_MISWRITE, N_LOST, N_FLUSH_LIE, N_TORN, N_DMA_OUTSIDE, N_POISON, N_POISON_HANG, N_IO_ERROR,
-	N_BAD_DOORBELL, N_SQE_BIT, N_CQE_BIT, N_ADMIN_LOST, N_ADMIN_ERROR, NVME_FAULTS
+	N_READY_NEVER,
+	N_CFS,
+	N_HANG,
+	N_SLOW,
+	N_GONE,
+	N_BAD_CID,
+	N_BAD_PHASE,
+	N_SHORT,
+	N_STALE,
+	N_CORRUPT,
+	N_MISREAD,
+	N_MISWRITE,
+	N_LOST,
+	N_FLUSH_LIE,
+	N_TORN,
+	N_DMA_OUTSIDE,
+	N_POISON,
+	N_POISON_HANG,
+	N_IO_ERROR,
+	N_BAD_DOORBELL,
+	N_SQE_BIT,
+	N_CQE_BIT,
+	N_ADMIN_LOST,
+	N_ADMIN_ERROR,
+	NVME_FAULTS
 };
-enum { NC_READS, NC_WRITES, NC_FLUSHES, NC_DISCARDS, NC_ZEROES, NC_ADMIN, NC_COMPLETIONS, NC_BAD_DOORBELLS,
-       NC_POWER_CUTS, NVME_COUNTERS };
+enum {
+	NC_READS,
+	NC_WRITES,
+	NC_FLUSHES,
+	NC_DISCARDS,
+	NC_ZEROES,
+	NC_ADMIN,
+	NC_COMPLETIONS,
+	NC_BAD_DOORBELLS,
+	NC_POWER_CUTS,
+	NVME_COUNTERS
+};
 
 struct nvme {
 	struct server *server;
@@ -160,7 +192,8 @@ static inline bool nvme_fires(struct nvme *n, unsigned which)
 
 /* nvme_queue.c */
 void queue_open_sq(struct nvme *, unsigned qid, unsigned cqid, uint64_t iova, unsigned entries);
-void queue_open_cq(struct nvme *, unsigned qid, uint64_t iova, unsigned entries, bool irq, unsigned vector);
+void queue_open_cq(struct nvme *, unsigned qid, uint64_t iova, unsigned entries, bool irq,
+		   unsigned vector);
 void queue_close_sq(struct nvme *, unsigned qid);
 void queue_close_all(struct nvme *);
 bool queue_full(struct cq *);
@@ -170,7 +203,8 @@ void queue_rung(struct nvme *); /* a doorbell came over the socket */
 
 /* nvme_order.c: true: the command is done later, with the twist it has now. */
 bool order_later(struct nvme *, const struct sq *, const struct nvme_sqe *, uint64_t us);
-bool order_held(struct nvme *, const struct sq *, const struct nvme_sqe *); /* if the options say so */
+/* if the options say so */
+bool order_held(struct nvme *, const struct sq *, const struct nvme_sqe *);
 bool order_run(struct nvme *); /* finishes what is due; true: something was */
 uint64_t order_deadline(const struct nvme *); /* 0: none */
 
@@ -185,7 +219,8 @@ uint32_t admin_execute(struct nvme *, const struct nvme_sqe *, uint32_t *dw0);
 /* nvme_io.c */
 uint32_t io_execute(struct nvme *, const struct nvme_sqe *);
 /* Data of a command by its PRPs, out of or into a buffer of ours. A status. */
-uint32_t prp_copy(struct nvme *, const struct nvme_sqe *, void *data, uint64_t bytes, bool to_client);
+uint32_t prp_copy(struct nvme *, const struct nvme_sqe *, void *data, uint64_t bytes,
+		  bool to_client);
 
 /* nvme_faults.c: what the armed faults do to an I/O command. True: it is not executed now. */
 bool nvme_twisted(struct nvme *, struct sq *, const struct nvme_sqe *);

@@ -14,7 +14,8 @@
 static int add_patch(struct odd *o, unsigned which, const char *value)
 {
 	char *end;
-	unsigned long at = strtoul(value, &end, 0), byte = *end == '=' ? strtoul(end + 1, &end, 0) : 256;
+	unsigned long at = strtoul(value, &end, 0),
+		      byte = *end == '=' ? strtoul(end + 1, &end, 0) : 256;
 
 	if (*end || at >= NVME_PAGE || byte > 255 || o->patches == ODD_PATCHES)
 		return -EINVAL;

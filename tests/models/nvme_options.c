@@ -12,7 +12,8 @@
 #include "nvme_model.h"
 
 const char nvme_usage[] =
-	"  --size BYTES       of the disk in memory (K, M, G); with --file makes it that long (64M)\n"
+	"  --size BYTES       of the disk in memory (K, M, G); with --file makes it that long "
+	"(64M)\n"
 	"  --file PATH        the disk is this file\n"
 	"  --record PATH      write down every change, in order (record.h)\n"
 	"  --block 512|4096   (512)\n"
@@ -21,15 +22,18 @@ const char nvme_usage[] =
 	"  --mdts BYTES       most a command may move: a power of two, 8K to 1M (1M)\n"
 	"  --delay-us MIN[-MAX]   every I/O command takes so long, by chance in between (0)\n"
 	"  --reorder SEED     I/O commands are done in any order, by chance out of this seed\n"
-	"  --cache none|volatile|lossy|fragile   what is not flushed is lost by `power-cut`; lossy: by\n"
-	"                     any reset of the function and by a new client, too; fragile: by CC.EN = 0, too\n"
+	"  --cache none|volatile|lossy|fragile   what is not flushed is lost by `power-cut`; "
+	"lossy: by\n"
+	"                     any reset of the function and by a new client, too; fragile: by "
+	"CC.EN = 0, too\n"
 	"  --cache-keeps N    percent of the unflushed blocks survive that, by chance (0)\n"
 	"  --css BITS         CAP.CSS (1; 0x40: all command sets; 0x80: none)\n"
 	"  --csi N            the namespace's command set, told in its descriptors (2: zoned)\n"
 	"  --nsid N           the namespace is this one (1)\n"
 	"  --id-ctrl AT=BYTE  byte AT of Identify Controller; up to 16 times, as the next two\n"
 	"  --id-ns AT=BYTE    of Identify Namespace\n"
-	"  --id-limits AT=BYTE    of Identify Controller for the NVM command set, which is refused else\n"
+	"  --id-limits AT=BYTE    of Identify Controller for the NVM command set, which is refused "
+	"else\n"
 	"  control: `power-cut` loses the volatile cache and resets the controller\n";
 
 static bool number(const char *text, uint64_t *value, char **end)
@@ -68,8 +72,8 @@ static bool set_delay(struct nvme *n, const char *value)
 }
 
 enum { OPT_SIZE, OPT_BLOCK, OPT_QUEUES, OPT_DSTRD, OPT_MDTS, OPT_REORDER, OPT_KEEPS, OPT_COUNT };
-static const char *const numeric[OPT_COUNT] = { "size", "block", "queues", "dstrd", "mdts", "reorder",
-						"cache-keeps" };
+static const char *const numeric[OPT_COUNT] = { "size", "block",   "queues",     "dstrd",
+						"mdts", "reorder", "cache-keeps" };
 
 static bool set_number(struct nvme *n, unsigned which, uint64_t value)
 {

@@ -21,7 +21,9 @@ bool order_later(struct nvme *n, const struct sq *sq, const struct nvme_sqe *cmd
 
 	if (n->delayed_count == MAX_DELAYED)
 		return false;
-	*d = (struct delayed){ .cmd = *cmd, .sqid = sq->id, .due = server_now() + us * 1000, .twist = n->twist };
+	*d = (struct delayed){
+		.cmd = *cmd, .sqid = sq->id, .due = server_now() + us * 1000, .twist = n->twist
+	};
 	if (n->reorder && heads(n)) {
 		d->executed = true;
 		d->status = io_execute(n, cmd);
@@ -45,7 +47,8 @@ static void finish(struct nvme *n, unsigned i)
 
 	n->delayed[i] = n->delayed[--n->delayed_count];
 	n->twist = d.twist;
-	queue_complete(n, &n->sq[d.sqid], d.cmd.cid, d.executed ? d.status : io_execute(n, &d.cmd), 0);
+	queue_complete(n, &n->sq[d.sqid], d.cmd.cid, d.executed ? d.status : io_execute(n, &d.cmd),
+		       0);
 	n->twist = (struct twist){ .at_most = ~0ull };
 }
 

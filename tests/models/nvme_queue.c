@@ -31,20 +31,30 @@ void queue_open_sq(struct nvme *n, unsigned qid, unsigned cqid, uint64_t iova, u
 {
 	struct sq *q = &n->sq[qid];
 
-	*q = (struct sq){ .on = true, .id = (uint16_t)qid, .cqid = (uint16_t)cqid, .entries = (uint16_t)entries,
-			  .iova = iova, .bell = bell(n, nvme_sq_doorbell(qid, n->dstrd)) };
+	*q = (struct sq){ .on = true,
+			  .id = (uint16_t)qid,
+			  .cqid = (uint16_t)cqid,
+			  .entries = (uint16_t)entries,
+			  .iova = iova,
+			  .bell = bell(n, nvme_sq_doorbell(qid, n->dstrd)) };
 	atomic_store(q->bell, 0);
 	n->cq[cqid].users++;
 	n->active[n->active_count++] = (uint16_t)qid;
 	resolve_sq(n, q);
 }
 
-void queue_open_cq(struct nvme *n, unsigned qid, uint64_t iova, unsigned entries, bool irq, unsigned vector)
+void queue_open_cq(struct nvme *n, unsigned qid, uint64_t iova, unsigned entries, bool irq,
+		   unsigned vector)
 {
 	struct cq *q = &n->cq[qid];
 
-	*q = (struct cq){ .on = true, .irq = irq, .phase = true, .id = (uint16_t)qid, .vector = (uint16_t)vector,
-			  .entries = (uint16_t)entries, .iova = iova,
+	*q = (struct cq){ .on = true,
+			  .irq = irq,
+			  .phase = true,
+			  .id = (uint16_t)qid,
+			  .vector = (uint16_t)vector,
+			  .entries = (uint16_t)entries,
+			  .iova = iova,
 			  .bell = bell(n, nvme_cq_doorbell(qid, n->dstrd)) };
 	atomic_store(q->bell, 0);
 	resolve_cq(n, q);
@@ -125,9 +135,13 @@ void queue_complete(struct nvme *n, struct sq *sq, uint16_t cid, uint32_t status
 	struct cq *q = &n->cq[sq->cqid];
 	bool phase = q->phase ^ n->twist.bad_phase;
 	/* Failures that trying again will not mend say so (DNR). */
-	uint32_t again = status && (status >> 8) < 2 && status != NVME_SC_ABORT_REQUESTED ? 1u << 15 : 0;
+	uint32_t again =
+		status && (status >> 8) < 2 && status != NVME_SC_ABORT_REQUESTED ? 1u << 15 : 0;
 	struct nvme_cqe e = {
-		.dw0 = dw0, .sqhd = sq->head, .sqid = sq->id, .cid = n->twist.bad_cid ? n->twist.cid : cid,
+		.dw0 = dw0,
+		.sqhd = sq->head,
+		.sqid = sq->id,
+		.cid = n->twist.bad_cid ? n->twist.cid : cid,
 		.status = (uint16_t)((status & 0x7ff) << 1 | again | phase),
 	};
 
@@ -147,7 +161,8 @@ static bool fetch(struct nvme *n, struct sq *q, struct nvme_sqe *cmd)
 	if (q->memory) {
 		memcpy(cmd, &q->memory[q->head], sizeof(*cmd));
 		__asm__ volatile("" : : "r"(cmd) : "memory"); /* the copy is what is looked at */
-	} else if (server_dma_read(n->server, q->iova + q->head * sizeof(*cmd), cmd, sizeof(*cmd))) {
+	} else if (server_dma_read(n->server, q->iova + q->head * sizeof(*cmd), cmd,
+				   sizeof(*cmd))) {
 		n->csts |= NVME_CSTS_CFS;
 		return false;
 	}
@@ -180,8 +195,9 @@ static void run_admin(struct nvme *n, struct sq *q, const struct nvme_sqe *cmd)
 	NVME_COUNT(NC_ADMIN);
 	if (nvme_fires(n, N_ADMIN_LOST))
 		return;
-	status = nvme_fires(n, N_ADMIN_ERROR) ? (uint32_t)fault_arg(&nvme_faults[N_ADMIN_ERROR], NVME_SC_INTERNAL_ERROR) :
-						admin_execute(n, cmd, &dw0);
+	status = nvme_fires(n, N_ADMIN_ERROR) ?
+			 (uint32_t)fault_arg(&nvme_faults[N_ADMIN_ERROR], NVME_SC_INTERNAL_ERROR) :
+			 admin_execute(n, cmd, &dw0);
 	if (status != STATUS_NEVER)
 		queue_complete(n, q, cmd->cid, status, dw0);
 }

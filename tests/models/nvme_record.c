@@ -32,7 +32,9 @@ int record_open(struct store *s, const char *file)
 		rf_log("%s: cannot be mapped: %s", file, strerror(errno));
 		return -1;
 	}
-	*s->record = (struct record_head){ .magic = RECORD_MAGIC, .disk_bytes = s->bytes, .block = s->block,
+	*s->record = (struct record_head){ .magic = RECORD_MAGIC,
+					   .disk_bytes = s->bytes,
+					   .block = s->block,
 					   .end = RECORD_FIRST };
 	return 0;
 }

@@ -21,7 +21,8 @@
 
 static void *anonymous(uint64_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -37,7 +38,8 @@ static int open_file(struct store *s, const char *file)
 	}
 	/* --size, where given, makes it that long; else it is as long as it is. */
 	if (s->bytes && ftruncate(s->fd, (off_t)s->bytes)) {
-		rf_log("%s: cannot be made %llu bytes long: %s", file, (unsigned long long)s->bytes, strerror(errno));
+		rf_log("%s: cannot be made %llu bytes long: %s", file, (unsigned long long)s->bytes,
+		       strerror(errno));
 		return -1;
 	}
 	if (!s->bytes)
@@ -80,7 +82,8 @@ void store_close(struct store *s)
 static int file_move(struct store *s, uint64_t offset, void *data, uint64_t bytes, bool write)
 {
 	while (bytes) {
-		ssize_t n = write ? pwrite(s->fd, data, bytes, (off_t)offset) : pread(s->fd, data, bytes, (off_t)offset);
+		ssize_t n = write ? pwrite(s->fd, data, bytes, (off_t)offset) :
+				    pread(s->fd, data, bytes, (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -126,7 +129,8 @@ static int remember(struct store *s, uint64_t offset, uint64_t bytes)
 			continue;
 		if (s->undo_count == s->undo_room && undo_grow(s))
 			return -EIO;
-		if (store_read(s, b * s->block, s->undo + (size_t)s->undo_count * s->block, s->block))
+		if (store_read(s, b * s->block, s->undo + (size_t)s->undo_count * s->block,
+			       s->block))
 			return -EIO;
 		s->undo_block[s->undo_count++] = b;
 		s->undo_of[b] = s->undo_count;
@@ -138,7 +142,8 @@ int store_settle(struct store *s, uint64_t offset, uint64_t bytes)
 {
 	for (uint64_t b = offset / s->block; s->cached && b <= (offset + bytes - 1) / s->block; b++)
 		if (s->undo_of[b] &&
-		    store_read(s, b * s->block, s->undo + (size_t)(s->undo_of[b] - 1) * s->block, s->block))
+		    store_read(s, b * s->block, s->undo + (size_t)(s->undo_of[b] - 1) * s->block,
+			       s->block))
 			return -EIO;
 	if (!s->memory && fdatasync(s->fd))
 		return -EIO;
@@ -199,7 +204,8 @@ int store_zero(struct store *s, uint64_t offset, uint64_t bytes)
 		memset(s->memory + offset, 0, bytes);
 		return 0;
 	}
-	if (!fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes))
+	if (!fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		       (off_t)bytes))
 		return 0;
 	static const unsigned char zeroes[65536];
 	while (bytes) {

@@ -98,7 +98,8 @@ static void turn(void)
 	struct pollfd p[2];
 
 	for (int end = 0; end < 2; end++)
-		p[end] = (struct pollfd){ .fd = sides[end].ended ? -1 : sides[end].fd, .events = POLLIN };
+		p[end] = (struct pollfd){ .fd = sides[end].ended ? -1 : sides[end].fd,
+					  .events = POLLIN };
 	if (poll(p, 2, STEP_NS / 1000000) <= 0)
 		return;
 	receive(NEAR);
@@ -140,7 +141,8 @@ int main(int argc, char **argv)
 	for (int end = 0; end < 2 && !broken; end++)
 		missing += sides[end].sent - sides[!end].received;
 	printf("{\"tcp_broken\":%" PRIu64 ",\"out_bytes\":%" PRIu64 ",\"in_bytes\":%" PRIu64
-	       ",\"wrong_bytes\":%" PRIu64 ",\"missing_bytes\":%" PRIu64 ",\"seconds\":%.1f}\n", broken,
-	       sides[FAR].received, sides[NEAR].received, wrong, missing, (double)(now_ns() - began) / 1e9);
+	       ",\"wrong_bytes\":%" PRIu64 ",\"missing_bytes\":%" PRIu64 ",\"seconds\":%.1f}\n",
+	       broken, sides[FAR].received, sides[NEAR].received, wrong, missing,
+	       (double)(now_ns() - began) / 1e9);
 	return broken || wrong || missing;
 }

@@ -52,7 +52,8 @@ static uint64_t mix(uint64_t x)
 /* FNV-1a, by whole words and the rest by bytes. */
 static uint64_t sum_of(const struct datagram *d, uint32_t bytes)
 {
-	uint64_t h = 0xcbf29ce484222325ull ^ d->generation ^ mix(d->number) ^ (uint64_t)d->way << 32 ^ d->bytes;
+	uint64_t h = 0xcbf29ce484222325ull ^ d->generation ^ mix(d->number) ^
+		     (uint64_t)d->way << 32 ^ d->bytes;
 
 	for (uint32_t i = 0; i < bytes - sizeof(*d); i++)
 		h = (h ^ d->fill[i]) * 0x100000001b3ull;
@@ -63,9 +64,14 @@ static uint32_t make(struct datagram *d, uint32_t way, uint64_t number)
 {
 	uint64_t x = mix(number ^ generation);
 	uint32_t least = sizeof(*d) + 8;
-	uint32_t bytes = bytes_max < 0 ? (uint32_t)-bytes_max : least + (uint32_t)(x % ((uint32_t)bytes_max - least + 1));
+	uint32_t bytes = bytes_max < 0 ? (uint32_t)-bytes_max :
+					 least + (uint32_t)(x % ((uint32_t)bytes_max - least + 1));
 
-	*d = (struct datagram){ .magic = MAGIC, .generation = generation, .number = number, .way = way, .bytes = bytes };
+	*d = (struct datagram){ .magic = MAGIC,
+				.generation = generation,
+				.number = number,
+				.way = way,
+				.bytes = bytes };
 	for (uint32_t i = 0; i < bytes - sizeof(*d); i++)
 		d->fill[i] = (uint8_t)(x >> (i & 7) * 8) + (uint8_t)i;
 	d->sum = sum_of(d, bytes);
@@ -82,7 +88,8 @@ static void send_one(unsigned way)
 	if (w->sent + 1 >= MOST)
 		return;
 	uint32_t bytes = make((void *)buffer, way, w->sent + 1);
-	if (sendto(w->from, buffer, bytes, 0, (struct sockaddr *)&w->address, sizeof(w->address)) == (ssize_t)bytes)
+	if (sendto(w->from, buffer, bytes, 0, (struct sockaddr *)&w->address, sizeof(w->address)) ==
+	    (ssize_t)bytes)
 		w->sent++;
 	else
 		w->refused++;
@@ -90,9 +97,11 @@ static void send_one(unsigned way)
 
 static void judge(struct way *w, unsigned way, const struct datagram *d, ssize_t got)
 {
-	if (got < (ssize_t)sizeof(*d) || d->magic != MAGIC || d->bytes != got || d->sum != sum_of(d, (uint32_t)got)) {
+	if (got < (ssize_t)sizeof(*d) || d->magic != MAGIC || d->bytes != got ||
+	    d->sum != sum_of(d, (uint32_t)got)) {
 		w->corrupted++;
-	} else if (d->generation != generation || d->way != way || !d->number || d->number > w->sent) {
+	} else if (d->generation != generation || d->way != way || !d->number ||
+		   d->number > w->sent) {
 		w->stale++;
 	} else if (w->seen[d->number / 8] & 1u << d->number % 8) {
 		w->duplicated++;
@@ -121,9 +130,12 @@ static bool hear(unsigned way)
 /* Waits for datagrams, not longer than until `until`. */
 static bool turn(uint64_t until)
 {
-	struct pollfd p[2] = { { .fd = ways[0].to, .events = POLLIN }, { .fd = ways[1].to, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = ways[0].to, .events = POLLIN },
+			       { .fd = ways[1].to, .events = POLLIN } };
 	uint64_t now = now_ns();
-	struct timespec t = { .tv_nsec = until > now ? (long)(until - now < 10000000 ? until - now : 10000000) : 0 };
+	struct timespec t = {
+		.tv_nsec = until > now ? (long)(until - now < 10000000 ? until - now : 10000000) : 0
+	};
 
 	if (ppoll(p, 2, &t, NULL) <= 0)
 		return false;
@@ -157,12 +169,15 @@ static void open_ends(const char *far_pid)
 
 	for (int end = NEAR; end <= FAR; end++) {
 		fd[end] = end_socket(end, SOCK_DGRAM, PORT, far_pid);
-		must(!setsockopt(fd[end], SOL_SOCKET, SO_NO_CHECK, &off, sizeof(off)), "SO_NO_CHECK");
+		must(!setsockopt(fd[end], SOL_SOCKET, SO_NO_CHECK, &off, sizeof(off)),
+		     "SO_NO_CHECK");
 		if (setsockopt(fd[end], SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
 			(void)setsockopt(fd[end], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	}
 	for (int way = 0; way < 2; way++) {
-		ways[way] = (struct way){ .from = fd[way], .to = fd[!way], .address = end_address(!way, PORT),
+		ways[way] = (struct way){ .from = fd[way],
+					  .to = fd[!way],
+					  .address = end_address(!way, PORT),
 					  .seen = calloc(MOST / 8 + 1, 1) };
 		must(ways[way].seen, "memory");
 	}
@@ -174,7 +189,8 @@ int main(int argc, char **argv)
 
 	must(argc >= 4, "usage: paced FAR_PID RATE STOP_FILE [BYTES]");
 	bytes_max = argc > 4 ? atoi(argv[4]) : bytes_max;
-	must(atoi(argv[2]) > 0 && abs(bytes_max) <= BYTES_MAX && abs(bytes_max) >= 100, "RATE or BYTES");
+	must(atoi(argv[2]) > 0 && abs(bytes_max) <= BYTES_MAX && abs(bytes_max) >= 100,
+	     "RATE or BYTES");
 	generation = mix(now_ns() ^ (uint64_t)getpid() << 40);
 	open_ends(argv[1]);
 	run(1000000000u / (unsigned)atoi(argv[2]), argv[3]);
@@ -184,11 +200,12 @@ int main(int argc, char **argv)
 
 		w->lost = w->sent - w->received;
 		printf("%s\"%s_sent\":%" PRIu64 ",\"%s_received\":%" PRIu64 ",\"%s_lost\":%" PRIu64
-		       ",\"%s_duplicated\":%" PRIu64 ",\"%s_reordered\":%" PRIu64 ",\"%s_corrupted\":%" PRIu64
-		       ",\"%s_stale\":%" PRIu64 ",\"%s_refused\":%" PRIu64, way ? "," : "",
-		       names[way], w->sent, names[way], w->received, names[way], w->lost, names[way],
-		       w->duplicated, names[way], w->reordered, names[way], w->corrupted, names[way], w->stale,
-		       names[way], w->refused);
+		       ",\"%s_duplicated\":%" PRIu64 ",\"%s_reordered\":%" PRIu64
+		       ",\"%s_corrupted\":%" PRIu64 ",\"%s_stale\":%" PRIu64
+		       ",\"%s_refused\":%" PRIu64,
+		       way ? "," : "", names[way], w->sent, names[way], w->received, names[way],
+		       w->lost, names[way], w->duplicated, names[way], w->reordered, names[way],
+		       w->corrupted, names[way], w->stale, names[way], w->refused);
 	}
 	printf("}\n");
 	return 0;

@@ -67,7 +67,8 @@ static void schedule(struct end *e)
 {
 	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
 	/* Half the time to one and a half of it. */
-	e->die_ns = kill_ns ? now_ns() + kill_ns / 2 + (random_state >> 33) % (kill_ns + 1) : UINT64_MAX;
+	e->die_ns = kill_ns ? now_ns() + kill_ns / 2 + (random_state >> 33) % (kill_ns + 1) :
+			      UINT64_MAX;
 }
 
 /* Dies where it stands: with frames taken over or not, received or not. */
@@ -167,7 +168,8 @@ static int tap_make(const char *name, unsigned mtu, unsigned last)
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ifr.ifr_mtu = (int)mtu;
 	rig_must(sock >= 0 && !ioctl(sock, SIOCSIFMTU, &ifr), "SIOCSIFMTU");
-	ifr.ifr_hwaddr = (struct sockaddr){ .sa_family = 1, .sa_data = { 2, 0, 0, 0, 0, (char)last } };
+	ifr.ifr_hwaddr =
+		(struct sockaddr){ .sa_family = 1, .sa_data = { 2, 0, 0, 0, 0, (char)last } };
 	rig_must(!ioctl(sock, SIOCSIFHWADDR, &ifr), "SIOCSIFHWADDR");
 	close(sock);
 	return rig_park(fd);
@@ -204,11 +206,16 @@ static void start(struct end *e, const char *program, int tap, unsigned mtu, boo
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]);
 	e->rig.fd[RF_EXPORT_FD_LISTEN] = tap;
 	e->rig.net = (struct rf_net_info){
-		.mac = { 2, 0, 0, 0, 0, e == &ends[0] ? 1 : 2 }, .mtu = (uint16_t)mtu,
-		.features = offload ? RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 |
-					      RF_NET_HAS_TSO6 | RF_NET_HAS_LINK | RF_NET_HAS_RX_GSO : RF_NET_HAS_LINK,
-		.rx_buffer = offload ? 32768 : 2048, .rx_count = offload ? 256 : 1024,
-		.tx_max = offload ? 65535 : mtu + 18, .link = RF_NET_LINK_UP,
+		.mac = { 2, 0, 0, 0, 0, e == &ends[0] ? 1 : 2 },
+		.mtu = (uint16_t)mtu,
+		.features = offload ?
+				    RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 |
+					    RF_NET_HAS_TSO6 | RF_NET_HAS_LINK | RF_NET_HAS_RX_GSO :
+				    RF_NET_HAS_LINK,
+		.rx_buffer = offload ? 32768 : 2048,
+		.rx_count = offload ? 256 : 1024,
+		.tx_max = offload ? 65535 : mtu + 18,
+		.link = RF_NET_LINK_UP,
 	};
 	while (e->rig.net.rx_buffer < mtu + 18)
 		e->rig.net.rx_buffer *= 2;
@@ -262,7 +269,8 @@ static void report(void)
 	getrusage(RUSAGE_SELF, &own);
 	printf("{\"deaths\":%llu,\"rx_frames\":%llu,\"tx_frames\":%llu,\"tx_done\":%llu,"
 	       "\"lost_tx\":%llu,\"wire_tx\":%llu,\"wire_rx\":%llu,\"wire_dropped\":%llu,"
-	       "\"rx_lost_export\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"export_cpu_s\":%.3f,\"wire_cpu_s\":%.3f}\n",
+	       "\"rx_lost_export\":%llu,\"tx_refused\":%llu,\"tx_software\":%llu,\"export_cpu_s\":%"
+	       ".3f,\"wire_cpu_s\":%.3f}\n",
 	       (unsigned long long)(ends[0].deaths + ends[1].deaths), (unsigned long long)sum[0],
 	       (unsigned long long)sum[1], (unsigned long long)sum[2], (unsigned long long)sum[3],
 	       (unsigned long long)(ends[0].wire_tx + ends[1].wire_tx),
@@ -280,14 +288,19 @@ static bool rest(uint64_t until)
 	for (int i = 0; i < 2; i++) {
 		struct rf_ring *tx = (struct rf_ring *)ends[i].chan->tx.bytes;
 
-		p[1 + i] = (struct pollfd){ .events = POLLIN,
-			.fd = ends[i].rig.fd[ends[i].rig.half ? RF_EXPORT_FD_WAKE1 : RF_EXPORT_FD_WAKE0] };
+		p[1 + i] = (struct pollfd){
+			.events = POLLIN,
+			.fd = ends[i].rig.fd[ends[i].rig.half ? RF_EXPORT_FD_WAKE1 :
+								RF_EXPORT_FD_WAKE0]
+		};
 		atomic_store(&tx->asleep, 1);
 		atomic_thread_fence(memory_order_seq_cst);
 		idle &= ends[i].stuck || ring_tail(tx) == ends[i].tx_own;
 	}
 	uint64_t now = now_ns();
-	int ms = until <= now ? 0 : until - now > 1000000000 ? 1000 : (int)((until - now) / 1000000) + 1;
+	int ms = until <= now             ? 0 :
+		 until - now > 1000000000 ? 1000 :
+					    (int)((until - now) / 1000000) + 1;
 	int n = poll(p, 3, idle ? ms : 0);
 	for (int i = 0; i < 2; i++) {
 		uint64_t count;
@@ -309,7 +322,8 @@ static void forward(int tap_a, int tap_b)
 		rig_must(!ioctl(tap[i], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) &&
 			 !fcntl(tap[i], F_SETFL, O_NONBLOCK), "TUNSETOFFLOAD");
 	for (;;) {
-		struct pollfd p[3] = { { .fd = tap_a, .events = POLLIN }, { .fd = tap_b, .events = POLLIN },
+		struct pollfd p[3] = { { .fd = tap_a, .events = POLLIN },
+				       { .fd = tap_b, .events = POLLIN },
 				       { .fd = 0, .events = POLLIN } };
 		ssize_t n;
 
@@ -317,7 +331,8 @@ static void forward(int tap_a, int tap_b)
 		if (p[2].revents)
 			return;
 		for (int i = 0; i < 2; i++)
-			for (int most = 64; most && (n = read(tap[i], frame, sizeof(frame))) > 0; most--)
+			for (int most = 64; most && (n = read(tap[i], frame, sizeof(frame))) > 0;
+			     most--)
 				(void)!write(tap[!i], frame, (size_t)n);
 	}
 }
@@ -327,7 +342,8 @@ int main(int argc, char **argv)
 	unsigned long mtu = 1500, offload = 1, kill_ms = 0;
 	pid_t child;
 
-	rig_must(argc >= 4, "usage: pair RF_TAP NAME_A NAME_B [kill=MS] [seed=N] [offload=0|1] [mtu=N]");
+	rig_must(argc >= 4,
+		 "usage: pair RF_TAP NAME_A NAME_B [kill=MS] [seed=N] [offload=0|1] [mtu=N]");
 	for (int i = 4; i < argc; i++)
 		rig_must(sscanf(argv[i], "kill=%lu", &kill_ms) == 1 ||
 			 sscanf(argv[i], "offload=%lu", &offload) == 1 ||

@@ -152,9 +152,10 @@ static const struct version *killer(const struct book *b, const struct block *at
 	return NULL;
 }
 
-/* The same, where a device that lost its cache by itself, or was reset for being late, is heard of. */
-static const struct version *judge(const struct book *b, const struct block *at, const struct version *v,
-				   const struct op *r)
+/* The same, where a device that lost its cache by itself, or was reset for being late, is heard
+ * of. */
+static const struct version *judge(const struct book *b, const struct block *at,
+				   const struct version *v, const struct op *r)
 {
 	const struct version *w = killer(b, at, v, r);
 
@@ -170,8 +171,9 @@ static const struct version *grave(const struct book *b, const struct block *at,
 	for (uint32_t i = 0; i < at->count; i++) {
 		const struct version *w = &at->version[i];
 
-		if (w != v && w->sure && w->durable && w->kind != TRIM && w->done < b->oldest_read &&
-		    after(w, v) && (!v->beaten_by || v->beaten_at < b->oldest_read))
+		if (w != v && w->sure && w->durable && w->kind != TRIM &&
+		    w->done < b->oldest_read && after(w, v) &&
+		    (!v->beaten_by || v->beaten_at < b->oldest_read))
 			return w;
 	}
 	return NULL;
@@ -187,7 +189,8 @@ static void prune(const struct book *b, struct block *at)
 		for (uint32_t k = 0; k < at->count; k++)
 			if (at->version[i].id && at->version[k].beaten_by == at->version[i].id)
 				at->version[k].beaten_by = w->id;
-		memmove(&at->version[i], &at->version[i + 1], (at->count - i - 1) * sizeof(*at->version));
+		memmove(&at->version[i], &at->version[i + 1],
+			(at->count - i - 1) * sizeof(*at->version));
 		at->count--;
 		i--;
 	}
@@ -212,8 +215,13 @@ void book_asked(struct book *b, struct op *op, unsigned client)
 		return;
 	for (uint32_t i = 0; i < op->blocks; i++)
 		add(b, &b->block[op->block + i],
-		    (struct version){ .id = op->id, .life = op->life, .asked = op->asked, .done = NEVER,
-				      .acked = NEVER, .client = (uint16_t)client, .kind = (uint8_t)op->kind });
+		    (struct version){ .id = op->id,
+				      .life = op->life,
+				      .asked = op->asked,
+				      .done = NEVER,
+				      .acked = NEVER,
+				      .client = (uint16_t)client,
+				      .kind = (uint8_t)op->kind });
 }
 
 static struct version *find(struct block *at, uint64_t id)
@@ -315,8 +323,8 @@ static void seen(struct book *b, struct block *at, struct version *v, const stru
 	for (uint32_t i = 0; i < at->count; i++) {
 		struct version *w = &at->version[i];
 
-		if (w == v || w->beaten_by || w->kind == TRIM || w->done >= r->asked || !safe(b, w) ||
-		    after(v, w) || after(w, v))
+		if (w == v || w->beaten_by || w->kind == TRIM || w->done >= r->asked ||
+		    !safe(b, w) || after(v, w) || after(w, v))
 			continue;
 		w->beaten_by = v->id;
 		w->beaten_at = b->tick;
@@ -327,13 +335,17 @@ static void say(struct book *b, const struct op *r, uint32_t block, const struct
 		const struct version *w)
 {
 	violation(b,
-		  "block %u, read asked at %llu by life %llu, answered at %llu: %s %llu (life %llu, client %u, "
-		  "asked %llu, done %lld, acked %lld) is older than %s %llu (life %llu, client %u, asked %llu, "
-		  "done %lld, acked %lld%s%s at %llu)", block, (unsigned long long)r->asked, (unsigned long long)r->life,
+		  "block %u, read asked at %llu by life %llu, answered at %llu: %s %llu (life "
+		  "%llu, client %u, "
+		  "asked %llu, done %lld, acked %lld) is older than %s %llu (life %llu, client %u, "
+		  "asked %llu, "
+		  "done %lld, acked %lld%s%s at %llu)",
+		  block, (unsigned long long)r->asked, (unsigned long long)r->life,
 		  (unsigned long long)b->tick, names[v->kind], (unsigned long long)v->id,
-		  (unsigned long long)v->life, v->client, (unsigned long long)v->asked, (long long)v->done,
-		  (long long)v->acked, names[w->kind], (unsigned long long)w->id, (unsigned long long)w->life,
-		  w->client, (unsigned long long)w->asked, (long long)w->done, (long long)w->acked,
+		  (unsigned long long)v->life, v->client, (unsigned long long)v->asked,
+		  (long long)v->done, (long long)v->acked, names[w->kind],
+		  (unsigned long long)w->id, (unsigned long long)w->life, w->client,
+		  (unsigned long long)w->asked, (long long)w->done, (long long)w->acked,
 		  w->durable ? ", durable by " : "", w->durable && w->by ? w->by : "",
 		  (unsigned long long)w->promised);
 }
@@ -393,9 +405,12 @@ static bool one_read(struct book *b, const struct op *r, uint32_t block, const u
 	}
 	struct version *v = find(at, id);
 	if (!v || v->kind != WRITE) {
-		violation(b, "block %u reads as request %llu, which was overwritten for good or never sent "
-			  "(read asked at %llu by life %llu, answered at %llu)", block, (unsigned long long)id,
-			  (unsigned long long)r->asked, (unsigned long long)r->life, (unsigned long long)b->tick);
+		violation(b,
+			  "block %u reads as request %llu, which was overwritten for good or never "
+			  "sent "
+			  "(read asked at %llu by life %llu, answered at %llu)",
+			  block, (unsigned long long)id, (unsigned long long)r->asked,
+			  (unsigned long long)r->life, (unsigned long long)b->tick);
 		return false;
 	}
 	const struct version *w = judge(b, at, v, r);

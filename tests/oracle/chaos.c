@@ -45,7 +45,8 @@ static uint64_t chance(uint64_t below)
 
 static void nap(uint64_t ms)
 {
-	struct timespec t = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
+			      .tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	nanosleep(&t, NULL);
 }
@@ -87,9 +88,10 @@ static bool look(struct look *s)
 	if (!good)
 		return false;
 	*s = (struct look){
-		.pid = { member(text, "driver_pid"), member(text, "export_pid"), member(text, "device_pid"),
-			 member(text, "supervisor_pid"), model_pid() },
-		.generation = member(text, "generation"), .completed = member(text, "completed"),
+		.pid = { member(text, "driver_pid"), member(text, "export_pid"),
+			 member(text, "device_pid"), member(text, "supervisor_pid"), model_pid() },
+		.generation = member(text, "generation"),
+		.completed = member(text, "completed"),
 		.losses = member(text, "cache_losses"),
 		.running = strstr(text, "\"state\":\"running\"") != NULL,
 	};
@@ -153,7 +155,9 @@ bool model_told(const char *control, const char *line)
 	bool good = !connect(fd, (struct sockaddr *)&a, sizeof(a)) &&
 		    send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line);
 	while (good && used < sizeof(text) - 1) {
-		ssize_t n = poll(&p, 1, 10000) == 1 ? read(fd, text + used, sizeof(text) - 1 - used) : 0;
+		ssize_t n = poll(&p, 1, 10000) == 1 ?
+				    read(fd, text + used, sizeof(text) - 1 - used) :
+				    0;
 		if ((good = n > 0))
 			used += (size_t)n;
 		text[used] = '\0';
@@ -251,7 +255,8 @@ static void round_of(struct look *s)
 {
 	bool cut = o->cuts && o->cached && chance(100) < o->cuts;
 	unsigned set = cut && chance(2) ? 0 : some_set();
-	unsigned losing = 1u << DEVICE | 1u << MODEL | (o->fragile ? 1u << DRIVER | 1u << EXPORT : 0);
+	unsigned losing =
+		1u << DEVICE | 1u << MODEL | (o->fragile ? 1u << DRIVER | 1u << EXPORT : 0);
 	bool again = !cut && chance(100) < 15, hazard = cut || set & losing;
 	struct look before = *s;
 

@@ -53,7 +53,8 @@ void conn_broken(struct load *l, struct conn *c, bool ours)
 		if (c == anchor)
 			l->anchor_broke |= !ours;
 		else if (!ours && (c->phase == UP || c->busy)) {
-			/* Who dialled before the anchor's server was there was perhaps greeted by the one before. */
+			/* Who dialled before the anchor's server was there was perhaps greeted by
+			 * the one before. */
 			bool another = c->dialled < anchor->up_at && anchor->up_at < c->up_at;
 			c->dropped_at = book_now(&l->book);
 			c->dropped_life = anchor->phase == UP && !another ? anchor->life : 0;
@@ -139,7 +140,8 @@ static void judge_drops(struct load *l, const struct op *op)
 
 		if (!c->dropped_at || c->dropped_life != op->life || op->asked <= c->dropped_at)
 			continue;
-		violation(&l->book, "the server hung up on client %u, and went on serving others", i);
+		violation(&l->book, "the server hung up on client %u, and went on serving others",
+			  i);
 		c->dropped_at = 0;
 	}
 }
@@ -177,7 +179,8 @@ static bool option_answered(struct load *l, struct conn *c)
 {
 	if (c->in_len < 20 || c->in_len - 20 < be32_get(c->in + 16))
 		return false;
-	uint32_t which = be32_get(c->in + 8), type = be32_get(c->in + 12), bytes = be32_get(c->in + 16);
+	uint32_t which = be32_get(c->in + 8), type = be32_get(c->in + 12),
+		 bytes = be32_get(c->in + 16);
 	if (be64_get(c->in) != NBD_REP_MAGIC || type & 0x80000000u)
 		fail("the server refuses option %u with %#x", which, type);
 	if (type == NBD_REP_INFO && bytes == 12 && be16_get(c->in + 20) == NBD_INFO_EXPORT)
@@ -212,8 +215,11 @@ static bool shake(struct load *l, struct conn *c)
 
 void conn_put(struct load *l, struct conn *c, struct op *op)
 {
-	static const uint16_t types[] = { [READ] = NBD_CMD_READ, [WRITE] = NBD_CMD_WRITE, [ZERO] = NBD_CMD_WRITE_ZEROES,
-					  [TRIM] = NBD_CMD_TRIM, [FLUSH] = NBD_CMD_FLUSH };
+	static const uint16_t types[] = { [READ] = NBD_CMD_READ,
+					  [WRITE] = NBD_CMD_WRITE,
+					  [ZERO] = NBD_CMD_WRITE_ZEROES,
+					  [TRIM] = NBD_CMD_TRIM,
+					  [FLUSH] = NBD_CMD_FLUSH };
 	size_t bytes = (size_t)(op->blocks * l->o.block), data = op->kind == WRITE ? bytes : 0;
 
 	if (c->out_at) {
@@ -221,7 +227,8 @@ void conn_put(struct load *l, struct conn *c, struct op *op)
 		c->out_at = 0;
 	}
 	unsigned char *p = be32_put(c->out + c->out_len, NBD_REQUEST_MAGIC);
-	p = be16_put(p, (uint16_t)((op->fua ? NBD_CMD_FLAG_FUA : 0) | (op->whole ? NBD_CMD_FLAG_DF : 0)));
+	p = be16_put(p, (uint16_t)((op->fua ? NBD_CMD_FLAG_FUA : 0) |
+				   (op->whole ? NBD_CMD_FLAG_DF : 0)));
 	p = be16_put(p, types[op->kind]);
 	p = be64_put(p, (uint64_t)(op - c->op));
 	p = be64_put(p, op->kind == FLUSH ? 0 : op->block * l->o.block);
@@ -236,7 +243,8 @@ void conn_put(struct load *l, struct conn *c, struct op *op)
 void conn_flush_out(struct load *l, struct conn *c)
 {
 	while (c->out_at < c->out_len) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n < 0) {
@@ -295,7 +303,8 @@ static bool simple(struct load *l, struct conn *c)
 }
 
 /* Takes data or a hole of a read. False: it is not part of it. */
-static bool piece(const struct load *l, struct op *op, uint16_t type, const unsigned char *p, uint32_t bytes)
+static bool piece(const struct load *l, struct op *op, uint16_t type, const unsigned char *p,
+		  uint32_t bytes)
 {
 	uint64_t length = op->blocks * l->o.block, from;
 
@@ -328,12 +337,15 @@ static bool chunk(struct load *l, struct conn *c)
 		error = be32_get(p);
 	bool good = op && c->structured && bytes <= MOST + 8 &&
 		    (error || (type == NONE && flags & NBD_REPLY_FLAG_DONE) ||
-		     ((type == NBD_REPLY_TYPE_OFFSET_DATA || type == OFFSET_HOLE) && piece(l, op, type, p, bytes)));
+		     ((type == NBD_REPLY_TYPE_OFFSET_DATA || type == OFFSET_HOLE) &&
+		      piece(l, op, type, p, bytes)));
 	bool last = flags & NBD_REPLY_FLAG_DONE;
 	if (good && error)
 		op->error = error; /* one chunk's fails the request */
-	if (!good || (last && !op->error && op->kind == READ && op->got != op->blocks * l->o.block)) {
-		violation(&l->book, "client %u: a chunk that does not answer its request", c->number);
+	if (!good ||
+	    (last && !op->error && op->kind == READ && op->got != op->blocks * l->o.block)) {
+		violation(&l->book, "client %u: a chunk that does not answer its request",
+			  c->number);
 		conn_broken(l, c, true);
 		return false;
 	}
@@ -354,7 +366,8 @@ static bool take(struct load *l, struct conn *c)
 		return false;
 	if (c->phase < UP)
 		return shake(l, c);
-	if (c->in_len < NBD_CHUNK_BYTES && (c->in_len < NBD_SIMPLE_BYTES || be32_get(c->in) != NBD_SIMPLE_MAGIC))
+	if (c->in_len < NBD_CHUNK_BYTES &&
+	    (c->in_len < NBD_SIMPLE_BYTES || be32_get(c->in) != NBD_SIMPLE_MAGIC))
 		return false;
 	if (be32_get(c->in) == NBD_SIMPLE_MAGIC)
 		return simple(l, c);

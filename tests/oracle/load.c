@@ -105,8 +105,8 @@ static bool ask(struct load *l, struct conn *c)
 	if (op->kind != FLUSH)
 		some_place(l, op);
 	op->fua = op->kind != READ && op->kind != FLUSH && !load_chance(l, 8);
-	op->whole = op->kind == READ && c->structured && c->df_offered && op->blocks * l->o.block <= 65536 &&
-		    !load_chance(l, 3);
+	op->whole = op->kind == READ && c->structured && c->df_offered &&
+		    op->blocks * l->o.block <= 65536 && !load_chance(l, 3);
 	put(l, c, op);
 	return true;
 }
@@ -123,7 +123,8 @@ static unsigned changes_under_way(const struct conn *c)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < DEPTH; i++)
-		n += c->op[i].busy && c->op[i].kind != READ && c->op[i].kind != FLUSH && !c->op[i].fua;
+		n += c->op[i].busy && c->op[i].kind != READ && c->op[i].kind != FLUSH &&
+		     !c->op[i].fua;
 	return n;
 }
 
@@ -157,7 +158,8 @@ static void flush_answered(struct load *l, struct conn *c, const struct op *op, 
 		l->count.flushes_failed++;
 		c->flush_failed++;
 		if (error != NBD_EIO || !is_news(l, c, op))
-			violation(&l->book, "client %u: a flush fails with %u, and there is nothing to tell",
+			violation(&l->book,
+				  "client %u: a flush fails with %u, and there is nothing to tell",
 				  c->number, error);
 	} else if (op->asked > c->flush_asked)
 		c->flush_asked = op->asked;
@@ -187,8 +189,10 @@ void load_answered(struct load *l, struct conn *c, struct op *op, uint32_t error
 	if (op->kind == FLUSH)
 		flush_answered(l, c, op, error);
 	else if (error && !may_fail(l, op, error))
-		violation(&l->book, "client %u: error %u for request %llu, kind %d, of %u blocks at %u", c->number,
-			  error, (unsigned long long)op->id, op->kind, op->blocks, op->block);
+		violation(&l->book,
+			  "client %u: error %u for request %llu, kind %d, of %u blocks at %u",
+			  c->number, error, (unsigned long long)op->id, op->kind, op->blocks,
+			  op->block);
 	else if (!error && op->kind != READ)
 		book_answered(&l->book, op);
 }
@@ -251,7 +255,8 @@ static const struct op *forgotten(const struct load *l)
 
 	for (unsigned i = 0; i < l->o.conns - l->o.lazy; i++)
 		for (unsigned k = 0; k < DEPTH; k++)
-			if (l->conn[i].op[k].busy && now - l->conn[i].op[k].since_ms > l->o.patience * 1000)
+			if (l->conn[i].op[k].busy &&
+			    now - l->conn[i].op[k].since_ms > l->o.patience * 1000)
 				return &l->conn[i].op[k];
 	return NULL;
 }
@@ -261,9 +266,11 @@ static bool hung(struct load *l)
 	const struct op *op = forgotten(l);
 
 	if (now_ms() - l->last_ms > l->o.patience * 1000)
-		violation(&l->book, "nobody was answered for %llu s", (unsigned long long)l->o.patience);
+		violation(&l->book, "nobody was answered for %llu s",
+			  (unsigned long long)l->o.patience);
 	else if (op)
-		violation(&l->book, "request %llu, kind %d, of %u blocks at %u has no answer for %llu s",
+		violation(&l->book,
+			  "request %llu, kind %d, of %u blocks at %u has no answer for %llu s",
 			  (unsigned long long)op->id, op->kind, op->blocks, op->block,
 			  (unsigned long long)l->o.patience);
 	else
@@ -280,7 +287,8 @@ bool load_turn(struct load *l)
 		struct conn *c = &l->conn[i];
 		live(l, c);
 		p[i] = (struct pollfd){ .fd = c->pause_ms ? -1 : c->fd,
-					.events = (short)(POLLIN | (c->out_at < c->out_len ? POLLOUT : 0)) };
+					.events = (short)(POLLIN |
+							  (c->out_at < c->out_len ? POLLOUT : 0)) };
 	}
 	if (poll(p, (nfds_t)l->o.conns, 2) < 0 && errno != EINTR)
 		fail("poll: %s", strerror(errno));

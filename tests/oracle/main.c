@@ -51,11 +51,13 @@ void fail(const char *format, ...)
 static void set_text(struct options *o, const char *key, size_t n, const char *value)
 {
 	const struct { const char *key; const char **to; } texts[] = {
-		{ "socket", &o->socket }, { "control", &o->control }, { "model", &o->model_control },
+		{ "socket", &o->socket }, { "control", &o->control },
+		{ "model", &o->model_control },
 		{ "model_pid", &o->model_pid },
 	};
 	const struct { const char *key; uint64_t *to; } numbers[] = {
-		{ "seconds", &o->seconds }, { "seed", &o->seed }, { "block", &o->block }, { "blocks", &o->blocks },
+		{ "seconds", &o->seconds }, { "seed", &o->seed }, { "block", &o->block },
+		{ "blocks", &o->blocks },
 		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth },
 		{ "kills", &o->kills }, { "cuts", &o->cuts },
 		{ "patience", &o->patience },
@@ -78,8 +80,16 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 
 static void understand(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){ .seconds = 20, .seed = 1, .block = 512, .blocks = 4096,
-			       .conns = 12, .lazy = 4, .kills = 1, .cuts = 12, .patience = 120, .cached = true };
+	*o = (struct options){ .seconds = 20,
+			       .seed = 1,
+			       .block = 512,
+			       .blocks = 4096,
+			       .conns = 12,
+			       .lazy = 4,
+			       .kills = 1,
+			       .cuts = 12,
+			       .patience = 120,
+			       .cached = true };
 	for (int i = 1; i < argc; i++) {
 		const char *value = strchr(argv[i], '=');
 		if (!value)
@@ -140,18 +150,25 @@ static void report(const struct load *l)
 	const struct figures *n = &l->count;
 	const struct hazards *h = l->book.hazards;
 	const struct { const char *name; uint64_t value; } members[] = {
-		{ "operations", n->operations }, { "bytes_verified", l->book.verified }, { "reads", n->reads },
-		{ "writes", n->writes }, { "zeroes", n->zeroes }, { "trims", n->trims }, { "flushes", n->flushes },
-		{ "fua", n->fua }, { "flushes_failed", n->flushes_failed }, { "reconnects", n->reconnects },
-		{ "clients_vanished", n->vanished }, { "half_closed", n->half_closed }, { "pauses", n->pauses },
-		{ "deaths", h->deaths }, { "driver_deaths", h->killed[DRIVER] }, { "export_deaths", h->killed[EXPORT] },
-		{ "device_deaths", h->killed[DEVICE] }, { "supervisor_deaths", h->killed[SUPERVISOR] },
+		{ "operations", n->operations }, { "bytes_verified", l->book.verified },
+		{ "reads", n->reads },
+		{ "writes", n->writes }, { "zeroes", n->zeroes }, { "trims", n->trims },
+		{ "flushes", n->flushes },
+		{ "fua", n->fua }, { "flushes_failed", n->flushes_failed },
+		{ "reconnects", n->reconnects },
+		{ "clients_vanished", n->vanished }, { "half_closed", n->half_closed },
+		{ "pauses", n->pauses },
+		{ "deaths", h->deaths }, { "driver_deaths", h->killed[DRIVER] },
+		{ "export_deaths", h->killed[EXPORT] },
+		{ "device_deaths", h->killed[DEVICE] },
+		{ "supervisor_deaths", h->killed[SUPERVISOR] },
 		{ "model_deaths", h->killed[MODEL] }, { "power_cuts", h->power_cuts },
 		{ "violations", l->book.violations }, { "seed", l->o.seed },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		printf("%c\"%s\":%llu", i ? ',' : '{', members[i].name, (unsigned long long)members[i].value);
+		printf("%c\"%s\":%llu", i ? ',' : '{', members[i].name,
+		       (unsigned long long)members[i].value);
 	printf("}\n");
 }
 
@@ -159,7 +176,8 @@ int main(int argc, char **argv)
 {
 	static struct load l;
 	struct options o;
-	struct hazards *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct hazards *h =
+		mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	understand(&o, argc, argv);
 	if (h == MAP_FAILED)

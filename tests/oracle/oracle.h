@@ -30,7 +30,8 @@ struct hazards {
 	_Atomic uint64_t begun, ended;
 	_Atomic uint64_t deaths, power_cuts, rounds;
 	_Atomic uint64_t killed[8]; /* by enum victim */
-	_Atomic uint64_t losses;    /* of `status`, at the last look: a device also loses unbidden */
+	/* of `status`, at the last look: a device also loses unbidden */
+	_Atomic uint64_t losses;
 	_Atomic int      stop, stuck;
 };
 
@@ -128,7 +129,8 @@ struct conn {
 	unsigned busy, depth;
 	unsigned flushes, flush_failed; /* under way; failed since there was none */
 	uint64_t flush_asked;           /* latest good one since there was none */
-	uint64_t told_at, told_calm;    /* the last flush that failed: moment; hazard, 0: during one */
+	/* the last flush that failed: moment; hazard, 0: during one */
+	uint64_t told_at, told_calm;
 	unsigned told_cut;              /* changes under way then: each may be news once more */
 	unsigned char *in, *out;
 	size_t   in_len, out_at, out_len;

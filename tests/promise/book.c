@@ -35,15 +35,19 @@ void book_open(struct book *b, uint32_t blocks, const char *record)
 {
 	struct stat st;
 
-	*b = (struct book){ .blocks = blocks, .newest = by_block(blocks), .zeroed = by_block(blocks),
-			    .acked = by_block(blocks), .kept = by_block(blocks) };
+	*b = (struct book){ .blocks = blocks,
+			    .newest = by_block(blocks),
+			    .zeroed = by_block(blocks),
+			    .acked = by_block(blocks),
+			    .kept = by_block(blocks) };
 	if (!record)
 		return;
 	int fd = open(record, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		fail("%s: cannot be read", record);
 	b->record = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (b->record == MAP_FAILED || b->record->magic != RECORD_MAGIC || b->record->block != BLOCK)
+	if (b->record == MAP_FAILED || b->record->magic != RECORD_MAGIC ||
+	    b->record->block != BLOCK)
 		fail("%s: no record of a disk with blocks of %u bytes", record, BLOCK);
 	close(fd);
 }
@@ -125,8 +129,9 @@ bool book_read(const struct book *b, const struct request *r, const unsigned cha
 			version = b->zeroed[at];
 		if (version >= r->low[i] && version <= b->newest[at])
 			continue;
-		fprintf(stderr, "block %u reads as version %lld, not %llu to %llu\n", at, (long long)version,
-			(unsigned long long)r->low[i], (unsigned long long)b->newest[at]);
+		fprintf(stderr, "block %u reads as version %lld, not %llu to %llu\n", at,
+			(long long)version, (unsigned long long)r->low[i],
+			(unsigned long long)b->newest[at]);
 		return false;
 	}
 	return true;

@@ -26,8 +26,11 @@ static uint64_t now_ms(void)
 
 static void encode(struct client *c, const struct request *r)
 {
-	static const uint16_t types[] = { [READ] = NBD_CMD_READ, [WRITE] = NBD_CMD_WRITE, [FLUSH] = NBD_CMD_FLUSH,
-					  [ZERO] = NBD_CMD_WRITE_ZEROES, [POISON] = NBD_CMD_READ };
+	static const uint16_t types[] = { [READ] = NBD_CMD_READ,
+					  [WRITE] = NBD_CMD_WRITE,
+					  [FLUSH] = NBD_CMD_FLUSH,
+					  [ZERO] = NBD_CMD_WRITE_ZEROES,
+					  [POISON] = NBD_CMD_READ };
 	size_t data = r->kind == WRITE ? (size_t)r->blocks * BLOCK : 0;
 
 	if (c->out_at) {
@@ -76,7 +79,8 @@ static void answered(struct client *c, struct request *r, uint32_t error, const 
 		return;
 	}
 	if (error) {
-		fprintf(stderr, "request %d of %u blocks at %u: error %u\n", r->kind, r->blocks, r->block, error);
+		fprintf(stderr, "request %d of %u blocks at %u: error %u\n", r->kind, r->blocks,
+			r->block, error);
 		n->errors++;
 		return;
 	}
@@ -204,7 +208,8 @@ static void broken(struct client *c)
 
 void client_turn(struct client *c, int ms)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLIN | (c->out_at < c->out_len ? POLLOUT : 0) };
+	struct pollfd p = { .fd = c->fd,
+			    .events = POLLIN | (c->out_at < c->out_len ? POLLOUT : 0) };
 
 	if (poll(&p, 1, ms) < 0 && errno != EINTR)
 		fail("poll: %s", strerror(errno));

@@ -98,7 +98,8 @@ static uint64_t step(struct disk *d, uint64_t at)
 		settle(d, first, count);
 	else
 		for (uint32_t i = 0; i < count && first + i < d->book->blocks; i++)
-			write_block(d, first + i, r->kind == RECORD_WRITE ? data + (uint64_t)i * BLOCK : NONE);
+			write_block(d, first + i,
+				    r->kind == RECORD_WRITE ? data + (uint64_t)i * BLOCK : NONE);
 	return last;
 }
 
@@ -110,7 +111,8 @@ static bool enough(const struct disk *d, uint32_t block, const void *bytes)
 
 	if (!version)
 		version = d->zeroed[block];
-	return version != ~0ull && version >= d->promised[block] && version <= d->book->newest[block];
+	return version != ~0ull && version >= d->promised[block] &&
+	       version <= d->book->newest[block];
 }
 
 static const void *bytes_at(const struct disk *d, uint64_t data)
@@ -121,7 +123,9 @@ static const void *bytes_at(const struct disk *d, uint64_t data)
 static void tell_lost(const struct disk *d, uint64_t at, uint32_t block, struct figures *n)
 {
 	if (n->lost++ < 5)
-		fprintf(stderr, "a power cut at %llu may leave block %u older than its promised version %llu\n",
+		fprintf(stderr,
+			"a power cut at %llu may leave block %u older than its promised version "
+			"%llu\n",
 			(unsigned long long)at, block, (unsigned long long)d->promised[block]);
 }
 
@@ -140,7 +144,8 @@ static void every_version(const struct disk *d, uint64_t at, struct figures *n)
 }
 
 /* One image as bytes: of each block any of its versions, by chance. */
-static void one_image(const struct disk *d, uint64_t at, unsigned char *image, uint64_t *dice, struct figures *n)
+static void one_image(const struct disk *d, uint64_t at, unsigned char *image, uint64_t *dice,
+		      struct figures *n)
 {
 	for (uint32_t b = 0; b < d->book->blocks; b++) {
 		uint64_t data = d->stable[b];
@@ -182,9 +187,13 @@ void cuts_check(const struct book *book, uint64_t cuts, uint64_t seed, struct fi
 {
 	const uint32_t blocks = book->blocks;
 	const uint64_t end = atomic_load(&book->record->end);
-	struct disk d = { .record = (const void *)book->record, .book = book,
-			  .stable = room_for(blocks, 8), .unstable = room_for(blocks, 4),
-			  .dirty = room_for(blocks, 4), .promised = room_for(blocks, 8), .zeroed = room_for(blocks, 8) };
+	struct disk d = { .record = (const void *)book->record,
+			  .book = book,
+			  .stable = room_for(blocks, 8),
+			  .unstable = room_for(blocks, 4),
+			  .dirty = room_for(blocks, 4),
+			  .promised = room_for(blocks, 8),
+			  .zeroed = room_for(blocks, 8) };
 	unsigned char *image = room_for(blocks, BLOCK);
 	uint64_t records = count_records(&d, end), left = records, dice = seed;
 	size_t promises = 0, zeroes = 0;
@@ -201,5 +210,6 @@ void cuts_check(const struct book *book, uint64_t cuts, uint64_t seed, struct fi
 		every_version(&d, at, n);
 		one_image(&d, at, image, &dice, n);
 	}
-	fprintf(stderr, "%llu of %llu places cut\n", (unsigned long long)n->cuts, (unsigned long long)records);
+	fprintf(stderr, "%llu of %llu places cut\n", (unsigned long long)n->cuts,
+		(unsigned long long)records);
 }

@@ -65,8 +65,10 @@ struct options {
 static void parse(struct options *o, char *word)
 {
 	const struct { const char *key; uint64_t *value; } keys[] = {
-		{ "requests", &o->requests }, { "seconds", &o->seconds }, { "qd", &o->qd }, { "span", &o->span },
-		{ "seed", &o->seed }, { "poison", &o->poison }, { "cuts", &o->cuts }, { "patience", &o->patience },
+		{ "requests", &o->requests }, { "seconds", &o->seconds }, { "qd", &o->qd },
+		{ "span", &o->span },
+		{ "seed", &o->seed }, { "poison", &o->poison }, { "cuts", &o->cuts },
+		{ "patience", &o->patience },
 		{ "pace", &o->pace }, { "loses", &o->loses },
 	};
 	char *value = strchr(word, '=');
@@ -139,15 +141,18 @@ static void report(const struct figures *n, bool cuts, bool poison)
 	       "\"bytes_verified\":%llu,\"reconnects\":%llu,"
 	       "\"resent\":%llu,\"client_errors\":%llu,\"mismatches\":%llu,"
 	       "\"flushes_failed\":%llu",
-	       (unsigned long long)n->requests, (unsigned long long)n->reads, (unsigned long long)n->writes,
-	       (unsigned long long)n->fua, (unsigned long long)n->flushes, (unsigned long long)n->bytes_verified,
-	       (unsigned long long)n->reconnects, (unsigned long long)n->resent, (unsigned long long)n->errors,
-	       (unsigned long long)n->mismatches, (unsigned long long)n->flushes_failed);
+	       (unsigned long long)n->requests, (unsigned long long)n->reads,
+	       (unsigned long long)n->writes, (unsigned long long)n->fua,
+	       (unsigned long long)n->flushes, (unsigned long long)n->bytes_verified,
+	       (unsigned long long)n->reconnects, (unsigned long long)n->resent,
+	       (unsigned long long)n->errors, (unsigned long long)n->mismatches,
+	       (unsigned long long)n->flushes_failed);
 	if (poison)
 		printf(",\"poisoned\":%llu", (unsigned long long)n->poisoned);
 	if (cuts)
-		printf(",\"cuts\":%llu,\"images\":%llu,\"versions_checked\":%llu,\"promises_checked\":%llu,"
-		       "\"acked_writes_lost\":%llu", (unsigned long long)n->cuts, (unsigned long long)n->images,
+		printf(",\"cuts\":%llu,\"images\":%llu,\"versions_checked\":%llu,\"promises_"
+		       "checked\":%llu,\"acked_writes_lost\":%llu",
+		       (unsigned long long)n->cuts, (unsigned long long)n->images,
 		       (unsigned long long)n->candidates, (unsigned long long)n->promises_checked,
 		       (unsigned long long)n->lost);
 	puts("}");
@@ -156,15 +161,22 @@ static void report(const struct figures *n, bool cuts, bool poison)
 int main(int argc, char **argv)
 {
 	static struct client c;
-	struct options o = { .requests = 100000, .qd = 32, .span = 1024, .seed = 1, .poison = ~0ull, .cuts = 1000,
+	struct options o = { .requests = 100000,
+			     .qd = 32,
+			     .span = 1024,
+			     .seed = 1,
+			     .poison = ~0ull,
+			     .cuts = 1000,
 			     .patience = 60 };
 
 	if (argc < 2)
 		fail("usage: promise SOCKET [KEY=VALUE...]");
 	for (int i = 2; i < argc; i++)
 		parse(&o, argv[i]);
-	if (!o.qd || o.qd > MAX_DEPTH || o.span < 8 * MAX_BLOCKS || (o.poison != ~0ull && o.poison < o.span))
-		fail("qd is 1 to %u, span at least %u, poison not below span", MAX_DEPTH, 8 * MAX_BLOCKS);
+	if (!o.qd || o.qd > MAX_DEPTH || o.span < 8 * MAX_BLOCKS ||
+	    (o.poison != ~0ull && o.poison < o.span))
+		fail("qd is 1 to %u, span at least %u, poison not below span", MAX_DEPTH,
+		     8 * MAX_BLOCKS);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_term }, NULL);
 	c.path = argv[1];
 	c.depth = (unsigned)o.qd;

@@ -75,7 +75,8 @@ static void request(uint16_t type, uint64_t at, uint32_t bytes)
 		uint16_t flags, type;
 		uint64_t handle, at;
 		uint32_t bytes;
-	} __attribute__((packed)) r = {htobe32(0x25609513), 0, htobe16(type), 1, htobe64(at), htobe32(bytes)};
+	} __attribute__((packed))
+	r = { htobe32(0x25609513), 0, htobe16(type), 1, htobe64(at), htobe32(bytes) };
 	struct {
 		uint32_t magic, error;
 		uint64_t handle;
@@ -97,7 +98,8 @@ static void request(uint16_t type, uint64_t at, uint32_t bytes)
 static void order(uint64_t what, uint64_t arg)
 {
 	for (unsigned k = 0; k < 4; k++)
-		request(0, (1ull << 30) + ((uint64_t)k << 28) + (arg >> 16 * k & 0xffff) * 4096, 4096);
+		request(0, (1ull << 30) + ((uint64_t)k << 28) + (arg >> 16 * k & 0xffff) * 4096,
+			4096);
 	request(0, (2ull << 30) + (what << 20), 4096);
 }
 
@@ -138,8 +140,8 @@ static void obey(char *word)
 		if (*word == 'x')
 			printf("%02x%c", data[i], i % 16 == 15 ? '\n' : ' ');
 		else if (given == 3 && data[i] != n[2])
-			rf_die(1, "byte %u behind %#llx is %#x, not %#llx", i, (unsigned long long)n[0],
-			       data[i], (unsigned long long)n[2]);
+			rf_die(1, "byte %u behind %#llx is %#x, not %#llx", i,
+			       (unsigned long long)n[0], data[i], (unsigned long long)n[2]);
 }
 
 int main(int argc, char **argv)

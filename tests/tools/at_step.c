@@ -55,7 +55,8 @@ static int step_of(pid_t pid, const struct user_regs_struct *r, int step)
 	bool up = r->rdi == RF_DEVICE_FD_SUPERVISOR;
 	uint32_t type = message(pid, r, up ? sizeof(struct rf_dev_msg) : sizeof(struct rf_svc_msg));
 
-	if (r->orig_rax == SYS_write && (r->rdi == RF_DEVICE_FD_WAKE0 || r->rdi == RF_DEVICE_FD_WAKE1))
+	if (r->orig_rax == SYS_write &&
+	    (r->rdi == RF_DEVICE_FD_WAKE0 || r->rdi == RF_DEVICE_FD_WAKE1))
 		return 7;
 	if (!up && type == RF_SVC_DOWN)
 		return 2;
@@ -103,8 +104,8 @@ int main(int argc, char **argv)
 		int sig = WSTOPSIG(status);
 		bool real = !(status >> 16) && sig != (SIGTRAP | 0x80);
 
-		if (ptrace(PTRACE_SYSCALL, pid, 0, real ? sig : 0) || waitpid(pid, &status, __WALL) != pid ||
-		    !WIFSTOPPED(status))
+		if (ptrace(PTRACE_SYSCALL, pid, 0, real ? sig : 0) ||
+		    waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
 			return 1;
 		if (!entry(status) || ptrace(PTRACE_GETREGS, pid, 0, &r))
 			continue;

@@ -77,7 +77,8 @@ static int talk(int nl, struct message *m, uint16_t *family)
 		if (in.m.head.nlmsg_type == NLMSG_ERROR)
 			return ((struct nlmsgerr *)NLMSG_DATA(&in.m.head))->error;
 		struct nlattr *a = (void *)in.m.attributes;
-		for (; family && (char *)a < in.bytes + in.m.head.nlmsg_len && a->nla_len >= NLA_HDRLEN;
+		for (; family && (char *)a < in.bytes + in.m.head.nlmsg_len &&
+		       a->nla_len >= NLA_HDRLEN;
 		     a = (void *)((char *)a + NLA_ALIGN(a->nla_len)))
 			if (a->nla_type == CTRL_ATTR_FAMILY_ID)
 				memcpy(family, (char *)a + NLA_HDRLEN, sizeof(*family));
@@ -119,7 +120,8 @@ static void pause_a_little(void)
 static int dial(const char *path, struct disk *disk)
 {
 	/* no zeroes behind the export; option 1: its (empty) name */
-	static const unsigned char ask[] = { 0, 0, 0, 3, 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, 1, 0, 0, 0, 0 };
+	static const unsigned char ask[] = { 0,   0,   0, 3, 'I', 'H', 'A', 'V', 'E', 'O',
+					     'P', 'T', 0, 0, 0,   1,   0,   0,   0,   0 };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	unsigned char hello[18], export[10];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);

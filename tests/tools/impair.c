@@ -4,7 +4,8 @@
  * as fd 5: frames are lost, doubled, delayed and overtaken, and IPv6 packets may be too big.
  *
  *   impair TAP SEED LOSS DOUBLE DELAY JITTER MTU PROGRAM [ARGUMENT...]
- *   impair TAP SEED LOSS DOUBLE DELAY JITTER MTU fd:N      (the other end is that fd: another impair's)
+ *   impair TAP SEED LOSS DOUBLE DELAY JITTER MTU fd:N      (the other end is that fd: another
+ *   impair's)
  *
  * LOSS and DOUBLE are in a thousand, DELAY and JITTER in microseconds (who is delayed less
  * overtakes), MTU is that of a router on the way to the kernel; 0: of none. Ends with PROGRAM.
@@ -42,7 +43,8 @@ struct frame {
 };
 
 static struct frame frames[FRAMES];
-static struct frame *spare[FRAMES], *on_way[FRAMES]; /* those on the way in the order they are due */
+/* those on the way in the order they are due */
+static struct frame *spare[FRAMES], *on_way[FRAMES];
 static uint32_t spares, head, tail;
 static uint32_t seed, loss, twice, delay_us, jitter_us, mtu;
 static uint64_t lost, doubled, too_big;
@@ -94,7 +96,8 @@ static void queue(int to, const uint8_t *bytes, uint32_t length)
 /* Packet Too Big (RFC 4443, 3.2), of the receiver's own address, to whoever sent `f`. */
 static void refuse(int back, const uint8_t *f, uint32_t length)
 {
-	uint32_t quoted = length - 14 > 1232 - 54 ? 1232 - 54 : length - 14, n = 8 + quoted, sum = 58 + n;
+	uint32_t quoted = length - 14 > 1232 - 54 ? 1232 - 54 : length - 14, n = 8 + quoted,
+		 sum = 58 + n;
 	uint8_t answer[FRAME_MAX] = { 0 };
 	uint8_t *ip = answer + 14, *p = ip + 40;
 
@@ -191,7 +194,8 @@ int main(int argc, char **argv)
 
 	rf_log_name = "impair";
 	if (argc < 9)
-		rf_die(64, "usage: impair TAP SEED LOSS DOUBLE DELAY JITTER MTU PROGRAM [ARGUMENT...]");
+		rf_die(64,
+		       "usage: impair TAP SEED LOSS DOUBLE DELAY JITTER MTU PROGRAM [ARGUMENT...]");
 	uint32_t *const number[] = { &seed, &loss, &twice, &delay_us, &jitter_us, &mtu };
 	for (int i = 0; i < 6; i++)
 		*number[i] = (uint32_t)strtoul(argv[2 + i], NULL, 10);
@@ -219,8 +223,8 @@ int main(int argc, char **argv)
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
 	carry(tap, pair[0]);
-	rf_log("%llu lost, %llu doubled, %llu too big", (unsigned long long)lost, (unsigned long long)doubled,
-	       (unsigned long long)too_big);
+	rf_log("%llu lost, %llu doubled, %llu too big", (unsigned long long)lost,
+	       (unsigned long long)doubled, (unsigned long long)too_big);
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -70,8 +70,10 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2 * atoi(argv[2]); i++)
 		done[i & 1] += window(argv[1], atoi(argv[3]), rate, i & 1, &ns[i & 1]);
-	double quiet = (double)done[0] * 1e9 / (double)ns[0], killed = (double)done[1] * 1e9 / (double)ns[1];
-	printf("\"%s_throughput_kept_%ups\":%.4f,\"quiet_iops\":%.0f,\"killed_%ups_iops\":%.0f,\"kept_kills\":%u,"
+	double quiet = (double)done[0] * 1e9 / (double)ns[0],
+	       killed = (double)done[1] * 1e9 / (double)ns[1];
+	printf("\"%s_throughput_kept_%ups\":%.4f,\"quiet_iops\":%.0f,\"killed_%ups_iops\":%.0f,"
+	       "\"kept_kills\":%u,"
 	       "\"kept_missed\":%u\n",
 	       where, rate, killed / quiet, quiet, rate, killed, kills, missed);
 	return missed * 50 > kills;

@@ -123,17 +123,20 @@ static void report(const char *device, int kills, unsigned least)
 
 	collect(device, kills);
 	printf("\"requests\":%llu,\"kills\":%d,\"recoveries\":%d,\"reissued\":%llu,"
-	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"inflight_below_%u\":%d,\"service_errors\":%llu,\"recovery_samples\":%d,"
+	       "\"inflight_at_kill_p50\":%llu,\"inflight_at_kill_min\":%llu,\"inflight_below_%u\":%"
+	       "d,\"service_errors\":%llu,\"recovery_samples\":%d,"
 	       "\"recovery_p50_us\":%.1f,\"recovery_p99_us\":%.1f,\"recovery_max_us\":%.1f,"
 	       "\"detect_us\":%.1f,\"quiesce_us\":%.1f,\"spawn_us\":%.1f,\"enable_us\":%.1f,"
 	       "\"first_io_us\":%.1f,\"detect_p99_us\":%.1f,\"quiesce_p99_us\":%.1f,"
 	       "\"spawn_p99_us\":%.1f,\"enable_p99_us\":%.1f,\"first_io_p99_us\":%.1f\n",
-	       (unsigned long long)s.completed, kills, lengths[INFLIGHT], (unsigned long long)s.reissued,
+	       (unsigned long long)s.completed, kills, lengths[INFLIGHT],
+	       (unsigned long long)s.reissued,
 	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 50),
-	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0), least, below(least),
-	       (unsigned long long)s.errors, lengths[TOTAL], us(TOTAL, 50), us(TOTAL, 99), us(TOTAL, 100),
-	       us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50), us(ENABLE, 50), us(FIRST_IO, 50),
-	       us(DETECT, 99), us(QUIESCE, 99), us(SPAWN, 99), us(ENABLE, 99), us(FIRST_IO, 99));
+	       (unsigned long long)percentile(series[INFLIGHT], lengths[INFLIGHT], 0), least,
+	       below(least), (unsigned long long)s.errors, lengths[TOTAL], us(TOTAL, 50),
+	       us(TOTAL, 99), us(TOTAL, 100), us(DETECT, 50), us(QUIESCE, 50), us(SPAWN, 50),
+	       us(ENABLE, 50), us(FIRST_IO, 50), us(DETECT, 99), us(QUIESCE, 99), us(SPAWN, 99),
+	       us(ENABLE, 99), us(FIRST_IO, 99));
 }
 
 int main(int argc, char **argv)
@@ -143,12 +146,14 @@ int main(int argc, char **argv)
 	argc -= alone;
 	argv += alone;
 	if (argc < 6) {
-		fprintf(stderr, "usage: killer [--no-standby] DEVICE KILLS SEED INFLIGHT PAUSE_MS [STOP_FILE]\n");
+		fprintf(stderr, "usage: killer [--no-standby] DEVICE KILLS SEED INFLIGHT PAUSE_MS "
+				"[STOP_FILE]\n");
 		return 64;
 	}
 	const char *device = argv[1];
 	int kills = atoi(argv[2]);
-	unsigned seed = (unsigned)atoi(argv[3]), least = (unsigned)atoi(argv[4]), pause = (unsigned)atoi(argv[5]);
+	unsigned seed = (unsigned)atoi(argv[3]), least = (unsigned)atoi(argv[4]),
+		 pause = (unsigned)atoi(argv[5]);
 	uint32_t last = 0;
 	uint64_t done = 0; /* requests completed at the last kill */
 	int code = 0;
@@ -165,7 +170,9 @@ int main(int argc, char **argv)
 		while (s = look(device), !s.pid || s.generation == last || s.inflight < least ||
 		       s.completed < done + PROGRESS || (!alone && !s.standby) || !alive(s.pid)) {
 			if (now_ns() > deadline) {
-				fprintf(stderr, "killer: no driver with %u requests in flight for 60 s\n", least);
+				fprintf(stderr,
+					"killer: no driver with %u requests in flight for 60 s\n",
+					least);
 				kills = i;
 				code = 1;
 				break;

@@ -46,7 +46,8 @@ int main(int argc, char **argv)
 {
 	rf_log_name = "look";
 	if (argc == 4 && !strcmp(argv[1], "phys")) {
-		printf("%#llx\n", (unsigned long long)physical(map(argv[2], strtoull(argv[3], NULL, 0), PROT_READ)));
+		printf("%#llx\n", (unsigned long long)physical(
+					  map(argv[2], strtoull(argv[3], NULL, 0), PROT_READ)));
 	} else if (argc >= 4 && !strcmp(argv[1], "reg")) {
 		volatile char *p = map(argv[2], strtoull(argv[3], NULL, 0), PROT_READ | PROT_WRITE);
 		if (argc > 4)

@@ -92,17 +92,20 @@ static void look_at(struct conn *c, struct request *r)
 	}
 	all->wrong++;
 	if (!c->said_wrong)
-		fprintf(stderr, "nbd_verify: connection %u (%s): WRONG BYTE at %llu, read of %u bytes at "
-			"%llu\n", c->number, c->structured ? "structured" : "simple",
-			(unsigned long long)r->offset + at, r->length, (unsigned long long)r->offset);
+		fprintf(stderr,
+			"nbd_verify: connection %u (%s): WRONG BYTE at %llu, read of %u bytes at "
+			"%llu\n",
+			c->number, c->structured ? "structured" : "simple",
+			(unsigned long long)r->offset + at, r->length,
+			(unsigned long long)r->offset);
 	c->said_wrong = true;
 }
 
 static void failed(struct request *r, uint32_t error)
 {
 	if (!all->errors++)
-		fprintf(stderr, "nbd_verify: error %u of a read of %u bytes at %llu\n", error, r->length,
-			(unsigned long long)r->offset);
+		fprintf(stderr, "nbd_verify: error %u of a read of %u bytes at %llu\n", error,
+			r->length, (unsigned long long)r->offset);
 	all->requests++;
 	r->open = false;
 }
@@ -156,8 +159,8 @@ static bool hear(struct conn *c)
 		broken(c, "a reply to nothing that was asked");
 	struct request *r = &c->request[head.handle];
 	if (!simple)
-		return get(c, &length, 4) &&
-		       chunk(c, r, (uint16_t)(be32toh(head.b) >> 16), (uint16_t)be32toh(head.b), be32toh(length));
+		return get(c, &length, 4) && chunk(c, r, (uint16_t)(be32toh(head.b) >> 16),
+						   (uint16_t)be32toh(head.b), be32toh(length));
 	if (head.b) {
 		failed(r, be32toh(head.b));
 		return true;
@@ -243,7 +246,8 @@ static void write_all(void)
 	c = (struct conn){ 0 };
 	dial(&c);
 	for (uint64_t at = 0; at < opt.bytes;) {
-		uint32_t n = opt.bytes - at < sizeof(data) ? (uint32_t)(opt.bytes - at) : sizeof(data);
+		uint32_t n =
+			opt.bytes - at < sizeof(data) ? (uint32_t)(opt.bytes - at) : sizeof(data);
 
 		fill(data, opt.from + at, n);
 		if (write_piece(&c, opt.from + at, data, n)) {
@@ -260,7 +264,8 @@ static void write_all(void)
 /* ---- options, processes --------------------------------------------------------------------- */
 
 static const struct { const char *key; uint64_t *value; } keys[] = {
-	{ "from", &opt.from }, { "bytes", &opt.bytes }, { "seed", &opt.seed }, { "seconds", &opt.seconds },
+	{ "from", &opt.from }, { "bytes", &opt.bytes }, { "seed", &opt.seed },
+	{ "seconds", &opt.seconds },
 	{ "readers", &opt.readers }, { "lazy", &opt.lazy }, { "depth", &opt.depth },
 	{ "largest", &opt.largest }, { "block", &opt.block },
 };
@@ -278,7 +283,8 @@ static void understand(const char *word)
 		if (end != word + n + 1 && !*end)
 			return;
 	}
-	fprintf(stderr, "nbd_verify: %s: not understood; the head of nbd_verify.c names the keys\n", word);
+	fprintf(stderr, "nbd_verify: %s: not understood; the head of nbd_verify.c names the keys\n",
+		word);
 	exit(2);
 }
 
@@ -291,10 +297,13 @@ static void options(int argc, char **argv)
 	opt.socket = argv[1];
 	for (int i = 2; i < argc; i++)
 		understand(argv[i]);
-	if (!opt.depth || opt.depth > DEPTH_MAX || opt.largest > LARGEST_MAX || opt.largest > opt.bytes ||
-	    !opt.block || opt.largest < opt.block || opt.from % opt.block) {
-		fprintf(stderr, "nbd_verify: depth is 1 to %u, largest %u at most and no more than bytes; "
-			"from and largest are whole blocks\n", DEPTH_MAX, LARGEST_MAX);
+	if (!opt.depth || opt.depth > DEPTH_MAX || opt.largest > LARGEST_MAX ||
+	    opt.largest > opt.bytes || !opt.block || opt.largest < opt.block ||
+	    opt.from % opt.block) {
+		fprintf(stderr,
+			"nbd_verify: depth is 1 to %u, largest %u at most and no more than bytes; "
+			"from and largest are whole blocks\n",
+			DEPTH_MAX, LARGEST_MAX);
 		exit(2);
 	}
 }

@@ -123,7 +123,8 @@ static void echo(struct client *c, bool reset)
 		ssize_t n;
 
 		if (c->at < c->length) {
-			n = send(c->fd, c->data + c->at, c->length - c->at, MSG_DONTWAIT | MSG_NOSIGNAL);
+			n = send(c->fd, c->data + c->at, c->length - c->at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 			if (n < 0 && errno == EAGAIN)
 				return;
 			if (n < 0) {
@@ -161,8 +162,8 @@ static void serve(bool slow, bool reset)
 			struct client *c = &clients[i];
 			bool wait = c->not_before > now_ms();
 
-			p[i] = (struct pollfd){ .fd = wait ? -1 : c->fd, .events = c->at < c->length ?
-						POLLOUT : POLLIN };
+			p[i] = (struct pollfd){ .fd = wait ? -1 : c->fd,
+						.events = c->at < c->length ? POLLOUT : POLLIN };
 		}
 		poll(p, CLIENTS + 1, slow ? 100 : -1);
 		for (int i = 0; i < CLIENTS; i++)
@@ -196,7 +197,8 @@ static void dns(const char *name, const char *address, const char *address6)
 	int fd = socket(where.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	size_t n = 0;
 
-	for (const char *label = name; *label; label += strcspn(label, ".") + (strchr(label, '.') != NULL)) {
+	for (const char *label = name; *label;
+	     label += strcspn(label, ".") + (strchr(label, '.') != NULL)) {
 		size_t length = strcspn(label, ".");
 
 		want[n++] = (uint8_t)length;
@@ -209,7 +211,8 @@ static void dns(const char *name, const char *address, const char *address6)
 	for (;;) {
 		struct sockaddr_storage from;
 		socklen_t length = sizeof(from);
-		ssize_t got = recvfrom(fd, packet, sizeof(packet) - 28, 0, (struct sockaddr *)&from, &length);
+		ssize_t got = recvfrom(fd, packet, sizeof(packet) - 28, 0, (struct sockaddr *)&from,
+				       &length);
 		const uint8_t *type = packet + 12 + n;
 
 		if (got < 17)
@@ -238,7 +241,9 @@ static void through(uint64_t bytes, uint32_t seed, bool late)
 	int fd = reach();
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = sent < bytes ? POLLOUT | (late ? 0 : POLLIN) : POLLIN };
+		struct pollfd p = { .fd = fd,
+				    .events =
+					    sent < bytes ? POLLOUT | (late ? 0 : POLLIN) : POLLIN };
 		ssize_t n;
 
 		if (poll(&p, 1, 30000) <= 0)
@@ -252,7 +257,8 @@ static void through(uint64_t bytes, uint32_t seed, bool late)
 			}
 			n = send(fd, out + at, length - at, MSG_DONTWAIT | MSG_NOSIGNAL);
 			if (n < 0 && errno != EAGAIN)
-				rf_die(1, "send after %llu: %s", (unsigned long long)sent, strerror(errno));
+				rf_die(1, "send after %llu: %s", (unsigned long long)sent,
+				       strerror(errno));
 			if (n > 0) {
 				at += (size_t)n;
 				sent += (uint64_t)n;
@@ -268,7 +274,8 @@ static void through(uint64_t bytes, uint32_t seed, bool late)
 		if (n < 0 && errno == EAGAIN)
 			continue;
 		if (n < 0)
-			rf_die(1, "receive after %llu: %s", (unsigned long long)got, strerror(errno));
+			rf_die(1, "receive after %llu: %s", (unsigned long long)got,
+			       strerror(errno));
 		if (!n)
 			break;
 		fill(want, (size_t)n, &read_state);
@@ -292,7 +299,10 @@ static void broken(void)
 		rf_die(1, "no reset in 30 s");
 	ssize_t n = recv(fd, &byte, 1, 0);
 	if (n >= 0 || errno != ECONNRESET)
-		rf_die(1, "wanted a reset, got %s", n > 0 ? "bytes" : n ? strerror(errno) : "an end");
+		rf_die(1, "wanted a reset, got %s",
+		       n > 0 ? "bytes" :
+		       n     ? strerror(errno) :
+			       "an end");
 }
 
 static int socks(char *to, uint16_t port)
@@ -327,8 +337,14 @@ static int socks(char *to, uint16_t port)
 
 static void garbage(int count, uint32_t state)
 {
-	static const char *const begin[] = { "", "\5\1", "\5\1\0\5\1\0\1", "\5\1\0\5\1\0\3\377", "GET ",
-					     "GET / HTTP/1.1\r\n", "\5\377", "HEAD /metrics HTTP/1.0\r\n\r\n" };
+	static const char *const begin[] = { "",
+					     "\5\1",
+					     "\5\1\0\5\1\0\1",
+					     "\5\1\0\5\1\0\3\377",
+					     "GET ",
+					     "GET / HTTP/1.1\r\n",
+					     "\5\377",
+					     "HEAD /metrics HTTP/1.0\r\n\r\n" };
 	static uint8_t data[8192];
 
 	for (int i = 0; i < count; i++) {

@@ -30,13 +30,14 @@ struct page {
 
 static struct page page_new(void)
 {
-	struct page p = {.at = mmap(NULL, NVME_PAGE, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0)};
+	struct page p = { .at = mmap(NULL, NVME_PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1,
+				     0) };
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t entry = 0;
 
-	if (p.at == MAP_FAILED || pread(fd, &entry, 8, (off_t)((uintptr_t)p.at / NVME_PAGE * 8)) != 8 ||
-	    !(entry >> 63))
+	if (p.at == MAP_FAILED ||
+	    pread(fd, &entry, 8, (off_t)((uintptr_t)p.at / NVME_PAGE * 8)) != 8 || !(entry >> 63))
 		rf_die(1, "cannot lock a page and find it");
 	close(fd);
 	p.address = (entry & ((1ull << 55) - 1)) * NVME_PAGE;

@@ -75,7 +75,8 @@ static inline struct state look(const char *device)
 
 static inline void nap(unsigned us)
 {
-	nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l }, NULL);
+	nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l },
+		  NULL);
 }
 
 #endif

@@ -42,7 +42,8 @@ static void source(const char *congestion)
 	int on = 1, listener = tcp_socket();
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (congestion && setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, congestion, (socklen_t)strlen(congestion)))
+	if (congestion && setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, congestion,
+				     (socklen_t)strlen(congestion)))
 		rf_die(1, "congestion control %s: %s", congestion, strerror(errno));
 	if (bind(listener, (struct sockaddr *)&where, sizeof(where)) || listen(listener, 16))
 		rf_die(1, "listen: %s", strerror(errno));

@@ -28,8 +28,8 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	for (int i = 2; i < argc; i++)
-		used += (size_t)snprintf(line + used, used < sizeof(line) ? sizeof(line) - used : 0, "%s%c", argv[i],
-					 i + 1 < argc ? ' ' : '\n');
+		used += (size_t)snprintf(line + used, used < sizeof(line) ? sizeof(line) - used : 0,
+					 "%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", argv[1]);
 	if (used >= sizeof(line) || connect(fd, (struct sockaddr *)&a, sizeof(a)) ||
 	    write(fd, line, used) != (ssize_t)used) {

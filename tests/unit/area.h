@@ -44,7 +44,8 @@ static inline void area_settle(struct area *a, uint64_t block)
 }
 
 /* One block of a write. */
-static inline void area_write(struct area *a, uint64_t block, const unsigned char *data, bool through)
+static inline void area_write(struct area *a, uint64_t block, const unsigned char *data,
+			      bool through)
 {
 	memcpy(a->cache + block * AREA_BLOCK, data, AREA_BLOCK);
 	if (through)
@@ -64,7 +65,8 @@ static inline void area_flush(struct area *a)
 }
 
 /* Some of what is in the cache gets written back (`forget`: the rest is gone). */
-static inline void area_turn(struct area *a, uint32_t (*chance)(void *, uint32_t), void *of, bool forget)
+static inline void area_turn(struct area *a, uint32_t (*chance)(void *, uint32_t), void *of,
+			     bool forget)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
 		uint32_t block = a->list[i];
@@ -72,8 +74,8 @@ static inline void area_turn(struct area *a, uint32_t (*chance)(void *, uint32_t
 		if (!chance(of, forget ? 2 : 100))
 			area_settle(a, block);
 		else if (forget)
-			memcpy(a->cache + (uint64_t)block * AREA_BLOCK, a->stable + (uint64_t)block * AREA_BLOCK,
-			       AREA_BLOCK);
+			memcpy(a->cache + (uint64_t)block * AREA_BLOCK,
+			       a->stable + (uint64_t)block * AREA_BLOCK, AREA_BLOCK);
 	}
 	if (forget)
 		area_flush(a);

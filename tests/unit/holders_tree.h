@@ -147,7 +147,8 @@ static int setup(void **state)
 	put("/proc/self/mountinfo", "21 1 0:5 / /proc rw,relatime - proc proc rw\n");
 	put("/proc/1/mountinfo", "");
 	put("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n");
-	put("/proc/self/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n");
+	put("/proc/self/net/route",
+	    "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n");
 	return 0;
 }
 

@@ -151,8 +151,11 @@ static inline void launching_init(struct launching *l, const char *image)
 /* In the child: the fd table of launch.h, then exec. Only async-signal-safe calls. */
 static inline void launching_exec(struct launching *l, int program)
 {
-	const int from[] = { l->wake, l->kick, l->spec.flags & RF_LAUNCH_DEVICE ? l->unmask : l->log_w,
-			     l->spec_fd, l->image_fd, l->log_w, l->boot_fd, l->chan_fd, l->arena_fd };
+	const int from[] = {
+		l->wake,    l->kick,     l->spec.flags & RF_LAUNCH_DEVICE ? l->unmask : l->log_w,
+		l->spec_fd, l->image_fd, l->log_w,
+		l->boot_fd, l->chan_fd,  l->arena_fd
+	};
 	char *argv[] = { (char *)"rf-launch", NULL }, *envp[] = { NULL };
 	int   high[9];
 

@@ -89,7 +89,8 @@ static void read_with(struct world *w, int lie, const struct rf_blk_req *r, unsi
 		exchange(data + pick * BLOCK, data + chance(w, count) * BLOCK);
 }
 
-static void write_with(struct world *w, int lie, const struct rf_blk_req *r, const unsigned char *data)
+static void write_with(struct world *w, int lie, const struct rf_blk_req *r,
+		       const unsigned char *data)
 {
 	uint32_t first = (uint32_t)(r->offset / BLOCK), count = r->length / BLOCK;
 
@@ -129,7 +130,8 @@ static void serve_one(struct world *w, int lie)
 }
 
 /* A request of a client; its status. */
-static int serve(struct world *w, int lie, uint8_t op, uint32_t first, uint32_t count, uint64_t arena)
+static int serve(struct world *w, int lie, uint8_t op, uint32_t first, uint32_t count,
+		 uint64_t arena)
 {
 	struct ask a = { .io = { .op = op, .offset = first * BLOCK, .length = count * BLOCK,
 				 .arena = arena, .done = ask_done } };

@@ -57,7 +57,8 @@ static inline int connect_to(const char *path)
 }
 
 /* Starts `main_of_model` in a child with these options; NULL ends them. */
-static inline void model_start(struct modelled *m, int (*main_of_model)(int, char **), const char *const *options)
+static inline void model_start(struct modelled *m, int (*main_of_model)(int, char **),
+			       const char *const *options)
 {
 	char *argv[32] = { (char *)(uintptr_t)"model", (char *)(uintptr_t)"--socket", m->socket,
 			   (char *)(uintptr_t)"--control", m->control };
@@ -107,7 +108,8 @@ static inline const char *model_tell(const struct modelled *m, const char *line)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	must(fd >= 0, "control socket");
-	must(write(fd, line, strlen(line)) == (ssize_t)strlen(line) && write(fd, "\n", 1) == 1, "control write");
+	must(write(fd, line, strlen(line)) == (ssize_t)strlen(line) && write(fd, "\n", 1) == 1,
+	     "control write");
 	answer[0] = '\0';
 	while (!strstr(answer, "ok\n") && !strstr(answer, "error: ")) {
 		must(poll(&p, 1, CLIENT_WAIT_MS) == 1, "no answer on the control socket");
@@ -194,11 +196,14 @@ static inline int read_all(struct client *c, void *to, size_t bytes, int wait_ms
 	return 0;
 }
 
-static inline int client_send(struct client *c, uint16_t command, uint32_t flags, const void *payload,
-			      uint32_t bytes, const int *fds, int count)
+static inline int client_send(struct client *c, uint16_t command, uint32_t flags,
+			      const void *payload, uint32_t bytes, const int *fds, int count)
 {
 	unsigned char m[RF_VU_MAX_MESSAGE];
-	struct rf_vu_header h = { .id = ++c->id, .command = command, .size = (uint32_t)sizeof(h) + bytes, .flags = flags };
+	struct rf_vu_header h = { .id = ++c->id,
+				  .command = command,
+				  .size = (uint32_t)sizeof(h) + bytes,
+				  .flags = flags };
 
 	memcpy(m, &h, sizeof(h));
 	if (bytes)
@@ -207,7 +212,8 @@ static inline int client_send(struct client *c, uint16_t command, uint32_t flags
 }
 
 /* Answers one DMA_READ or DMA_WRITE of the server out of wild_memory. */
-static inline int client_serve(struct client *c, const struct rf_vu_header *h, const unsigned char *body)
+static inline int client_serve(struct client *c, const struct rf_vu_header *h,
+			       const unsigned char *body)
 {
 	unsigned char m[RF_VU_MAX_MESSAGE];
 	struct rf_vu_dma_access a;
@@ -215,7 +221,8 @@ static inline int client_serve(struct client *c, const struct rf_vu_header *h, c
 	uint32_t data = 0;
 
 	memcpy(&a, body, sizeof(a));
-	if (a.address < c->wild || a.count > c->wild_bytes || a.address - c->wild > c->wild_bytes - a.count)
+	if (a.address < c->wild || a.count > c->wild_bytes ||
+	    a.address - c->wild > c->wild_bytes - a.count)
 		return -EPROTO;
 	unsigned char *at = c->wild_memory + (a.address - c->wild);
 	if (h->command == RF_VU_DMA_READ) {
@@ -233,7 +240,8 @@ static inline int client_serve(struct client *c, const struct rf_vu_header *h, c
 }
 
 /* The next message that is no command of the server's: its payload bytes, or -errno. */
-static inline int client_recv(struct client *c, struct rf_vu_header *h, void *payload, uint32_t room, int wait_ms)
+static inline int client_recv(struct client *c, struct rf_vu_header *h, void *payload,
+			      uint32_t room, int wait_ms)
 {
 	static unsigned char body[RF_VU_MAX_MESSAGE];
 	int err;
@@ -260,8 +268,8 @@ static inline int client_recv(struct client *c, struct rf_vu_header *h, void *pa
 }
 
 /* Command and reply. Payload bytes of the reply, or -errno (its own or the server's). */
-static inline int client_call(struct client *c, uint16_t command, const void *payload, uint32_t bytes,
-			      void *reply, uint32_t room, const int *fds, int count)
+static inline int client_call(struct client *c, uint16_t command, const void *payload,
+			      uint32_t bytes, void *reply, uint32_t room, const int *fds, int count)
 {
 	struct rf_vu_header h;
 	int err = client_send(c, command, 0, payload, bytes, fds, count);
@@ -277,17 +285,23 @@ static inline int client_call(struct client *c, uint16_t command, const void *pa
 /* ---- what a session needs ---------------------------------------------------------------- */
 
 #define PLAIN_JSON "{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true}}"
-#define SLEEP_JSON "{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true,\"ringfence\":{\"doorbell_sleep\":true}}}"
+#define SLEEP_JSON \
+	"{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true,\"ringfence\":{\"doorbell_" \
+	"sleep\":true}}}"
 
 /* The server's JSON goes to `answer` (4096 bytes). Bytes or -errno. */
 static inline int client_hello(struct client *c, const char *json, char *answer)
 {
-	struct { struct rf_vu_version v; char json[RF_VU_MAX_JSON]; } m = { .v = { RF_VU_MAJOR, RF_VU_MINOR } }, r;
+	struct {
+		struct rf_vu_version v;
+		char json[RF_VU_MAX_JSON];
+	} m = { .v = { RF_VU_MAJOR, RF_VU_MINOR } }, r;
 	size_t n = json ? strlen(json) + 1 : 0;
 
 	memset(&r, 0, sizeof(r));
 	memcpy(m.json, json ? json : "", n);
-	int got = client_call(c, RF_VU_VERSION, &m, (uint32_t)(sizeof(m.v) + n), &r, sizeof(r), NULL, 0);
+	int got = client_call(c, RF_VU_VERSION, &m, (uint32_t)(sizeof(m.v) + n), &r, sizeof(r),
+			      NULL, 0);
 	if (got >= 0 && answer)
 		strcpy(answer, r.json);
 	return got;
@@ -309,16 +323,22 @@ static inline struct client client_greeted(const struct modelled *m, const char 
 	return c;
 }
 
-static inline int client_write(struct client *c, uint32_t region, uint64_t offset, const void *from, uint32_t bytes)
+static inline int client_write(struct client *c, uint32_t region, uint64_t offset, const void *from,
+			       uint32_t bytes)
 {
-	struct { struct rf_vu_region_access a; unsigned char data[4096]; } m = { .a = { offset, region, bytes } };
+	struct {
+		struct rf_vu_region_access a;
+		unsigned char data[4096];
+	} m = { .a = { offset, region, bytes } };
 	struct rf_vu_region_access r;
 
 	memcpy(m.data, from, bytes);
-	return client_call(c, RF_VU_REGION_WRITE, &m, (uint32_t)sizeof(m.a) + bytes, &r, sizeof(r), NULL, 0);
+	return client_call(c, RF_VU_REGION_WRITE, &m, (uint32_t)sizeof(m.a) + bytes, &r, sizeof(r),
+			   NULL, 0);
 }
 
-static inline int client_read(struct client *c, uint32_t region, uint64_t offset, void *to, uint32_t bytes)
+static inline int client_read(struct client *c, uint32_t region, uint64_t offset, void *to,
+			      uint32_t bytes)
 {
 	struct { struct rf_vu_region_access a; unsigned char data[RF_VU_MAX_DATA]; } r;
 	struct rf_vu_region_access a = { offset, region, bytes };
@@ -344,24 +364,33 @@ static inline void client_set32(struct client *c, uint32_t region, uint64_t offs
 	must(client_write(c, region, offset, &value, sizeof(value)) >= 0, "region write");
 }
 
-static inline int client_map(struct client *c, uint64_t iova, uint64_t bytes, uint32_t flags, int fd, uint64_t offset)
+static inline int client_map(struct client *c, uint64_t iova, uint64_t bytes, uint32_t flags,
+			     int fd, uint64_t offset)
 {
-	struct rf_vu_dma_map m = { .argsz = sizeof(m), .flags = flags, .offset = offset, .address = iova, .size = bytes };
+	struct rf_vu_dma_map m = {
+		.argsz = sizeof(m), .flags = flags, .offset = offset, .address = iova, .size = bytes
+	};
 
 	return client_call(c, RF_VU_DMA_MAP, &m, sizeof(m), NULL, 0, &fd, fd >= 0 ? 1 : 0);
 }
 
 static inline int client_unmap(struct client *c, uint64_t iova, uint64_t bytes, uint32_t flags)
 {
-	struct rf_vu_dma_unmap m = { .argsz = sizeof(m), .flags = flags, .address = iova, .size = bytes }, r;
+	struct rf_vu_dma_unmap m = { .argsz = sizeof(m),
+				     .flags = flags,
+				     .address = iova,
+				     .size = bytes },
+			       r;
 
 	return client_call(c, RF_VU_DMA_UNMAP, &m, sizeof(m), &r, sizeof(r), NULL, 0);
 }
 
-static inline int client_irqs(struct client *c, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
-			      const int *fds, int fd_count)
+static inline int client_irqs(struct client *c, uint32_t index, uint32_t flags, uint32_t start,
+			      uint32_t count, const int *fds, int fd_count)
 {
-	struct rf_vu_set_irqs m = { .argsz = sizeof(m), .flags = flags, .index = index, .start = start, .count = count };
+	struct rf_vu_set_irqs m = {
+		.argsz = sizeof(m), .flags = flags, .index = index, .start = start, .count = count
+	};
 
 	return client_call(c, RF_VU_SET_IRQS, &m, sizeof(m), NULL, 0, fds, fd_count);
 }

@@ -29,7 +29,15 @@ int model_main(int argc, char **argv);
 #define NEVER   0xffffffffu /* no completion came */
 
 /* Places in DMA memory. */
-enum { ASQ = 0, ACQ = 0x1000, IDENTIFY = 0x2000, SQ = 0x4000, CQ = 0x5000, LIST = 0x6000, DATA = 0x100000 };
+enum {
+	ASQ = 0,
+	ACQ = 0x1000,
+	IDENTIFY = 0x2000,
+	SQ = 0x4000,
+	CQ = 0x5000,
+	LIST = 0x6000,
+	DATA = 0x100000
+};
 
 struct ring { uint32_t tail, head; bool phase; uint16_t id; };
 
@@ -115,7 +123,10 @@ static inline uint32_t io(struct rig *r, struct nvme_sqe cmd)
 /* Read or write of whole 512-byte blocks at DATA + `at`: at most two pages. */
 static inline struct nvme_sqe moving(uint8_t opc, uint64_t lba, uint32_t blocks, uint32_t at)
 {
-	return (struct nvme_sqe){ .opc = opc, .slba = lba, .cdw12 = blocks - 1, .prp1 = IOVA + DATA + at,
+	return (struct nvme_sqe){ .opc = opc,
+				  .slba = lba,
+				  .cdw12 = blocks - 1,
+				  .prp1 = IOVA + DATA + at,
 				  .prp2 = IOVA + DATA + at + 4096 };
 }
 

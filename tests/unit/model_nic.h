@@ -205,7 +205,10 @@ static inline void say(const uint8_t *data, uint32_t bytes)
 }
 static const uint8_t our_mac[6] = { 0x02, 0x72, 0x66, 0x00, 0x00, 0x01 };
 static inline uint32_t rx_status(unsigned i) { return (uint32_t)get64(RX_RING + i * E_DESC + 8); }
-static inline uint32_t rx_length(unsigned i) { return get64(RX_RING + i * E_DESC + 8) >> 32 & 0xffff; }
+static inline uint32_t rx_length(unsigned i)
+{
+	return get64(RX_RING + i * E_DESC + 8) >> 32 & 0xffff;
+}
 static inline void arm(const char *text)
 {
 	assert_int_equal(fault_arm_text(&fake.faults, text), 0);

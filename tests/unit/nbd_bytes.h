@@ -102,8 +102,8 @@ static inline int transmission(struct exported *e, bool structured)
 	return fd;
 }
 
-static inline void put_request(int fd, uint16_t flags, uint16_t type, uint64_t handle, uint64_t offset,
-			uint32_t length)
+static inline void put_request(int fd, uint16_t flags, uint16_t type, uint64_t handle,
+			       uint64_t offset, uint32_t length)
 {
 	unsigned char head[28], *p = be32_put(head, NBD_REQUEST_MAGIC);
 

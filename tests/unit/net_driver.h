@@ -61,7 +61,8 @@ static inline void netside_end(struct netside *s)
 }
 
 /* A turn of the loop, and what it looks at if that finds nothing. */
-static inline __attribute__((always_inline)) bool netside_turn(struct netside *s, const struct rf_net_driver *d, void *dev)
+static inline __attribute__((always_inline)) bool
+netside_turn(struct netside *s, const struct rf_net_driver *d, void *dev)
 {
 	return rf_net_turn(d, &s->queue, dev) || rf_net_spare(d, &s->queue, dev);
 }

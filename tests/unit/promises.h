@@ -82,7 +82,8 @@ static void execute_area(struct world *w, const struct rf_blk_req *r, uint32_t b
 		memcpy(data, w->area.cache + at, r->length);
 	else
 		for (uint32_t i = 0; i < blocks; i++)
-			area_write(&w->area, at / AREA_BLOCK + i, data + i * AREA_BLOCK, through(w, r));
+			area_write(&w->area, at / AREA_BLOCK + i, data + i * AREA_BLOCK,
+				   through(w, r));
 }
 
 static bool in_area(const struct world *w, const struct rf_blk_req *r)
@@ -184,8 +185,9 @@ static void submit(struct world *w, struct slot *s)
 
 static void ask_for(struct world *w, struct slot *s)
 {
-	static const uint8_t ops[] = { RF_BLK_READ, RF_BLK_READ, RF_BLK_READ, RF_BLK_WRITE, RF_BLK_WRITE,
-				       RF_BLK_WRITE, RF_BLK_WRITE, RF_BLK_FLUSH, RF_BLK_DISCARD, RF_BLK_ZERO };
+	static const uint8_t ops[] = { RF_BLK_READ,    RF_BLK_READ,  RF_BLK_READ,  RF_BLK_WRITE,
+				       RF_BLK_WRITE,   RF_BLK_WRITE, RF_BLK_WRITE, RF_BLK_FLUSH,
+				       RF_BLK_DISCARD, RF_BLK_ZERO };
 	struct rf_io *io = &s->ask.io;
 
 	*s = (struct slot){ .busy = true, .serial = ++w->serial };
@@ -269,7 +271,8 @@ static void client_turn(struct world *w)
 	for (unsigned i = 0; i < answers; i++)
 		over(w, answer[i]);
 	answers = 0;
-	for (unsigned i = chance(w, SLOTS), n = 0; n < SLOTS && chance(w, 4); i = (i + 1) % SLOTS, n++)
+	for (unsigned i = chance(w, SLOTS), n = 0; n < SLOTS && chance(w, 4);
+	     i = (i + 1) % SLOTS, n++)
 		if (!w->slot[i].busy)
 			ask_for(w, &w->slot[i]);
 }
@@ -288,7 +291,8 @@ static void lose(struct world *w)
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct slot *s = &w->slot[i];
 
-		for (uint32_t n = 0, b = first(&s->ask.io); s->busy && n < count(&s->ask.io); n++, b++) {
+		for (uint32_t n = 0, b = first(&s->ask.io); s->busy && n < count(&s->ask.io);
+		     n++, b++) {
 			if (s->ask.io.op == RF_BLK_READ)
 				s->low[n] = 0;
 			else if (!s->ask.done && w->sure[b] < s->serial)

@@ -55,8 +55,9 @@ static void still_well(struct exported *e, const char *complaint)
 	assert_memory_equal(data, e->ram.disk + 4096, sizeof(data));
 	close(fd);
 	if (complaint) {
-		snprintf(command, sizeof(command), "grep -q '%s' %s || { sed 's/^/# /' %s; exit 1; }",
-			 complaint, e->log, e->log);
+		snprintf(command, sizeof(command),
+			 "grep -q '%s' %s || { sed 's/^/# /' %s; exit 1; }", complaint, e->log,
+			 e->log);
 		assert_int_equal(system(command), 0);
 	}
 	assert_int_equal(exported_end(e), 0);

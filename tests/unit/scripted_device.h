@@ -87,7 +87,8 @@ static inline ssize_t whole_sendmsg(int sock, const struct msghdr *msg, int flag
 
 static struct server    server;
 static struct rf_device device;
-static char data[4 << 20] __attribute__((aligned(4096))), queues[8192] __attribute__((aligned(4096))),
+static char data[4 << 20] __attribute__((aligned(4096))),
+	queues[8192] __attribute__((aligned(4096))),
 	admin[RF_ADMIN_BYTES] __attribute__((aligned(4096)));
 
 static inline void put_fd(int fd, int number)
@@ -106,7 +107,8 @@ static inline void give_fds(void)
 	for (int fd = RF_DEVICE_FD_DATA; fd <= RF_DEVICE_FD_ADMIN; fd++)
 		put_fd(memfd_create("memory", 0), fd);
 	for (int fd = RF_DEVICE_FD_WAKE0; fd <= RF_DEVICE_FD_DEVICE; fd++)
-		put_fd(eventfd(0, fd == RF_DEVICE_FD_DEVICE ? 0 : EFD_NONBLOCK), fd); /* as it is given */
+		put_fd(eventfd(0, fd == RF_DEVICE_FD_DEVICE ? 0 : EFD_NONBLOCK),
+		       fd); /* as it is given */
 }
 
 static inline struct rf_device *begin(void)

@@ -68,7 +68,7 @@ struct server {
 	uint32_t   regions, device_flags, bar0_bytes, config_bytes;
 	uint32_t   io_type;        /* RF_VU_IO_*, ~0: no such message */
 	bool       io_bogus;       /* something else than an eventfd */
-	bool       pinned;         /* as the library that QEMU's server pins: one table of eventfds for
+	bool pinned; /* as the library that QEMU's server pins: one table of eventfds for
 	                            * all kinds of interrupts, error and request among them, no ROM;
 	                            * and it hangs up where a message is not known */
 	int        n;              /* messages so far, for twists */
@@ -82,7 +82,8 @@ struct server {
 	uint32_t   largest_read;
 };
 
-static void server_send(int sock, const void *a, size_t an, const void *b, size_t bn, const int *fds, int count)
+static void server_send(int sock, const void *a, size_t an, const void *b, size_t bn,
+			const int *fds, int count)
 {
 	union { struct cmsghdr align; char bytes[CMSG_SPACE(sizeof(int) * 32)]; } space = { 0 };
 	struct iovec iov[2] = { { (void *)a, an }, { (void *)b, bn } };
@@ -103,8 +104,10 @@ static void server_send(int sock, const void *a, size_t an, const void *b, size_
 static void reply_fds(struct server *s, struct incoming *m, const void *data, uint32_t bytes,
 		      const int *fds, int count)
 {
-	struct rf_vu_header head = { .id = m->head.id, .command = m->head.command,
-				     .size = (uint32_t)sizeof(head) + bytes, .flags = RF_VU_TYPE_REPLY };
+	struct rf_vu_header head = { .id = m->head.id,
+				     .command = m->head.command,
+				     .size = (uint32_t)sizeof(head) + bytes,
+				     .flags = RF_VU_TYPE_REPLY };
 
 	if (!(m->head.flags & RF_VU_NO_REPLY))
 		server_send(s->sock, &head, sizeof(head), data, bytes, fds, count);
@@ -117,8 +120,11 @@ static void reply(struct server *s, struct incoming *m, const void *data, uint32
 
 static void refuse(struct server *s, struct incoming *m, uint32_t error)
 {
-	struct rf_vu_header head = { .id = m->head.id, .command = m->head.command, .size = sizeof(head),
-				     .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR, .error = error };
+	struct rf_vu_header head = { .id = m->head.id,
+				     .command = m->head.command,
+				     .size = sizeof(head),
+				     .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR,
+				     .error = error };
 
 	if (!(m->head.flags & RF_VU_NO_REPLY))
 		server_send(s->sock, &head, sizeof(head), NULL, 0, NULL, 0);
@@ -169,7 +175,8 @@ static uint16_t get16(const void *p)
 
 static bool decodes(const struct server *s)
 {
-	return get16(s->config + PCI_COMMAND) & PCI_COMMAND_MEMORY && (get32(s->config + 0x10) & ~15u);
+	return get16(s->config + PCI_COMMAND) & PCI_COMMAND_MEMORY &&
+	       (get32(s->config + 0x10) & ~15u);
 }
 
 /* Raises a vector if everything that must be set up is. */
@@ -205,13 +212,21 @@ static void do_version(struct server *s, struct incoming *m)
 static void do_region_info(struct server *s, struct incoming *m)
 {
 	struct rf_vu_region_info ask;
-	struct { struct rf_vu_region_info info; struct rf_vu_cap_sparse cap; struct rf_vu_sparse_area area; } out;
+	struct {
+		struct rf_vu_region_info info;
+		struct rf_vu_cap_sparse cap;
+		struct rf_vu_sparse_area area;
+	} out;
 
 	memcpy(&ask, m->data, sizeof(ask));
 	memset(&out, 0, sizeof(out));
-	out.info = (struct rf_vu_region_info){ .argsz = sizeof(out.info), .index = ask.index,
-		.flags = RF_VU_REGION_READ_OK | RF_VU_REGION_WRITE_OK,
-		.size = ask.index == 0 ? s->bar0_bytes : ask.index == RF_VU_CONFIG ? s->config_bytes : 0 };
+	out.info =
+		(struct rf_vu_region_info){ .argsz = sizeof(out.info),
+					    .index = ask.index,
+					    .flags = RF_VU_REGION_READ_OK | RF_VU_REGION_WRITE_OK,
+					    .size = ask.index == 0            ? s->bar0_bytes :
+						    ask.index == RF_VU_CONFIG ? s->config_bytes :
+										0 };
 	if (s->pinned && ask.index == RF_VU_ROM)
 		return refuse(s, m, EINVAL);
 	if (ask.index || !s->mappable)
@@ -221,7 +236,8 @@ static void do_region_info(struct server *s, struct incoming *m)
 	if (ask.argsz < s->region_argsz)
 		return reply(s, m, &out.info, sizeof(out.info));
 	out.info.cap_offset = sizeof(out.info);
-	out.cap = (struct rf_vu_cap_sparse){ .cap = { RF_VU_CAP_SPARSE_MMAP, 1, 0 }, .nr_areas = 1 };
+	out.cap =
+		(struct rf_vu_cap_sparse){ .cap = { RF_VU_CAP_SPARSE_MMAP, 1, 0 }, .nr_areas = 1 };
 	out.area = (struct rf_vu_sparse_area){ 0x1000, 0x1000 };
 	reply_fds(s, m, &out, sizeof(out), &s->page_fd, 1);
 }
@@ -237,7 +253,9 @@ static void do_io_fds(struct server *s, struct incoming *m)
 	if (s->io_bogus)
 		fds[0] = s->page_fd;
 	out.head = (struct rf_vu_io_fds){ .argsz = 16 + each, .count = 1 };
-	out.e = (struct rf_vu_io_shadow){ .offset = 0x1000, .size = 0x1000, .type = s->io_type, .shadow_index = 1 };
+	out.e = (struct rf_vu_io_shadow){
+		.offset = 0x1000, .size = 0x1000, .type = s->io_type, .shadow_index = 1
+	};
 	reply_fds(s, m, &out, 16 + each, fds, s->io_type == RF_VU_IO_SHADOW ? 2 : 1);
 }
 
@@ -278,8 +296,9 @@ static void do_access(struct server *s, struct incoming *m, bool write)
 	else
 		memcpy(space, m->data + sizeof(a), a.count);
 	if (!a.region && (a.count == 2 || a.count == 4) && s->write_count < 64)
-		s->writes[s->write_count++] = a.offset << 32 | (a.count == 2 ? get16(m->data + sizeof(a)) :
-									       get32(m->data + sizeof(a)));
+		s->writes[s->write_count++] =
+			a.offset << 32 |
+			(a.count == 2 ? get16(m->data + sizeof(a)) : get32(m->data + sizeof(a)));
 	s->posted += !!(m->head.flags & RF_VU_NO_REPLY);
 	reply(s, m, out, sizeof(a));
 }
@@ -320,7 +339,8 @@ static void do_default(struct server *s, struct incoming *m)
 	case RF_VU_GET_IRQ_INFO:
 		memcpy(&irq, m->data, sizeof(irq));
 		irq.flags = RF_VU_IRQ_EVENTFD;
-		irq.count = irq.index == RF_VU_MSIX ? s->irq_claim : s->pinned && irq.index > RF_VU_MSIX;
+		irq.count = irq.index == RF_VU_MSIX ? s->irq_claim :
+						      s->pinned && irq.index > RF_VU_MSIX;
 		return reply(s, m, &irq, sizeof(irq));
 	case RF_VU_SET_IRQS:
 		return do_set_irqs(s, m);
@@ -375,7 +395,8 @@ static int server_memory(uint32_t bytes, int seals)
 
 static void server_init(struct server *s)
 {
-	static const unsigned char head[16] = { 0x34, 0x12, 0x78, 0x56, 0, 0, 0x10, 0, 1, 2, 8, 1, 0, 0, 0, 0 };
+	static const unsigned char head[16] = { 0x34, 0x12, 0x78, 0x56, 0, 0, 0x10, 0,
+						1,    2,    8,    1,    0, 0, 0,    0 };
 
 	memset(s, 0, sizeof(*s));
 	s->json = "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":1048576}}";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp_cable.h - rf-lwip's stack as it sends over a cable and to a receiver, and by a clock, that are
- * the test's.
+ * tcp_cable.h - rf-lwip's stack as it sends over a cable and to a receiver, and by a clock, that
+ * are the test's.
  *
  * Room:   tests/unit. Includes the stack, so that a test sees inside.
  */
@@ -48,11 +48,13 @@ static struct {
 	uint64_t   dice, delay;
 	uint32_t   lost_of_1000;
 	bool       cut; /* nothing gets through */
-	bool       sacks; /* the receiver says what is behind a gap, and its window moves, as with Linux */
+	/* the receiver says what is behind a gap, and its window moves, as with Linux */
+	bool       sacks;
 
 	/* the receiver */
 	uint16_t   port, window;
-	uint32_t   acks, irs, seq, next, got; /* next: offset behind SYN; got: segments not acknowledged yet */
+	/* next: offset behind SYN; got: segments not acknowledged yet */
+	uint32_t   acks, irs, seq, next, got;
 	uint64_t   ack_at, probes;
 	uint8_t   *have; /* by offset */
 	uint32_t   top;  /* behind the last byte of those */
@@ -140,9 +142,44 @@ static void send_tcp(uint8_t flags)
 	static const uint8_t options[12] = { 2, 4, 5, 180, 1, 3, 3, 7, 1, 1, 4, 2 };
 	uint8_t o[4 + 8 * BLOCKS];
 	uint32_t extra = flags & SYN ? (net.sacks ? 12 : 8) : sack(o), tcp = 20 + extra;
-	uint8_t f[HEADERS + 4 + 8 * BLOCKS] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, (uint8_t)(20 + tcp),
-				    0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, (uint8_t)(net.port >> 8),
-				    (uint8_t)net.port, 0, PORT };
+	uint8_t f[HEADERS + 4 + 8 * BLOCKS] = { 2,
+						0,
+						0,
+						0,
+						0,
+						2,
+						2,
+						0,
+						0,
+						0,
+						0,
+						1,
+						8,
+						0,
+						0x45,
+						0,
+						0,
+						(uint8_t)(20 + tcp),
+						0,
+						0,
+						0,
+						0,
+						64,
+						6,
+						0,
+						0,
+						10,
+						0,
+						0,
+						1,
+						10,
+						0,
+						0,
+						2,
+						(uint8_t)(net.port >> 8),
+						(uint8_t)net.port,
+						0,
+						PORT };
 	uint8_t *t = f + 34;
 
 	put32(t + 4, net.seq);
@@ -150,7 +187,8 @@ static void send_tcp(uint8_t flags)
 		put32(t + 8, net.irs + 1 + net.next);
 	t[12] = (uint8_t)(tcp << 2);
 	t[13] = flags;
-	uint16_t window = net.sacks && net.window ? (uint16_t)(net.window - net.acks++ % 64) : net.window;
+	uint16_t window =
+		net.sacks && net.window ? (uint16_t)(net.window - net.acks++ % 64) : net.window;
 	t[14] = (uint8_t)(window >> 8);
 	t[15] = (uint8_t)window;
 	memcpy(t + 20, flags & SYN ? options : o, extra);
@@ -228,7 +266,7 @@ static void wire_sent(const uint8_t *frame, uint32_t length)
 	put(&net.to_peer, frame, length);
 }
 
-/* ---- the sender -------------------------------------------------------------------------------- */
+/* ---- the sender ------------------------------------------------------------ */
 
 static void pours(struct stream *s, void *owner)
 {
@@ -267,7 +305,7 @@ static bool anybody(const ip_addr_t *peer, void *arg)
 	return true;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------ */
 
 static void deliver(void)
 {
@@ -315,7 +353,9 @@ static void write_more(uint32_t bytes)
 
 static void connect_with(uint32_t lost_of_1000, uint64_t delay)
 {
-	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0, 2 } };
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC,
+					   .bits4 = 24,
+					   .address4 = { 10, 0, 0, 2 } };
 	static bool open;
 
 	if (!open) {

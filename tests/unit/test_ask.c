@@ -44,7 +44,8 @@ static int setup(void **unused)
 	snprintf(path, sizeof(path), "%s/control", dir);
 	strcpy(at.sun_path, path);
 	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4),
+			 0);
 	answer = (struct rf_snapshot){ .name = "disk0", .pci = "0000:01:00.0", .driver = "nvme" };
 	stats = -1;
 	mute = false;
@@ -73,7 +74,8 @@ static void *supervisor(void *unused)
 	(void)unused;
 	(void)rf_packet_recv(fd, &ask, sizeof(ask), fds, &count, 0);
 	if (mute) {
-		(void)rf_packet_recv(fd, &ask, sizeof(ask), fds, &count, 0); /* until it has had enough */
+		/* until it has had enough */
+		(void)rf_packet_recv(fd, &ask, sizeof(ask), fds, &count, 0);
 	} else {
 		(void)rf_packet_send(fd, &answer, sizeof(answer), &stats, stats >= 0);
 		(void)rf_packet_send(fd, &end, sizeof(end), NULL, 0);
@@ -170,7 +172,8 @@ static void another_user_is_not_asked(void **unused)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	strcpy(at.sun_path, path);
 	p.fd = listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	int err = bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4) || chmod(path, 0777);
+	int err = bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4) ||
+		  chmod(path, 0777);
 	assert_int_equal(seteuid(0) || err, 0);
 	pid_t pid = fork();
 	if (!pid) {

@@ -18,12 +18,13 @@
 #include "sandbox/zygote/fetch_said.c"
 
 #define FILE_NAME "/etc/ringfence/test.conf"
-static const char text[] = "run-dir /run/test\n"
-			   "device disk0\n  policy nvme\n  pci 10000:0A:00.0 # VMD\n  export nbd /run/disk0.sock\n"
-			   "device nic0\n  policy mine/e1000e.policy\n  socket /run/nic.sock\n"
-			   "  export tap rf0 owner alice\n"
-			   "device nic1\n  policy e1000e\n  socket /run/other.sock\n  export lwip\n"
-			   "  socks unix:/run/socks.sock # unix:/run/not.sock\n";
+static const char text[] =
+	"run-dir /run/test\n"
+	"device disk0\n  policy nvme\n  pci 10000:0A:00.0 # VMD\n  export nbd /run/disk0.sock\n"
+	"device nic0\n  policy mine/e1000e.policy\n  socket /run/nic.sock\n"
+	"  export tap rf0 owner alice\n"
+	"device nic1\n  policy e1000e\n  socket /run/other.sock\n  export lwip\n"
+	"  socks unix:/run/socks.sock # unix:/run/not.sock\n";
 
 static struct rf_config defaults, c;
 static struct rf_said file = { text, sizeof(text) - 1, FILE_NAME, &defaults };
@@ -186,7 +187,8 @@ static void counts_and_choices(void **state)
 	WRONG(s->job = 0);
 	WRONG(s->job = RF_LWIP_DISK + 1);
 	WRONG(s->allow_count = RF_LWIP_ALLOWS + 1);
-	WRONG((s->allow_count = 1, s->allow[0] = (struct rf_lwip_addr){ .family = 6, .bits = 255 }));
+	WRONG((s->allow_count = 1,
+	       s->allow[0] = (struct rf_lwip_addr){ .family = 6, .bits = 255 }));
 	WRONG((s->allow_count = 1, s->allow[0].family = 5));
 	WRONG(s->disk = RF_LWIP_DISKS);
 	WRONG(s->partition = 129);
@@ -208,9 +210,11 @@ static void counts_and_choices(void **state)
 	WRONG(p->step_count = RF_MAX_STEPS + 1);
 	WRONG((p->step_count = 1, p->step[0].bytes = 3));
 	WRONG((p->step_count = 1, p->step[0] = (struct rf_reset_step){ .bytes = 4, .bar = 6 }));
-	WRONG((p->step_count = 1, p->step[0] = (struct rf_reset_step){ .bytes = 4, .offset = ~3ull }));
+	WRONG((p->step_count = 1,
+	       p->step[0] = (struct rf_reset_step){ .bytes = 4, .offset = ~3ull }));
 	WRONG(p->window_count = RF_MAX_WINDOWS + 1);
-	WRONG((p->window_count = 1, p->window[0] = (struct rf_reg_window){ .bytes = 4096, .offset = ~4095ull }));
+	WRONG((p->window_count = 1,
+	       p->window[0] = (struct rf_reg_window){ .bytes = 4096, .offset = ~4095ull }));
 	WRONG(d[0].policy.demand = 1ull << 63);
 	WRONG(d[0].policy.deaths = 0);
 }
@@ -273,11 +277,20 @@ static void an_owner_that_it_does_not_say(void **state)
 
 static void files_it_may_read(void **state)
 {
-	static const char *const good[] = { "/etc/passwd", "/proc/meminfo", "/opt/policy/nvme.policy",
-					    "mine/e1000e.policy", "/opt/policy/e1000e.policy" };
-	static const char *const bad[] = { "/etc/shadow", "/root/.ssh/id_rsa", "/opt/policy/other.policy",
-					   "/opt/nvme.policy", "/tmp/nvme.policy", "/opt/policy/.policy",
-					   "/opt/policy/../x/nvme.policy", "", "/", ".policy", "/.policy" };
+	static const char *const good[] = { "/etc/passwd", "/proc/meminfo",
+					    "/opt/policy/nvme.policy", "mine/e1000e.policy",
+					    "/opt/policy/e1000e.policy" };
+	static const char *const bad[] = { "/etc/shadow",
+					   "/root/.ssh/id_rsa",
+					   "/opt/policy/other.policy",
+					   "/opt/nvme.policy",
+					   "/tmp/nvme.policy",
+					   "/opt/policy/.policy",
+					   "/opt/policy/../x/nvme.policy",
+					   "",
+					   "/",
+					   ".policy",
+					   "/.policy" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -45,16 +45,34 @@ void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)
 void dev_kill_drivers(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_stop(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_recovered(struct dev *d) { (void)d; }
-int dev_start_driver(struct sup *s, struct dev *d, int *fd) { (void)s, (void)d, (void)fd; return 0; }
+int dev_start_driver(struct sup *s, struct dev *d, int *fd)
+{
+	(void)s, (void)d, (void)fd;
+	return 0;
+}
 void death_append(struct sup *s, const char *line) { (void)s, (void)line; }
 void keep_bury(struct sup *s, const struct rf_keep_msg *m) { (void)s, (void)m; }
-int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w) { (void)s, (void)name, (void)w; return -1; }
-void process_name(char *name, const struct dev *d, const char *what) { (void)name, (void)d, (void)what; }
+int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w)
+{
+	(void)s, (void)name, (void)w;
+	return -1;
+}
+void process_name(char *name, const struct dev *d, const char *what)
+{
+	(void)name, (void)d, (void)what;
+}
 bool rf_death_ran(const struct rf_keep_msg *m) { (void)m; return true; }
 void rf_death_words(const struct rf_keep_msg *m, char *t, size_t n) { (void)m, (void)n; *t = '\0'; }
-void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n) { (void)m, (void)d, (void)n; *t = '\0'; }
-void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why, const char *w,
-		 const char *j) { (void)s, (void)d, (void)m, (void)why, (void)w, (void)j; }
+void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n)
+{
+	(void)m, (void)d, (void)n;
+	*t = '\0';
+}
+void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
+		 const char *w, const char *j)
+{
+	(void)s, (void)d, (void)m, (void)why, (void)w, (void)j;
+}
 
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/silent.c"

@@ -31,7 +31,8 @@ static uint8_t random_byte(void)
 
 static uint8_t *guarded(void)
 {
-	uint8_t *at = mmap(NULL, ROOM + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at =
+		mmap(NULL, ROOM + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(at, MAP_FAILED);
 	assert_int_equal(mprotect(at + ROOM, PAGE, PROT_NONE), 0);
@@ -51,7 +52,8 @@ static uint16_t by_definition(const uint8_t *p, size_t n)
 }
 
 /* 0 and 0xffff are the same number in this arithmetic; zero comes of zeroes only. */
-static void same(uint16_t got, uint16_t want, const char *what, size_t n, unsigned from, unsigned to)
+static void same(uint16_t got, uint16_t want, const char *what, size_t n, unsigned from,
+		 unsigned to)
 {
 	if (got != want && !(got % 0xffff == 0 && want % 0xffff == 0))
 		fail_msg("%s: 0x%04x where 0x%04x is due, %zu bytes, offsets %u and %u", what, got,
@@ -97,7 +99,9 @@ static void every_length_and_alignment(void **unused)
 
 static void long_ones(void **unused)
 {
-	static const size_t length[] = { 1459, 1460, 1461, 1500, 9000, 65534, 65535, 65536, 100001 };
+	static const size_t length[] = {
+		1459, 1460, 1461, 1500, 9000, 65534, 65535, 65536, 100001
+	};
 
 	(void)unused;
 	for (unsigned i = 0; i < sizeof(length) / sizeof(*length); i++)

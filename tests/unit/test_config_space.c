@@ -29,7 +29,8 @@ static struct rf_device device(uint32_t size)
 }
 
 /* An extended capability: id, where the next one is, and what lies behind its header. */
-static void capability(struct rf_device *d, uint32_t at, uint16_t id, uint32_t next, uint32_t behind)
+static void capability(struct rf_device *d, uint32_t at, uint16_t id, uint32_t next,
+		       uint32_t behind)
 {
 	uint32_t header = id | 1u << 16 | next << 20;
 
@@ -107,7 +108,8 @@ static void test_control_halves_know_their_devices(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rf_device d = device(256);
-		uint32_t id = cases[i].vendor | (uint32_t)cases[i].device << 16, class = cases[i].class << 8;
+		uint32_t id = cases[i].vendor | (uint32_t)cases[i].device << 16,
+			 class = cases[i].class << 8;
 
 		d.cfg = (struct rf_device_config){ .control = cases[i].control, .match_class = ~0u,
 						   .match_vendor = ~0u, .match_device = ~0u };

@@ -35,7 +35,8 @@ static int ringfence(const char *verb, const char *file, char *said, size_t room
 {
 	char command[400];
 
-	snprintf(command, sizeof(command), "timeout 20 build/bin/ringfence %s %s/%s 2>&1", verb, dir, file);
+	snprintf(command, sizeof(command), "timeout 20 build/bin/ringfence %s %s/%s 2>&1", verb,
+		 dir, file);
 	FILE *p = popen(command, "r");
 	assert_non_null(p);
 	size_t n = fread(said, 1, room - 1, p);
@@ -60,8 +61,8 @@ static void refused(const struct mistake *m, const char *file)
 	int ran = ringfence("run", "conf", run, sizeof(run));
 	snprintf(expected, sizeof(expected), "ringfence: %s:%s", path, m->says);
 	if (checked != 65 || ran != 65 || strncmp(check, expected, strlen(expected)))
-		fail_msg("check: %d, run: %d\nexpected: %s\nsaid: %s\nrun said: %s\nof: %s", checked, ran,
-			 expected, check, run, m->text);
+		fail_msg("check: %d, run: %d\nexpected: %s\nsaid: %s\nrun said: %s\nof: %s",
+			 checked, ran, expected, check, run, m->text);
 	assert_string_equal(check, run);
 	assert_ptr_equal(strchr(check, '\n'), check + strlen(check) - 1);
 }
@@ -70,19 +71,24 @@ static void in_a_configuration(void **state)
 {
 	static const struct mistake mistakes[] = {
 		{ "device d\n policy null_blk\n arena 99999G\n", "3: arena 99999G: at most 1024G" },
-		{ "device d\n policy null_blk\n arena 1023G\n", "3: arena 1023G: this machine has " },
+		{ "device d\n policy null_blk\n arena 1023G\n",
+		  "3: arena 1023G: this machine has " },
 		{ "device d\n policy null_blk\n arena 0\n", "3: arena takes a size such as 64M" },
-		{ "device d\n policy null_blk\n arena 99999999999999999999\n", "3: arena takes a size" },
-		{ "device d\n policy null_blk\n arena 18446744073709551615G\n", "3: arena takes a size" },
+		{ "device d\n policy null_blk\n arena 99999999999999999999\n",
+		  "3: arena takes a size" },
+		{ "device d\n policy null_blk\n arena 18446744073709551615G\n",
+		  "3: arena takes a size" },
 		{ "device d\n policy null_blk\n arena -2M\n", "3: arena takes a size" },
 		{ "device d\n policy null_blk\n arena 3M\n", "3: arena takes a size" },
-		{ "device d\n policy null_blk\n policy nvme\n", "3: 'policy' was said in line 2 already" },
+		{ "device d\n policy null_blk\n policy nvme\n",
+		  "3: 'policy' was said in line 2 already" },
 		{ "device d\n export nbd /a\n export nbd /b\n", "3: 'export' was said in line 2" },
 		{ "device d\n force yes\n force no\n", "3: 'force' was said in line 2" },
 		{ "run-dir /a\nrun-dir /b\n" NULL_DISK, "2: 'run-dir' was said in line 1" },
 		{ "device d\n address dhcp\n address none\n", "3: 'address' was said in line 2" },
 		{ NULL_DISK "device d\n", "4: device 'd' is defined twice (first in line 1)" },
-		{ NULL_DISK "run-dir /x\n", "4: 'run-dir' is for all devices: it must stand before" },
+		{ NULL_DISK "run-dir /x\n",
+		  "4: 'run-dir' is for all devices: it must stand before" },
 		{ "run-dir relative\n" NULL_DISK, "1: run-dir takes an absolute path" },
 		{ "policy nvme\n", "1: unknown key 'policy' (keys of a device come after its" },
 		{ "device d\n colour blue\n", "2: unknown key 'colour'" },
@@ -101,13 +107,17 @@ static void in_a_configuration(void **state)
 		{ "device d\n policy nvme\n pci 0000:01:00.0/..\n", "3: pci takes an address" },
 		{ "device d\n policy nvme\n socket /s\n pci 0000:01:00.0\n export nbd /a\n",
 		  "1: device d has both a 'pci' and a 'socket' line: keep one" },
-		{ "device d\n policy nvme\n export nbd /a\n", "1: device d has neither a 'pci' nor" },
+		{ "device d\n policy nvme\n export nbd /a\n",
+		  "1: device d has neither a 'pci' nor" },
 		{ "device d\n policy nvme\n socket /s\n", "1: device d has no 'export' line" },
 		{ "device d\n export nbd /a\n", "1: device d has no 'policy' line" },
-		{ "device d\n policy e1000e\n socket /s\n export nbd /a\n", "1: device d has a net driver" },
+		{ "device d\n policy e1000e\n socket /s\n export nbd /a\n",
+		  "1: device d has a net driver" },
 		{ "device d\n policy null_blk\n export tap t0\n", "1: device d has no net driver" },
-		{ "device d\n policy e1000e\n export tap rf%d\n", "3: export tap: 'rf%d' is not a name" },
-		{ "device d\n policy e1000e\n export tap abcdefghijklmnop\n", "3: export tap: 'abcdefghijklmnop'" },
+		{ "device d\n policy e1000e\n export tap rf%d\n",
+		  "3: export tap: 'rf%d' is not a name" },
+		{ "device d\n policy e1000e\n export tap abcdefghijklmnop\n",
+		  "3: export tap: 'abcdefghijklmnop'" },
 		{ "device d\n policy e1000e\n export tap .\n", "3: export tap: '.' is not a name" },
 		{ "device d\n policy nvme\n pci 0000:0a:00.0\n export nbd /a\n"
 		  "device e\n policy nvme\n pci 0000:0A:00.0\n export nbd /b\n",
@@ -115,7 +125,8 @@ static void in_a_configuration(void **state)
 		{ NULL_DISK "device e\n policy null_blk\n export nbd /tmp/s\n",
 		  "4: device e has /tmp/s, as device d of line 1 does" },
 		{ "device d\n policy nvme\n socket /s\n export nbd /a\n"
-		  "device e\n policy nvme\n socket /s\n export nbd /b\n", "5: device e has /s, as device d" },
+		  "device e\n policy nvme\n socket /s\n export nbd /b\n",
+		  "5: device e has /s, as device d" },
 		{ "", " no 'device' line, so there is nothing to run" },
 	};
 	(void)state;
@@ -134,7 +145,8 @@ static void too_long(void **state)
 		{ "run-dir /", "1: run-dir takes one word of at most 75", 75 },
 		{ "program-dir /", "1: program-dir takes one word of at most 223", 223 },
 		{ "device d\npolicy null_blk\nexport nbd /", "3: export: '/", 107 },
-		{ "device d\npolicy nvme\nexport nbd /a\nsocket /", "4: socket takes one word of at most 107", 107 },
+		{ "device d\npolicy nvme\nexport nbd /a\nsocket /",
+		  "4: socket takes one word of at most 107", 107 },
 		{ "device d\npolicy loop_net\nexport lwip\nsocks unix:/", "4: unix:", 107 },
 		{ "device d\npolicy ", "2: policy takes one word of at most 255", 256 },
 		{ "#", "1: longer than 1022 characters", 1023 },
@@ -153,8 +165,9 @@ static void too_long(void **state)
 	}
 }
 
-static const char policy[] = "driver null_blk\nbackend none\ndisk 1G block 4096\narena 4M\nqueue-memory 4K\n"
-			     "queue-entries 32\nsyscalls driver-irq\nrestart progress-free 8 backoff 10ms cap 5s\n";
+static const char policy[] =
+	"driver null_blk\nbackend none\ndisk 1G block 4096\narena 4M\nqueue-memory 4K\n"
+	"queue-entries 32\nsyscalls driver-irq\nrestart progress-free 8 backoff 10ms cap 5s\n";
 
 static void in_a_policy(void **state)
 {
@@ -171,8 +184,10 @@ static void in_a_policy(void **state)
 		{ "match class 123456789", "9: '123456789' is not a hexadecimal number" },
 		{ "match class -1", "9: '-1' is not a hexadecimal number" },
 		{ "match class 1\nmatch class 2", "10: match class was said already" },
-		{ "reset write 32 bar0 0 mask 0x1ffffffff value 0", "9: reset: mask and value have" },
-		{ "reset poll 32 bar0 0 mask 1 value 0 within 4294968s", "9: reset: word 11 is more than a day" },
+		{ "reset write 32 bar0 0 mask 0x1ffffffff value 0",
+		  "9: reset: mask and value have" },
+		{ "reset poll 32 bar0 0 mask 1 value 0 within 4294968s",
+		  "9: reset: word 11 is more than a day" },
 		{ "reset write 32 bar0 0 mask 1 value 0 within 1s", "9: reset write: 'within'" },
 		{ "map bar0 0xfffffffffffff000 4K ro", "9: map: offset and length must be" },
 		{ "storm 4294967296", "9: storm: interrupts a second" },
@@ -196,12 +211,16 @@ static void values_in_a_policy(void **state)
 	static const struct { const char *key, *instead, *says; } changes[] = {
 		{ "arena", "arena 1025G", "4: arena 1025G: at most 1024G" },
 		{ "arena", "arena 0", "4: arena takes a size" },
-		{ "queue-memory", "queue-memory 5G", "5: queue-memory must be a multiple of 4K, at most 4G" },
-		{ "restart", "restart progress-free 4294967296 backoff 10ms cap 5s", "8: restart progress-free: 1 to" },
-		{ "restart", "restart progress-free 0 backoff 10ms cap 5s", "8: restart progress-free: 1 to" },
+		{ "queue-memory", "queue-memory 5G",
+		  "5: queue-memory must be a multiple of 4K, at most 4G" },
+		{ "restart", "restart progress-free 4294967296 backoff 10ms cap 5s",
+		  "8: restart progress-free: 1 to" },
+		{ "restart", "restart progress-free 0 backoff 10ms cap 5s",
+		  "8: restart progress-free: 1 to" },
 		{ "driver", "driver .", "1: driver takes one name" },
 		{ "driver", "driver a\"b", "1: driver takes one name" },
-		{ "syscalls", "syscalls ..", "7: syscalls: '..' is not known; this word is one of driver-irq, driver-poll" },
+		{ "syscalls", "syscalls ..",
+		  "7: syscalls: '..' is not known; this word is one of driver-irq, driver-poll" },
 		{ "disk", "disk 1G blocks 4096", "3: write as 'disk 1G block 512'" },
 		{ "disk", "disk 0 block 512", "3: write as 'disk 1G block 512'" },
 	};
@@ -214,7 +233,8 @@ static void values_in_a_policy(void **state)
 		struct mistake m = { .text = changes[i].instead, .says = changes[i].says };
 		const char *at = strstr(policy, changes[i].key), *end = strchr(at, '\n');
 
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - policy), policy, changes[i].instead, end);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - policy), policy,
+			 changes[i].instead, end);
 		file_write("p", text, strlen(text));
 		refused(&m, "p");
 	}
@@ -226,7 +246,8 @@ static void good_ones(void **state)
 		NULL_DISK,
 		"device d\n policy nvme\n pci 10000:01:00.0\n export nbd /a\n", /* of a VMD */
 		"device d\n policy nvme\n pci FEED0000:0A:1f.7\n export nbd /a",
-		"# comment\r\n\n\tdevice d # here\r\n policy null_blk\r\n export nbd /tmp/s\r\n arena 010M\n",
+		"# comment\r\n\n\tdevice d # here\r\n policy null_blk\r\n export nbd /tmp/s\r\n "
+		"arena 010M\n",
 	};
 	char said[1000], expected[300];
 

@@ -48,9 +48,14 @@ static void a_forbidden_call_is_named_with_its_abi(void **state)
 	struct rf_keep_msg m = death(SIGSYS);
 
 	(void)state;
-	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_END, .arch = AUDIT_ARCH_X86_64, .call = 257,
-					 .args = { 1, 2 }, .ip = IMAGE + 0x1007 };
-	says(&m, "openat (x86-64, number 257) with (0x1, 0x2, 0, 0, 0, 0), at image+0x1005; wall: seccomp",
+	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_END,
+					 .arch = AUDIT_ARCH_X86_64,
+					 .call = 257,
+					 .args = { 1, 2 },
+					 .ip = IMAGE + 0x1007 };
+	says(&m,
+	     "openat (x86-64, number 257) with (0x1, 0x2, 0, 0, 0, 0), at image+0x1005; wall: "
+	     "seccomp",
 	     "\"wall\":\"seccomp\",\"syscall\":\"openat\",\"number\":257,\"abi\":\"x86-64\"");
 	m.verdict.call |= X32_BIT;
 	says(&m, "openat (x32, number 257)", "\"abi\":\"x32\"");
@@ -91,9 +96,11 @@ static void no_stop_is_said_to_be_none(void **state)
 	struct rf_keep_msg m = death(SIGKILL);
 
 	(void)state;
-	says(&m, "died of signal 9 (SIGKILL): somebody killed it", "\"registers\":\"no stop came\"");
+	says(&m, "died of signal 9 (SIGKILL): somebody killed it",
+	     "\"registers\":\"no stop came\"");
 	m = death(SIGALRM);
-	says(&m, "died of signal 14 (SIGALRM), no stop showed why", "\"registers\":\"no stop came\"");
+	says(&m, "died of signal 14 (SIGALRM), no stop showed why",
+	     "\"registers\":\"no stop came\"");
 }
 
 /* Behind the lock a driver chooses its exit code: it is the launcher's only before. */

@@ -149,7 +149,9 @@ static void test_received_frames_come_in_their_buffers(void **state)
 			uint32_t value;
 			rf_ring_take(&b.side.rx, &f, sizeof(f));
 			assert_int_equal(f.length, 60 + i);
-			assert_int_equal(f.flags | f.gso | f.gso_size | f.csum_start | f.csum_offset | f.vlan, 0);
+			assert_int_equal(f.flags | f.gso | f.gso_size | f.csum_start |
+						 f.csum_offset | f.vlan,
+					 0);
 			memcpy(&value, b.side.arena + f.at * RF_NET_UNIT, 4);
 			assert_int_equal(value, i);
 			assert_int_equal(f.at % (2048 / RF_NET_UNIT), 0);
@@ -222,7 +224,8 @@ static void test_status_becomes_flags(void **state)
 		{ E1000E_RXD_EOP | E1000E_RXD_TCPCS | E1000E_RXD_IPE, 100, 0, 0 },
 		{ E1000E_RXD_EOP | E1000E_RXD_TCPCS | E1000E_RXD_IXSM, 100, 0, 0 },
 		{ E1000E_RXD_EOP | E1000E_RXD_VP | 0x123ull << 48, 100, RF_NET_VLAN, 0x123 },
-		{ E1000E_RXD_EOP | E1000E_RXD_VP | E1000E_RXD_TCPCS | 5ull << 48, 100, RF_NET_VLAN | RF_NET_CSUM_OK, 5 },
+		{ E1000E_RXD_EOP | E1000E_RXD_VP | E1000E_RXD_TCPCS | 5ull << 48, 100,
+		  RF_NET_VLAN | RF_NET_CSUM_OK, 5 },
 		{ E1000E_RXD_EOP | E1000E_RXD_CE, 0, 0, 0 },
 		{ E1000E_RXD_EOP | E1000E_RXD_RXE, 0, 0, 0 },
 		{ 0, 100, RF_NET_MORE, 0 },
@@ -258,7 +261,10 @@ static void test_a_batch_rings_once_and_is_reaped_as_one(void **state)
 
 		memset(b.sent, 0, sizeof(b.sent));
 		for (unsigned i = 0; i < 32; i++)
-			netside_send(&b.side, (struct rf_net_frame){ .at = i, .length = (uint16_t)(60 + i % 4) }, (int)i);
+			netside_send(&b.side,
+				     (struct rf_net_frame){ .at = i,
+							    .length = (uint16_t)(60 + i % 4) },
+				     (int)i);
 		assert_true(turn(&b));
 		assert_int_equal(bell_writes, rung + 1);
 		wire_out(&b, 31);
@@ -304,7 +310,10 @@ static void test_full_ring_takes_what_fits_and_goes_on(void **state)
 
 static void test_checksum_context_is_sent_when_it_changes(void **state)
 {
-	struct rf_net_frame tcp = { .length = 200, .flags = RF_NET_CSUM, .csum_start = 34, .csum_offset = 16,
+	struct rf_net_frame tcp = { .length = 200,
+				    .flags = RF_NET_CSUM,
+				    .csum_start = 34,
+				    .csum_offset = 16,
 				    .l3_start = 14 };
 	struct rf_net_frame udp = tcp;
 	static struct bench b;
@@ -334,9 +343,16 @@ static void test_checksum_context_is_sent_when_it_changes(void **state)
 
 static void test_segmentation_in_parts_with_a_tag(void **state)
 {
-	struct rf_net_frame head = { .at = 10, .length = 60, .flags = RF_NET_CSUM | RF_NET_MORE | RF_NET_VLAN,
-				     .gso = RF_NET_GSO_TCP4, .gso_size = 1448, .csum_start = 34,
-				     .csum_offset = 16, .l3_start = 14, .l4_bytes = 20, .vlan = 0x64 };
+	struct rf_net_frame head = { .at = 10,
+				     .length = 60,
+				     .flags = RF_NET_CSUM | RF_NET_MORE | RF_NET_VLAN,
+				     .gso = RF_NET_GSO_TCP4,
+				     .gso_size = 1448,
+				     .csum_start = 34,
+				     .csum_offset = 16,
+				     .l3_start = 14,
+				     .l4_bytes = 20,
+				     .vlan = 0x64 };
 	static struct bench b;
 
 	(void)state;
@@ -359,10 +375,12 @@ static void test_segmentation_in_parts_with_a_tag(void **state)
 	assert_int_equal(b.sent[0].bytes, 20060);
 	assert_int_equal(b.sent[0].pieces, 4);
 	assert_int_equal(b.sent[0].bits >> 48, 0x64);
-	assert_int_equal(b.sent[0].bits & (E1000E_TXD_TSE | E1000E_TXD_IXSM | E1000E_TXD_TXSM | E1000E_TXD_VLE),
+	assert_int_equal(b.sent[0].bits & (E1000E_TXD_TSE | E1000E_TXD_IXSM | E1000E_TXD_TXSM |
+					   E1000E_TXD_VLE),
 			 E1000E_TXD_TSE | E1000E_TXD_IXSM | E1000E_TXD_TXSM | E1000E_TXD_VLE);
 	assert_int_equal(b.sent[0].context[1], E1000E_CTX_DEXT | E1000E_CTX_TCP | E1000E_CTX_TSE |
-			 E1000E_CTX_IPV4 | E1000E_CTX_HDRLEN(54) | E1000E_CTX_MSS(1448) | (20060 - 54));
+						       E1000E_CTX_IPV4 | E1000E_CTX_HDRLEN(54) |
+						       E1000E_CTX_MSS(1448) | (20060 - 54));
 	netside_end(&b.side);
 }
 

@@ -39,7 +39,9 @@ int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int
 {
 	static const char ups[] = { [RF_DEV_DOWN] = 'D', [RF_DEV_UP] = 'U', [RF_DEV_WANT] = 'W',
 				    [RF_DEV_KILL] = 'K' };
-	static const char exports[] = { [RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u' };
+	static const char exports[] = {
+		[RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u'
+	};
 	uint32_t type = *(const uint32_t *)data;
 
 	(void)bytes, (void)fds, (void)count;
@@ -128,9 +130,15 @@ static struct rf_device *running(void)
 	static char queues[2 * RF_PAGE];
 	static struct rf_device d;
 
-	d = (struct rf_device){ .backend = &fake, .service = RF_DEVICE_FD_SERVICE, .export_knows = true,
-				.cfg = { .queues = 1, .queue_bytes = RF_PAGE }, .queues = queues,
-				.stats = &stats, .doorbell = { .event = -1 }, .generation = 1, .next = 2 };
+	d = (struct rf_device){ .backend = &fake,
+				.service = RF_DEVICE_FD_SERVICE,
+				.export_knows = true,
+				.cfg = { .queues = 1, .queue_bytes = RF_PAGE },
+				.queues = queues,
+				.stats = &stats,
+				.doorbell = { .event = -1 },
+				.generation = 1,
+				.next = 2 };
 	for (int half = 0; half < 2; half++) {
 		d.boot[half] = (void *)boot[half];
 		d.spec[half] = &spec[half];
@@ -254,8 +262,8 @@ static void dies(struct rf_device *d)
 }
 
 /* The supervisor is stopped: what needs nobody but device and export goes on until there is no
- * standby any more. Once it reads it hears of all of that, once, in order, and is asked for the next
- * one. */
+ * standby any more. Once it reads it hears of all of that, once, in order, and is asked for the
+ * next one. */
 static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
 {
 	struct rf_device *d = running();

@@ -135,7 +135,8 @@ static void more_than_can_be_held_stops_the_queue_and_loses_nothing(void **state
 	served_free(t);
 }
 
-static bool must_wait(struct served *t, const struct rf_blk_req *fresh, const struct rf_blk_req *hand)
+static bool must_wait(struct served *t, const struct rf_blk_req *fresh,
+		      const struct rf_blk_req *hand)
 {
 	uint64_t fresh_seq = t->s->entry[RF_TAG_INDEX(fresh->tag)].seq;
 

@@ -150,7 +150,8 @@ static void claimed(void **state)
 	is_used("/dev/nvme0n1p1 is claimed");
 }
 
-/* From the last look on nobody can mount it, nor a partition, until the kernel's driver has let go. */
+/* From the last look on nobody can mount it, nor a partition, until the kernel's driver has let
+ * go. */
 static void a_free_disk_is_held(void **state)
 {
 	(void)state;
@@ -236,7 +237,8 @@ static void interface_states(void **state)
 	is_free();
 	put(DEVICE "/net/eth0/flags", "0x1003\n");
 	is_used("interface eth0 is up;");
-	put("/proc/self/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+	put("/proc/self/net/route",
+	    "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
 	    "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
 	is_used("interface eth0 is up and has the default route;");
 }
@@ -380,15 +382,36 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(nothing_there), T(mounted_by_number), T(mounted_on_the_host), T(mounted_by_source), T(swap),
-		T(multipath), T(multipath_of_another_controller), T(multipath_hidden), T(device_mapper),
-		T(holders_in_a_circle), T(loop_device), T(nvme_target), T(claimed), T(not_to_be_asked),
-		T(a_free_disk_is_held), T(a_mount_that_slips_in_is_seen),
-		T(claims_of_the_kernel), T(open_in_a_process), T(of_a_longer_domain), T(interface_states),
-		T(interface_of_virtio), T(interface_of_a_bridge), T(interface_of_a_vlan),
-		T(interface_elsewhere), T(interface_of_virtio_elsewhere), T(virtual_functions),
-		T(gives_back_what_was), T(gives_back_an_override),
-		T(gives_back_without_a_driver), T(is_gone),
+		T(nothing_there),
+		T(mounted_by_number),
+		T(mounted_on_the_host),
+		T(mounted_by_source),
+		T(swap),
+		T(multipath),
+		T(multipath_of_another_controller),
+		T(multipath_hidden),
+		T(device_mapper),
+		T(holders_in_a_circle),
+		T(loop_device),
+		T(nvme_target),
+		T(claimed),
+		T(not_to_be_asked),
+		T(a_free_disk_is_held),
+		T(a_mount_that_slips_in_is_seen),
+		T(claims_of_the_kernel),
+		T(open_in_a_process),
+		T(of_a_longer_domain),
+		T(interface_states),
+		T(interface_of_virtio),
+		T(interface_of_a_bridge),
+		T(interface_of_a_vlan),
+		T(interface_elsewhere),
+		T(interface_of_virtio_elsewhere),
+		T(virtual_functions),
+		T(gives_back_what_was),
+		T(gives_back_an_override),
+		T(gives_back_without_a_driver),
+		T(is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

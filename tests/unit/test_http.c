@@ -97,7 +97,8 @@ static void head_has_no_body_whatever_the_answer(void **state)
 
 static void another_method_is_told_which_there_are(void **state)
 {
-	static const char *const others[] = { "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "HEADS", "get" };
+	static const char *const others[] = { "POST",  "PUT",   "DELETE", "OPTIONS",
+					      "PATCH", "TRACE", "HEADS",  "get" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

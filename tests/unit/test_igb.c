@@ -111,7 +111,8 @@ static void test_status_becomes_flags(void **state)
 		{ IGB_RXD_EOP | IGB_RXD_L4CS, 100, RF_NET_CSUM_OK, 0 },
 		{ IGB_RXD_EOP | IGB_RXD_L4CS | IGB_RXD_L4E, 100, 0, 0 },
 		{ IGB_RXD_EOP | IGB_RXD_L4CS | IGB_RXD_IPE, 100, 0, 0 },
-		{ IGB_RXD_EOP | IGB_RXD_L4CS | IGB_RXD_VP, 100, RF_NET_CSUM_OK | RF_NET_VLAN, 0xabc },
+		{ IGB_RXD_EOP | IGB_RXD_L4CS | IGB_RXD_VP, 100, RF_NET_CSUM_OK | RF_NET_VLAN,
+		  0xabc },
 		{ IGB_RXD_EOP | IGB_RXD_RXE, 0, 0, 0 },
 		{ 0, 100, RF_NET_MORE, 0 },
 	};
@@ -149,7 +150,8 @@ static void test_plain_frames(void **state)
 	for (unsigned i = 0; i < 32; i++) {
 		const struct intel_desc *d = wire_out(&b);
 		assert_int_equal(d->word[0], (uint64_t)(uintptr_t)b.side.arena + i * RF_NET_UNIT);
-		assert_int_equal(d->word[1] & ~(IGB_TXD_RS | IGB_TXD_DD), TX_PLAIN | 60 | 60ull << 46);
+		assert_int_equal(d->word[1] & ~(IGB_TXD_RS | IGB_TXD_DD),
+				 TX_PLAIN | 60 | 60ull << 46);
 		assert_int_equal(!!(d->word[1] & IGB_TXD_RS), i == 31);
 	}
 	assert_true(turn(&b));
@@ -162,7 +164,10 @@ static void test_segmentation_checksum_and_tag(void **state)
 	struct rf_net_frame gso = { .length = 54, .flags = RF_NET_CSUM | RF_NET_MORE | RF_NET_VLAN,
 				    .gso = RF_NET_GSO_TCP4, .gso_size = 1448, .csum_start = 34,
 				    .csum_offset = 16, .l3_start = 14, .l4_bytes = 20, .vlan = 7 };
-	struct rf_net_frame udp = { .length = 100, .flags = RF_NET_CSUM, .csum_start = 54, .csum_offset = 6,
+	struct rf_net_frame udp = { .length = 100,
+				    .flags = RF_NET_CSUM,
+				    .csum_start = 54,
+				    .csum_offset = 6,
 				    .l3_start = 14 };
 	static struct bench b;
 	const struct intel_desc *d;
@@ -176,14 +181,15 @@ static void test_segmentation_checksum_and_tag(void **state)
 	assert_true(turn(&b));
 	d = wire_out(&b);
 	assert_int_equal(d->word[0], 20 | 14 << 9 | 7 << 16);
-	assert_int_equal(d->word[1], IGB_CTX_TYPE | IGB_CTX_DEXT | IGB_CTX_TCP | IGB_CTX_IPV4 | 20ull << 40 |
-			 1448ull << 48);
+	assert_int_equal(d->word[1], IGB_CTX_TYPE | IGB_CTX_DEXT | IGB_CTX_TCP | IGB_CTX_IPV4 |
+					     20ull << 40 | 1448ull << 48);
 	for (unsigned i = 0; i < 3; i++) {
 		static const uint32_t lengths[] = { 54, 8192, 10000 - 8192 };
 		d = wire_out(&b);
 		assert_int_equal(d->word[1] & 0xffff, lengths[i]);
 		assert_int_equal(d->word[1] >> IGB_TXD_PAYLEN_SHIFT, 10000);
-		assert_true(d->word[1] & IGB_TXD_TSE && d->word[1] & IGB_TXD_VLE && d->word[1] & IGB_TXD_IXSM);
+		assert_true(d->word[1] & IGB_TXD_TSE && d->word[1] & IGB_TXD_VLE &&
+			    d->word[1] & IGB_TXD_IXSM);
 		assert_int_equal(!!(d->word[1] & IGB_TXD_EOP), i == 2);
 	}
 	d = wire_out(&b);

@@ -80,7 +80,8 @@ static struct {
 	uint64_t link_ns;     /* when it comes; ~0: not by itself */
 	unsigned restarts;    /* of the negotiation */
 	bool     keeps_link;  /* its PHY, over a reset of the adapter */
-	bool     waits;       /* as QEMU's: a reset takes the MAC's link, and the PHY says it has one */
+	/* as QEMU's: a reset takes the MAC's link, and the PHY says it has one */
+	bool     waits;
 	bool     off;         /* until it is told to negotiate */
 	bool     answers;
 } phy;
@@ -101,7 +102,9 @@ static void adapter_reset(void)
 
 static void mdic(uint32_t value)
 {
-	uint32_t status = phy.waits && phy.link_ns == ~0ull ? IGB_PHY_LINK : has_link() ? IGB_PHY_LINK : 0;
+	uint32_t status = phy.waits && phy.link_ns == ~0ull ? IGB_PHY_LINK :
+			  has_link()                        ? IGB_PHY_LINK :
+							      0;
 
 	if (!phy.answers)
 		return;
@@ -114,7 +117,8 @@ static void mdic(uint32_t value)
 	phy.reg[IGB_MDIC / 4] = value | IGB_MDIC_READY;
 }
 
-static int adapter_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
+static int adapter_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to,
+			uint32_t bytes)
 {
 	(void)d;
 	assert_true(!bar && bytes == 4);
@@ -125,7 +129,8 @@ static int adapter_read(struct rf_device *d, uint32_t bar, uint64_t offset, void
 	return 0;
 }
 
-static int adapter_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from, uint32_t bytes)
+static int adapter_write(struct rf_device *d, uint32_t bar, uint64_t offset, const void *from,
+			 uint32_t bytes)
 {
 	uint32_t value;
 
@@ -142,7 +147,8 @@ static int adapter_write(struct rf_device *d, uint32_t bar, uint64_t offset, con
 	return 0;
 }
 
-static const struct rf_backend_ops adapter = { .bar_read = adapter_read, .bar_write = adapter_write };
+static const struct rf_backend_ops adapter = { .bar_read = adapter_read,
+					       .bar_write = adapter_write };
 
 static struct rf_device *begin(void)
 {

@@ -64,11 +64,13 @@ static void sample_make(struct sample *s)
 	s->eh.e_phnum = 6;
 	s->eh.e_entry = 2048;
 	s->ph[PH_TEXT] = (Elf64_Phdr){ PT_LOAD, PF_R | PF_X, 0, 0, 0, 4096, 4096, 4096 };
-	s->ph[PH_DATA] = (Elf64_Phdr){ PT_LOAD, PF_R | PF_W, DATA, DATA, DATA, 4096, DATA_BYTES, 4096 };
+	s->ph[PH_DATA] =
+		(Elf64_Phdr){ PT_LOAD, PF_R | PF_W, DATA, DATA, DATA, 4096, DATA_BYTES, 4096 };
 	s->ph[PH_DYN] = (Elf64_Phdr){ PT_DYNAMIC, PF_R | PF_W, DATA, DATA, DATA, sizeof(s->dyn),
 				      sizeof(s->dyn), 8 };
 	s->ph[PH_RELRO] = (Elf64_Phdr){ PT_GNU_RELRO, PF_R, DATA, DATA, DATA, 4096, 4096, 1 };
-	s->ph[PH_TLS] = (Elf64_Phdr){ PT_TLS, PF_R, DATA + 1024, DATA + 1024, DATA + 1024, 16, 64, 32 };
+	s->ph[PH_TLS] =
+		(Elf64_Phdr){ PT_TLS, PF_R, DATA + 1024, DATA + 1024, DATA + 1024, 16, 64, 32 };
 	s->ph[PH_STACK] = (Elf64_Phdr){ PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16 };
 	s->dyn[0] = (Elf64_Dyn){ DT_RELA, { AT(rela) } };
 	s->dyn[1] = (Elf64_Dyn){ DT_RELASZ, { sizeof(s->rela) } };

@@ -145,8 +145,12 @@ static struct rf_device *device(const struct rf_control_ops *control)
 	memset(space, 0, sizeof(space));
 	space_fails = 0;
 	said[0] = '\0';
-	d = (struct rf_device){ .backend = &fake, .label = "it", .control = control, .left = RF_LEFT_ENABLED,
-				.bus_master = true, .admin_iova = 0x123456000 };
+	d = (struct rf_device){ .backend = &fake,
+				.label = "it",
+				.control = control,
+				.left = RF_LEFT_ENABLED,
+				.bus_master = true,
+				.admin_iova = 0x123456000 };
 	put(space + PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	put(space + PCI_BASE_ADDRESS_0, 0xfe000004, 4);
 	put(space + PCI_BASE_ADDRESS_5, 0xe001, 4);
@@ -200,7 +204,8 @@ struct change {
 	const char *word; /* of what is logged */
 };
 
-static void each(struct rf_device *(*make)(void), enum rf_left left, const struct change *c, size_t count)
+static void each(struct rf_device *(*make)(void), enum rf_left left, const struct change *c,
+		 size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct rf_device *d = make();
@@ -266,7 +271,8 @@ static void a_virtio_device_that_reset_itself(void **state)
 {
 	const struct change changes[] = {
 		{ regs, VIRTIO_DEVICE_STATUS, 1, 0, "status" },
-		{ regs, VIRTIO_DEVICE_STATUS, 1, STATUS_RUNNING | VIRTIO_STATUS_NEEDS_RESET, "NEEDS_RESET" },
+		{ regs, VIRTIO_DEVICE_STATUS, 1, STATUS_RUNNING | VIRTIO_STATUS_NEEDS_RESET,
+		  "NEEDS_RESET" },
 		{ regs, VIRTIO_NUM_QUEUES, 2, 0xffff, "all ones" },
 		{ regs, VIRTIO_QUEUE_ENABLE, 2, 0, "queues" },
 		{ regs, VIRTIO_QUEUE_DESC, 4, 0, "queues" },
@@ -280,7 +286,8 @@ static void a_virtio_device_that_reset_itself_at_rest(void **state)
 {
 	const struct change changes[] = {
 		{ regs, VIRTIO_DEVICE_STATUS, 1, 0, "status" },
-		{ regs, VIRTIO_DEVICE_STATUS, 1, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_NEEDS_RESET, "status" },
+		{ regs, VIRTIO_DEVICE_STATUS, 1,
+		  VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_NEEDS_RESET, "status" },
 		{ regs, VIRTIO_DEVICE_STATUS, 1, 0xff, "status" },
 		{ space, PCI_BASE_ADDRESS_0, 4, 4, "BARs" },
 	};

@@ -93,7 +93,8 @@ int dev_start_driver(struct sup *s, struct dev *d, int *fd)
 {
 	(void)s;
 	*fd = -1;
-	d->r.driver_pid[d->want.generation & 1] = driver_error ? 0 : (pid_t)d->want.generation + 1000;
+	d->r.driver_pid[d->want.generation & 1] =
+		driver_error ? 0 : (pid_t)d->want.generation + 1000;
 	return driver_error;
 }
 
@@ -138,17 +139,35 @@ void dev_recovered(struct dev *d) { (void)d; }
 struct dev *stack_of(struct sup *s, const struct dev *d) { (void)s, (void)d; return NULL; }
 void stack_try(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void stack_kill(struct sup *s, struct dev *d) { (void)s, (void)d; }
-void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *m, bool dial) { (void)s, (void)d, (void)m, (void)dial; }
+void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *m, bool dial)
+{
+	(void)s, (void)d, (void)m, (void)dial;
+}
 void adopt_told(struct dev *d, const struct rf_dev_msg *m) { (void)d, (void)m; }
 void record_write(struct sup *s) { (void)s; }
 void death_append(struct sup *s, const char *line) { (void)s, (void)line; }
-int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w) { (void)s, (void)name, (void)w; return -1; }
-void process_name(char *name, const struct dev *d, const char *what) { (void)d, (void)what; *name = '\0'; }
+int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w)
+{
+	(void)s, (void)name, (void)w;
+	return -1;
+}
+void process_name(char *name, const struct dev *d, const char *what)
+{
+	(void)d, (void)what;
+	*name = '\0';
+}
 bool rf_death_ran(const struct rf_keep_msg *m) { (void)m; return true; }
 void rf_death_words(const struct rf_keep_msg *m, char *t, size_t n) { (void)m, (void)n; *t = '\0'; }
-void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n) { (void)m, (void)d, (void)n; *t = '\0'; }
-void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why, const char *w,
-		 const char *j) { (void)s, (void)d, (void)m, (void)why, (void)w, (void)j; }
+void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n)
+{
+	(void)m, (void)d, (void)n;
+	*t = '\0';
+}
+void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
+		 const char *w, const char *j)
+{
+	(void)s, (void)d, (void)m, (void)why, (void)w, (void)j;
+}
 int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, int count)
 {
 	(void)sock, (void)data, (void)bytes, (void)fds, (void)count;
@@ -210,7 +229,8 @@ static void tell(enum event event, uint32_t generation, uint32_t value)
 	struct rf_dev_msg msg = { .generation = generation, .value = value };
 	int fd = -1;
 
-	happens(sup, dev, event, &(struct news){ .said = &msg, .fds = &fd, .count = event == EV_WANT });
+	happens(sup, dev, event,
+		&(struct news){ .said = &msg, .fds = &fd, .count = event == EV_WANT });
 }
 
 /* Waits as long as it says that it has to. */
@@ -463,8 +483,8 @@ static void a_device_that_worked_has_worked_after_a_start_from_nothing(void **st
 	assert_int_equal(dev->r.state, DEV_FAILED);
 }
 
-/* Its server's queue of clients is full, or a program looks at its disk: nobody waits for that, other
- * devices are started meanwhile. */
+/* Its server's queue of clients is full, or a program looks at its disk: nobody waits for that,
+ * other devices are started meanwhile. */
 static void a_device_in_other_hands_is_tried_again(void **state)
 {
 	(void)state;

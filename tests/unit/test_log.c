@@ -83,7 +83,8 @@ static void nobody_waits(int rd, int wr)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	drain(rd, text, sizeof(text));
-	assert_string_equal(text, "test: 40 lines are missing here: nobody read the log\ntest: the last one\n");
+	assert_string_equal(
+		text, "test: 40 lines are missing here: nobody read the log\ntest: the last one\n");
 	close(rd);
 	close(wr);
 }

@@ -31,7 +31,8 @@ enum { DISCOVER = 1, OFFER = 2, REQUEST = 3, ACK = 5 };
 static struct {
 	uint8_t  data[QUEUE][600];
 	uint32_t length[QUEUE], head, tail; /* for the stack, between its turns */
-	uint8_t  server;        /* last byte of the DHCP server's address and adapter; 0: there is none */
+	/* last byte of the DHCP server's address and adapter; 0: there is none */
+	uint8_t  server;
 	uint8_t  neighbour;     /* last byte of the adapter that has 10.0.0.7 */
 	uint32_t acks, broadcast_acks;
 	uint32_t echoes;        /* answers that its adapter heard */

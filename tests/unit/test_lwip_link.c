@@ -51,7 +51,8 @@ static int setup(void **unused)
 	nic.net = (struct rf_net_info){ .mac = { 2, 0, 0, 0, 0, 9 }, .mtu = 1500, .rx_buffer = 2048,
 					.rx_count = 64, .tx_max = 1514, .link = RF_NET_LINK_UP };
 	int config = wire_config(&s, lines, 1);
-	rig_must(pwrite(config, &no_flags, 4, offsetof(struct rf_lwip_config, flags)) == 4, "pwrite");
+	rig_must(pwrite(config, &no_flags, 4, offsetof(struct rf_lwip_config, flags)) == 4,
+		 "pwrite");
 	pid = fork();
 	rig_must(pid >= 0, "fork");
 	if (!pid)

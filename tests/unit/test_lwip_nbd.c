@@ -57,8 +57,8 @@ static bool own_network(void)
 	if (getuid() ? unshare(CLONE_NEWUSER | CLONE_NEWNET) : unshare(CLONE_NEWNET))
 		return false;
 	tap = rig_park(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-	return !ioctl(tap, TUNSETIFF, &ifr) &&
-	       !system("ip addr add 10.9.0.1/24 dev rf0 && ip link set rf0 up && ip link set lo up");
+	return !ioctl(tap, TUNSETIFF, &ifr) && !system("ip addr add 10.9.0.1/24 dev rf0 && ip link "
+						       "set rf0 up && ip link set lo up");
 }
 
 static int config(void)
@@ -101,7 +101,8 @@ static void start(uint64_t bytes, uint32_t die_after)
 	e.fail_sector = bad_sector;
 	e.die_after = die_after;
 	/* partition 2 of an MBR: 4 MiB from 1 MiB on */
-	memcpy(e.ram.disk + 446 + 16, (uint8_t[]){ 0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x20, 0, 0 }, 16);
+	memcpy(e.ram.disk + 446 + 16,
+	       (uint8_t[]){ 0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x20, 0, 0 }, 16);
 	memcpy(e.ram.disk + 510, (uint8_t[]){ 0x55, 0xaa }, 2);
 	int conf = config();
 	e.pid = fork();
@@ -117,7 +118,9 @@ static void start(uint64_t bytes, uint32_t die_after)
 	}
 	close(conf);
 	rig_must(!pthread_create(&e.thread, NULL, exported_thread, &e), "thread");
-	assert_int_equal(shell("for i in $(seq 100); do nbdinfo --size " WHOLE " && exit; sleep 0.1; done; exit 1"), 0);
+	assert_int_equal(shell("for i in $(seq 100); do nbdinfo --size " WHOLE
+			       " && exit; sleep 0.1; done; exit 1"),
+			 0);
 }
 
 static int said(const char *what)
@@ -133,8 +136,11 @@ static void it_says_that_there_is_no_tls(void **unused)
 	(void)unused;
 	start(32 << 20, 0);
 	assert_int_equal(said("WARNING: NBD .* port 10809 .* WITHOUT TLS"), 0);
-	assert_int_equal(shell("nbdinfo --json " WHOLE " >info && grep -q '\"export-size\": 33554432' info && "
-			       "grep -q '\"is_read_only\": false' info && grep -q '\"ram\"' info || cat info"), 0);
+	assert_int_equal(shell("nbdinfo --json " WHOLE
+			       " >info && grep -q '\"export-size\": 33554432' info && "
+			       "grep -q '\"is_read_only\": false' info && grep -q '\"ram\"' info "
+			       "|| cat info"),
+			 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 
@@ -147,7 +153,9 @@ static void a_disk_moves_over_many_deaths(void **unused)
 	assert_true(e.deaths >= 3);
 	e.die_after = 1000; /* more requests at a time: fewer deaths each */
 	assert_int_equal(shell("qemu-img compare -f raw -F raw in " WHOLE), 0);
-	assert_int_equal(shell("nbdcopy --request-size=4096 --requests=128 " WHOLE " back && cmp in back"), 0);
+	assert_int_equal(shell("nbdcopy --request-size=4096 --requests=128 " WHOLE
+			       " back && cmp in back"),
+			 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 
@@ -155,10 +163,12 @@ static void read_only_means_it(void **unused)
 {
 	(void)unused;
 	start(32 << 20, 0);
-	assert_int_equal(shell("nbdinfo --is readonly " ROPE " && ! nbdinfo --is readonly " WHOLE), 0);
+	assert_int_equal(shell("nbdinfo --is readonly " ROPE " && ! nbdinfo --is readonly " WHOLE),
+			 0);
 	assert_int_equal(shell("head -c 1M /dev/urandom >in && ! nbdcopy in " ROPE), 0);
 	/* The control: the same through the other port arrives. */
-	assert_int_equal(shell("nbdcopy in " WHOLE " && qemu-io -r -f raw -c 'read 0 1M' " ROPE), 0);
+	assert_int_equal(shell("nbdcopy in " WHOLE " && qemu-io -r -f raw -c 'read 0 1M' " ROPE),
+			 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 
@@ -224,7 +234,8 @@ static void nobody_without_an_allow_list(void **unused)
 	"    s = socket.create_connection(('10.9.0.2', 10809), 60)\n" \
 	"    get(s, 18); s.sendall(struct.pack('>I', 3))\n" \
 	"    return s\n" \
-	"def option(s, n, data=b''): s.sendall(struct.pack('>QII', 0x49484156454F5054, n, len(data)) + data)\n" \
+	"def option(s, n, data=b''): s.sendall(struct.pack('>QII', 0x49484156454F5054, n, " \
+	"len(data)) + data)\n" \
 	"def goes(s):\n" \
 	"    option(s, 7, bytes(6))\n" \
 	"    while True:\n" \
@@ -249,18 +260,20 @@ static void half_closed_clients_get_what_they_asked_for(void **unused)
 	start(32 << 20, 0);
 	for (uint32_t i = 1 << 20; i < 4 << 20; i += 4)
 		memcpy(e.ram.disk + i, &i, 4);
-	assert_int_equal(python(CLIENT
-		"s = hello(); option(s, 1); get(s, 10)\n"
-		"for i in range(8): s.sendall(struct.pack('>IHHQQI', 0x25609513, 0, 0, i, (1 << 20) + i * 262144, 262144))\n"
-		"s.shutdown(socket.SHUT_WR)\n"
-		"seen = set()\n"
-		"for i in range(8):\n"
-		"    magic, error, n = struct.unpack('>IIQ', get(s, 16))\n"
-		"    assert magic == 0x67446698 and not error\n"
-		"    at = (1 << 20) + n * 262144\n"
-		"    assert get(s, 262144) == b''.join(j.to_bytes(4, 'little') for j in range(at, at + 262144, 4))\n"
-		"    seen.add(n)\n"
-		"assert len(seen) == 8 and s.recv(1) == b''\n"), 0);
+	assert_int_equal(python(CLIENT "s = hello(); option(s, 1); get(s, 10)\n"
+				       "for i in range(8): s.sendall(struct.pack('>IHHQQI', "
+				       "0x25609513, 0, 0, i, (1 << 20) + i * 262144, 262144))\n"
+				       "s.shutdown(socket.SHUT_WR)\n"
+				       "seen = set()\n"
+				       "for i in range(8):\n"
+				       "    magic, error, n = struct.unpack('>IIQ', get(s, 16))\n"
+				       "    assert magic == 0x67446698 and not error\n"
+				       "    at = (1 << 20) + n * 262144\n"
+				       "    assert get(s, 262144) == b''.join(j.to_bytes(4, "
+				       "'little') for j in range(at, at + 262144, 4))\n"
+				       "    seen.add(n)\n"
+				       "assert len(seen) == 8 and s.recv(1) == b''\n"),
+			 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 
@@ -285,9 +298,11 @@ static void several_clients_at_once(void **unused)
 	(void)unused;
 	start(64 << 20, 100);
 	assert_int_equal(shell("head -c 64M /dev/urandom >in && nbdcopy in " WHOLE " && "
-			       "for i in 1 2 3 4 5 6; do nbdcopy " WHOLE " back$i & p=\"$p $!\"; done; "
+			       "for i in 1 2 3 4 5 6; do nbdcopy " WHOLE
+			       " back$i & p=\"$p $!\"; done; "
 			       "for i in $p; do wait $i || exit 1; done; "
-			       "for i in 1 2 3 4 5 6; do cmp in back$i || exit 1; done"), 0);
+			       "for i in 1 2 3 4 5 6; do cmp in back$i || exit 1; done"),
+			 0);
 	assert_int_equal(exported_end(&e), 0);
 }
 

@@ -92,7 +92,8 @@ static void closed_connections_keep_nobody_out(void **unused)
 	for (uint16_t i = 0; i < 75; i++) {
 		s.peer.conns = 0;
 		for (uint16_t k = 0; k < 4; k++) {
-			wire_watch(&s.peer, &conn[k], wire_me4, false, (uint16_t)(4000 + 4 * i + k), 80);
+			wire_watch(&s.peer, &conn[k], wire_me4, false, (uint16_t)(4000 + 4 * i + k),
+				   80);
 			conn[k].window = 0;
 			wire_syn(&s.peer, &conn[k]);
 		}
@@ -161,7 +162,8 @@ static bool greeted(int fd)
 
 	(void)!send(fd, "\5\1", 3, MSG_NOSIGNAL);
 	for (int i = 0; i < 50 && poll(&p, 1, 0) <= 0; i++)
-		assert_true(wire_settle(&s.peer)); /* the stack has looked at its sockets once more */
+		assert_true(
+			wire_settle(&s.peer)); /* the stack has looked at its sockets once more */
 	return recv(fd, answer, 2, MSG_DONTWAIT) == 2 && answer[0] == 5 && !answer[1];
 }
 
@@ -197,7 +199,8 @@ static void buffers_held_by_one_client_come_back(void **unused)
 	}
 	for (uint16_t i = 0; i < 28; i++)
 		for (uint32_t k = 0; k < 90; k++)
-			wire_tcp(&s.peer, &conn[i], WIRE_ACK, conn[i].seq + 100 + 100 * k, conn[i].ack, zero, 64);
+			wire_tcp(&s.peer, &conn[i], WIRE_ACK, conn[i].seq + 100 + 100 * k,
+				 conn[i].ack, zero, 64);
 	s.peer.conns = 0;
 	assert_true(wire_settle(&s.peer));
 	still_serves(&s, 6003);

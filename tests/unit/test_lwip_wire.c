@@ -212,10 +212,16 @@ static void behind_options(uint8_t *f, uint32_t *n)
 static void addresses_and_frames_that_cannot_be(void **unused)
 {
 	(void)unused;
-	static const uint8_t four[][4] = { { 127, 0, 0, 1 }, { 10, 9, 0, 2 }, { 10, 9, 0, 255 }, { 224, 0, 0, 1 },
-					   { 255, 255, 255, 255 }, { 0, 0, 0, 0 }, { 240, 0, 0, 1 } };
-	static const uint8_t six[][16] = { { [15] = 1 }, { 0xfd, 9, [15] = 2 }, { 0xff, 2, [15] = 1 }, { 0 },
-					   { [10] = 0xff, 0xff, 10, 9, 0, 1 }, { [12] = 10, 9, 0, 1 } };
+	static const uint8_t four[][4] = { { 127, 0, 0, 1 },       { 10, 9, 0, 2 },
+					   { 10, 9, 0, 255 },      { 224, 0, 0, 1 },
+					   { 255, 255, 255, 255 }, { 0, 0, 0, 0 },
+					   { 240, 0, 0, 1 } };
+	static const uint8_t six[][16] = { { [15] = 1 },
+					   { 0xfd, 9, [15] = 2 },
+					   { 0xff, 2, [15] = 1 },
+					   { 0 },
+					   { [10] = 0xff, 0xff, 10, 9, 0, 1 },
+					   { [12] = 10, 9, 0, 1 } };
 
 	wire_wait6(&s);
 	assert_int_equal(answered(wire_me4, false, NULL), 1);

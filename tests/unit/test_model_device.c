@@ -26,11 +26,13 @@ static void maps_are_checked(void **state)
 	assert_int_equal(client_map(&c, 0x200000, 0x1000, 0, fd, 0), -EINVAL);
 	assert_int_equal(client_map(&c, 0x200000, 0x1000, 0x10, fd, 0), -EINVAL);
 	assert_int_equal(client_map(&c, 0x200000, 0x1000, RW, fd, 0x800), -EINVAL);
-	assert_int_equal(client_map(&c, 0x200000, 0x21000, RW, fd, 0), -EINVAL);      /* longer than its file */
+	/* longer than its file */
+	assert_int_equal(client_map(&c, 0x200000, 0x21000, RW, fd, 0), -EINVAL);
 	assert_int_equal(client_map(&c, 0x200000, 0x1000, RW, fd, 0x20000), -EINVAL);
 	assert_int_equal(client_map(&c, 0x200000, 0x1000, RW, fd, 0xfffffffffffff000), -EINVAL);
 	assert_int_equal(client_map(&c, 0xfffffffffffff000, 0x2000, RW, -1, 0), -EINVAL);
-	assert_int_equal(client_map(&c, 0xfffffffffffff000, 0x1000, RW, -1, 0), 0);   /* the last page there is */
+	/* the last page there is */
+	assert_int_equal(client_map(&c, 0xfffffffffffff000, 0x1000, RW, -1, 0), 0);
 	assert_int_equal(client_unmap(&c, 0x100000, 0x1000, 0), -ENOENT);
 	assert_int_equal(client_unmap(&c, 0x100000, 0x10000, 0x7), -EINVAL);
 	assert_true(client_unmap(&c, 0x100000, 0x10000, 0) >= 0);
@@ -44,7 +46,8 @@ static void maps_are_checked(void **state)
 	assert_true(client_map(&c, 0x200000, 0x1000, RW, pipes[0], 0) < 0);
 	assert_true(client_map(&c, 0x200000, 0x1000, RW, one_way, 0) < 0);
 	unsigned accepted = 0;
-	while (accepted < 100000 && !client_map(&c, 0x10000000 + accepted * 0x1000ull, 0x1000, RW, -1, 0))
+	while (accepted < 100000 &&
+	       !client_map(&c, 0x10000000 + accepted * 0x1000ull, 0x1000, RW, -1, 0))
 		accepted++;
 	assert_int_equal(accepted, 256); /* as it said: max_dma_maps */
 	assert_true(client_alive(&c));
@@ -55,7 +58,7 @@ static void maps_are_checked(void **state)
 	close(fd);
 }
 
-/* ---- regions ------------------------------------------------------------------------------------ */
+/* ---- regions --------------------------------------------------------------- */
 
 static void regions_have_bounds(void **state)
 {
@@ -75,10 +78,14 @@ static void regions_have_bounds(void **state)
 	assert_true(client_read(&c, RF_VU_CONFIG, 0, data, 4096) > 0);
 	assert_int_equal(client_write(&c, 0, 16384, data, 4), -EINVAL);
 	assert_int_equal(client_write(&c, RF_VU_CONFIG, 4093, data, 4), -EINVAL);
-	assert_int_equal(client_call(&c, RF_VU_REGION_READ, &a, sizeof(a), data, sizeof(data), NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_REGION_READ, &a, sizeof(a), data, sizeof(data), NULL,
+				     0),
+			 -EINVAL);
 	/* Says 8 bytes, brings 4. */
 	struct { struct rf_vu_region_access a; uint32_t v; } lie = { { 0x14, 0, 8 }, 0 };
-	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE, &lie, sizeof(lie.a) + 4, data, sizeof(data), NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE, &lie, sizeof(lie.a) + 4, data,
+				     sizeof(data), NULL, 0),
+			 -EINVAL);
 	assert_true(client_alive(&c));
 	close(c.fd);
 }
@@ -87,22 +94,31 @@ static void unknown_commands_are_answered(void **state)
 {
 	struct modelled *m = *state;
 	struct client c = client_greeted(m, PLAIN_JSON);
-	struct rf_vu_feature f = { sizeof(f), RF_VU_FEATURE_PROBE | RF_VU_FEATURE_GET | RF_VU_FEATURE_MIGRATION };
+	struct rf_vu_feature f = { sizeof(f), RF_VU_FEATURE_PROBE | RF_VU_FEATURE_GET |
+						      RF_VU_FEATURE_MIGRATION };
 	struct rf_vu_device_info info = { .argsz = sizeof(info) };
 	unsigned char ignored[64];
 
-	assert_int_equal(client_call(&c, RF_VU_DEVICE_FEATURE, &f, sizeof(f), ignored, 64, NULL, 0), -ENOTSUP);
-	assert_int_equal(client_call(&c, RF_VU_DIRTY_PAGES, &f, sizeof(f), ignored, 64, NULL, 0), -ENOTSUP);
-	assert_int_equal(client_call(&c, RF_VU_DMA_READ, ignored, 16, ignored, 64, NULL, 0), -ENOTSUP);
+	assert_int_equal(client_call(&c, RF_VU_DEVICE_FEATURE, &f, sizeof(f), ignored, 64, NULL, 0),
+			 -ENOTSUP);
+	assert_int_equal(client_call(&c, RF_VU_DIRTY_PAGES, &f, sizeof(f), ignored, 64, NULL, 0),
+			 -ENOTSUP);
+	assert_int_equal(client_call(&c, RF_VU_DMA_READ, ignored, 16, ignored, 64, NULL, 0),
+			 -ENOTSUP);
 	assert_int_equal(client_call(&c, 999, NULL, 0, ignored, 64, NULL, 0), -ENOTSUP);
-	assert_int_equal(client_call(&c, RF_VU_DEVICE_GET_INFO, &info, sizeof(info), &info, sizeof(info), NULL, 0), 16);
+	assert_int_equal(client_call(&c, RF_VU_DEVICE_GET_INFO, &info, sizeof(info), &info,
+				     sizeof(info), NULL, 0),
+			 16);
 	assert_int_equal(info.num_regions, 9);
 	assert_int_equal(info.num_irqs, 5);
 	assert_int_equal(info.flags, RF_VU_DEVICE_RESETS | RF_VU_DEVICE_PCI);
 	info.argsz = 15;
-	assert_int_equal(client_call(&c, RF_VU_DEVICE_GET_INFO, &info, sizeof(info), &info, sizeof(info), NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_DEVICE_GET_INFO, &info, sizeof(info), &info,
+				     sizeof(info), NULL, 0),
+			 -EINVAL);
 	/* A reply nobody asked for is dropped. */
-	assert_int_equal(client_send(&c, RF_VU_REGION_READ, RF_VU_TYPE_REPLY, ignored, 16, NULL, 0), 0);
+	assert_int_equal(client_send(&c, RF_VU_REGION_READ, RF_VU_TYPE_REPLY, ignored, 16, NULL, 0),
+			 0);
 	assert_true(client_alive(&c));
 	close(c.fd);
 }
@@ -112,25 +128,38 @@ static void posted_and_multiple_writes(void **state)
 	struct modelled *m = *state;
 	struct client c = client_greeted(m, PLAIN_JSON);
 	struct { struct rf_vu_region_access a; uint32_t v; } one = { { 0x24, 0, 4 }, 0x001f001f };
-	struct { uint64_t count; struct rf_vu_write_one w[3]; } many = {
-		3, { { 0x28, 0, 4, { 0, 0x10 } }, { 0x2c, 0, 4, { 7 } }, { 0x30, 0, 8, { 0, 0x20, 0, 0, 9 } } } };
+	struct { uint64_t count; struct rf_vu_write_one w[3];
+	} many = { 3,
+		   { { 0x28, 0, 4, { 0, 0x10 } },
+		     { 0x2c, 0, 4, { 7 } },
+		     { 0x30, 0, 8, { 0, 0x20, 0, 0, 9 } } } };
 	uint64_t done = 0;
 
 	/* Posted: the next reply that comes is that of the read behind it. */
-	assert_int_equal(client_send(&c, RF_VU_REGION_WRITE, RF_VU_NO_REPLY, &one, sizeof(one.a) + 4, NULL, 0), 0);
+	assert_int_equal(client_send(&c, RF_VU_REGION_WRITE, RF_VU_NO_REPLY, &one,
+				     sizeof(one.a) + 4, NULL, 0),
+			 0);
 	assert_int_equal(client_get32(&c, 0, 0x24), 0x001f001f);
 	one.a.offset = 1 << 20; /* an error nobody hears of */
-	assert_int_equal(client_send(&c, RF_VU_REGION_WRITE, RF_VU_NO_REPLY, &one, sizeof(one.a) + 4, NULL, 0), 0);
-	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8, NULL, 0), 8);
+	assert_int_equal(client_send(&c, RF_VU_REGION_WRITE, RF_VU_NO_REPLY, &one,
+				     sizeof(one.a) + 4, NULL, 0),
+			 0);
+	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8,
+				     NULL, 0),
+			 8);
 	assert_int_equal(done, 3);
 	assert_int_equal(client_get32(&c, 0, 0x28), 0x1000);
 	assert_int_equal(client_get32(&c, 0, 0x2c), 7);
 	assert_int_equal(client_get32(&c, 0, 0x30), 0x2000);
 	assert_int_equal(client_get32(&c, 0, 0x34), 9);
 	many.w[1].count = 9;
-	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8, NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8,
+				     NULL, 0),
+			 -EINVAL);
 	many.count = 0x2000000000000000;
-	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8, NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_REGION_WRITE_MULTI, &many, sizeof(many), &done, 8,
+				     NULL, 0),
+			 -EINVAL);
 	close(c.fd);
 }
 
@@ -158,12 +187,15 @@ static void the_doorbell_page_is_for_who_knows_to_ring(void **state)
 
 	assert_int_equal(region_info_of(&c, 0, 256, &r), sizeof(r.i));
 	assert_int_equal(r.i.flags, RF_VU_REGION_READ_OK | RF_VU_REGION_WRITE_OK);
-	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io, sizeof(io), NULL, 0), 16);
+	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io,
+				     sizeof(io), NULL, 0),
+			 16);
 	assert_int_equal(io.h.count, 0);
 	close(c.fd);
 
 	c = client_greeted(m, SLEEP_JSON);
-	assert_int_equal(region_info_of(&c, 0, sizeof(r.i), &r), sizeof(r.i)); /* no room: the size to ask for, no fd */
+	/* no room: the size to ask for, no fd */
+	assert_int_equal(region_info_of(&c, 0, sizeof(r.i), &r), sizeof(r.i));
 	assert_int_equal(r.i.argsz, sizeof(r));
 	assert_int_equal(r.i.cap_offset, 0);
 	assert_int_equal(c.got_fds, 0);
@@ -174,9 +206,11 @@ static void the_doorbell_page_is_for_who_knows_to_ring(void **state)
 	assert_int_equal(r.areas, 1);
 	assert_int_equal(r.area.offset, 0x1000);
 	assert_int_equal(r.area.size, 0x1000);
-	uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, c.got_fd[0], (off_t)(r.i.offset + 0x1000));
+	uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, c.got_fd[0],
+			      (off_t)(r.i.offset + 0x1000));
 	assert_true(page != MAP_FAILED);
-	page[8] = 0x1234; /* what the client stores is what the region reads as, and the other way */
+	/* what the client stores is what the region reads as, and the other way */
+	page[8] = 0x1234;
 	assert_int_equal(client_get32(&c, 0, 0x1020), 0x1234);
 	client_set32(&c, 0, 0x1024, 0x77);
 	assert_int_equal(page[9], 0x77);
@@ -184,7 +218,9 @@ static void the_doorbell_page_is_for_who_knows_to_ring(void **state)
 	munmap(page, 4096);
 	close(c.got_fd[0]);
 	io.h = (struct rf_vu_io_fds){ .argsz = 256 };
-	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io, sizeof(io), NULL, 0), 56);
+	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io,
+				     sizeof(io), NULL, 0),
+			 56);
 	assert_int_equal(io.h.count, 1);
 	assert_int_equal(c.got_fds, 1);
 	assert_int_equal(io.e.type, RF_VU_IO_EVENTFD);
@@ -192,13 +228,15 @@ static void the_doorbell_page_is_for_who_knows_to_ring(void **state)
 	assert_int_equal(io.e.size, 0x1000);
 	close(c.got_fd[0]);
 	io.h = (struct rf_vu_io_fds){ .argsz = 256, .index = 9 };
-	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io, sizeof(io), NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_GET_REGION_IO_FDS, &io.h, sizeof(io.h), &io,
+				     sizeof(io), NULL, 0),
+			 -EINVAL);
 	assert_int_equal(region_info_of(&c, 9, 256, &r), -EINVAL);
 	assert_int_equal(region_info_of(&c, 0, 31, &r), -EINVAL);
 	close(c.fd);
 }
 
-/* ---- interrupts -------------------------------------------------------------------------------- */
+/* ---- interrupts ------------------------------------------------------------ */
 
 static void interrupts_are_wired_and_masked(void **state)
 {
@@ -208,10 +246,12 @@ static void interrupts_are_wired_and_masked(void **state)
 	int e[3] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
 	struct rf_vu_irq_info i = { .argsz = sizeof(i), .index = RF_VU_MSIX };
 
-	assert_int_equal(client_call(&c, RF_VU_GET_IRQ_INFO, &i, sizeof(i), &i, sizeof(i), NULL, 0), 16);
+	assert_int_equal(client_call(&c, RF_VU_GET_IRQ_INFO, &i, sizeof(i), &i, sizeof(i), NULL, 0),
+			 16);
 	assert_int_equal(i.count, 9);
 	assert_true(i.flags & RF_VU_IRQ_EVENTFD);
-	assert_false(i.flags & RF_VU_IRQ_NORESIZE); /* below, one is wired and unwired among others */
+	/* below, one is wired and unwired among others */
+	assert_false(i.flags & RF_VU_IRQ_NORESIZE);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 1, 3, e, 3), 0);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, none | trigger, 2, 1, NULL, 0), 0);
 	assert_int_equal(event_wait(e[1], CLIENT_WAIT_MS), 1);
@@ -231,7 +271,8 @@ static void interrupts_are_wired_and_masked(void **state)
 	assert_int_equal(event_wait(e[1], 0), 0);
 	/* What cannot be. */
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 8, 2, e, 2), -EINVAL);
-	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 0xffffffff, 2, e, 2), -EINVAL);
+	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 0xffffffff, 2, e, 2),
+			 -EINVAL);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 0, 3, e, 2), -EINVAL);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, none | trigger, 0, 1, e, 1), -EINVAL);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, none, 0, 1, NULL, 0), -EINVAL);
@@ -239,7 +280,8 @@ static void interrupts_are_wired_and_masked(void **state)
 	assert_int_equal(client_irqs(&c, RF_VU_ERR, TRIGGER_EVENTFD, 0, 1, e, 1), -EINVAL);
 	assert_int_equal(client_irqs(&c, 7, TRIGGER_EVENTFD, 0, 1, e, 1), -EINVAL);
 	b.s.count = 9;
-	assert_int_equal(client_call(&c, RF_VU_SET_IRQS, &b, sizeof(b.s) + 3, NULL, 0, NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_SET_IRQS, &b, sizeof(b.s) + 3, NULL, 0, NULL, 0),
+			 -EINVAL);
 	assert_true(client_alive(&c));
 	close(c.fd);
 	for (int k = 0; k < 3; k++)
@@ -257,7 +299,9 @@ static void sixteen_vectors_are_wired_by_one_message(void **state)
 	for (int i = 0; i < 17; i++)
 		e[i] = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(client_irqs(&c, RF_VU_MSIX, TRIGGER_EVENTFD, 2, 16, e, 16), 0);
-	assert_int_equal(client_irqs(&c, RF_VU_MSIX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER, 2, 16, NULL, 0), 0);
+	assert_int_equal(client_irqs(&c, RF_VU_MSIX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER,
+				     2, 16, NULL, 0),
+			 0);
 	for (int i = 0; i < 16; i++)
 		assert_int_equal(event_wait(e[i], CLIENT_WAIT_MS), 1);
 	unsigned before = open_fds(m);
@@ -272,7 +316,7 @@ static void sixteen_vectors_are_wired_by_one_message(void **state)
 		close(e[i]);
 }
 
-/* ---- config space --------------------------------------------------------------------------------- */
+/* ---- config space ---------------------------------------------------------- */
 
 /* Offset of a capability, 0: none. */
 static uint32_t capability(struct client *c, uint8_t id)
@@ -307,7 +351,8 @@ static void config_space_is_that_of_a_pci_function(void **state)
 	client_set32(&c, RF_VU_CONFIG, 0, 0); /* read-only */
 	assert_int_equal(client_get32(&c, RF_VU_CONFIG, 0), 0x00101b36);
 
-	uint32_t msix = capability(&c, 0x11), pcie = capability(&c, 0x10), pm = capability(&c, 0x01);
+	uint32_t msix = capability(&c, 0x11), pcie = capability(&c, 0x10),
+		 pm = capability(&c, 0x01);
 	assert_true(msix && pcie && pm);
 	assert_int_equal(client_get32(&c, RF_VU_CONFIG, msix) >> 16 & 0x7ff, 8);
 	assert_int_equal(client_get32(&c, RF_VU_CONFIG, msix + 4), 0x2000);
@@ -347,7 +392,8 @@ int main(void)
 		SERVED(posted_and_multiple_writes),
 		SERVED(the_doorbell_page_is_for_who_knows_to_ring),
 		SERVED(interrupts_are_wired_and_masked),
-		cmocka_unit_test_setup_teardown(sixteen_vectors_are_wired_by_one_message, start_wide, stop),
+		cmocka_unit_test_setup_teardown(sixteen_vectors_are_wired_by_one_message,
+		  start_wide, stop),
 		SERVED(config_space_is_that_of_a_pci_function),
 	};
 

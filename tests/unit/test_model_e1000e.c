@@ -116,7 +116,7 @@ static void test_any_width_and_offset_is_survived(void **state)
 	e1000e_model.write(nic, 3, 0, buffer, 64);
 }
 
-/* ---- transmit --------------------------------------------------------------------------------- */
+/* ---- transmit -------------------------------------------------------------- */
 
 static void test_tx_frame_leaves_and_descriptor_comes_back(void **state)
 {
@@ -157,7 +157,8 @@ static void test_tx_checksums_are_inserted(void **state)
 		            (uint64_t)(E_POPTS_IP | E_POPTS_L4) << 40);
 		run();
 		assert_int_equal(heard(), bytes);
-		assert_int_equal(e_sum_check(frame, bytes, true, true) & ~E_RXD_UDPCS, E_RXD_IPCS | E_RXD_TCPCS);
+		assert_int_equal(e_sum_check(frame, bytes, true, true) & ~E_RXD_UDPCS,
+				 E_RXD_IPCS | E_RXD_TCPCS);
 	}
 }
 
@@ -243,7 +244,7 @@ static void test_tx_hostile_descriptors_are_dropped_and_given_back(void **state)
 	run();
 }
 
-/* ---- receive ------------------------------------------------------------------------------------- */
+/* ---- receive --------------------------------------------------------------- */
 
 static void test_rx_frame_arrives_with_status_and_checksums(void **state)
 {

@@ -14,7 +14,9 @@ static void identifies_itself(void **state)
 	struct rig *r = *state;
 	struct nvme_id_ctrl *c = (void *)(r->memory + IDENTIFY);
 	struct nvme_id_ns *n = (void *)c;
-	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .cdw10 = NVME_CNS_CONTROLLER, .prp1 = IOVA + IDENTIFY };
+	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY,
+				.cdw10 = NVME_CNS_CONTROLLER,
+				.prp1 = IOVA + IDENTIFY };
 
 	assert_int_equal(client_get32(&r->c, 0, NVME_REG_VS), 0x10400);
 	assert_int_equal(admin(r, cmd), 0);
@@ -34,11 +36,15 @@ static void identifies_itself(void **state)
 	cmd.cdw10 = 0x77;
 	assert_int_equal(admin(r, cmd), NVME_SC_INVALID_FIELD);
 	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = 0x7f }), NVME_SC_INVALID_OPCODE);
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_NUMBER_OF_QUEUES,
-			.cdw11 = 0x003f003f }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_SET_FEATURES,
+						     .cdw10 = NVME_FEAT_NUMBER_OF_QUEUES,
+						     .cdw11 = 0x003f003f }),
+			 0);
 	assert_int_equal(r->dw0, 0x00070007);
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_LOG_PAGE, .cdw10 = 2 | 127u << 16,
-			.prp1 = IOVA + IDENTIFY }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_LOG_PAGE,
+						     .cdw10 = 2 | 127u << 16,
+						     .prp1 = IOVA + IDENTIFY }),
+			 0);
 	/* Events are held: no completion, and one more than can be held is refused. */
 	for (unsigned i = 0; i < 4; i++)
 		submit(r, &r->admin, ASQ, (struct nvme_sqe){ .opc = NVME_ADMIN_ASYNC_EVENT });
@@ -60,7 +66,8 @@ static void moves_data(void **state)
 	assert_int_equal(io(r, cmd), 0);
 	assert_true(same(r, 0, 0x20200, 4096));
 	/* 256 KiB by a list whose page ends in a pointer to the next, pages in reverse. */
-	uint64_t *list = (void *)(r->memory + LIST + 0x1000 - 16 * 8), *more = (void *)(r->memory + LIST + 0x1000);
+	uint64_t *list = (void *)(r->memory + LIST + 0x1000 - 16 * 8),
+		 *more = (void *)(r->memory + LIST + 0x1000);
 	for (unsigned i = 0; i < 63; i++)
 		*(i < 15 ? &list[i] : &more[i - 15]) = IOVA + DATA + 0x80000 - (i + 1) * 4096ull;
 	list[15] = IOVA + LIST + 0x1000;
@@ -73,10 +80,16 @@ static void moves_data(void **state)
 		assert_true(same(r, 0x10000, 0x80000 - i * 4096, 4096));
 	}
 	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH }), 0);
-	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES, .slba = 104, .cdw12 = 3 }), 0);
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES,
+						  .slba = 104,
+						  .cdw12 = 3 }),
+			 0);
 	struct nvme_dsm_range *d = (void *)(r->memory + IDENTIFY);
 	*d = (struct nvme_dsm_range){ .nlb = 2, .slba = 100 };
-	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_DSM, .cdw11 = NVME_DSM_AD, .prp1 = IOVA + IDENTIFY }), 0);
+	assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_DSM,
+						  .cdw11 = NVME_DSM_AD,
+						  .prp1 = IOVA + IDENTIFY }),
+			 0);
 	assert_int_equal(rd(r, 100, 16, 0x10000), 0);
 	memset(r->memory + DATA, 0, 1024);
 	memset(r->memory + DATA + 2048, 0, 2048);
@@ -105,7 +118,9 @@ static void refuses_what_cannot_be(void **state)
 	cmd.flags = 0x40; /* SGL */
 	assert_int_equal(io(r, cmd), NVME_SC_INVALID_FIELD);
 	assert_int_equal(io(r, (struct nvme_sqe){ .opc = 0x55 }), NVME_SC_INVALID_OPCODE);
-	struct nvme_sqe queue = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = IOVA + SQ, .cdw10 = NVME_QUEUE_CDW10(1, ENTRIES),
+	struct nvme_sqe queue = { .opc = NVME_ADMIN_CREATE_SQ,
+				  .prp1 = IOVA + SQ,
+				  .cdw10 = NVME_QUEUE_CDW10(1, ENTRIES),
 				  .cdw11 = NVME_SQ_CDW11(1) };
 	assert_int_equal(admin(r, queue), NVME_SC_INVALID_QUEUE_ID);
 	queue.cdw10 = NVME_QUEUE_CDW10(2, ENTRIES);
@@ -113,7 +128,8 @@ static void refuses_what_cannot_be(void **state)
 	assert_int_equal(admin(r, queue), NVME_SC_CQ_INVALID);
 	queue.cdw10 = NVME_QUEUE_CDW10(9, ENTRIES);
 	assert_int_equal(admin(r, queue), NVME_SC_INVALID_QUEUE_ID);
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 }), 0x10c);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 }),
+			 0x10c);
 	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }), 0);
 	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 }), 0);
 	r->io = (struct ring){ .phase = true, .id = 1 };
@@ -213,15 +229,21 @@ static void intx_where_nothing_else_is_wired(void **state)
 	struct rig *r = *state;
 	int line = eventfd(0, EFD_CLOEXEC);
 
-	assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER, 0, 0, NULL, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_MSIX,
+				     RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER, 0, 0, NULL, 0),
+			 0);
 	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, TRIGGER_EVENTFD, 0, 1, &line, 1), 0);
 	submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
 	assert_int_equal(event_wait(line, CLIENT_WAIT_MS), 1);
 	/* Masked by itself; still high when unmasked, so it comes again. */
-	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_INTX,
+				     RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0),
+			 0);
 	assert_int_equal(event_wait(line, CLIENT_WAIT_MS), 1);
 	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
-	assert_int_equal(client_irqs(&r->c, RF_VU_INTX, RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0), 0);
+	assert_int_equal(client_irqs(&r->c, RF_VU_INTX,
+				     RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_UNMASK, 0, 1, NULL, 0),
+			 0);
 	assert_int_equal(event_wait(line, 0), 0);
 	close(line);
 }
@@ -234,12 +256,14 @@ static void map_doorbells(struct rig *r)
 	struct { struct rf_vu_io_fds h; struct rf_vu_io_fd e; } io_fd = { .h = { .argsz = 256 } };
 	unsigned char reply[256];
 
-	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply), NULL, 0) > 0);
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply),
+				NULL, 0) > 0);
 	assert_int_equal(r->c.got_fds, 1);
 	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[0], 0x1000);
 	assert_true(r->page != MAP_FAILED);
 	close(r->c.got_fd[0]);
-	assert_true(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &io_fd.h, sizeof(io_fd.h), &io_fd, sizeof(io_fd), NULL, 0) > 0);
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &io_fd.h, sizeof(io_fd.h), &io_fd,
+				sizeof(io_fd), NULL, 0) > 0);
 	r->kick = r->c.got_fd[0];
 }
 
@@ -270,19 +294,22 @@ static void sleeps_when_idle_and_is_woken_by_the_bell(void **state)
 
 static void a_plain_mapping_is_polled(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--doorbells", "plain-mmap", NULL });
+	struct rig *r =
+		rig_new((const char *const[]){ "--size", "1M", "--doorbells", "plain-mmap", NULL });
 	struct rf_vu_region_info q = { .argsz = 256 };
 	unsigned char reply[256];
 
 	(void)state;
 	attach(r, PLAIN_JSON, true);
-	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply), NULL, 0) > 0);
+	assert_true(client_call(&r->c, RF_VU_GET_REGION_INFO, &q, sizeof(q), reply, sizeof(reply),
+				NULL, 0) > 0);
 	assert_int_equal(r->c.got_fds, 1);
 	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[0], 0x1000);
 	assert_true(r->page != MAP_FAILED);
 	for (unsigned i = 0; i < 10; i++) {
 		usleep(2000);
-		assert_int_equal(r->page[1023], 0); /* no sleep word: this client would not look at it */
+		/* no sleep word: this client would not look at it */
+		assert_int_equal(r->page[1023], 0);
 		assert_int_equal(wr(r, i, 1, 0), 0);
 	}
 	assert_int_equal(rig_free(r), 0);
@@ -290,34 +317,39 @@ static void a_plain_mapping_is_polled(void **state)
 
 static void a_shadow_is_rung_by_memory_and_eventfd(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--doorbells", "shadow", NULL });
+	struct rig *r =
+		rig_new((const char *const[]){ "--size", "1M", "--doorbells", "shadow", NULL });
 	struct { struct rf_vu_io_fds h; struct rf_vu_io_shadow e; } q = { .h = { .argsz = 256 } };
 
 	(void)state;
 	attach(r, PLAIN_JSON, true);
-	assert_int_equal(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &q.h, sizeof(q.h), &q, sizeof(q), NULL, 0), sizeof(q));
+	assert_int_equal(client_call(&r->c, RF_VU_GET_REGION_IO_FDS, &q.h, sizeof(q.h), &q,
+				     sizeof(q), NULL, 0),
+			 sizeof(q));
 	assert_int_equal(q.h.count, 1);
 	assert_int_equal(q.e.type, RF_VU_IO_SHADOW);
 	assert_int_equal(r->c.got_fds, 2);
 	r->kick = r->c.got_fd[q.e.fd_index];
-	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->c.got_fd[q.e.shadow_index],
-		       (off_t)q.e.shadow_offset);
+	r->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       r->c.got_fd[q.e.shadow_index], (off_t)q.e.shadow_offset);
 	assert_true(r->page != MAP_FAILED);
 	for (unsigned i = 0; i < 10; i++) {
 		uint64_t one = 1;
 		usleep(2000);
 		submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
-		must(write(r->kick, &one, sizeof(one)) == sizeof(one), "kick"); /* every time: that is the rule */
+		/* every time: that is the rule */
+		must(write(r->kick, &one, sizeof(one)) == sizeof(one), "kick");
 		assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), 0);
 	}
 	assert_int_equal(rig_free(r), 0);
 }
 
-/* ---- other shapes of it ------------------------------------------------------------------------ */
+/* ---- other shapes of it ---------------------------------------------------- */
 
 static void a_power_cut_takes_what_was_not_flushed(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--cache", "volatile", NULL });
+	struct rig *r =
+		rig_new((const char *const[]){ "--size", "1M", "--cache", "volatile", NULL });
 	struct nvme_sqe fua;
 
 	(void)state;
@@ -352,7 +384,8 @@ static void a_file_keeps_its_data(void **state)
 
 	(void)state;
 	for (unsigned turn = 0; turn < 2; turn++) {
-		struct rig *r = rig_new((const char *const[]){ "--file", path, "--size", "2M", "--block", "4096", NULL });
+		struct rig *r = rig_new((const char *const[]){ "--file", path, "--size", "2M",
+							       "--block", "4096", NULL });
 		attach(r, PLAIN_JSON, true);
 		fill(r, 0, 8192, 3);
 		if (!turn)
@@ -360,7 +393,9 @@ static void a_file_keeps_its_data(void **state)
 		assert_int_equal(rd(r, 100, 2, 0x4000), 0);
 		assert_true(same(r, 0, 0x4000, 8192));
 		assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH }), 0);
-		assert_int_equal(io(r, (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES, .slba = 200 }), 0);
+		assert_int_equal(io(r,
+				    (struct nvme_sqe){ .opc = NVME_CMD_WRITE_ZEROES, .slba = 200 }),
+				 0);
 		assert_int_equal(rig_free(r), 0);
 	}
 	close(fd);

@@ -84,11 +84,14 @@ static void bad_completion_faults(void **state)
 	assert_true(fault(r, "slow arg 60000000"));
 	submit(r, &r->io, SQ, (struct nvme_sqe){ .opc = NVME_CMD_FLUSH, .nsid = 1 });
 	assert_int_equal(counter(r, "fault slow"), 2); /* taken before the abort is sent */
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_ABORT, .cdw10 = 1 | (uint32_t)r->cid << 16 }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_ABORT,
+						     .cdw10 = 1 | (uint32_t)r->cid << 16 }),
+			 0);
 	assert_int_equal(r->dw0 & 1, 0);
 	assert_int_equal(reap(r, &r->io, CQ, CLIENT_WAIT_MS), NVME_SC_ABORT_REQUESTED);
 	assert_true(fault(r, "admin-error"));
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_FEATURES, .cdw10 = 7 }), NVME_SC_INTERNAL_ERROR);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_GET_FEATURES, .cdw10 = 7 }),
+			 NVME_SC_INTERNAL_ERROR);
 	assert_true(fault(r, "bad-phase"));
 	assert_int_equal(io_within(r, moving(NVME_CMD_READ, 0, 1, 0), r->quick_ms), NEVER);
 	assert_int_equal(counter(r, "fault bad-phase"), 1);
@@ -192,7 +195,8 @@ static void every_fault_has_a_name_and_a_line(void **state)
 		char name[64];
 		assert_int_equal(sscanf(p, "%63s", name), 1);
 		assert_true(fault(r, name));
-		all = model_tell(&r->model, "list"); /* the same buffer, the same lines but for [armed] */
+		/* the same buffer, the same lines but for [armed] */
+		all = model_tell(&r->model, "list");
 		p = all;
 		for (unsigned i = 0; i < lines; i++)
 			p = strchr(p, '\n') + 1;

@@ -64,8 +64,12 @@ static void commands_overtake_each_other(void **state)
 {
 	(void)state;
 	assert_int_equal(bursts_in_order((const char *const[]){ "--size", "1M", NULL }), 20);
-	assert_in_range(bursts_in_order((const char *const[]){ "--size", "1M", "--reorder", "7", NULL }), 0, 5);
-	assert_in_range(bursts_in_order((const char *const[]){ "--size", "1M", "--delay-us", "0-3000", NULL }), 0, 5);
+	assert_in_range(bursts_in_order(
+				(const char *const[]){ "--size", "1M", "--reorder", "7", NULL }),
+			0, 5);
+	assert_in_range(bursts_in_order((const char *const[]){ "--size", "1M", "--delay-us",
+							       "0-3000", NULL }),
+			0, 5);
 }
 
 static uint64_t now_us(void)
@@ -78,7 +82,8 @@ static uint64_t now_us(void)
 
 static void a_command_takes_at_least_the_time_given(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--delay-us", "20000-30000", NULL });
+	struct rig *r =
+		rig_new((const char *const[]){ "--size", "1M", "--delay-us", "20000-30000", NULL });
 
 	(void)state;
 	attach(r, PLAIN_JSON, true);
@@ -95,7 +100,8 @@ static void a_command_takes_at_least_the_time_given(void **state)
 /* What a fault does to a command that is done later is done later. */
 static void a_late_command_keeps_its_fault(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--delay-us", "1000", NULL });
+	struct rig *r =
+		rig_new((const char *const[]){ "--size", "1M", "--delay-us", "1000", NULL });
 
 	(void)state;
 	attach(r, PLAIN_JSON, true);
@@ -116,8 +122,10 @@ static void moves_no_more_than_it_says(void **state)
 
 	(void)state;
 	attach(r, PLAIN_JSON, true);
-	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_IDENTIFY, .cdw10 = NVME_CNS_CONTROLLER,
-			.prp1 = IOVA + IDENTIFY }), 0);
+	assert_int_equal(admin(r, (struct nvme_sqe){ .opc = NVME_ADMIN_IDENTIFY,
+						     .cdw10 = NVME_CNS_CONTROLLER,
+						     .prp1 = IOVA + IDENTIFY }),
+			 0);
 	assert_int_equal(c->mdts, 1);
 	assert_int_equal(rd(r, 0, 16, 0), 0);
 	assert_int_equal(rd(r, 0, 17, 0), NVME_SC_INVALID_FIELD);
@@ -137,9 +145,11 @@ static void lose(struct rig *r, enum loss how)
 		enable(r);
 		break;
 	case BY_DEVICE_RESET:
-		assert_true(client_call(&r->c, RF_VU_DEVICE_RESET, NULL, 0, reply, sizeof(reply), NULL, 0) >= 0);
+		assert_true(client_call(&r->c, RF_VU_DEVICE_RESET, NULL, 0, reply, sizeof(reply),
+					NULL, 0) >= 0);
 		bring_up_pci(r);
-		assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, TRIGGER_EVENTFD, 0, 2, r->event, 2), 0);
+		assert_int_equal(client_irqs(&r->c, RF_VU_MSIX, TRIGGER_EVENTFD, 0, 2, r->event, 2),
+				 0);
 		enable(r);
 		break;
 	default:
@@ -184,7 +194,8 @@ static void a_cache_is_lost_by_what_the_option_says(void **state)
 
 static void a_part_of_the_cache_may_survive(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--cache", "volatile", "--cache-keeps", "50", NULL });
+	struct rig *r = rig_new((const char *const[]){ "--size", "1M", "--cache", "volatile",
+						       "--cache-keeps", "50", NULL });
 	unsigned lost = 0;
 
 	(void)state;

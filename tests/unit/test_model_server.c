@@ -15,15 +15,18 @@ static int hello_raw(struct client *c, uint16_t major, const char *text, uint32_
 	unsigned char ignored[4096];
 
 	memcpy(m.text, text, bytes);
-	return client_call(c, RF_VU_VERSION, &m, (uint32_t)sizeof(m.v) + bytes, ignored, sizeof(ignored), NULL, 0);
+	return client_call(c, RF_VU_VERSION, &m, (uint32_t)sizeof(m.v) + bytes, ignored,
+			   sizeof(ignored), NULL, 0);
 }
 
 static void bad_handshakes_are_survived(void **state)
 {
 	static const char deep[] = "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]}";
 	static const struct { uint16_t major; const char *text; uint32_t bytes; } bad[] = {
-		{ 1, "", 0 }, { 0xffff, "{}", 3 }, { 0, "{}", 2 }, { 0, "{", 2 }, { 0, "[]", 3 }, { 0, "{\"a\":}", 7 },
-		{ 0, "{} x", 5 }, { 0, "{\"a", 4 }, { 0, "{\"a\\", 5 }, { 0, "", 1 }, { 0, deep, sizeof(deep) },
+		{ 1, "", 0 }, { 0xffff, "{}", 3 }, { 0, "{}", 2 }, { 0, "{", 2 }, { 0, "[]", 3 },
+		{ 0, "{\"a\":}", 7 },
+		{ 0, "{} x", 5 }, { 0, "{\"a", 4 }, { 0, "{\"a\\", 5 }, { 0, "", 1 },
+		{ 0, deep, sizeof(deep) },
 	};
 	struct modelled *m = *state;
 	char big[8000];
@@ -68,7 +71,8 @@ static void versions_are_negotiated(void **state)
 	assert_true(client_call(&c, RF_VU_VERSION, &v, sizeof(v), &r, sizeof(r), NULL, 0) > 0);
 	assert_int_equal(r.minor, 0);
 	/* A second version message is an error, not the end. */
-	assert_int_equal(client_call(&c, RF_VU_VERSION, &v, sizeof(v), &r, sizeof(r), NULL, 0), -EINVAL);
+	assert_int_equal(client_call(&c, RF_VU_VERSION, &v, sizeof(v), &r, sizeof(r), NULL, 0),
+			 -EINVAL);
 	assert_true(client_alive(&c));
 	close(c.fd);
 	c = client_open(m);
@@ -127,9 +131,12 @@ struct recording {
 	unsigned      messages;
 };
 
-static void record(struct recording *r, uint16_t command, const void *payload, uint32_t bytes, const int *fd, int fds)
+static void record(struct recording *r, uint16_t command, const void *payload, uint32_t bytes,
+		   const int *fd, int fds)
 {
-	struct rf_vu_header h = { .id = (uint16_t)r->messages, .command = command, .size = (uint32_t)sizeof(h) + bytes };
+	struct rf_vu_header h = { .id = (uint16_t)r->messages,
+				  .command = command,
+				  .size = (uint32_t)sizeof(h) + bytes };
 
 	r->start[r->messages] = r->end;
 	r->fds[r->messages] = fds;
@@ -144,14 +151,18 @@ static void record(struct recording *r, uint16_t command, const void *payload, u
 
 static void record_session(struct recording *r)
 {
-	struct { struct rf_vu_version v; char json[sizeof(SLEEP_JSON)]; } version = { { 0, 2 }, SLEEP_JSON };
+	struct {
+		struct rf_vu_version v;
+		char json[sizeof(SLEEP_JSON)];
+	} version = { { 0, 2 }, SLEEP_JSON };
 	struct rf_vu_dma_map map = { sizeof(map), RW, 0, 0x100000, 0x10000 };
 	struct rf_vu_region_info info = { .argsz = 256 };
 	struct rf_vu_set_irqs irqs = { sizeof(irqs), TRIGGER_EVENTFD, RF_VU_MSIX, 0, 2 };
 	struct { struct rf_vu_region_access a; uint32_t v; } write = { { 0x14, 0, 4 }, 0 };
 	struct rf_vu_region_access read = { 0, 0, 64 };
 	struct rf_vu_dma_unmap unmap = { sizeof(unmap), 0, 0x100000, 0x10000 };
-	int events[2] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) }, memory = memory_file(0x10000);
+	int events[2] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) },
+	    memory = memory_file(0x10000);
 
 	record(r, RF_VU_VERSION, &version, sizeof(version.v) + sizeof(SLEEP_JSON), NULL, 0);
 	record(r, RF_VU_DMA_MAP, &map, sizeof(map), &memory, 1);
@@ -178,7 +189,8 @@ static void a_client_may_leave_at_any_byte(void **state)
 		for (unsigned i = 0; i < r.messages && r.start[i] < cut; i++) {
 			uint32_t next = i + 1 < r.messages ? r.start[i + 1] : r.end;
 			uint32_t n = (cut < next ? cut : next) - r.start[i];
-			assert_int_equal(send_fds(c.fd, r.bytes + r.start[i], n, r.fd[i], r.fds[i]), 0);
+			assert_int_equal(send_fds(c.fd, r.bytes + r.start[i], n, r.fd[i], r.fds[i]),
+					 0);
 		}
 		close(c.fd);
 	}
@@ -201,7 +213,9 @@ static void a_session_may_come_byte_by_byte(void **state)
 	for (unsigned i = 0; i < r.messages; i++) {
 		uint32_t next = i + 1 < r.messages ? r.start[i + 1] : r.end;
 		for (uint32_t at = r.start[i]; at < next; at++)
-			assert_int_equal(send_fds(c.fd, r.bytes + at, 1, r.fd[i], at == r.start[i] ? r.fds[i] : 0), 0);
+			assert_int_equal(send_fds(c.fd, r.bytes + at, 1, r.fd[i],
+						  at == r.start[i] ? r.fds[i] : 0),
+					 0);
 		assert_true(client_recv(&c, &h, NULL, 0, CLIENT_WAIT_MS) >= 0);
 		assert_int_equal(h.id, i);
 	}
@@ -268,7 +282,9 @@ static void garbage_is_survived(void **state)
 /* Vector 0 gets this for its eventfd, and an interrupt. The answers to both. */
 static void wire_and_trigger(struct client *c, int fd, int answers[2])
 {
-	struct rf_vu_set_irqs set = { sizeof(set), RF_VU_SET_DATA_EVENTFD | RF_VU_SET_ACTION_TRIGGER, RF_VU_MSIX, 0, 1 };
+	struct rf_vu_set_irqs set = { sizeof(set),
+				      RF_VU_SET_DATA_EVENTFD | RF_VU_SET_ACTION_TRIGGER, RF_VU_MSIX,
+				      0, 1 };
 
 	answers[0] = client_call(c, RF_VU_SET_IRQS, &set, sizeof(set), NULL, 0, &fd, 1);
 	set.flags = RF_VU_SET_DATA_NONE | RF_VU_SET_ACTION_TRIGGER;
@@ -312,7 +328,7 @@ static void impossible_sizes_end_the_session(void **state)
 	assert_serves(m);
 }
 
-/* ---- the protocol's faults -------------------------------------------------------------------------- */
+/* ---- the protocol's faults ------------------------------------------------- */
 
 static void protocol_faults_do_what_they_say(void **state)
 {
@@ -332,7 +348,9 @@ static void protocol_faults_do_what_they_say(void **state)
 	assert_true(client_alive(&c));
 	assert_true(model_ok(m, "fault reply-short after 1"));
 	assert_true(client_alive(&c));
-	assert_int_equal(client_call(&c, RF_VU_REGION_READ, &a, sizeof(a), data, sizeof(data), NULL, 0), 8);
+	assert_int_equal(client_call(&c, RF_VU_REGION_READ, &a, sizeof(a), data, sizeof(data), NULL,
+				     0),
+			 8);
 	assert_true(model_ok(m, "fault reply-late arg 150"));
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	assert_true(client_alive(&c));
@@ -356,9 +374,19 @@ static void protocol_faults_do_what_they_say(void **state)
 
 static void the_control_socket_takes_no_nonsense(void **state)
 {
-	static const char *const bad[] = { "", "nonsense", "fault", "fault nonsense", "fault slow after", "fault slow after x",
-					   "fault slow count 0", "fault slow one-in 0", "fault slow count -1", "clear nonsense",
-					   "fault slow what 3", "counters more", "power-cut twice" };
+	static const char *const bad[] = { "",
+					   "nonsense",
+					   "fault",
+					   "fault nonsense",
+					   "fault slow after",
+					   "fault slow after x",
+					   "fault slow count 0",
+					   "fault slow one-in 0",
+					   "fault slow count -1",
+					   "clear nonsense",
+					   "fault slow what 3",
+					   "counters more",
+					   "power-cut twice" };
 	struct modelled *m = *state;
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -380,9 +408,11 @@ static void the_control_socket_takes_no_nonsense(void **state)
 
 static void bad_command_lines_say_so(void **state)
 {
-	static const char *const bad[][3] = { { "--nonsense", "1" }, { "--fault", "nonsense" }, { "--doorbells", "maybe" },
-					      { "--size", "0" }, { "--block", "513" }, { "--budget", "x" }, { "stray" },
-					      { "--fault", "slow,after" }, { "--queues", "65" } };
+	static const char *const bad[][3] = {
+		{ "--nonsense", "1" }, { "--fault", "nonsense" },   { "--doorbells", "maybe" },
+		{ "--size", "0" },     { "--block", "513" },        { "--budget", "x" },
+		{ "stray" },           { "--fault", "slow,after" }, { "--queues", "65" }
+	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

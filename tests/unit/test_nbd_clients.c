@@ -64,13 +64,17 @@ static void nbdinfo_sees_the_disk(void **state)
 	(void)state;
 	exported_init(&e, 64 << 20);
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "nbdinfo --json " URI " > info && cat info && nbdinfo --list " URI,
-			       e.socket, e.socket), 0);
-	assert_int_equal(shell(&e, "for want in '\"export-size\": 67108864' '\"can_multi_conn\": true' "
+	assert_int_equal(shell(&e,
+			       "nbdinfo --json " URI " > info && cat info && nbdinfo --list " URI,
+			       e.socket, e.socket),
+			 0);
+	assert_int_equal(shell(&e,
+			       "for want in '\"export-size\": 67108864' '\"can_multi_conn\": true' "
 			       "'\"is_read_only\": false' '\"can_fua\": true' '\"can_trim\": true' "
 			       "'\"can_zero\": true' '\"block_size_minimum\": 1' "
 			       "'\"structured\": true'; do grep -q \"$want\" info || "
-			       "{ echo missing: $want; exit 1; }; done"), 0);
+			       "{ echo missing: $want; exit 1; }; done"),
+			 0);
 	assert_quiet_end(&e);
 }
 
@@ -108,9 +112,12 @@ static void nbdcopy_with_huge_and_tiny_requests(void **state)
 	(void)state;
 	exported_init(&e, 64 << 20);
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "head -c 64M /dev/urandom >in && nbdcopy --request-size=33554432 "
-			       "in " URI " && nbdcopy --request-size=33554432 " URI " back && cmp in back",
-			       e.socket, e.socket), 0);
+	assert_int_equal(shell(&e,
+			       "head -c 64M /dev/urandom >in && nbdcopy --request-size=33554432 "
+			       "in " URI " && nbdcopy --request-size=33554432 " URI
+			       " back && cmp in back",
+			       e.socket, e.socket),
+			 0);
 	assert_int_equal(shell(&e, "nbdcopy --request-size=4096 --requests=128 " URI
 			       " back && cmp in back", e.socket), 0);
 	assert_quiet_end(&e);
@@ -123,11 +130,15 @@ static void qemu_io_writes_zeroes_discards_and_reads(void **state)
 	(void)state;
 	exported_init(&e, 16 << 20);
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "qemu-io -f raw -t writeback -c 'write -P 0x5a 0 4M' -c 'write -P 0x11 -f 4M 64k' "
+	assert_int_equal(shell(&e,
+			       "qemu-io -f raw -t writeback -c 'write -P 0x5a 0 4M' -c 'write -P "
+			       "0x11 -f 4M 64k' "
 			       "-c 'write -z 1M 64k' -c 'write -z -u 2M 1M' -c 'discard 3M 512k' "
 			       "-c 'flush' -c 'read -P 0x5a 0 1M' -c 'read -P 0 1M 64k' "
 			       "-c 'read -P 0x5a 1114112 512k' -c 'read -P 0 2M 1M' "
-			       "-c 'read -P 0x11 4M 64k' -c 'read -P 0 15M 1M' " URI, e.socket), 0);
+			       "-c 'read -P 0x11 4M 64k' -c 'read -P 0 15M 1M' " URI,
+			       e.socket),
+			 0);
 	assert_int_equal(shell(&e, "! grep -iE 'fail|error' out"), 0);
 	assert_true(e.fua >= 1);
 	assert_true(e.flushes >= 1);
@@ -143,12 +154,18 @@ static void qemu_io_writes_less_than_a_block(void **state)
 	exported_init(&e, 16 << 20);
 	e.rig.info.block_size = 4096;
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "qemu-io -f raw -t writeback -c 'write -P 0x5a 0 64k' -c 'write -P 0x11 512 512' "
-			       "-c 'write -P 0x22 4095 2' -c 'write -P 0x33 8191 8194' -c 'write -z 20481 9000' "
+	assert_int_equal(shell(&e,
+			       "qemu-io -f raw -t writeback -c 'write -P 0x5a 0 64k' -c 'write -P "
+			       "0x11 512 512' "
+			       "-c 'write -P 0x22 4095 2' -c 'write -P 0x33 8191 8194' -c 'write "
+			       "-z 20481 9000' "
 			       "-c 'flush' -c 'read -P 0x5a 0 512' -c 'read -P 0x11 512 512' "
-			       "-c 'read -P 0x5a 1024 3071' -c 'read -P 0x22 4095 2' -c 'read -P 0x5a 4097 4094' "
+			       "-c 'read -P 0x5a 1024 3071' -c 'read -P 0x22 4095 2' -c 'read -P "
+			       "0x5a 4097 4094' "
 			       "-c 'read -P 0x33 8191 8194' -c 'read -P 0x5a 16385 4096' "
-			       "-c 'read -P 0 20481 9000' -c 'read -P 0x5a 29481 36055' " URI, e.socket), 0);
+			       "-c 'read -P 0 20481 9000' -c 'read -P 0x5a 29481 36055' " URI,
+			       e.socket),
+			 0);
 	assert_int_equal(shell(&e, "! grep -iE 'fail|error' out"), 0);
 	assert_quiet_end(&e);
 }
@@ -176,9 +193,12 @@ static void fio_verifies_over_many_deaths(void **state)
 	exported_init(&e, 32 << 20);
 	e.die_after = 300;
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "fio --name=x --ioengine=nbd --uri='nbd+unix:///disk?socket=%s' "
+	assert_int_equal(shell(&e,
+			       "fio --name=x --ioengine=nbd --uri='nbd+unix:///disk?socket=%s' "
 			       "--rw=randrw --bs=4k --iodepth=32 --size=32M --verify=crc32c "
-			       "--do_verify=1 --verify_fatal=1 --fsync=64 --randseed=7", e.socket), 0);
+			       "--do_verify=1 --verify_fatal=1 --fsync=64 --randseed=7",
+			       e.socket),
+			 0);
 	assert_true(e.deaths >= 20);
 	assert_true(e.rig.stats->reissued >= e.deaths);
 	assert_quiet_end(&e);
@@ -200,7 +220,9 @@ static void clients_wait_while_no_driver_runs(void **state)
 	while (!e.deaths)
 		usleep(1000);
 	e.hold = 0;
-	assert_int_equal(shell(&e, "until grep -q good later; do sleep 0.05; ! grep -q rror later || exit 1; done"), 0);
+	assert_int_equal(shell(&e, "until grep -q good later; do sleep 0.05; ! grep -q rror later "
+				   "|| exit 1; done"),
+			 0);
 	assert_quiet_end(&e);
 }
 
@@ -241,9 +263,13 @@ static void a_bad_sector_is_an_error_to_the_client_and_to_nobody_else(void **sta
 	exported_init(&e, 4 << 20);
 	e.fail_sector = 4096;
 	exported_serve(&e, NBD);
-	assert_int_equal(shell(&e, "! qemu-io -f raw -r -c 'read 2M 4k' " URI " >bad 2>&1; "
-			       "grep -q 'Input/output error' bad && qemu-io -f raw -r -c 'read 0 2M' "
-			       "-c 'read 3M 1M' " URI, e.socket, e.socket), 0);
+	assert_int_equal(
+		shell(&e,
+		      "! qemu-io -f raw -r -c 'read 2M 4k' " URI " >bad 2>&1; "
+		      "grep -q 'Input/output error' bad && qemu-io -f raw -r -c 'read 0 2M' "
+		      "-c 'read 3M 1M' " URI,
+		      e.socket, e.socket),
+		0);
 	assert_int_equal(shell(&e, "! grep -iE 'fail|error' out"), 0);
 	assert_quiet_end(&e);
 }

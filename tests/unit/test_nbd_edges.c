@@ -59,7 +59,8 @@ static void change(int fd, uint64_t handle, uint32_t block)
 	uint32_t length = 1 + chance(chance(4) ? 2000 : sizeof(data));
 
 	if (kind == 0) {
-		uint32_t from = (offset + block - 1) / block * block, to = (offset + length) / block * block;
+		uint32_t from = (offset + block - 1) / block * block,
+			 to = (offset + length) / block * block;
 
 		put_request(fd, 0, NBD_CMD_TRIM, handle, offset, length);
 		if (to > from)
@@ -67,7 +68,8 @@ static void change(int fd, uint64_t handle, uint32_t block)
 		return;
 	}
 	if (kind < 3) {
-		put_request(fd, kind == 1 ? NBD_CMD_FLAG_FUA : 0, NBD_CMD_WRITE_ZEROES, handle, offset, length);
+		put_request(fd, kind == 1 ? NBD_CMD_FLAG_FUA : 0, NBD_CMD_WRITE_ZEROES, handle,
+			    offset, length);
 		memset(model + offset, 0, length);
 		return;
 	}
@@ -249,7 +251,8 @@ static void many_wait_and_none_is_forgotten(void **state)
 		for (int c = 0; c < 4; c++) {
 			fd[c] = transmission(e, false);
 			for (uint64_t i = 0; i < 120; i++) {
-				put_request(fd[c], 0, i % 3 ? NBD_CMD_WRITE : NBD_CMD_READ, i, i % 7 * 4096 + 5, 100);
+				put_request(fd[c], 0, i % 3 ? NBD_CMD_WRITE : NBD_CMD_READ, i,
+					    i % 7 * 4096 + 5, 100);
 				if (i % 3)
 					put(fd[c], data, 100);
 			}

@@ -233,7 +233,8 @@ static void one_that_left_hears_from_the_successor_of_its_export(void **state)
 static void a_client_that_left_with_nothing_to_lose_hears_nothing(void **state)
 {
 	struct exported *e = served();
-	int other = transmission(e, false), fd = transmission(e, false), idle = transmission(e, false);
+	int other = transmission(e, false), fd = transmission(e, false),
+	    idle = transmission(e, false);
 
 	(void)state;
 	acked_write(fd);
@@ -290,8 +291,8 @@ static void wait_for_byte(int fd, char want)
  * A write of two parts: the first is done and lost, the second comes after the loss, together
  * with a flush, which tells of it. True: before the write was answered. The next flush: *then.
  */
-static bool told_before_a_cut_write(struct exported *e, int fd, int other, char mark, uint16_t flags,
-				    uint32_t *then)
+static bool told_before_a_cut_write(struct exported *e, int fd, int other, char mark,
+				    uint16_t flags, uint32_t *then)
 {
 	static char data[262144];
 	uint64_t handle, first = 0;

@@ -36,13 +36,16 @@ static void options_of_every_length(void **state)
 		put_option(fd, 99, data, n);
 		assert_int_equal(option_reply(fd, 99), NBD_REP_ERR_UNSUP);
 		put_option(fd, NBD_OPT_LIST, data, n);
-		assert_int_equal(option_reply(fd, NBD_OPT_LIST), n ? NBD_REP_ERR_INVALID : NBD_REP_SERVER);
+		assert_int_equal(option_reply(fd, NBD_OPT_LIST),
+				 n ? NBD_REP_ERR_INVALID : NBD_REP_SERVER);
 		if (!n)
 			assert_int_equal(option_reply(fd, NBD_OPT_LIST), NBD_REP_ACK);
 		put_option(fd, NBD_OPT_STRUCTURED_REPLY, data, n);
-		assert_int_equal(option_reply(fd, NBD_OPT_STRUCTURED_REPLY), n ? NBD_REP_ERR_INVALID : NBD_REP_ACK);
+		assert_int_equal(option_reply(fd, NBD_OPT_STRUCTURED_REPLY),
+				 n ? NBD_REP_ERR_INVALID : NBD_REP_ACK);
 		put_option(fd, NBD_OPT_GO, data, n); /* its first bytes are no length */
-		assert_int_equal(option_reply(fd, NBD_OPT_GO), n > 8176 ? NBD_REP_ERR_TOO_BIG : NBD_REP_ERR_INVALID);
+		assert_int_equal(option_reply(fd, NBD_OPT_GO),
+				 n > 8176 ? NBD_REP_ERR_TOO_BIG : NBD_REP_ERR_INVALID);
 		put_option(fd, NBD_OPT_ABORT, data, n);
 		assert_int_equal(option_reply(fd, NBD_OPT_ABORT), NBD_REP_ACK);
 		assert_cut_off(fd);
@@ -52,7 +55,8 @@ static void options_of_every_length(void **state)
 		put_be(fd, 8, NBD_OPTS_MAGIC);
 		put_be(fd, 4, NBD_OPT_EXPORT_NAME);
 		put_be(fd, 4, n);
-		(void)!send(fd, data, n, MSG_NOSIGNAL); /* it may hang up before all of it is there */
+		/* it may hang up before all of it is there */
+		(void)!send(fd, data, n, MSG_NOSIGNAL);
 		assert_true(recv(fd, head, sizeof(head), 0) <= 0);
 		close(fd);
 	}
@@ -206,7 +210,8 @@ static void random_bytes_at_every_stage(void **state)
 		for (size_t i = 0; i < sizeof(bytes); i++)
 			bytes[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
 		if (round & 8 && stage > 1) /* at least a request that looks like one */
-			be16_put(be16_put(be32_put(bytes, NBD_REQUEST_MAGIC), bytes[40] & 0x1f), bytes[41] & 7);
+			be16_put(be16_put(be32_put(bytes, NBD_REQUEST_MAGIC), bytes[40] & 0x1f),
+				 bytes[41] & 7);
 		(void)!send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
 		if (round & 16)
 			shutdown(fd, SHUT_WR);

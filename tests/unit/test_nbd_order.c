@@ -44,8 +44,10 @@ static void verify(const struct exported *e, const char *how)
 {
 	char command[400];
 
-	snprintf(command, sizeof(command), "build/tests/nbd_verify %s %s >%s/out 2>&1; code=$?; "
-		 "sed 's/^/# /' %s/out; [ $code = 0 ] || sed 's/^/# /' %s", e->socket, how, e->dir, e->dir, e->log);
+	snprintf(command, sizeof(command),
+		 "build/tests/nbd_verify %s %s >%s/out 2>&1; code=$?; "
+		 "sed 's/^/# /' %s/out; [ $code = 0 ] || sed 's/^/# /' %s",
+		 e->socket, how, e->dir, e->dir, e->log);
 	assert_int_equal(system(command), 0);
 	snprintf(command, sizeof(command), "grep -q '\"wrong\": 0, \"errors\": 0,' %s/out", e->dir);
 	assert_int_equal(system(command), 0);

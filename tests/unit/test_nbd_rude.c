@@ -12,7 +12,11 @@
 
 static void requests_that_cannot_be_are_answered_with_an_error(void **state)
 {
-	static const struct { uint16_t flags, type; uint64_t offset; uint32_t length, error; } bad[] = {
+	static const struct {
+		uint16_t flags, type;
+		uint64_t offset;
+		uint32_t length, error;
+	} bad[] = {
 		{ 0, NBD_CMD_READ, DISK - 511, 512, NBD_EINVAL },
 		{ 0, NBD_CMD_READ, 0, 0, NBD_EINVAL },
 		{ 0, NBD_CMD_READ, DISK, 512, NBD_EINVAL },
@@ -218,12 +222,13 @@ static void until_cut(struct exported *e, uint64_t clients)
 		usleep(1000); /* the alarm ends what never comes */
 }
 
-/* It keeps its place, a share of the arena and its commands until it is cut off, in vain. One that is
- * idle between two requests is let be, and so is one that takes its answers one by one. */
+/* It keeps its place, a share of the arena and its commands until it is cut off, in vain. One that
+ * is idle between two requests is let be, and so is one that takes its answers one by one. */
 static void a_client_that_never_reads_is_cut_off(void **state)
 {
 	struct exported *e = served_by(HASTY);
-	int idle = transmission(e, false), slow = transmission(e, false), deaf = transmission(e, true);
+	int idle = transmission(e, false), slow = transmission(e, false),
+	    deaf = transmission(e, true);
 	static unsigned char data[1 << 20], head[16];
 
 	(void)state;
@@ -250,11 +255,13 @@ static void a_client_that_never_reads_is_cut_off(void **state)
 	still_well(e, "client 3 takes none of its answers: cut off");
 }
 
-/* So does one that begins a write and does not send the rest. Bytes of it now and then are progress. */
+/* So does one that begins a write and does not send the rest. Bytes of it now and then are
+ * progress. */
 static void a_client_that_stops_within_a_write_is_cut_off(void **state)
 {
 	struct exported *e = served_by(HASTY);
-	int refused = transmission(e, false), fd = transmission(e, false), slow = transmission(e, false);
+	int refused = transmission(e, false), fd = transmission(e, false),
+	    slow = transmission(e, false);
 
 	(void)state;
 	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 65536);
@@ -365,7 +372,8 @@ static uint32_t served_users(struct exported *e, int users)
 				_exit(2);
 			_exit(goes(hello(e)) ? 1 : 0);
 		}
-		rig_must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) < 2,
+		rig_must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+				 WEXITSTATUS(status) < 2,
 			 "another user");
 		are |= (uint32_t)!WEXITSTATUS(status) << u;
 	}

@@ -54,17 +54,24 @@ static void hostile_segmentation_requests_are_refused(void **state)
 	BAD(l3_start, 128);    /* the same of 7 bits */
 	f = (struct rf_net_frame){ .length = 1519 };
 	assert_int_equal(try_tx(t, f), -EINVAL);
-	f = (struct rf_net_frame){ .length = 60, .flags = RF_NET_CSUM, .csum_start = 40, .csum_offset = 19 };
+	f = (struct rf_net_frame){
+		.length = 60, .flags = RF_NET_CSUM, .csum_start = 40, .csum_offset = 19
+	};
 	assert_int_equal(try_tx(t, f), -EINVAL);
 	assert_int_equal(t->n->count.tx_refused, 22);
 	assert_int_equal(t->n->count.tx_frames, 1);
 	netted_free(t);
 	/* What the device does not have. */
 	t = netted_new(0);
-	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60, .flags = RF_NET_MORE }), -EINVAL);
-	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60, .flags = RF_NET_VLAN }), -EINVAL);
-	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60, .flags = RF_NET_CSUM,
-							  .csum_start = 34, .csum_offset = 16 }), -EINVAL);
+	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60, .flags = RF_NET_MORE }),
+			 -EINVAL);
+	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60, .flags = RF_NET_VLAN }),
+			 -EINVAL);
+	assert_int_equal(try_tx(t, (struct rf_net_frame){ .length = 60,
+							  .flags = RF_NET_CSUM,
+							  .csum_start = 34,
+							  .csum_offset = 16 }),
+			 -EINVAL);
 	netted_free(t);
 }
 
@@ -93,7 +100,8 @@ static void lengths_are_left_out_where_the_device_adds_them(void **state)
 	f.at = rf_net_tx_alloc(t->n);
 	unsigned char *frame = rf_net_at(t->n, f.at);
 	memset(frame, 0xaa, 5000);
-	uint32_t with = sum16(addresses, sizeof(addresses), tcp), without = sum16(addresses, sizeof(addresses), 0);
+	uint32_t with = sum16(addresses, sizeof(addresses), tcp),
+		 without = sum16(addresses, sizeof(addresses), 0);
 	frame[50] = (unsigned char)(with >> 8);
 	frame[51] = (unsigned char)with;
 	assert_int_equal(rf_net_tx(t->n, &f), 0);

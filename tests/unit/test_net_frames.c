@@ -50,7 +50,9 @@ static void what_is_forwarded_is_not_copied(void **state)
 		uint32_t at = driver_buffer(t);
 
 		/* The device's word about the checksum is no request to make one. */
-		driver_put(t, (struct rf_net_frame){ .at = at, .length = 60, .flags = RF_NET_CSUM_OK,
+		driver_put(t, (struct rf_net_frame){ .at = at,
+						     .length = 60,
+						     .flags = RF_NET_CSUM_OK,
 						     .gso_size = 77 });
 		driver_publish(t);
 		assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 1);
@@ -136,10 +138,12 @@ static void malformed_frames_are_dropped(void **state)
 		assert_int_equal(drink(t), 1);
 	}
 	/* Two parts that are a jumbo together; a first part that is no header. */
-	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1500, .flags = RF_NET_MORE });
+	driver_put(t, (struct rf_net_frame){
+			      .at = driver_buffer(t), .length = 1500, .flags = RF_NET_MORE });
 	driver_receive(t, 19);
 	assert_int_equal(drink(t), 0);
-	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 13, .flags = RF_NET_MORE });
+	driver_put(t, (struct rf_net_frame){
+			      .at = driver_buffer(t), .length = 13, .flags = RF_NET_MORE });
 	driver_receive(t, 1000);
 	assert_int_equal(drink(t), 0);
 	/* Given back empty: not even that. */
@@ -157,9 +161,10 @@ static void malformed_frames_are_dropped(void **state)
 /* Every index a driver could publish that is not within the ring. */
 static void every_impossible_tail_is_a_lie(void **state)
 {
-	static const uint32_t deltas[] = { RF_NET_DEPTH + 1, RF_NET_DEPTH + 2, 4096, 65536, 1u << 30,
-					   1u << 31, UINT32_MAX - RF_NET_DEPTH, UINT32_MAX - 1,
-					   UINT32_MAX };
+	static const uint32_t deltas[] = {
+		RF_NET_DEPTH + 1, RF_NET_DEPTH + 2,          4096,           65536,     1u << 30,
+		1u << 31,         UINT32_MAX - RF_NET_DEPTH, UINT32_MAX - 1, UINT32_MAX
+	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(deltas) / sizeof(deltas[0]); i++) {
@@ -205,11 +210,20 @@ static void only_a_buffer_it_has_can_come_from_a_driver(void **state)
 	struct netted *honest = netted_new(0);
 	const uint32_t units = 2048 / RF_NET_UNIT, base = honest->n->rx_base;
 	const uint32_t places[] = {
-		base + 1, base + units - 1, base + units / 2, /* within a buffer */
-		base - units,                                 /* the other half, or below the arena */
-		base + BUFFERS * units,                       /* behind the last */
-		ARENA / RF_NET_UNIT, ARENA / RF_NET_UNIT - 1, honest->n->tx_base,
-		base + (1u << 31), base + (1u << 27), base | 0x80000000u, UINT32_MAX, UINT32_MAX - units + 1,
+		base + 1,
+		base + units - 1,
+		base + units / 2, /* within a buffer */
+		/* the other half, or below the arena */
+		base - units,
+		base + BUFFERS * units, /* behind the last */
+		ARENA / RF_NET_UNIT,
+		ARENA / RF_NET_UNIT - 1,
+		honest->n->tx_base,
+		base + (1u << 31),
+		base + (1u << 27),
+		base | 0x80000000u,
+		UINT32_MAX,
+		UINT32_MAX - units + 1,
 	};
 
 	(void)state;
@@ -282,9 +296,13 @@ static void no_device_glues_unasked(void **state)
 	for (int may = 0; may < 2; may++) {
 		struct netted *t = netted_new(may ? ALL : ALL & ~RF_NET_HAS_RX_GSO);
 
-		driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1500,
-			.flags = RF_NET_CSUM, .gso = RF_NET_GSO_TCP4, .gso_size = 500, .csum_start = 34,
-			.csum_offset = 16 });
+		driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t),
+						     .length = 1500,
+						     .flags = RF_NET_CSUM,
+						     .gso = RF_NET_GSO_TCP4,
+						     .gso_size = 500,
+						     .csum_start = 34,
+						     .csum_offset = 16 });
 		driver_publish(t);
 		assert_int_equal(drink(t), may);
 		if (!may)
@@ -300,9 +318,13 @@ static void chains_end(void **state)
 		struct netted *t = netted_new(ALL);
 
 		for (uint32_t i = 0; i <= RF_NET_PARTS; i++)
-			driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 20,
-				.flags = (uint8_t)(RF_NET_MORE | (kind == 1 && i ? RF_NET_VLAN : 0)),
-				.gso = kind == 2 && i });
+			driver_put(t,
+				   (struct rf_net_frame){
+					   .at = driver_buffer(t),
+					   .length = 20,
+					   .flags = (uint8_t)(RF_NET_MORE |
+							      (kind == 1 && i ? RF_NET_VLAN : 0)),
+					   .gso = kind == 2 && i });
 		driver_publish(t);
 		assert_int_equal(drink(t), 0);
 		assert_int_equal(netted_lie(t), RF_LIE_FRAME);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_net_outlives.c - what of an interface outlives driver, device process and export, and when a driver is told on.
+ * test_net_outlives.c - what of an interface outlives driver, device process and export, and when a
+ * driver is told on.
  *
  * Room:   tests/unit. The test is driver and device process; see netted.h.
  */
@@ -72,7 +73,8 @@ static void a_liars_frame_ends_with_it(void **state)
 	struct rf_net_frame got[RF_NET_PARTS];
 
 	(void)state;
-	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1000, .flags = RF_NET_MORE });
+	driver_put(t, (struct rf_net_frame){
+			      .at = driver_buffer(t), .length = 1000, .flags = RF_NET_MORE });
 	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 60, .flags = 0x80 });
 	driver_publish(t);
 	assert_int_equal(drink(t), 0);

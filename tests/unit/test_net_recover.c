@@ -92,7 +92,8 @@ static void what_the_dead_had_received_is_kept(void **state)
 	for (uint32_t i = 0; i < 50; i++)
 		at[i] = driver_receive(t, (uint16_t)(60 + i));
 	/* The beginning of a frame whose end never comes. */
-	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 1000, .flags = RF_NET_MORE });
+	driver_put(t, (struct rf_net_frame){
+			      .at = driver_buffer(t), .length = 1000, .flags = RF_NET_MORE });
 	driver_publish(t);
 	netted_cycle(t);
 	assert_int_equal(t->rig.stats->log[1].drained, 50);
@@ -228,7 +229,8 @@ static void forwarded_frames_of_the_dead_lose_no_buffer(void **state)
 			assert_int_equal(rf_net_forward(t->n, got, 20), 20);
 		}
 		netted_down(t);
-		if (!(round % 3)) { /* received by the dead, sent by its successor, which dies too */
+		/* received by the dead, sent by its successor, which dies too */
+		if (!(round % 3)) {
 			assert_int_equal(rf_net_rx(t->n, got, 20), 20);
 			assert_int_equal(rf_net_forward(t->n, got, 20), 20);
 			rf_net_flush(t->n);
@@ -272,7 +274,8 @@ static void every_buffer_survives_thousands_of_deaths(void **state)
 			netted_cycle(t);
 		} else if (x >> 57 & 1) {
 			if (x >> 56 & 1)
-				netted_down(t); /* and then the device process, before it said more */
+				netted_down(
+					t); /* and then the device process, before it said more */
 			netted_revived(t, x >> 55 & 1);
 			netted_up(t);
 		} else {

@@ -285,7 +285,9 @@ static void ring_that_lies_ends_the_driver(void **state)
 
 static void unusable_boot_records_end_the_driver(void **state)
 {
-	static const uint32_t entries[][2] = { { 0, 32 }, { 1, 32 }, { 48, 32 }, { 64, 0 }, { 64, 3 } };
+	static const uint32_t entries[][2] = {
+		{ 0, 32 }, { 1, 32 }, { 48, 32 }, { 64, 0 }, { 64, 3 }
+	};
 	struct bench b;
 
 	(void)state;

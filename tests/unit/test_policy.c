@@ -208,7 +208,8 @@ static void driver_lists_give_these_verdicts(void **state)
 /* Every number there can be, by every entry: only the three get through. */
 static void nothing_else_gets_through(void **state)
 {
-	static const uint32_t foreign[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_AARCH64, 0 };
+	static const uint32_t foreign[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_AARCH64,
+					    0 };
 
 	(void)state;
 	for (int nr = 0; nr < 2000; nr++) {
@@ -217,7 +218,8 @@ static void nothing_else_gets_through(void **state)
 		assert_int_equal(verdict_arch("driver-irq", AUDIT_ARCH_X86_64, nr, 0),
 				 listed ? ALLOW : KILL);
 		/* x32 entry: bit 30 of the number */
-		assert_int_equal(verdict_arch("driver-irq", AUDIT_ARCH_X86_64, nr | 0x40000000, 0), KILL);
+		assert_int_equal(verdict_arch("driver-irq", AUDIT_ARCH_X86_64, nr | 0x40000000, 0),
+				 KILL);
 		for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 			assert_int_equal(verdict_arch("driver-irq", foreign[i], nr, 0), KILL);
 	}
@@ -239,12 +241,15 @@ static void ioctl_numbers_are_32_bits(void **state)
 
 	(void)state;
 	assert_int_equal(policyc("ioctl a1 == 0x80045430 -- x\n", "-o o.h", said, sizeof(said)), 0);
-	file_write("v.c", "#include \"o.h\"\n#include <stdio.h>\nint main(void) {"
-			  "for (unsigned i = 0; i < rf_filters[0].count; i++)"
-			  "printf(\"%u %u %u %u\\n\", rf_filters[0].code[i].code, rf_filters[0].code[i].jt,"
-			  "rf_filters[0].code[i].jf, rf_filters[0].code[i].k); return 0; }\n");
+	file_write(
+		"v.c",
+		"#include \"o.h\"\n#include <stdio.h>\nint main(void) {"
+		"for (unsigned i = 0; i < rf_filters[0].count; i++)"
+		"printf(\"%u %u %u %u\\n\", rf_filters[0].code[i].code, rf_filters[0].code[i].jt,"
+		"rf_filters[0].code[i].jf, rf_filters[0].code[i].k); return 0; }\n");
 	assert_non_null(getcwd(top, sizeof(top)));
-	snprintf(command, sizeof(command), "cd %s && gcc -Wall -Werror -I%s/sandbox/lib -o v v.c && ./v", dir, top);
+	snprintf(command, sizeof(command),
+		 "cd %s && gcc -Wall -Werror -I%s/sandbox/lib -o v v.c && ./v", dir, top);
 	FILE *p = popen(command, "r");
 	struct sock_filter code[64];
 	unsigned count = 0, c, jt, jf, k;

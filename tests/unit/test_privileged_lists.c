@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_privileged_lists.c - the system call lists of keeper, supervisor and opener, in real processes:
- * what they must not do ends them, and the same is done where nobody forbids it.
+ * test_privileged_lists.c - the system call lists of keeper, supervisor and opener, in real
+ * processes: what they must not do ends them, and the same is done where nobody forbids it.
  *
  * Room:   tests/unit.
  */
@@ -147,9 +147,10 @@ static void ends(const char *list, deed *const *deeds, size_t count)
 
 static void what_a_supervisor_must_not_do_ends_it(void **state)
 {
-	static deed *const deeds[] = { forks, executes, traces, mounts, unshares, loads, turns, maps_code,
-				       makes_inet_pair, changes, signals, turns_interface, connects,
-				       unlinks };
+	static deed *const deeds[] = { forks,           executes, traces,  mounts,
+				       unshares,        loads,    turns,   maps_code,
+				       makes_inet_pair, changes,  signals, turns_interface,
+				       connects,        unlinks };
 
 	(void)state;
 	ENDS("supervisor", deeds);
@@ -157,9 +158,11 @@ static void what_a_supervisor_must_not_do_ends_it(void **state)
 
 static void what_a_keeper_must_not_do_ends_it(void **state)
 {
-	static deed *const deeds[] = { forks, executes, traces, mounts, unshares, loads, turns, maps_code,
-				       makes_inet_pair, changes, signals, pokes, sets, attaches,
-				       writes_into, opens_file, maps_data, turns_interface };
+	static deed *const deeds[] = {
+		forks, executes,  traces,          mounts,     unshares,  loads,
+		turns, maps_code, makes_inet_pair, changes,    signals,   pokes,
+		sets,  attaches,  writes_into,     opens_file, maps_data, turns_interface
+	};
 
 	(void)state;
 	ENDS("keeper", deeds);
@@ -167,8 +170,9 @@ static void what_a_keeper_must_not_do_ends_it(void **state)
 
 static void what_an_opener_must_not_do_ends_it(void **state)
 {
-	static deed *const deeds[] = { forks, executes, traces, mounts, unshares, loads, turns, maps_code,
-				       maps_data, changes, signals, makes_pair, attaches };
+	static deed *const deeds[] = { forks,   executes,   traces,    mounts,    unshares,
+				       loads,   turns,      maps_code, maps_data, changes,
+				       signals, makes_pair, attaches };
 
 	(void)state;
 	ENDS("opener", deeds);

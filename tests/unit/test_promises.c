@@ -26,8 +26,8 @@ static void run(uint64_t seed, uint32_t flags)
 			export_dies(&w);
 		power_could_fail(&w);
 	}
-	printf("%u requests, %u drivers and %u exports dead, %u caches lost, %u flushes refused\n", w.done,
-	       w.deaths, w.exports, w.losses, w.refused);
+	printf("%u requests, %u drivers and %u exports dead, %u caches lost, %u flushes refused\n",
+	       w.done, w.deaths, w.exports, w.losses, w.refused);
 	assert_true(w.done > 3000 && w.deaths > 30 && w.losses > 3);
 	served_free(w.t);
 }

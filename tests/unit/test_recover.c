@@ -297,6 +297,18 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	served_free(t);
 }
 
+static void answer_all(struct served *t)
+{
+	struct rf_blk_req req;
+
+	do {
+		rf_service_flush(t->s);
+		while (ram_take(&t->ram, &req))
+			ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
+		rf_service_poll(t->s);
+	} while (rf_service_inflight(t->s));
+}
+
 /* Deaths at random moments under load: everything is answered exactly once, no write
  * that was acknowledged is missing from the disk. */
 static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
@@ -324,8 +336,9 @@ static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
 			block[i] = (x >> 14) % BLOCKS;
 			value[i] = turn;
 			memcpy(t->rig.data + arena, &turn, 4);
-			a[i] = (struct ask){ .io = { .op = RF_BLK_WRITE, .length = 4096, .done = ask_done,
-						     .offset = block[i] * 4096, .arena = arena } };
+			a[i] = (struct ask){ .io = {
+				.op = RF_BLK_WRITE, .length = 4096, .done = ask_done,
+				.offset = block[i] * 4096, .arena = arena } };
 			/* One write a block at a time, so that the last one is known. */
 			bool busy = false;
 			for (uint32_t j = 0; j < N; j++)
@@ -359,16 +372,11 @@ static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
 	}
 	/* Every death leaves some whose answer was withheld; they end here. */
 	served_cycle(t);
-	struct rf_blk_req req;
-	do {
-		rf_service_flush(t->s);
-		while (ram_take(&t->ram, &req))
-			ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
-		rf_service_poll(t->s);
-	} while (rf_service_inflight(t->s));
+	answer_all(t);
 	for (uint32_t i = 0; i < N; i++)
 		if (a[i].io.op && a[i].done == 1)
-			expect[block[i]] = value[i] > expect[block[i]] ? value[i] : expect[block[i]];
+			expect[block[i]] =
+				value[i] > expect[block[i]] ? value[i] : expect[block[i]];
 	assert_true(deaths > 100 && written > 5000);
 	for (uint32_t b = 0; b < BLOCKS; b++) {
 		uint32_t on_disk;

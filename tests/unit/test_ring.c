@@ -47,7 +47,8 @@ static void each_claim(probe_fn *probe, uint32_t base, uint32_t used)
 
 static void each_state(probe_fn *probe)
 {
-	static const uint32_t bases[] = { 0, 1, SLOTS, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff };
+	static const uint32_t bases[] = { 0,          1,          SLOTS,     0x7fffffff,
+					  0x80000000, 0xfffffff8, 0xffffffff };
 
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
 		for (uint32_t used = 0; used <= SLOTS; used++)

@@ -37,9 +37,16 @@ int scribe_main(void);
 
 static struct rf_death example(void)
 {
-	return (struct rf_death){ .seq = 3, .generation = 5, .device = "disk0", .driver = "nvme", .policy = "nvme",
-				  .why = "crash", .words = "touched 0x0, which it may not",
-				  .json = "{\"signal\":11}\n", .image = IMAGE, .image_bytes = 0xa000 };
+	return (struct rf_death){ .seq = 3,
+				  .generation = 5,
+				  .device = "disk0",
+				  .driver = "nvme",
+				  .policy = "nvme",
+				  .why = "crash",
+				  .words = "touched 0x0, which it may not",
+				  .json = "{\"signal\":11}\n",
+				  .image = IMAGE,
+				  .image_bytes = 0xa000 };
 }
 
 static struct image nvme(void)
@@ -59,7 +66,8 @@ static void is(const struct text *t, const char *expression)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "python3 -c 'import json,sys; j = json.load(sys.stdin); assert %s, j'",
+	snprintf(command, sizeof(command),
+		 "python3 -c 'import json,sys; j = json.load(sys.stdin); assert %s, j'",
 		 expression);
 	FILE *f = popen(command, "w");
 	assert_int_equal(fwrite(t->at, 1, t->used, f), t->used);
@@ -80,7 +88,8 @@ static void a_frame_has_its_functions_name(void **state)
 		image_symbol(&i, at, name, sizeof(name));
 		if (!start && !strcmp(name, "rf_driver_start+0"))
 			start = at;
-		if (start && !call && !strncmp(name, "rf_driver_start", 15) && image_returns(&i, at))
+		if (start && !call && !strncmp(name, "rf_driver_start", 15) &&
+		    image_returns(&i, at))
 			call = at;
 	}
 	assert_true(start && call);
@@ -95,7 +104,8 @@ static void a_frame_has_its_functions_name(void **state)
 	d.stack_words = 3;
 	t.used = 0;
 	bundle_json(&t, &f);
-	is(&t, "[x[\"symbol\"].split(\"+\")[0] for x in j[\"backtrace\"]] == [\"rf_driver_start\"] * 2");
+	is(&t, "[x[\"symbol\"].split(\"+\")[0] for x in j[\"backtrace\"]] == [\"rf_driver_start\"] "
+	       "* 2");
 	is(&t, "j[\"death\"][\"signal\"] == 11 and j[\"registers\"][\"rip\"] == hex(0x10000000 + "
 	       "int(j[\"backtrace\"][0][\"image_offset\"], 16))");
 	t.used = 0;
@@ -115,7 +125,8 @@ static void an_image_that_lies_is_no_harm(void **state)
 	for (int round = 0; round < 300; round++) {
 		memcpy(copy, i.at, i.bytes);
 		for (int k = 0; k < 40; k++) {
-			size_t at = k & 1 ? i.bytes - 1 - (size_t)rand_r(&seed) % 3000 : (size_t)rand_r(&seed) % 64;
+			size_t at = k & 1 ? i.bytes - 1 - (size_t)rand_r(&seed) % 3000 :
+					    (size_t)rand_r(&seed) % 64;
 			copy[at] = (unsigned char)rand_r(&seed);
 		}
 		struct image bad = { copy, (size_t)rand_r(&seed) % i.bytes };
@@ -145,8 +156,10 @@ static void whatever_a_driver_left_is_json(void **state)
 	d.json[0] = 0;
 	t.used = 0;
 	bundle_json(&t, &f);
-	is(&t, "j[\"requests\"][0][\"op\"] == \"unknown\" and len(j[\"requests\"]) == 16 and j[\"death\"] is None "
-	       "and len(j[\"device_registers\"]) == 8 and len(j[\"stack\"]) == 32 and j[\"reset\"] == \"unknown\"");
+	is(&t, "j[\"requests\"][0][\"op\"] == \"unknown\" and len(j[\"requests\"]) == 16 and "
+	       "j[\"death\"] is None "
+	       "and len(j[\"device_registers\"]) == 8 and len(j[\"stack\"]) == 32 and j[\"reset\"] "
+	       "== \"unknown\"");
 	a.req_tail = a.resp_tail = 2;
 	t.used = 0;
 	bundle_json(&t, &f);
@@ -198,7 +211,8 @@ static void the_oldest_go(void **state)
 		crash_keep(&f);
 	}
 	assert_int_equal(files(dir), 2 * SCRIBE_BUNDLES);
-	snprintf(path, sizeof(path), "%s/%08u-disk0-%u.txt", dir, SCRIBE_BUNDLES + 30, SCRIBE_BUNDLES + 29);
+	snprintf(path, sizeof(path), "%s/%08u-disk0-%u.txt", dir, SCRIBE_BUNDLES + 30,
+		 SCRIBE_BUNDLES + 29);
 	assert_int_equal(access(path, F_OK), 0);
 	snprintf(path, sizeof(path), "rm -r %s", dir);
 	assert_int_equal(system(path), 0);
@@ -224,7 +238,8 @@ static void a_report_says_nothing_to_the_terminal(void **state)
 	assert_int_equal(client_bundle(dir, "disk0", "6x", out), 1);
 	assert_int_equal(client_bundle(dir, "disk", NULL, out), 1);
 	fclose(out);
-	assert_non_null(strstr(shown, "disk0: driver 5 ?[2Jdied\ndisk0: driver 5 ?[2Jdied\nat ??\n"));
+	assert_non_null(
+		strstr(shown, "disk0: driver 5 ?[2Jdied\ndisk0: driver 5 ?[2Jdied\nat ??\n"));
 	snprintf(path, sizeof(path), "rm -r %s", dir);
 	assert_int_equal(system(path), 0);
 	assert_int_equal(client_bundle(dir, "", NULL, stderr), 1);
@@ -235,7 +250,10 @@ static void a_forged_image_costs_little(void **state)
 {
 	static unsigned char forged[16 << 20];
 	Elf64_Ehdr h = { .e_ident = ELFMAG, .e_shoff = sizeof(h), .e_shnum = 65535 };
-	Elf64_Shdr s = { .sh_type = SHT_SYMTAB, .sh_offset = 0, .sh_size = sizeof(forged), .sh_flags = SHF_EXECINSTR };
+	Elf64_Shdr s = { .sh_type = SHT_SYMTAB,
+			 .sh_offset = 0,
+			 .sh_size = sizeof(forged),
+			 .sh_flags = SHF_EXECINSTR };
 	struct image i = { forged, sizeof(forged) };
 	char name[96];
 

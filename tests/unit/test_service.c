@@ -271,7 +271,8 @@ static void an_index_jump_is_a_lie(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++) {
 		struct served *t = served_new(0);
-		const uint32_t jump[] = { RF_BLK_DEPTH + 1, 0x7fffffff, 0x80000000, ~0u - 300, ~0u };
+		const uint32_t jump[] = { RF_BLK_DEPTH + 1, 0x7fffffff, 0x80000000, ~0u - 300,
+					  ~0u };
 		struct ask a;
 
 		ask(t, &a, RF_BLK_READ, 0, 512);
@@ -346,7 +347,8 @@ static void a_mad_driver_cannot_answer_twice_or_crash_us(void **state)
 			else if ((x >> 22) == 1)
 				ram_say(&t->ram, x, t->ram.generation, 0);
 			else if ((x >> 22) == 2)
-				ram_say(&t->ram, req.tag, t->ram.generation - (x & 1), (int)(x >> 8));
+				ram_say(&t->ram, req.tag, t->ram.generation - (x & 1),
+					(int)(x >> 8));
 			else
 				ram_answer(&t->ram, &req, 0);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_show.c - what `ringfence status` and `recoveries` print of a device, in words and for scripts.
+ * test_show.c - what `ringfence status` and `recoveries` print of a device, in words and for
+ * scripts.
  *
  * Room:   tests/unit.
  */
@@ -33,8 +34,12 @@ static const char *shown_as(const struct shown *d, void (*show)(FILE *, const st
 
 static struct shown disk(enum dev_state state, int code)
 {
-	struct shown d = { .s = { .name = "disk0", .pci = "10000:01:00.0", .driver = "nvme", .state = state,
-				  .code = code, .export_kind = RF_EXPORT_NBD } };
+	struct shown d = { .s = { .name = "disk0",
+				  .pci = "10000:01:00.0",
+				  .driver = "nvme",
+				  .state = state,
+				  .code = code,
+				  .export_kind = RF_EXPORT_NBD } };
 	return d;
 }
 
@@ -61,7 +66,8 @@ static void a_failure_is_said_in_words(void **state)
 	struct shown d = disk(DEV_FAILED, RF_EXIT_IN_USE);
 
 	(void)state;
-	assert_non_null(strstr(shown_as(&d, show_table), "disk0: ended with code 69 (in use); the log says more"));
+	assert_non_null(strstr(shown_as(&d, show_table),
+			       "disk0: ended with code 69 (in use); the log says more"));
 }
 
 /* Steps by the monotonic clock, as ever, and from the death on; a standby was there before it. */
@@ -73,8 +79,11 @@ static void a_recovery_has_times_for_people(void **state)
 	size_t bytes;
 
 	(void)state;
-	device.log[1] = (struct rf_recovery_device){ .generation = 1, .method = RF_RESET_SOFT, .detect_ns = 5000000,
-						     .quiesced_ns = 5400000, .spawned_ns = 1000000,
+	device.log[1] = (struct rf_recovery_device){ .generation = 1,
+						     .method = RF_RESET_SOFT,
+						     .detect_ns = 5000000,
+						     .quiesced_ns = 5400000,
+						     .spawned_ns = 1000000,
 						     .enabled_ns = 6500000 };
 	d.service = &service;
 	d.device = &device;

@@ -35,12 +35,15 @@ struct history {
 
 /* The next report comes `ms` later: in state, after so much of processor and of waiting. The
  * export looked `delay` before the report was read. */
-static bool report(struct history *h, uint64_t ms, char state, uint64_t cpu, uint64_t waited, uint64_t delay)
+static bool report(struct history *h, uint64_t ms, char state, uint64_t cpu, uint64_t waited,
+		   uint64_t delay)
 {
 	h->now += ms * MS;
 	h->cpu += cpu * MS;
 	h->waited += waited * MS;
-	struct rf_sample s = { .at_ns = h->now, .cpu_ns = h->cpu, .waited_ns = h->waited, .state = state };
+	struct rf_sample s = {
+		.at_ns = h->now, .cpu_ns = h->cpu, .waited_ns = h->waited, .state = state
+	};
 	return rf_silence_hung(&h->q, 1, h->episode, h->now - delay * MS, &s, HANG);
 }
 

@@ -36,7 +36,8 @@ static void an_old_request_is_a_stall_once(void **state)
 	stall_after(t, 8, 1);
 	rf_service_tick(t->s);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
-	/* Reissued, it is young again and has twice the time, and the new driver can stall as well. */
+	/* Reissued, it is young again and has twice the time, and the new driver can stall as
+	 * well. */
 	served_cycle(t);
 	stall_after(t, 16, 2);
 	served_free(t);
@@ -54,7 +55,8 @@ static void quiet_for(struct served *t, int looks)
 }
 
 /* Each of many discards is answered in less than `slow_ns`, the last one long after it; a read
- * beside them waits a quarter of it after each. One that is never answered is a stall all the same. */
+ * beside them waits a quarter of it after each. One that is never answered is a stall all the
+ * same. */
 static void slow_discards_are_no_stall(void **state)
 {
 	struct served *t = served_new(0);

@@ -205,7 +205,7 @@ static void output_that_nobody_takes_is_code_71(void **unused)
 	assert_non_null(strstr(out, ": ok, 1 device"));
 }
 
-/* ---- limits ------------------------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------------- */
 
 /* Hard ones: what is only a soft limit it may raise. */
 static void a_limit_it_cannot_keep_is_said(void **unused)
@@ -215,7 +215,8 @@ static void a_limit_it_cannot_keep_is_said(void **unused)
 	(void)unused;
 	int code = sh("ulimit -n 64; build/bin/ringfence check %s 2>&1", conf);
 	assert_true(code == (raises ? 0 : 71));
-	assert_non_null(strstr(out, raises ? ": ok" : "raise the limit to 256 or more (ulimit -n)"));
+	assert_non_null(
+		strstr(out, raises ? ": ok" : "raise the limit to 256 or more (ulimit -n)"));
 	assert_int_equal(sh("ulimit -Sn 16; build/bin/ringfence check %s 2>&1", conf), 0);
 }
 
@@ -226,7 +227,9 @@ static void a_limit_of_files_sizes_ends_nobody_without_a_word(void **unused)
 	(void)unused;
 	int code = sh("ulimit -f 0; build/bin/ringfence check %s 2>&1", conf);
 	assert_true(code == (raises ? 0 : 65));
-	assert_non_null(strstr(out, raises ? ": ok" : "the limit of file sizes is too low for it (ulimit -f)"));
+	assert_non_null(
+		strstr(out,
+		       raises ? ": ok" : "the limit of file sizes is too low for it (ulimit -f)"));
 }
 
 int main(int argc, char **argv)

@@ -63,18 +63,21 @@ static void kernel_says(uint64_t first, uint64_t second)
 	size_t used = strlen(text);
 
 	if (fd < 0)
-		assert_true(dup2(memfd_create("interrupts", 0), RF_DEVICE_FD_INTERRUPTS) == RF_DEVICE_FD_INTERRUPTS);
+		assert_true(dup2(memfd_create("interrupts", 0), RF_DEVICE_FD_INTERRUPTS) ==
+			    RF_DEVICE_FD_INTERRUPTS);
 	fd = RF_DEVICE_FD_INTERRUPTS;
 	for (int i = 0; i < 400; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
-					 "%3d: %10d %10d  IR-PCI-MSIX-0000:02:00.0  %d-edge  vfio-msix[%d](0000:02:00.0)\n",
+					 "%3d: %10d %10d  IR-PCI-MSIX-0000:02:00.0  %d-edge  "
+					 "vfio-msix[%d](0000:02:00.0)\n",
 					 i, 70000000, 80000000, i, i);
-	used += (size_t)snprintf(text + used, sizeof(text) - used,
-				 " 90: %10llu 0  IR-PCI-MSIX-0000:01:00.0  1-edge  vfio-msix[1](0000:01:00.0)\n"
-				 " 91: 0 %10llu  IR-PCI-MSI 524289-edge  vfio-msix[2](0000:01:00.0)\n"
-				 " 92: 99999999 0  IR-PCI-MSIX-0000:01:00.0  0-edge  nvme0q0\n"
-				 "NMI:          5          6   Non-maskable interrupts\n",
-				 (unsigned long long)first, (unsigned long long)second);
+	used += (size_t)snprintf(
+		text + used, sizeof(text) - used,
+		" 90: %10llu 0  IR-PCI-MSIX-0000:01:00.0  1-edge  vfio-msix[1](0000:01:00.0)\n"
+		" 91: 0 %10llu  IR-PCI-MSI 524289-edge  vfio-msix[2](0000:01:00.0)\n"
+		" 92: 99999999 0  IR-PCI-MSIX-0000:01:00.0  0-edge  nvme0q0\n"
+		"NMI:          5          6   Non-maskable interrupts\n",
+		(unsigned long long)first, (unsigned long long)second);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(pwrite(fd, text, used, 0), used);
 }

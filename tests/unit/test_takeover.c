@@ -106,7 +106,9 @@ static void one(struct served *t, uint8_t op, uint8_t flags, void (*done)(struct
 {
 	static struct rf_io io;
 
-	io = (struct rf_io){ .op = op, .flags = flags, .length = op == RF_BLK_FLUSH ? 0 : 4096, .done = done };
+	io = (struct rf_io){
+		.op = op, .flags = flags, .length = op == RF_BLK_FLUSH ? 0 : 4096, .done = done
+	};
 	assert_int_equal(rf_service_submit(t->s, &io), 0);
 	rf_service_flush(t->s);
 	struct rf_blk_req req;
@@ -208,7 +210,8 @@ static void live(void (*what)(struct served *))
 	g->stores = g->wrong = 0;
 	g->truth = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	g->t = served_new(0);
-	g->table = mmap(NULL, RF_TABLE_USED, PROT_READ, MAP_SHARED, g->t->rig.fd[RF_EXPORT_FD_TABLE], 0);
+	g->table = mmap(NULL, RF_TABLE_USED, PROT_READ, MAP_SHARED,
+			g->t->rig.fd[RF_EXPORT_FD_TABLE], 0);
 	rig_must(g->table != MAP_FAILED, "mmap");
 	memcpy(g->seen, g->table, sizeof(g->seen));
 	/* They take turns: on one processor that costs a tenth. */
@@ -229,7 +232,8 @@ static void live(void (*what)(struct served *))
 	rig_must(!ftruncate(g->heir.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED), "ftruncate");
 	rig_install(&g->heir.rig);
 	watch_steps(g, child);
-	printf("# %u stores to the table, after %u of them a successor would not know\n", g->stores, g->wrong);
+	printf("# %u stores to the table, after %u of them a successor would not know\n", g->stores,
+	       g->wrong);
 	rig_close(&g->heir.rig);
 	munmap(g->table, RF_TABLE_USED);
 	munmap(g->truth, 4096);

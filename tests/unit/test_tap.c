@@ -112,9 +112,12 @@ static void a_frame_is_cut_in_software(void **state)
 	(void)state;
 	srand(seed);
 	for (unsigned round = 0; round < 300; round++) {
-		uint32_t extra = 8u * (uint32_t)(rand() % 100), payload = 1 + (uint32_t)rand() % 40000;
-		uint32_t headers = ip6_frame(frame, extra, payload, 20 + 4u * (uint32_t)(rand() % 11));
-		uint16_t size = (uint16_t)(TAP_LEAST + (uint32_t)rand() % (1500 - (headers - 14) - TAP_LEAST + 1));
+		uint32_t extra = 8u * (uint32_t)(rand() % 100),
+			 payload = 1 + (uint32_t)rand() % 40000;
+		uint32_t headers =
+			ip6_frame(frame, extra, payload, 20 + 4u * (uint32_t)(rand() % 11));
+		uint16_t size = (uint16_t)(TAP_LEAST + (uint32_t)rand() % (1500 - (headers - 14) -
+									   TAP_LEAST + 1));
 		struct virtio_net_hdr h = asks(extra, size);
 		uint32_t l4 = h.csum_start, at = 0, n;
 
@@ -125,7 +128,8 @@ static void a_frame_is_cut_in_software(void **state)
 			assert_in_range(n, headers + 1, headers + size);
 			assert_int_equal(segment_get(piece + 18, 2), n - 54);
 			assert_int_equal(segment_get(piece + l4 + TCP_SEQ, 4), 0xfffffff0u + at);
-			assert_int_equal(piece[l4 + TCP_FLAGS], 0x10 | (at ? 0 : CWR) | (last ? FIN_PSH : 0));
+			assert_int_equal(piece[l4 + TCP_FLAGS],
+					 0x10 | (at ? 0 : CWR) | (last ? FIN_PSH : 0));
 			assert_memory_equal(piece + headers, frame + headers + at, n - headers);
 			if (!sum_is_right(piece, l4, n))
 				fail_msg("seed %u, round %u: a checksum is wrong", seed, round);
@@ -169,8 +173,12 @@ static void a_glued_frame_is_what_it_says(void **state)
 {
 	static unsigned char frame[2048];
 	struct virtio_net_hdr h;
-	const struct rf_net_frame good = { .length = 1500, .flags = RF_NET_CSUM, .gso = RF_NET_GSO_TCP6,
-					   .gso_size = 1000, .csum_start = 54, .csum_offset = 16 };
+	const struct rf_net_frame good = { .length = 1500,
+					   .flags = RF_NET_CSUM,
+					   .gso = RF_NET_GSO_TCP6,
+					   .gso_size = 1000,
+					   .csum_start = 54,
+					   .csum_offset = 16 };
 
 	(void)state;
 	ip6_frame(frame, 0, 1400, 32);
@@ -208,8 +216,12 @@ static void an_ipv4_frame_is_what_it_says(void **state)
 {
 	unsigned char frame[TAP_HEADERS] = { [12] = 8, [14] = 0x46, [23] = 6, [38 + 12] = 0x50 };
 	struct virtio_net_hdr h;
-	const struct rf_net_frame good = { .length = 1500, .flags = RF_NET_CSUM, .gso = RF_NET_GSO_TCP4,
-					   .gso_size = 1000, .csum_start = 38, .csum_offset = 16 };
+	const struct rf_net_frame good = { .length = 1500,
+					   .flags = RF_NET_CSUM,
+					   .gso = RF_NET_GSO_TCP4,
+					   .gso_size = 1000,
+					   .csum_start = 38,
+					   .csum_offset = 16 };
 
 	(void)state;
 	assert_true(tap_header_in(&h, &good, frame, TAP_HEADERS));

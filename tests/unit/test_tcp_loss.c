@@ -30,10 +30,14 @@ static void one_percent_of_loss_leaves_what_reno_gets(void **state)
 	net.dice = seed ? strtoull(seed, NULL, 0) : 1;
 	for (unsigned i = 0; i < 2; i++) {
 		net.sacks = i;
-		double one = rate(10, 2 * MS, 20), three = rate(30, 10 * MS, 20), five = rate(50, 20 * MS, 20);
-		printf("# RF_SEED=%s, %s: 1 %%, 2 ms %.1f Mbit/s; 3 %%, 10 ms %.1f; 5 %%, 20 ms %.1f\n",
-		       seed ? seed : "1", i ? "SACK and a moving window" : "no SACK", one, three, five);
-		assert_true(i ? one > 30 && three > 3 && five > 1 : one > 20 && three > 2 && five > 0.5);
+		double one = rate(10, 2 * MS, 20), three = rate(30, 10 * MS, 20),
+		       five = rate(50, 20 * MS, 20);
+		printf("# RF_SEED=%s, %s: 1 %%, 2 ms %.1f Mbit/s; 3 %%, 10 ms %.1f; 5 %%, 20 ms "
+		       "%.1f\n",
+		       seed ? seed : "1", i ? "SACK and a moving window" : "no SACK", one, three,
+		       five);
+		assert_true(i ? one > 30 && three > 3 && five > 1 :
+				one > 20 && three > 2 && five > 0.5);
 	}
 	net.sacks = false;
 }
@@ -67,7 +71,8 @@ static void what_a_driver_took_with_it_is_sent_again_at_once(void **state)
 	assert_in_range(untold, 50, 500); /* the timer's business */
 }
 
-/* Milliseconds until the receiver has what a lone answer consists of, whose last segments are lost. */
+/* Milliseconds until the receiver has what a lone answer consists of, whose last segments are
+ * lost. */
 static uint64_t tail_lost(bool sacks, uint32_t segments, uint32_t lost)
 {
 	net.sacks = sacks;
@@ -90,11 +95,14 @@ static uint64_t tail_lost(bool sacks, uint32_t segments, uint32_t lost)
 
 static void a_lost_tail_does_not_wait_for_the_timer(void **state)
 {
-	uint64_t one = tail_lost(true, 3, 1), two = tail_lost(true, 4, 2), timer = tail_lost(false, 4, 2);
+	uint64_t one = tail_lost(true, 3, 1), two = tail_lost(true, 4, 2),
+		 timer = tail_lost(false, 4, 2);
 
 	(void)state;
-	printf("# an answer whose tail is lost, 20 ms there and back: last segment %llu ms, last two %llu ms; "
-	       "without SACK %llu ms\n", (unsigned long long)one, (unsigned long long)two, (unsigned long long)timer);
+	printf("# an answer whose tail is lost, 20 ms there and back: last segment %llu ms, last "
+	       "two %llu ms; "
+	       "without SACK %llu ms\n",
+	       (unsigned long long)one, (unsigned long long)two, (unsigned long long)timer);
 	assert_in_range(one, 50, 140);
 	assert_in_range(two, 50, 110);
 	assert_in_range(timer, 150, 500);
@@ -128,10 +136,12 @@ static uint64_t stall_of_a_hole(bool sacks, unsigned losses)
 
 static void what_is_lost_twice_does_not_wait_for_the_timer(void **state)
 {
-	uint64_t once = stall_of_a_hole(true, 1), twice = stall_of_a_hole(true, 2), timer = stall_of_a_hole(false, 2);
+	uint64_t once = stall_of_a_hole(true, 1), twice = stall_of_a_hole(true, 2),
+		 timer = stall_of_a_hole(false, 2);
 
 	(void)state;
-	printf("# a hole, 4 ms there and back: lost once %llu ms, twice %llu ms; twice without SACK %llu ms\n",
+	printf("# a hole, 4 ms there and back: lost once %llu ms, twice %llu ms; twice without "
+	       "SACK %llu ms\n",
 	       (unsigned long long)once, (unsigned long long)twice, (unsigned long long)timer);
 	assert_in_range(once, 3, 20);
 	assert_in_range(twice, 3, 40);
@@ -207,13 +217,15 @@ static void connections_at_rest_cost_no_wake_ups(void **state)
 	write_more(100);
 	unsigned waits = wakes();
 	disconnect();
-	printf("# wake-ups in 10 s: %u without a connection, %u with an idle one, %u with a segment under way\n",
+	printf("# wake-ups in 10 s: %u without a connection, %u with an idle one, %u with a "
+	       "segment under way\n",
 	       none, idle, waits);
 	assert_in_range(idle, 1, none + 2);
 	assert_true(waits > idle + 100);
 }
 
-/* Idle for long, it is asked whether it is still there, and given up: by the clock, not by ticks. */
+/* Idle for long, it is asked whether it is still there, and given up: by the clock, not by
+ * ticks. */
 static void a_peer_that_is_gone_is_missed_in_time(void **state)
 {
 	(void)state;

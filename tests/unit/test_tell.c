@@ -78,7 +78,8 @@ static unsigned hear(uint32_t *list, unsigned room)
 	struct rf_dev_msg msg;
 	unsigned n = 0;
 
-	while (rf_packet_recv(supervisor, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT) == sizeof(msg)) {
+	while (rf_packet_recv(supervisor, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT) ==
+	       sizeof(msg)) {
 		rf_close_all(fds, count);
 		assert_true(msg.type == JUNK || n < room);
 		if (msg.type != JUNK)
@@ -103,7 +104,10 @@ static void what_has_no_room_waits_and_goes_in_order(void **state)
 	assert_true(fill() > 8);
 	tell_supervisor(&dev, RF_DEV_DOWN, 1, 0);
 	tell_supervisor(&dev, RF_DEV_UP, 2, 0);
-	assert_int_equal(tell_want(&dev, &(struct rf_dev_msg){ .type = RF_DEV_WANT, .generation = 3 }, &fd, 1), 0);
+	assert_int_equal(tell_want(&dev,
+				   &(struct rf_dev_msg){ .type = RF_DEV_WANT, .generation = 3 },
+				   &fd, 1),
+			 0);
 	tell_silent(&dev, &(struct rf_dev_msg){ .type = RF_DEV_SILENT });
 	tell_supervisor(&dev, RF_DEV_KILL, 2, 0);
 	assert_true(tell_waits(&dev) && !room());
@@ -148,7 +152,9 @@ static void what_waits_may_go_in_pieces(void **state)
 	int small = 1;
 
 	(void)state;
-	assert_int_equal(setsockopt(RF_DEVICE_FD_SUPERVISOR, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	assert_int_equal(setsockopt(RF_DEVICE_FD_SUPERVISOR, SOL_SOCKET, SO_SNDBUF, &small,
+				    sizeof(small)),
+			 0);
 	assert_true(fill() < RF_UNTOLD_MOST / 2);
 	for (uint32_t i = 0; i < RF_UNTOLD_MOST; i++)
 		tell_supervisor(&dev, RF_DEV_UP, i, 0);

@@ -93,8 +93,8 @@ static void a_living_ones_name_is_not(void **state)
 static void what_is_no_socket_stays(void **state)
 {
 	static const char *const things[] = {
-		"echo precious >%s", "mkdir %s", "mkfifo %s", "ln -s /etc/passwd %s", "ln -s nowhere %s",
-		"ln file %s", "touch %s",
+		"echo precious >%s", "mkdir %s",   "mkfifo %s", "ln -s /etc/passwd %s",
+		"ln -s nowhere %s",  "ln file %s", "touch %s",
 	};
 
 	(void)state;
@@ -167,17 +167,21 @@ static void the_supervisor_deletes_no_file(void **state)
 	code = run_with(run_dir, name);
 	shell("sed 's/^/# /' %s/log", dir);
 	assert_int_equal(code, 69);
-	assert_int_equal(shell("grep -q data %s/control && grep -q 'no socket' %s/log", run_dir, dir), 0);
+	assert_int_equal(shell("grep -q data %s/control && grep -q 'no socket' %s/log", run_dir,
+			       dir),
+			 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_free_name_and_a_dead_ones_are_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_free_name_and_a_dead_ones_are_taken, setup,
+		  teardown),
 		cmocka_unit_test_setup_teardown(a_living_ones_name_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_socket_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_socket_vanishes, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_name_that_is_too_long_or_nowhere_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_name_that_is_too_long_or_nowhere_is_refused,
+		  setup, teardown),
 		cmocka_unit_test_setup_teardown(the_supervisor_deletes_no_file, setup, teardown),
 	};
 

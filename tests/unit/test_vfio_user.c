@@ -118,7 +118,7 @@ static void region_info_is_asked_for_again(void **state)
 	end(d);
 }
 
-/* ---- what a server asks ---------------------------------------------------------------------------- */
+/* ---- what a server asks ---------------------------------------------------- */
 
 static struct { uint16_t command; uint64_t address, count; uint32_t payload, flags; } asked;
 static struct incoming answer;
@@ -188,7 +188,8 @@ static void dma_by_message_is_answered_while_waiting(void **state)
 		memset(data, 0x11, sizeof(data));
 		memset(admin, 0x22, sizeof(admin));
 		asked.command = cases[k].command;
-		asked.address = (cases[k].map < 0 ? 0 : server.map[cases[k].map].address) + cases[k].at;
+		asked.address =
+			(cases[k].map < 0 ? 0 : server.map[cases[k].map].address) + cases[k].at;
 		asked.count = cases[k].count;
 		asked.payload = cases[k].payload;
 		asked.flags = cases[k].flags;
@@ -202,9 +203,11 @@ static void dma_by_message_is_answered_while_waiting(void **state)
 			fail_msg("case %zu: errno %u", k, answer.head.error);
 		assert_int_equal(answer.head.id, 0x7777);
 		assert_int_equal(answer.head.command, cases[k].command);
-		assert_int_equal(answer.head.flags, RF_VU_TYPE_REPLY | (cases[k].error ? RF_VU_ERROR : 0));
+		assert_int_equal(answer.head.flags,
+				 RF_VU_TYPE_REPLY | (cases[k].error ? RF_VU_ERROR : 0));
 		bool read = cases[k].command == RF_VU_DMA_READ;
-		assert_int_equal(answer.bytes, cases[k].error ? 0 : 16 + (read ? cases[k].count : 0));
+		assert_int_equal(answer.bytes,
+				 cases[k].error ? 0 : 16 + (read ? cases[k].count : 0));
 		if (read && !cases[k].error && cases[k].count)
 			assert_int_equal(answer.data[16], cases[k].map ? 0x22 : 0x11);
 		if (!read && cases[k].error)
@@ -224,8 +227,10 @@ static void unasked_messages_are_served_or_end_it(void **state)
 	server_init(&server);
 	start(&server);
 	assert_int_equal(open_all(d), 0);
-	struct { struct rf_vu_header h; struct rf_vu_dma_access a; char body[8]; } m = {
-		{ 5, RF_VU_DMA_WRITE, 40, RF_VU_NO_REPLY, 0 }, { server.map[0].address, 8 }, "written" };
+	struct { struct rf_vu_header h; struct rf_vu_dma_access a; char body[8];
+	} m = { { 5, RF_VU_DMA_WRITE, 40, RF_VU_NO_REPLY, 0 },
+		{ server.map[0].address, 8 },
+		"written" };
 	server_send(server.sock, &m, sizeof(m), NULL, 0, NULL, 0);
 	unsigned count = d->backend->poll_fds(d, p);
 	assert_true(poll(p, count, 5000) > 0);
@@ -258,17 +263,44 @@ static void a_server_that_ends_is_noticed_at_rest(void **state)
 	end(d);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------ */
 
 static void json_is_strict(void **state)
 {
 	static const char *const good[] = {
-		"0", "-1.5e+3", "\"\\u00ff\\n\"", "[]", "[ 1 , [ ] , { } ]", "{\"a\":{\"b\":null}}", " true ",
+		"0",      "-1.5e+3",           "\"\\u00ff\\n\"",
+		"[]",     "[ 1 , [ ] , { } ]", "{\"a\":{\"b\":null}}",
+		" true ",
 	};
 	static const char *const wrong[] = {
-		"", " ", "{", "}", "[1,]", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "01", "1.", "1e", "-", "+1", ".5",
-		"tru", "truex", "\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "\"\n\"", "[1 2]", "1 2", "{\"a\":}",
-		"{\"a\"}", "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]", "nul", "\"\\",
+		"",
+		" ",
+		"{",
+		"}",
+		"[1,]",
+		"{\"a\":1,}",
+		"{a:1}",
+		"{\"a\" 1}",
+		"01",
+		"1.",
+		"1e",
+		"-",
+		"+1",
+		".5",
+		"tru",
+		"truex",
+		"\"",
+		"\"\\x\"",
+		"\"\\u12g4\"",
+		"\"\\u12",
+		"\"\n\"",
+		"[1 2]",
+		"1 2",
+		"{\"a\":}",
+		"{\"a\"}",
+		"[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]",
+		"nul",
+		"\"\\",
 	};
 	struct json v;
 
@@ -288,8 +320,9 @@ static void json_is_strict(void **state)
 
 static void json_finds_members(void **state)
 {
-	static const char text[] = " {\"a\" : 1, \"b\":{\"a\":18446744073709551615,\"c\":true},"
-				   "\"big\":18446744073709551616,\"neg\":-1,\"half\":0.5,\"s\":\"1\"}";
+	static const char text[] =
+		" {\"a\" : 1, \"b\":{\"a\":18446744073709551615,\"c\":true},"
+		"\"big\":18446744073709551616,\"neg\":-1,\"half\":0.5,\"s\":\"1\"}";
 	struct json all;
 	uint64_t n = 7;
 

@@ -74,7 +74,8 @@ static void the_word_decides_who_is_woken(void **state)
 		bool woken = read(bell_fd, &count, sizeof(count)) == sizeof(count);
 		as_test();
 		if (woken != cases[i].wakes || (woken && count != 1))
-			fail_msg("case %zu: woken %d, count %llu", i, woken, (unsigned long long)count);
+			fail_msg("case %zu: woken %d, count %llu", i, woken,
+				 (unsigned long long)count);
 	}
 }
 

@@ -34,26 +34,36 @@ static void the_road_is_the_best_the_server_offers(void **state)
 		int code;
 		uint32_t bar0;
 	} cases[] = {
-		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false, RF_ROAD_ASLEEP, 0, 0 },
-		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PROXY, 0, 0 },
-		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true, true, RF_ROAD_PROXY, 0, 0 },
+		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false, RF_ROAD_ASLEEP,
+		  0, 0 },
+		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PROXY, 0,
+		  0 },
+		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true,
+		  true, RF_ROAD_PROXY, 0, 0 },
 		{ "does not say", NULL, RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
 		{ "its word is on a page that cannot be mapped", sleep_beyond_json,
 		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
 		{ "its word is a doorbell",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":4104}}}}",
+		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":"
+		  "4104}}}}",
 		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
 		{ "its word is in a region without doorbells",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":2,\"asleep\":8188}}}}",
+		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":2,\"asleep\":"
+		  "8188}}}}",
 		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
 		{ "its word is in another region",
-		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":4294967296,\"asleep\":8188}}}}",
+		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":4294967296,"
+		  "\"asleep\":8188}}}}",
 		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "shadow memory", shadow_json, RF_VU_IO_SHADOW, false, false, RF_ROAD_SHADOW, 0, 0 },
-		{ "shadow memory it does not speak of", NULL, RF_VU_IO_SHADOW, false, false, RF_ROAD_PROXY, 0, 0 },
-		{ "shadow memory without an eventfd", shadow_json, RF_VU_IO_SHADOW, false, true, RF_ROAD_PROXY, 0, 0 },
+		{ "shadow memory", shadow_json, RF_VU_IO_SHADOW, false, false, RF_ROAD_SHADOW, 0,
+		  0 },
+		{ "shadow memory it does not speak of", NULL, RF_VU_IO_SHADOW, false, false,
+		  RF_ROAD_PROXY, 0, 0 },
+		{ "shadow memory without an eventfd", shadow_json, RF_VU_IO_SHADOW, false, true,
+		  RF_ROAD_PROXY, 0, 0 },
 		{ "nothing", NULL, ~0u, false, false, RF_ROAD_PROXY, 0, 0 },
-		{ "an eventfd alone tells nothing", sleep_json, RF_VU_IO_EVENTFD, false, false, RF_ROAD_PROXY, 0, 0 },
+		{ "an eventfd alone tells nothing", sleep_json, RF_VU_IO_EVENTFD, false, false,
+		  RF_ROAD_PROXY, 0, 0 },
 		{ "too small a BAR", NULL, ~0u, true, false, RF_ROAD_NONE, -EIO, 0x1000 },
 	};
 
@@ -70,15 +80,17 @@ static void the_road_is_the_best_the_server_offers(void **state)
 		assert_int_equal(open_all(d), 0);
 		if (cases[i].bar0)
 			d->bar[0].bytes = cases[i].bar0;
-		d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+		d->doorbell =
+			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		int code = doorbell_open(d);
 		if (code != cases[i].code || (!code && d->doorbell.road != cases[i].road))
-			fail_msg("%s: %d, road %d: %s", cases[i].what, code, d->doorbell.road, said);
+			fail_msg("%s: %d, road %d: %s", cases[i].what, code, d->doorbell.road,
+				 said);
 		if (code)
 			assert_said("BAR 0 has 4096 bytes, too few for its doorbell at 0x100c");
 		assert_int_equal(d->doorbell.asleep != ~0ull, cases[i].road == RF_ROAD_ASLEEP);
-		assert_int_equal(d->doorbell.event >= 0,
-				 cases[i].road == RF_ROAD_ASLEEP || cases[i].road == RF_ROAD_SHADOW);
+		assert_int_equal(d->doorbell.event >= 0, cases[i].road == RF_ROAD_ASLEEP ||
+								 cases[i].road == RF_ROAD_SHADOW);
 		if (!code)
 			drop_doorbells(d);
 		end(d);
@@ -210,7 +222,7 @@ static void a_proxied_page_passes_on_two_doorbells(void **state)
 }
 
 
-/* ---- where they are --------------------------------------------------------------------------------- */
+/* ---- where they are -------------------------------------------------------- */
 
 /* A device with doorbells at these places of a BAR of this size; the road is the proxy's. */
 static int place(struct rf_device *d, uint64_t submit, uint64_t complete, uint64_t bar, bool edge)
@@ -220,7 +232,10 @@ static int place(struct rf_device *d, uint64_t submit, uint64_t complete, uint64
 	start(&server);
 	assert_int_equal(open_all(d), 0);
 	d->bar[0].bytes = bar;
-	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = submit, .complete = complete, .edge = edge,
+	d->doorbell = (struct rf_doorbells){ .bar = 0,
+					     .submit = submit,
+					     .complete = complete,
+					     .edge = edge,
 					     .last_queue = submit != complete };
 	return doorbell_open(d);
 }
@@ -228,7 +243,9 @@ static int place(struct rf_device *d, uint64_t submit, uint64_t complete, uint64
 /* The first on a later page than the second, and the other way round. */
 static void doorbells_may_be_on_any_page(void **state)
 {
-	static const uint64_t cases[][2] = { { 0x3000, 0x1000 }, { 0x1000, 0x3000 }, { 0x3ffc, 0 }, { 0, 0x3ffc } };
+	static const uint64_t cases[][2] = {
+		{ 0x3000, 0x1000 }, { 0x1000, 0x3000 }, { 0x3ffc, 0 }, { 0, 0x3ffc }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -239,7 +256,8 @@ static void doorbells_may_be_on_any_page(void **state)
 		assert_int_equal(d->doorbell.road, RF_ROAD_PROXY);
 		assert_true(d->doorbell.regs < d->doorbell.bytes);
 		assert_int_equal(d->doorbell.page + d->doorbell.regs, submit);
-		assert_true(complete >= d->doorbell.page && complete + 4 <= d->doorbell.page + d->doorbell.bytes);
+		assert_true(complete >= d->doorbell.page &&
+			    complete + 4 <= d->doorbell.page + d->doorbell.bytes);
 		d->backend->doorbell_clear(d);
 		uint32_t before = writes_arrived(d);
 		store(d, complete, 5);
@@ -254,13 +272,19 @@ static void doorbells_may_be_on_any_page(void **state)
 
 static void places_that_cannot_be_are_refused(void **state)
 {
-	static const struct { uint64_t submit, complete, bar; bool edge; const char *what; } cases[] = {
+	static const struct {
+		uint64_t submit, complete, bar;
+		bool edge;
+		const char *what;
+	} cases[] = {
 		{ 0x1000, 0x3ffd, 0x4000, false, "too few for its doorbell at 0x3ffd" },
 		{ 0x4000, 0x1000, 0x4000, false, "too few for its doorbell at 0x4000" },
 		{ 0x1000, ~0ull, 0x4000, false, "too few for its doorbell at 0xffffffffffffffff" },
-		{ ~0ull - 3, 0x1000, ~0ull, false, "too few for its doorbell at 0xfffffffffffffffc" },
+		{ ~0ull - 3, 0x1000, ~0ull, false,
+		  "too few for its doorbell at 0xfffffffffffffffc" },
 		{ ~0ull - 7, 0x1000, ~0ull, false, "too far apart" },
-		{ ~0ull - 7, ~0ull - 7, ~0ull, false, "too far apart" }, /* the page's end is beyond 64 bits */
+		/* the page's end is beyond 64 bits */
+		{ ~0ull - 7, ~0ull - 7, ~0ull, false, "too far apart" },
 		{ 0x1000, 0x1000 + RF_DOORBELL_BYTES, 1u << 30, false, "too far apart" },
 		{ 0x1001, 0x1008, 0x4000, false, "at no multiple of 4" },
 		{ 0x1000, 0x1fff, 0x4000, true, "at no multiple of 2" },
@@ -280,7 +304,7 @@ static void places_that_cannot_be_are_refused(void **state)
 	}
 }
 
-/* ---- virtio's ----------------------------------------------------------------------------------------- */
+/* ---- virtio's -------------------------------------------------------------- */
 
 /* What is stored is the queue's number, each time the same: each time is told. */
 static void a_doorbell_that_repeats_itself_is_passed_on(void **state)
@@ -297,8 +321,8 @@ static void a_doorbell_that_repeats_itself_is_passed_on(void **state)
 	ring_proxy(d, 0x3008, 0);    /* no doorbell of this driver's */
 	store(d, 0x3004, 1);
 	ring_proxy(d, 0x3000, 4711); /* not its queue's number: told is its own */
-		const uint64_t told[] = { 0x3000ull << 32, 0x3000ull << 32, 0x3000ull << 32, 0x3004ull << 32 | 1,
-				  0x3000ull << 32, 0x3004ull << 32 | 1 };
+	const uint64_t told[] = { 0x3000ull << 32,     0x3000ull << 32, 0x3000ull << 32,
+				  0x3004ull << 32 | 1, 0x3000ull << 32, 0x3004ull << 32 | 1 };
 	assert_int_equal(writes_arrived(d) - before, sizeof(told) / sizeof(told[0]));
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		assert_int_equal(server.writes[before + i], told[i]);
@@ -325,7 +349,7 @@ static void one_doorbell_for_two_queues_rings_both(void **state)
 	end(d);
 }
 
-/* ---- memory of the server's ----------------------------------------------------------------------------- */
+/* ---- memory of the server's ------------------------------------------------ */
 
 static int disk_file(void)
 {
@@ -339,13 +363,21 @@ static int disk_file(void)
 /* What could fault or wait under whoever maps it is not mapped. */
 static void only_memory_that_stays_is_mapped(void **state)
 {
-	static const struct { const char *what; int seals; uint32_t bytes; enum rf_road road; } cases[] = {
+	static const struct {
+		const char *what;
+		int seals;
+		uint32_t bytes;
+		enum rf_road road;
+	} cases[] = {
 		{ "sealed", F_SEAL_SHRINK, BAR0_BYTES, RF_ROAD_PAGE },
-		{ "sealed both ways", F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, BAR0_BYTES, RF_ROAD_PAGE },
+		{ "sealed both ways", F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, BAR0_BYTES,
+		  RF_ROAD_PAGE },
 		{ "could shrink", 0, BAR0_BYTES, RF_ROAD_PROXY },
-		{ "could shrink, and says it cannot be sealed", F_SEAL_SEAL, BAR0_BYTES, RF_ROAD_PROXY },
+		{ "could shrink, and says it cannot be sealed", F_SEAL_SEAL, BAR0_BYTES,
+		  RF_ROAD_PROXY },
 		{ "cannot be written", F_SEAL_SHRINK | F_SEAL_WRITE, BAR0_BYTES, RF_ROAD_PROXY },
-		{ "cannot be mapped to be written", F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE, BAR0_BYTES, RF_ROAD_PROXY },
+		{ "cannot be mapped to be written", F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE, BAR0_BYTES,
+		  RF_ROAD_PROXY },
 		{ "ends before the page", F_SEAL_SHRINK, 0x1fff, RF_ROAD_PROXY },
 		{ "a file on a disk", -1, 0, RF_ROAD_PROXY },
 	};
@@ -356,10 +388,12 @@ static void only_memory_that_stays_is_mapped(void **state)
 
 		server_init(&server);
 		close(server.page_fd);
-		server.page_fd = cases[i].seals < 0 ? disk_file() : server_memory(cases[i].bytes, cases[i].seals);
+		server.page_fd = cases[i].seals < 0 ? disk_file() :
+						      server_memory(cases[i].bytes, cases[i].seals);
 		start(&server);
 		assert_int_equal(open_all(d), 0);
-		d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+		d->doorbell =
+			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		assert_int_equal(doorbell_open(d), 0);
 		if (d->doorbell.road != cases[i].road)
 			fail_msg("%s: road %d: %s", cases[i].what, d->doorbell.road, said);
@@ -368,7 +402,7 @@ static void only_memory_that_stays_is_mapped(void **state)
 	}
 }
 
-/* ---- the server that QEMU has ------------------------------------------------------------------------------ */
+/* ---- the server that QEMU has ---------------------------------------------- */
 
 /* One table of eventfds: an interrupt that is wired for errors is the device's first vector. */
 static void errors_are_not_wired_over_the_first_vector(void **state)
@@ -383,8 +417,8 @@ static void errors_are_not_wired_over_the_first_vector(void **state)
 	start(&server);
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(again ? d->backend->reset(d) : open_all(d), 0);
-		/* The device raises each vector that somebody wired, as the library does: without a look
-		 * at the table in the BAR. */
+		/* The device raises each vector that somebody wired, as the library does: without a
+		 * look at the table in the BAR. */
 		for (unsigned i = 0; i < MSIX_VECTORS; i++)
 			if (server.vector[i] >= 0)
 				assert_int_equal(write(server.vector[i], &one, 8), 8);
@@ -414,7 +448,8 @@ static void a_server_that_knows_the_least_is_driven(void **state)
 		server.mappable = mappable[i];
 		start(&server);
 		assert_int_equal(open_all(d), 0);
-		d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
+		d->doorbell =
+			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		assert_int_equal(doorbell_open(d), 0);
 		assert_int_equal(d->doorbell.road, mappable[i] ? RF_ROAD_PAGE : RF_ROAD_PROXY);
 		assert_int_equal(bar_read(d, 0, 0, &value, 4), 0);

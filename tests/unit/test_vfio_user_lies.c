@@ -8,7 +8,7 @@
  */
 #include "scripted_device.h"
 
-/* ---- bad input: a table of openings that end in one line -------------------------------------- */
+/* ---- bad input: a table of openings that end in one line ------------------- */
 
 static bool close_at_once(struct server *s, struct incoming *m)
 {
@@ -63,7 +63,8 @@ static void openings_that_fail_say_why(void **state)
 		  .json = "{\"capabilities\":{\"max_msg_fds\":-1}}" },
 		{ "no object", RF_EXIT_DEVICE, .json = "[]" },
 		{ "no object", RF_EXIT_DEVICE, .json = "7" },
-		{ "capabilities as something that is no object", RF_EXIT_DEVICE, .json = "{\"capabilities\":[]}" },
+		{ "capabilities as something that is no object", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":[]}" },
 		{ "max_msg_fds as something that is no number", RF_EXIT_DEVICE,
 		  .json = "{\"capabilities\":{\"max_msg_fds\":\"8\"}}" },
 		{ "max_data_xfer_size as something that is no number", RF_EXIT_DEVICE,
@@ -82,12 +83,17 @@ static void openings_that_fail_say_why(void **state)
 		  .json = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":true}}}" },
 		{ "doorbell_shadow as something that is neither", RF_EXIT_DEVICE,
 		  .json = "{\"capabilities\":{\"ringfence\":{\"doorbell_shadow\":{}}}}" },
-		{ "takes no fds", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"max_msg_fds\":0}}" },
-		{ "takes 1 bytes a message", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"max_data_xfer_size\":1}}" },
-		{ "maps no pages of 4 KiB", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"pgsizes\":2097152}}" },
-		{ "takes 2 pieces of memory", RF_EXIT_DEVICE, .json = "{\"capabilities\":{\"max_dma_maps\":2}}" },
+		{ "takes no fds", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"max_msg_fds\":0}}" },
+		{ "takes 1 bytes a message", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"max_data_xfer_size\":1}}" },
+		{ "maps no pages of 4 KiB", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"pgsizes\":2097152}}" },
+		{ "takes 2 pieces of memory", RF_EXIT_DEVICE,
+		  .json = "{\"capabilities\":{\"max_dma_maps\":2}}" },
 		{ "does not send it", RF_EXIT_DEVICE,
-		  .json = "{\"capabilities\":{\"twin_socket\":{\"supported\":true,\"fd_index\":0}}}" },
+		  .json = "{\"capabilities\":{\"twin_socket\":{\"supported\":true,\"fd_index\":0}}"
+			  "}" },
 		{ "has 7 regions; a PCI device needs 8", RF_EXIT_DEVICE, .regions = 7 },
 		{ "is no PCI device", RF_EXIT_DEVICE, .flags = RF_VU_DEVICE_RESETS },
 		{ "has 64 bytes of configuration space", RF_EXIT_DEVICE, .config = 64 },
@@ -111,7 +117,8 @@ static void openings_that_fail_say_why(void **state)
 		start(&server);
 		int code = open_all(d);
 		if (code != cases[i].code || !strstr(said, cases[i].what))
-			fail_msg("case %zu: code %d, wanted \"%s\" in: %s", i, code, cases[i].what, said);
+			fail_msg("case %zu: code %d, wanted \"%s\" in: %s", i, code, cases[i].what,
+				 said);
 		end(d);
 	}
 }
@@ -153,7 +160,7 @@ static void a_policy_is_for_what_it_says(void **state)
 	end(d);
 }
 
-/* ---- a server that lies in one answer ----------------------------------------------------------- */
+/* ---- a server that lies in one answer -------------------------------------- */
 
 static uint16_t lie_to; /* command whose answer is a lie */
 static struct rf_vu_header lie_head;
@@ -164,7 +171,8 @@ static int lie_fds, lie_late;
 static bool lie(struct server *s, struct incoming *m)
 {
 	static const unsigned char zeroes[RF_VU_MAX_MESSAGE];
-	struct rf_vu_header h = { m->head.id, m->head.command, 16 + lie_bytes, RF_VU_TYPE_REPLY, 0 };
+	struct rf_vu_header h = { m->head.id, m->head.command, 16 + lie_bytes, RF_VU_TYPE_REPLY,
+				  0 };
 	int fds[16];
 
 	if (m->head.command != lie_to)
@@ -201,7 +209,8 @@ static void lies_in_answers_end_the_connection(void **state)
 		{ "read 0 bytes of region 0", { 0 }, 20, 0, 0 },
 		{ "sent a message of 15 bytes", { .size = 15 }, 20, 0, 0 },
 		{ "sent a message of 4294967295 bytes", { .size = ~0u }, 20, 0, 0 },
-		{ "sent an error with 20 bytes", { .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR }, 20, 0, 0 },
+		{ "sent an error with 20 bytes", { .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR }, 20, 0,
+		  0 },
 		{ "neither command nor answer", { .flags = 7 }, 20, 0, 0 },
 		{ "sent fds with the answer", { 0 }, 20, 1, 0 },
 		{ "sent fds with the answer", { 0 }, 20, 9, 0 },
@@ -219,7 +228,8 @@ static void lies_in_answers_end_the_connection(void **state)
 		start(&server);
 		assert_int_equal(open_all(d), 0);
 		/* Only the lie that is never finished is to run into the deadline. */
-		d->user->within_ns = strstr(cases[i].what, "in time") ? 300000000ull : 60000000000ull;
+		d->user->within_ns =
+			strstr(cases[i].what, "in time") ? 300000000ull : 60000000000ull;
 		lie_head = cases[i].head;
 		lie_bytes = cases[i].bytes;
 		lie_fds = cases[i].fds;
@@ -266,7 +276,8 @@ static void fds_that_are_awaited_are_counted(void **state)
 static void bare_errors_are_only_refusals(void **state)
 {
 	static const struct { uint32_t error; int gives; } cases[] = {
-		{ EACCES, -EACCES }, { 0, -EREMOTEIO }, { ENODEV, -EREMOTEIO }, { 1u << 31, -EREMOTEIO },
+		{ EACCES, -EACCES }, { 0, -EREMOTEIO }, { ENODEV, -EREMOTEIO },
+		{ 1u << 31, -EREMOTEIO },
 	};
 	struct rf_device *d = begin();
 	uint32_t value;
@@ -356,15 +367,19 @@ static void bad_region_descriptions_end_it(void **state)
 
 		server_init(&server);
 		memset(&bad, 0, sizeof(bad));
-		bad.info = (struct rf_vu_region_info){ .argsz = cases[i].argsz, .index = cases[i].index,
-			.flags = RF_VU_REGION_CAPS, .cap_offset = cases[i].cap_offset, .size = BAR0_BYTES };
+		bad.info = (struct rf_vu_region_info){ .argsz = cases[i].argsz,
+						       .index = cases[i].index,
+						       .flags = RF_VU_REGION_CAPS,
+						       .cap_offset = cases[i].cap_offset,
+						       .size = BAR0_BYTES };
 		memcpy(bad.more, cap, sizeof(cap));
 		bad_bytes = cases[i].bytes;
 		server.twist = describe_badly;
 		start(&server);
 		int code = open_all(d);
 		if (code != RF_EXIT_DEVICE || !strstr(said, cases[i].what))
-			fail_msg("case %zu: %d, wanted \"%s\" in: %s", i, code, cases[i].what, said);
+			fail_msg("case %zu: %d, wanted \"%s\" in: %s", i, code, cases[i].what,
+				 said);
 		end(d);
 	}
 }

@@ -279,8 +279,8 @@ static void bad_servers_end_in_a_line_and_a_code(void **state)
 		close(scripted.sock);
 		read_file("log");
 		if (code != cases[i].code || !strstr(said, cases[i].what))
-			fail_msg("case %zu: code %d, wanted %d and \"%s\" in: %s", i, code, cases[i].code,
-				 cases[i].what, said);
+			fail_msg("case %zu: code %d, wanted %d and \"%s\" in: %s", i, code,
+				 cases[i].code, cases[i].what, said);
 		nothing_is_left();
 		for (unsigned v = 0; v < MSIX_VECTORS; v++)
 			if (scripted.vector[v] >= 0)
@@ -299,8 +299,8 @@ static pid_t run_model_with(const char *key, const char *value)
 
 	path(sock, sizeof(sock), "dev.sock");
 	unlink(sock);
-	pid_t pid = run("model", (const char *const[]){ "build/models/nvme", "--socket", sock, "--size", "16M",
-							key, value, NULL });
+	pid_t pid = run("model", (const char *const[]){ "build/models/nvme", "--socket", sock,
+							"--size", "16M", key, value, NULL });
 	for (int i = 0; i < DEADLINE * 100 && access(sock, F_OK); i++)
 		usleep(10000);
 	return pid;
@@ -327,7 +327,8 @@ static void doorbells_stay_in_their_page(void **state)
 {
 	(void)state;
 	begin();
-	pid_t model = run_model_with("--dstrd", "8"), rf = run_ringfence(); /* queue 1's at 0x1800 and 0x1c00 */
+	/* queue 1's at 0x1800 and 0x1c00 */
+	pid_t model = run_model_with("--dstrd", "8"), rf = run_ringfence();
 	log_has("disk0: 16 MiB, blocks of", 1);
 	kill(rf, SIGTERM);
 	assert_int_equal(exit_code(rf), 0);
@@ -425,7 +426,8 @@ static void holes_in_the_arena_cost_data_only(void **state)
 	(void)state;
 	begin();
 	write_load("mode=randread qd=8 requests=2000");
-	pid_t model = run_model_with("--fault", "memory-punched,count=forever"), rf = run_ringfence();
+	pid_t model = run_model_with("--fault", "memory-punched,count=forever"),
+	      rf = run_ringfence();
 	assert_int_equal(exit_code(rf), 0);
 	read_file("load.json");
 	assert_non_null(strstr(said, "\"requests\":2000"));
@@ -445,7 +447,8 @@ static void driver_runs(void)
 	char command[160], line[1024];
 	const char *at = NULL;
 
-	snprintf(command, sizeof(command), "build/bin/ringfence --run-dir %s/run status --json 2>/dev/null", dir);
+	snprintf(command, sizeof(command),
+		 "build/bin/ringfence --run-dir %s/run status --json 2>/dev/null", dir);
 	for (int i = 0; i < DEADLINE * 20 && (!at || at[13] == '0'); i++) {
 		FILE *f = popen(command, "r");
 		assert_non_null(f);

@@ -85,8 +85,10 @@ static void test_reads_and_writes(void **state)
 
 	bench_start(&b, state, 0);
 	for (unsigned i = 0; i < 3 * SIZE; i++) {
-		struct rf_blk_req req = { .op = i & 1 ? RF_BLK_WRITE : RF_BLK_READ, .length = 4096 * (1 + i % 3),
-					  .offset = 512ull * i, .arena = 4096ull * i };
+		struct rf_blk_req req = { .op = i & 1 ? RF_BLK_WRITE : RF_BLK_READ,
+					  .length = 4096 * (1 + i % 3),
+					  .offset = 512ull * i,
+					  .arena = 4096ull * i };
 		unsigned slot = i % SIZE, got;
 		int status;
 
@@ -162,9 +164,12 @@ static void test_discard_and_zero_name_their_range(void **state)
 	};
 	static struct bench b;
 
-	bench_start(&b, state, VIRTIO_BLK_FLAG_DISCARD | VIRTIO_BLK_FLAG_ZEROES | VIRTIO_BLK_FLAG_UNMAP);
+	bench_start(&b, state,
+		    VIRTIO_BLK_FLAG_DISCARD | VIRTIO_BLK_FLAG_ZEROES | VIRTIO_BLK_FLAG_UNMAP);
 	for (unsigned i = 0; i < 3; i++) {
-		struct rf_blk_req req = { .op = table[i].op, .flags = table[i].flags, .offset = 8192, .length = 65536 };
+		struct rf_blk_req req = {
+			.op = table[i].op, .flags = table[i].flags, .offset = 8192, .length = 65536
+		};
 
 		assert_int_equal(virtio_blk_submit(&b.dev, i, &req), 0);
 		virtio_blk_commit(&b.dev);
@@ -183,7 +188,8 @@ static void test_discard_and_zero_name_their_range(void **state)
 static void test_what_is_refused(void **state)
 {
 	struct rf_blk_req fua = { .op = RF_BLK_WRITE, .flags = RF_BLK_FUA, .length = 4096 };
-	struct rf_blk_req nothing = { .op = RF_BLK_READ }, discard = { .op = RF_BLK_DISCARD, .length = 512 };
+	struct rf_blk_req nothing = { .op = RF_BLK_READ },
+			  discard = { .op = RF_BLK_DISCARD, .length = 512 };
 	struct rf_blk_req unknown = { .op = 99 };
 	static struct bench b;
 

@@ -37,14 +37,38 @@ uint64_t virtio_config(struct rf_device *d, const struct virtio_pci *v, uint64_t
 }
 
 int virtio_open(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; return 0; }
-bool virtio_present(struct rf_device *d, const struct virtio_pci *v) { (void)d, (void)v; return true; }
+bool virtio_present(struct rf_device *d, const struct virtio_pci *v)
+{
+	(void)d, (void)v;
+	return true;
+}
 int virtio_reset(struct rf_device *d, const struct virtio_pci *v) { (void)d, (void)v; return 0; }
-int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t w, uint64_t n) { (void)d, (void)v, (void)w, (void)n; return 0; }
-int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned n, uint32_t m) { (void)d, (void)v, (void)n, (void)m; return 0; }
-int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned n) { (void)d, (void)v, (void)n; return 0; }
-int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned q, uint64_t i, int n) { (void)d, (void)v, (void)q, (void)i, (void)n; return 0; }
+int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t w, uint64_t n)
+{
+	(void)d, (void)v, (void)w, (void)n;
+	return 0;
+}
+int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned n, uint32_t m)
+{
+	(void)d, (void)v, (void)n, (void)m;
+	return 0;
+}
+int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned n)
+{
+	(void)d, (void)v, (void)n;
+	return 0;
+}
+int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned q, uint64_t i, int n)
+{
+	(void)d, (void)v, (void)q, (void)i, (void)n;
+	return 0;
+}
 int virtio_go(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; return 0; }
-const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v) { (void)d, (void)v; return NULL; }
+const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
+{
+	(void)d, (void)v;
+	return NULL;
+}
 void virtio_mark(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; }
 int irq_vector(struct rf_device *d, unsigned h) { (void)d, (void)h; return 0; }
 int config_bus_master(struct rf_device *d, bool on) { (void)d, (void)on; return 0; }
@@ -63,7 +87,8 @@ static struct rf_device *device(void)
 
 	memset(space, 0, sizeof(space));
 	d = (struct rf_device){ .label = "it" };
-	pci.offered = pci.features = VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_FLUSH;
+	pci.offered = pci.features =
+		VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_FLUSH;
 	put(VIRTIO_BLK_CFG_CAPACITY, 2048, 8);
 	put(VIRTIO_BLK_CFG_BLK_SIZE, 512, 4);
 	put(VIRTIO_BLK_CFG_SIZE_MAX, 65536, 4);

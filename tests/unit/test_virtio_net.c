@@ -40,7 +40,8 @@ static bool turn(struct bench *b)
 }
 
 /* A frame of `length` bytes that begins with `mark` into the buffer at `head`. */
-static void fill(struct bench *b, uint32_t head, struct virtio_net_hdr header, uint32_t mark, uint32_t length)
+static void fill(struct bench *b, uint32_t head, struct virtio_net_hdr header, uint32_t mark,
+		 uint32_t length)
 {
 	struct vq_part first = vq_part(&b->rx, head, 0), second = vq_part(&b->rx, head, 1);
 
@@ -102,8 +103,10 @@ static void test_header_becomes_flags(void **state)
 	} table[] = {
 		{ { 0 }, 100, 0, 0, 0 },
 		{ { .flags = VIRTIO_NET_HDR_F_DATA_VALID }, 100, RF_NET_CSUM_OK, 0, 0 },
-		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16 }, 100, RF_NET_CSUM, 34, 16 },
-		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 300 }, 0, RF_NET_CSUM, 44, 0 },
+		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16 },
+		  100, RF_NET_CSUM, 34, 16 },
+		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 300 }, 0, RF_NET_CSUM, 44,
+		  0 },
 		{ { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 }, 0, 0, 0, 0 },
 	};
 	static struct bench b;
@@ -224,12 +227,15 @@ static void test_sent_frames_come_back_in_order(void **state)
 	for (unsigned round = 0; round < 10; round++) {
 		unsigned rung = bell_writes;
 		for (unsigned i = 0; i < 20; i++)
-			netside_send(&b.side, (struct rf_net_frame){ .at = i, .length = (uint16_t)(60 + i) }, (int)i);
+			netside_send(&b.side,
+				     (struct rf_net_frame){ .at = i, .length = (uint16_t)(60 + i) },
+				     (int)i);
 		assert_true(turn(&b));
 		assert_int_equal(bell_writes, rung + 1);
 		for (unsigned i = 0; i < 20; i++) {
 			assert_true(vq_take(&b.tx, &heads[i]));
-			struct vq_part header = vq_part(&b.tx, heads[i], 0), data = vq_part(&b.tx, heads[i], 1);
+			struct vq_part header = vq_part(&b.tx, heads[i], 0),
+				       data = vq_part(&b.tx, heads[i], 1);
 			assert_true(header.more && !header.writable && !header.indirect);
 			for (unsigned k = 0; k < sizeof(struct virtio_net_hdr); k++)
 				assert_int_equal(header.at[k], 0);
@@ -343,8 +349,10 @@ int main(void)
 		BOTH_KINDS_OF(test_received_frames_in_any_order),
 		BOTH_KINDS_OF(test_header_becomes_flags),
 		BOTH_KINDS_OF(test_lengths_that_cannot_be),
-		cmocka_unit_test_prestate(test_buffers_of_a_split_queue_it_does_not_have_stay_in_bounds, &vq_split),
-		cmocka_unit_test_prestate(test_buffers_of_a_packed_queue_it_does_not_have_end_the_driver, &vq_packed),
+		cmocka_unit_test_prestate(
+			test_buffers_of_a_split_queue_it_does_not_have_stay_in_bounds, &vq_split),
+		cmocka_unit_test_prestate(
+			test_buffers_of_a_packed_queue_it_does_not_have_end_the_driver, &vq_packed),
 		BOTH_KINDS_OF(test_sent_frames_come_back_in_order),
 		BOTH_KINDS_OF(test_full_queue_takes_what_fits),
 		BOTH_KINDS_OF(test_offloads_and_parts_take_a_table),

@@ -23,7 +23,8 @@ struct vq {
 	bool     packed;
 	uint32_t size;
 	struct virtq_desc *desc;
-	unsigned char *second, *third; /* available ring or the driver's events; used ring or ours */
+	/* available ring or the driver's events; used ring or ours */
+	unsigned char *second, *third;
 	uint16_t seen, given;
 	/* Packed, by id: used entries are written over those of buffers still out. */
 	struct {
@@ -40,8 +41,11 @@ static bool vq_split = false, vq_packed = true;
 
 static inline struct vq vq_at(unsigned char *mem, uint32_t size, bool packed)
 {
-	return (struct vq){ .packed = packed, .size = size, .desc = (void *)mem,
-			    .second = mem + virtq_avail_at(size), .third = mem + virtq_used_at(size) };
+	return (struct vq){ .packed = packed,
+			    .size = size,
+			    .desc = (void *)mem,
+			    .second = mem + virtq_avail_at(size),
+			    .third = mem + virtq_used_at(size) };
 }
 
 static inline struct virtq_used *vq_used(struct vq *q)
@@ -53,15 +57,18 @@ static inline struct virtq_used *vq_used(struct vq *q)
 static inline bool vq_quiet(const struct vq *q)
 {
 	if (q->packed)
-		return ((const struct virtq_event *)(const void *)q->second)->flags == VIRTQ_EVENT_DISABLE;
-	return ((const struct virtq_avail *)(const void *)q->second)->flags == VIRTQ_AVAIL_F_NO_INTERRUPT;
+		return ((const struct virtq_event *)(const void *)q->second)->flags ==
+		       VIRTQ_EVENT_DISABLE;
+	return ((const struct virtq_avail *)(const void *)q->second)->flags ==
+	       VIRTQ_AVAIL_F_NO_INTERRUPT;
 }
 
 /* The device wants no notifications. */
 static inline void vq_hush(struct vq *q, bool on)
 {
 	if (q->packed)
-		((struct virtq_event *)(void *)q->third)->flags = on ? VIRTQ_EVENT_DISABLE : VIRTQ_EVENT_ENABLE;
+		((struct virtq_event *)(void *)q->third)->flags =
+			on ? VIRTQ_EVENT_DISABLE : VIRTQ_EVENT_ENABLE;
 	else
 		vq_used(q)->flags = on ? VIRTQ_USED_F_NO_NOTIFY : 0;
 }
@@ -70,8 +77,10 @@ static inline struct vq_part vq_part_of(const struct virtq_desc *d, bool packed)
 {
 	uint32_t flags = packed ? (uint32_t)(d->rest >> 48) : d->flags;
 
-	return (struct vq_part){ .at = (const unsigned char *)(uintptr_t)d->addr, .length = d->len,
-				 .writable = flags & VIRTQ_DESC_F_WRITE, .indirect = flags & VIRTQ_DESC_F_INDIRECT,
+	return (struct vq_part){ .at = (const unsigned char *)(uintptr_t)d->addr,
+				 .length = d->len,
+				 .writable = flags & VIRTQ_DESC_F_WRITE,
+				 .indirect = flags & VIRTQ_DESC_F_INDIRECT,
 				 .more = flags & VIRTQ_DESC_F_NEXT };
 }
 
@@ -152,7 +161,8 @@ static inline void vq_say(struct vq *q, uint32_t id, uint32_t length, uint16_t p
 	struct virtq_used *used = vq_used(q);
 
 	if (!q->packed) {
-		used->ring[used->idx % q->size] = (struct virtq_used_elem){ .id = id, .len = length };
+		used->ring[used->idx % q->size] =
+			(struct virtq_used_elem){ .id = id, .len = length };
 		used->idx++;
 		return;
 	}

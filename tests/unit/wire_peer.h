@@ -112,7 +112,8 @@ static inline void wire_send(struct wire_peer *w, const void *frame, uint32_t n)
 }
 
 /* Ethernet and IP in front of what lies at f + 14 + 20 or f + 14 + 40; length of the frame. */
-static inline uint32_t wire_head(uint8_t *f, bool six, const uint8_t *from, uint8_t proto, uint32_t n)
+static inline uint32_t wire_head(uint8_t *f, bool six, const uint8_t *from, uint8_t proto,
+				 uint32_t n)
 {
 	memcpy(f, wire_mac, 6);
 	memcpy(f + 6, wire_my_mac, 6);
@@ -146,7 +147,8 @@ static inline void wire_sum4(uint8_t *f, uint32_t field, uint8_t proto, uint32_t
 	uint8_t *l4 = f + (six ? 54 : 34);
 
 	wire_put16(l4 + field, 0);
-	wire_fold(l4 + field, wire_add(l4, n, wire_add(f + (six ? 22 : 26), six ? 32 : 8, proto + n)));
+	wire_fold(l4 + field,
+		  wire_add(l4, n, wire_add(f + (six ? 22 : 26), six ? 32 : 8, proto + n)));
 }
 
 static inline void wire_arp(struct wire_peer *w, const uint8_t sender[4], int op)
@@ -202,8 +204,8 @@ static inline uint32_t wire_echo_frame(uint8_t *f, bool six, const uint8_t *from
 	return n;
 }
 
-static inline uint32_t wire_segment(uint8_t *f, const struct wire_conn *c, uint8_t flags, uint32_t seq,
-				    uint32_t ack, const void *data, uint32_t n)
+static inline uint32_t wire_segment(uint8_t *f, const struct wire_conn *c, uint8_t flags,
+				    uint32_t seq, uint32_t ack, const void *data, uint32_t n)
 {
 	uint8_t *t = f + (c->six ? 54 : 34);
 	uint32_t head = flags & WIRE_SYN || c->mss ? 24 : 20;
@@ -224,8 +226,8 @@ static inline uint32_t wire_segment(uint8_t *f, const struct wire_conn *c, uint8
 	return length;
 }
 
-static inline void wire_tcp(struct wire_peer *w, const struct wire_conn *c, uint8_t flags, uint32_t seq,
-			    uint32_t ack, const void *data, uint32_t n)
+static inline void wire_tcp(struct wire_peer *w, const struct wire_conn *c, uint8_t flags,
+			    uint32_t seq, uint32_t ack, const void *data, uint32_t n)
 {
 	uint8_t f[2000];
 
@@ -234,7 +236,8 @@ static inline void wire_tcp(struct wire_peer *w, const struct wire_conn *c, uint
 
 /* ---- frames in ---------------------------------------------------------------------------- */
 
-static inline void wire_take_tcp(struct wire_peer *w, struct wire_conn *c, const uint8_t *t, uint32_t n)
+static inline void wire_take_tcp(struct wire_peer *w, struct wire_conn *c, const uint8_t *t,
+				 uint32_t n)
 {
 	uint32_t head = (t[12] >> 4) * 4u, seq = wire_get32(t + 4), data = n - head;
 
@@ -366,8 +369,8 @@ static inline bool wire_settle(struct wire_peer *w)
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-static inline void wire_watch(struct wire_peer *w, struct wire_conn *c, const uint8_t *from, bool six,
-			      uint16_t port, uint16_t to)
+static inline void wire_watch(struct wire_peer *w, struct wire_conn *c, const uint8_t *from,
+			      bool six, uint16_t port, uint16_t to)
 {
 	*c = (struct wire_conn){ .six = six, .port = port, .to = to, .seq = 7000u + port,
 				   .window = 65535 };

@@ -31,7 +31,8 @@ struct wire_stack {
 /* On a port of the kernel's choice: see wire_dial(). */
 static inline int wire_listener(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = rig_park(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
 	rig_must(!bind(fd, (struct sockaddr *)&at, sizeof(at)) && !listen(fd, 100), "listen");
@@ -89,13 +90,15 @@ static inline void wire_exec(struct wire_stack *s, int link, int config)
 	rig_must(dup2(link, RF_EXPORT_FD_KICK) > 0 && dup2(link, RF_EXPORT_FD_WAKE0) > 0 &&
 		 dup2(config, RF_LWIP_FD_CONFIG) > 0, "dup2");
 	for (int i = 0; i < RF_LWIP_SERVICES; i++)
-		rig_must(s->listener[i] <= 0 || dup2(s->listener[i], RF_LWIP_FD_LISTEN + i) > 0, "dup2");
+		rig_must(s->listener[i] <= 0 || dup2(s->listener[i], RF_LWIP_FD_LISTEN + i) > 0,
+			 "dup2");
 	execl(wire_program(), "rf-lwip", (char *)NULL);
 	_exit(127);
 }
 
 /* Lines end with NULL. `flags` are those of the second disk. Returns when an echo is answered. */
-static inline void wire_start_with(struct wire_stack *s, const char *const *lines, bool two, uint32_t flags)
+static inline void wire_start_with(struct wire_stack *s, const char *const *lines, bool two,
+				   uint32_t flags)
 {
 	int pair[2], room = 1 << 20;
 

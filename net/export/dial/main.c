@@ -31,7 +31,8 @@ static void dial_read_config(void)
 	void *at = mmap(NULL, sizeof(config), PROT_READ, MAP_SHARED, RF_DIAL_FD_CONFIG, 0);
 
 	if (at == MAP_FAILED)
-		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_DIAL_FD_CONFIG, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_DIAL_FD_CONFIG,
+		       strerror(errno));
 	memcpy(&config, at, sizeof(config));
 	munmap(at, sizeof(config));
 	if (config.count > RF_LWIP_SERVICES)

@@ -202,7 +202,8 @@ static void netload_prepare(struct load *l)
 	uint32_t at = rf_net_tx_alloc(l->net);
 
 	if (!at || l->size > info->mtu + 18u)
-		rf_die(RF_EXIT_BUG, "bench: frames of %u bytes do not fit an MTU of %u", l->size, info->mtu);
+		rf_die(RF_EXIT_BUG, "bench: frames of %u bytes do not fit an MTU of %u", l->size,
+		       info->mtu);
 	/* To itself, of a type for local experiments (IEEE 802, 0x88b5). */
 	unsigned char *frame = rf_net_at(l->net, at);
 	memset(frame, 0, l->size);
@@ -261,17 +262,17 @@ static void netload_report(const struct load *l, uint64_t round, const struct lo
 {
 	const struct rf_stats_net *s = rf_net_stats(l->net);
 	char line[512];
-	int n = snprintf(line, sizeof(line),
-			 "{\"mode\":\"%s\",\"batch\":%u,\"size\":%u,\"round\":%llu,\"received\":%llu,"
-			 "\"sent\":%llu,\"elapsed_ns\":%llu,\"empty_polls\":%llu,\"sleeps\":%llu,"
-			 "\"lost_tx\":%llu,\"rx_bad\":%llu}\n",
-			 l->generate ? "generate" : "forward", l->batch, l->size,
-			 (unsigned long long)round,
-			 (unsigned long long)(l->received - before->received),
-			 (unsigned long long)(l->sent - before->sent), (unsigned long long)elapsed,
-			 (unsigned long long)(l->empty_polls - before->empty_polls),
-			 (unsigned long long)(l->sleeps - before->sleeps),
-			 (unsigned long long)s->lost_tx, (unsigned long long)s->rx_bad);
+	int n = snprintf(
+		line, sizeof(line),
+		"{\"mode\":\"%s\",\"batch\":%u,\"size\":%u,\"round\":%llu,\"received\":%llu,"
+		"\"sent\":%llu,\"elapsed_ns\":%llu,\"empty_polls\":%llu,\"sleeps\":%llu,"
+		"\"lost_tx\":%llu,\"rx_bad\":%llu}\n",
+		l->generate ? "generate" : "forward", l->batch, l->size, (unsigned long long)round,
+		(unsigned long long)(l->received - before->received),
+		(unsigned long long)(l->sent - before->sent), (unsigned long long)elapsed,
+		(unsigned long long)(l->empty_polls - before->empty_polls),
+		(unsigned long long)(l->sleeps - before->sleeps), (unsigned long long)s->lost_tx,
+		(unsigned long long)s->rx_bad);
 
 	if (write(RF_EXPORT_FD_LISTEN, line, (size_t)n) != n)
 		rf_die(RF_EXIT_BUG, "cannot write the result: %s", strerror(errno));

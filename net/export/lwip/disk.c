@@ -92,7 +92,8 @@ static void disk_event(struct stream *s, void *owner)
 {
 	struct nbd_conn *c = owner;
 
-	nbd_conn_event(c, stream_readable(s) || s->finished, c->blocked && stream_room(s), s->error);
+	nbd_conn_event(c, stream_readable(s) || s->finished, c->blocked && stream_room(s),
+		       s->error);
 }
 
 /* Who shares with whom: an address, or the 64 bits of IPv6 that one host may have to itself. */
@@ -222,8 +223,9 @@ static void disk_look(struct disk *d)
 /* The others of this process are not its concern. */
 static void drop(struct disk *d, const char *why, const char *more)
 {
-	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart it", disk_name(d),
-	       why, more);
+	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart "
+	       "it",
+	       disk_name(d), why, more);
 	rf_service_drop(d->service);
 }
 
@@ -286,8 +288,10 @@ int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
 	s->disk = d;
 	d->count++;
 	d->wants_table |= s->config->partition != 0;
-	rf_log("WARNING: NBD on lwip-tcp port %u (disk %s) is WITHOUT TLS: whoever is on the way can "
-	       "read and change all of it; allow networks you trust only", port, e->export.name);
+	rf_log("WARNING: NBD on lwip-tcp port %u (disk %s) is WITHOUT TLS: whoever is on the way "
+	       "can "
+	       "read and change all of it; allow networks you trust only",
+	       port, e->export.name);
 	if (d->nbd.info)
 		disk_learn(d);
 	return 0;

@@ -74,7 +74,8 @@ static void dialled(struct watch *w)
 	struct rf_dial_answer answer;
 	int fds[RF_PACKET_FDS], count, n;
 
-	while ((n = rf_packet_recv(w->fd, &answer, sizeof(answer), fds, &count, MSG_DONTWAIT)) > 0) {
+	while ((n = rf_packet_recv(w->fd, &answer, sizeof(answer), fds, &count, MSG_DONTWAIT)) >
+	       0) {
 		struct join *j = n == sizeof(answer) ? join_of(answer.id) : NULL;
 
 		if (n != sizeof(answer) || count != !answer.error) {
@@ -210,10 +211,11 @@ static int listen_on_stack(struct service *s, struct disk *disks)
 	else
 		err = disk_listen(&disks[s->config->disk], s, at->any ? NULL : &address, allowed);
 	if (err)
-		rf_log("cannot listen on lwip-tcp %s port %u: %s", at->any ? "*" : ipaddr_ntoa(&address),
-		       at->port, strerror(-err));
+		rf_log("cannot listen on lwip-tcp %s port %u: %s",
+		       at->any ? "*" : ipaddr_ntoa(&address), at->port, strerror(-err));
 	if (!err && !s->config->allow_count)
-		rf_log("nobody may connect to lwip-tcp port %u: name networks behind 'allow'", at->port);
+		rf_log("nobody may connect to lwip-tcp port %u: name networks behind 'allow'",
+		       at->port);
 	return err;
 }
 

@@ -24,7 +24,8 @@ uint32_t rf_lwip_isn(const ip_addr_t *local, uint16_t local_port, const ip_addr_
 /* A segment, its header in host order, before the connection or the listener it is for sees
  * it. Not ERR_OK: it is dropped, and nothing is answered. stream.c. */
 err_t rf_lwip_segment(struct tcp_pcb *, const struct tcp_hdr *);
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, first, second, p) rf_lwip_segment(pcb, header)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, first, second, p) \
+	rf_lwip_segment(pcb, header)
 
 /* A segment is about to be sent; was acknowledged; all in flight is about to be sent again; a
  * connection whose peer knows SACK has taken an acknowledgement in, with what it says of bytes

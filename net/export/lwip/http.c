@@ -59,8 +59,10 @@ static bool asked_for_head(const struct page *p)
 static void http_answer(struct page *p, const char *code, const char *more, const char *type,
 			const char *text, size_t length)
 {
-	int n = snprintf(p->out, sizeof(p->out), "HTTP/1.1 %s\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\n"
-			 "Connection: close\r\nCache-Control: no-store\r\n\r\n", code, more, type, length);
+	int n = snprintf(p->out, sizeof(p->out),
+			 "HTTP/1.1 %s\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\n"
+			 "Connection: close\r\nCache-Control: no-store\r\n\r\n",
+			 code, more, type, length);
 
 	if (!asked_for_head(p)) {
 		memcpy(p->out + n, text, length);

@@ -170,7 +170,8 @@ static bool to_stack(struct join *j)
 {
 	for (;;) {
 		if (j->out_at < j->out_len) {
-			size_t n = stream_write(j->stream, j->out + j->out_at, j->out_len - j->out_at);
+			size_t n =
+				stream_write(j->stream, j->out + j->out_at, j->out_len - j->out_at);
 
 			j->service->to_stack += n;
 			j->out_at += (uint32_t)n;
@@ -233,7 +234,8 @@ void join_tick(uint64_t now)
 		if (j->state == JOIN_FREE)
 			continue;
 		if (j->state == JOIN_RUN && j->out_len)
-			join_run(j); /* the stack was out of segments: nobody tells when it is not */
+			join_run(
+				j); /* the stack was out of segments: nobody tells when it is not */
 		else if (j->state != JOIN_RUN && now > j->until)
 			join_fail(j, -ETIMEDOUT);
 		else if (j->name[0] && !j->second && now > j->next_try &&

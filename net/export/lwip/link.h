@@ -42,7 +42,8 @@ struct link {
 	uint16_t mtu;
 	bool     known; /* mac and mtu are valid */
 	bool     up;    /* there is a carrier */
-	bool     renewed; /* frames sent before may be gone, later ones are not; stack_tick() clears it */
+	/* frames sent before may be gone, later ones are not; stack_tick() clears it */
+	bool     renewed;
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t rx_bad;    /* of a length no frame has, or without a buffer to put it in */
 	uint64_t tx_full;   /* refused for want of room, sent later or again by TCP */

@@ -33,7 +33,8 @@ static int link_fd_receive(struct link *link, link_frame *frame, void *arg, int 
 		if (got < 0 && (errno == EAGAIN || errno == EIO || errno == ENETDOWN))
 			break;
 		if (got <= 0)
-			rf_die(RF_EXIT_BUG, "the link's fd has ended: %s", got ? strerror(errno) : "no more frames");
+			rf_die(RF_EXIT_BUG, "the link's fd has ended: %s",
+			       got ? strerror(errno) : "no more frames");
 		frame(arg, in, (uint32_t)got, false);
 	}
 	return n;

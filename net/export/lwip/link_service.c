@@ -151,8 +151,10 @@ static void link_service_control(struct watch *w)
 	if (err == -EPIPE)
 		exit(0);
 	if (err) { /* the disks of this process are not its concern */
-		rf_log("the interface is gone, disks are not: its device process says what cannot be (%s); "
-		       "look at the device, then restart it", strerror(-err));
+		rf_log("the interface is gone, disks are not: its device process says what cannot "
+		       "be (%s); "
+		       "look at the device, then restart it",
+		       strerror(-err));
 		rf_net_drop(it.net);
 	}
 	link_service_learn();

@@ -23,7 +23,8 @@ void loop_open(void);
 void loop_want(struct watch *, uint32_t events);
 /* Forgets the fd and closes it. */
 void loop_close(struct watch *);
-/* Blocks for so long (-1: for ever), then calls, `awake` (NULL: nothing) first. Number of events. */
+/* Blocks for so long (-1: for ever), then calls, `awake` (NULL: nothing) first. Number of
+ * events. */
 int  loop_wait(int ms, void (*awake)(void));
 
 #endif

@@ -50,7 +50,8 @@
 #define LWIP_DHCP                  1
 #define LWIP_DHCP_DOES_ACD_CHECK   1
 #define DHCP_CREATE_RAND_XID       1
-#define DHCP_COARSE_TIMER_SECS     1 /* of a minute, a lease of two was over before it was renewed */
+/* of a minute, a lease of two was over before it was renewed */
+#define DHCP_COARSE_TIMER_SECS     1
 #define DHCP_TIMEOUT_SIZE_T        u32_t
 #define LWIP_DHCP_GET_NTP_SRV      0
 #define LWIP_DHCP_MAX_DNS_SERVERS  DNS_MAX_SERVERS
@@ -98,7 +99,8 @@
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_TIMESTAMPS        0
 #define TCP_LISTEN_BACKLOG         1
-#define TCP_DEFAULT_LISTEN_BACKLOG RF_LWIP_HALF_OPEN /* a burst of honest clients is answered whole */
+/* a burst of honest clients is answered whole */
+#define TCP_DEFAULT_LISTEN_BACKLOG RF_LWIP_HALF_OPEN
 #define LWIP_TCP_KEEPALIVE         1
 #define LWIP_TCP_PCB_NUM_EXT_ARGS  0
 /* lwIP forgets a connection that is closed but not yet acknowledged, unsent bytes and all,

@@ -41,14 +41,18 @@ static void lwip_read_config(void)
 	void *at = mmap(NULL, sizeof(it.config), PROT_READ, MAP_SHARED, RF_LWIP_FD_CONFIG, 0);
 
 	if (at == MAP_FAILED)
-		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_LWIP_FD_CONFIG, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot map fd %d (config): %s", RF_LWIP_FD_CONFIG,
+		       strerror(errno));
 	memcpy(&it.config, at, sizeof(it.config));
 	munmap(at, sizeof(it.config));
-	if (it.config.count > RF_LWIP_SERVICES || it.config.disks > RF_LWIP_DISKS || it.config.dns_count > 2)
+	if (it.config.count > RF_LWIP_SERVICES || it.config.disks > RF_LWIP_DISKS ||
+	    it.config.dns_count > 2)
 		rf_die(RF_EXIT_BUG, "fd %d is not the configuration of a stack", RF_LWIP_FD_CONFIG);
 	for (uint32_t i = 0; i < it.config.count; i++)
-		if (it.config.service[i].job == RF_LWIP_DISK && it.config.service[i].disk >= it.config.disks)
-			rf_die(RF_EXIT_BUG, "disk %s was not handed over", it.config.service[i].device);
+		if (it.config.service[i].job == RF_LWIP_DISK &&
+		    it.config.service[i].disk >= it.config.disks)
+			rf_die(RF_EXIT_BUG, "disk %s was not handed over",
+			       it.config.service[i].device);
 }
 
 static void never_block(int fd, const char *what)
@@ -56,7 +60,8 @@ static void never_block(int fd, const char *what)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-		rf_die(RF_EXIT_BUG, "fd %d (%s) was not handed over: %s", fd, what, strerror(errno));
+		rf_die(RF_EXIT_BUG, "fd %d (%s) was not handed over: %s", fd, what,
+		       strerror(errno));
 }
 
 static void open_link(void)

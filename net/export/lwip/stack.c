@@ -90,9 +90,12 @@ static void conflict(struct stack *st, const uint8_t *frame)
 	if (st->link->conflicts++ && now - st->conflict_said <= QUIET_MS)
 		return;
 	st->conflict_said = now;
-	rf_log_peer("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one of the "
-		    "two another address", arp || frame[12] == 8 ? ip4addr_ntoa(netif_ip4_addr(&st->netif)) :
-		    "an IPv6 address", m[0], m[1], m[2], m[3], m[4], m[5]);
+	rf_log_peer("address conflict: %s is also used by %02x:%02x:%02x:%02x:%02x:%02x; give one "
+		    "of the "
+		    "two another address",
+		    arp || frame[12] == 8 ? ip4addr_ntoa(netif_ip4_addr(&st->netif)) :
+					    "an IPv6 address",
+		    m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
 /* True: the stack may see it. Otherwise it was counted. */
@@ -189,8 +192,9 @@ static err_t frame_out(struct netif *netif, struct pbuf *p)
 static void stack_probe(struct stack *st)
 {
 	const uint8_t *m = st->netif.hwaddr;
-	const uint8_t head[] = { 255, 255, 255, 255, 255, 255, m[0], m[1], m[2], m[3], m[4], m[5], 8, 6,
-				 0, 1, 8, 0, 6, 4, 0, 1, m[0], m[1], m[2], m[3], m[4], m[5] };
+	const uint8_t head[] = { 255,  255,  255,  255,  255,  255,  m[0], m[1], m[2], m[3],
+				 m[4], m[5], 8,    6,    0,    1,    8,    0,    6,    4,
+				 0,    1,    m[0], m[1], m[2], m[3], m[4], m[5] };
 	struct pbuf *p = pbuf_alloc(PBUF_RAW, ETH_PAD_SIZE + 42, PBUF_RAM);
 
 	if (!p)
@@ -248,8 +252,8 @@ static void status_changed(struct netif *netif)
 	ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address));
 	ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway));
 	st->probes = PROBES;
-	rf_log_peer("address %s, netmask %s, gateway %s", address, ip4addr_ntoa(netif_ip4_netmask(netif)),
-		    gateway);
+	rf_log_peer("address %s, netmask %s, gateway %s", address,
+		    ip4addr_ntoa(netif_ip4_netmask(netif)), gateway);
 }
 
 static err_t netif_setup(struct netif *netif)
@@ -446,7 +450,8 @@ bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)
 	uint8_t bytes[16];
 	bool six = IP_IS_V6(peer);
 
-	memcpy(bytes, six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
+	memcpy(bytes,
+	       six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
 	       six ? 16 : 4);
 	return rf_lwip_allowed(s, six ? 6 : 4, bytes);
 }

@@ -74,8 +74,9 @@ static void page_service(struct text *t, const struct service *s)
 		escaped(t, status_place(&s->config->target, where, sizeof(where)));
 	else if (s->config->job == RF_LWIP_DISK)
 		escaped(t, s->config->device);
-	emit(t, "<td>%u<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "\n",
-	    s->active, s->accepted, s->refused, s->failed, s->to_host, s->to_stack);
+	emit(t,
+	     "<td>%u<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64 "\n",
+	     s->active, s->accepted, s->refused, s->failed, s->to_host, s->to_stack);
 }
 
 size_t status_page(const struct status *st, char *to, size_t room)
@@ -84,16 +85,21 @@ size_t status_page(const struct status *st, char *to, size_t room)
 	const struct link *l = st->stack->link;
 	const struct netif *n = &st->stack->netif;
 
-	emit(&t, "<!DOCTYPE html><meta charset=utf-8><title>ringfence</title>\n"
-	    "<h1>ringfence: network stack</h1>\n<p>Link %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u. "
-	    "IPv4 %s.", l->up ? "up" : "down", l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
-	    l->mac[5], l->mtu, ip4addr_ntoa(netif_ip4_addr(n)));
+	emit(&t,
+	     "<!DOCTYPE html><meta charset=utf-8><title>ringfence</title>\n"
+	     "<h1>ringfence: network stack</h1>\n<p>Link %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, "
+	     "MTU %u. "
+	     "IPv4 %s.",
+	     l->up ? "up" : "down", l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
+	     l->mac[5], l->mtu, ip4addr_ntoa(netif_ip4_addr(n)));
 	for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
 		if (ip6_addr_isvalid(netif_ip6_addr_state(n, i)))
 			emit(&t, " IPv6 %s.", ip6addr_ntoa(netif_ip6_addr(n, i)));
-	emit(&t, "\n<p>Received %" PRIu64 " frames, %" PRIu64 " bytes; sent %" PRIu64 " frames, %" PRIu64
-	    " bytes. Up for %" PRIu64 " s. %u connections.\n", l->rx_frames, l->rx_bytes, l->tx_frames,
-	    l->tx_bytes, (stack_now_ns() - st->started_ns) / 1000000000, stream_count());
+	emit(&t,
+	     "\n<p>Received %" PRIu64 " frames, %" PRIu64 " bytes; sent %" PRIu64
+	     " frames, %" PRIu64 " bytes. Up for %" PRIu64 " s. %u connections.\n",
+	     l->rx_frames, l->rx_bytes, l->tx_frames, l->tx_bytes,
+	     (stack_now_ns() - st->started_ns) / 1000000000, stream_count());
 	emit(&t, "<table><tr><th>job<th>listens<th>for<th>open<th>accepted<th>refused<th>failed"
 	    "<th>to host<th>to stack\n");
 	for (uint32_t i = 0; i < st->service_count; i++)
@@ -104,14 +110,14 @@ size_t status_page(const struct status *st, char *to, size_t room)
 
 static void counter(struct text *t, const char *name, const char *help, uint64_t value)
 {
-	emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\nrf_lwip_%s_total %" PRIu64 "\n", name,
-	    name, help, name, value);
+	emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\nrf_lwip_%s_total %" PRIu64 "\n",
+	     name, name, help, name, value);
 }
 
 static void gauge(struct text *t, const char *name, const char *help, uint64_t value)
 {
-	emit(t, "# TYPE rf_lwip_%s gauge\n# HELP rf_lwip_%s %s\nrf_lwip_%s %" PRIu64 "\n", name, name, help,
-	    name, value);
+	emit(t, "# TYPE rf_lwip_%s gauge\n# HELP rf_lwip_%s %s\nrf_lwip_%s %" PRIu64 "\n", name,
+	     name, help, name, value);
 }
 
 static void metrics_link(struct text *t, const struct link *l)
@@ -119,9 +125,10 @@ static void metrics_link(struct text *t, const struct link *l)
 	gauge(t, "link_up", "Whether there is a carrier.", l->up);
 	counter(t, "receive_frames", "Frames received.", l->rx_frames);
 	counter(t, "receive_bytes", "Bytes received.", l->rx_bytes);
-	counter(t, "receive_bad", "Frames of an impossible length, or without a buffer.", l->rx_bad);
-	counter(t, "receive_others", "Frames for others, of a VLAN, or of a protocol not spoken here.",
-		l->rx_others);
+	counter(t, "receive_bad", "Frames of an impossible length, or without a buffer.",
+		l->rx_bad);
+	counter(t, "receive_others",
+		"Frames for others, of a VLAN, or of a protocol not spoken here.", l->rx_others);
 	counter(t, "receive_false", "Frames that no honest host sends on this link.", l->rx_false);
 	counter(t, "transmit_frames", "Frames sent.", l->tx_frames);
 	counter(t, "transmit_bytes", "Bytes sent.", l->tx_bytes);
@@ -132,15 +139,20 @@ static void metrics_link(struct text *t, const struct link *l)
 static void metrics_stack(struct text *t)
 {
 	gauge(t, "connections", "TCP connections in use.", stream_count());
-	counter(t, "connections_refused", "TCP connections refused because all, or all of the peer's share, "
-		"were in use.", stream_refused());
-	counter(t, "half_open_evicted", "TCP connections given up for newer ones before the peer answered.",
+	counter(t, "connections_refused",
+		"TCP connections refused because all, or all of the peer's share, were in use.",
+		stream_refused());
+	counter(t, "half_open_evicted",
+		"TCP connections given up for newer ones before the peer answered.",
 		stream_evicted());
-	counter(t, "segments_lost", "Segments sent again because the peer said what arrived behind them.",
+	counter(t, "segments_lost",
+		"Segments sent again because the peer said what arrived behind them.",
 		sack_counts()->again);
-	counter(t, "tails_probed", "Last segments sent again because nothing was acknowledged for two round trips.",
+	counter(t, "tails_probed",
+		"Last segments sent again because nothing was acknowledged for two round trips.",
 		sack_counts()->probes);
-	counter(t, "timeouts", "Times all segments under way were sent again.", sack_counts()->timeouts);
+	counter(t, "timeouts", "Times all segments under way were sent again.",
+		sack_counts()->timeouts);
 	counter(t, "checksum_errors", "Received packets with a wrong checksum.",
 		(uint64_t)lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr +
 		lwip_stats.icmp.chkerr);
@@ -159,25 +171,30 @@ static void metrics_services(struct text *t, const struct status *st)
 		size_t offset;
 		bool   wide;
 	} field[] = {
-		{ "service_accepted", "Connections taken.", "counter", offsetof(struct service, accepted), true },
+		{ "service_accepted", "Connections taken.", "counter",
+		  offsetof(struct service, accepted), true },
 		{ "service_refused", "Connections from outside the allow-list.", "counter",
 		  offsetof(struct service, refused), true },
 		{ "service_failed", "Connections whose other end could not be had.", "counter",
 		  offsetof(struct service, failed), true },
-		{ "service_host_bytes", "Bytes to the host.", "counter", offsetof(struct service, to_host), true },
-		{ "service_stack_bytes", "Bytes to the stack.", "counter", offsetof(struct service, to_stack), true },
-		{ "service_open", "Connections open.", "gauge", offsetof(struct service, active), false },
+		{ "service_host_bytes", "Bytes to the host.", "counter",
+		  offsetof(struct service, to_host), true },
+		{ "service_stack_bytes", "Bytes to the stack.", "counter",
+		  offsetof(struct service, to_stack), true },
+		{ "service_open", "Connections open.", "gauge", offsetof(struct service, active),
+		  false },
 	};
 
 	for (unsigned f = 0; f < sizeof(field) / sizeof(*field); f++) {
-		emit(t, "# TYPE rf_lwip_%s %s\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].type,
-		    field[f].name, field[f].help);
+		emit(t, "# TYPE rf_lwip_%s %s\n# HELP rf_lwip_%s %s\n", field[f].name,
+		     field[f].type, field[f].name, field[f].help);
 		for (uint32_t i = 0; i < st->service_count; i++) {
 			const char *at = (const char *)&st->services[i] + field[f].offset;
 
-			emit(t, "rf_lwip_%s%s{service=\"%u\",job=\"%s\"} %" PRIu64 "\n", field[f].name,
-			    field[f].wide ? "_total" : "", i, job_name[st->services[i].config->job],
-			    field[f].wide ? *(const uint64_t *)at : *(const uint32_t *)at);
+			emit(t, "rf_lwip_%s%s{service=\"%u\",job=\"%s\"} %" PRIu64 "\n",
+			     field[f].name, field[f].wide ? "_total" : "", i,
+			     job_name[st->services[i].config->job],
+			     field[f].wide ? *(const uint64_t *)at : *(const uint32_t *)at);
 		}
 	}
 }
@@ -189,10 +206,13 @@ static void metrics_disks(struct text *t, const struct status *st)
 		const char *name, *help;
 		size_t offset;
 	} field[] = {
-		{ "disk_requests", "Requests answered.", offsetof(struct rf_stats_service, completed) },
+		{ "disk_requests", "Requests answered.",
+		  offsetof(struct rf_stats_service, completed) },
 		{ "disk_read_bytes", "Bytes read.", offsetof(struct rf_stats_service, bytes_read) },
-		{ "disk_written_bytes", "Bytes written.", offsetof(struct rf_stats_service, bytes_written) },
-		{ "disk_failed", "Requests the device failed.", offsetof(struct rf_stats_service, failed) },
+		{ "disk_written_bytes", "Bytes written.",
+		  offsetof(struct rf_stats_service, bytes_written) },
+		{ "disk_failed", "Requests the device failed.",
+		  offsetof(struct rf_stats_service, failed) },
 		{ "disk_client_errors", "Requests answered to a client with an error.",
 		  offsetof(struct rf_stats_service, client_errors) },
 		{ "disk_clients_cut", "Clients cut off because they did not get on.",
@@ -204,19 +224,23 @@ static void metrics_disks(struct text *t, const struct status *st)
 	};
 
 	for (unsigned f = 0; st->disk_count && f < sizeof(field) / sizeof(*field); f++) {
-		emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\n", field[f].name, field[f].name,
-		    field[f].help);
+		emit(t, "# TYPE rf_lwip_%s counter\n# HELP rf_lwip_%s %s\n", field[f].name,
+		     field[f].name, field[f].help);
 		for (uint32_t i = 0; i < st->disk_count; i++)
-			emit(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name, disk_name(&st->disks[i]),
-			    atomic_load_explicit((const _Atomic uint64_t *)((const char *)
-				rf_service_stats(st->disks[i].service) + field[f].offset), memory_order_relaxed));
+			emit(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name,
+			     disk_name(&st->disks[i]),
+			     atomic_load_explicit(
+				     (const _Atomic uint64_t *)((const char *)rf_service_stats(
+									st->disks[i].service) +
+								field[f].offset),
+				     memory_order_relaxed));
 	}
 	if (st->disk_count)
-		emit(t, "# TYPE rf_lwip_disk_driver_generation gauge\n# HELP rf_lwip_disk_driver_generation "
-		    "Drivers the disk has had.\n");
+		emit(t, "# TYPE rf_lwip_disk_driver_generation gauge\n# HELP "
+			"rf_lwip_disk_driver_generation Drivers the disk has had.\n");
 	for (uint32_t i = 0; i < st->disk_count; i++)
-		emit(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n", disk_name(&st->disks[i]),
-		    rf_service_stats(st->disks[i].service)->generation);
+		emit(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n",
+		     disk_name(&st->disks[i]), rf_service_stats(st->disks[i].service)->generation);
 }
 
 size_t status_metrics(const struct status *st, char *to, size_t room)

@@ -61,7 +61,8 @@ static enum wire_verdict judge_arp(const struct netif *n, const uint8_t *p, uint
 		return WIRE_OTHERS;
 	const uint8_t *hardware = p + 8, *sender = p + 14;
 	/* A multicast or our own hardware address is nobody's; nor are these addresses. */
-	if (hardware[0] & 1 || mac_at(hardware) == mac_at(n->hwaddr) || sender[0] == 127 || sender[0] >= 224)
+	if (hardware[0] & 1 || mac_at(hardware) == mac_at(n->hwaddr) || sender[0] == 127 ||
+	    sender[0] >= 224)
 		return WIRE_FALSE;
 	return own4(n, sender) ? WIRE_STOLEN : WIRE_TAKE;
 }
@@ -76,7 +77,8 @@ static bool is_dhcp(const struct netif *n, const uint8_t *p, uint32_t length)
 	       at + 4 <= length && wire_read16(p + at + 2) == DHCP_CLIENT;
 }
 
-static enum wire_verdict judge_ip4(const struct netif *n, bool shared, const uint8_t *p, uint32_t length)
+static enum wire_verdict judge_ip4(const struct netif *n, bool shared, const uint8_t *p,
+				   uint32_t length)
 {
 	if (length < IP4_HEADER)
 		return WIRE_FALSE;
@@ -166,7 +168,8 @@ static enum wire_verdict judge_neighbor(const struct netif *n, const uint8_t *ip
 		return WIRE_FALSE;
 	int slot = p[0] == ICMP6_NEIGHBOR ? own6(n, p + 8) : -1;
 	/* Ours for good once nobody objected in time (RFC 4862, 5.4): no late claim ends it. */
-	return slot >= 0 && !ip6_addr_istentative(netif_ip6_addr_state(n, slot)) ? WIRE_STOLEN : WIRE_TAKE;
+	return slot >= 0 && !ip6_addr_istentative(netif_ip6_addr_state(n, slot)) ? WIRE_STOLEN :
+										   WIRE_TAKE;
 }
 
 /* Is a segment quoted that a connection has in flight (RFC 8201, 4)? */
@@ -188,7 +191,8 @@ static bool quoted(const uint8_t *ip, uint32_t length)
 /* Believed, it makes fragments of what is longer; connections made later send less at once. */
 static enum wire_verdict judge_too_big(const uint8_t *p, uint32_t length)
 {
-	return length >= 8 && get32(p + 4) >= 1280 && quoted(p + 8, length - 8) ? WIRE_TAKE : WIRE_FALSE;
+	return length >= 8 && get32(p + 4) >= 1280 && quoted(p + 8, length - 8) ? WIRE_TAKE :
+										  WIRE_FALSE;
 }
 
 static enum wire_verdict judge_icmp6(const struct netif *n, const uint8_t *ip, const uint8_t *p,
@@ -201,7 +205,8 @@ static enum wire_verdict judge_icmp6(const struct netif *n, const uint8_t *ip, c
 	if (p[0] >= ICMP6_ROUTER_ASK && p[0] <= ICMP6_REDIRECT)
 		return judge_neighbor(n, ip, p, length);
 	if (p[0] >= ICMP6_MLD_QUERY && p[0] <= ICMP6_MLD_DONE)
-		return ip[7] == 1 && ip[8] == 0xfe && (ip[9] & 0xc0) == 0x80 ? WIRE_TAKE : WIRE_FALSE;
+		return ip[7] == 1 && ip[8] == 0xfe && (ip[9] & 0xc0) == 0x80 ? WIRE_TAKE :
+									       WIRE_FALSE;
 	return WIRE_TAKE;
 }
 
@@ -218,17 +223,20 @@ static enum wire_verdict judge_next(const struct netif *n, const uint8_t *ip, ui
 	case NEXT_ICMP6:
 		return judge_icmp6(n, ip, p, length);
 	case NEXT_HOPS:
-		if (length < 12 || p[0] != NEXT_ICMP6 || p[1] || p[8] < ICMP6_MLD_QUERY || p[8] > ICMP6_MLD_DONE)
+		if (length < 12 || p[0] != NEXT_ICMP6 || p[1] || p[8] < ICMP6_MLD_QUERY ||
+		    p[8] > ICMP6_MLD_DONE)
 			return WIRE_FALSE;
 		return judge_icmp6(n, ip, p + 8, length - 8);
 	case NEXT_FRAGMENT: /* never of ICMPv6, which could hide a neighbour's message (RFC 6980) */
-		return length >= 8 && (p[0] == NEXT_TCP || p[0] == NEXT_UDP) ? WIRE_TAKE : WIRE_OTHERS;
+		return length >= 8 && (p[0] == NEXT_TCP || p[0] == NEXT_UDP) ? WIRE_TAKE :
+									       WIRE_OTHERS;
 	default:
 		return WIRE_OTHERS;
 	}
 }
 
-static enum wire_verdict judge_ip6(const struct netif *n, bool shared, const uint8_t *p, uint32_t length)
+static enum wire_verdict judge_ip6(const struct netif *n, bool shared, const uint8_t *p,
+				   uint32_t length)
 {
 	if (length < IP6_HEADER || wire_read16(p + 4) > length - IP6_HEADER)
 		return WIRE_FALSE;
@@ -305,7 +313,7 @@ bool rf_lwip_may_complain(const ip_addr_t *to)
 	return true;
 }
 
-/* ---- segments ---------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------- */
 
 bool wire_knows(struct tcp_pcb *pcb, const struct tcp_hdr *h)
 {

@@ -87,8 +87,8 @@ static void lost(struct tap *t)
 
 /* The first record as pieces: what was copied of it from `head`, the rest from the arena. A tag
  * the device took off belongs behind the two addresses. Number of pieces, at most 4. */
-static int first_pieces(struct iovec *iov, const struct rf_net_frame *f, unsigned char *head, uint32_t copied,
-			unsigned char *tag, unsigned char *arena)
+static int first_pieces(struct iovec *iov, const struct rf_net_frame *f, unsigned char *head,
+			uint32_t copied, unsigned char *tag, unsigned char *arena)
 {
 	uint32_t from = 0;
 	int n = 0;
@@ -111,7 +111,8 @@ static void deliver(struct tap *t, const struct rf_net_frame *f, unsigned parts)
 {
 	struct virtio_net_hdr header;
 	struct iovec iov[RF_NET_PARTS + 4] = { { &header, sizeof(header) } };
-	unsigned char tag[TAG_BYTES] = { 0x81, 0x00, (unsigned char)(f->vlan >> 8), (unsigned char)f->vlan };
+	unsigned char tag[TAG_BYTES] = { 0x81, 0x00, (unsigned char)(f->vlan >> 8),
+					 (unsigned char)f->vlan };
 	unsigned char head[TAP_HEADERS], *arena = rf_net_at(t->net, f->at);
 	uint32_t copied = !f->gso ? 0 : f->length < TAP_HEADERS ? f->length : TAP_HEADERS;
 
@@ -161,8 +162,10 @@ static void hand_on(struct tap *t, const struct rf_net_frame *f)
 		t->buffer = 0;
 	} else if (!t->too_long && !f->gso && f->length > mtu + ETH_HLEN + TAG_BYTES) {
 		t->too_long = true;
-		rf_log("a frame of %u bytes is longer than the device takes, and is dropped: set the "
-		       "interface's MTU to %u or less", f->length, mtu);
+		rf_log("a frame of %u bytes is longer than the device takes, and is dropped: set "
+		       "the "
+		       "interface's MTU to %u or less",
+		       f->length, mtu);
 	}
 }
 
@@ -301,7 +304,8 @@ static void tap_sleep_once(struct tap *t)
 /* Nothing came: looks at the rings for a while, and at the kernel now and then. */
 static void tap_idle(struct tap *t)
 {
-	uint64_t most = spin_most(t), budget = most == UINT64_MAX || t->spin_ns > most ? most : t->spin_ns;
+	uint64_t most = spin_most(t),
+		 budget = most == UINT64_MAX || t->spin_ns > most ? most : t->spin_ns;
 	uint64_t until = 0;
 
 	for (unsigned empty = 1; budget; empty++) {
@@ -359,8 +363,8 @@ static void open_tap(struct tap *t)
 	if (!set && errno == EBADFD)
 		interface_gone();
 	if (!set)
-		rf_die(RF_EXIT_BUG, "the TAP does not take offload %#x: %s", tap_offload(info->features),
-		       strerror(errno));
+		rf_die(RF_EXIT_BUG, "the TAP does not take offload %#x: %s",
+		       tap_offload(info->features), strerror(errno));
 	t->carrier = -1;
 	follow_link(t);
 }

@@ -36,20 +36,22 @@ static void segment_put(unsigned char *at, uint32_t value, unsigned bytes)
 		*at++ = (unsigned char)(value >> 8 * bytes);
 }
 
-bool tap_segments_begin(struct tap_segments *s, const struct virtio_net_hdr *h, const unsigned char *frame,
-			uint32_t length, uint32_t mtu)
+bool tap_segments_begin(struct tap_segments *s, const struct virtio_net_hdr *h,
+			const unsigned char *frame, uint32_t length, uint32_t mtu)
 {
 	s->length = s->at = 0;
-	if (length > sizeof(s->frame) || length < ETH_HLEN || h->gso_type != VIRTIO_NET_HDR_GSO_TCPV6 ||
-	    h->csum_offset != TCP_CHECK || h->csum_start + TCP_BYTES > length)
+	if (length > sizeof(s->frame) || length < ETH_HLEN ||
+	    h->gso_type != VIRTIO_NET_HDR_GSO_TCPV6 || h->csum_offset != TCP_CHECK ||
+	    h->csum_start + TCP_BYTES > length)
 		return false;
 	memcpy(s->frame, frame, length);
 	s->l3 = tap_l3_start(s->frame, length);
 	s->l4 = h->csum_start;
 	s->headers = s->l4 + (s->frame[s->l4 + 12] >> 4 << 2);
 	s->payload = h->gso_size;
-	if (!s->l3 || s->l3 + IP6_BYTES > s->l4 || s->frame[s->l3] >> 4 != 6 || s->headers < s->l4 + TCP_BYTES ||
-	    s->headers >= length || s->payload < TAP_LEAST || s->headers - s->l3 + s->payload > mtu)
+	if (!s->l3 || s->l3 + IP6_BYTES > s->l4 || s->frame[s->l3] >> 4 != 6 ||
+	    s->headers < s->l4 + TCP_BYTES || s->headers >= length || s->payload < TAP_LEAST ||
+	    s->headers - s->l3 + s->payload > mtu)
 		return false;
 	s->length = length;
 	s->at = s->headers;

@@ -40,8 +40,8 @@ enum tap_out {
  * vnet.c: what the kernel says of a frame to send, as a record. `frame` is the service's own
  * view of it, `length` its bytes.
  */
-enum tap_out tap_header_out(struct rf_net_frame *, const struct virtio_net_hdr *, unsigned char *frame,
-			    uint32_t length, uint32_t features);
+enum tap_out tap_header_out(struct rf_net_frame *, const struct virtio_net_hdr *,
+			    unsigned char *frame, uint32_t length, uint32_t features);
 /* Where the IP header begins, behind a tag if there is one; 0: it is not IP. `length` is
  * ETH_HLEN or more. */
 uint8_t tap_l3_start(const unsigned char *frame, uint32_t length);
@@ -52,13 +52,14 @@ uint8_t tap_l3_start(const unsigned char *frame, uint32_t length);
  */
 struct tap_segments {
 	unsigned char frame[65536]; /* a copy: all of its own */
-	uint32_t length, at;        /* bytes of it; the first one not sent yet, length: none is left */
+	/* bytes of it; the first one not sent yet, length: none is left */
+	uint32_t length, at;
 	uint32_t headers, l3, l4;   /* bytes, and where they begin */
 	uint16_t payload;           /* bytes of a segment */
 };
 /* False: it is no TCP over IPv6, or its headers do not fit a segment of `mtu` bytes. */
-bool tap_segments_begin(struct tap_segments *, const struct virtio_net_hdr *, const unsigned char *frame,
-			uint32_t length, uint32_t mtu);
+bool tap_segments_begin(struct tap_segments *, const struct virtio_net_hdr *,
+			const unsigned char *frame, uint32_t length, uint32_t mtu);
 /* The next segment, checksum and all, to `to`, which has room for ETH_HLEN + 4 + mtu bytes.
  * Bytes of it; 0: none is left. */
 uint32_t tap_segments_next(struct tap_segments *, unsigned char *to);

@@ -4,8 +4,9 @@
  *
  * Room:   net/export/tap, trusted.
  * Trust:  records given to tap_header_in() were checked by the service as far as it knows
- *         them: it reads no frame. The bytes are checked here, in a copy. What tap_header_out() reads of a frame the device may have changed: it ends in a
- *         record whose offsets the service checks against the frame's length.
+ *         them: it reads no frame. The bytes are checked here, in a copy. What tap_header_out()
+ *         reads of a frame the device may have changed: it ends in a record whose offsets the
+ *         service checks against the frame's length.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -26,25 +27,28 @@ static bool is_tcp(const unsigned char *head, uint32_t l3, uint32_t l4, bool ip6
 	uint32_t type = (uint32_t)ip[-2] << 8 | ip[-1];
 
 	if (ip6)
-		return type == ETH_P_IPV6 && ip[0] >> 4 == 6 && l4 == l3 + IP6_BYTES && ip[6] == IP_TCP;
-	return type == ETH_P_IP && ip[0] >> 4 == 4 && (ip[0] & 15) >= 5 && l4 == l3 + 4u * (ip[0] & 15) &&
-	       ip[9] == IP_TCP && !(ip[6] & 0x3f) && !ip[7];
+		return type == ETH_P_IPV6 && ip[0] >> 4 == 6 && l4 == l3 + IP6_BYTES &&
+		       ip[6] == IP_TCP;
+	return type == ETH_P_IP && ip[0] >> 4 == 4 && (ip[0] & 15) >= 5 &&
+	       l4 == l3 + 4u * (ip[0] & 15) && ip[9] == IP_TCP && !(ip[6] & 0x3f) && !ip[7];
 }
 
 /* Bytes of all headers; 0: it is not what the record says. */
-static uint32_t glued_headers(const struct rf_net_frame *f, const unsigned char *head, uint32_t bytes)
+static uint32_t glued_headers(const struct rf_net_frame *f, const unsigned char *head,
+			      uint32_t bytes)
 {
 	uint32_t l3 = tap_l3_start(head, bytes), l4 = f->csum_start;
 
-	if (!l3 || l3 + IP6_BYTES > bytes || l4 + TCP_BYTES > bytes || f->csum_offset != TCP_CHECK ||
-	    f->gso_size < TAP_LEAST || !is_tcp(head, l3, l4, f->gso == RF_NET_GSO_TCP6))
+	if (!l3 || l3 + IP6_BYTES > bytes || l4 + TCP_BYTES > bytes ||
+	    f->csum_offset != TCP_CHECK || f->gso_size < TAP_LEAST ||
+	    !is_tcp(head, l3, l4, f->gso == RF_NET_GSO_TCP6))
 		return 0;
 	uint32_t tcp = head[l4 + 12] >> 4 << 2;
 	return tcp >= TCP_BYTES && l4 + tcp <= bytes ? l4 + tcp : 0;
 }
 
-bool tap_header_in(struct virtio_net_hdr *h, const struct rf_net_frame *f, const unsigned char *head,
-		   uint32_t bytes)
+bool tap_header_in(struct virtio_net_hdr *h, const struct rf_net_frame *f,
+		   const unsigned char *head, uint32_t bytes)
 {
 	*h = (struct virtio_net_hdr){ 0 };
 	if (f->flags & RF_NET_CSUM) {
@@ -56,7 +60,8 @@ bool tap_header_in(struct virtio_net_hdr *h, const struct rf_net_frame *f, const
 	}
 	if (!f->gso)
 		return true;
-	h->gso_type = f->gso == RF_NET_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+	h->gso_type =
+		f->gso == RF_NET_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 	h->gso_size = f->gso_size;
 	h->hdr_len = (uint16_t)glued_headers(f, head, bytes);
 	return h->hdr_len != 0;
@@ -111,8 +116,8 @@ static enum tap_out segmented_out(struct rf_net_frame *f, const struct virtio_ne
 	return TAP_DEVICE;
 }
 
-enum tap_out tap_header_out(struct rf_net_frame *f, const struct virtio_net_hdr *h, unsigned char *frame,
-			    uint32_t length, uint32_t features)
+enum tap_out tap_header_out(struct rf_net_frame *f, const struct virtio_net_hdr *h,
+			    unsigned char *frame, uint32_t length, uint32_t features)
 {
 	bool whole = h->gso_type == VIRTIO_NET_HDR_GSO_NONE;
 	enum tap_out out = TAP_DEVICE;

@@ -129,8 +129,8 @@ static int e1000e_check_rings(struct rf_device *d)
 	nic.entries = entries;
 	if (entries >= E1000E_MIN_ENTRIES && bytes <= d->cfg.queue_bytes)
 		return 0;
-	rf_log("%s: rings of %u entries (at least %u) need %llu bytes of queue memory", d->label, entries,
-	       E1000E_MIN_ENTRIES, (unsigned long long)bytes);
+	rf_log("%s: rings of %u entries (at least %u) need %llu bytes of queue memory", d->label,
+	       entries, E1000E_MIN_ENTRIES, (unsigned long long)bytes);
 	return -EINVAL;
 }
 

@@ -125,7 +125,8 @@ static void link_up(struct rf_device *d)
 {
 	intel_link_up(d, &nic, 0);
 	link_missed_ns = 0;
-	if (intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 5) && phy_has_link(d))
+	if (intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 5) &&
+	    phy_has_link(d))
 		negotiate(d);
 }
 
@@ -166,11 +167,12 @@ static void igb_quiet(struct rf_device *d)
 
 static int igb_check_rings(struct rf_device *d)
 {
-	nic.entries = d->cfg.queue_entries > IGB_MAX_ENTRIES ? IGB_MAX_ENTRIES : d->cfg.queue_entries;
+	nic.entries =
+		d->cfg.queue_entries > IGB_MAX_ENTRIES ? IGB_MAX_ENTRIES : d->cfg.queue_entries;
 	if (nic.entries >= IGB_MIN_ENTRIES && igb_queue_bytes(nic.entries) <= d->cfg.queue_bytes)
 		return 0;
-	rf_log("%s: rings of %u entries (at least %u) need %llu bytes of queue memory", d->label, nic.entries,
-	       IGB_MIN_ENTRIES, (unsigned long long)igb_queue_bytes(nic.entries));
+	rf_log("%s: rings of %u entries (at least %u) need %llu bytes of queue memory", d->label,
+	       nic.entries, IGB_MIN_ENTRIES, (unsigned long long)igb_queue_bytes(nic.entries));
 	return -EINVAL;
 }
 

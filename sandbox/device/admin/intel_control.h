@@ -3,8 +3,8 @@
  * intel_control.h - what the control halves of Intel's 82574 and 82576 have in common.
  *
  * Room:   sandbox/device/admin. Registers are named by their offset in BAR 0.
- * Link:   read at bring-up and, by link.c, ever after. The PHY is left as the reset finds it: CTRL.RST does not
- *         touch it, so that the link stays up over a driver's death.
+ * Link:   read at bring-up and, by link.c, ever after. The PHY is left as the reset finds it:
+ *         CTRL.RST does not touch it, so that the link stays up over a driver's death.
  * Filter: frames to the adapter's own address, all broadcasts and all multicasts. Nobody
  *         here knows which groups the interface has joined, and IPv6 needs its own. Frames
  *         to other stations besides with RF_DEVICE_PROMISCUOUS.
@@ -31,8 +31,8 @@ void     intel_set(struct rf_device *, const struct intel_nic *, uint32_t at, ui
 bool     intel_present(struct rf_device *, const struct intel_nic *);
 
 /* Until (register & mask) == value: 0; -ETIMEDOUT after `ms`, -ENODEV if it is gone. */
-int intel_wait(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t mask, uint32_t value,
-	       unsigned ms);
+int intel_wait(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t mask,
+	       uint32_t value, unsigned ms);
 
 /* No more interrupts, no frames in or out. */
 void intel_silence(struct rf_device *, const struct intel_nic *);

@@ -73,7 +73,8 @@ void intel_silence(struct rf_device *d, const struct intel_nic *nic)
 int intel_reset(struct rf_device *d, const struct intel_nic *nic)
 {
 	intel_silence(d, nic);
-	intel_set(d, nic, INTEL_CTRL, intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_GIO_MASTER_DISABLE);
+	intel_set(d, nic, INTEL_CTRL,
+		  intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_GIO_MASTER_DISABLE);
 	/* A device whose requests do not end is reset all the same. */
 	(void)intel_wait(d, nic, INTEL_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, 100);
 	intel_set(d, nic, INTEL_CTRL, intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_RST);
@@ -131,7 +132,8 @@ static void buffers_fit(struct rf_device *d)
 {
 	while (d->net.rx_buffer < d->net.mtu + 22u)
 		d->net.rx_buffer *= 2;
-	while (4ull * d->net.rx_count * d->net.rx_buffer > d->cfg.arena_bytes && d->net.rx_count > 64)
+	while (4ull * d->net.rx_count * d->net.rx_buffer > d->cfg.arena_bytes &&
+	       d->net.rx_count > 64)
 		d->net.rx_count /= 2;
 }
 
@@ -147,8 +149,11 @@ const char *intel_changed(struct rf_device *d, const struct intel_nic *nic)
 		return NULL;
 	if (!intel_present(d, nic))
 		return "its registers read all ones";
-	return intel_get(d, nic, INTEL_RCTL) != nic->rctl ? "it receives otherwise or not at all (RCTL)" :
-	       intel_get(d, nic, INTEL_TCTL) != nic->tctl ? "it sends otherwise or not at all (TCTL)" : NULL;
+	return intel_get(d, nic, INTEL_RCTL) != nic->rctl ?
+		       "it receives otherwise or not at all (RCTL)" :
+	       intel_get(d, nic, INTEL_TCTL) != nic->tctl ?
+		       "it sends otherwise or not at all (TCTL)" :
+		       NULL;
 }
 
 int intel_describe(struct rf_device *d, const struct intel_nic *nic)
@@ -159,9 +164,13 @@ int intel_describe(struct rf_device *d, const struct intel_nic *nic)
 	bool up = status & INTEL_STATUS_LU;
 
 	d->net = (struct rf_net_info){
-		.mtu = (uint16_t)(d->cfg.mtu ? d->cfg.mtu : 1500), .rx_buffer = 2048, .rx_count = RF_NET_DEPTH, .tx_max = 65535,
-		.features = RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 |
-			    RF_NET_HAS_VLAN | RF_NET_HAS_SG | RF_NET_TSO_NO_LENGTH,
+		.mtu = (uint16_t)(d->cfg.mtu ? d->cfg.mtu : 1500),
+		.rx_buffer = 2048,
+		.rx_count = RF_NET_DEPTH,
+		.tx_max = 65535,
+		.features = RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 |
+			    RF_NET_HAS_TSO6 | RF_NET_HAS_VLAN | RF_NET_HAS_SG |
+			    RF_NET_TSO_NO_LENGTH,
 		.link = up ? RF_NET_LINK_UP : RF_NET_LINK_DOWN,
 		.speed = up ? speeds[INTEL_STATUS_SPEED(status)] : 0,
 	};

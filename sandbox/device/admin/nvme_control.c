@@ -136,7 +136,8 @@ static int controller_enable(struct rf_device *d)
 	nvme_set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
 	nvme_set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
 	/* With 110b a controller says which command set a namespace has. */
-	uint32_t css = NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_ALL ? NVME_CC_CSS_ALL : NVME_CC_CSS_NVM;
+	uint32_t css =
+		NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_ALL ? NVME_CC_CSS_ALL : NVME_CC_CSS_NVM;
 	nvme.cc = NVME_CC_EN | css | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
 	set32(d, NVME_REG_CC, nvme.cc);
 	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
@@ -147,7 +148,8 @@ static bool admin_queue_changed(struct rf_device *d)
 	uint64_t asq = d->admin_iova + PAGE_ASQ * RF_PAGE, acq = d->admin_iova + PAGE_ACQ * RF_PAGE;
 
 	return (reg32(d, NVME_REG_AQA) ^ NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES)) & AQA_DEFINED ||
-	       reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 || reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
+	       reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 ||
+	       reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
 }
 
 /* 3.7.2: a controller level reset clears CC.EN and CSTS.RDY; where more than the controller
@@ -155,7 +157,9 @@ static bool admin_queue_changed(struct rf_device *d)
 static const char *nvme_changed(struct rf_device *d)
 {
 	if (d->left == RF_LEFT_QUIET) /* by CC.EN, which leaves the admin queue's registers */
-		return admin_queue_changed(d) ? "its admin queue is set up otherwise (AQA, ASQ, ACQ)" : NULL;
+		return admin_queue_changed(d) ?
+			       "its admin queue is set up otherwise (AQA, ASQ, ACQ)" :
+			       NULL;
 	uint32_t cc = reg32(d, NVME_REG_CC), csts = reg32(d, NVME_REG_CSTS);
 	if (cc == ~0u || csts == ~0u)
 		return "its registers read all ones";
@@ -169,7 +173,8 @@ static const char *nvme_changed(struct rf_device *d)
 		return "it is not ready (CSTS)";
 	if (csts & ~nvme.csts & NVME_CSTS_NSSRO)
 		return "its subsystem was reset (CSTS.NSSRO)";
-	return admin_queue_changed(d) ? "its admin queue is set up otherwise (AQA, ASQ, ACQ)" : NULL;
+	return admin_queue_changed(d) ? "its admin queue is set up otherwise (AQA, ASQ, ACQ)" :
+					NULL;
 }
 
 /* Takes one completion if there is one: its status, -EAGAIN: none yet. */
@@ -263,7 +268,8 @@ static int create_queues(struct rf_device *d, unsigned half)
 
 	if (vector < 0)
 		return nvme_failed(d, "interrupt", vector);
-	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ, .prp1 = base + nvme_queue_cq(nvme.entries),
+	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ,
+			       .prp1 = base + nvme_queue_cq(nvme.entries),
 			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
 			       .cdw11 = NVME_CQ_CDW11((uint32_t)vector) };
 	if ((status = admin(d, &cq, NULL)))
@@ -278,7 +284,8 @@ static int create_queues(struct rf_device *d, unsigned half)
 
 static int nvme_enable(struct rf_device *d, unsigned half)
 {
-	struct nvme_sqe cmd = { .opc = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_NUMBER_OF_QUEUES };
+	struct nvme_sqe cmd = { .opc = NVME_ADMIN_SET_FEATURES,
+				.cdw10 = NVME_FEAT_NUMBER_OF_QUEUES };
 	int err = controller_enable(d), status;
 
 	if (err)
@@ -318,9 +325,12 @@ static int check_controller(struct rf_device *d)
 	nvme.entries = d->cfg.queue_entries;
 	while (nvme.entries > NVME_CAP_MQES(nvme.cap) + 1)
 		nvme.entries /= 2;
-	if (nvme.entries < 2 || nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries) > d->cfg.queue_bytes) {
-		rf_log("%s: queues of %u entries need %llu bytes of queue memory", d->label, nvme.entries,
-		       (unsigned long long)nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries));
+	if (nvme.entries < 2 ||
+	    nvme_queue_bytes(nvme.entries, nvme.entries, nvme.entries) > d->cfg.queue_bytes) {
+		rf_log("%s: queues of %u entries need %llu bytes of queue memory", d->label,
+		       nvme.entries,
+		       (unsigned long long)nvme_queue_bytes(nvme.entries, nvme.entries,
+							    nvme.entries));
 		return -EINVAL;
 	}
 	/* CAP.DSTRD is the device's word: it must not lead us out of the one page of
@@ -339,7 +349,9 @@ static int check_controller(struct rf_device *d)
 /* What 1.3 and 1.4 added may be refused by a controller that says it is as new. */
 static int identify_names(struct rf_device *d, void *to)
 {
-	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ? 0 : identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
+	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?
+			     0 :
+			     identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
 
 	if (status == NVME_SC_INVALID_NAMESPACE)
 		return absent(d);
@@ -350,7 +362,8 @@ static int identify_names(struct rf_device *d, void *to)
 
 static int identify_limits(struct rf_device *d, void *to)
 {
-	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
+	int status =
+		reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);

@@ -64,15 +64,17 @@ static int check_memory(struct rf_device *d, uint64_t bytes)
 {
 	if (bytes <= d->cfg.queue_bytes)
 		return 0;
-	rf_log("%s: its queues need %llu bytes of queue memory", d->label, (unsigned long long)bytes);
+	rf_log("%s: its queues need %llu bytes of queue memory", d->label,
+	       (unsigned long long)bytes);
 	return -EINVAL;
 }
 
 /* ---- 5.1 network ------------------------------------------------------------------------ */
 
-#define NET_WANTED (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_HOST_TSO4 | \
-		    VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | \
-		    VIRTIO_F_INDIRECT_DESC | VIRTIO_F_RING_PACKED | VIRTIO_F_ORDER_PLATFORM)
+#define NET_WANTED \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_HOST_TSO4 | \
+	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | \
+	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_RING_PACKED | VIRTIO_F_ORDER_PLATFORM)
 
 static uint32_t net_features(uint64_t f)
 {
@@ -94,8 +96,9 @@ static uint32_t net_features(uint64_t f)
 
 static enum rf_net_link net_link(struct rf_device *d)
 {
-	uint64_t status = pci.features & VIRTIO_NET_F_STATUS ? virtio_config(d, &pci, VIRTIO_NET_CFG_STATUS, 2) :
-							       VIRTIO_NET_S_LINK_UP;
+	uint64_t status = pci.features & VIRTIO_NET_F_STATUS ?
+				  virtio_config(d, &pci, VIRTIO_NET_CFG_STATUS, 2) :
+				  VIRTIO_NET_S_LINK_UP;
 
 	if (status == 0xffff)
 		return RF_NET_LINK_NONE;
@@ -104,7 +107,9 @@ static enum rf_net_link net_link(struct rf_device *d)
 
 static int net_describe(struct rf_device *d)
 {
-	uint64_t mtu = pci.features & VIRTIO_NET_F_MTU ? virtio_config(d, &pci, VIRTIO_NET_CFG_MTU, 2) : 1500;
+	uint64_t mtu = pci.features & VIRTIO_NET_F_MTU ?
+			       virtio_config(d, &pci, VIRTIO_NET_CFG_MTU, 2) :
+			       1500;
 	uint32_t speed = pci.features & VIRTIO_NET_F_SPEED_DUPLEX ?
 				 (uint32_t)virtio_config(d, &pci, VIRTIO_NET_CFG_SPEED, 4) : 0;
 	d->net = (struct rf_net_info){
@@ -112,11 +117,13 @@ static int net_describe(struct rf_device *d)
 		.rx_count = RF_NET_DEPTH, .link = net_link(d),
 		.speed = speed <= INT32_MAX ? speed : 0,
 	};
-	d->net.tx_max = d->net.features & (RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6) ? 65535 : (uint32_t)mtu + 18;
+	d->net.tx_max =
+		d->net.features & (RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6) ? 65535 : (uint32_t)mtu + 18;
 	for (uint32_t i = 0; i < 6; i++)
 		d->net.mac[i] = (uint8_t)virtio_config(d, &pci, VIRTIO_NET_CFG_MAC + i, 1);
 	if (d->net.mac[0] & 1 || !memcmp(d->net.mac, "\0\0\0\0\0", 6) || mtu < 68) {
-		rf_log("%s: has no usable Ethernet address, or an MTU of %llu", d->label, (unsigned long long)mtu);
+		rf_log("%s: has no usable Ethernet address, or an MTU of %llu", d->label,
+		       (unsigned long long)mtu);
 		return -EINVAL;
 	}
 	/* Frames larger than the largest buffer are not asked for: 9 KB is enough for all. */
@@ -133,22 +140,28 @@ static int net_identify(struct rf_device *d)
 {
 	int err;
 
-	if ((err = virtio_open(d, &pci)) || (err = virtio_negotiate(d, &pci, NET_WANTED, VIRTIO_NET_F_MAC)) ||
-	    (err = virtio_queues(d, &pci, 2, d->cfg.queue_entries < 2 * RF_NET_DEPTH ? d->cfg.queue_entries
-										      : 2 * RF_NET_DEPTH)) ||
-	    (err = check_memory(d, virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]).bytes)) ||
+	if ((err = virtio_open(d, &pci)) ||
+	    (err = virtio_negotiate(d, &pci, NET_WANTED, VIRTIO_NET_F_MAC)) ||
+	    (err = virtio_queues(d, &pci, 2,
+				 d->cfg.queue_entries < 2 * RF_NET_DEPTH ? d->cfg.queue_entries :
+									   2 * RF_NET_DEPTH)) ||
+	    (err = check_memory(d,
+				virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX])
+					.bytes)) ||
 	    (err = net_describe(d)) || (err = virtio_doorbells(d, &pci, 2)))
 		return err;
 	d->queue.param[VIRTIO_NET_PARAM_SIZES] =
 		VIRTIO_NET_SIZES(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
-	d->queue.param[VIRTIO_NET_PARAM_TX_DISTANCE] = pci.notify[VIRTIO_NET_TX] - pci.notify[VIRTIO_NET_RX];
+	d->queue.param[VIRTIO_NET_PARAM_TX_DISTANCE] =
+		pci.notify[VIRTIO_NET_TX] - pci.notify[VIRTIO_NET_RX];
 	d->queue.param[VIRTIO_NET_PARAM_PACKED] = (pci.features & VIRTIO_F_RING_PACKED) != 0;
 	return virtio_reset(d, &pci);
 }
 
 static int net_enable(struct rf_device *d, unsigned half)
 {
-	struct virtio_net_layout at = virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
+	struct virtio_net_layout at =
+		virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
 	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
 	int vector, err = virtio_begin(d, half, &vector);
 
@@ -170,9 +183,10 @@ const struct rf_control_ops rf_control_virtio_net = {
 
 /* ---- 5.2 block ----------------------------------------------------------------------------- */
 
-#define BLK_WANTED (VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH | \
-		    VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_F_RING_PACKED | \
-		    VIRTIO_F_ORDER_PLATFORM)
+#define BLK_WANTED \
+	(VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH | \
+	 VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_F_RING_PACKED | \
+	 VIRTIO_F_ORDER_PLATFORM)
 
 /* Most bytes of one discard or zero, by the device's number of sectors; 0: none at all. */
 static uint32_t blk_most(uint64_t sectors, uint32_t block)
@@ -189,8 +203,10 @@ static void blk_ranges(struct rf_device *d)
 {
 	uint32_t block = d->info.block_size;
 	uint32_t flags = pci.features & VIRTIO_F_RING_PACKED ? VIRTIO_BLK_FLAG_PACKED : 0;
-	uint32_t discard = blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_DISCARD_SECTORS, 4), block);
-	uint32_t zero = blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_ZEROES_SECTORS, 4), block);
+	uint32_t discard =
+		blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_DISCARD_SECTORS, 4), block);
+	uint32_t zero =
+		blk_most(virtio_config(d, &pci, VIRTIO_BLK_CFG_MAX_ZEROES_SECTORS, 4), block);
 
 	d->info.max_discard = 1u << 30;
 	if (pci.features & VIRTIO_BLK_F_DISCARD && discard) {
@@ -216,14 +232,16 @@ static int blk_check(struct rf_device *d, uint64_t sectors, uint64_t block, uint
 	    virtio_config(d, &pci, VIRTIO_BLK_CFG_ZONED_MODEL, 1) == VIRTIO_BLK_ZONED_MANAGED)
 		rf_log("%s: is a zoned disk, host-managed: only plain disks are driven", d->label);
 	else if (block != 512 && block != 4096)
-		rf_log("%s: has blocks of %llu bytes: only 512 and 4096 are driven", d->label, (ull)block);
+		rf_log("%s: has blocks of %llu bytes: only 512 and 4096 are driven", d->label,
+		       (ull)block);
 	else if (!sectors)
 		rf_log("%s: has a capacity of 0: is there a medium in it?", d->label);
 	else if (sectors > INT64_MAX / VIRTIO_BLK_SECTOR || sectors * VIRTIO_BLK_SECTOR % block)
-		rf_log("%s: has an impossible capacity: %llu sectors, in blocks of %llu bytes", d->label,
-		       (ull)sectors, (ull)block);
+		rf_log("%s: has an impossible capacity: %llu sectors, in blocks of %llu bytes",
+		       d->label, (ull)sectors, (ull)block);
 	else if (most < RF_PAGE)
-		rf_log("%s: takes at most %llu bytes a piece, and 4096 are needed", d->label, (ull)most);
+		rf_log("%s: takes at most %llu bytes a piece, and 4096 are needed", d->label,
+		       (ull)most);
 	else
 		return 0;
 	return -EOPNOTSUPP;
@@ -232,8 +250,12 @@ static int blk_check(struct rf_device *d, uint64_t sectors, uint64_t block, uint
 static int blk_describe(struct rf_device *d)
 {
 	uint64_t sectors = virtio_config(d, &pci, VIRTIO_BLK_CFG_CAPACITY, 8);
-	uint64_t block = pci.features & VIRTIO_BLK_F_BLK_SIZE ? virtio_config(d, &pci, VIRTIO_BLK_CFG_BLK_SIZE, 4) : 512;
-	uint64_t most = pci.features & VIRTIO_BLK_F_SIZE_MAX ? virtio_config(d, &pci, VIRTIO_BLK_CFG_SIZE_MAX, 4) : 1u << 20;
+	uint64_t block = pci.features & VIRTIO_BLK_F_BLK_SIZE ?
+				 virtio_config(d, &pci, VIRTIO_BLK_CFG_BLK_SIZE, 4) :
+				 512;
+	uint64_t most = pci.features & VIRTIO_BLK_F_SIZE_MAX ?
+				virtio_config(d, &pci, VIRTIO_BLK_CFG_SIZE_MAX, 4) :
+				1u << 20;
 
 	int err = blk_check(d, sectors, block, most);
 
@@ -270,7 +292,8 @@ static int blk_enable(struct rf_device *d, unsigned half)
 {
 	int vector, err = virtio_begin(d, half, &vector);
 
-	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + half * d->cfg.queue_bytes, vector)))
+	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + half * d->cfg.queue_bytes,
+					     vector)))
 		return err;
 	return virtio_go(d, &pci);
 }

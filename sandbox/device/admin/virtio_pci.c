@@ -23,7 +23,8 @@ static uint64_t virtio_pci_get(struct rf_device *d, const struct virtio_pci *v,
 	const struct virtio_window *w = &v->window[which];
 	uint64_t value = 0;
 
-	if (!rf_range_within(at, bytes, w->bytes) || bar_read(d, w->bar, w->offset + at, &value, bytes))
+	if (!rf_range_within(at, bytes, w->bytes) ||
+	    bar_read(d, w->bar, w->offset + at, &value, bytes))
 		return ~0ull >> (64 - 8 * bytes);
 	return value;
 }
@@ -61,7 +62,8 @@ static void find_windows(struct rf_device *d, struct virtio_pci *v)
 
 	/* At most as many as fit, so that a list that loops ends. */
 	for (int left = 48; left && at >= PCI_STD_HEADER_SIZEOF && at <= 256 - 20; left--) {
-		uint32_t type = d->config[at + VIRTIO_PCI_CAP_TYPE], bar = d->config[at + VIRTIO_PCI_CAP_BAR];
+		uint32_t type = d->config[at + VIRTIO_PCI_CAP_TYPE],
+			 bar = d->config[at + VIRTIO_PCI_CAP_BAR];
 		if (d->config[at] == VIRTIO_PCI_CAP_VENDOR && type >= VIRTIO_PCI_COMMON &&
 		    type <= VIRTIO_PCI_DEVICE && bar <= 5 && !v->window[type].bytes) {
 			v->window[type] = (struct virtio_window){
@@ -82,7 +84,8 @@ static bool reset_is_ours(const struct rf_device *d, const struct virtio_pci *v)
 
 	for (uint32_t i = 0; i < d->cfg.step_count; i++) {
 		const struct rf_reset_step *s = &d->cfg.step[i];
-		if (s->bar != w->bar || s->offset != w->offset + VIRTIO_DEVICE_STATUS || s->bytes != 1)
+		if (s->bar != w->bar || s->offset != w->offset + VIRTIO_DEVICE_STATUS ||
+		    s->bytes != 1)
 			return false;
 	}
 	return true;
@@ -95,12 +98,15 @@ int virtio_open(struct rf_device *d, struct virtio_pci *v)
 	find_windows(d, v);
 	if (w[VIRTIO_PCI_COMMON].bytes < VIRTIO_COMMON_BYTES || !w[VIRTIO_PCI_NOTIFY].bytes ||
 	    !w[VIRTIO_PCI_DEVICE].bytes) {
-		rf_log("%s: is no modern virtio device: its capabilities name no common, notification or device "
-		       "structure", d->label);
+		rf_log("%s: is no modern virtio device: its capabilities name no common, "
+		       "notification or device "
+		       "structure",
+		       d->label);
 		return -EOPNOTSUPP;
 	}
 	if (!reset_is_ours(d, v)) {
-		rf_log("%s: the policy's reset is for another place: device_status is 8 bits in bar%u at %#llx",
+		rf_log("%s: the policy's reset is for another place: device_status is 8 bits in "
+		       "bar%u at %#llx",
 		       d->label, w[VIRTIO_PCI_COMMON].bar,
 		       (unsigned long long)w[VIRTIO_PCI_COMMON].offset + VIRTIO_DEVICE_STATUS);
 		return -EINVAL;
@@ -166,7 +172,9 @@ int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t wanted,
 	if ((have & needed) != needed) {
 		rf_log("%s: does not offer virtio features %#llx%s", d->label,
 		       (unsigned long long)(needed & ~have),
-		       have & VIRTIO_F_ACCESS_PLATFORM ? "" : " (it must go through the IOMMU: in QEMU, iommu_platform=on)");
+		       have & VIRTIO_F_ACCESS_PLATFORM ?
+			       "" :
+			       " (it must go through the IOMMU: in QEMU, iommu_platform=on)");
 		return -EOPNOTSUPP;
 	}
 	v->features = have & (wanted | needed);
@@ -179,7 +187,8 @@ int virtio_negotiate(struct rf_device *d, struct virtio_pci *v, uint64_t wanted,
 	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) &
 	    VIRTIO_STATUS_FEATURES_OK)
 		return 0;
-	rf_log("%s: does not accept virtio features %#llx", d->label, (unsigned long long)v->features);
+	rf_log("%s: does not accept virtio features %#llx", d->label,
+	       (unsigned long long)v->features);
 	return -EOPNOTSUPP;
 }
 
@@ -198,8 +207,10 @@ int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned count, uin
 		v->size[i] = most;
 		while (v->size[i] > size)
 			v->size[i] /= 2;
-		if (v->size[i] < 2 || !rf_range_within(off, 2, v->window[VIRTIO_PCI_NOTIFY].bytes)) {
-			rf_log("%s: queue %u of %u entries, doorbell at %#llx of %#llx bytes, cannot be used",
+		if (v->size[i] < 2 ||
+		    !rf_range_within(off, 2, v->window[VIRTIO_PCI_NOTIFY].bytes)) {
+			rf_log("%s: queue %u of %u entries, doorbell at %#llx of %#llx bytes, "
+			       "cannot be used",
 			       d->label, i, size, (unsigned long long)off,
 			       (unsigned long long)v->window[VIRTIO_PCI_NOTIFY].bytes);
 			return -EINVAL;
@@ -222,7 +233,8 @@ static int alone(struct rf_device *d, const struct virtio_pci *v)
 		if (i == VIRTIO_PCI_NOTIFY || w->bar != b->bar ||
 		    !rf_range_meets(w->offset, w->bytes, b->page, b->bytes))
 			continue;
-		rf_log("%s: its doorbells share a page of BAR %u with other registers, so no driver gets them",
+		rf_log("%s: its doorbells share a page of BAR %u with other registers, so no "
+		       "driver gets them",
 		       d->label, b->bar);
 		return -EINVAL;
 	}
@@ -240,7 +252,8 @@ int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned count)
 	return err ? err : alone(d, v);
 }
 
-int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue, uint64_t iova, int vector)
+int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue, uint64_t iova,
+		       int vector)
 {
 	uint32_t size = v->size[queue];
 
@@ -260,8 +273,9 @@ int virtio_start_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue
 	return 0;
 }
 
-#define STATUS_RUNNING (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
-			VIRTIO_STATUS_DRIVER_OK)
+#define STATUS_RUNNING \
+	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
+	 VIRTIO_STATUS_DRIVER_OK)
 
 int virtio_go(struct rf_device *d, struct virtio_pci *v)
 {
@@ -296,7 +310,8 @@ const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
 {
 	uint64_t status = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1);
 	if (d->left == RF_LEFT_QUIET)
-		return v->marked && status != VIRTIO_STATUS_ACKNOWLEDGE ? "its status, at rest" : NULL;
+		return v->marked && status != VIRTIO_STATUS_ACKNOWLEDGE ? "its status, at rest" :
+									  NULL;
 	if (!virtio_present(d, v))
 		return "its registers read all ones";
 	if (status & VIRTIO_STATUS_NEEDS_RESET)

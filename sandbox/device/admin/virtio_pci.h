@@ -38,7 +38,8 @@ int virtio_queues(struct rf_device *, struct virtio_pci *, unsigned count, uint3
 /* Chooses the driver's doorbell page and refuses one that holds anything else. */
 int virtio_doorbells(struct rf_device *, struct virtio_pci *, unsigned count);
 /* Step 7, a queue: its parts at `iova` as hw/virtio.h says, interrupts on `vector`. */
-int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, uint64_t iova, int vector);
+int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, uint64_t iova,
+		       int vector);
 /* Step 8. */
 int virtio_go(struct rf_device *, struct virtio_pci *);
 

@@ -39,15 +39,16 @@ int bar_open_regs(struct rf_device *d, struct rf_regs *r, uint32_t bar, uint64_t
 
 	*r = (struct rf_regs){ .bar = bar, .offset = offset };
 	if (!bar_inside(d, bar, offset, RF_PAGE)) {
-		rf_log("%s: BAR %u has %llu bytes, too few for registers up to %#llx", d->label, bar,
-		       (unsigned long long)d->bar[bar].bytes, (unsigned long long)offset + RF_PAGE);
+		rf_log("%s: BAR %u has %llu bytes, too few for registers up to %#llx", d->label,
+		       bar, (unsigned long long)d->bar[bar].bytes,
+		       (unsigned long long)offset + RF_PAGE);
 		return -EIO;
 	}
 	if (d->user)
 		return 0;
 	if (!bar_window_ok(d, bar, offset, RF_PAGE)) {
-		rf_log("%s: BAR %u cannot be mapped at %#llx (the MSI-X table is there?)", d->label, bar,
-		       (unsigned long long)offset);
+		rf_log("%s: BAR %u cannot be mapped at %#llx (the MSI-X table is there?)", d->label,
+		       bar, (unsigned long long)offset);
 		return -EIO;
 	}
 	int fd = d->backend->bar_fd(d, bar, offset, RF_PAGE, &at);

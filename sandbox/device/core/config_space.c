@@ -49,7 +49,8 @@ static const struct control_kind {
 	[RF_CONTROL_VIRTIO_BLK] = { "virtio block devices", 0, 0x1af4, { 0x1042, 0x1001 } },
 };
 
-static bool control_fits(const struct control_kind *k, uint32_t vendor, uint32_t device, uint32_t class)
+static bool control_fits(const struct control_kind *k, uint32_t vendor, uint32_t device,
+			 uint32_t class)
 {
 	bool listed = !k->device[0];
 
@@ -69,12 +70,13 @@ int config_match(struct rf_device *d)
 	if ((want->match_class != ~0u && want->match_class != class) ||
 	    (want->match_vendor != ~0u && want->match_vendor != vendor) ||
 	    (want->match_device != ~0u && want->match_device != device)) {
-		rf_log("%s: device %04x:%04x of class %06x is not what its policy is for", d->label, vendor,
-		       device, class);
+		rf_log("%s: device %04x:%04x of class %06x is not what its policy is for", d->label,
+		       vendor, device, class);
 		return RF_EXIT_NO_DEVICE;
 	}
 	if (!control_fits(kind, vendor, device, class)) {
-		rf_log("%s: device %04x:%04x of class %06x is none of those its policy's 'control' line is for: %s",
+		rf_log("%s: device %04x:%04x of class %06x is none of those its policy's 'control' "
+		       "line is for: %s",
 		       d->label, vendor, device, class, kind->name);
 		return RF_EXIT_NO_DEVICE;
 	}
@@ -98,7 +100,8 @@ void config_find_msix(struct rf_device *d)
 	if (!at)
 		return;
 	uint32_t count = (config_word(d, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1;
-	uint32_t table = config_word(d, at + PCI_MSIX_TABLE), pba = config_word(d, at + PCI_MSIX_PBA);
+	uint32_t table = config_word(d, at + PCI_MSIX_TABLE),
+		 pba = config_word(d, at + PCI_MSIX_PBA);
 	d->msix_table_bar = table & PCI_MSIX_TABLE_BIR;
 	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
 	d->msix_table_end = d->msix_table + 16ull * count;
@@ -112,7 +115,8 @@ uint32_t config_find(const struct rf_device *d, uint8_t id, uint32_t bytes)
 	uint32_t at = d->config[PCI_CAPABILITY_LIST] & ~3u;
 
 	/* At most as many as fit, so that a loop ends. */
-	for (int left = (256 - PCI_STD_HEADER_SIZEOF) / 4; left && at >= PCI_STD_HEADER_SIZEOF; left--) {
+	for (int left = (256 - PCI_STD_HEADER_SIZEOF) / 4; left && at >= PCI_STD_HEADER_SIZEOF;
+	     left--) {
 		if (d->config[at] == id)
 			return at + bytes <= PCI_CFG_SPACE_SIZE ? at : 0;
 		at = d->config[at + 1] & ~3u;
@@ -143,8 +147,10 @@ int config_fenced(const struct rf_device *d)
 
 	if (!at || !(config_word(d, at + 4) >> 16 & PCI_ATS_CTRL_ENABLE))
 		return 0;
-	rf_log("%s: its address translation services (ATS) are on, by which a device gets around the "
-	       "IOMMU: boot with pci=noats", d->label);
+	rf_log("%s: its address translation services (ATS) are on, by which a device gets around "
+	       "the "
+	       "IOMMU: boot with pci=noats",
+	       d->label);
 	return RF_EXIT_NO_IOMMU;
 }
 

@@ -47,7 +47,8 @@ enum rf_road {
 struct rf_doorbells {
 	uint32_t bar;
 	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
-	bool     edge;             /* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
+	/* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
+	bool     edge;
 	uint32_t last_queue;       /* `complete` that of this one, which may be queue 0 again */
 	enum rf_road road;
 	uint64_t page;             /* offset in the BAR of the whole pages that hold both, */
@@ -55,9 +56,11 @@ struct rf_doorbells {
 	int      fd;               /* what the driver maps of them: `bytes` at `at` */
 	uint64_t at;
 	uint64_t regs;             /* offset of `submit` in that */
-	int      event;            /* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
+	/* the driver's RF_FD_DEVICE if it is the device's own, else -1 */
+	int      event;
 	uint64_t asleep;           /* offset of the word in that, or in the page below; ~0: none */
-	int      sleep_fd;         /* the word's page where it is another one, read-only; -1: it is not */
+	/* the word's page where it is another one, read-only; -1: it is not */
+	int      sleep_fd;
 	uint64_t sleep_at;
 };
 
@@ -154,7 +157,8 @@ struct rf_device {
 	bool     ready;             /* controller enabled, waits for a driver */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
-	bool     header_changed;    /* its configuration space, too: all of that is to be set up anew */
+	/* its configuration space, too: all of that is to be set up anew */
+	bool     header_changed;
 	bool     bus_master;        /* as it was set last */
 	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
 	uint64_t downs;             /* drivers that ran and died */
@@ -169,7 +173,8 @@ struct rf_device {
 	struct rf_recovery_device recovery;
 	struct rf_storm storm;
 	uint64_t link_look_ns;      /* net: when to look at the link again */
-	uint64_t link_down_ns;      /* net: since when it is seen down and nobody was told; 0: not so */
+	/* net: since when it is seen down and nobody was told; 0: not so */
+	uint64_t link_down_ns;
 };
 
 /* The control half of one kind of device (design: privileged commands stay here). */
@@ -180,8 +185,8 @@ struct rf_control_ops {
 	int (*enable)(struct rf_device *, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
-	/* Behind the soft reset: a mark in the device that a reset of its own would take away. NULL:
-	 * its registers show that without one. */
+	/* Behind the soft reset: a mark in the device that a reset of its own would take away.
+	 * NULL: its registers show that without one. */
 	void (*mark)(struct rf_device *);
 	/* Orderly end. True: the device says that its cache is written back. */
 	bool (*shutdown)(struct rf_device *);
@@ -210,11 +215,13 @@ struct rf_backend_ops {
 	int (*config_write)(struct rf_device *, uint32_t at, const void *from, uint32_t bytes);
 	/* Access inside the BAR, 1, 2, 4 or 8 bytes. A write may be posted: its failure is
 	 * seen by what is read later. */
-	int (*bar_read)(struct rf_device *, uint32_t bar, uint64_t offset, void *to, uint32_t bytes);
+	int (*bar_read)(struct rf_device *, uint32_t bar, uint64_t offset, void *to,
+			uint32_t bytes);
 	int (*bar_write)(struct rf_device *, uint32_t bar, uint64_t offset, const void *from,
 			 uint32_t bytes);
 	/* What to map for whole pages of a BAR: an fd and the offset in it, or -1. */
-	int (*bar_fd)(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at);
+	int (*bar_fd)(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes,
+		      uint64_t *at);
 	/* Interrupts: indices, actions and counts are those of linux/vfio.h. */
 	uint32_t (*irq_count)(struct rf_device *, uint32_t index);
 	int (*set_irqs)(struct rf_device *, uint32_t index, uint32_t action, uint32_t start,
@@ -345,6 +352,7 @@ bool tell_waits(const struct rf_device *);
 void tell_rest(struct rf_device *);
 /* Another supervisor, to which all is said anew. */
 void tell_anew(struct rf_device *);
-void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half, uint32_t value);
+void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half,
+		 uint32_t value);
 
 #endif

@@ -25,14 +25,16 @@ int dma_map_all(struct rf_device *d)
 	if (!d->iova)
 		d->iova = b->pick_iova(d, HOLE, total);
 	if (!d->iova) {
-		rf_log("%s: the device's address space has no room for an arena of %llu MiB", d->label,
-		       (unsigned long long)d->cfg.arena_bytes >> 20);
+		rf_log("%s: the device's address space has no room for an arena of %llu MiB",
+		       d->label, (unsigned long long)d->cfg.arena_bytes >> 20);
 		return RF_EXIT_SYSTEM;
 	}
 	d->queues_iova = (d->iova + d->cfg.arena_bytes + 2 * HOLE - 1) & ~(HOLE - 1);
 	d->admin_iova = (d->queues_iova + queues + 2 * HOLE - 1) & ~(HOLE - 1);
-	if ((err = b->map_dma(d, RF_DEVICE_FD_DATA, 0, d->data, d->iova, d->cfg.arena_bytes, true)) ||
-	    (err = b->map_dma(d, RF_DEVICE_FD_QUEUES, 0, d->queues, d->queues_iova, queues, true)) ||
+	if ((err = b->map_dma(d, RF_DEVICE_FD_DATA, 0, d->data, d->iova, d->cfg.arena_bytes,
+			      true)) ||
+	    (err = b->map_dma(d, RF_DEVICE_FD_QUEUES, 0, d->queues, d->queues_iova, queues,
+			      true)) ||
 	    (err = b->map_dma(d, RF_DEVICE_FD_ADMIN, 0, d->admin, d->admin_iova, RF_PAGE,
 			      d->cfg.flags & RF_DEVICE_ADMIN_RW)))
 		return err;

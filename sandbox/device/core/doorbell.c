@@ -21,13 +21,14 @@ static int find_pages(struct rf_device *d)
 	uint32_t width = b->edge ? 2 : 4;
 
 	if (!rf_range_within(high, width, d->bar[b->bar].bytes)) {
-		rf_log("%s: BAR %u has %llu bytes, too few for its doorbell at %#llx", d->label, b->bar,
-		       (unsigned long long)d->bar[b->bar].bytes, (unsigned long long)high);
+		rf_log("%s: BAR %u has %llu bytes, too few for its doorbell at %#llx", d->label,
+		       b->bar, (unsigned long long)d->bar[b->bar].bytes, (unsigned long long)high);
 		return -EIO;
 	}
 	if (!rf_range_pages(low, high - low + width, RF_PAGE, &b->page, &b->bytes) ||
 	    b->bytes > RF_DOORBELL_BYTES || low % width || high % width) {
-		rf_log("%s: its doorbells at %#llx and %#llx are too far apart, or at no multiple of %u",
+		rf_log("%s: its doorbells at %#llx and %#llx are too far apart, or at no multiple "
+		       "of %u",
 		       d->label, (unsigned long long)low, (unsigned long long)high, width);
 		return -EIO;
 	}

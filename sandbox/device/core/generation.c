@@ -43,7 +43,8 @@ static void specs_make(struct rf_device *d)
 
 		if (fd < 0 || ftruncate(fd, RF_PAGE) ||
 		    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
-			rf_die(RF_EXIT_SYSTEM, "no memory for the launcher's page: %s", strerror(errno));
+			rf_die(RF_EXIT_SYSTEM, "no memory for the launcher's page: %s",
+			       strerror(errno));
 		d->spec_fd[half] = fd;
 		d->spec[half] = map_fd(fd, RF_PAGE, MAP_POPULATE);
 	}
@@ -75,7 +76,9 @@ void generation_want(struct rf_device *d)
 	if (msg.device_fd == RF_WANT_LAST_FD)
 		fds[count++] = d->doorbell.event;
 	if (tell_want(d, &msg, fds, count))
-		*slot = (struct rf_slot){ .state = SLOT_WANTED, .generation = generation, .pidfd = -1 };
+		*slot = (struct rf_slot){ .state = SLOT_WANTED,
+					  .generation = generation,
+					  .pidfd = -1 };
 }
 
 void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
@@ -191,7 +194,9 @@ void generation_start(struct rf_device *d)
 	 * recovery did: a machine that recovers in a fraction of a millisecond may see the
 	 * next death long before a fixed delay is over. */
 	uint64_t delay = 4 * (rf_now_ns() - d->recovery.detect_ns);
-	d->want_ns = rf_now_ns() + (d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
+	d->want_ns =
+		rf_now_ns() +
+		(d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
 }
 
 static void tell_down(struct rf_device *d)
@@ -208,8 +213,8 @@ static bool may_have_changed(struct rf_device *d)
 {
 	if (!has_cache(d))
 		return false;
-	return left_changed(d) ||
-	       (!d->control && d->condemned == d->generation && d->condemned_for == RF_KILL_STALLED);
+	return left_changed(d) || (!d->control && d->condemned == d->generation &&
+				   d->condemned_for == RF_KILL_STALLED);
 }
 
 static void quiet(struct rf_device *d)
@@ -236,7 +241,8 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 	if (!d->await_export || generation != d->generation + 1)
 		return;
 	d->await_export = false;
-	if (d->cfg.flags & RF_DEVICE_RESET_LATE && d->recovery.generation && !d->recovery.quiesced_ns)
+	if (d->cfg.flags & RF_DEVICE_RESET_LATE && d->recovery.generation &&
+	    !d->recovery.quiesced_ns)
 		quiet(d);
 	generation_start(d);
 }
@@ -247,7 +253,8 @@ static void generation_recover(struct rf_device *d, uint32_t generation)
 	d->down = true;
 	d->downs++;
 	d->ready = false;
-	d->recovery = (struct rf_recovery_device){ .generation = generation, .detect_ns = rf_now_ns() };
+	d->recovery =
+		(struct rf_recovery_device){ .generation = generation, .detect_ns = rf_now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
 	tell_down(d);

@@ -23,7 +23,8 @@
 static void wire_gone(struct rf_device *d)
 {
 	const struct { uint32_t index; int *event; } own[] = {
-		{ VFIO_PCI_ERR_IRQ_INDEX, &d->error_event }, { VFIO_PCI_REQ_IRQ_INDEX, &d->gone_event },
+		{ VFIO_PCI_ERR_IRQ_INDEX, &d->error_event },
+		{ VFIO_PCI_REQ_IRQ_INDEX, &d->gone_event },
 	};
 
 	for (int i = 0; d->backend->gone_irqs && i < 2; i++) {
@@ -31,7 +32,8 @@ static void wire_gone(struct rf_device *d)
 			continue;
 		if (*own[i].event < 0)
 			*own[i].event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		(void)d->backend->set_irqs(d, own[i].index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, own[i].event, 1);
+		(void)d->backend->set_irqs(d, own[i].index, VFIO_IRQ_SET_ACTION_TRIGGER, 0,
+					   own[i].event, 1);
 	}
 }
 
@@ -54,7 +56,8 @@ static uint32_t vectors(struct rf_device *d, uint32_t index)
 		most = (uint32_t)((d->msix_table_end - d->msix_table) / PCI_MSIX_ENTRY_SIZE);
 	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
 		most = (at = config_find(d, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2)) ?
-			       1u << ((d->config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_QMASK) >> 1) : 0;
+			       1u << ((d->config[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_QMASK) >> 1) :
+			       0;
 	return count < most ? count : most;
 }
 
@@ -114,8 +117,9 @@ int irq_vector(struct rf_device *d, unsigned half)
 {
 	int32_t fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
 
-	return d->irq.each_half ? 1 + (int)half
-				: d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, &fd, 1);
+	return d->irq.each_half ? 1 + (int)half :
+				  d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER,
+						       0, &fd, 1);
 }
 
 void irq_off(struct rf_device *d)

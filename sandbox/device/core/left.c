@@ -44,7 +44,8 @@ static const char *header_changed(struct rf_device *d)
 	if (left[0] & ~word[0] & PCI_COMMAND_MEMORY)
 		return "it does not decode its BARs";
 	if (left[0] & PCI_COMMAND_MASTER && !(word[0] & PCI_COMMAND_MASTER) == d->bus_master)
-		return d->bus_master ? "it is no bus master any more" : "it has become a bus master";
+		return d->bus_master ? "it is no bus master any more" :
+				       "it has become a bus master";
 	return memcmp(word + HEADER_BARS, left + HEADER_BARS, 4 * (HEADER_WORDS - HEADER_BARS)) ?
 		       "its BARs have moved" : NULL;
 }

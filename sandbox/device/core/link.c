@@ -29,7 +29,8 @@ uint64_t link_next_ns(const struct rf_device *d)
 
 static void link_changed(struct rf_device *d, enum rf_net_link link)
 {
-	rf_log(link == RF_NET_LINK_UP ? "%s: the link is up" : "%s: the link is down: is the cable in?",
+	rf_log(link == RF_NET_LINK_UP ? "%s: the link is up" :
+					"%s: the link is down: is the cable in?",
 	       d->label);
 	d->net.link = link;
 	tell_export(d, RF_SVC_LINK, d->generation, 0, link);

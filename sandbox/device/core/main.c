@@ -159,7 +159,8 @@ static void on_supervisor(struct rf_device *d)
 {
 	struct rf_dev_msg msg;
 	int fds[RF_PACKET_FDS], count;
-	int n = rf_packet_recv(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, &count, MSG_DONTWAIT);
+	int n = rf_packet_recv(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg), fds, &count,
+			       MSG_DONTWAIT);
 
 	if (n == -EAGAIN)
 		return;
@@ -231,7 +232,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* Milliseconds until the next standby, or look at link or interrupts, is due. */
 static int device_wait_time(const struct rf_device *d)
 {
-	uint64_t now = rf_now_ns(), due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
+	uint64_t now = rf_now_ns(),
+		 due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
 
 	if (!due)
 		return -1;
@@ -249,7 +251,8 @@ static void device_turn(struct rf_device *d)
 	struct pollfd p[6 + RF_BACKEND_FDS] = {
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
-		{ .fd = RF_DEVICE_FD_SUPERVISOR, .events = (short)(POLLIN | (tell_waits(d) ? POLLOUT : 0)) },
+		{ .fd = RF_DEVICE_FD_SUPERVISOR,
+		  .events = (short)(POLLIN | (tell_waits(d) ? POLLOUT : 0)) },
 		{ .fd = d->service, .events = POLLIN },
 		{ .fd = d->gone_event, .events = POLLIN },
 		{ .fd = d->error_event, .events = POLLIN },
@@ -274,8 +277,10 @@ static void device_turn(struct rf_device *d)
 		on_export(d);
 	for (unsigned i = 4; i < 6; i++)
 		if (p[i].revents & POLLIN) {
-			rf_log(i == 4 ? "%s: the host asks for the device back: it is removed or unbound" :
-			       "%s: the host reports an error of the device (PCIe AER)", d->label);
+			rf_log(i == 4 ? "%s: the host asks for the device back: it is removed or "
+					"unbound" :
+					"%s: the host reports an error of the device (PCIe AER)",
+			       d->label);
 			gone(d);
 		}
 	if (more && d->backend->on_poll(d, p + 6, more))

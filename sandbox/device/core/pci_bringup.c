@@ -44,11 +44,13 @@ static int place_bar(struct rf_device *d, unsigned bar, struct space *memory, st
 	if ((err = write_bar(d, bar, ~0u)) || (err = read_bar(d, bar, &sized)))
 		return err;
 	bool io = sized & PCI_BASE_ADDRESS_SPACE_IO;
-	uint32_t mask = io ? (uint32_t)PCI_BASE_ADDRESS_IO_MASK & 0xffff : (uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
+	uint32_t mask = io ? (uint32_t)PCI_BASE_ADDRESS_IO_MASK & 0xffff :
+			     (uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
 	struct space *s = io ? ports : memory;
 	uint64_t size = (sized & mask) & -(uint64_t)(sized & mask); /* its lowest bit */
 
-	*wide = !io && bar < 5 && (sized & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+	*wide = !io && bar < 5 &&
+		(sized & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
 	if (size < d->bar[bar].bytes)
 		for (size = 16; size < d->bar[bar].bytes && size; size *= 2)
 			;
@@ -56,7 +58,8 @@ static int place_bar(struct rf_device *d, unsigned bar, struct space *memory, st
 		size = RF_PAGE;
 	uint64_t at = (s->next + size - 1) & ~(size - 1);
 	if (!size || at >= s->end || size > s->end - at) {
-		rf_log("%s: BAR %u of %llu bytes is too large", d->label, bar, (unsigned long long)size);
+		rf_log("%s: BAR %u of %llu bytes is too large", d->label, bar,
+		       (unsigned long long)size);
 		return -ENOSPC;
 	}
 	s->next = at + size;
@@ -100,7 +103,8 @@ static int msix_on(struct rf_device *d)
 	if (d->msix_table_bar > 5 || d->msix_table_end > d->bar[d->msix_table_bar].bytes) {
 		rf_log("%s: its MSI-X table lies outside of BAR %u, which has %llu bytes", d->label,
 		       d->msix_table_bar,
-		       d->msix_table_bar > 5 ? 0 : (unsigned long long)d->bar[d->msix_table_bar].bytes);
+		       d->msix_table_bar > 5 ? 0 :
+					       (unsigned long long)d->bar[d->msix_table_bar].bytes);
 		return -EINVAL;
 	}
 	err = d->backend->config_read(d, at + PCI_MSIX_FLAGS, &flags, 2);
@@ -111,7 +115,8 @@ static int msix_on(struct rf_device *d)
 	for (uint32_t i = 0; !err && i < d->irq.vectors; i++) {
 		uint32_t unmasked = 0;
 		err = bar_write(d, d->msix_table_bar,
-				d->msix_table + i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL,
+				d->msix_table + i * PCI_MSIX_ENTRY_SIZE +
+					PCI_MSIX_ENTRY_VECTOR_CTRL,
 				&unmasked, 4);
 	}
 	return err;

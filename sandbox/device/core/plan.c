@@ -13,7 +13,8 @@
 #include "log.h"
 #include "wait.h"
 
-static uint32_t plan_window(struct driver_plan *p, int fd, uint32_t flags, uint64_t offset, uint64_t bytes)
+static uint32_t plan_window(struct driver_plan *p, int fd, uint32_t flags, uint64_t offset,
+			    uint64_t bytes)
 {
 	uint32_t n = p->spec.window_count++, i;
 
@@ -55,7 +56,8 @@ static void plan_registers(struct rf_device *d, struct driver_plan *p)
 		uint64_t at;
 		int fd = d->backend->bar_fd(d, r->bar, r->offset, r->bytes, &at);
 		if (fd < 0)
-			rf_die(RF_EXIT_DEVICE, "%s: BAR %u cannot be mapped any more", d->label, r->bar);
+			rf_die(RF_EXIT_DEVICE, "%s: BAR %u cannot be mapped any more", d->label,
+			       r->bar);
 		uint32_t w = plan_window(p, fd, r->write ? RF_WINDOW_WRITE : 0, at, r->bytes);
 		if (!i && b->road == RF_ROAD_NONE)
 			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), 0);
@@ -89,7 +91,8 @@ void plan_make(struct rf_device *d, struct driver_plan *p, uint32_t generation)
 	plan_fixup(p, rings, offsetof(struct rf_boot, queue[0].chan), 0);
 	plan_fixup(p, queues, offsetof(struct rf_boot, queue[0].mem), 0);
 	if (d->cfg.flags & RF_DEVICE_PAYLOAD) {
-		uint32_t data = plan_window(p, RF_DEVICE_FD_DATA, RF_WINDOW_WRITE, 0, d->cfg.arena_bytes);
+		uint32_t data =
+			plan_window(p, RF_DEVICE_FD_DATA, RF_WINDOW_WRITE, 0, d->cfg.arena_bytes);
 		plan_fixup(p, data, offsetof(struct rf_boot, arena), 0);
 	}
 	plan_registers(d, p);

@@ -71,7 +71,8 @@ static int soft_reset(struct rf_device *d)
 /* For the dead driver's bundle: the registers its recipe waits for, before they change. */
 static void quiesce_autopsy(struct rf_device *d)
 {
-	struct rf_autopsy_device *a = (void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
+	struct rf_autopsy_device *a =
+		(void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
 
 	a += d->recovery.generation % RF_AUTOPSY_SLOTS;
 	a->generation = a->count = 0;

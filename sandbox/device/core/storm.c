@@ -67,7 +67,8 @@ static uint64_t interrupts(const struct rf_device *d)
 	ssize_t got;
 
 	snprintf(owner, sizeof(owner), "(%s)", d->cfg.pci);
-	for (off_t at = 0; (got = pread(RF_DEVICE_FD_INTERRUPTS, text + kept, TEXT_BYTES - kept, at)) > 0;
+	for (off_t at = 0;
+	     (got = pread(RF_DEVICE_FD_INTERRUPTS, text + kept, TEXT_BYTES - kept, at)) > 0;
 	     at += got) {
 		char *line = text, *end;
 
@@ -92,16 +93,21 @@ void storm_look(struct rf_device *d)
 
 	if (!storm_watched(d) || now < then.look_ns)
 		return;
-	d->storm = (struct rf_storm){ .look_ns = now + LOOK_NS, .at_ns = now, .generation = d->generation,
-				      .completed = done->completed, .taken = interrupts(d) };
-	uint64_t taken = d->storm.taken - then.taken, completed = d->storm.completed - then.completed;
+	d->storm = (struct rf_storm){ .look_ns = now + LOOK_NS,
+				      .at_ns = now,
+				      .generation = d->generation,
+				      .completed = done->completed,
+				      .taken = interrupts(d) };
+	uint64_t taken = d->storm.taken - then.taken,
+		 completed = d->storm.completed - then.completed;
 	double allowed = (double)d->cfg.storm_rate * (double)(now - then.at_ns) / 1e9;
 
 	/* Counts begin again where vectors were wired anew. */
 	if (then.generation != d->generation || d->storm.taken < then.taken ||
 	    (double)taken <= (double)completed + allowed)
 		return;
-	rf_log("%s: driver %u: %llu interrupts in %llu ms for %llu requests or frames: switched off",
+	rf_log("%s: driver %u: %llu interrupts in %llu ms for %llu requests or frames: switched "
+	       "off",
 	       d->label, d->generation, (unsigned long long)taken,
 	       (unsigned long long)(now - then.at_ns) / 1000000, (unsigned long long)completed);
 	irq_off(d);

@@ -4,14 +4,14 @@
  *
  * Room:       sandbox/device/core.
  * Supervisor: one that is stopped or hangs must not hold up a recovery. Messages that its socket
- *             has no room for wait here, in order, and go when there is some. A WANT carries fds and
- *             is made anew at that time instead. The answer to an ADOPT says all that a message
+ *             has no room for wait here, in order, and go when there is some. A WANT carries fds
+ *             and is made anew at that time instead. The answer to an ADOPT says all that a message
  *             before it could have said, so that it makes those that wait void.
  * Bound:      only the supervisor has drivers spawned. While it takes no message the one that runs
  *             and its standby may come and go: an UP, a KILL and a DOWN of each, besides READY,
  *             ADOPTED and FAILED.
- * Export:     one that takes no messages is found by that (RF_SVC_PING), and replaced: its successor
- *             is told what matters.
+ * Export:     one that takes no messages is found by that (RF_SVC_PING), and replaced: its
+ *             successor is told what matters.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +33,8 @@ void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, ui
 				  .downs = d->downs, .info = d->info, .net = d->net };
 
 	/* Of one that is gone its socket tells. */
-	if (!behind_others(d) && rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg)) != -EAGAIN)
+	if (!behind_others(d) &&
+	    rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg)) != -EAGAIN)
 		return;
 	RF_BUG_ON(d->untold.count == RF_UNTOLD_MOST);
 	d->untold.msg[d->untold.count++] = msg;
@@ -67,8 +68,9 @@ void tell_rest(struct rf_device *d)
 {
 	unsigned sent = 0;
 
-	while (sent < d->untold.count && rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &d->untold.msg[sent],
-							sizeof(d->untold.msg[0])) != -EAGAIN)
+	while (sent < d->untold.count &&
+	       rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &d->untold.msg[sent],
+			      sizeof(d->untold.msg[0])) != -EAGAIN)
 		sent++;
 	d->untold.count -= sent;
 	memmove(d->untold.msg, d->untold.msg + sent, d->untold.count * sizeof(d->untold.msg[0]));
@@ -81,10 +83,15 @@ void tell_anew(struct rf_device *d)
 	d->untold.count = 0;
 }
 
-void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsigned half, uint32_t value)
+void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsigned half,
+		 uint32_t value)
 {
-	struct rf_svc_msg msg = { .type = type, .generation = generation, .half = half, .value = value,
-				  .info = d->info, .net = d->net };
+	struct rf_svc_msg msg = { .type = type,
+				  .generation = generation,
+				  .half = half,
+				  .value = value,
+				  .info = d->info,
+				  .net = d->net };
 
 	/* An export that died is replaced by the supervisor, which then says so. */
 	if (type == RF_SVC_INFO || d->export_knows)

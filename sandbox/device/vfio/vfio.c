@@ -82,7 +82,8 @@ static int find_regions(struct rf_device *d)
 			continue;
 		if (i == VFIO_PCI_CONFIG_REGION_INDEX) {
 			d->config_offset = r->offset;
-			d->config_size = r->size < sizeof(d->config) ? (uint32_t)r->size : sizeof(d->config);
+			d->config_size =
+				r->size < sizeof(d->config) ? (uint32_t)r->size : sizeof(d->config);
 		} else if (i <= VFIO_PCI_BAR5_REGION_INDEX) {
 			d->bar[i] = (struct rf_bar){ .bytes = r->size, .offset = r->offset,
 				.mappable = r->flags & VFIO_REGION_INFO_FLAG_MMAP };
@@ -98,8 +99,10 @@ static int find_regions(struct rf_device *d)
  */
 static void find_hot_reset(struct rf_device *d)
 {
-	struct { struct vfio_pci_hot_reset_info head; struct vfio_pci_dependent_device more[64]; } r = {
-		.head = { .argsz = sizeof(r) } };
+	struct {
+		struct vfio_pci_hot_reset_info head;
+		struct vfio_pci_dependent_device more[64];
+	} r = { .head = { .argsz = sizeof(r) } };
 	uint32_t group = 0;
 
 	d->hot_reset_ok = false;
@@ -119,7 +122,8 @@ static void find_hot_reset(struct rf_device *d)
 
 		if (o->group_id == group)
 			continue;
-		rf_log("%s: no reset of its bus: %04x:%02x:%02x.%x, in another group, would be reset too",
+		rf_log("%s: no reset of its bus: %04x:%02x:%02x.%x, in another group, would be "
+		       "reset too",
 		       d->label, o->segment, o->bus, o->devfn >> 3, o->devfn & 7);
 		return;
 	}
@@ -150,7 +154,8 @@ static int vfio_open(struct rf_device *d)
 
 /* ---- registers, configuration space, interrupts ---------------------------------- */
 
-static int vfio_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at)
+static int vfio_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes,
+		       uint64_t *at)
 {
 	(void)bytes;
 	*at = d->bar[bar].offset + offset;
@@ -167,7 +172,8 @@ static int write_at(struct rf_device *d, uint64_t at, const void *from, uint32_t
 	return pwrite(d->vfio, from, bytes, (off_t)at) == (ssize_t)bytes ? 0 : -EIO;
 }
 
-static int vfio_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
+static int vfio_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to,
+			 uint32_t bytes)
 {
 	return read_at(d, d->bar[bar].offset + offset, to, bytes);
 }
@@ -194,9 +200,13 @@ static int vfio_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, u
 	struct { struct vfio_irq_set set; int32_t fd[4]; } s = { 0 };
 
 	RF_BUG_ON(count > 4);
-	s.set = (struct vfio_irq_set){ .argsz = sizeof(s.set) + count * 4,
-				       .flags = (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE) | action,
-				       .index = index, .start = start, .count = count };
+	s.set = (struct vfio_irq_set){
+		.argsz = sizeof(s.set) + count * 4,
+		.flags = (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE) | action,
+		.index = index,
+		.start = start,
+		.count = count
+	};
 	if (count)
 		memcpy(s.fd, fds, count * 4);
 	return ioctl(d->vfio, VFIO_DEVICE_SET_IRQS, &s) ? -errno : 0;
@@ -225,14 +235,17 @@ static uint64_t pick_iova(struct rf_device *d, uint64_t from, uint64_t bytes)
 	if (!info)
 		return 0;
 	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
-	for (int left = 64; left && (cap = next_cap(info, info->argsz, at)); left--, at = cap->next) {
+	for (int left = 64; left && (cap = next_cap(info, info->argsz, at));
+	     left--, at = cap->next) {
 		struct vfio_iommu_type1_info_cap_iova_range *r = (void *)cap;
 		if (cap->id != VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
 			continue;
 		for (uint32_t i = 0; i < r->nr_iovas && !found; i++) {
-			uint64_t start = r->iova_ranges[i].start < from ? from : r->iova_ranges[i].start;
+			uint64_t start =
+				r->iova_ranges[i].start < from ? from : r->iova_ranges[i].start;
 			start = (start + (2u << 20) - 1) & ~((2ull << 20) - 1);
-			if (start <= r->iova_ranges[i].end && bytes - 1 <= r->iova_ranges[i].end - start)
+			if (start <= r->iova_ranges[i].end &&
+			    bytes - 1 <= r->iova_ranges[i].end - start)
 				found = start;
 		}
 	}

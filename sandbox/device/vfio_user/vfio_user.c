@@ -64,7 +64,9 @@ static int wait_for(struct rf_vfio_user *u, struct pollfd *p, nfds_t count, uint
 {
 	for (;;) {
 		uint64_t now = rf_now_ns();
-		int n = now >= deadline ? 0 : rf_wait_fds(p, count, (int)((deadline - now) / 1000000 + 1));
+		int n = now >= deadline ?
+				0 :
+				rf_wait_fds(p, count, (int)((deadline - now) / 1000000 + 1));
 
 		if (n > 0)
 			return 0;
@@ -177,7 +179,8 @@ static int receive_bytes(struct rf_vfio_user *u, int sock, void *to, uint32_t by
 			return user_dead(u, "closed the connection");
 		if (!vfio_user_take_fds(&msg, m))
 			return user_dead(u, u->awaits_fds ? "sent more fds than it may" :
-							    "sent fds with the answer to a message that asked for none");
+							    "sent fds with the answer to a message "
+							    "that asked for none");
 		if (m->fd_count > before && (got || to == u->in))
 			return user_dead(u, "sent fds in the middle of a message");
 		got += (uint32_t)n;
@@ -190,7 +193,8 @@ static int receive_message(struct rf_vfio_user *u, int sock, struct message *m, 
 	m->fd_count = 0;
 	int err = receive_bytes(u, sock, &m->head, sizeof(m->head), m, deadline);
 
-	if (!err && (m->head.size < sizeof(m->head) || m->head.size > sizeof(m->head) + sizeof(u->in)))
+	if (!err &&
+	    (m->head.size < sizeof(m->head) || m->head.size > sizeof(m->head) + sizeof(u->in)))
 		err = user_dead(u, "sent a message of %u bytes", m->head.size);
 	if (!err) {
 		m->bytes = m->head.size - (uint32_t)sizeof(m->head);
@@ -308,17 +312,19 @@ static int take_reply(struct rf_vfio_user *u, struct message *m, struct user_cal
 	const struct rf_vu_header *h = &m->head;
 
 	if (h->id != id || h->command != c->command)
-		return user_dead(u, "answered message %u, command %u, when asked message %u, command %u",
-				 h->id, h->command, id, c->command);
+		return user_dead(
+			u, "answered message %u, command %u, when asked message %u, command %u",
+			h->id, h->command, id, c->command);
 	if (h->flags & RF_VU_ERROR) {
 		if (m->bytes)
 			return user_dead(u, "sent an error with %u bytes behind it", m->bytes);
 		/* ENODEV is what we call a dead connection. */
-		return h->error && h->error < 4096 && h->error != ENODEV ? -(int)h->error : -EREMOTEIO;
+		return h->error && h->error < 4096 && h->error != ENODEV ? -(int)h->error :
+									   -EREMOTEIO;
 	}
 	if (m->bytes < c->reply_min || m->bytes > c->reply_room)
-		return user_dead(u, "answered command %u with %u bytes instead of %u to %u", c->command,
-				 m->bytes, c->reply_min, c->reply_room);
+		return user_dead(u, "answered command %u with %u bytes instead of %u to %u",
+				 c->command, m->bytes, c->reply_min, c->reply_room);
 	if (m->fd_count && !c->reply_fds)
 		return user_dead(u, "sent fds with the answer to command %u", c->command);
 	if (m->bytes)
@@ -359,7 +365,9 @@ int user_call(struct rf_vfio_user *u, struct user_call *c)
 
 int user_post(struct rf_vfio_user *u, const struct user_call *c)
 {
-	struct rf_vu_header head = { .id = ++u->id, .command = c->command, .flags = RF_VU_NO_REPLY };
+	struct rf_vu_header head = { .id = ++u->id,
+				     .command = c->command,
+				     .flags = RF_VU_NO_REPLY };
 
 	return send_message(u, u->sock, &head, c);
 }

@@ -31,14 +31,21 @@
 static int device_info(struct rf_vfio_user *u)
 {
 	struct rf_vu_device_info info = { .argsz = sizeof(info) };
-	struct user_call c = { .command = RF_VU_DEVICE_GET_INFO, .head = &info, .head_bytes = sizeof(info),
-			       .reply = &info, .reply_min = sizeof(info), .reply_room = sizeof(info) };
+	struct user_call c = { .command = RF_VU_DEVICE_GET_INFO,
+			       .head = &info,
+			       .head_bytes = sizeof(info),
+			       .reply = &info,
+			       .reply_min = sizeof(info),
+			       .reply_room = sizeof(info) };
 	int n = user_call(u, &c);
 
 	if (n < 0)
-		return n == -ENODEV ? n : user_dead(u, "does not say what device it is: %s", strerror(-n));
+		return n == -ENODEV ?
+			       n :
+			       user_dead(u, "does not say what device it is: %s", strerror(-n));
 	if (info.argsz < sizeof(info))
-		return user_dead(u, "described its device in %u bytes; there are %zu", info.argsz, sizeof(info));
+		return user_dead(u, "described its device in %u bytes; there are %zu", info.argsz,
+				 sizeof(info));
 	if (!(info.flags & RF_VU_DEVICE_PCI))
 		return user_dead(u, "serves something that is no PCI device");
 	if (info.num_regions <= RF_VU_CONFIG)
@@ -85,7 +92,8 @@ bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 	struct statfs fs;
 	struct stat st;
 
-	return seals >= 0 && seals & F_SEAL_SHRINK && !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) &&
+	return seals >= 0 && seals & F_SEAL_SHRINK &&
+	       !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) &&
 	       !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC && !fstat(fd, &st) &&
 	       rf_range_within(offset, bytes, (uint64_t)st.st_size);
 }
@@ -99,7 +107,8 @@ static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int
 		r->fd = fds[0];
 		fds[0] = -1;
 	} else if (r->flags & RF_VU_REGION_MMAP && count)
-		rf_log("%s: region %u is no memfd that is sealed against shrinking: it is reached by messages",
+		rf_log("%s: region %u is no memfd that is sealed against shrinking: it is reached "
+		       "by messages",
 		       u->label, index);
 	for (int i = 0; i < count; i++)
 		if (fds[i] >= 0)
@@ -107,13 +116,14 @@ static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int
 }
 
 /* What is described is what was asked about, and is as long as it says. */
-static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *info, uint32_t index, uint32_t n)
+static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *info, uint32_t index,
+		      uint32_t n)
 {
 	if (info->index != index)
 		return user_dead(u, "described region %u when asked for %u", info->index, index);
 	if (info->argsz < n)
-		return user_dead(u, "described region %u in %u bytes and says that there are %u", index, n,
-				 info->argsz);
+		return user_dead(u, "described region %u in %u bytes and says that there are %u",
+				 index, n, info->argsz);
 	return 0;
 }
 
@@ -127,8 +137,12 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 
 	for (int again = 0;; again++) {
 		struct rf_vu_region_info ask = { .argsz = info.argsz, .index = index };
-		struct user_call c = { .command = RF_VU_GET_REGION_INFO, .head = &ask, .head_bytes = sizeof(ask),
-				       .reply = reply, .reply_min = sizeof(info), .reply_room = ask.argsz,
+		struct user_call c = { .command = RF_VU_GET_REGION_INFO,
+				       .head = &ask,
+				       .head_bytes = sizeof(ask),
+				       .reply = reply,
+				       .reply_min = sizeof(info),
+				       .reply_room = ask.argsz,
 				       .reply_fds = fds };
 		if ((n = user_call(u, &c)) < 0)
 			return n;
@@ -145,7 +159,8 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 		}
 		rf_close_all(fds, c.reply_fd_count);
 		if (again || info.argsz > sizeof(reply))
-			return user_dead(u, "wants %u bytes to describe region %u", info.argsz, index);
+			return user_dead(u, "wants %u bytes to describe region %u", info.argsz,
+					 index);
 	}
 	if (!(info.flags & RF_VU_REGION_CAPS))
 		return 0;
@@ -190,24 +205,31 @@ int user_region_fd(const struct user_region *r, uint64_t offset, uint64_t bytes,
 
 /* ---- access ------------------------------------------------------------------------ */
 
-static int region_read(struct rf_vfio_user *u, uint32_t region, uint64_t offset, void *to, uint32_t bytes)
+static int region_read(struct rf_vfio_user *u, uint32_t region, uint64_t offset, void *to,
+		       uint32_t bytes)
 {
 	uint32_t most = u->peer.max_data < 4096 ? (uint32_t)u->peer.max_data : 4096;
 
 	for (uint32_t done = 0, part; done < bytes; done += part) {
 		part = bytes - done < most ? bytes - done : most;
-		struct rf_vu_region_access ask = { .offset = offset + done, .region = region, .count = part };
+		struct rf_vu_region_access ask = { .offset = offset + done,
+						   .region = region,
+						   .count = part };
 		struct { struct rf_vu_region_access head; unsigned char data[4096]; } got;
-		struct user_call c = { .command = RF_VU_REGION_READ, .head = &ask, .head_bytes = sizeof(ask),
-				       .reply = &got, .reply_min = sizeof(got.head),
+		struct user_call c = { .command = RF_VU_REGION_READ,
+				       .head = &ask,
+				       .head_bytes = sizeof(ask),
+				       .reply = &got,
+				       .reply_min = sizeof(got.head),
 				       .reply_room = sizeof(got.head) + part };
 		int n = user_call(u, &c);
 		if (n < 0)
 			return n;
-		if (got.head.offset != ask.offset || got.head.region != region || got.head.count != part ||
-		    (uint32_t)n != sizeof(got.head) + part)
-			return user_dead(u, "read %u bytes of region %u when asked for %u of region %u",
-					 got.head.count, got.head.region, part, region);
+		if (got.head.offset != ask.offset || got.head.region != region ||
+		    got.head.count != part || (uint32_t)n != sizeof(got.head) + part)
+			return user_dead(
+				u, "read %u bytes of region %u when asked for %u of region %u",
+				got.head.count, got.head.region, part, region);
 		memcpy((char *)to + done, got.data, part);
 	}
 	return 0;
@@ -216,10 +238,16 @@ static int region_read(struct rf_vfio_user *u, uint32_t region, uint64_t offset,
 static int region_write(struct rf_vfio_user *u, uint32_t region, uint64_t offset, const void *from,
 			uint32_t bytes, bool posted)
 {
-	struct rf_vu_region_access ask = { .offset = offset, .region = region, .count = bytes }, got;
-	struct user_call c = { .command = RF_VU_REGION_WRITE, .head = &ask, .head_bytes = sizeof(ask),
-			       .data = from, .data_bytes = bytes,
-			       .reply = &got, .reply_min = sizeof(got), .reply_room = sizeof(got) };
+	struct rf_vu_region_access ask = { .offset = offset, .region = region, .count = bytes },
+				   got;
+	struct user_call c = { .command = RF_VU_REGION_WRITE,
+			       .head = &ask,
+			       .head_bytes = sizeof(ask),
+			       .data = from,
+			       .data_bytes = bytes,
+			       .reply = &got,
+			       .reply_min = sizeof(got),
+			       .reply_room = sizeof(got) };
 
 	RF_BUG_ON(bytes > 8);
 	if (posted)
@@ -228,8 +256,9 @@ static int region_write(struct rf_vfio_user *u, uint32_t region, uint64_t offset
 	if (n < 0)
 		return n;
 	return got.offset == offset && got.region == region && got.count == bytes ?
-		       0 : user_dead(u, "wrote %u bytes of region %u when asked for %u of region %u",
-				     got.count, got.region, bytes, region);
+		       0 :
+		       user_dead(u, "wrote %u bytes of region %u when asked for %u of region %u",
+				 got.count, got.region, bytes, region);
 }
 
 static int user_config_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes)
@@ -242,7 +271,8 @@ static int user_config_write(struct rf_device *d, uint32_t at, const void *from,
 	return region_write(d->user, RF_VU_CONFIG, at, from, bytes, false);
 }
 
-static int user_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to, uint32_t bytes)
+static int user_bar_read(struct rf_device *d, uint32_t bar, uint64_t offset, void *to,
+			 uint32_t bytes)
 {
 	return region_read(d->user, bar, offset, to, bytes);
 }
@@ -253,7 +283,8 @@ static int user_bar_write(struct rf_device *d, uint32_t bar, uint64_t offset, co
 	return region_write(d->user, bar, offset, from, bytes, true);
 }
 
-static int user_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes, uint64_t *at)
+static int user_bar_fd(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t bytes,
+		       uint64_t *at)
 {
 	return user_region_fd(&d->user->region[bar], offset, bytes, at);
 }
@@ -272,8 +303,11 @@ static int user_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, u
 {
 	struct rf_vfio_user *u = d->user;
 	struct rf_vu_dma_map map = {
-		.argsz = sizeof(map), .flags = RF_VU_DMA_READABLE | (writable ? RF_VU_DMA_WRITEABLE : 0),
-		.offset = offset, .address = iova, .size = bytes,
+		.argsz = sizeof(map),
+		.flags = RF_VU_DMA_READABLE | (writable ? RF_VU_DMA_WRITEABLE : 0),
+		.offset = offset,
+		.address = iova,
+		.size = bytes,
 	};
 	struct user_call c = { .command = RF_VU_DMA_MAP, .head = &map, .head_bytes = sizeof(map),
 			       .fds = &fd, .fd_count = 1 };
@@ -295,7 +329,8 @@ static int user_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, u
 			       (unsigned long long)bytes >> 10, strerror(-n));
 		return RF_EXIT_DEVICE;
 	}
-	u->map[u->maps++] = (struct user_map){ .iova = iova, .bytes = bytes, .p = p, .writable = writable };
+	u->map[u->maps++] =
+		(struct user_map){ .iova = iova, .bytes = bytes, .p = p, .writable = writable };
 	return 0;
 }
 
@@ -304,14 +339,18 @@ static int user_map_dma(struct rf_device *d, int fd, uint64_t offset, void *p, u
 static uint32_t user_irq_count(struct rf_device *d, uint32_t index)
 {
 	struct rf_vu_irq_info info = { .argsz = sizeof(info), .index = index };
-	struct user_call c = { .command = RF_VU_GET_IRQ_INFO, .head = &info, .head_bytes = sizeof(info),
-			       .reply = &info, .reply_min = sizeof(info), .reply_room = sizeof(info) };
+	struct user_call c = { .command = RF_VU_GET_IRQ_INFO,
+			       .head = &info,
+			       .head_bytes = sizeof(info),
+			       .reply = &info,
+			       .reply_min = sizeof(info),
+			       .reply_room = sizeof(info) };
 
 	if (index >= d->user->irqs || user_call(d->user, &c) < 0)
 		return 0;
 	if (info.index != index || info.argsz < sizeof(info)) {
-		user_dead(d->user, "described interrupt kind %u in %u bytes when asked for %u", info.index,
-			  info.argsz, index);
+		user_dead(d->user, "described interrupt kind %u in %u bytes when asked for %u",
+			  info.index, info.argsz, index);
 		return 0;
 	}
 	return info.flags & RF_VU_IRQ_EVENTFD ? info.count : 0;
@@ -322,10 +361,16 @@ static int user_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, u
 			 const int32_t *fds, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct rf_vu_set_irqs set = { .argsz = sizeof(set), .flags = RF_VU_SET_DATA_EVENTFD | action,
-					      .index = index, .start = start + i, .count = 1 };
-		struct user_call c = { .command = RF_VU_SET_IRQS, .head = &set, .head_bytes = sizeof(set),
-				       .fds = &fds[i], .fd_count = 1 };
+		struct rf_vu_set_irqs set = { .argsz = sizeof(set),
+					      .flags = RF_VU_SET_DATA_EVENTFD | action,
+					      .index = index,
+					      .start = start + i,
+					      .count = 1 };
+		struct user_call c = { .command = RF_VU_SET_IRQS,
+				       .head = &set,
+				       .head_bytes = sizeof(set),
+				       .fds = &fds[i],
+				       .fd_count = 1 };
 		int n = fds[i] < 0 ? 0 : user_call(d->user, &c);
 		if (n < 0)
 			return n;
@@ -402,13 +447,15 @@ static int user_open(struct rf_device *d)
 	if (user_regions(u))
 		return RF_EXIT_DEVICE;
 	for (uint32_t i = 0; i <= RF_VU_BAR5; i++)
-		d->bar[i] = (struct rf_bar){ .bytes = u->region[i].bytes, .mappable = u->region[i].fd >= 0 };
+		d->bar[i] = (struct rf_bar){ .bytes = u->region[i].bytes,
+					     .mappable = u->region[i].fd >= 0 };
 	d->config_size = u->region[RF_VU_CONFIG].bytes < sizeof(d->config) ?
 				 (uint32_t)u->region[RF_VU_CONFIG].bytes : sizeof(d->config);
 	if ((err = config_snapshot(d)) || pci_bringup(d))
 		return err ? err : RF_EXIT_DEVICE;
 	if (!(u->device_flags & RF_VU_DEVICE_RESETS))
-		rf_log("%s: its device server cannot reset it: a soft reset that fails is the end", d->label);
+		rf_log("%s: its device server cannot reset it: a soft reset that fails is the end",
+		       d->label);
 	return 0;
 }
 

@@ -40,9 +40,14 @@ struct io_fds {
 /* What the region has besides messages. false: nothing. */
 static bool ask_io_fds(struct rf_vfio_user *u, uint32_t region, struct io_fds *io)
 {
-	struct rf_vu_io_fds ask = { .argsz = sizeof(io->head) + sizeof(io->entry), .index = region };
-	struct user_call c = { .command = RF_VU_GET_REGION_IO_FDS, .head = &ask, .head_bytes = sizeof(ask),
-			       .reply = io, .reply_min = sizeof(io->head), .reply_room = ask.argsz,
+	struct rf_vu_io_fds ask = { .argsz = sizeof(io->head) + sizeof(io->entry),
+				    .index = region };
+	struct user_call c = { .command = RF_VU_GET_REGION_IO_FDS,
+			       .head = &ask,
+			       .head_bytes = sizeof(ask),
+			       .reply = io,
+			       .reply_min = sizeof(io->head),
+			       .reply_room = ask.argsz,
 			       .reply_fds = io->fds };
 	int n = user_call(u, &c);
 
@@ -67,10 +72,12 @@ static bool find_entry(const struct io_fds *io, uint32_t type, uint64_t from, ui
 	for (uint32_t i = 0; i < io->head.count; i++) {
 		*found = (struct rf_vu_io_shadow){ 0 };
 		memcpy(found, io->entry + i * io->each, io->each);
-		if (found->type == type && rf_range_inside(from, end - from, found->offset, found->size) &&
-		    found->fd_index < (uint32_t)io->fd_count && is_eventfd(io->fds[found->fd_index]) &&
-		    (type != RF_VU_IO_SHADOW || (io->each == sizeof(*found) &&
-						 found->shadow_index < (uint32_t)io->fd_count)))
+		if (found->type == type &&
+		    rf_range_inside(from, end - from, found->offset, found->size) &&
+		    found->fd_index < (uint32_t)io->fd_count &&
+		    is_eventfd(io->fds[found->fd_index]) &&
+		    (type != RF_VU_IO_SHADOW ||
+		     (io->each == sizeof(*found) && found->shadow_index < (uint32_t)io->fd_count)))
 			return true;
 	}
 	return false;
@@ -99,7 +106,8 @@ static uint32_t width(const struct rf_doorbells *b)
 /* Does the server say in a word of this BAR, which is no doorbell, when it sleeps? */
 static bool has_sleep_word(const struct rf_doorbells *b, const struct user_peer *p)
 {
-	return p->sleeps && p->sleep_region == b->bar && !rf_range_meets(p->asleep, 4, b->submit, width(b)) &&
+	return p->sleeps && p->sleep_region == b->bar &&
+	       !rf_range_meets(p->asleep, 4, b->submit, width(b)) &&
 	       !rf_range_meets(p->asleep, 4, b->complete, width(b));
 }
 
@@ -114,7 +122,8 @@ static bool place_word(struct rf_device *d)
 		return true;
 	b->asleep = asleep - word_page;
 	if (bar_window_ok(d, b->bar, word_page, RF_PAGE))
-		b->sleep_fd = user_region_fd(&d->user->region[b->bar], word_page, RF_PAGE, &b->sleep_at);
+		b->sleep_fd =
+			user_region_fd(&d->user->region[b->bar], word_page, RF_PAGE, &b->sleep_at);
 	return b->sleep_fd >= 0;
 }
 
@@ -146,7 +155,8 @@ static bool road_shadow(struct rf_device *d, struct io_fds *io)
 	struct rf_vu_io_shadow e;
 
 	if (!find_entry(io, RF_VU_IO_SHADOW, first, last, &e) || e.fd_index == e.shadow_index ||
-	    e.shadow_offset % 4 || __builtin_add_overflow(e.shadow_offset, first - e.offset, &shadow) ||
+	    e.shadow_offset % 4 ||
+	    __builtin_add_overflow(e.shadow_offset, first - e.offset, &shadow) ||
 	    !rf_range_pages(shadow, last - first, RF_PAGE, &at, &bytes) ||
 	    !user_memory(io->fds[e.shadow_index], at, bytes))
 		return false;
@@ -183,7 +193,8 @@ static int road_proxy(struct rf_device *d)
 int user_doorbell(struct rf_device *d)
 {
 	static const char *const names[] = {
-		[RF_ROAD_PAGE] = "its page", [RF_ROAD_ASLEEP] = "its page, and an eventfd while it sleeps",
+		[RF_ROAD_PAGE] = "its page",
+		[RF_ROAD_ASLEEP] = "its page, and an eventfd while it sleeps",
 		[RF_ROAD_SHADOW] = "shadow memory and an eventfd",
 		[RF_ROAD_PROXY] = "this process, which passes them on",
 	};
@@ -199,7 +210,8 @@ int user_doorbell(struct rf_device *d)
 
 	/* Only a server that announced what hangs on it is asked for its eventfds: known ones
 	 * lose step with a message they do not know. */
-	if (room && (mapped ? has_sleep_word(b, p) : p->shadows) && ask_io_fds(d->user, b->bar, &io)) {
+	if (room && (mapped ? has_sleep_word(b, p) : p->shadows) &&
+	    ask_io_fds(d->user, b->bar, &io)) {
 		(void)(mapped ? road_asleep(d, &io) : road_shadow(d, &io));
 		close_rest(&io);
 	}
@@ -210,7 +222,8 @@ int user_doorbell(struct rf_device *d)
 	if (b->road == RF_ROAD_NONE && !mapped)
 		return 0; /* the caller says that none is left */
 	if (b->road == RF_ROAD_NONE && !polled) {
-		rf_log("%s: its server sleeps, and with INTx nothing is left to wake it by: 'interrupt msix'",
+		rf_log("%s: its server sleeps, and with INTx nothing is left to wake it by: "
+		       "'interrupt msix'",
 		       d->label);
 		return -EIO;
 	}
@@ -228,13 +241,15 @@ static bool take_ring(void)
 	struct pollfd p = { .fd = RF_DEVICE_FD_DEVICE, .events = POLLIN };
 	uint64_t count;
 
-	return rf_wait_fds(&p, 1, 0) > 0 && read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
+	return rf_wait_fds(&p, 1, 0) > 0 &&
+	       read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
 }
 
 /* Where the driver finds the doorbell that is at this offset of the BAR. */
 static volatile void *proxied(struct rf_device *d, uint64_t where)
 {
-	RF_BUG_ON(!rf_range_inside(where, width(&d->doorbell), d->doorbell.page, d->doorbell.bytes));
+	RF_BUG_ON(!rf_range_inside(where, width(&d->doorbell), d->doorbell.page,
+				   d->doorbell.bytes));
 	return d->user->proxy + (where - d->doorbell.page);
 }
 
@@ -271,7 +286,8 @@ static void forward_level(struct rf_device *d, int i, uint64_t where)
 
 static bool was_rung(struct rf_device *d, uint64_t where)
 {
-	return __atomic_exchange_n((volatile uint16_t *)proxied(d, where), NOT_RUNG, __ATOMIC_ACQ_REL) != NOT_RUNG;
+	return __atomic_exchange_n((volatile uint16_t *)proxied(d, where), NOT_RUNG,
+				   __ATOMIC_ACQ_REL) != NOT_RUNG;
 }
 
 /* virtio's says only that there is something, and always the same. It is taken off the page,

@@ -48,8 +48,10 @@ static int boolean(struct rf_vfio_user *u, struct json in, const char *name, boo
 	struct json v = json_member(in, name);
 
 	*out = json_true(v);
-	return !v.at || *out || json_false(v) ? 0 :
-			user_dead(u, "gives its %s as something that is neither true nor false", name);
+	return !v.at || *out || json_false(v) ?
+		       0 :
+		       user_dead(u, "gives its %s as something that is neither true nor false",
+				 name);
 }
 
 /* The server's own commands come on a socket apart if it sent one. */
@@ -60,7 +62,8 @@ static int take_twin(struct rf_vfio_user *u, struct json caps, int *fds, int cou
 	bool supported;
 	int err;
 
-	if ((err = object(u, caps, "twin_socket", &twin)) || (err = boolean(u, twin, "supported", &supported)))
+	if ((err = object(u, caps, "twin_socket", &twin)) ||
+	    (err = boolean(u, twin, "supported", &supported)))
 		return err;
 	if (!supported)
 		return 0;
@@ -79,7 +82,8 @@ static int take_ours(struct rf_vfio_user *u, struct json caps)
 	struct json ours, sleep;
 	int err;
 
-	if ((err = object(u, caps, "ringfence", &ours)) || (err = object(u, ours, "doorbell_sleep", &sleep)) ||
+	if ((err = object(u, caps, "ringfence", &ours)) ||
+	    (err = object(u, ours, "doorbell_sleep", &sleep)) ||
 	    (err = boolean(u, ours, "doorbell_shadow", &p->shadows)) || !sleep.at)
 		return err;
 	p->sleeps = json_number(json_member(sleep, "region"), &p->sleep_region) &&
@@ -108,7 +112,8 @@ static int take_limits(struct rf_vfio_user *u, struct json caps)
 	return 0;
 }
 
-static int take_capabilities(struct rf_vfio_user *u, const char *text, uint32_t bytes, int *fds, int count)
+static int take_capabilities(struct rf_vfio_user *u, const char *text, uint32_t bytes, int *fds,
+			     int count)
 {
 	struct json all = { 0 }, caps;
 	int err;
@@ -130,27 +135,37 @@ int user_handshake(struct rf_vfio_user *u)
 	char reply[sizeof(theirs) + RF_VU_MAX_JSON];
 	int fds[RF_VU_MAX_FDS];
 	struct user_call c = {
-		.command = RF_VU_VERSION, .head = &ours, .head_bytes = sizeof(ours),
-		.data = our_capabilities, .data_bytes = sizeof(our_capabilities),
-		.reply = reply, .reply_min = sizeof(theirs), .reply_room = sizeof(reply), .reply_fds = fds,
+		.command = RF_VU_VERSION,
+		.head = &ours,
+		.head_bytes = sizeof(ours),
+		.data = our_capabilities,
+		.data_bytes = sizeof(our_capabilities),
+		.reply = reply,
+		.reply_min = sizeof(theirs),
+		.reply_room = sizeof(reply),
+		.reply_fds = fds,
 	};
 	int n = user_call(u, &c);
 
 	if (n < 0) {
 		if (n == -EBUSY)
-			rf_log("%s: the device server already has a client, and takes one only", u->label);
+			rf_log("%s: the device server already has a client, and takes one only",
+			       u->label);
 		else if (n != -ENODEV)
-			rf_log("%s: the server at its socket refuses version %u.%u of vfio-user: %s",
+			rf_log("%s: the server at its socket refuses version %u.%u of vfio-user: "
+			       "%s",
 			       u->label, RF_VU_MAJOR, RF_VU_MINOR, strerror(-n));
 		else
-			rf_log("%s: no vfio-user handshake: another client has it, or that is no vfio-user "
-			       "server", u->label);
+			rf_log("%s: no vfio-user handshake: another client has it, or that is no "
+			       "vfio-user "
+			       "server",
+			       u->label);
 		return RF_EXIT_DEVICE;
 	}
 	memcpy(&theirs, reply, sizeof(theirs));
 	int err = theirs.major == RF_VU_MAJOR && theirs.minor <= RF_VU_MINOR ?
-			  take_capabilities(u, reply + sizeof(theirs), (uint32_t)n - sizeof(theirs), fds,
-					    c.reply_fd_count) :
+			  take_capabilities(u, reply + sizeof(theirs), (uint32_t)n - sizeof(theirs),
+					    fds, c.reply_fd_count) :
 			  user_dead(u, "speaks version %u.%u of the protocol; we speak 0.0 to 0.2",
 				    theirs.major, theirs.minor);
 	for (int i = 0; i < c.reply_fd_count; i++)

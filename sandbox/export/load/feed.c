@@ -173,8 +173,8 @@ int load_prepare(struct load *l)
 		a->span = info->size;
 	l->blocks = a->span / a->bs;
 	if (!l->blocks || a->bs % info->block_size || a->bs > info->max_transfer) {
-		rf_log("bench: bs=%u does not fit a disk of %llu bytes, block %u, transfer %u", a->bs,
-		       (unsigned long long)a->span, info->block_size, info->max_transfer);
+		rf_log("bench: bs=%u does not fit a disk of %llu bytes, block %u, transfer %u",
+		       a->bs, (unsigned long long)a->span, info->block_size, info->max_transfer);
 		return -EINVAL;
 	}
 	if (a->verify && (uint64_t)a->qd * 2 > l->blocks) {

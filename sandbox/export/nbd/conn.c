@@ -156,8 +156,8 @@ static ssize_t conn_receive(struct nbd_conn *c, bool *more)
 
 		direct = part->payload - c->filled;
 		room = last ? NBD_REQUEST_BYTES : 0;
-		iov[0].iov_base = (char *)rf_arena_at(c->server->service, part->io.arena) + part->skip +
-				  c->filled;
+		iov[0].iov_base = (char *)rf_arena_at(c->server->service, part->io.arena) +
+				  part->skip + c->filled;
 		iov[0].iov_len = direct;
 		pieces = room ? 2 : 1;
 	} else if (c->state == NBD_REQUEST && c->wrote) {
@@ -197,7 +197,8 @@ void nbd_conn_input(struct nbd_conn *c)
 			c->stuck = true;
 			break;
 		}
-		/* What stays with the transport brings us back: it is asked by level, not by edge. */
+		/* What stays with the transport brings us back: it is asked by level, not by
+		 * edge. */
 		if (step == NBD_MORE &&
 		    (!more || rounds++ == ROUNDS || conn_receive(c, &more) <= 0))
 			break;

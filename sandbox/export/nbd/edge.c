@@ -156,7 +156,8 @@ static void edge_merge(struct nbd_server *srv, const struct nbd_edge *edge)
 {
 	const struct nbd_part *part = edge->part;
 	const char *first = rf_arena_at(srv->service, edge->arena), *last = first;
-	uint32_t length = part->io.length, block = srv->info->block_size, end = part->skip + part->payload;
+	uint32_t length = part->io.length, block = srv->info->block_size,
+		 end = part->skip + part->payload;
 	char *to = rf_arena_at(srv->service, part->io.arena);
 
 	if (length > block)

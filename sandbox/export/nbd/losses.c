@@ -44,7 +44,8 @@ void nbd_losses_leave(struct nbd_conn *c)
 
 	if (unread && c->told_unknown)
 		rf_service_unpaid(service_of(c));
-	else if (unread || (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
+	else if (unread ||
+		 (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
 		rf_service_owe(service_of(c));
 	rf_service_left(service_of(c), c->newest);
 }

@@ -83,7 +83,8 @@ static void nbd_event(struct nbd_server *srv, const struct epoll_event *ev)
 /* True: a response came while we looked for one, or we are to look for ever. */
 static bool spin(struct nbd_server *srv)
 {
-	uint64_t budget = rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
+	uint64_t budget =
+		rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
 
 	if (!budget || !rf_service_inflight(srv->service))
 		return false;
@@ -159,7 +160,8 @@ int main(void)
 	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);
 	if (srv.epoll < 0 || flags < 0 ||
 	    fcntl(RF_EXPORT_FD_LISTEN, F_SETFL, flags | O_NONBLOCK))
-		rf_die(RF_EXIT_BUG, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN, strerror(errno));
+		rf_die(RF_EXIT_BUG, "cannot set up fd %d (listener): %s", RF_EXPORT_FD_LISTEN,
+		       strerror(errno));
 	nbd_watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_CONTROL, EV_CONTROL);
 	nbd_watch(&srv, EPOLL_CTL_ADD, RF_EXPORT_FD_KICK, EV_KICK);
 	err = rf_service_lock("export-nbd");

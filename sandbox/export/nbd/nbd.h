@@ -39,7 +39,8 @@
 #define NBD_GREET_NS   10000000000ull /* a client that takes longer to negotiate is cut off, */
 #define NBD_LINGER_NS  10000000000ull /* and one that ends and does not take its last answers, */
 #ifndef NBD_STILL_NS /* tests have less time */
-#define NBD_STILL_NS   60000000000ull /* and one that takes none of its answers, or stops within a write */
+/* and one that takes none of its answers, or stops within a write */
+#define NBD_STILL_NS   60000000000ull
 #endif
 
 struct nbd_cmd;
@@ -113,7 +114,8 @@ struct nbd_cmd {
 	bool             tells;       /* its answer tells the client of all losses so far */
 	bool             begun;       /* a part of it is done */
 	bool             cut;         /* ... before others */
-	uint32_t         losses;      /* rf_service_losses() when it came, or begun; or the news it tells */
+	/* rf_service_losses() when it came, or begun; or the news it tells */
+	uint32_t         losses;
 	bool             finished;
 	bool             one_piece; /* a read whose reply is one header and then all data */
 	bool             streams;   /* one_piece: its parts leave as they are done, in order */

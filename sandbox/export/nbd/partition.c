@@ -60,15 +60,16 @@ static int partition_take(const struct rf_blk_info *disk, uint64_t first, uint64
 	return 0;
 }
 
-static int gpt(const unsigned char *data, size_t length, const struct rf_blk_info *disk, unsigned number,
-	       uint64_t *first, uint64_t *size, const char **why)
+static int gpt(const unsigned char *data, size_t length, const struct rf_blk_info *disk,
+	       unsigned number, uint64_t *first, uint64_t *size, const char **why)
 {
 	static const unsigned char unused[16];
 	const unsigned char *header = data + disk->block_size;
 	uint32_t bytes = le32(header + 12), entries = le32(header + 80), each = le32(header + 84);
 	uint64_t at = le64(header + 72);
 
-	if (bytes < GPT_HEADER || bytes > disk->block_size || crc32(header, bytes, 16, 4) != le32(header + 16))
+	if (bytes < GPT_HEADER || bytes > disk->block_size ||
+	    crc32(header, bytes, 16, 4) != le32(header + 16))
 		return partition_say(why, "the GPT header is damaged", -EPROTO);
 	if (each < GPT_ENTRY || each > 4096 || each % 8 || !entries || entries > 1024)
 		return partition_say(why, "the GPT header has impossible sizes", -EPROTO);
@@ -91,7 +92,8 @@ static int gpt(const unsigned char *data, size_t length, const struct rf_blk_inf
 int nbd_partition_find(const unsigned char *data, size_t length, const struct rf_blk_info *disk,
 		       unsigned number, uint64_t *first, uint64_t *size, const char **why)
 {
-	if (!number || length < 2 * (size_t)disk->block_size || data[510] != 0x55 || data[511] != 0xaa)
+	if (!number || length < 2 * (size_t)disk->block_size || data[510] != 0x55 ||
+	    data[511] != 0xaa)
 		return partition_say(why, "the disk has no partition table", -ENOENT);
 	bool protected = false;
 	for (unsigned i = 0; i < 4; i++)

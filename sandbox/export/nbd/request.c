@@ -203,7 +203,8 @@ static struct nbd_part *zero_part(struct nbd_cmd *cmd)
 {
 	const struct nbd_server *srv = cmd->conn->server;
 	uint32_t block = srv->info->block_size, left = cmd->length - cmd->started;
-	uint32_t skip = (uint32_t)(cmd->offset + cmd->started) & (block - 1), most = part_limit(srv, cmd);
+	uint32_t skip = (uint32_t)(cmd->offset + cmd->started) & (block - 1),
+		 most = part_limit(srv, cmd);
 
 	if (!skip && left >= block)
 		return nbd_part_plain(cmd, most & ~(block - 1));
@@ -253,7 +254,8 @@ static enum nbd_step step_payload(struct nbd_conn *c)
 		uint32_t n = part->payload - c->filled;
 		if (n > c->in_len)
 			n = c->in_len;
-		memcpy((char *)rf_arena_at(c->server->service, part->io.arena) + part->skip + c->filled,
+		memcpy((char *)rf_arena_at(c->server->service, part->io.arena) + part->skip +
+			       c->filled,
 		       c->in + c->in_at, n);
 		c->in_at += n;
 		c->in_len -= n;

@@ -47,7 +47,8 @@ static void seat_make_free(struct nbd_server *srv)
 
 	for (uint32_t i = 0; i < NBD_SEATS; i++) {
 		struct nbd_conn *c = &srv->conns[i];
-		uint32_t has = c->admitted || c->state == NBD_DEAD ? 0 : seats_of(srv, c->peer, false);
+		uint32_t has =
+			c->admitted || c->state == NBD_DEAD ? 0 : seats_of(srv, c->peer, false);
 
 		if (has > most || (has && has == most && c->id < victim->id))
 			victim = c;
@@ -88,8 +89,11 @@ size_t nbd_conn_refused(struct nbd_conn *c, char *why, size_t room)
 		srv->admitted++;
 		return 0;
 	}
-	return (size_t)(left ? snprintf(why, room, "%s has %u of %u connections, as many as it may have "
-					"beside others", c->peer, has, NBD_CLIENTS) :
-			       snprintf(why, room, "%u connections are served, and there is room for no more",
+	return (size_t)(left ? snprintf(why, room,
+					"%s has %u of %u connections, as many as it may have "
+					"beside others",
+					c->peer, has, NBD_CLIENTS) :
+			       snprintf(why, room,
+					"%u connections are served, and there is room for no more",
 					NBD_CLIENTS));
 }

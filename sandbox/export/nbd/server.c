@@ -72,7 +72,9 @@ static const char *server_owes(const struct nbd_conn *c, uint64_t *until)
 	*until = (c->blocked ? c->took : c->gave) + NBD_STILL_NS;
 	if (c->blocked)
 		return "takes none of its answers";
-	return !c->stuck && (c->state == NBD_PAYLOAD || c->state == NBD_DRAIN) ? "stops within a write" : NULL;
+	return !c->stuck && (c->state == NBD_PAYLOAD || c->state == NBD_DRAIN) ?
+		       "stops within a write" :
+		       NULL;
 }
 
 bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
@@ -99,5 +101,6 @@ void nbd_server_tick(struct nbd_server *srv)
 	rf_log_catch_up();
 	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
 			      memory_order_relaxed);
-	atomic_store_explicit(&rf_service_stats(srv->service)->clients_cut, srv->cut, memory_order_relaxed);
+	atomic_store_explicit(&rf_service_stats(srv->service)->clients_cut, srv->cut,
+			      memory_order_relaxed);
 }

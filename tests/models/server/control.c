@@ -33,7 +33,8 @@ void control_accept(struct server *s)
 static void counters(const struct server *s, FILE *out)
 {
 	for (unsigned i = 0; i < SERVER_COUNTERS; i++)
-		fprintf(out, "%s %llu\n", s->counter[i].name, (unsigned long long)s->counter[i].value);
+		fprintf(out, "%s %llu\n", s->counter[i].name,
+			(unsigned long long)s->counter[i].value);
 	for (unsigned i = 0; i < s->model->counter_count; i++)
 		fprintf(out, "%s %llu\n", s->model->counters[i].name,
 			(unsigned long long)s->model->counters[i].value);

@@ -31,7 +31,8 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 			continue;
 		m->broken = true;
 		void *page = (void *)(at & ~(uintptr_t)4095);
-		if (mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page)
+		if (mmap(page, 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page)
 			return;
 	}
 	signal(signal_number, SIG_DFL);
@@ -83,8 +84,9 @@ static int map_add(struct server *s, const struct rf_vu_dma_map *r, struct messa
 	struct dma_map map = { .iova = r->address, .bytes = r->size, .flags = r->flags };
 	int error;
 
-	if (!r->size || r->size % 4096 || r->address % 4096 || r->address + r->size - 1 < r->address ||
-	    r->size > INT64_MAX || r->flags & ~(RF_VU_DMA_READABLE | RF_VU_DMA_WRITEABLE) || !r->flags || m->fds > 1)
+	if (!r->size || r->size % 4096 || r->address % 4096 ||
+	    r->address + r->size - 1 < r->address || r->size > INT64_MAX ||
+	    r->flags & ~(RF_VU_DMA_READABLE | RF_VU_DMA_WRITEABLE) || !r->flags || m->fds > 1)
 		return EINVAL;
 	for (unsigned i = 0; i < s->maps; i++)
 		if (r->address <= s->map[i].iova + s->map[i].bytes - 1 &&
@@ -202,8 +204,8 @@ static int await_reply(struct server *s, int fd, struct message *m, uint16_t id,
 		if (got < 0)
 			return -EIO;
 		if (got) {
-			if ((m->header.flags & RF_VU_TYPE_MASK) == RF_VU_TYPE_REPLY && m->header.id == id &&
-			    m->header.command == command)
+			if ((m->header.flags & RF_VU_TYPE_MASK) == RF_VU_TYPE_REPLY &&
+			    m->header.id == id && m->header.command == command)
 				return m->header.flags & RF_VU_ERROR ? -EIO : 0;
 			if (fd != s->session.fd || session_postpone(s))
 				return -EIO;
@@ -222,8 +224,10 @@ static int by_message(struct server *s, uint64_t iova, void *data, uint32_t byte
 	static struct message twin_in; /* the server has one thread and never waits twice */
 	struct session *c = &s->session;
 	struct rf_vu_dma_access fixed = { .address = iova, .count = bytes };
-	struct rf_vu_header h = { .id = c->next_id++, .command = write ? RF_VU_DMA_WRITE : RF_VU_DMA_READ,
-				  .size = (uint32_t)(sizeof(h) + sizeof(fixed) + (write ? bytes : 0)) };
+	struct rf_vu_header h = { .id = c->next_id++,
+				  .command = write ? RF_VU_DMA_WRITE : RF_VU_DMA_READ,
+				  .size = (uint32_t)(sizeof(h) + sizeof(fixed) +
+						     (write ? bytes : 0)) };
 	int fd = c->twin >= 0 ? c->twin : c->fd, err;
 	struct message *m = c->twin >= 0 ? &twin_in : &c->in;
 
@@ -244,8 +248,8 @@ static int by_message(struct server *s, uint64_t iova, void *data, uint32_t byte
 	}
 	message_drop(m);
 	if (err) {
-		rf_log("the client did not answer %s of %u bytes at %#llx", write ? "DMA_WRITE" : "DMA_READ", bytes,
-		       (unsigned long long)iova);
+		rf_log("the client did not answer %s of %u bytes at %#llx",
+		       write ? "DMA_WRITE" : "DMA_READ", bytes, (unsigned long long)iova);
 		s->closing = true;
 	}
 	return err;

@@ -65,8 +65,11 @@ int fault_arm(struct fault_set *set, int count, char **word)
 	if (count % 2 == 0)
 		return -EINVAL;
 	for (int i = 1; i < count; i += 2) {
-		uint64_t *to = !strcmp(word[i], "after") ? &after : !strcmp(word[i], "count") ? &left :
-			       !strcmp(word[i], "arg") ? &arg : !strcmp(word[i], "one-in") ? &one_in : NULL;
+		uint64_t *to = !strcmp(word[i], "after")  ? &after :
+			       !strcmp(word[i], "count")  ? &left :
+			       !strcmp(word[i], "arg")    ? &arg :
+			       !strcmp(word[i], "one-in") ? &one_in :
+							    NULL;
 		if (!to)
 			return -EINVAL;
 		if (to == &left && !strcmp(word[i + 1], "forever"))
@@ -127,10 +130,11 @@ void fault_list(const struct fault_set *set, FILE *out)
 			const struct fault *f = &set->table[t][i];
 			fprintf(out, "%-18s %s", f->name, f->what);
 			if (f->left == FAULT_FOREVER)
-				fprintf(out, " [armed, forever, after %llu]", (unsigned long long)f->after);
-			else if (f->left)
-				fprintf(out, " [armed, %llu left, after %llu]", (unsigned long long)f->left,
+				fprintf(out, " [armed, forever, after %llu]",
 					(unsigned long long)f->after);
+			else if (f->left)
+				fprintf(out, " [armed, %llu left, after %llu]",
+					(unsigned long long)f->left, (unsigned long long)f->after);
 			fputc('\n', out);
 		}
 }

@@ -141,7 +141,8 @@ int  message_send(int fd, const struct rf_vu_header *, const void *fixed, uint32
 		  const void *data, uint32_t data_bytes, const int *fds, int fd_count);
 /* The reply to `to`, with the protocol faults. error > 0: bare header. */
 void reply_send(struct server *, const struct rf_vu_header *to, int error, const void *fixed,
-		uint32_t fixed_bytes, const void *data, uint32_t data_bytes, const int *fds, int fd_count);
+		uint32_t fixed_bytes, const void *data, uint32_t data_bytes, const int *fds,
+		int fd_count);
 
 /* session.c */
 void session_open(struct server *, int fd);
@@ -176,7 +177,8 @@ void irq_set(struct server *, struct message *);
 void irq_open(struct server *);
 void irq_unwire(struct server *); /* the client left: its eventfds are closed */
 void irq_reset(struct server *);
-bool irq_table_access(struct server *, unsigned bar, uint64_t offset, void *data, uint32_t bytes, bool write);
+bool irq_table_access(struct server *, unsigned bar, uint64_t offset, void *data, uint32_t bytes,
+		      bool write);
 void irq_unmasked(struct server *); /* the function mask is off: send what is pending */
 
 /* pci.c */

@@ -83,14 +83,16 @@ void irq_info(struct server *s, struct message *m)
 
 	if (m->header.size >= sizeof(m->header) + sizeof(r))
 		memcpy(&r, m->body, sizeof(r));
-	if (m->header.size != sizeof(m->header) + sizeof(r) || r.index >= RF_VU_PCI_IRQS || r.argsz < sizeof(r)) {
+	if (m->header.size != sizeof(m->header) + sizeof(r) || r.index >= RF_VU_PCI_IRQS ||
+	    r.argsz < sizeof(r)) {
 		reply_send(s, &m->header, EINVAL, NULL, 0, NULL, 0, NULL, 0);
 		return;
 	}
 	r.argsz = sizeof(r);
 	(void)vectors(s, r.index, &r.count);
 	/* No RF_VU_IRQ_NORESIZE: each vector can be wired without touching the others. */
-	r.flags = RF_VU_IRQ_EVENTFD | RF_VU_IRQ_MASKABLE | (r.index == RF_VU_INTX ? RF_VU_IRQ_AUTOMASKED : 0);
+	r.flags = RF_VU_IRQ_EVENTFD | RF_VU_IRQ_MASKABLE |
+		  (r.index == RF_VU_INTX ? RF_VU_IRQ_AUTOMASKED : 0);
 	reply_send(s, &m->header, 0, &r, sizeof(r), NULL, 0, NULL, 0);
 }
 
@@ -101,7 +103,8 @@ static void signal_event(struct server *s, struct vector *v)
 	count(s, C_IRQS);
 	if (rf_bounded_kick(v->event))
 		return;
-	rf_log("an interrupt's eventfd is full, and its client does not empty it: that interrupt is off");
+	rf_log("an interrupt's eventfd is full, and its client does not empty it: that interrupt "
+	       "is off");
 	unwire(v);
 }
 
@@ -228,7 +231,8 @@ static bool is_eventfd(int fd)
 	static const uint64_t nothing;
 	struct stat st;
 
-	return !fstat(fd, &st) && !(st.st_mode & S_IFMT) && write(fd, &nothing, sizeof(nothing)) == sizeof(nothing);
+	return !fstat(fd, &st) && !(st.st_mode & S_IFMT) &&
+	       write(fd, &nothing, sizeof(nothing)) == sizeof(nothing);
 }
 
 static int wire(struct vector *v, uint32_t n, struct message *m)
@@ -248,7 +252,8 @@ static int wire(struct vector *v, uint32_t n, struct message *m)
 	return 0;
 }
 
-static int set(struct server *s, const struct rf_vu_set_irqs *r, const unsigned char *yes, struct message *m)
+static int set(struct server *s, const struct rf_vu_set_irqs *r, const unsigned char *yes,
+	       struct message *m)
 {
 	const uint32_t datas = RF_VU_SET_DATA_NONE | RF_VU_SET_DATA_BOOL | RF_VU_SET_DATA_EVENTFD;
 	uint32_t n, data = r->flags & datas, action = r->flags & ~datas;
@@ -258,7 +263,8 @@ static int set(struct server *s, const struct rf_vu_set_irqs *r, const unsigned 
 		return EINVAL;
 	if (data != RF_VU_SET_DATA_EVENTFD && m->fds)
 		return EINVAL;
-	if (data == RF_VU_SET_DATA_NONE && action == RF_VU_SET_ACTION_TRIGGER && !r->count && !r->start) {
+	if (data == RF_VU_SET_DATA_NONE && action == RF_VU_SET_ACTION_TRIGGER && !r->count &&
+	    !r->start) {
 		for (uint32_t i = 0; i < n; i++)
 			unwire(&v[i]);
 		return 0;
@@ -266,7 +272,8 @@ static int set(struct server *s, const struct rf_vu_set_irqs *r, const unsigned 
 	if (!r->count)
 		return EINVAL;
 	if (data == RF_VU_SET_DATA_EVENTFD)
-		return action == RF_VU_SET_ACTION_TRIGGER ? wire(v + r->start, r->count, m) : ENOTSUP;
+		return action == RF_VU_SET_ACTION_TRIGGER ? wire(v + r->start, r->count, m) :
+							    ENOTSUP;
 	if ((data != RF_VU_SET_DATA_NONE && data != RF_VU_SET_DATA_BOOL) ||
 	    (action != RF_VU_SET_ACTION_MASK && action != RF_VU_SET_ACTION_UNMASK &&
 	     action != RF_VU_SET_ACTION_TRIGGER))
@@ -293,7 +300,8 @@ void irq_set(struct server *s, struct message *m)
 
 	if (bytes >= sizeof(r)) {
 		memcpy(&r, m->body, sizeof(r));
-		if (bytes - sizeof(r) == (r.flags & RF_VU_SET_DATA_BOOL ? r.count : 0) && r.argsz >= bytes)
+		if (bytes - sizeof(r) == (r.flags & RF_VU_SET_DATA_BOOL ? r.count : 0) &&
+		    r.argsz >= bytes)
 			err = set(s, &r, m->body + sizeof(r), m);
 	}
 	reply_send(s, &m->header, err, NULL, 0, NULL, 0, NULL, 0);
@@ -321,9 +329,11 @@ static void pba_read(struct server *s, uint64_t offset, unsigned char *to, uint3
 	}
 }
 
-bool irq_table_access(struct server *s, unsigned bar, uint64_t offset, void *data, uint32_t bytes, bool write)
+bool irq_table_access(struct server *s, unsigned bar, uint64_t offset, void *data, uint32_t bytes,
+		      bool write)
 {
-	uint64_t table = s->pci.msix_vectors * (uint64_t)ENTRY, pba = (s->pci.msix_vectors + 63u) / 64 * 8;
+	uint64_t table = s->pci.msix_vectors * (uint64_t)ENTRY,
+		 pba = (s->pci.msix_vectors + 63u) / 64 * 8;
 
 	if (!s->pci.msix_vectors || bar != s->pci.msix_bar)
 		return false;

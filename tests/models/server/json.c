@@ -56,7 +56,8 @@ static const char *skip_number(const char *p)
 
 /* Behind the value at p, or NULL. With `key`: *found is the value of that key, if the
  * value is an object that has it. */
-static const char *skip_value(const char *p, int depth, const char *key, size_t key_length, const char **found)
+static const char *skip_value(const char *p, int depth, const char *key, size_t key_length,
+			      const char **found)
 {
 	char open = *p;
 
@@ -81,7 +82,8 @@ static const char *skip_value(const char *p, int depth, const char *key, size_t 
 			const char *name = p;
 			if (*p != '"' || !(p = skip_string(p)))
 				return NULL;
-			bool match = key && (size_t)(p - name) == key_length + 2 && !memcmp(name + 1, key, key_length);
+			bool match = key && (size_t)(p - name) == key_length + 2 &&
+				     !memcmp(name + 1, key, key_length);
 			p = space(p);
 			if (*p++ != ':')
 				return NULL;

@@ -93,7 +93,9 @@ static void client_accept(struct server *s)
 	rf_log("a second client is refused: one at a time");
 	for (unsigned i = 0; i < MAX_REFUSALS; i++)
 		if (s->refusal[i].fd < 0) {
-			s->refusal[i] = (struct refusal){ .fd = fd, .deadline = server_now() + s->handshake_ns };
+			s->refusal[i] =
+				(struct refusal){ .fd = fd,
+						  .deadline = server_now() + s->handshake_ns };
 			return;
 		}
 	close(fd);
@@ -109,8 +111,11 @@ static void refuse(struct refusal *r)
 		/* What stays unread would turn our answer into a reset of the connection. */
 		while (recv(r->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 			;
-		struct rf_vu_header reply = { .id = h.id, .command = h.command, .size = sizeof(reply),
-					      .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR, .error = EBUSY };
+		struct rf_vu_header reply = { .id = h.id,
+					      .command = h.command,
+					      .size = sizeof(reply),
+					      .flags = RF_VU_TYPE_REPLY | RF_VU_ERROR,
+					      .error = EBUSY };
 		(void)message_send(r->fd, &reply, NULL, 0, NULL, 0, NULL, 0);
 	}
 	close(r->fd);
@@ -184,7 +189,8 @@ static bool attend(struct server *s, uint64_t until, const sigset_t *mask)
 
 	if (until > 1) {
 		uint64_t now = server_now(), left = until > now ? until - now : 0;
-		wait = (struct timespec){ .tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000) };
+		wait = (struct timespec){ .tv_sec = (time_t)(left / 1000000000),
+					  .tv_nsec = (long)(left % 1000000000) };
 	}
 	fill(s, p);
 	bool some = ppoll(p, P_COUNT, until ? &wait : NULL, mask) > 0;
@@ -302,7 +308,8 @@ static void catch_signals(struct server *s, sigset_t *during_sleep)
 }
 
 static const struct fault server_faults_table[SERVER_FAULTS] = {
-	[F_LATE] = { "reply-late", "a reply comes arg ms late (100); nothing else is done meanwhile" },
+	[F_LATE] = { "reply-late",
+	  "a reply comes arg ms late (100); nothing else is done meanwhile" },
 	[F_LOST] = { "reply-lost", "a reply is never sent" },
 	[F_SHORT] = { "reply-short", "a reply ends in the middle of its fixed part, and says so" },
 	[F_WRONG_ID] = { "reply-wrong-id", "a reply carries the next message's id" },
@@ -313,13 +320,16 @@ static const struct fault server_faults_table[SERVER_FAULTS] = {
 	[F_IRQ_DUPLICATE] = { "irq-duplicate", "an interrupt is sent twice" },
 	[F_IRQ_SPURIOUS] = { "irq-spurious", "all wired vectors fire along with an interrupt" },
 	[F_IRQ_STORM] = { "irq-storm", "an interrupt is sent arg times more (1000)" },
-	[F_MEMORY_PUNCHED] = { "memory-punched", "the client's first piece of memory is a hole before an interrupt" },
+	[F_MEMORY_PUNCHED] = { "memory-punched",
+	  "the client's first piece of memory is a hole before an interrupt" },
 };
 
 static const char *const counter_names[SERVER_COUNTERS] = {
-	[C_CLIENTS] = "clients", [C_REFUSED] = "clients_refused", [C_BAD_HANDSHAKES] = "bad_handshakes",
+	[C_CLIENTS] = "clients", [C_REFUSED] = "clients_refused",
+	[C_BAD_HANDSHAKES] = "bad_handshakes",
 	[C_BAD_MESSAGES] = "bad_messages", [C_ERRORS] = "error_replies", [C_MESSAGES] = "messages",
-	[C_RESETS] = "resets", [C_DMA_REFUSED] = "dma_refused", [C_IRQS] = "irqs", [C_SLEEPS] = "sleeps",
+	[C_RESETS] = "resets", [C_DMA_REFUSED] = "dma_refused", [C_IRQS] = "irqs",
+	[C_SLEEPS] = "sleeps",
 	[C_KICKS] = "kicks",
 };
 

@@ -62,8 +62,11 @@ static int number(const char *key, const char *value, uint64_t *out)
 
 static int with_value(struct server *s, const char *key, const char *value)
 {
-	static const struct text modes[] = { { "mmap", DOORBELLS_MMAP }, { "plain-mmap", DOORBELLS_PLAIN },
-					     { "shadow", DOORBELLS_SHADOW }, { "socket", DOORBELLS_SOCKET }, { 0 } };
+	static const struct text modes[] = { { "mmap", DOORBELLS_MMAP },
+					     { "plain-mmap", DOORBELLS_PLAIN },
+					     { "shadow", DOORBELLS_SHADOW },
+					     { "socket", DOORBELLS_SOCKET },
+					     { 0 } };
 	int err = -ENOENT;
 
 	if (!strcmp(key, "socket"))
@@ -73,7 +76,8 @@ static int with_value(struct server *s, const char *key, const char *value)
 	else if (!strcmp(key, "doorbells")) {
 		int mode = choice(modes, value);
 		if (mode < 0) {
-			rf_log("--doorbells is one of mmap, plain-mmap, shadow, socket, not `%s'", value);
+			rf_log("--doorbells is one of mmap, plain-mmap, shadow, socket, not `%s'",
+			       value);
 			return -EINVAL;
 		}
 		s->doorbells = (enum doorbells)mode;
@@ -92,7 +96,8 @@ static int with_value(struct server *s, const char *key, const char *value)
 	} else if (!strcmp(key, "fault")) {
 		if ((err = fault_arm_text(&s->faults, value)))
 			rf_log("--fault %s: %s", value,
-			       err == -ENOENT ? "no such fault, see --list-faults" : "cannot be read, see --help");
+			       err == -ENOENT ? "no such fault, see --list-faults" :
+						"cannot be read, see --help");
 		return err;
 	} else {
 		if (s->model->option)

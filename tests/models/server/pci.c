@@ -12,9 +12,18 @@
 #include "log.h"
 
 enum {
-	PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08, PCI_BARS = 0x10, PCI_SUBSYSTEM = 0x2c,
-	PCI_CAPABILITIES = 0x34, PCI_LINE = 0x3c, PCI_PIN = 0x3d,
-	AT_PM = 0x40, AT_MSI = 0x50, AT_PCIE = 0x60, AT_MSIX = 0xa0,
+	PCI_COMMAND = 0x04,
+	PCI_STATUS = 0x06,
+	PCI_REVISION = 0x08,
+	PCI_BARS = 0x10,
+	PCI_SUBSYSTEM = 0x2c,
+	PCI_CAPABILITIES = 0x34,
+	PCI_LINE = 0x3c,
+	PCI_PIN = 0x3d,
+	AT_PM = 0x40,
+	AT_MSI = 0x50,
+	AT_PCIE = 0x60,
+	AT_MSIX = 0xa0,
 };
 #define COMMAND_MEMORY  0x0002u
 #define COMMAND_MASTER  0x0004u
@@ -118,7 +127,8 @@ static void capabilities(struct server *s)
 	}
 	if (p->msi_vectors) {
 		s->cap_msi = chain(s, &link, AT_MSI, 0x05);
-		put(c, s->cap_msi + MSI_CONTROL, 0x80u | (uint32_t)__builtin_ctz(p->msi_vectors) << 1, 2);
+		put(c, s->cap_msi + MSI_CONTROL,
+		    0x80u | (uint32_t)__builtin_ctz(p->msi_vectors) << 1, 2);
 		put(w, s->cap_msi + MSI_CONTROL, 0x71, 2);
 		put(w, s->cap_msi + 4, 0xfffffffffffffffcu, 8);
 		put(w, s->cap_msi + 12, 0xffff, 2);
@@ -147,8 +157,9 @@ int pci_open(struct server *s)
 {
 	const struct model_pci *p = &s->pci;
 
-	if (p->msix_vectors > MAX_VECTORS || p->msi_vectors > 32 || (p->msi_vectors & (p->msi_vectors - 1)) ||
-	    p->msix_table % 8 || p->msix_pba % 8 || !header(s)) {
+	if (p->msix_vectors > MAX_VECTORS || p->msi_vectors > 32 ||
+	    (p->msi_vectors & (p->msi_vectors - 1)) || p->msix_table % 8 || p->msix_pba % 8 ||
+	    !header(s)) {
 		rf_log("%s: its PCI description cannot be", s->model->name);
 		return -1;
 	}
@@ -187,7 +198,8 @@ static void written(struct server *s, const uint8_t *old, bool flr)
 		device_reset(s, RESET_FLR);
 		return;
 	}
-	if (s->cap_pm && (old[s->cap_pm + PM_CSR] & PM_STATE) == 3 && !(s->config[s->cap_pm + PM_CSR] & PM_STATE)) {
+	if (s->cap_pm && (old[s->cap_pm + PM_CSR] & PM_STATE) == 3 &&
+	    !(s->config[s->cap_pm + PM_CSR] & PM_STATE)) {
 		device_reset(s, RESET_PM);
 		return;
 	}

@@ -22,7 +22,8 @@ void *server_share(struct server *s, unsigned bar, uint32_t offset, uint32_t byt
 {
 	struct share *h = &s->share;
 
-	if (h->memory || offset % 4096 || bytes % 4096 || asleep % 4 || asleep - offset > bytes - 4) {
+	if (h->memory || offset % 4096 || bytes % 4096 || asleep % 4 ||
+	    asleep - offset > bytes - 4) {
 		rf_log("a model may share one run of whole pages, with its sleep word inside");
 		return NULL;
 	}
@@ -69,7 +70,9 @@ bool share_mapped(const struct server *s)
 
 static uint64_t region_bytes(const struct server *s, uint32_t index)
 {
-	return index <= RF_VU_BAR5 ? s->pci.bar[index].bytes : index == RF_VU_CONFIG ? CONFIG_BYTES : 0;
+	return index <= RF_VU_BAR5   ? s->pci.bar[index].bytes :
+	       index == RF_VU_CONFIG ? CONFIG_BYTES :
+				       0;
 }
 
 static void error(struct server *s, struct message *m, int code)
@@ -158,7 +161,8 @@ void region_io_fds(struct server *s, struct message *m)
 	r.entry.plain.offset = s->share.offset;
 	r.entry.plain.size = s->share.bytes;
 	if (s->share.memory && h->index == s->share.bar) {
-		if (s->doorbells == DOORBELLS_MMAP && s->session.doorbell_sleep && s->session.max_fds) {
+		if (s->doorbells == DOORBELLS_MMAP && s->session.doorbell_sleep &&
+		    s->session.max_fds) {
 			r.entry.plain.type = RF_VU_IO_EVENTFD;
 			bytes = sizeof(r.entry.plain);
 			fd_count = 1;
@@ -170,7 +174,9 @@ void region_io_fds(struct server *s, struct message *m)
 			fd_count = 2;
 		}
 	}
-	*h = (struct rf_vu_io_fds){ .argsz = (uint32_t)sizeof(*h) + bytes, .index = h->index, .count = bytes != 0 };
+	*h = (struct rf_vu_io_fds){ .argsz = (uint32_t)sizeof(*h) + bytes,
+				    .index = h->index,
+				    .count = bytes != 0 };
 	if (room < h->argsz)
 		bytes = fd_count = 0;
 	reply_send(s, &m->header, 0, &r, (uint32_t)sizeof(*h) + bytes, NULL, 0, fds, fd_count);
@@ -200,15 +206,16 @@ static void share_access(struct server *s, uint64_t offset, void *data, uint32_t
 }
 
 /* One access inside a region. 0 or an errno. */
-static int region_access(struct server *s, uint32_t region, uint64_t offset, void *data, uint32_t bytes,
-			 bool write)
+static int region_access(struct server *s, uint32_t region, uint64_t offset, void *data,
+			 uint32_t bytes, bool write)
 {
 	uint64_t size = region < RF_VU_PCI_REGIONS ? region_bytes(s, region) : 0;
 
 	if (!bytes || bytes > RF_VU_MAX_DATA || offset >= size || bytes > size - offset)
 		return EINVAL;
 	if (region == RF_VU_CONFIG)
-		return write ? -pci_write(s, offset, data, bytes) : -pci_read(s, offset, data, bytes);
+		return write ? -pci_write(s, offset, data, bytes) :
+			       -pci_read(s, offset, data, bytes);
 	if (s->strict && !pci_memory_enabled(s))
 		return EINVAL;
 	if (irq_table_access(s, region, offset, data, bytes, write))

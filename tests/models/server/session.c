@@ -137,7 +137,8 @@ static void dispatch(struct server *s, struct message *m)
 		return;
 	}
 	count(s, C_BAD_MESSAGES);
-	reply_send(s, &m->header, command == RF_VU_VERSION ? EINVAL : ENOTSUP, NULL, 0, NULL, 0, NULL, 0);
+	reply_send(s, &m->header, command == RF_VU_VERSION ? EINVAL : ENOTSUP, NULL, 0, NULL, 0,
+		   NULL, 0);
 }
 
 /* The handler's copy of session.in, whose place is then free for what comes while it waits. */
@@ -190,7 +191,8 @@ void session_readable(struct server *s)
 		if (got < 0) {
 			if (got == -EPROTO)
 				count(s, C_BAD_MESSAGES);
-			session_close(s, got == -EPIPE ? "it hung up" : "a message of an impossible size");
+			session_close(s, got == -EPIPE ? "it hung up" :
+							 "a message of an impossible size");
 			return;
 		}
 		take(&s->session, &m);
@@ -201,5 +203,6 @@ void session_readable(struct server *s)
 			return;
 	}
 	if (s->closing)
-		session_close(s, s->session.greeted ? "closed by this end" : "it could not be answered");
+		session_close(s, s->session.greeted ? "closed by this end" :
+						      "it could not be answered");
 }

@@ -49,7 +49,8 @@ static const char *wrong_capability(const char *json)
 
 		if (kind != JSON_NONE && kind != known[i].kind)
 			return known[i].path;
-		if (kind == JSON_NUMBER && (!json_number(json, known[i].path, &n) || n < known[i].least))
+		if (kind == JSON_NUMBER &&
+		    (!json_number(json, known[i].path, &n) || n < known[i].least))
 			return known[i].path;
 	}
 	return NULL;
@@ -70,7 +71,8 @@ static int twin_open(struct server *s, const char *json)
 {
 	int pair[2];
 
-	if (!s->twin || !s->session.max_fds || !json_bool(json, "capabilities.twin_socket.supported") ||
+	if (!s->twin || !s->session.max_fds ||
+	    !json_bool(json, "capabilities.twin_socket.supported") ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -1;
 	s->session.twin = pair[0];
@@ -85,7 +87,8 @@ static void put(char *out, size_t room, const char *json, const char *name, cons
 
 	snprintf(path, sizeof(path), "capabilities.%s", name);
 	if (json_kind(json, path) != JSON_NONE)
-		snprintf(out + used, room - used, "%s\"%s\":%s", out[used - 1] == '{' ? "" : ",", name, value);
+		snprintf(out + used, room - used, "%s\"%s\":%s", out[used - 1] == '{' ? "" : ",",
+			 name, value);
 }
 
 static void put_number(char *out, size_t room, const char *json, const char *name, uint64_t value)
@@ -103,11 +106,13 @@ static void put_ours(struct server *s, char *out, size_t room, const char *json)
 	size_t n = 1;
 
 	if (s->session.doorbell_sleep)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "\"doorbell_sleep\":{\"region\":%u,\"asleep\":%u}",
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "\"doorbell_sleep\":{\"region\":%u,\"asleep\":%u}",
 				      s->share.bar, s->share.asleep);
 	if (s->share.memory && s->doorbells == DOORBELLS_SHADOW && s->session.max_fds > 1 &&
 	    json_bool(json, "capabilities.ringfence.doorbell_shadow"))
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"doorbell_shadow\":true", n > 1 ? "," : "");
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"doorbell_shadow\":true",
+				      n > 1 ? "," : "");
 	if (n == 1)
 		return;
 	snprintf(text + n, sizeof(text) - n, "}");
@@ -129,7 +134,9 @@ static uint32_t capabilities(struct server *s, char *out, size_t room, const cha
 	put_ours(s, out, room, json);
 	strcat(out, "}}");
 	if (s->as_qemu)
-		snprintf(out, room, "{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":%u}}", RF_VU_MAX_DATA);
+		snprintf(out, room,
+			 "{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":%u}}",
+			 RF_VU_MAX_DATA);
 	return (uint32_t)strlen(out) + 1;
 }
 
@@ -160,7 +167,8 @@ void version_answer(struct server *s, struct message *m)
 	struct rf_vu_version v;
 	char answer[512];
 
-	if (m->header.command != RF_VU_VERSION || m->header.flags & RF_VU_NO_REPLY || bytes < sizeof(v) || m->fds) {
+	if (m->header.command != RF_VU_VERSION || m->header.flags & RF_VU_NO_REPLY ||
+	    bytes < sizeof(v) || m->fds) {
 		refuse(s, m, EINVAL, "its first message is not a version");
 		return;
 	}
@@ -184,6 +192,7 @@ void version_answer(struct server *s, struct message *m)
 	reply_send(s, &m->header, 0, &v, sizeof(v), answer, length, &twin, twin >= 0 ? 1 : 0);
 	if (twin >= 0)
 		close(twin);
-	rf_log("client: version %u.%u%s%s", v.major, v.minor, c->doorbell_sleep ? ", doorbells by memory" : "",
+	rf_log("client: version %u.%u%s%s", v.major, v.minor,
+	       c->doorbell_sleep ? ", doorbells by memory" : "",
 	       c->twin >= 0 ? ", twin socket" : "");
 }

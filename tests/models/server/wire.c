@@ -61,7 +61,8 @@ int message_receive(int fd, struct message *m)
 			return -EPIPE;
 		take_fds(m, &h);
 		m->have += (uint32_t)n;
-		if (m->have == head && (m->header.size < head || m->header.size > head + sizeof(m->body)))
+		if (m->have == head &&
+		    (m->header.size < head || m->header.size > head + sizeof(m->body)))
 			return -EPROTO; /* nobody knows where the next message starts */
 	}
 }
@@ -133,7 +134,9 @@ int message_send(int fd, const struct rf_vu_header *header, const void *fixed, u
 
 static void nap_ms(uint64_t ms)
 {
-	nanosleep(&(struct timespec){ .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_sec = (time_t)(ms / 1000),
+				      .tv_nsec = (long)(ms % 1000) * 1000000 },
+		  NULL);
 }
 
 static void send_garbage(struct server *s)
@@ -146,8 +149,8 @@ static void send_garbage(struct server *s)
 }
 
 /* Faults that replace the reply. True: nothing more is to be sent. */
-static bool reply_spoilt(struct server *s, struct rf_vu_header *h, const void *fixed, uint32_t fixed_bytes,
-			 const void *data, uint32_t data_bytes)
+static bool reply_spoilt(struct server *s, struct rf_vu_header *h, const void *fixed,
+			 uint32_t fixed_bytes, const void *data, uint32_t data_bytes)
 {
 	if (fault_fires(&s->faults, &s->fault[F_LATE]))
 		nap_ms(fault_arg(&s->fault[F_LATE], 100));
@@ -159,7 +162,8 @@ static bool reply_spoilt(struct server *s, struct rf_vu_header *h, const void *f
 	}
 	if (fault_fires(&s->faults, &s->fault[F_DISCONNECT])) {
 		uint32_t half = fixed_bytes / 2;
-		(void)message_send(s->session.fd, h, fixed, half, data, half ? 0 : data_bytes / 2, NULL, 0);
+		(void)message_send(s->session.fd, h, fixed, half, data, half ? 0 : data_bytes / 2,
+				   NULL, 0);
 		s->closing = true;
 		return true;
 	}
@@ -174,7 +178,8 @@ static bool reply_spoilt(struct server *s, struct rf_vu_header *h, const void *f
 }
 
 void reply_send(struct server *s, const struct rf_vu_header *to, int error, const void *fixed,
-		uint32_t fixed_bytes, const void *data, uint32_t data_bytes, const int *fds, int fd_count)
+		uint32_t fixed_bytes, const void *data, uint32_t data_bytes, const int *fds,
+		int fd_count)
 {
 	struct rf_vu_header h = { .id = to->id, .command = to->command, .flags = RF_VU_TYPE_REPLY };
 
