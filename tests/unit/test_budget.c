@@ -24,6 +24,7 @@ uint64_t rf_now_ns(void)
 	return clock_ns;
 }
 
+void rf_log_peer(const char *format, ...) { (void)format; }
 void rf_log(const char *format, ...)
 {
 	(void)format;
