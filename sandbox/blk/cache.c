@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "core.h"
+#include "service.h"
 
 /*
  * NBD knows no client by name. Once one has gone that must hear of a loss, whoever connects is

@@ -14,10 +14,11 @@
 
 #include "arena.h"
 #include "blk_filter.h"
+#include "blk_io.h"
 #include "boot.h"
+#include "export.h"
 #include "hold.h"
 #include "log.h"
-#include "service.h"
 #include "stats.h"
 #include "table.h"
 #include "watch.h"

@@ -2,8 +2,8 @@
 /* hold.c - see hold.h. Room: sandbox/blk, trusted. */
 #include "hold.h"
 
+#include "blk_io.h"
 #include "log.h"
-#include "service.h"
 
 /* False: surely no pending write touches these extents. */
 static bool filter_hit(const struct rf_hold *h, uint64_t start, uint64_t end)

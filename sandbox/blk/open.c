@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "service.h"
 #include "exit_code.h"
 #include "handed.h"
 

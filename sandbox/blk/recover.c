@@ -22,6 +22,7 @@
 #include "crash.h"
 #include "bounded.h"
 #include "core.h"
+#include "service.h"
 #include "handed.h"
 #include "packet.h"
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blk_io.h"
 #include "block.h"
 #include "export.h"
 

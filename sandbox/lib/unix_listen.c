@@ -14,7 +14,7 @@
 /* Of what has that name, a symbolic link included: 1 a socket, 0 something else, -errno. */
 static int is_socket(const char *path)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int err = fd < 0 || fstat(fd, &st) ? -errno : 0;
 

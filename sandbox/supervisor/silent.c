@@ -33,8 +33,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor.h"
-
 #define STEPS 8 /* least number of samples that make up `hang` */
 /* Of the flags in /proc/PID/stat: it exits, a signal has killed it. */
 #define DYING (0x4u | 0x400u)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* supervisor.c - the supervisor's loop. See supervisor.h. */
+/*
+ * supervisor.c - the supervisor's loop. See supervisor.h.
+ *
+ * Room:   sandbox/supervisor, no privilege.
+ */
 #include "clock.h"
 #include "supervisor.h"
 

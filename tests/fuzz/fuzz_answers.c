@@ -21,7 +21,7 @@
 #include "sandbox/lib/words.c"
 #include "net/export/lwip/stack.c"
 
-#include "lwip_wire.h"
+#include "tests/unit/lwip_wire.h"
 
 #define HEADERS   42u /* Ethernet, IPv4, UDP */
 #define BOOTP     236u

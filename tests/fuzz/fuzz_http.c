@@ -16,7 +16,7 @@
 #include "net/export/lwip/status.c"
 #include "net/export/lwip/http.c"
 
-#include "lwip_streams.h"
+#include "tests/unit/lwip_streams.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -21,7 +21,7 @@
 #include "net/export/lwip/stack.c"
 #include "net/export/lwip/stream.c"
 
-#include "lwip_wire.h"
+#include "tests/unit/lwip_wire.h"
 
 #define IS_MENDED 0x80u
 #define IS_LATER  0x40u

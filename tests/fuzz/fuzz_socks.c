@@ -30,7 +30,7 @@ static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback fo
 
 #include <unistd.h>
 
-#include "lwip_streams.h"
+#include "tests/unit/lwip_streams.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -160,7 +160,7 @@ def names(tree, found):
 def room_of(lines):
     """The directories that a file's banner names, None without a banner."""
     for line in lines[:40]:
-        if m := re.match(r"(?:/| )\*+ Room:\s+(.*)", line):
+        if m := re.match(r"(?:/| )\*+ (?:.*\. )?Room:\s+(.*)", line):
             return re.findall(r"[a-z][a-z0-9_]*(?:/[a-z0-9_]+)*", m[1])[:1]
     return None
 

@@ -20,7 +20,7 @@
 #include "sandbox/lib/words.c"
 #include "net/export/lwip/stack.c"
 #include "net/export/lwip/stream.c"
-#include "tests/fuzz/lwip_wire.h"
+#include "tests/unit/lwip_wire.h"
 
 #define MS      1000000ull
 #define PORT    7

@@ -15,7 +15,7 @@
 #include "log.h"
 #include "net/export/lwip/http.c"
 
-#include "tests/fuzz/lwip_streams.h"
+#include "tests/unit/lwip_streams.h"
 
 const char *rf_log_name = "test";
 

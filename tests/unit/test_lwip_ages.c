@@ -18,7 +18,7 @@
 #include "sandbox/lib/words.c"
 #include "net/export/lwip/stack.c"
 #include "net/export/lwip/stream.c"
-#include "tests/fuzz/lwip_wire.h"
+#include "tests/unit/lwip_wire.h"
 
 #define LEASE  120u /* seconds */
 #define QUEUE  64u

@@ -255,13 +255,11 @@ static void a_client_that_never_reads_is_cut_off(void **state)
 	still_well(e, "client 3 takes none of its answers: cut off");
 }
 
-/* So does one that begins a write and does not send the rest. Bytes of it now and then are
- * progress. */
+/* So does one that begins a write and does not send the rest. Bytes now and then are progress. */
 static void a_client_that_stops_within_a_write_is_cut_off(void **state)
 {
 	struct exported *e = served_by(HASTY);
-	int refused = transmission(e, false), fd = transmission(e, false),
-	    slow = transmission(e, false);
+	int refused = transmission(e, 0), fd = transmission(e, 0), slow = transmission(e, 0);
 
 	(void)state;
 	put_request(fd, 0, NBD_CMD_WRITE, 1, 0, 65536);

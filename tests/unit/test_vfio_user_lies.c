@@ -103,7 +103,6 @@ static void openings_that_fail_say_why(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rf_device *d = begin();
-
 		server_init(&server);
 		server.twist = cases[i].twist;
 		server.json = cases[i].json ? cases[i].json : server.json;
@@ -117,8 +116,7 @@ static void openings_that_fail_say_why(void **state)
 		start(&server);
 		int code = open_all(d);
 		if (code != cases[i].code || !strstr(said, cases[i].what))
-			fail_msg("case %zu: code %d, wanted \"%s\" in: %s", i, code, cases[i].what,
-				 said);
+			fail_msg("%zu: code %d, wanted \"%s\" in: %s", i, code, cases[i].what, said);
 		end(d);
 	}
 }

@@ -18,7 +18,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #include "hooks.h"
-#include "stack.h"
+#include "now.h"
 
 #define MS(n)      ((n) * 1000000u >> 10)
 #define DUPLICATES 3u

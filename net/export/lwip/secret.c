@@ -10,7 +10,7 @@
 #include "hooks.h"
 #include "log.h"
 #include "siphash.h"
-#include "stack.h"
+#include "now.h"
 
 #define PORTS_FROM 49152u
 #define PORTS      16384u

@@ -12,6 +12,7 @@
 
 #include "link.h"
 #include "lwip_config.h"
+#include "now.h"
 
 #define STACK_BURST 64 /* frames taken in a row before others have their turn */
 
@@ -41,8 +42,7 @@ void stack_tick(struct stack *);
 /* Milliseconds until a timer is due. */
 uint32_t stack_timeout(void);
 
-/* Clock of the whole process, read once a turn. */
-uint64_t stack_now_ns(void);
+/* Reads the clock that stack_now_ns() tells. Once a turn. */
 void     stack_clock(void);
 /* The same after a sleep, before anybody is called: connections are told how long it was. */
 void     stack_awake(void);

@@ -10,7 +10,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #include "hooks.h"
-#include "stack.h"
+#include "now.h"
 
 #define ETHER_HEADER 14u
 #define IP4_HEADER   20u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fault.c - see fault.h. Room: tests/models. */
+/* fault.c - see fault.h. Room: tests/models/server. */
 #include "fault.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * fault.h - faults on demand: a table of names, armed by the control socket or the
  * command line, fired where the code asks.
  *
- * Room:   tests/models.
+ * Room:   tests/models/server.
  * Replay: all chance comes from one seed, and a fault counts opportunities, not time:
  *         the same seed and the same requests give the same faults.
  *

@@ -2,7 +2,7 @@
 /*
  * server.h - serves one PCI device model to one vfio-user client at a time.
  *
- * Room:   tests/models. The server half of the protocol (sandbox/proto/vfio_user.h) and
+ * Room:   tests/models/server. The server half of the protocol (sandbox/proto/vfio_user.h) and
  *         what every PCI device has: config space, interrupts, access to client memory.
  * Trust:  none in the client: any byte, any size, any fd, any moment to leave. A model
  *         sees only accesses inside its regions, but any offset, width and value there.

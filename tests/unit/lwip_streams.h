@@ -3,7 +3,7 @@
  * lwip_streams.h - streams without a stack: what net/export/lwip's protocols call, answered by a
  * harness that decides what comes, what fits, and when a stream breaks.
  *
- * Room:   tests/fuzz.
+ * Room:   tests/unit.
  */
 #ifndef RF_FUZZ_LWIP_STREAMS_H
 #define RF_FUZZ_LWIP_STREAMS_H
