@@ -21,7 +21,8 @@ endif
 ifndef V
 .SILENT:
 endif
-making = @$(if $(V),,echo '  $(1)	$(if $(filter CC,$(1)),$(or $(filter %.c,$<),$@),$@)';) mkdir -p $(@D)
+making = @$(if $(V),,echo '  $(1)	$(if $(filter CC,$(1)),$(or $(filter %.c,$<),$@),$@)';) \
+        mkdir -p $(@D)
 
 # ---- tools ------------------------------------------------------------------
 CC      ?= gcc
@@ -41,7 +42,8 @@ LD_PIE   = $(CC) -nostdlib -nostartfiles -static-pie -Wl,-z,relro,-z,now,-z,noex
 CRT1    := $(MUSL)/rcrt1.o $(MUSL)/crti.o
 CRTN    := $(MUSL)/crtn.o
 LIBC     = -L$(MUSL) -lc -lgcc -lgcc_eh
-LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o,$^) $(filter %.a,$^) -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+LINK_TRUSTED = $(LD_PIE) -o $@ $(CRT1) $(filter %.o,$^) $(filter %.a,$^) -L$(MUSL) \
+        -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 # ---- the rooms: who may include whom ---------------------------------------
 INC_abi        := -Isandbox/abi
@@ -102,7 +104,8 @@ BLK_C      := $(SESSION_C) $(wildcard sandbox/blk/*.c sandbox/blk/integrity/*.c)
 NET_C      := $(SESSION_C) $(wildcard net/engine/*.c)
 BLK        := $(BLK_C:%.c=$(B)/obj/%.o)
 NET_ENGINE := $(NET_C:%.c=$(B)/obj/%.o)
-PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-load rf-format rf-launch rf-scribe)
+PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd \
+        rf-load rf-format rf-launch rf-scribe)
 DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
 HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
 POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
@@ -174,7 +177,8 @@ $(B)/gen/launch/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-
 $(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
 	$(call making,GEN)
 	$< --learn -o $@ $(filter %.list,$^)
-$(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filters.h $(B)/lib/libshared.a
+$(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filters.h \
+        $(B)/lib/libshared.a
 	$(call making,LD)
 	@mkdir -p $(B)/obj/learn
 	for c in sandbox/launch/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launch) \
@@ -208,7 +212,8 @@ $(B)/gen/proto/syscalls.h: $(B)/tools/policyc
 	$(call making,GEN)
 	$< --names >$@
 # Whoever compiles sources of several rooms at once waits for all of them.
-GENERATED := $(B)/gen/proto/syscalls.h $(patsubst %,$(B)/gen/%/filters.h,launch session device config keeper broker supervisor crash)
+GENERATED := $(B)/gen/proto/syscalls.h $(patsubst %,$(B)/gen/%/filters.h,launch session device \
+        config keeper broker supervisor crash)
 $(call objs,sandbox/proto/*.c): | $(B)/gen/proto/syscalls.h
 $(call objs,sandbox/keeper/*.c): | $(B)/gen/keeper/filters.h
 $(call objs,sandbox/broker/*.c): | $(B)/gen/broker/filters.h

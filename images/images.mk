@@ -7,7 +7,8 @@ DEPS_NET   := iproute2 iputils-ping curl iperf3
 # To fetch a newer QEMU and check its signatures: see images/get-qemu.
 DEPS_QEMU  := apt debian-archive-keyring
 # To build one: see images/get-qemu-server.
-DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-config python3-venv python3-pip
+DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-config python3-venv \
+        python3-pip
 DEPS_DOCS  := mandoc python3-minimal
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev

@@ -136,7 +136,8 @@ static uint32_t net_drain(struct rf_net *n)
 	uint32_t drained = rf_net_drain(n, &lie);
 	if (lie) {
 		n->count.violations++;
-		rf_log_peer("driver generation %u, dead, left %s behind", n->generation, lie_names[lie]);
+		rf_log_peer("driver generation %u, dead, left %s behind", n->generation,
+			    lie_names[lie]);
 		return drained;
 	}
 	n->state = RF_NET_LIED; /* a lie now is told to nobody */
@@ -435,8 +436,9 @@ static void look_at_sending(struct rf_net *n, uint64_t now)
 		return;
 	n->stalled = true;
 	n->count.stalls++;
-	rf_log_peer("%u frames handed to driver generation %u: none was sent for %llu ms", n->tx_own - n->tx_done,
-	       n->generation, (unsigned long long)(now - n->sent_ns) / 1000000);
+	rf_log_peer("%u frames handed to driver generation %u: none was sent for %llu ms",
+		    n->tx_own - n->tx_done, n->generation,
+		    (unsigned long long)(now - n->sent_ns) / 1000000);
 	rf_net_tell(n, RF_SVC_STALL, 0);
 }
 

@@ -10,6 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Requests held behind an overlapping one; a further one stops the queue. */
+#define RF_HELD_MAX 64u
+
+/* Requests that are kept waiting in here, by a full table, for want of a driver or by one that
+ * they overlap: a client's own, and all of its export. */
+struct rf_waits {
+	uint32_t  own;
+	uint32_t *all;
+};
+
 /*
  * One request of an export; the caller owns the memory until done() was called.
  * Offset and length are bytes and multiples of the block size, at most
@@ -25,7 +35,24 @@ struct rf_io {
 	uint64_t arena;  /* byte offset out of rf_arena_alloc() */
 	void   (*done)(struct rf_io *, int status); /* 0 or -errno; may submit again */
 	struct rf_io *next; /* the service's own, while it has the request */
+	struct rf_waits *waits; /* NULL, or counts it while it waits */
 	bool     internal;  /* a filter's own request, which no client asked for; else false */
 };
+
+static inline void rf_io_waits(const struct rf_io *io)
+{
+	if (!io->waits)
+		return;
+	io->waits->own++;
+	++*io->waits->all;
+}
+
+static inline void rf_io_goes_on(const struct rf_io *io)
+{
+	if (!io->waits)
+		return;
+	io->waits->own--;
+	--*io->waits->all;
+}
 
 #endif

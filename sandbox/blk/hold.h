@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "blk_io.h"
 #include "block.h"
-#include "service.h"
 
 #define RF_HOLD_OWNERS   (RF_BLK_DEPTH + RF_HELD_MAX)
 #define RF_HOLD_SHIFT    16u   /* extent of the filter */

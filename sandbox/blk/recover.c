@@ -147,7 +147,8 @@ static uint32_t drain(struct rf_service *s)
 	drained += lie ? (uint32_t)taken : 0;
 	if (lie) {
 		s->count.violations++;
-		rf_log_peer("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
+		rf_log_peer("driver generation %u, dead, left %s behind", s->generation,
+			    lie_names[lie]);
 	}
 	/* One that answers has run, whether we were told or not. */
 	s->was_up |= drained > 0;

@@ -91,8 +91,10 @@ static void put_device_json(FILE *f, const struct shown *d)
 		put_net_json(f, d);
 	if (s->walls.locked)
 		put_walls_json(f, "walls", &s->walls);
-	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s, (ull)s->server_failures);
-	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu}", s->supervisor_pid, (ull)s->takeovers);
+	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s,
+		(ull)s->server_failures);
+	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu}", s->supervisor_pid,
+		(ull)s->takeovers);
 }
 
 void show_json(FILE *f, const struct shown *d, int count)
@@ -122,7 +124,8 @@ static void put_walls(FILE *f, const struct rf_snapshot *s)
 static void put_server(FILE *f, const struct rf_snapshot *s)
 {
 	if (s->server_failures)
-		fprintf(f, "%s: its device server failed %llu times\n", s->name, (ull)s->server_failures);
+		fprintf(f, "%s: its device server failed %llu times\n", s->name,
+			(ull)s->server_failures);
 	if (!s->server_away_s)
 		return;
 	fprintf(f, "%s: device server unreachable for %u s: clients ", s->name, s->server_away_s);

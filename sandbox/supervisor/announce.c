@@ -47,10 +47,11 @@ void dev_recovered(struct dev *d)
 	if (!timed)
 		rf_log_peer("%s: driver %u runs in its place", d->cfg->name, d->r.generation);
 	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != d->replaced)
-		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name, d->r.generation, us / 1000,
-		       us / 100 % 10);
+		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name,
+			    d->r.generation, us / 1000, us / 100 % 10);
 	else
-		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms, with %u of its requests", d->cfg->name,
-		       d->r.generation, us / 1000, us / 100 % 10, v->reissued);
+		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms, with %u of its "
+			    "requests",
+			    d->cfg->name, d->r.generation, us / 1000, us / 100 % 10, v->reissued);
 	d->replaced = 0;
 }

@@ -34,8 +34,8 @@ void server_away(struct dev *d)
 	d->r.state = DEV_REVIVING;
 	if (!d->r.away_ns) {
 		d->r.away_ns = now;
-		rf_log_peer("%s: device server unreachable (%s): clients wait for it, up to %llu s", d->cfg->name,
-		       d->cfg->socket, (unsigned long long)most / 1000000000);
+		rf_log_peer("%s: device server unreachable (%s): clients wait for it, up to %llu s",
+			    d->cfg->name, d->cfg->socket, (unsigned long long)most / 1000000000);
 	}
 	uint64_t away = now - d->r.away_ns, pause = away / 8;
 	if (away >= most && !d->r.away_told && d->cfg->policy.device.service == RF_SERVICE_BLOCK) {

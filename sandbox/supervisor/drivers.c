@@ -176,11 +176,13 @@ void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 		return;
 	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
 			    d->cfg->policy.hang_ns)) {
-		rf_log_peer("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor time without one, or sleeps "
-		       "(state %c, looked at %d times)", d->cfg->name, msg->generation,
-		       (unsigned long long)d->silence.spun_ns / 1000000,
-		       (unsigned long long)d->silence.spun_ns / 100000 % 10, d->silence.last.state,
-		       d->silence.samples);
+		rf_log_peer("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor "
+			    "time without one, or sleeps "
+			    "(state %c, looked at %d times)",
+			    d->cfg->name, msg->generation,
+			    (unsigned long long)d->silence.spun_ns / 1000000,
+			    (unsigned long long)d->silence.spun_ns / 100000 % 10,
+			    d->silence.last.state, d->silence.samples);
 		dev_kill_for(s, d, msg->generation, DEATH_HANG);
 	}
 }
@@ -218,7 +220,8 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	death_append(s, line);
 	if (!ours)
 		rf_log_peer("%s: driver %u %s", d->cfg->name, generation, words);
-	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words, line);
+	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words,
+		    line);
 	/* Behind the lock an exit code is only what a driver says of itself. */
 	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&
 	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&

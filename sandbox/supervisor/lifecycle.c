@@ -130,8 +130,8 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	d->r.net = news->said->net;
 	d->r.state = DEV_RUNNING;
 	if (d->cfg->policy.device.service == RF_SERVICE_NET)
-		rf_log_peer("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0], mac[1], mac[2],
-		       mac[3], mac[4], mac[5], d->r.net.mtu);
+		rf_log_peer("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0],
+			    mac[1], mac[2], mac[3], mac[4], mac[5], d->r.net.mtu);
 	else
 		rf_log_peer("%s: %llu MiB, blocks of %u bytes", d->cfg->name,
 		       (unsigned long long)d->r.info.size >> 20, d->r.info.block_size);

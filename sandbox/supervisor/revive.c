@@ -14,7 +14,8 @@
 /* Its device process ended because its device server went away, or does not do what a device does. */
 static void count_server(struct dev *d, int code)
 {
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && (code == RF_EXIT_DEVICE || code == RF_EXIT_NO_DEVICE))
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER &&
+	    (code == RF_EXIT_DEVICE || code == RF_EXIT_NO_DEVICE))
 		d->r.server_failures++;
 }
 
@@ -152,8 +153,8 @@ void life_device_died(struct sup *s, struct dev *d, struct news *news)
 
 	count_server(d, code);
 	if (can_revive(s, d, code)) {
-		rf_log_peer("%s: its device process %s: a successor takes the device over", d->cfg->name,
-		       rf_ending(status, how));
+		rf_log_peer("%s: its device process %s: a successor takes the device over",
+			    d->cfg->name, rf_ending(status, how));
 		d->r.process_deaths += WIFSIGNALED(status);
 		return revive_later(s, d);
 	}

@@ -35,14 +35,23 @@ static void status_put_device(struct sup *s, struct dev *d, int sock)
 {
 	const struct dev *stack = stack_of(s, d);
 	struct rf_snapshot shot = {
-		.state = d->r.state, .export_kind = d->cfg->export_kind, .code = d->r.code,
-		.service = d->cfg->policy.device.service, .generation = d->r.generation,
-		.driver_pid = driver_pid(d), .standby_pid = standby_pid(d),
-		.device_pid = d->r.device_pid, .export_pid = (stack ? stack : d)->r.export_pid,
-		.deaths = d->r.deaths, .standby_deaths = d->r.standby_deaths,
-		.process_deaths = d->r.process_deaths, .server_failures = d->r.server_failures,
+		.state = d->r.state,
+		.export_kind = d->cfg->export_kind,
+		.code = d->r.code,
+		.service = d->cfg->policy.device.service,
+		.generation = d->r.generation,
+		.driver_pid = driver_pid(d),
+		.standby_pid = standby_pid(d),
+		.device_pid = d->r.device_pid,
+		.export_pid = (stack ? stack : d)->r.export_pid,
+		.deaths = d->r.deaths,
+		.standby_deaths = d->r.standby_deaths,
+		.process_deaths = d->r.process_deaths,
+		.server_failures = d->r.server_failures,
 		.size = d->r.info.size,
-		.block_size = d->r.info.block_size, .supervisor_pid = s->pid, .takeovers = s->takeovers,
+		.block_size = d->r.info.block_size,
+		.supervisor_pid = s->pid,
+		.takeovers = s->takeovers,
 	};
 
 	dev_walls(s, d);

@@ -106,8 +106,10 @@ static void keeper_events(struct sup *s)
 static void supervisor_turn(struct sup *s)
 {
 	uint64_t busy = busy_until_ns(s);
-	struct pollfd p[2 + RF_MAX_DEVICES + RF_CLIENTS] = { { .fd = busy ? -1 : s->keeper, .events = POLLIN },
-						{ .fd = s->listen_ns ? -1 : s->listener, .events = POLLIN } };
+	struct pollfd p[2 + RF_MAX_DEVICES + RF_CLIENTS] = {
+		{ .fd = busy ? -1 : s->keeper, .events = POLLIN },
+		{ .fd = s->listen_ns ? -1 : s->listener, .events = POLLIN }
+	};
 	int n = 2 + s->config.count, first_client = n;
 
 	for (int i = 0; i < s->config.count; i++)

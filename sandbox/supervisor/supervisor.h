@@ -308,7 +308,8 @@ void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, e
 /* status.c: the control socket. */
 void status_accept(struct sup *);                  /* somebody connects */
 void status_serve(struct sup *, struct client *);  /* one of them says something */
-uint64_t status_due_ns(const struct sup *);        /* who says nothing is hung up on, or who waits let in; ~0: nobody */
+uint64_t status_due_ns(
+	const struct sup *); /* who says nothing is hung up on, or who waits let in; ~0: nobody */
 void status_due(struct sup *);
 
 #endif

@@ -3,7 +3,8 @@
 
 INC_attacks := -Itests/attacks -Itests/unit -Isandbox/zygote -Isandbox/keeper $(INC_supervisor) -Isandbox/launch -I$(B)/gen/launch \
                -Isandbox/blk $(INC_session) -I$(B)/gen/proto -I.
-ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c image.c scene.c ring.c net.c peer.c walls.c)
+ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c \
+        image.c scene.c ring.c net.c peer.c walls.c)
 ATTACKS_KEEP := sandbox/zygote/spawn.c sandbox/keeper/spawned.c sandbox/zygote/pit.c sandbox/zygote/cgroup.c \
                 sandbox/keeper/trace.c sandbox/supervisor/deaths.c sandbox/proto/call_name.c \
                 sandbox/lib/privilege.c sandbox/lib/filter.c sandbox/lib/walls.c \
@@ -44,7 +45,8 @@ $(B)/attacks/rf-launch-lax: $(addprefix $(B)/attacks/lax/,image.o launch.o space
 
 # The export under attack: with the service as it is, and with one that asks before each
 # check whether it is wanted. Again sed must find every one of them.
-SERVED_C := $(BLK_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c landlock.c memory_lock.c siphash.c)
+SERVED_C := $(BLK_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c landlock.c \
+        memory_lock.c siphash.c)
 $(B)/attacks/served: tests/attacks/served.c $(SERVED_C) \
                      | $(B)/gen/session/filters.h
 	$(call making,CC)
@@ -64,7 +66,8 @@ $(B)/attacks/served-lax: tests/attacks/served.c $(B)/attacks/lax/service.c $(B)/
 		$(filter %.c,$^)
 
 # The same of the network.
-SERVED_NET_C := $(NET_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c landlock.c memory_lock.c)
+SERVED_NET_C := $(NET_C) $(addprefix sandbox/lib/,clock.c log.c packet.c fence.c filter.c \
+        landlock.c memory_lock.c)
 $(B)/attacks/served-net: tests/attacks/served_net.c $(SERVED_NET_C) | $(B)/gen/session/filters.h
 	$(call making,CC)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_net) -o $@ $(filter %.c,$^)
@@ -85,7 +88,8 @@ $(B)/attacks/lax-peer/%.c: %.c tests/attacks/lax-peer.sed
 	sed -f tests/attacks/lax-peer.sed $< >$@
 	! cmp -s $< $@
 PEERED   = tests/attacks/peered.c $(DEVICE_C) $(wildcard tests/unit/scripted_*.h)
-PEER_LAX = $(addprefix $(B)/attacks/lax-peer/sandbox/device/,core/doorbell.c core/interrupts.c vfio_user/vfio_user_doorbell.c vfio_user/vfio_user_device.c)
+PEER_LAX = $(addprefix $(B)/attacks/lax-peer/sandbox/device/,core/doorbell.c core/interrupts.c \
+        vfio_user/vfio_user_doorbell.c vfio_user/vfio_user_device.c)
 PEER_CC  = $(HOSTCC) -w -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
 $(B)/attacks/peered: $(PEERED) | $(B)/gen/device/filters.h
 	$(call making,CC)

@@ -29,7 +29,8 @@ RTE_CFLAGS = $(shell pkg-config --cflags libdpdk)
 RTE_LIBS   = $(shell pkg-config --libs-only-L libdpdk) \
              $(filter -lrte_ring -lrte_eal,$(shell pkg-config --libs-only-l libdpdk))
 
-$(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h tests/bench/ring_loops.h sandbox/abi/ring.h tests/bench/bench.mk | $(B)/.deps-bench
+$(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h tests/bench/ring_loops.h \
+        sandbox/abi/ring.h tests/bench/bench.mk | $(B)/.deps-bench
 	$(call making,CC)
 	$(HOSTCC) $(WARN) $(HARDEN) -D_GNU_SOURCE $(INC_abi) $(subst -I/,-isystem /,$(RTE_CFLAGS)) \
 		-pie -pthread -o $@ $< $(RTE_LIBS)
@@ -66,7 +67,8 @@ bench-block-native: $(if $(filter bench-block bench,$(MAKECMDGOALS)),bench-block
 
 INC_bench_integrity := -Itests/unit -Isandbox/export/format $(INC_integrity)
 $(B)/obj/tests/bench/integrity.o: INC = $(INC_bench_integrity)
-$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o $(B)/obj/sandbox/export/format/format.o $(BLK) $(B)/lib/libshared.a
+$(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o \
+        $(B)/obj/sandbox/export/format/format.o $(BLK) $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)
 

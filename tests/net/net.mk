@@ -1,7 +1,8 @@
 # Tests and measurements of the net service and its exports, on this machine, in network
 # namespaces of their own.
 
-$(B)/tests/net-pair: tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c $(wildcard tests/unit/rig.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
+$(B)/tests/net-pair: tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c $(wildcard \
+        tests/unit/rig.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
 	$(call making,CC)
 	$(HOSTCC) $(WARN) -O2 -g -D_GNU_SOURCE $(INC_unit) -o $@ tests/net/pair.c sandbox/lib/packet.c sandbox/lib/log.c
 
@@ -15,7 +16,8 @@ $(NET_CLIENTS): $(B)/tests/net-%: tests/net/%.c tests/net/ends.h
 .PHONY: check-net
 check-net: all $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
 	@tests/net/run $(NET)
-check-needs: $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net
+check-needs: $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | \
+        $(B)/.deps-net
 .PHONY: check-net-kills
 check-net-kills: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## one TCP connection while its NIC's driver is killed KILLS= (10000) times
 	@mkdir -p $(B)/results; rm -f $(B)/results/net-connection.json

@@ -2,7 +2,8 @@
 
 INC_oracle := -Itests/oracle -Isandbox/export/nbd $(INC_cli)
 $(B)/obj/tests/oracle/%.o: INC = $(INC_oracle)
-$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show.c) $(B)/lib/libshared.a
+$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show.c) \
+        $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)
 check-programs: $(B)/tests/oracle

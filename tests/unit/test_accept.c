@@ -63,7 +63,8 @@ static bool ends_the_process(int err)
 		_exit(rf_accept(0, NULL, NULL) < 0 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && (!WEXITSTATUS(status) || WEXITSTATUS(status) == RF_EXIT_BUG));
+	assert_true(WIFEXITED(status) &&
+		    (!WEXITSTATUS(status) || WEXITSTATUS(status) == RF_EXIT_BUG));
 	return WEXITSTATUS(status);
 }
 
@@ -78,10 +79,18 @@ static void only_a_listener_that_is_none_ends_the_process(void **unused)
 static void what_lacks_is_told_from_who_is_gone(void **unused)
 {
 	(void)unused;
-	static const struct { int err, says; } all[] = {
-		{ EAGAIN, -EAGAIN }, { EINTR, -ECONNABORTED }, { ECONNABORTED, -ECONNABORTED },
-		{ EPROTO, -ECONNABORTED }, { ENETDOWN, -ECONNABORTED }, { EMFILE, -ENOBUFS },
-		{ ENFILE, -ENOBUFS }, { ENOMEM, -ENOBUFS }, { ENOBUFS, -ENOBUFS }, { EPERM, -ENOBUFS },
+	static const struct { int err, says;
+	} all[] = {
+		{ EAGAIN, -EAGAIN },
+		{ EINTR, -ECONNABORTED },
+		{ ECONNABORTED, -ECONNABORTED },
+		{ EPROTO, -ECONNABORTED },
+		{ ENETDOWN, -ECONNABORTED },
+		{ EMFILE, -ENOBUFS },
+		{ ENFILE, -ENOBUFS },
+		{ ENOMEM, -ENOBUFS },
+		{ ENOBUFS, -ENOBUFS },
+		{ EPERM, -ENOBUFS },
 	};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -161,7 +170,8 @@ static bool nbd_greets(int fd, int ms)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char hello[8];
 
-	return poll(&p, 1, ms) == 1 && recv(fd, hello, 8, MSG_WAITALL) == 8 && !memcmp(hello, "NBDMAGIC", 8);
+	return poll(&p, 1, ms) == 1 && recv(fd, hello, 8, MSG_WAITALL) == 8 &&
+	       !memcmp(hello, "NBDMAGIC", 8);
 }
 
 static bool nbd_alive(void)

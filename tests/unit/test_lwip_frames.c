@@ -22,7 +22,7 @@
 
 #include "lwip/memp.h"
 #include "lwip/stats.h"
-#include "tests/fuzz/lwip_wire.h"
+#include "tests/unit/lwip_wire.h"
 
 #define FRAMES 100000
 #define PORT   80
@@ -35,7 +35,8 @@ static uint32_t synack_seq, answers;
 static void wire_sent(const uint8_t *f, uint32_t n)
 {
 	if (n >= 54 && f[12] == 8 && !f[13] && f[23] == 6 && (f[47] & 0x12) == 0x12)
-		synack_seq = (uint32_t)f[38] << 24 | (uint32_t)f[39] << 16 | (uint32_t)f[40] << 8 | f[41];
+		synack_seq = (uint32_t)f[38] << 24 | (uint32_t)f[39] << 16 | (uint32_t)f[40] << 8 |
+			     f[41];
 	if (n >= 57 && f[12] == 8 && !f[13] && f[23] == 6 && !memcmp(f + 54, "hi!", 3))
 		answers++;
 }
@@ -57,8 +58,28 @@ static void sum_to(uint8_t *at, uint32_t pseudo, const uint8_t *p, uint32_t n)
 /* Addresses of one of us and the host beside us; one in eight is anybody's. */
 static void head4(uint8_t *f, uint32_t n, uint8_t proto)
 {
-	memcpy(f + 14, (uint8_t[20]){ 0x45, 0, (uint8_t)((n - 14) >> 8), (uint8_t)(n - 14), 0, (uint8_t)draw(4), 0, 0,
-				      64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2 }, 20);
+	memcpy(f + 14,
+	       (uint8_t[20]){ 0x45,
+			      0,
+			      (uint8_t)((n - 14) >> 8),
+			      (uint8_t)(n - 14),
+			      0,
+			      (uint8_t)draw(4),
+			      0,
+			      0,
+			      64,
+			      proto,
+			      0,
+			      0,
+			      10,
+			      0,
+			      0,
+			      1,
+			      10,
+			      0,
+			      0,
+			      2 },
+	       20);
 	if (!draw(8))
 		f[26 + draw(8)] = (uint8_t)draw(256);
 	if (!draw(3)) { /* a fragment */
@@ -70,7 +91,10 @@ static void head4(uint8_t *f, uint32_t n, uint8_t proto)
 
 static void head6(uint8_t *f, uint32_t n, uint8_t next)
 {
-	memcpy(f + 14, (uint8_t[8]){ 0x60, 0, 0, 0, (uint8_t)((n - 54) >> 8), (uint8_t)(n - 54), next, 255 }, 8);
+	memcpy(f + 14,
+	       (uint8_t[8]){ 0x60, 0, 0, 0, (uint8_t)((n - 54) >> 8), (uint8_t)(n - 54), next,
+			     255 },
+	       8);
 	memcpy(f + 22, them6, 16);
 	memcpy(f + 38, us6, 16);
 	if (!draw(4))
@@ -161,7 +185,8 @@ static void random_frame(void)
 	else if (kind < 8)
 		frame6(f, n);
 	else if (kind == 8)
-		memcpy(f + 12, (uint8_t[10]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, (uint8_t)(1 + draw(2)) }, 10);
+		memcpy(f + 12, (uint8_t[10]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, (uint8_t)(1 + draw(2)) },
+		       10);
 	wire_frame(f, n);
 }
 
@@ -203,8 +228,8 @@ static void seconds(int n)
 
 static void arp_said(void)
 {
-	uint8_t f[42] = { [12] = 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 2, 0, 0, 0, 0, 2,
-			  10, 0, 0, 2 };
+	uint8_t f[42] = { [12] = 8, 6,  0, 1, 8, 0, 6, 4, 0, 1, 2, 0,  0, 0, 0,
+			  1,        10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2 };
 
 	memcpy(f, macs, 12);
 	wire_frame(f, sizeof(f));
@@ -212,7 +237,8 @@ static void arp_said(void)
 
 static void segment(uint8_t flags, uint32_t seq, uint32_t ack)
 {
-	uint8_t f[54] = { [12] = 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 9, 0, PORT };
+	uint8_t f[54] = { [12] = 8, 0,  0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0,
+			  0,        10, 0,    0, 1, 10, 0, 0, 2, 3, 9,  0, PORT };
 	uint8_t *t = f + 34;
 
 	memcpy(f, macs, 12);
@@ -240,7 +266,9 @@ static void serves(void)
 
 static void long_random_frames_leave_nothing_behind(void **unused)
 {
-	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC, .bits4 = 24, .address4 = { 10, 0, 0, 2 },
+	static struct rf_lwip_config c = { .mode4 = RF_LWIP_STATIC,
+					   .bits4 = 24,
+					   .address4 = { 10, 0, 0, 2 },
 					   .mode6 = RF_LWIP_STATIC };
 	uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
 	STAT_COUNTER rest[MEMP_MAX];
@@ -270,13 +298,15 @@ static void long_random_frames_leave_nothing_behind(void **unused)
 	seconds(1200);
 	for (int i = 0; i < MEMP_MAX; i++)
 		if (lwip_stats.memp[i]->used > rest[i] && i != MEMP_MLD6_GROUP)
-			fail_msg("pool %d: %u in use, %u at rest", i, (unsigned)lwip_stats.memp[i]->used, (unsigned)rest[i]);
+			fail_msg("pool %d: %u in use, %u at rest", i,
+				 (unsigned)lwip_stats.memp[i]->used, (unsigned)rest[i]);
 	serves();
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(long_random_frames_leave_nothing_behind) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		long_random_frames_leave_nothing_behind) };
 
 	return cmocka_run_group_tests_name("lwip_frames", tests, NULL, NULL);
 }

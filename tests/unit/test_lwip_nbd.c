@@ -198,12 +198,16 @@ static void a_partition_table_is_read_again(void **unused)
 	bad_sector = 1;
 	start(32 << 20, 0);
 	bad_sector = 0;
-	assert_int_equal(shell("for i in $(seq 100); do grep -q 'table cannot be read' log && exit; sleep 0.1; done; "
-			       "exit 1"), 0);
+	assert_int_equal(shell("for i in $(seq 100); do grep -q 'table cannot be read' log && "
+			       "exit; sleep 0.1; done; "
+			       "exit 1"),
+			 0);
 	assert_int_not_equal(shell("nbdinfo --size " PART " 2>/dev/null"), 0);
 	e.fail_sector = 0;
-	assert_int_equal(shell("for i in $(seq 100); do [ \"$(nbdinfo --size " PART " 2>/dev/null)\" = 4194304 ] && exit; "
-			       "sleep 0.1; done; exit 1"), 0);
+	assert_int_equal(shell("for i in $(seq 100); do [ \"$(nbdinfo --size " PART
+			       " 2>/dev/null)\" = 4194304 ] && exit; "
+			       "sleep 0.1; done; exit 1"),
+			 0);
 	assert_int_not_equal(shell("nbdinfo --size " NONE " 2>/dev/null"), 0);
 	assert_int_equal(exported_end(&e), 0);
 }

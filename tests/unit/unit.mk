@@ -12,7 +12,8 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT += tests/unit/rooms
 
 # The lists of all that is root, has capabilities or decides, in one header for their test.
-$(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list keeper.list opener.list)
+$(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list \
+        keeper.list opener.list)
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 
@@ -28,7 +29,8 @@ $(B)/unit/%: $(B)/unit/%.o
 
 # The launcher with walls that can be left out (argv[3]; by default the lock), for positive
 # controls: not part of any product.
-LAUNCH_UNFENCED := $(patsubst sandbox/launch/%.c,$(B)/tests/launch/%.o,$(wildcard sandbox/launch/*.c))
+LAUNCH_UNFENCED := $(patsubst sandbox/launch/%.c,$(B)/tests/launch/%.o,$(wildcard \
+        sandbox/launch/*.c))
 $(LAUNCH_UNFENCED): | $(B)/gen/launch/filters.h
 $(B)/tests/launch/%.o: sandbox/launch/%.c
 	$(call making,CC)
@@ -53,7 +55,8 @@ check-needs: $(UNIT_NEEDS) $(UNIT)
 NBD_ASAN_SRC := $(wildcard sandbox/export/nbd/*.c) $(SHARED_C) tests/unit/no_lock.c \
                 $(filter-out %/lock.c,$(BLK_C))
 
-NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
+NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h \
+        sandbox/export/nbd/*.h sandbox/proto/*.h sandbox/lib/*.h sandbox/abi/*.h)
 # And with little time for clients that do not get on.
 $(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
 $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H) | $(GENERATED)
@@ -61,4 +64,5 @@ $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H) | 
 	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
 check-unit check-needs: $(B)/tests/rf-nbd-hasty
-check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan $(B)/tests/nbd_verify
+check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan \
+        $(B)/tests/nbd_verify

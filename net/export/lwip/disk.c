@@ -120,7 +120,8 @@ static bool accept_client(struct stream *s, void *arg)
 		e++;
 	if (!e->known)
 		table_look(d); /* for the next one that comes */
-	if (!e->known || !d->nbd.info || rf_service_gone(d->service) || !nbd_seat_possible(&d->nbd)) {
+	if (!e->known || !d->nbd.info || rf_service_gone(d->service) ||
+	    !nbd_seat_possible(&d->nbd)) {
 		service->failed++;
 		return false;
 	}
@@ -145,7 +146,8 @@ static void locate(struct disk_export *e, const struct rf_blk_info *info, size_t
 
 	if (number && nbd_partition_find(table, length, info, number, &e->export.first,
 					 &e->export.size, &why)) {
-		rf_log_peer("disk %s, partition %u: %s; it is not exported", e->export.name, number, why);
+		rf_log_peer("disk %s, partition %u: %s; it is not exported", e->export.name, number,
+			    why);
 		return;
 	}
 	if (!number)
@@ -163,7 +165,8 @@ static void table_read(struct rf_io *io, int status)
 	rf_arena_free(d->service, io->arena, io->length);
 	if (status) {
 		rf_log_peer("disk %s: its partition table cannot be read: %s; the next client of a "
-			    "partition has it read again", d->exports[0].export.name, strerror(-status));
+			    "partition has it read again",
+			    d->exports[0].export.name, strerror(-status));
 		return;
 	}
 	for (uint32_t i = 0; i < d->count; i++)
@@ -184,12 +187,15 @@ static void table_look(struct disk *d)
 	if (length > info->size)
 		length = info->size;
 	length -= length % info->block_size;
-	d->probe = (struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
+	d->probe =
+		(struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
 	while (length && rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena))
 		length = length / 2 & -(uint64_t)info->block_size;
 	if (!length) {
-		rf_log_peer("disk %s: no room to read its partition table; the next client of a partition "
-			    "has it read again", d->exports[0].export.name);
+		rf_log_peer("disk %s: no room to read its partition table; the next client of a "
+			    "partition "
+			    "has it read again",
+			    d->exports[0].export.name);
 		return;
 	}
 	d->probe.length = (uint32_t)length;

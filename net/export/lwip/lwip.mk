@@ -13,7 +13,8 @@ LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 LWIP_BASE := checksum sack secret share stack stream ticks wire
 LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 # Its headers are not ours to warn about.
-INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) -Inet/engine
+INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) \
+        -Inet/engine
 
 $(LWIP)/.source: net/export/lwip/get-source $(wildcard net/export/lwip/patches/*.patch) | $(DEPS)
 	$(call making,GEN)
@@ -28,7 +29,8 @@ $(call objs,net/export/lwip/*.c): HARDEN += $(LWIP_LTO)
 # A new lwIP has other structures, and files older than any object.
 $(call objs,net/export/lwip/*.c): $(LWIP)/.source | $(B)/gen/session/filters.h
 
-$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/export/lwip/%.o,$(LWIP_BASE)) $(B)/obj/sandbox/lib/siphash.o
+$(LWIP)/liblwip.a: $(LWIP_OBJ) $(patsubst %,$(B)/obj/net/export/lwip/%.o,$(LWIP_BASE)) \
+        $(B)/obj/sandbox/lib/siphash.o
 	$(call making,AR)
 	rm -f $@; $(LWIP_AR) rcs $@ $^
 
@@ -39,7 +41,8 @@ $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/li
 	$(LINK_TRUSTED)
 
 # The same with lwIP's own checksum and the options everything else is built with.
-$(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source $(B)/lib/libshared.a
+$(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) $(LWIP_OUR) \
+        $(LWIP)/.source $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
 		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
@@ -57,7 +60,8 @@ LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
 $(B)/obj/net/export/dial/%.o: INC = $(INC_session)
 $(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o),$(call objs,net/export/lwip/*.c)) \
                   $(LWIP)/liblwip.a $(LWIP_NBD) $(sort $(NET_ENGINE) $(BLK)) $(B)/lib/libshared.a
-$(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o $(B)/lib/libshared.a
+$(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o \
+        $(B)/lib/libshared.a
 $(LWIP_PROGRAMS) $(B)/tests/bench-lwip: LD_PIE += $(LWIP_LTO)
 $(LWIP_PROGRAMS):
 	$(call making,LD)
@@ -70,7 +74,8 @@ LWIP_ASAN_SRC := $(wildcard net/export/lwip/*.c) $(sort $(NET_C) $(BLK_C)) $(SHA
                  $(filter-out %/main.c %/socket.c,$(wildcard sandbox/export/nbd/*.c))
 CFLAGS_LWIP_ASAN = -std=c11 -I$(B)/gen/proto -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
+$(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source \
+        $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -o $@ tests/unit/no_lock.c \
 		$(filter-out sandbox/session/lock.c,$(LWIP_ASAN_SRC)) $(LWIP_CORE:%=$(LWIP)/src/%.c)
@@ -91,7 +96,9 @@ $(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/expo
 		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/export/lwip/$$f $(@D)/$$f || exit 1; done
 	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
 	@touch $@
-$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
+$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) \
+        tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h \
+        $(B)/gen/proto/syscalls.h
 	$(call making,CC)
 	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
 		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c tests/attacks/lax_tcp.c \
@@ -99,24 +106,29 @@ $(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_S
 		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
 
 UNIT += tests/net/lwip tests/net/lwip-asan
-$(B)/unit/test_http.o: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd
+$(B)/unit/test_http.o: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include \
+        -Isandbox/export/nbd
 $(B)/unit/test_http.o: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http.o: $(LWIP)/.source
 # Beside what a test includes of it: the stack alone.
-LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) sandbox/lib/siphash.c
+LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) \
+        sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
 LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages test_lwip_frames)
 # Buffers of its own pools are counted, those of malloc() are not.
 $(B)/unit/test_lwip_frames: CFLAGS_LWIP_ASAN := $(filter-out -DRF_LWIP_MALLOC,$(CFLAGS_LWIP_ASAN))
-$(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/fuzz/lwip_wire.h $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
+$(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/unit/lwip_wire.h \
+        $(wildcard net/export/lwip/*.c) $(SHARED_C) $(LWIP_OUR) $(LWIP)/.source
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
-check-unit check-needs: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run pour impair tcp_rate) | $(B)/.deps-net
+check-unit check-needs: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run \
+        pour impair tcp_rate) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
-$(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
+$(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) \
+        $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	$(call making,CC)
 	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c)

@@ -28,7 +28,7 @@
 #define NBD_COMMANDS   128u /* unanswered ones of a connection */
 #define NBD_PARTS      256u /* likewise */
 #define NBD_PART_BYTES 262144u
-#define NBD_WAITING    8u   /* requests that wait for others; with these a client has one at a time */
+#define NBD_WAITING    8u /* requests that wait for others; with these a client has one at a time */
 #define NBD_EDGES      16u  /* writes of less than whole blocks at a time, see edge.c */
 #define NBD_MAX_BYTES  33554432u /* of one read or write: 32 MiB, the protocol's default */
 #define NBD_IN_BYTES   8192u /* an option with the longest name is kept whole */
