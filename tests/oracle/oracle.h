@@ -138,7 +138,8 @@ struct conn {
 };
 
 struct figures {
-	uint64_t operations, reads, writes, zeroes, trims, flushes, fua, flushes_failed;
+	uint64_t operations, reads, writes, zeroes, trims, flushes, fua, flushes_failed,
+		flushes_failed_for_nothing;
 	uint64_t reconnects, vanished, half_closed, pauses;
 };
 
