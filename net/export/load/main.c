@@ -24,16 +24,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "housekeeping.h"
 #include "lock.h"
 #include "load_mark.h"
 #include "log.h"
 #include "net_service.h"
 #include "wait.h"
 
-#define BATCH_MAX     32u
-#define BUSY_CONTROL  65536u /* turns with work between such looks */
-#define CONTROL_EVERY 4096u /* empty polls between looks at the control socket */
-#define CLOCK_EVERY   64u
+#define BATCH_MAX   32u
+#define CLOCK_EVERY 64u
 
 struct load {
 	struct rf_net *net;
@@ -43,6 +42,7 @@ struct load {
 
 	struct rf_net_frame own; /* the frame of its own, in a buffer that stays ours */
 	uint64_t       sent, received, empty_polls, sleeps;
+	struct rf_housekeeping housekeeping;
 };
 
 /* ---- arguments ---------------------------------------------------------------- */
@@ -164,10 +164,14 @@ static inline __attribute__((always_inline)) void netload_run(struct load *l,
 	const uint64_t budget = rf_net_config(l->net)->spin_ns;
 	uint64_t until = 0;
 
-	for (unsigned empty = 0, busy = 1; l->received < goal;) {
-		if (turn(l)) {
-			if (!(busy++ % BUSY_CONTROL))
-				netload_control(l);
+	for (unsigned empty = 0; l->received < goal;) {
+		bool worked = turn(l);
+
+		if (rf_housekeeping_due(&l->housekeeping, worked ? RF_TURN_BATCH : RF_TURN_EMPTY)) {
+			netload_control(l);
+			rf_net_tick(l->net);
+		}
+		if (worked) {
 			empty = 0;
 			until = 0;
 			continue;
@@ -178,10 +182,6 @@ static inline __attribute__((always_inline)) void netload_run(struct load *l,
 		if (!(++empty % CLOCK_EVERY))
 			(void)rf_net_tx_room(l->net, RF_NET_DEPTH);
 		rf_net_flush(l->net);
-		if (!(empty % CONTROL_EVERY)) {
-			netload_control(l);
-			rf_net_tick(l->net);
-		}
 		if (budget == UINT64_MAX)
 			continue;
 		if (empty % CLOCK_EVERY && rf_net_up(l->net))

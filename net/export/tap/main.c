@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "device_config.h"
+#include "housekeeping.h"
 #include "lock.h"
 #include "log.h"
 #include "tap.h"
@@ -43,6 +44,7 @@ struct tap {
 	struct tap_segments cut; /* one that is sent in pieces */
 	uint64_t       tick_ns;
 	uint64_t       spin_ns;  /* how long looking again is worth it now */
+	struct rf_housekeeping housekeeping;
 };
 
 static void tap_control(struct tap *t)
@@ -333,16 +335,18 @@ static void tap_idle(struct tap *t)
 
 static void tap_run(struct tap *t)
 {
-	for (unsigned turns = 1;; turns++) {
+	for (;;) {
 		unsigned work = tap_receive(t);
 
 		/* Buffers that came back are worth more to the driver early. */
 		rf_net_flush(t->net);
 		work += send_frames(t);
 		rf_net_flush(t->net);
-		if (!work) {
+		if (!work)
 			tap_idle(t);
-		} else if (!(turns % 256)) {
+		/* However the frames come: a look that found nothing may always be followed by
+		 * one that does, without a sleep in between. */
+		if (rf_housekeeping_due(&t->housekeeping, RF_TURN_CALLS)) {
 			tap_control(t);
 			tap_tick(t, rf_now_ns());
 		}

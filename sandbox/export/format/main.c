@@ -15,6 +15,7 @@
 
 #include "exit_code.h"
 #include "format.h"
+#include "housekeeping.h"
 #include "lock.h"
 #include "log.h"
 #include "service.h"
@@ -26,6 +27,7 @@ enum { EV_CONTROL, EV_KICK };
 struct loop {
 	struct rf_service *service;
 	int                epoll;
+	struct rf_housekeeping housekeeping;
 };
 
 static void main_watch(const struct loop *l, int fd, uint32_t events, uint64_t what)
@@ -49,10 +51,14 @@ static void main_control(const struct loop *l)
 /* Sleeps once, unless an answer is there. */
 static void main_turn(void *with)
 {
-	const struct loop *l = with;
+	struct loop *l = with;
 	struct epoll_event events[2];
 
 	rf_service_flush(l->service);
+	if (rf_housekeeping_due(&l->housekeeping, RF_TURN_CALLS)) {
+		main_control(l);
+		rf_service_tick(l->service);
+	}
 	if (rf_service_poll(l->service) || !rf_service_sleep(l->service))
 		return;
 	int patience = rf_service_patience(l->service);
@@ -71,7 +77,7 @@ static void main_turn(void *with)
 int main(void)
 {
 	struct rf_format order = { .turn = main_turn };
-	struct loop l;
+	struct loop l = { 0 };
 
 	rf_log_name = "rf-format";
 	if (rf_service_open(&l.service))

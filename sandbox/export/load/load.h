@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "housekeeping.h"
 #include "service.h"
 
 #define LOAD_QD_MAX 1024u
@@ -63,6 +64,7 @@ struct load {
 	uint32_t           verified_to; /* idle slots before it are, the others not yet */
 
 	uint64_t errors, mismatches, verified, empty_polls, sleeps;
+	struct rf_housekeeping housekeeping;
 	uint64_t watched; /* when it was looked at last whether the driver moves */
 	struct load_slot slots[LOAD_QD_MAX];
 };

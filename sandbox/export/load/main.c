@@ -19,16 +19,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "housekeeping.h"
 #include "load.h"
 #include "lock.h"
 #include "load_mark.h"
 #include "log.h"
 
-#define CONTROL_EVERY 4096 /* empty polls between looks at the control socket */
-#define CLOCK_EVERY   64
-#define TICK_EVERY    4096 /* turns of a load that never sleeps between ticks */
-#define TICK_MS       100
-#define WATCH_NS      5000000u /* between two looks whether the driver moves */
+#define CLOCK_EVERY 64
+#define TICK_MS     100
+#define WATCH_NS    5000000u /* between two looks whether the driver moves */
 
 enum { EV_CONTROL, EV_KICK };
 
@@ -74,6 +73,16 @@ static void load_sleep_once(struct load *l, int epoll)
 	}
 }
 
+/* True: messages and driver were looked at. */
+static bool load_housekeeping(struct load *l, enum rf_turn_weight weight)
+{
+	if (!rf_housekeeping_due(&l->housekeeping, weight))
+		return false;
+	load_control(l);
+	rf_service_tick(l->service);
+	return true;
+}
+
 /* Nothing came: spin for the budget, then sleep. */
 static void load_idle(struct load *l, int epoll)
 {
@@ -85,11 +94,8 @@ static void load_idle(struct load *l, int epoll)
 		__builtin_ia32_pause();
 		if (rf_service_poll(l->service))
 			return;
-		if (!(empty % CONTROL_EVERY)) {
-			load_control(l);
-			rf_service_tick(l->service);
+		if (load_housekeeping(l, RF_TURN_EMPTY))
 			return;
-		}
 		if (budget == ~0ull || empty % CLOCK_EVERY)
 			continue;
 		uint64_t now = rf_now_ns();
@@ -105,14 +111,11 @@ static void load_run(struct load *l, int epoll)
 {
 	load_feed(l);
 	rf_service_flush(l->service);
-	for (unsigned turn = 1; load_busy(l); turn++) {
+	while (load_busy(l)) {
 		if (!rf_service_poll(l->service))
 			load_idle(l, epoll);
 		/* One lost answer among many that come must be missed, too. */
-		if (!(turn % TICK_EVERY)) {
-			load_control(l);
-			rf_service_tick(l->service);
-		}
+		load_housekeeping(l, l->args.verify ? RF_TURN_LONG : RF_TURN_BATCH);
 		load_feed(l);
 		rf_service_flush(l->service);
 	}

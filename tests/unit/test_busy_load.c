@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_busy_load.c - a load of requests takes its messages however answers come.
+ *
+ * Room:   tests/unit.
+ */
+#include "busy.h"
+#include "service.h"
+
+static struct {
+	uint64_t look_ns, busy_ns; /* what a look for answers costs, and one that finds some */
+	unsigned every;            /* so manyth of them finds one; 0: none does */
+	uint64_t looks;
+	struct rf_export_config config;
+	struct rf_blk_info info;
+} blk;
+
+int rf_service_poll(struct rf_service *s)
+{
+	bool some = blk.every && !(++blk.looks % blk.every);
+
+	(void)s;
+	busy_for(some ? blk.busy_ns : blk.look_ns);
+	return some;
+}
+
+int rf_service_control(struct rf_service *s)
+{
+	(void)s;
+	return busy_control();
+}
+
+void rf_service_tick(struct rf_service *s)
+{
+	(void)s;
+	busy_tick();
+}
+
+bool rf_service_sleep(struct rf_service *s)
+{
+	(void)s;
+	return false;
+}
+
+int rf_service_open(struct rf_service **out)
+{
+	*out = NULL;
+	return 0;
+}
+
+const struct rf_export_config *rf_service_config(const struct rf_service *s)
+{
+	(void)s;
+	return &blk.config;
+}
+
+const struct rf_blk_info *rf_service_info(const struct rf_service *s)
+{
+	(void)s;
+	return &blk.info;
+}
+
+bool rf_service_up(const struct rf_service *s)
+{
+	(void)s;
+	return true;
+}
+
+void rf_service_wake(struct rf_service *s, bool kicked)
+{
+	(void)s;
+	(void)kicked;
+}
+
+int rf_service_patience(const struct rf_service *s)
+{
+	(void)s;
+	return 0;
+}
+
+void rf_service_flush(struct rf_service *s)
+{
+	(void)s;
+}
+
+int load_main(void);
+#define main load_main
+#include "sandbox/export/load/main.c"
+#undef main
+
+void load_feed(struct load *l)
+{
+	(void)l;
+}
+
+int load_prepare(struct load *l)
+{
+	(void)l;
+	return 0;
+}
+
+int load_parse(const char *text, struct load_args *a)
+{
+	(void)text;
+	(void)a;
+	return 0;
+}
+
+const char *load_mode_name(enum load_mode mode)
+{
+	(void)mode;
+	return "";
+}
+
+static struct load load = { .args = { .qd = 1 } };
+
+static void run(void)
+{
+	load_run(&load, -1);
+}
+
+/* Each a turn of long work: answers whose every byte is looked at. */
+static void with_answers_that_are_verified(void **state)
+{
+	(void)state;
+	load.args.verify = true;
+	blk.every = 1;
+	for (blk.busy_ns = 10000; blk.busy_ns < ANSWERS_IN; blk.busy_ns *= 4)
+		looks_in_time(run);
+	load.args.verify = false;
+}
+
+static void with_an_answer_every_turn(void **state)
+{
+	(void)state;
+	blk.every = 1;
+	blk.busy_ns = MS;
+	looks_in_time(run);
+}
+
+static void with_an_answer_just_before_it_would_sleep(void **state)
+{
+	(void)state;
+	blk.look_ns = blk.busy_ns = 10000;
+	blk.config.spin_ns = 20000;
+	for (blk.every = 2; blk.every < 200; blk.every += 7)
+		looks_in_time(run);
+	blk.config.spin_ns = UINT64_MAX;
+	for (blk.every = 2; blk.every < 10000; blk.every *= 3)
+		looks_in_time(run);
+	blk.every = 0;
+	looks_in_time(run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(with_answers_that_are_verified),
+		cmocka_unit_test(with_an_answer_every_turn),
+		cmocka_unit_test(with_an_answer_just_before_it_would_sleep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
