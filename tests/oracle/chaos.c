@@ -291,7 +291,7 @@ _Noreturn void chaos_run(const struct options *options, struct hazards *h)
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(1);
 	recovered(&s, 0, false, &s);
-	note_losses(s.losses);
+	(void)another_hazard(h, s.losses);
 	while (!atomic_load(&h->stop)) {
 		nap(chance(10) ? chance(60) : chance(700));
 		round_of(&s);

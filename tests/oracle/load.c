@@ -113,9 +113,11 @@ static bool ask(struct load *l, struct conn *c)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
+/* By a hazard, or by a loss that the device had of its own accord before the first. */
 static bool may_be_lost(const struct load *l)
 {
-	return l->o.cached && atomic_load(&l->book.hazards->begun) > 1;
+	return l->o.cached && (atomic_load(&l->book.hazards->begun) > 1 ||
+			       !book_calm(&l->book, 1));
 }
 
 static unsigned changes_under_way(const struct conn *c)
@@ -128,8 +130,11 @@ static unsigned changes_under_way(const struct conn *c)
 	return n;
 }
 
-/* A connection is told of a loss once; of what a loss took of a change that was answered later,
- * once more. What it is told first may be news of before its time. */
+/*
+ * A connection is told of a loss once; of what a loss took of a change that was answered later,
+ * once more. What it is told first may be news of before its time. An answer may lie unread for
+ * long: it tells of what was lost before it was sent, which is some time after it was asked for.
+ */
 static bool is_news(const struct load *l, struct conn *c, const struct op *op)
 {
 	if (!may_be_lost(l))
@@ -139,7 +144,7 @@ static bool is_news(const struct load *l, struct conn *c, const struct op *op)
 		return false;
 	c->told_cut = again ? c->told_cut - 1 : changes_under_way(c);
 	c->told_at = l->book.tick;
-	c->told_calm = book_stamp(&l->book);
+	c->told_calm = book_stamp(&l->book) == op->calm ? op->calm : 0;
 	return true;
 }
 
@@ -151,9 +156,17 @@ static bool may_fail(const struct load *l, const struct op *op, uint32_t error)
 	       !book_calm(&l->book, op->calm);
 }
 
-/* Known and not explained yet: one flush of some ten thousand fails with EIO though its client was
- * told of every loss. So many of a run are counted and shown; more are a violation. */
-#define FOR_NOTHING_MAX 2
+static void say_for_nothing(struct load *l, const struct conn *c, const struct op *op,
+			    uint32_t error)
+{
+	violation(&l->book,
+		  "client %u: a flush fails with %u, and there is nothing to tell: asked at %llu by "
+		  "life %llu, answered at %llu; told at %llu, after hazard %llu of %llu",
+		  c->number, error, (unsigned long long)op->asked, (unsigned long long)op->life,
+		  (unsigned long long)l->book.tick, (unsigned long long)c->told_at,
+		  (unsigned long long)c->told_calm,
+		  (unsigned long long)atomic_load(&l->book.hazards->begun));
+}
 
 static void flush_answered(struct load *l, struct conn *c, const struct op *op, uint32_t error)
 {
@@ -161,13 +174,8 @@ static void flush_answered(struct load *l, struct conn *c, const struct op *op, 
 	if (error) {
 		l->count.flushes_failed++;
 		c->flush_failed++;
-		bool for_nothing = error == NBD_EIO && !is_news(l, c, op);
-
-		l->count.flushes_failed_for_nothing += for_nothing;
-		if (error != NBD_EIO || l->count.flushes_failed_for_nothing > FOR_NOTHING_MAX)
-			violation(&l->book,
-				  "client %u: a flush fails with %u, and there is nothing to tell",
-				  c->number, error);
+		if (error != NBD_EIO || !is_news(l, c, op))
+			say_for_nothing(l, c, op, error);
 	} else if (op->asked > c->flush_asked)
 		c->flush_asked = op->asked;
 	if (c->flushes)

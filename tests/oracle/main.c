@@ -155,7 +155,6 @@ static void report(const struct load *l)
 		{ "writes", n->writes }, { "zeroes", n->zeroes }, { "trims", n->trims },
 		{ "flushes", n->flushes },
 		{ "fua", n->fua }, { "flushes_failed", n->flushes_failed },
-		{ "flushes_failed_for_nothing", n->flushes_failed_for_nothing },
 		{ "reconnects", n->reconnects },
 		{ "clients_vanished", n->vanished }, { "half_closed", n->half_closed },
 		{ "pauses", n->pauses },

@@ -129,7 +129,7 @@ struct conn {
 	unsigned busy, depth;
 	unsigned flushes, flush_failed; /* under way; failed since there was none */
 	uint64_t flush_asked;           /* latest good one since there was none */
-	/* the last flush that failed: moment; hazard, 0: during one */
+	/* the last flush that failed: moment; hazard it was asked after, 0: there was one since */
 	uint64_t told_at, told_calm;
 	unsigned told_cut;              /* changes under way then: each may be news once more */
 	unsigned char *in, *out;
@@ -138,8 +138,7 @@ struct conn {
 };
 
 struct figures {
-	uint64_t operations, reads, writes, zeroes, trims, flushes, fua, flushes_failed,
-		flushes_failed_for_nothing;
+	uint64_t operations, reads, writes, zeroes, trims, flushes, fua, flushes_failed;
 	uint64_t reconnects, vanished, half_closed, pauses;
 };
 
