@@ -188,7 +188,7 @@ static int open_config(struct dev *d)
 	c.match_class = cfg->policy.match_class;
 	c.match_vendor = cfg->policy.match_vendor;
 	c.match_device = cfg->policy.match_device;
-	c.revived = d->r.last_wanted ? d->r.last_wanted + 1 : 0;
+	c.revived = d->r.last_wanted;
 	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
 	if (!cfg->policy.nudge_ns)

@@ -83,12 +83,21 @@ bool life_can_reopen(const struct dev *d)
 	return !d->r.driver_pid[0] && !d->r.driver_pid[1] && !d->r.device_pid;
 }
 
+/* A device process tells the export of its own number. One that dies before it wants a driver has
+ * used it all the same, and the export takes none twice. */
+static void use_a_number(struct dev *d)
+{
+	if (d->r.last_wanted)
+		d->r.last_wanted++;
+}
+
 /* All that could touch the device or its rings is dead. */
 void life_revive(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
 	if (!life_can_reopen(d))
 		return;
+	use_a_number(d);
 	int code = dev_reopen(s, d);
 
 	if (code == RF_EXIT_NO_DEVICE && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)

@@ -92,7 +92,7 @@ struct dev_record {
 	uint32_t       generation;   /* of the running driver; 0: none */
 	uint64_t       downs;        /* drivers that died under this device process */
 	uint32_t       last_up;      /* newest generation that ever ran */
-	uint32_t       last_wanted;  /* newest one that was asked for */
+	uint32_t       last_wanted;  /* newest one asked for, or given to a device process */
 	pid_t          driver_pid[2], device_pid, export_pid;
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, server_failures, fruitless;

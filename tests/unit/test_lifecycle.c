@@ -66,9 +66,12 @@ int dev_open_rest(struct sup *s, struct dev *d, bool last)
 	return last && rest_code == RF_OPEN_LATER ? RF_EXIT_IN_USE : rest_code;
 }
 
+static uint32_t number_given; /* to the device process that is started next */
+
 int dev_reopen(struct sup *s, struct dev *d)
 {
-	(void)s, (void)d;
+	(void)s;
+	number_given = d->r.last_wanted;
 	return open_code;
 }
 
@@ -373,6 +376,23 @@ static void a_device_process_killed_before_the_first_driver_has_a_successor(void
 	assert_int_equal(dev->r.export_pid, 7);
 }
 
+/* Its export may have been told of the number that a device process was given, and takes no number
+ * twice: each of those that die before they want a driver is followed by one with another. */
+static void device_processes_killed_one_after_another_use_no_number_twice(void **state)
+{
+	(void)state;
+	comes_up();
+	runs(5);
+	for (uint32_t i = 1, before = 5; i < 5; i++, before = number_given) {
+		ends("device", dev->r.device_pid, KILLED);
+		assert_int_equal(dev->r.state, DEV_REVIVING);
+		due();
+		assert_true(number_given > before);
+		tell(EV_READY, 0, 0);
+	}
+	runs(number_given + 1);
+}
+
 /* It was served, and starts again from nothing: a signal then is no reason to give it up. One that
  * was never up has failed. */
 static void a_device_process_killed_at_a_later_start_has_a_successor(void **state)
@@ -543,6 +563,7 @@ int main(void)
 		ONE(a_server_that_never_gets_to_a_driver_is_quarantined),
 		ONE(a_server_that_fails_after_each_request_gets_its_share_and_no_more),
 		ONE(a_driver_that_dies_after_each_request_gets_no_lines_without_limit),
+		ONE(device_processes_killed_one_after_another_use_no_number_twice),
 		ONE(a_device_process_killed_before_the_first_driver_has_a_successor),
 		ONE(a_device_process_killed_at_a_later_start_has_a_successor),
 		ONE(a_device_process_killed_at_the_first_start_is_the_end),
