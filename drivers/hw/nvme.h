@@ -235,12 +235,14 @@ struct nvme_id_ns {
 	uint8_t  dlfeat;  /* NVME_DLFEAT_* */
 	uint8_t  rest1[65];
 	uint8_t  nsattr;  /* byte 99, bit 0: write protected */
-	uint8_t  rest2[28];
+	uint8_t  rest2[4];
+	uint8_t  nguid[16], eui64[8]; /* all zero: it has none */
 	struct nvme_lbaf lbaf[64];
 	uint8_t  rest3[3712];
 };
 _Static_assert(offsetof(struct nvme_id_ns, dlfeat) == 33, "byte 33");
 _Static_assert(offsetof(struct nvme_id_ns, nsattr) == 99, "byte 99");
+_Static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "byte 104");
 _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "byte 128");
 _Static_assert(sizeof(struct nvme_id_ns) == 4096, "one page");
 

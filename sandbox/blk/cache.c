@@ -92,8 +92,7 @@ void rf_cache_lost(struct rf_service *s)
 	head->losses = s->device->losses;
 }
 
-/* The device was opened anew since, and is not what was promised to clients. */
-int rf_disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
+static int disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
 {
 	const struct rf_blk_info *was = &s->info;
 	bool same = was->size == now->size && was->block_size == now->block_size;
@@ -105,11 +104,29 @@ int rf_disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
 	return -ESTALE;
 }
 
-/* What only a flush makes safe was promised of another cache, which is gone. */
-void rf_cache_gone(struct rf_service *s)
+/* The device was opened anew since. It may not be what was promised to clients; and another disk
+ * the supervisor has refused before we are told, so that this is a second look. */
+int rf_disk_again(const struct rf_service *s, const struct rf_blk_info *now,
+		  const struct rf_identity *disk)
 {
-	if (!(s->info.features & RF_BLK_HAS_FLUSH) && s->acked != s->flushed)
+	if (!rf_identity_same(&s->table->head.disk, disk)) {
+		rf_log("this was disk %s, and is %s now: its clients have to connect again",
+		       rf_identity_text(&s->table->head.disk), rf_identity_text(disk));
+		return -ESTALE;
+	}
+	return memcmp(now, &s->info, sizeof(*now)) ? disk_changed(s, now) : 0;
+}
+
+/* What only a flush makes safe was promised of another cache, or another disk: it is gone. */
+void rf_disk_known(struct rf_service *s, const struct rf_identity *disk)
+{
+	struct rf_table_head *head = &s->table->head;
+	bool another = rf_identity_known(&head->disk) && !rf_identity_same(&head->disk, disk);
+
+	if ((another || !(s->info.features & RF_BLK_HAS_FLUSH)) && s->acked != s->flushed)
 		rf_cache_lost(s);
+	if (!rf_identity_same(&head->disk, disk))
+		head->disk = *disk;
 }
 
 void rf_blk_lost(struct rf_service *s)

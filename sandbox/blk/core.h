@@ -141,10 +141,12 @@ int rf_service_take(struct rf_service *, enum rf_violation *lie);
 void rf_table_take_over(struct rf_service *);
 /* The device may have lost its write cache: acknowledged writes that were not flushed. */
 void rf_cache_lost(struct rf_service *);
-/* The disk is known: has the one before, whose promises are in the table, had another cache? */
-void rf_cache_gone(struct rf_service *);
-/* It was known, and is another one now: -ESTALE, after one line in the log. */
-int rf_disk_changed(const struct rf_service *, const struct rf_blk_info *now);
+/* The disk is known: was the one before, whose promises are in the table, another one, or had
+ * another cache? */
+void rf_disk_known(struct rf_service *, const struct rf_identity *);
+/* It was known: is it another one now? -ESTALE then, after one line in the log. */
+int rf_disk_again(const struct rf_service *, const struct rf_blk_info *now,
+		  const struct rf_identity *);
 /* recover.c: the export has had its time to reuse memory. */
 void rf_prepared_late(struct rf_service *);
 /* a reissued request was answered; lets the next ones go. */

@@ -370,7 +370,7 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 
 	if (block < 512 || block > RF_ARENA_UNIT || block & (block - 1) || !in.size ||
 	    in.size % block || in.size > INT64_MAX || in.max_transfer < RF_ARENA_UNIT ||
-	    in.max_transfer % RF_ARENA_UNIT)
+	    in.max_transfer % RF_ARENA_UNIT || !rf_identity_valid(&msg->disk))
 		return -EPROTO;
 	if (in.max_transfer > RF_ARENA_MAX)
 		in.max_transfer = RF_ARENA_MAX;
@@ -383,13 +383,13 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 	if (err)
 		return err;
 	if (s->info_known)
-		return memcmp(&in, &s->info, sizeof(in)) ? rf_disk_changed(s, &in) : 0;
+		return rf_disk_again(s, &in, &msg->disk);
 	s->info = in;
 	s->info_known = true;
 	s->size = in.size;
 	s->block_mask = block - 1;
 	limits_set(s);
-	rf_cache_gone(s);
+	rf_disk_known(s, &msg->disk);
 	return 0;
 }
 

@@ -28,11 +28,12 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "identity.h"
 
 struct rf_io;
 
 #define RF_TABLE_MAGIC   0x656c626174636672ull
-#define RF_TABLE_VERSION 2u
+#define RF_TABLE_VERSION 3u
 
 enum rf_table_state {
 	RF_ENTRY_FREE = 0,
@@ -75,6 +76,7 @@ struct rf_table_head {
 	_Atomic uint32_t untold; /* such a write was lost, and no flush has said so yet */
 	_Atomic uint32_t owed;   /* likewise, and so many clients may not have been told */
 	_Atomic uint32_t losses; /* rf_stats_device.losses that all this takes into account */
+	struct rf_identity disk; /* whose promises these are; half of a name is another disk's */
 };
 
 struct rf_table {

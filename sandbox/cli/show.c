@@ -87,6 +87,9 @@ static void put_device_json(FILE *f, const struct shown *d)
 		put_service_json(f, s, d->service);
 	if (d->device && s->service == RF_SERVICE_BLOCK)
 		fprintf(f, ",\"cache_losses\":%u", d->device->losses);
+	if (s->service == RF_SERVICE_BLOCK)
+		fprintf(f, ",\"disk\":\"%s\",\"other_disk\":\"%s\"", s->disk.text,
+			s->other.text);
 	if (d->service && s->service == RF_SERVICE_NET)
 		put_net_json(f, d);
 	if (s->walls.locked)
@@ -121,6 +124,13 @@ static void put_walls(FILE *f, const struct rf_snapshot *s)
 		fprintf(f, "%s: walls missing around its driver: %s\n", s->name, missing);
 }
 
+static void put_other(FILE *f, const struct rf_snapshot *s)
+{
+	fprintf(f, "%s: it was disk %s, and is %s now: clients %s; 'ringfence restart %s' takes "
+		   "the new one\n", s->name, rf_identity_text(&s->disk),
+		rf_identity_text(&s->other), s->server_failed ? "get EIO" : "wait for the old one", s->name);
+}
+
 static void put_server(FILE *f, const struct rf_snapshot *s)
 {
 	if (s->server_failures)
@@ -128,6 +138,8 @@ static void put_server(FILE *f, const struct rf_snapshot *s)
 			(ull)s->server_failures);
 	if (!s->server_away_s)
 		return;
+	if (rf_identity_known(&s->other))
+		return put_other(f, s);
 	fprintf(f, "%s: device server unreachable for %u s: clients ", s->name, s->server_away_s);
 	if (s->server_failed)
 		fprintf(f, "get EIO; 'ringfence restart %s' tries again at once\n", s->name);

@@ -40,6 +40,7 @@ static const char *code_words(int code)
 		[RF_EXIT_NO_REMAP] = "no interrupt remapping",
 		[RF_EXIT_DEVICE] = "its device is gone, or does not what it should",
 		[RF_EXIT_QUARANTINE] = "quarantined", [RF_EXIT_NOT_RUNNING] = "nobody answers",
+		[RF_EXIT_OTHER_DISK] = "another disk is in its place",
 		[RF_EXIT_INTEGRITY] = "no disk for integrity", [RF_EXIT_FORMATTED] = "formatted",
 	};
 	unsigned n = (unsigned)code;

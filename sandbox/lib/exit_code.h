@@ -26,6 +26,7 @@ enum rf_exit_code {
 	RF_EXIT_QUARANTINE = 76, /* its driver died too often */
 	RF_EXIT_NOT_RUNNING = 77,/* no supervisor answers */
 	RF_EXIT_INTEGRITY = 78,  /* no disk for `integrity` as configured, see README */
+	RF_EXIT_OTHER_DISK = 80, /* another disk than the one that was served there */
 	RF_EXIT_FORMATTED = 79,  /* of rf-format: it has made one; becomes 0 */
 };
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "identity.h"
 #include "walls.h"
 
 enum rf_ask_verb { RF_ASK_STATUS = 1, RF_ASK_RESTART, RF_ASK_STOP };
@@ -60,6 +61,7 @@ struct rf_snapshot {
 	/* its device server cannot be reached for so long, rounded up; 0: it can, */
 	uint32_t server_away_s;
 	uint32_t server_failed; /* 1: and its clients get EIO by now */
+	struct rf_identity disk, other; /* which it is; which one is in its place, if any */
 	struct rf_wall_report walls;
 };
 

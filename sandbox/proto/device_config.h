@@ -12,6 +12,7 @@
 
 #include "block.h"
 #include "exit_code.h"
+#include "identity.h"
 #include "net.h"
 
 #define RF_MAX_STEPS   16
@@ -94,6 +95,7 @@ struct rf_device_config {
 	struct rf_reg_window window[RF_MAX_WINDOWS];
 	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it, */
 	struct rf_net_info   net; /* or the interface */
+	struct rf_identity   disk; /* which it has to be; not known: any */
 };
 
 /* Bytes of one queue's channel in one half. */
@@ -143,6 +145,7 @@ enum rf_dev_type {
 	RF_DEV_UP,      /* generation: its driver runs */
 	RF_DEV_FAILED,  /* value: exit code; text said why in the log. The end */
 	RF_DEV_SILENT,  /* generation, value, at_ns: RF_SVC_SILENT, passed on */
+	RF_DEV_OTHER,   /* disk: it is not the one that it has to be, and is not touched */
 	RF_DEV_ADOPTED, /* answer to ADOPT. generation: the driver that runs, 0: none; value as
 	                     asked; downs; info or net. What is still to be done is said again
 	                     after it */
@@ -181,6 +184,7 @@ struct rf_dev_msg {
 	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
+	struct rf_identity disk; /* block service */
 };
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "identity.h"
 #include "net.h"
 
 /* ---- device process <-> export ------------------------------------------ */
@@ -61,6 +62,7 @@ struct rf_svc_msg {
 	uint64_t at_ns; /* SILENT: CLOCK_MONOTONIC */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
+	struct rf_identity disk; /* block service */
 };
 
 /* Size of the memfd the in-flight table lives in. */

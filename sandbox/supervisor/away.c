@@ -22,33 +22,58 @@ void server_clients_fail(struct dev *d)
 	(void)rf_packet_post(d->fd[FD_SVC_DEVICE], &gone, sizeof(gone));
 }
 
-/*
- * A device server that is started anew is away for a while. Export, socket and requests stay;
- * clients wait, and after `server-away` of the policy get EIO, until it is there again. Of a
- * network device nothing is failed: its frames are lost in any case.
- */
-void server_away(struct dev *d)
+/* Clients wait, and after `server-away` of the policy get EIO, until it is there again. Of a network
+ * device nothing is failed: its frames are lost in any case. */
+static void wait_on(struct dev *d, const char *what, const char *restart)
 {
-	uint64_t now = rf_now_ns(), most = d->cfg->policy.server_away_ns;
+	uint64_t now = rf_now_ns(), away = now - d->r.away_ns, pause = away / 8;
 
-	d->r.state = DEV_REVIVING;
-	if (!d->r.away_ns) {
-		d->r.away_ns = now;
-		rf_log_peer("%s: device server unreachable (%s): clients wait for it, up to %llu s",
-			    d->cfg->name, d->cfg->socket, (unsigned long long)most / 1000000000);
-	}
-	uint64_t away = now - d->r.away_ns, pause = away / 8;
-	if (away >= most && !d->r.away_told && d->cfg->policy.device.service == RF_SERVICE_BLOCK) {
+	if (away >= d->cfg->policy.server_away_ns && !d->r.away_told &&
+	    d->cfg->policy.device.service == RF_SERVICE_BLOCK) {
 		d->r.away_told = true;
-		rf_log("%s: device server unreachable for %llu s: clients get EIO until it is "
-		       "back; 'ringfence "
-		       "restart %s' tries again at once",
-		       d->cfg->name, (unsigned long long)away / 1000000000, d->cfg->name);
+		rf_log("%s: %s for %llu s: clients get EIO until it is back; 'ringfence restart "
+		       "%s' %s", d->cfg->name, what, (unsigned long long)away / 1000000000,
+		       d->cfg->name, restart);
 		server_clients_fail(d);
 	}
+	d->r.state = DEV_REVIVING;
 	d->r.retry_ns = now + (pause < AWAY_LEAST_NS ? AWAY_LEAST_NS :
 			       pause > AWAY_MOST_NS  ? AWAY_MOST_NS :
 						       pause);
+}
+
+/*
+ * A device server that is started anew is away for a while. Export, socket and requests stay. What
+ * was found in its place before is not there either.
+ */
+void server_away(struct dev *d)
+{
+	d->r.other = (struct rf_identity){ 0 };
+	if (!d->r.away_ns) {
+		d->r.away_ns = rf_now_ns();
+		rf_log_peer("%s: device server unreachable (%s): clients wait for it, up to %llu s",
+			    d->cfg->name, d->cfg->socket,
+			    (unsigned long long)d->cfg->policy.server_away_ns / 1000000000);
+	}
+	wait_on(d, "device server unreachable", "tries again at once");
+}
+
+/*
+ * One that comes back with another disk was perhaps started with the wrong file, so that waiting
+ * for the old disk saves clients' requests. None of them is told to the new one.
+ */
+void server_other(struct dev *d)
+{
+	if (!d->r.away_ns)
+		d->r.away_ns = rf_now_ns();
+	if (!d->r.other_told)
+		rf_log_peer("%s: it was disk %s, and is %s now: not served, clients wait for the "
+			    "old one, up to %llu s in all; 'ringfence restart %s' takes the new "
+			    "one", d->cfg->name, rf_identity_text(&d->r.disk), rf_identity_text(&d->r.other),
+			    (unsigned long long)d->cfg->policy.server_away_ns / 1000000000,
+			    d->cfg->name);
+	d->r.other_told = true;
+	wait_on(d, "another disk in the place of the one it was", "takes the new one");
 }
 
 void server_back(struct dev *d)
@@ -58,4 +83,5 @@ void server_back(struct dev *d)
 		       (unsigned long long)(rf_now_ns() - d->r.away_ns) / 1000000);
 	d->r.away_ns = 0;
 	d->r.away_told = false;
+	d->r.other = (struct rf_identity){ 0 };
 }

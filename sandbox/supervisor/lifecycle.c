@@ -128,6 +128,8 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	server_back(d);
 	d->r.info = news->said->info;
 	d->r.net = news->said->net;
+	d->r.disk = rf_identity_valid(&news->said->disk) ? news->said->disk :
+							   (struct rf_identity){ 0 };
 	d->r.state = DEV_RUNNING;
 	if (d->cfg->policy.device.service == RF_SERVICE_NET)
 		rf_log_peer("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u", d->cfg->name, mac[0],
@@ -316,7 +318,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 	},
 	[DEV_STARTING] = {
 		[EV_DUE] = start_due, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
-		[EV_FAILED] = failed, [EV_DRIVER_DIED] = driver_died,
+		[EV_FAILED] = failed, [EV_OTHER] = life_other, [EV_DRIVER_DIED] = driver_died,
 		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
 		[EV_DEVICE_DIED] = life_device_died_starting, [EV_STOP] = life_stop,
 		[EV_RESTART] = life_restart,
@@ -331,7 +333,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 	},
 	[DEV_REVIVING] = {
 		[EV_DUE] = life_revive, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
-		[EV_FAILED] = failed, [EV_EXPORT_DIED] = export_died,
+		[EV_FAILED] = failed, [EV_OTHER] = life_other, [EV_EXPORT_DIED] = export_died,
 		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_device_died,
 		[EV_STOP] = life_stop, [EV_RESTART] = life_revive_now,
 	},
@@ -390,7 +392,7 @@ uint64_t dev_due_ns(const struct dev *d)
 	case DEV_STARTING:
 		return d->r.device_pid ? ~0ull : d->r.retry_ns;
 	case DEV_REVIVING:
-		return life_can_reopen(d) ? d->r.retry_ns : ~0ull;
+		return life_can_reopen(d) || life_other_waits(d) ? d->r.retry_ns : ~0ull;
 	case DEV_QUARANTINED:
 		return export;
 	case DEV_RUNNING:
@@ -417,6 +419,7 @@ void dev_message(struct sup *s, struct dev *d)
 		[RF_DEV_READY] = EV_READY, [RF_DEV_WANT] = EV_WANT, [RF_DEV_KILL] = EV_KILL,
 		[RF_DEV_DOWN] = EV_DOWN, [RF_DEV_UP] = EV_UP, [RF_DEV_FAILED] = EV_FAILED,
 		[RF_DEV_SILENT] = EV_SILENT, [RF_DEV_ADOPTED] = EV_ADOPTED,
+		[RF_DEV_OTHER] = EV_OTHER,
 	};
 	struct rf_dev_msg msg;
 	int fds[RF_PACKET_FDS], count;

@@ -13,7 +13,7 @@
 enum event {
 	EV_DUE, /* dev_due_ns() is over */
 	/* its device process says */
-	EV_READY, EV_ADOPTED, EV_WANT, EV_KILL, EV_SILENT, EV_DOWN, EV_UP, EV_FAILED,
+	EV_READY, EV_ADOPTED, EV_WANT, EV_KILL, EV_SILENT, EV_DOWN, EV_UP, EV_FAILED, EV_OTHER,
 	/* it is reaped, and its pid is forgotten */
 	EV_DRIVER_DIED, EV_EXPORT_DIED, EV_STACK_DIED, EV_DEVICE_DIED,
 	/* a person, the load's end or an error asks for it */
@@ -38,9 +38,11 @@ void life_start_again(struct dev *);
 void life_server_failed(struct dev *);
 
 /* revive.c */
-action life_revive, life_device_died_starting, life_device_died;
+action life_revive, life_device_died_starting, life_device_died, life_other;
 /* All that could touch the device or its rings is dead. */
 bool life_can_reopen(const struct dev *);
+/* Another disk is in its place, and a device process waits for that to end. */
+bool life_other_waits(const struct dev *);
 
 /* stopping.c */
 action life_one_less, life_stop, life_restart_later, life_restart, life_revive_now;

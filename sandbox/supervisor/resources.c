@@ -189,6 +189,7 @@ static int open_config(struct dev *d)
 	c.match_vendor = cfg->policy.match_vendor;
 	c.match_device = cfg->policy.match_device;
 	c.revived = d->r.last_wanted;
+	c.disk = d->r.disk;
 	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
 	if (!cfg->policy.nudge_ns)

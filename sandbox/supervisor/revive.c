@@ -83,6 +83,31 @@ bool life_can_reopen(const struct dev *d)
 	return !d->r.driver_pid[0] && !d->r.driver_pid[1] && !d->r.device_pid;
 }
 
+bool life_other_waits(const struct dev *d)
+{
+	return d->r.device_pid && rf_identity_known(&d->r.other);
+}
+
+/*
+ * Nobody but a person says that another disk is to be served in the place of the one it was. A
+ * device server may come back with the old one: its device process waits for the end of the
+ * connection, clients for the disk. A device behind VFIO is exchanged by a person.
+ */
+void life_other(struct sup *s, struct dev *d, struct news *news)
+{
+	if (!rf_identity_valid(&news->said->disk))
+		return dev_fail(s, d, RF_EXIT_DEVICE);
+	d->r.other_told &= rf_identity_same(&d->r.other, &news->said->disk);
+	d->r.other = news->said->disk;
+	if (d->r.state == DEV_REVIVING && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
+		return server_other(d);
+	rf_log("%s: it was disk %s, and is %s now: not served; 'ringfence restart %s' takes the "
+	       "new one",
+	       d->cfg->name, rf_identity_text(&d->r.disk), rf_identity_text(&d->r.other),
+	       d->cfg->name);
+	dev_fail(s, d, RF_EXIT_OTHER_DISK);
+}
+
 /* A device process tells the export of its own number. One that dies before it wants a driver has
  * used it all the same, and the export takes none twice. */
 static void use_a_number(struct dev *d)
@@ -95,6 +120,8 @@ static void use_a_number(struct dev *d)
 void life_revive(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
+	if (life_other_waits(d))
+		return server_other(d);
 	if (!life_can_reopen(d))
 		return;
 	use_a_number(d);
@@ -160,6 +187,8 @@ void life_device_died(struct sup *s, struct dev *d, struct news *news)
 					 RF_EXIT_DEVICE;
 	char how[RF_ENDING];
 
+	if (code == RF_EXIT_OTHER_DISK && d->r.state == DEV_REVIVING)
+		return server_other(d);
 	count_server(d, code);
 	if (can_revive(s, d, code)) {
 		rf_log_peer("%s: its device process %s: a successor takes the device over",

@@ -59,6 +59,8 @@ static void status_put_device(struct sup *s, struct dev *d, int sock)
 	if (d->r.away_ns)
 		shot.server_away_s = (uint32_t)((rf_now_ns() - d->r.away_ns) / 1000000000) + 1;
 	shot.server_failed = d->r.away_told;
+	shot.disk = d->r.disk;
+	shot.other = d->r.other;
 	strcpy(shot.name, d->cfg->name);
 	strcpy(shot.pci, d->cfg->pci);
 	strcpy(shot.driver, d->cfg->policy.driver);

@@ -91,6 +91,7 @@ void life_restart_later(struct sup *s, struct dev *d, struct news *news)
 	(void)s;
 	(void)news;
 	d->r.served = d->r.worked = d->r.reconnect = false;
+	d->r.disk = d->r.other = (struct rf_identity){ 0 };
 	d->r.failures = 0;
 	d->r.restart = true;
 	d->r.code = 0;
@@ -102,10 +103,11 @@ void life_restart(struct sup *s, struct dev *d, struct news *news)
 	life_stop(s, d, news);
 }
 
-/* While its device server is away a restart would end the export, and help nobody. */
+/* While its device server is away a restart would end the export, and help nobody. One that is
+ * back with another disk is taken by it. */
 void life_revive_now(struct sup *s, struct dev *d, struct news *news)
 {
-	if (!d->r.away_ns)
+	if (!d->r.away_ns || rf_identity_known(&d->r.other))
 		return life_restart(s, d, news);
 	d->r.retry_ns = 0;
 }

@@ -105,6 +105,9 @@ struct dev_record {
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;
+	struct rf_identity disk;     /* which disk it has to be; not known: any */
+	struct rf_identity other;    /* which one was found in its place; not known: none */
+	bool               other_told; /* to the log */
 };
 
 struct dev {
@@ -297,6 +300,7 @@ void alive_look(struct sup *, struct dev *);
 
 /* away.c: a device server that cannot be reached. */
 void server_away(struct dev *); /* just now: tried again later */
+void server_other(struct dev *); /* it has another disk: likewise */
 void server_back(struct dev *); /* its device is ready */
 void server_clients_fail(struct dev *);
 

@@ -283,5 +283,7 @@ int main(int argc, char **argv)
 	nvme.store.block = 512;
 	nvme.queues = 8;
 	nvme.mdts = MDTS_DEFAULT;
+	nvme.serial = "ringfence-model";
+	nvme.nguid = "ringfence-model1";
 	return server_main(argc, argv, &model);
 }

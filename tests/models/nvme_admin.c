@@ -93,7 +93,7 @@ static void controller(const struct nvme *n, unsigned char *page)
 
 	c->vid = 0x1b36;
 	c->ssvid = 0x1b36;
-	padded(c->sn, sizeof(c->sn), "ringfence-model");
+	padded(c->sn, sizeof(c->sn), n->serial);
 	padded(c->mn, sizeof(c->mn), "ringfence NVMe model");
 	padded(c->fr, sizeof(c->fr), "1");
 	c->mdts = (uint8_t)__builtin_ctz(n->mdts / NVME_PAGE);
@@ -124,17 +124,20 @@ static void name_space(const struct nvme *n, unsigned char *page)
 	ns->nsze = ns->ncap = ns->nuse = n->store.bytes / n->store.block;
 	ns->dlfeat = NVME_DLFEAT_READ_ZEROES | NVME_DLFEAT_WRITE_ZEROES_DEAC;
 	ns->lbaf[0].lbads = (uint8_t)__builtin_ctz(n->store.block);
-	memcpy(page + 104, "ringfence-model1", 16); /* NGUID */
+	memcpy(ns->nguid, n->nguid, strlen(n->nguid));
 }
 
 static void descriptors(const struct nvme *n, unsigned char *page)
 {
-	page[0] = 2; /* NIDT: NGUID */
-	page[1] = 16;
-	memcpy(page + 4, "ringfence-model1", 16);
-	page[20] = NVME_NIDT_CSI;
-	page[21] = 1;
-	page[24] = n->odd.csi;
+	if (n->nguid[0]) {
+		page[0] = 2; /* NIDT: NGUID */
+		page[1] = 16;
+		memcpy(page + 4, n->nguid, strlen(n->nguid));
+		page += 20;
+	}
+	page[0] = NVME_NIDT_CSI;
+	page[1] = 1;
+	page[4] = n->odd.csi;
 }
 
 /* An id that is allowed and not in use is a namespace of zeroes: Base 5.17.2.1. */

@@ -17,6 +17,9 @@ const char nvme_usage[] =
 	"  --file PATH        the disk is this file\n"
 	"  --record PATH      write down every change, in order (record.h)\n"
 	"  --block 512|4096   (512)\n"
+	"  --serial TEXT      serial number, up to 20 characters (ringfence-model)\n"
+	"  --nguid TEXT       the namespace's name, up to 16 characters; \"\": it has none "
+	"(ringfence-model1)\n"
 	"  --queues N         I/O queue pairs, 1 to 64 (8)\n"
 	"  --dstrd N          doorbells 4 << N bytes apart (0)\n"
 	"  --mdts BYTES       most a command may move: a power of two, 8K to 1M (1M)\n"
@@ -49,6 +52,12 @@ static bool number(const char *text, uint64_t *value, char **end)
 		++*end;
 	}
 	return *text >= '0' && *text <= '9';
+}
+
+static bool set_text(const char *value, size_t most, const char **to)
+{
+	*to = value;
+	return strlen(value) <= most;
 }
 
 static bool set_cache(struct nvme *n, const char *value)
@@ -114,6 +123,10 @@ static int set(struct nvme *n, const char *key, const char *value)
 		n->file = value;
 	else if (!strcmp(key, "record"))
 		n->record = value;
+	else if (!strcmp(key, "serial"))
+		return set_text(value, 20, &n->serial) ? 0 : -EINVAL;
+	else if (!strcmp(key, "nguid"))
+		return set_text(value, 16, &n->nguid) ? 0 : -EINVAL;
 	else if (!strcmp(key, "cache"))
 		return set_cache(n, value) ? 0 : -EINVAL;
 	else if (!strcmp(key, "delay-us"))

@@ -22,15 +22,14 @@ def until(what, seconds, condition):
 
 class Served:
     """A model, ringfence before it, and a client that verifies: over NBD, or a load generator. nbd
-    'listener': no client but the caller's. policy: lines that are added to that of nvme."""
+    'listener': no client but the caller's. policy: lines that are added to that of nvme. model: more
+    options of the model."""
 
-    def __init__(self, nbd, log, seed, policy=""):
+    def __init__(self, nbd, log, seed, policy="", model=()):
         self.dir = tempfile.mkdtemp(prefix="ringfence-kill.")
         self.log, self.nbd = log, nbd
         self.children = []
-        self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock", "--control", f"{self.dir}/ctl",
-                   "--size", "128M", "--block", "4096")
-        until("model", 20, lambda: os.path.exists(f"{self.dir}/nvme.sock"))
+        self.start_model("--size", "128M", *model)
         export = f"nbd {self.dir}/nbd.sock" if nbd else \
             f"load {self.dir}/load.json mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 seed={seed}"
         with open("policy/nvme.policy") as f, open(f"{self.dir}/nvme.policy", "w") as out:
@@ -48,6 +47,14 @@ class Served:
             if self.client.stdout.readline() != "going\n":
                 raise Broken("the client does not come up")
         self.progress(2000)
+
+    def start_model(self, *options):
+        """Its control socket is gone with it, and tells when the next one is there."""
+        ready = f"{self.dir}/ctl.{len(self.children)}"
+        model = self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock", "--control", ready,
+                           "--block", "4096", *options)
+        until("model", 20, lambda: os.path.exists(ready))
+        return model
 
     def start(self, *words):
         p = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)

@@ -8,11 +8,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "device.h"
 #include "log.h"
 
 void rf_log(const char *format, ...)
@@ -20,7 +22,14 @@ void rf_log(const char *format, ...)
 	(void)format;
 }
 
+uint32_t config_word(const struct rf_device *d, uint32_t at)
+{
+	(void)d, (void)at;
+	return 0x00101b36;
+}
+
 #include "sandbox/device/admin/nvme_describe.c"
+#include "sandbox/device/core/identity.c"
 
 static struct rf_device device;
 static struct nvme_id_ctrl ctrl;
@@ -113,6 +122,72 @@ static void a_disk_of_2_to_the_63_bytes(void **state)
 	assert_int_equal(describe(), -EINVAL);
 }
 
+static const char *identity(void)
+{
+	static const struct rf_backend_ops backend;
+
+	device.backend = &backend;
+	assert_int_equal(describe(), 0);
+	identity_complete(&device);
+	assert_true(rf_identity_valid(&device.disk));
+	return device.disk.text;
+}
+
+static void a_disk_is_known_by_its_names(void **state)
+{
+	(void)state;
+	assert_string_equal(identity(), "1b36:0010, 4096000 bytes, no serial number");
+	memset(ns.eui64, 0xab, sizeof(ns.eui64));
+	assert_string_equal(identity(), "EUI-64 abababababababab");
+	memset(ns.nguid, 0x01, sizeof(ns.nguid));
+	assert_string_equal(identity(), "NGUID 01010101010101010101010101010101");
+	memcpy(ctrl.mn, "of no number   ", 15);
+	assert_string_equal(identity(), "NGUID 01010101010101010101010101010101");
+	memcpy(ctrl.sn, "  A1 ", 5);
+	assert_string_equal(identity(),
+			    "S/N A1 (of no number), NGUID 01010101010101010101010101010101");
+	memset(ns.nguid, 0, sizeof(ns.nguid));
+	assert_string_equal(identity(), "S/N A1 (of no number), EUI-64 abababababababab");
+	memset(ns.eui64, 0, sizeof(ns.eui64));
+	assert_string_equal(identity(), "S/N A1 (of no number)");
+	memset(ctrl.mn, 0, sizeof(ctrl.mn));
+	assert_string_equal(identity(), "S/N A1");
+}
+
+/* The longest names are told apart to their last byte, and nothing of them harms a terminal. */
+static void names_of_any_bytes_are_shown(void **state)
+{
+	char before[RF_IDENTITY_BYTES];
+
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		memset(ctrl.sn, byte, sizeof(ctrl.sn));
+		memset(ctrl.mn, byte, sizeof(ctrl.mn));
+		memset(ns.nguid, byte, sizeof(ns.nguid));
+		assert_true(strlen(identity()) > 0);
+		assert_null(strpbrk(device.disk.text, "\"\\\n\033"));
+		strcpy(before, device.disk.text);
+		ns.nguid[15] ^= 1;
+		assert_string_not_equal(identity(), before);
+	}
+}
+
+static void another_disk_is_seen_where_one_was(void **state)
+{
+	(void)state;
+	memcpy(ctrl.sn, "A1", 2);
+	(void)identity();
+	assert_false(identity_other(&device)); /* none was */
+	device.cfg.disk = device.disk;
+	assert_false(identity_other(&device));
+	ns.nguid[15] = 1;
+	(void)identity();
+	assert_true(identity_other(&device));
+	ns.nguid[15] = 0;
+	(void)identity();
+	assert_false(identity_other(&device));
+}
+
 static void names_may_say_anything(void **state)
 {
 	static unsigned char page[RF_PAGE];
@@ -140,6 +215,9 @@ int main(void)
 		cmocka_unit_test_setup(a_protected_namespace_is_read_only, setup),
 		cmocka_unit_test_setup(a_disk_of_2_to_the_63_bytes, setup),
 		cmocka_unit_test_setup(one_of_many_formats, setup),
+		cmocka_unit_test_setup(a_disk_is_known_by_its_names, setup),
+		cmocka_unit_test_setup(names_of_any_bytes_are_shown, setup),
+		cmocka_unit_test_setup(another_disk_is_seen_where_one_was, setup),
 		cmocka_unit_test_setup(names_may_say_anything, setup),
 	};
 

@@ -165,6 +165,23 @@ static void describe_commands(struct rf_device *d, const struct nvme_id_ctrl *c,
 		d->info.features |= RF_BLK_READ_ONLY;
 }
 
+/* Controllers of one subsystem have its serial number, and each namespace a name of its own. */
+static void describe_identity(struct rf_device *d, const struct nvme_id_ctrl *c,
+			      const struct nvme_id_ns *n)
+{
+	d->disk = (struct rf_identity){ 0 };
+	if (identity_string(d, "S/N ", c->sn, sizeof(c->sn), ""))
+		identity_string(d, " (", c->mn, sizeof(c->mn), ")");
+	const char *join = rf_identity_known(&d->disk) ? ", " : "";
+	char before[16];
+
+	snprintf(before, sizeof(before), "%sNGUID ", join);
+	if (identity_number(d, before, n->nguid, sizeof(n->nguid)))
+		return;
+	snprintf(before, sizeof(before), "%sEUI-64 ", join);
+	identity_number(d, before, n->eui64, sizeof(n->eui64));
+}
+
 int nvme_describe(struct rf_device *d, uint32_t nsid, const struct nvme_id_ctrl *c,
 		  const struct nvme_id_ns *n, const struct nvme_id_limits *limits, uint32_t *flags)
 {
@@ -184,5 +201,6 @@ int nvme_describe(struct rf_device *d, uint32_t nsid, const struct nvme_id_ctrl 
 		.max_discard = most_discarded(limits, lbads), .features = RF_BLK_HAS_FUA,
 	};
 	describe_commands(d, c, n, flags);
+	describe_identity(d, c, n);
 	return 0;
 }

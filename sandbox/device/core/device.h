@@ -144,6 +144,7 @@ struct rf_device {
 	const struct rf_control_ops *control;
 	struct rf_blk_info info;    /* block service */
 	struct rf_net_info net;     /* net service */
+	struct rf_identity disk;    /* block service: which it is */
 	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
 	struct rf_doorbells doorbell;
 
@@ -163,6 +164,7 @@ struct rf_device {
 	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
 	uint64_t downs;             /* drivers that ran and died */
 	bool     given_up, stopping;
+	bool     refused;           /* it is another disk than it has to be */
 	int      failed;            /* what the supervisor was told when it was given up */
 	uint32_t condemned;         /* generation the supervisor was asked to kill, */
 	enum rf_kill condemned_for; /* and why */
@@ -288,6 +290,18 @@ void config_find_msix(struct rf_device *);
 uint32_t config_word(const struct rf_device *, uint32_t at); /* of the snapshot */
 /* A capability's offset; 0: none, or one whose first `bytes` are not all in the first 256. */
 uint32_t config_find(const struct rf_device *, uint8_t id, uint32_t bytes);
+
+/* identity.c: which disk it is. Adds words; a string or a number of the device's, between words of
+ * ours: nothing, and false, if it is blank. */
+void identity_words(struct rf_device *, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+bool identity_string(struct rf_device *, const char *before, const char *from, size_t bytes,
+		     const char *behind);
+bool identity_number(struct rf_device *, const char *before, const uint8_t *from, size_t bytes);
+/* A disk that has told no name is known by its kind and its size. */
+void identity_complete(struct rf_device *);
+/* Is it another one than it has to be? */
+bool identity_other(const struct rf_device *);
 
 /* link.c: when to look next, 0: not at all; the look; a driver comes or goes. */
 uint64_t link_next_ns(const struct rf_device *);

@@ -359,6 +359,8 @@ void generation_adopted(struct rf_device *d, uint32_t asked)
 {
 	bool wanted = false;
 
+	if (d->refused)
+		_exit(RF_EXIT_OTHER_DISK); /* this supervisor has one look for itself */
 	tell_anew(d);
 	tell_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
 	if (d->failed)

@@ -145,6 +145,7 @@ static void open_device(struct rf_device *d)
 	if (!d->control)
 		describe_by_policy(d);
 	left_note_header(d);
+	identity_complete(d);
 }
 
 /* The supervisor wants to see that this process and its export take messages. */
@@ -300,6 +301,24 @@ static void end_device(struct rf_device *d)
 		(void)config_bus_master(d, false);
 }
 
+static void serve(struct rf_device *d)
+{
+	tell_supervisor(d, RF_DEV_READY, 0, 0);
+	d->export_knows = true;
+	tell_export(d, RF_SVC_INFO, 0, 0, 0);
+	if (d->cfg.revived)
+		generation_revived(d);
+	generation_start(d);
+}
+
+/* Nothing that was asked of the disk it was is told to this one: the export hears nothing of it.
+ * What is left to do is to see a device server go away, or to be told to end. */
+static void refuse(struct rf_device *d)
+{
+	d->refused = true;
+	tell_supervisor(d, RF_DEV_OTHER, 0, 0);
+}
+
 int main(void)
 {
 	static struct rf_device d;
@@ -316,12 +335,7 @@ int main(void)
 	prctl(PR_SET_TIMERSLACK, 1000);
 	hurry();
 	device_lock(&d);
-	tell_supervisor(&d, RF_DEV_READY, 0, 0);
-	d.export_knows = true;
-	tell_export(&d, RF_SVC_INFO, 0, 0, 0);
-	if (d.cfg.revived)
-		generation_revived(&d);
-	generation_start(&d);
+	identity_other(&d) ? refuse(&d) : serve(&d);
 	while (!d.stopping || drivers_left(&d))
 		device_turn(&d);
 	end_device(&d);

@@ -30,7 +30,8 @@ static bool behind_others(const struct rf_device *d)
 void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
 {
 	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
-				  .downs = d->downs, .info = d->info, .net = d->net };
+				  .downs = d->downs, .info = d->info, .net = d->net,
+				  .disk = d->disk };
 
 	/* Of one that is gone its socket tells. */
 	if (!behind_others(d) &&
@@ -91,7 +92,8 @@ void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsign
 				  .half = half,
 				  .value = value,
 				  .info = d->info,
-				  .net = d->net };
+				  .net = d->net,
+				  .disk = d->disk };
 
 	/* An export that died is replaced by the supervisor, which then says so. */
 	if (type == RF_SVC_INFO || d->export_knows)
