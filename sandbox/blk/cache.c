@@ -92,7 +92,7 @@ void rf_cache_lost(struct rf_service *s)
 	head->losses = s->device->losses;
 }
 
-static int disk_changed(const struct rf_service *s, const struct rf_blk_info *now)
+static int limits_changed(const struct rf_service *s, const struct rf_blk_info *now)
 {
 	const struct rf_blk_info *was = &s->info;
 	bool same = was->size == now->size && was->block_size == now->block_size;
@@ -114,7 +114,7 @@ int rf_disk_again(const struct rf_service *s, const struct rf_blk_info *now,
 		       rf_identity_text(&s->table->head.disk), rf_identity_text(disk));
 		return -ESTALE;
 	}
-	return memcmp(now, &s->info, sizeof(*now)) ? disk_changed(s, now) : 0;
+	return memcmp(now, &s->info, sizeof(*now)) ? limits_changed(s, now) : 0;
 }
 
 /* What only a flush makes safe was promised of another cache, or another disk: it is gone. */

@@ -19,7 +19,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launch/filters.h $(B)/gen/session/filters.h
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c) \
 	sandbox/lib/unix_listen.c
-$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c doorbell.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
+$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
 	$(addprefix sandbox/device/admin/,e1000e_control.c igb_control.c intel_nic.c nvme_control.c nvme_describe.c virtio_pci.c)
 $(B)/fuzz/fuzz_opener: WITH = sandbox/proto/config_check.c
 $(B)/fuzz/fuzz_text: WITH = sandbox/config/finish.c sandbox/proto/config_check.c \

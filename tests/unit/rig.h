@@ -34,6 +34,7 @@ struct rig {
 	struct rf_stats_service  *stats;
 	struct rf_blk_info        info;
 	struct rf_net_info        net;
+	struct rf_identity        disk;
 	int                       fd[RF_EXPORT_FDS]; /* the export's, by enum rf_export_fd */
 	int                       control;           /* our end */
 	uint32_t                  generation, half;
@@ -116,7 +117,8 @@ static inline void rig_install(const struct rig *r)
 static inline void rig_send(struct rig *r, enum rf_svc_type type, uint32_t value)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = r->generation, .half = r->half,
-				  .value = value, .info = r->info, .net = r->net };
+				  .value = value, .info = r->info, .net = r->net,
+				  .disk = r->disk };
 
 	rig_must(!rf_packet_send(r->control, &msg, sizeof(msg), NULL, 0), "send to export");
 }

@@ -116,6 +116,7 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 #include "sandbox/device/admin/nvme_control.c"
 #include "sandbox/device/admin/nvme_describe.c"
 #include "sandbox/device/admin/virtio_pci.c"
+#include "sandbox/device/core/identity.c"
 #include "sandbox/device/core/left.c"
 
 static const struct rf_backend_ops fake = { .config_read = space_read };

@@ -131,6 +131,14 @@ void server_away(struct dev *d)
 	d->r.retry_ns = 0;
 }
 
+static unsigned waited_for; /* the old disk */
+
+void server_other(struct dev *d)
+{
+	waited_for++;
+	server_away(d);
+}
+
 void server_back(struct dev *d) { (void)d; }
 void server_clients_fail(struct dev *d) { (void)d; }
 int open_interface(struct sup *s, const struct dev *d) { (void)s, (void)d; return 0; }
@@ -393,6 +401,79 @@ static void device_processes_killed_one_after_another_use_no_number_twice(void *
 	runs(number_given + 1);
 }
 
+static void finds_disk(enum event event, const char *name)
+{
+	struct rf_dev_msg msg = { 0 };
+
+	strcpy(msg.disk.text, name);
+	happens(sup, dev, event, &(struct news){ .said = &msg });
+}
+
+static void another_disk_is_served_when_a_person_says_so(void **state)
+{
+	(void)state;
+	waited_for = 0;
+	due();
+	finds_disk(EV_READY, "S/N A");
+	runs(1);
+	ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
+	due();
+	pid_t looks = dev->r.device_pid;
+	finds_disk(EV_OTHER, "S/N B");
+	assert_int_equal(waited_for, 1);
+	assert_int_equal(dev->r.state, DEV_REVIVING);
+	assert_string_equal(dev->r.disk.text, "S/N A");
+	assert_string_equal(dev->r.other.text, "S/N B");
+	/* Its clients' time runs while a device process sees to it that it is still there. */
+	due();
+	assert_int_equal(waited_for, 2);
+	assert_int_equal(dev->r.device_pid, looks);
+	/* The supervisor was replaced: a device process that only waits ends, for a new look. */
+	ends("device", looks, EXITED(RF_EXIT_OTHER_DISK));
+	assert_int_equal(dev->r.state, DEV_REVIVING);
+	due();
+	assert_true(dev->r.device_pid);
+	dev->r.away_ns = 1;
+	finds_disk(EV_OTHER, "S/N B");
+	assert_int_equal(dev->r.export_pid, 7);
+	dev_restart(sup, dev);
+	assert_int_equal(dev->r.state, DEV_STOPPING);
+	ends("device", dev->r.device_pid, EXITED(0));
+	assert_int_equal(dev->r.state, DEV_WAITING);
+	assert_false(rf_identity_known(&dev->r.disk));
+	due();
+	finds_disk(EV_READY, "S/N B");
+	assert_int_equal(dev->r.state, DEV_RUNNING);
+	assert_string_equal(dev->r.disk.text, "S/N B");
+}
+
+/* Behind VFIO somebody took the old one out; and a start from nothing has no clients that wait. */
+static void another_disk_where_nobody_waits_is_the_end(void **state)
+{
+	static const enum rf_backend backends[] = { RF_BACKEND_VFIO, RF_BACKEND_VFIO_USER };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		sup->config.device[0].policy.device.backend = backends[i];
+		dev->r = (struct dev_record){ .state = DEV_WAITING };
+		comes_up();
+		runs(1);
+		said[0] = '\0';
+		if (i)
+			dev->r.state = DEV_STARTING;
+		else {
+			ends("device", dev->r.device_pid, KILLED);
+			due();
+		}
+		finds_disk(EV_OTHER, "S/N B");
+		assert_int_equal(dev->r.state, DEV_STOPPING);
+		assert_non_null(strstr(said, "is S/N B now: not served; 'ringfence restart disk0'"));
+		ends("device", dev->r.device_pid, EXITED(0));
+		assert_int_equal(dev->r.state, DEV_FAILED);
+		assert_int_equal(dev->r.code, RF_EXIT_OTHER_DISK);
+	}
+}
+
 /* It was served, and starts again from nothing: a signal then is no reason to give it up. One that
  * was never up has failed. */
 static void a_device_process_killed_at_a_later_start_has_a_successor(void **state)
@@ -564,6 +645,8 @@ int main(void)
 		ONE(a_server_that_fails_after_each_request_gets_its_share_and_no_more),
 		ONE(a_driver_that_dies_after_each_request_gets_no_lines_without_limit),
 		ONE(device_processes_killed_one_after_another_use_no_number_twice),
+		ONE(another_disk_is_served_when_a_person_says_so),
+		ONE(another_disk_where_nobody_waits_is_the_end),
 		ONE(a_device_process_killed_before_the_first_driver_has_a_successor),
 		ONE(a_device_process_killed_at_a_later_start_has_a_successor),
 		ONE(a_device_process_killed_at_the_first_start_is_the_end),

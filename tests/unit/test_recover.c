@@ -253,6 +253,15 @@ static void messages_that_do_not_fit_are_refused(void **state)
 	t->rig.info.size += 512;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	assert_int_equal(rf_service_control(t->s), -ESTALE);
+	t->rig.info.size -= 512;
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	assert_int_equal(rf_service_control(t->s), 0);
+	strcpy(t->rig.disk.text, "S/N B");
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	assert_int_equal(rf_service_control(t->s), -ESTALE);
+	strcpy(t->rig.disk.text, "\033[2J");
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	assert_int_equal(rf_service_control(t->s), -EPROTO);
 	rig_must(send(t->rig.control, "x", 1, 0) == 1, "send");
 	assert_int_equal(rf_service_control(t->s), -EPROTO);
 	shutdown(t->rig.control, SHUT_RDWR);

@@ -239,6 +239,42 @@ static void unflushed_writes_outlive_the_export(void **state)
 	served_free(t);
 }
 
+/* A write is acknowledged that no flush covers; then an export begins anew, before that disk. */
+static int flush_after_a_new_export(const char *before, const char *after)
+{
+	struct served *t = served_new(0);
+	struct ask a;
+	int status;
+
+	strcpy(t->rig.disk.text, before);
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	service_free(t->s);
+	assert_int_equal(rf_service_open(&t->s), 0);
+	served_cycle(t);
+	finish(t, &a, RF_BLK_WRITE, 0);
+	service_free(t->s);
+	assert_int_equal(rf_service_open(&t->s), 0);
+	memset(&t->rig.disk, 0, sizeof(t->rig.disk));
+	strcpy(t->rig.disk.text, after);
+	rig_send(&t->rig, RF_SVC_INFO, 0);
+	served_cycle(t);
+	assert_string_equal(t->s->table->head.disk.text, after);
+	status = finish(t, &a, RF_BLK_FLUSH, 0);
+	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
+	served_free(t);
+	return status;
+}
+
+static void what_was_not_flushed_on_another_disk_is_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(flush_after_a_new_export("S/N A", "S/N A"), 0);
+	assert_int_equal(flush_after_a_new_export("S/N A", "S/N B"), -EIO);
+	assert_int_equal(flush_after_a_new_export("S/N A", ""), -EIO);
+	/* An export died in the middle of the name. */
+	assert_int_equal(flush_after_a_new_export("S/", "S/N B"), -EIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +287,7 @@ int main(void)
 		cmocka_unit_test(flushes_that_wait_for_a_driver_all_fail),
 		cmocka_unit_test(a_loss_nobody_heard_of_is_counted),
 		cmocka_unit_test(as_many_are_told_as_went_away_however_late_they_come),
+		cmocka_unit_test(what_was_not_flushed_on_another_disk_is_lost),
 		cmocka_unit_test(unflushed_writes_outlive_the_export),
 	};
 
