@@ -134,17 +134,17 @@ $(B)/lib/libshared.a: $(SHARED_C:%.c=$(B)/obj/%.o)
 	rm -f $@; ar rcs $@ $^
 
 # What keeps, starts and opens is root or has capabilities; what decides has none of either.
-$(B)/bin/rf-keeper:     $(call objs,sandbox/zygote/*.c sandbox/keeper/*.c sandbox/broker/*.c)
-$(B)/bin/rf-supervisor: $(call objs,sandbox/supervisor/*.c)
-$(B)/bin/rf-config:     $(call objs,sandbox/config/*.c)
-$(B)/bin/ringfence:     $(call objs,sandbox/cli/*.c)
-$(B)/bin/rf-scribe: $(call objs,sandbox/crash/*.c)
-$(B)/bin/rf-launch:     $(call objs,sandbox/launch/*.c)
-$(B)/bin/rf-device:     $(DEVICE_C:%.c=$(B)/obj/%.o)
-$(B)/bin/rf-nbd:        $(call objs,sandbox/export/nbd/*.c)  $(BLK)
-$(B)/bin/rf-load:       $(call objs,sandbox/export/load/*.c) $(BLK)
-$(B)/bin/rf-format:     $(call objs,sandbox/export/format/*.c) $(BLK)
-$(PROGRAMS): $(B)/lib/libshared.a
+OF_rf-keeper     := $(call objs,sandbox/zygote/*.c sandbox/keeper/*.c sandbox/broker/*.c)
+OF_rf-supervisor := $(call objs,sandbox/supervisor/*.c)
+OF_rf-config     := $(call objs,sandbox/config/*.c)
+OF_ringfence     := $(call objs,sandbox/cli/*.c)
+OF_rf-scribe     := $(call objs,sandbox/crash/*.c)
+OF_rf-launch     := $(call objs,sandbox/launch/*.c)
+OF_rf-device     := $(DEVICE_C:%.c=$(B)/obj/%.o)
+OF_rf-nbd        := $(call objs,sandbox/export/nbd/*.c) $(BLK)
+OF_rf-load       := $(call objs,sandbox/export/load/*.c) $(BLK)
+OF_rf-format     := $(call objs,sandbox/export/format/*.c) $(BLK)
+$(foreach p,$(PROGRAMS),$(eval $(p): $(OF_$(notdir $(p))) $(B)/lib/libshared.a))
 $(PROGRAMS):
 	$(call making,LD)
 	$(LINK_TRUSTED)
@@ -172,21 +172,6 @@ $(B)/tools/policyc: policy/compile/policyc.c policy/compile/constants.h | $(DEPS
 $(B)/gen/launch/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
-# Learn mode, no part of `all`: what a driver lacks is logged and let through. For
-# `unsafe-launcher rf-launch-learn` in a configuration.
-$(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*.list)
-	$(call making,GEN)
-	$< --learn -o $@ $(filter %.list,$^)
-$(B)/bin/rf-launch-learn: $(wildcard sandbox/launch/*.[ch]) $(B)/gen/learn/filters.h \
-        $(B)/lib/libshared.a
-	$(call making,LD)
-	@mkdir -p $(B)/obj/learn
-	for c in sandbox/launch/*.c; do $(CC) $(CFLAGS_TRUSTED) -I$(B)/gen/learn $(INC_launch) \
-		-DRF_LAUNCH_LEARN -c -o $(B)/obj/learn/$$(basename $$c .c).o $$c || exit 1; done
-	$(LD_PIE) -o $@ $(CRT1) $(B)/obj/learn/*.o $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group -lc -lgcc \
-		-Wl,--end-group $(CRTN)
-.PHONY: learn
-learn: all $(B)/bin/rf-launch-learn ## the launcher that lists what system calls a driver would need: NOT a fence
 $(B)/gen/session/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/export-*.list)
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)

@@ -72,7 +72,6 @@ struct rf_service {
 	bool                 alone;      /* the one request in flight is under suspicion */
 	bool                 was_up;     /* this generation: its driver may have seen the ring */
 	bool                 stalled;    /* this generation: reported */
-	bool                 tell_late;  /* RF_EXPORT_REUSE_EARLY: PREPARED is still to be said */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
 	struct rf_watch      watch;
 	bool                 dropped;    /* GONE for good, by its own export */
@@ -148,7 +147,6 @@ void rf_disk_known(struct rf_service *, const struct rf_identity *);
 int rf_disk_again(const struct rf_service *, const struct rf_blk_info *now,
 		  const struct rf_identity *);
 /* recover.c: the export has had its time to reuse memory. */
-void rf_prepared_late(struct rf_service *);
 /* a reissued request was answered; lets the next ones go. */
 void rf_redo_next(struct rf_service *);
 void rf_first_io(struct rf_service *);

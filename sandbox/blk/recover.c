@@ -155,12 +155,6 @@ static uint32_t drain(struct rf_service *s)
 	return drained;
 }
 
-void rf_prepared_late(struct rf_service *s)
-{
-	s->tell_late = false;
-	rf_tell(s, RF_SVC_PREPARED, 0);
-}
-
 /* Everything in flight is in flight no more. Number of requests to reissue. */
 static uint32_t collect(struct rf_service *s)
 {
@@ -180,14 +174,8 @@ static uint32_t collect(struct rf_service *s)
 			/* A driver that was never let go has seen nothing of it. */
 			if (!s->was_up && e->attempts)
 				e->attempts--;
-			if (s->config.flags & RF_EXPORT_REUSE_EARLY && e->req.op == RF_BLK_READ) {
-				rf_entry_finish(s, i, -EIO);
-				continue;
-			}
 		}
-		if (s->config.flags & RF_EXPORT_NO_REISSUE)
-			rf_entry_finish(s, i, 0);
-		else if (!(e->mark & RF_MARK_POISON))
+		if (!(e->mark & RF_MARK_POISON))
 			redo++;
 	}
 	return redo;
@@ -254,10 +242,7 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->state = RF_DRIVER_PREPARED;
 	rf_redo_next(s);
 	rf_service_flush(s);
-	if (s->config.flags & RF_EXPORT_REUSE_EARLY)
-		s->tell_late = true;
-	else
-		rf_tell(s, RF_SVC_PREPARED, 0);
+	rf_tell(s, RF_SVC_PREPARED, 0);
 	autopsy(s, msg->generation, !msg->half);
 	return 0;
 }

@@ -377,8 +377,6 @@ int rf_service_poll(struct rf_service *s)
 bool rf_service_sleep(struct rf_service *s)
 {
 	rf_service_flush(s);
-	if (unlikely(s->tell_late))
-		rf_prepared_late(s);
 	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
 	if (s->config.spin_ns != UINT64_MAX &&
 	    (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED)) {

@@ -85,7 +85,7 @@ static int broker_control(int *fd)
 
 static int program(uint32_t which, int *fd)
 {
-	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = config.launcher,
+	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = "rf-launch",
 				      [RF_PROGRAM_DEVICE] = "rf-device",
 				      [RF_PROGRAM_SCRIBE] = "rf-scribe",
 				      [RF_PROGRAM_DIAL] = "rf-dial" };

@@ -145,21 +145,6 @@ static int key_mtu(struct rf_config_device *d, struct rf_words *w)
 	return 0;
 }
 
-static int key_no_reissue(struct rf_config_device *d, struct rf_words *w)
-{
-	return yes_no(w, &d->no_reissue);
-}
-
-static int key_reuse_early(struct rf_config_device *d, struct rf_words *w)
-{
-	return yes_no(w, &d->reuse_early);
-}
-
-static int key_admin_writable(struct rf_config_device *d, struct rf_words *w)
-{
-	return yes_no(w, &d->admin_writable);
-}
-
 static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 {
 	return rf_config_arena(w, &d->arena);
@@ -189,9 +174,7 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "policy", key_policy }, { "image", key_image }, { "export", key_export },
 		{ "force", key_force }, { "read-only", key_read_only },
 		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu },
-		{ "integrity", key_integrity },
-		{ "unsafe-no-reissue", key_no_reissue }, { "unsafe-reuse-early", key_reuse_early },
-		{ "unsafe-admin-writable", key_admin_writable }, { "arena", config_key_arena },
+		{ "integrity", key_integrity }, { "arena", config_key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },
 	};
 
@@ -255,15 +238,12 @@ static int new_device(struct reading *r, struct rf_words *w)
 static const struct {
 	const char *name;
 	size_t at, room;
-	bool absolute;
 } globals[] = {
 	/* Names of files in these folders follow: that much of the room is theirs. */
-	{ "run-dir", offsetof(struct rf_config, run_dir), RF_RUN_DIR, true },
-	{ "program-dir", offsetof(struct rf_config, program_dir), RF_CONFIG_FOLDER, true },
-	{ "driver-dir", offsetof(struct rf_config, driver_dir), RF_CONFIG_FOLDER, true },
-	{ "policy-dir", offsetof(struct rf_config, policy_dir), RF_CONFIG_FOLDER, true },
-	{ "unsafe-launcher", offsetof(struct rf_config, launcher),
-	  sizeof(((struct rf_config *)0)->launcher), false },
+	{ "run-dir", offsetof(struct rf_config, run_dir), RF_RUN_DIR },
+	{ "program-dir", offsetof(struct rf_config, program_dir), RF_CONFIG_FOLDER },
+	{ "driver-dir", offsetof(struct rf_config, driver_dir), RF_CONFIG_FOLDER },
+	{ "policy-dir", offsetof(struct rf_config, policy_dir), RF_CONFIG_FOLDER },
 };
 
 /* -1: no key of the part before the first device. */
@@ -281,7 +261,7 @@ static int global_key(struct rf_config *c, struct rf_words *w)
 
 	if (i < 0)
 		return -ENOENT;
-	if (globals[i].absolute && w->count == 2 && w->word[1][0] != '/')
+	if (w->count == 2 && w->word[1][0] != '/')
 		return rf_words_error(w, "%s takes an absolute path", w->word[0]);
 	return copy(w, (char *)c + globals[i].at, globals[i].room);
 }

@@ -206,7 +206,7 @@ static bool reap_one(struct keeper *k, int flags)
 	if (WIFSTOPPED(status)) {
 		if (rf_trace_last(status))
 			tell_ending(k, s);
-		if (rf_trace_stop(pid, status, &s->verdict, s->name))
+		if (rf_trace_stop(pid, status, &s->verdict))
 			stopped(k, s, pid, status);
 		else
 			rf_stopped_remove(&k->stopped, pid);

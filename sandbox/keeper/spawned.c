@@ -15,7 +15,7 @@ void rf_spawn_seize(const struct rf_spawned *s)
 {
 	if (s->report < 0)
 		return;
-	uint8_t why = rf_wall_wanted(RF_WALL_SEIZED) ? (uint8_t)-rf_trace_seize(s->pid) : EINVAL;
+	uint8_t why = (uint8_t)-rf_trace_seize(s->pid);
 	(void)rf_packet_send(s->report, &why, 1, NULL, 0);
 }
 

@@ -16,13 +16,11 @@
 /* After the libc's: glibc's own does not bear it the other way. */
 #include <linux/ptrace.h>
 
-#include "log.h"
-
 #define STOP_EVENT(status) ((status) >> 16)
 
 int rf_trace_seize(pid_t pid)
 {
-	long options = PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP;
+	long options = PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL;
 
 	return ptrace(PTRACE_SEIZE, pid, 0, options) ? -errno : 0;
 }
@@ -92,22 +90,6 @@ static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
 	v->address = info.si_code > 0 ? (uint64_t)(uintptr_t)info.si_addr : (uint64_t)info.si_pid;
 }
 
-/* Learn mode only: a list of the tests asks us about every call that it lacks. */
-static void trace_learn(pid_t pid, const char *name)
-{
-	static uint64_t known[16];
-	struct rf_verdict v = {0};
-
-	call_fill(pid, &v);
-	uint64_t nr = (uint64_t)v.call & 1023;
-	if (known[nr / 64] >> (nr % 64) & 1)
-		return;
-	known[nr / 64] |= 1ull << (nr % 64);
-	rf_log("LEARN: %s would need %s (%lld), first with (%#llx, %#llx, %#llx)", name,
-	       rf_call_name(&v), (long long)v.call, (unsigned long long)v.args[0],
-	       (unsigned long long)v.args[1], (unsigned long long)v.args[2]);
-}
-
 static bool stops_only(int sig)
 {
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
@@ -133,7 +115,7 @@ bool rf_trace_last(int status)
 	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
 }
 
-bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name)
+bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v)
 {
 	int event = STOP_EVENT(status), sig = WSTOPSIG(status), deliver = 0;
 
@@ -145,8 +127,6 @@ bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name
 			ptrace(PTRACE_LISTEN, pid, 0, 0);
 			return true;
 		}
-	} else if (event == PTRACE_EVENT_SECCOMP) {
-		trace_learn(pid, name);
 	} else if (!event && !harmless(sig) && !stops_only(sig)) {
 		/* The first process of a PID namespace would survive most signals if it is
 		 * traced, faults included, and take them for ever. */

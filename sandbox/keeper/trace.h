@@ -25,8 +25,8 @@ int rf_trace_seize(pid_t pid);
  * lets it make another: it executes no instruction more. */
 bool rf_trace_last(int status);
 
-/* waitpid() said WIFSTOPPED(status): looks, fills in, lets it go on. `name` is for the
- * log of the learn mode. True: a signal has stopped it, and it stays so. */
-bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v, const char *name);
+/* waitpid() said WIFSTOPPED(status): looks, fills in, lets it go on. True: a signal has
+ * stopped it, and it stays so. */
+bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v);
 
 #endif

@@ -21,13 +21,6 @@
 #define ARCH_SET_FS_CODE 0x1002
 #define EINTR_CODE       4
 
-/* The launcher's own memory is gone here, its variables with it. */
-#ifdef RF_TEST_WALLS
-#define GATE_WANTED(plan, wall) (!((plan)->off & RF_WALL_BIT(wall)))
-#else
-#define GATE_WANTED(plan, wall) 1
-#endif
-
 #define IN_GATE   __attribute__((section("rf_gate"), no_stack_protector, no_reorder))
 #define IN_INLINE static inline __attribute__((always_inline, no_stack_protector))
 
@@ -70,8 +63,6 @@ IN_INLINE void gate_unmap(const struct rf_gate_plan *plan)
 
 IN_INLINE void gate_lock(const struct rf_gate_plan *plan)
 {
-	if (!GATE_WANTED(plan, RF_WALL_SECCOMP))
-		return;
 	if (gate_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (uint64_t)(uintptr_t)&plan->prog))
 		gate_exit(RF_LAUNCH_NO_FILTER);
 }
@@ -79,10 +70,8 @@ IN_INLINE void gate_lock(const struct rf_gate_plan *plan)
 /* Of files, from here on: the log, which may be one, is closed. */
 IN_INLINE void gate_shut(const struct rf_gate_plan *plan, uint64_t first_fd)
 {
-	if (GATE_WANTED(plan, RF_WALL_FDS))
-		gate_call(__NR_close_range, first_fd, ~0u, 0);
-	if (GATE_WANTED(plan, RF_WALL_FSIZE))
-		gate_call(__NR_setrlimit, RLIMIT_FSIZE, (uint64_t)(uintptr_t)plan->no_limit, 0);
+	gate_call(__NR_close_range, first_fd, ~0u, 0);
+	gate_call(__NR_setrlimit, RLIMIT_FSIZE, (uint64_t)(uintptr_t)plan->no_limit, 0);
 }
 
 /* A standby driver waits here, with no instruction of its image run; locked, unless its
@@ -130,8 +119,7 @@ IN_INLINE _Noreturn void gate_jump(const struct rf_gate_plan *plan)
 
 IN_GATE __attribute__((aligned(4096))) _Noreturn void rf_gate_run(const struct rf_gate_plan *plan)
 {
-	if (GATE_WANTED(plan, RF_WALL_MAPS))
-		gate_unmap(plan);
+	gate_unmap(plan);
 	gate_call(__NR_arch_prctl, ARCH_SET_FS_CODE, plan->thread, 0);
 	gate_shut(plan, plan->first_closed_fd);
 	if (!plan->lock_last)

@@ -39,9 +39,6 @@ struct rf_gate_plan {
 	uint64_t generation;
 	uint64_t lock_last; /* 1: wait, close the rest, lock; 0: lock, wait */
 	uint64_t no_limit[2]; /* struct rlimit of zeroes */
-#ifdef RF_TEST_WALLS
-	uint64_t off;
-#endif
 	char     unmap_failed[RF_GATE_LINE]; /* log line */
 	uint64_t unmap_failed_len;
 	struct sock_fprog  prog;

@@ -400,7 +400,7 @@ int rf_image_map(const struct rf_image *img, int fd, const unsigned char *file, 
 		uint64_t value = (uint64_t)(uintptr_t)base + (uint64_t)r.r_addend;
 		memcpy(base + r.r_offset, &value, 8);
 	}
-	if (rf_wall_wanted(RF_WALL_RELRO) && img->relro_end > img->relro &&
+	if (img->relro_end > img->relro &&
 	    mprotect(base + img->relro, img->relro_end - img->relro, PROT_READ))
 		return -errno;
 	return 0;

@@ -149,9 +149,6 @@ static struct rf_gate_plan *gate_plan_make(const struct rf_launch *spec,
 	/* A list of exit_group alone has no read to wait by: such a driver is held back
 	 * first and locked then, and needs no descriptor at all. */
 	plan->lock_last = filter->syscalls == 1;
-#ifdef RF_TEST_WALLS
-	plan->off = rf_walls_off;
-#endif
 	return plan;
 }
 
@@ -160,15 +157,6 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 	if (__stop_rf_gate - __start_rf_gate != (long)PAGE ||
 	    (uint64_t)(uintptr_t)__start_rf_gate % PAGE)
 		rf_quit(RF_LAUNCH_SYSTEM, "bug: the gate does not fill one page");
-#ifdef RF_TEST_WALLS
-	if (!rf_wall_wanted(RF_WALL_SECCOMP))
-		rf_say("!!! UNFENCED TEST BUILD: this driver runs WITHOUT a system call filter "
-		       "!!!");
-#endif
-#ifdef RF_LAUNCH_LEARN
-	rf_say("!!! LEARN MODE: this driver may make ANY system call; those its list lacks are "
-	       "logged !!!");
-#endif
 	/* Nothing of ours may be written to when this process dies. */
 	syscall(SYS_set_tid_address, NULL);
 	__asm__ volatile("mov %1, %%rsp\n\t"
@@ -180,10 +168,6 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 			 : "memory");
 	__builtin_unreachable();
 }
-
-#ifndef RF_TEST_WALLS_OFF
-#define RF_TEST_WALLS_OFF RF_WALL_BIT(RF_WALL_SECCOMP)
-#endif
 
 /* The launcher's own arguments are sets of walls; see launch.h. */
 static uint64_t walls_given(int argc, char **argv, int index)
@@ -203,9 +187,6 @@ int main(int argc, char **argv)
 	size_t bytes;
 	int    rc;
 
-#ifdef RF_TEST_WALLS
-	rf_walls_off = argc > 3 ? walls_given(argc, argv, 3) : RF_TEST_WALLS_OFF;
-#endif
 	rf_raise_first(&report);
 	spec_read(&spec);
 	filter = filter_find(spec.filter);

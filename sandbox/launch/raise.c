@@ -22,10 +22,6 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-#ifdef RF_TEST_WALLS
-uint64_t rf_walls_off;
-#endif
-
 static void stands(struct rf_wall_report *r, enum rf_wall wall)
 {
 	r->up |= RF_WALL_BIT(wall);
@@ -39,7 +35,7 @@ static void privileges_check(void)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[2];
 
-	if (rf_wall_wanted(RF_WALL_UID) && (!getuid() || !geteuid() || !getgid() || !getegid()))
+	if (!getuid() || !geteuid() || !getgid() || !getegid())
 		rf_quit(RF_LAUNCH_SYSTEM, "started as root: a driver needs a user of its own");
 	if (syscall(SYS_capget, &head, caps))
 		rf_quit(RF_LAUNCH_SYSTEM, "cannot read capabilities: %s", strerror(errno));
@@ -64,26 +60,17 @@ void rf_raise_first(struct rf_wall_report *r)
 	if (sigprocmask(SIG_SETMASK, &none, NULL))
 		rf_quit(RF_LAUNCH_SYSTEM, "cannot unblock signals: %s", strerror(errno));
 	prctl(PR_SET_NAME, "rf-driver", 0, 0, 0);
-	if (rf_wall_wanted(RF_WALL_NO_CAPS)) {
-		privileges_check();
-		stands(r, RF_WALL_NO_CAPS);
-	}
-	if (rf_wall_wanted(RF_WALL_DUMPABLE)) {
-		if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-			rf_quit(RF_LAUNCH_SYSTEM, "cannot hide its memory: %s", strerror(errno));
-		stands(r, RF_WALL_DUMPABLE);
-	}
-	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS)) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-		    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-			rf_quit(RF_LAUNCH_SYSTEM, "cannot give up privileges: %s", strerror(errno));
-		stands(r, RF_WALL_NO_NEW_PRIVS);
-	}
-	if (rf_wall_wanted(RF_WALL_LANDLOCK))
-		optional(r, RF_WALL_LANDLOCK, rf_landlock_raise());
-	if (rf_wall_wanted(RF_WALL_MDWE))
-		optional(r, RF_WALL_MDWE,
-			 prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ? errno : 0);
+	privileges_check();
+	stands(r, RF_WALL_NO_CAPS);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		rf_quit(RF_LAUNCH_SYSTEM, "cannot hide its memory: %s", strerror(errno));
+	stands(r, RF_WALL_DUMPABLE);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		rf_quit(RF_LAUNCH_SYSTEM, "cannot give up privileges: %s", strerror(errno));
+	stands(r, RF_WALL_NO_NEW_PRIVS);
+	optional(r, RF_WALL_LANDLOCK, rf_landlock_raise());
+	optional(r, RF_WALL_MDWE,
+		 prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ? errno : 0);
 }
 
 /* ---- limits --------------------------------------------------------------------------- */
@@ -109,8 +96,6 @@ void rf_raise_limits(struct rf_wall_report *r)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit none = {0, 0};
 
-		if (!rf_wall_wanted(limits[i].wall))
-			continue;
 		if (setrlimit(limits[i].limit, &none))
 			rf_quit(RF_LAUNCH_SYSTEM, "cannot lower limit %d: %s", limits[i].limit,
 				strerror(errno));
@@ -127,8 +112,7 @@ void rf_raise_report(struct rf_wall_report *r, uint64_t stand, uint64_t demanded
 					 RF_WALL_BOOT,  RF_WALL_RELRO, RF_WALL_SECCOMP};
 
 	for (size_t i = 0; i < sizeof(always); i++)
-		if (rf_wall_wanted(always[i]))
-			stands(r, always[i]);
+		stands(r, always[i]);
 	for (int wall = 0; wall < RF_WALLS; wall++)
 		if (demanded & ~(stand | r->up) & RF_WALL_BIT(wall))
 			rf_quit(RF_LAUNCH_NO_WALL, "the policy demands the wall \"%s\": %s",

@@ -173,8 +173,7 @@ void rf_space_seal(struct rf_space *s, const struct rf_launch *spec)
 
 		memcpy((char *)s->boot + f->boot_offset, &address, sizeof(address));
 	}
-	if (rf_wall_wanted(RF_WALL_BOOT) &&
-	    mprotect((void *)(uintptr_t)s->boot_window.at, s->boot_window.bytes, PROT_READ))
+	if (mprotect((void *)(uintptr_t)s->boot_window.at, s->boot_window.bytes, PROT_READ))
 		rf_quit(RF_LAUNCH_SYSTEM, "cannot make the boot record read-only: %s",
 			strerror(errno));
 }

@@ -71,12 +71,4 @@ _Static_assert(sizeof(struct rf_wall_report) == 96, "one write to a pipe");
 /* The walls that do not stand, each with why, in words; "" if all do. */
 void rf_walls_missing(const struct rf_wall_report *, char *text, size_t room);
 
-/* Programs of the tests leave out one wall to show what it stops. */
-#ifdef RF_TEST_WALLS
-extern uint64_t rf_walls_off;
-#define rf_wall_wanted(wall) (!(rf_walls_off & RF_WALL_BIT(wall)))
-#else
-#define rf_wall_wanted(wall) 1
-#endif
-
 #endif

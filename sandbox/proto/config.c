@@ -47,7 +47,6 @@ int rf_config_defaults(struct rf_config *c)
 	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
 	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
 	rf_run_dir(c->run_dir, RF_RUN_DIR);
-	strcpy(c->launcher, "rf-launch");
 	c->uid_base = RF_UID_BASE;
 	return 0;
 }

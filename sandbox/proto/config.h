@@ -70,7 +70,6 @@ struct rf_config_device {
 	/* 'integrity disk': RF_EXPORT_INTEGRITY_DISK, or how it is formatted */
 	uint32_t integrity_disk;
 	uint64_t integrity_key[2];
-	bool     no_reissue, reuse_early, admin_writable; /* test controls */
 	uint64_t arena;         /* 0: as the policy says */
 	struct rf_policy policy;
 	char     pci[RF_NAME];
@@ -78,7 +77,6 @@ struct rf_config_device {
 };
 
 struct rf_config {
-	char     launcher[64];     /* rf-launch; tests name another */
 	char     run_dir[108];     /* sockets and state, see rf_run_dir() */
 	char     program_dir[256]; /* rf-launch and the others: beside this program */
 	char     driver_dir[256], policy_dir[256];

@@ -160,8 +160,7 @@ static bool choices(const struct rf_config_device *d)
 {
 	return (unsigned)d->export_kind < RF_EXPORT_KINDS && d->export_kind != RF_EXPORT_NONE &&
 	       truth(&d->force) && truth(&d->read_only) && truth(&d->promiscuous) &&
-	       truth(&d->integrity) && truth(&d->no_reissue) && truth(&d->reuse_early) &&
-	       truth(&d->admin_writable);
+	       truth(&d->integrity);
 }
 
 /* What reaches a device is one of the two, and nothing without a back end. */
@@ -177,9 +176,9 @@ const char *rf_config_wrong(const struct rf_config *c)
 {
 	if (c->count < 1 || c->count > RF_MAX_DEVICES)
 		return "the number of devices";
-	if (!PLAIN(c->launcher) || !FOLDER(c->run_dir, RF_RUN_DIR) ||
-	    !FOLDER(c->program_dir, RF_CONFIG_FOLDER) || !FOLDER(c->driver_dir, RF_CONFIG_FOLDER) ||
-	    !FOLDER(c->policy_dir, RF_CONFIG_FOLDER) || c->uid_base != RF_UID_BASE)
+	if (!FOLDER(c->run_dir, RF_RUN_DIR) || !FOLDER(c->program_dir, RF_CONFIG_FOLDER) ||
+	    !FOLDER(c->driver_dir, RF_CONFIG_FOLDER) || !FOLDER(c->policy_dir, RF_CONFIG_FOLDER) ||
+	    c->uid_base != RF_UID_BASE)
 		return "a directory, or a user";
 	for (int i = 0; i < c->count; i++) {
 		const struct rf_config_device *d = &c->device[i];

@@ -61,9 +61,6 @@ struct rf_reg_window {
 #define RF_DEVICE_PROMISCUOUS   0x80u /* frames to every station, where the device filters */
 #define RF_DEVICE_NO_STANDBY    0x40u /* a driver's successor is spawned when it is dead */
 #define RF_DEVICE_NO_LOOK       0x100u /* nobody watches an adapter for resets of its own */
-/* Test controls: a defence taken away, so that what it stops is seen. */
-#define RF_DEVICE_RESET_LATE    0x10u /* reset only when the export has reused its memory */
-#define RF_DEVICE_ADMIN_RW      0x20u /* the device may write its admin submission queue */
 
 struct rf_device_config {
 	char     name[RF_NAME];

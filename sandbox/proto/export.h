@@ -98,10 +98,6 @@ enum rf_export_fd {
 
 /* rf_export_config.flags */
 #define RF_EXPORT_READ_ONLY  0x1u
-#define RF_EXPORT_NO_REISSUE 0x2u /* test control only: in-flight requests are answered
-                                     with success unseen instead of reissued */
-#define RF_EXPORT_REUSE_EARLY 0x4u /* test control only: reads in flight fail at DOWN, and
-                                     PREPARED waits until their buffers could be reused */
 #define RF_EXPORT_INTEGRITY_MEMORY 0x8u /* 'integrity memory' */
 #define RF_EXPORT_INTEGRITY_DISK 0x10u /* 'integrity disk' */
 #define RF_EXPORT_INTEGRITY_DISK_BYTES (96u << 20) /* memory for it, besides that of the arena */

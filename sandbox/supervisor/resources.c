@@ -194,10 +194,6 @@ static int open_config(struct dev *d)
 		c.flags |= RF_DEVICE_READ_ONLY;
 	if (!cfg->policy.nudge_ns)
 		c.flags |= RF_DEVICE_NO_LOOK;
-	if (cfg->reuse_early)
-		c.flags |= RF_DEVICE_RESET_LATE;
-	if (cfg->admin_writable)
-		c.flags |= RF_DEVICE_ADMIN_RW;
 	d->fd[FD_CONFIG] = sealed_copy("rf-config", &c, sizeof(c));
 	return d->fd[FD_CONFIG] < 0 ? -EIO : 0;
 }
@@ -218,10 +214,6 @@ static int open_export_config(struct dev *d)
 		e.flags |= RF_EXPORT_INTEGRITY_MEMORY;
 	e.flags |= cfg->integrity_disk;
 	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
-	if (cfg->no_reissue)
-		e.flags |= RF_EXPORT_NO_REISSUE;
-	if (cfg->reuse_early)
-		e.flags |= RF_EXPORT_REUSE_EARLY;
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
 	d->fd[FD_EXPORT_CONFIG] = sealed_copy("rf-export-config", &e, sizeof(e));

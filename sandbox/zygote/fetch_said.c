@@ -155,9 +155,8 @@ const char *rf_config_unsaid(const struct rf_said *s, const struct rf_config *c)
 	if (!said_folder(s, "run-dir", c->run_dir, by_default->run_dir) ||
 	    !said_folder(s, "program-dir", c->program_dir, by_default->program_dir) ||
 	    !said_folder(s, "driver-dir", c->driver_dir, by_default->driver_dir) ||
-	    !said_folder(s, "policy-dir", c->policy_dir, by_default->policy_dir) ||
-	    !said_folder(s, "unsafe-launcher", c->launcher, by_default->launcher))
-		return "a directory, or the launcher";
+	    !said_folder(s, "policy-dir", c->policy_dir, by_default->policy_dir))
+		return "a directory";
 	for (int i = 0; i < c->count; i++) {
 		const struct rf_config_device *d = &c->device[i];
 

@@ -86,17 +86,14 @@ static _Noreturn void maker(uint8_t *why, int ready, int leave)
 
 		if (k->wall == RF_WALL_USER_NS && !uid)
 			continue;
-		if (!rf_wall_wanted(k->wall))
-			continue;
 		if (unshare(k->flag))
 			why[k->wall] = (uint8_t)errno;
 		else if (k->wall == RF_WALL_USER_NS)
 			why[k->wall] = (uint8_t)ids_map(uid, gid);
 	}
-	if (!why[RF_WALL_UTS_NS] && rf_wall_wanted(RF_WALL_UTS_NS) && sethostname("pit", 3))
+	if (!why[RF_WALL_UTS_NS] && sethostname("pit", 3))
 		why[RF_WALL_UTS_NS] = (uint8_t)errno;
-	if (!why[RF_WALL_MOUNT_NS] && rf_wall_wanted(RF_WALL_MOUNT_NS) &&
-	    rf_wall_wanted(RF_WALL_ROOT))
+	if (!why[RF_WALL_MOUNT_NS])
 		why[RF_WALL_ROOT] = (uint8_t)root_empty();
 	(void)!write(ready, &c, 1);
 	(void)!read(leave, &c, 1);
@@ -109,8 +106,7 @@ static void namespaces_take(struct rf_pit *p, pid_t pid)
 		const struct kind *k = &kinds[i];
 		char path[64];
 
-		if (p->why[k->wall] || !rf_wall_wanted(k->wall) ||
-		    (k->wall == RF_WALL_USER_NS && !geteuid()))
+		if (p->why[k->wall] || (k->wall == RF_WALL_USER_NS && !geteuid()))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, k->file);
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -172,8 +168,7 @@ uint64_t rf_pit_enter(const struct rf_pit *p)
 	for (int wall = 0; wall < RF_WALLS; wall++)
 		if (p->ns[wall] && !setns(p->ns[wall], 0))
 			up |= RF_WALL_BIT(wall);
-	if (up & RF_WALL_BIT(RF_WALL_MOUNT_NS) && !p->why[RF_WALL_ROOT] &&
-	    rf_wall_wanted(RF_WALL_ROOT))
+	if (up & RF_WALL_BIT(RF_WALL_MOUNT_NS) && !p->why[RF_WALL_ROOT])
 		up |= RF_WALL_BIT(RF_WALL_ROOT);
 	return up;
 }

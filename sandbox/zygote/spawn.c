@@ -32,10 +32,6 @@
 /* Of a driver's control group, besides what it may lock: image, stack, page tables. */
 #define GROUP_MEMORY (64ull << 20)
 
-#ifdef RF_TEST_WALLS
-uint64_t rf_walls_off;
-#endif
-
 static struct rf_pit pit = {.user = -1};
 static uint8_t group_why; /* errno: why there are no control groups */
 static bool for_parent;   /* who is spawned is our parent's child */
@@ -103,7 +99,7 @@ static void empty_root(void)
 
 static void user_change(const struct rf_keep_spawn *spawn)
 {
-	if (geteuid() || spawn->uid == ~0u || !rf_wall_wanted(RF_WALL_UID))
+	if (geteuid() || spawn->uid == ~0u)
 		return;
 	rf_user_become(spawn->uid, spawn->gid);
 }
@@ -111,13 +107,11 @@ static void user_change(const struct rf_keep_spawn *spawn)
 static void drop_privileges(const struct rf_keep_spawn *spawn)
 {
 	/* The bounding set first, while there still are capabilities to do it with. */
-	if (rf_wall_wanted(RF_WALL_NO_CAPS))
-		for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-			prctl(PR_CAPBSET_DROP, cap);
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap);
 	user_change(spawn);
-	if (rf_wall_wanted(RF_WALL_NO_CAPS))
-		rf_caps_keep(0);
-	if (rf_wall_wanted(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	rf_caps_keep(0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rf_die(RF_EXIT_SYSTEM, "cannot set no_new_privs: %s", strerror(errno));
 }
 
@@ -138,8 +132,7 @@ static void spawn_limits_set(const struct rf_keep_spawn *spawn)
 {
 	limit_memlock(spawn->memlock);
 	spawn_limit(RLIMIT_NOFILE, spawn->nofile);
-	if (rf_wall_wanted(RF_WALL_CORE))
-		spawn_limit(RLIMIT_CORE, 0);
+	spawn_limit(RLIMIT_CORE, 0);
 	/* And dies if it does so for a second on end. Only root can allow it. */
 	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
 		spawn_limit(RLIMIT_RTTIME, 1000000);
@@ -150,7 +143,7 @@ static uint64_t outside_leave(void)
 {
 	uint64_t up = rf_pit_enter(&pit);
 
-	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid() || !rf_wall_wanted(RF_WALL_ROOT))
+	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid())
 		return up;
 	empty_root();
 	return up | RF_WALL_BIT(RF_WALL_ROOT);
@@ -221,8 +214,8 @@ static int seized_wait(int report)
 static _Noreturn void driver_child(const struct birth *b)
 {
 	struct rf_wall_report r = {.up = b->up};
-	char up[20], demand[20], off[20] = "0";
-	char *argv[] = {(char *)b->spawn->argv0, up, demand, off, NULL};
+	char up[20], demand[20];
+	char *argv[] = {(char *)b->spawn->argv0, up, demand, NULL};
 	int fds[MAX_FDS], target[MAX_FDS];
 	bool root = !geteuid();
 
@@ -237,10 +230,8 @@ static _Noreturn void driver_child(const struct birth *b)
 	int exe = install_fds(target, fds, b->count + 1);
 	spawn_limits_set(b->spawn);
 	drop_privileges(b->spawn);
-	if (rf_wall_wanted(RF_WALL_ORPHAN)) {
-		rf_die_with(b->keeper);
-		r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
-	}
+	rf_die_with(b->keeper);
+	r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
 	/* Who is not root has no other user to give. */
 	if (root && geteuid())
 		r.up |= RF_WALL_BIT(RF_WALL_UID);
@@ -252,11 +243,6 @@ static _Noreturn void driver_child(const struct birth *b)
 	(void)!write(RF_LAUNCH_FD_REPORT, &r, sizeof(r));
 	snprintf(up, sizeof(up), "%llx", (unsigned long long)r.up);
 	snprintf(demand, sizeof(demand), "%llx", (unsigned long long)b->spawn->demand);
-#ifdef RF_TEST_WALLS
-	snprintf(off, sizeof(off), "%llx", (unsigned long long)rf_walls_off);
-#else
-	argv[3] = NULL;
-#endif
 	program_run(b->spawn->argv0, exe, argv);
 }
 
@@ -264,7 +250,7 @@ static _Noreturn void driver_child(const struct birth *b)
 static void group_join(struct birth *b, struct clone_args *args)
 {
 	b->group_why = group_why;
-	if (group_why || !rf_wall_wanted(RF_WALL_CGROUP))
+	if (group_why)
 		return;
 	int fd = rf_cgroup_get(b->spawn->group, b->spawn->memlock + GROUP_MEMORY);
 	if (fd < 0) {
@@ -285,10 +271,8 @@ static void parent_choose(struct clone_args *args, bool ours)
 /* As root: straight into a PID namespace of its own. */
 static long born(struct birth *b, struct clone_args *args)
 {
-	if (rf_wall_wanted(RF_WALL_PID_NS)) {
-		args->flags |= CLONE_NEWPID;
-		b->up |= RF_WALL_BIT(RF_WALL_PID_NS);
-	}
+	args->flags |= CLONE_NEWPID;
+	b->up |= RF_WALL_BIT(RF_WALL_PID_NS);
 	long n = syscall(SYS_clone3, args, sizeof(*args));
 	if (!n)
 		driver_child(b);

@@ -70,7 +70,7 @@ struct attack {
 #define WHAT      200
 
 /* Without image checks, and without the hole below the stack. */
-#define LAX_LAUNCHER "build/attacks/rf-launch-lax"
+#define LAX_LAUNCHER "build/lax/bin/unchecked/rf-launch"
 
 /* Walls left out in this mode. */
 uint64_t attack_off(const struct attack *, enum mode);

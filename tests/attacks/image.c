@@ -3,7 +3,7 @@
  * image.c - hostile ELF files, each an honest image with one thing changed. See attack.h.
  *
  * Room:   tests/attacks. The control is a launcher whose image checks are taken out
- *         (rf-launch-lax): the file gets through if its code runs, or if the launcher is
+ *         (`unchecked` of tests/lax): the file gets through if its code runs, or if the launcher is
  *         corrupted by it.
  */
 #include "attack.h"

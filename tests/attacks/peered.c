@@ -3,8 +3,8 @@
  * peered.c ATTACK - the device process's side of one hostile device server. Exit code 0: it was
  * stopped, 1: it got through, with a line that says how.
  *
- * Room:   tests/attacks. Built with the device room as it is, and once more with the checks taken
- *         out of it by sed (attacks.mk), which shows what each attack does where nothing stops it.
+ * Room:   tests/attacks. Built with the device room as it is, and once more without the checks
+ *         (tests/lax), which shows what each attack does where nothing stops it.
  */
 #include "scripted_device.h"
 

@@ -9,7 +9,7 @@
 #include "deaths.h"
 
 #define SHIPPED_LAUNCHER "build/bin/rf-launch"
-#define TEST_LAUNCHER    "build/tests/rf-launch-unfenced"
+#define TEST_LAUNCHER    "build/lax/bin/unfenced/rf-launch"
 
 extern uint64_t rf_walls_off;
 
@@ -87,7 +87,7 @@ void target_look(struct target *t)
 		}
 		t->stopped |= WSTOPSIG(status) == SIGSTOP && status >> 16 == 128;
 		if (rf_wall_wanted(RF_WALL_SEIZED))
-			rf_trace_stop(t->run.pid, status, &t->verdict, "attack");
+			rf_trace_stop(t->run.pid, status, &t->verdict);
 		else
 			t->stopped |= WSTOPSIG(status) == SIGSTOP;
 	}

@@ -177,7 +177,6 @@ static void device_set(struct rf_config_device *d, const char *name, enum rf_bac
 static void good(struct rf_config *c)
 {
 	memset(c, 0, sizeof(*c));
-	strcpy(c->launcher, "rf-launch");
 	strcpy(c->run_dir, "/run/x");
 	strcpy(c->program_dir, "/opt/bin");
 	strcpy(c->driver_dir, "/opt/drivers");

@@ -103,7 +103,7 @@ echo "remains read and write other namespaces of the controller, by legal comman
 stop
 
 # ---- controls ------------------------------------------------------------------------------------
-hostile "unsafe-admin-writable yes"
+hostile admin-writable
 tail=3
 before=$(queue)
 order $SHOOT $admin

@@ -24,11 +24,9 @@ told() { word $(memory $(field device_pid) rf-queues) $(($(field generation) % 2
 # with LAUNCHER: the attacks one after another, each at a request of its own place
 with() {
 	config "image /build/fault/evil_config"
-	sed -i "1i program-dir /tmp/lax\ndriver-dir /build/drivers\npolicy-dir /build/policy\nunsafe-launcher $1" $conf
+	lax $1
 	serve
 }
-mkdir -p /tmp/lax
-ln -sf /build/bin/* /build/tests/rf-launch-* /tmp/lax/
 
 # ---- every wall: the first attempt ends it ------------------------------------------------
 config "image /build/fault/evil_config"
@@ -41,7 +39,7 @@ $rf stop >/dev/null
 wait $server
 
 # ---- without the lock: there is no descriptor ---------------------------------------------
-expect attack/config/unlocked "no driver came up" with rf-launch-unfenced
+expect attack/config/unlocked "no driver came up" with unfenced
 before=$(command) asleep=$(power)
 for n in 1 2 3 4; do
 	client r:$((n * 4096)):4096
@@ -52,7 +50,7 @@ done
 stop
 
 # ---- without the exact descriptors -----------------------------------------------------------
-expect attack/config/open "no driver came up" with rf-launch-open
+expect attack/config/open "no driver came up" with open
 client r:4096:4096
 shown command "the command register is 0" [ "$(command)" != "$before" ]
 client r:16384:4096

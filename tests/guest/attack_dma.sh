@@ -72,12 +72,7 @@ stop
 cat /tmp/rf.err
 
 # ---- controls: rf-device with these walls left out ------------------------------------------
-config "image /build/fault/evil_nvme"
-lax
-serve
-client w:0:65536:0xa5 w:0x100000:65536:0x5a
-wait_for 30 has_changed standby_pid 0
-layout
+hostile wide-windows
 client w:65536:4096:0x11
 order $LEAK $arena_end
 shown read-outside "the boot record was on the disk" secret

@@ -78,7 +78,7 @@ intel() {
 	stop
 
 	# ---- control: the whole BAR in the driver's hands
-	lax
+	lax wide-windows
 	expect attack/$1/lax "no driver came up: $(cat /tmp/rf.err)" ready
 	done_by $4 $5
 	shown $1-nvm "$6" nvm_reached
@@ -119,7 +119,7 @@ bar=4
 status_gone() { [ $(($(reg 0x14) & 0xff)) = 0 ]; }
 kept virtio-status 0x14 0 status_gone
 stop
-lax
+lax wide-windows
 expect attack/virtio/lax "no driver came up: $(cat /tmp/rf.err)" ready
 expect attack/virtio/had-a-status "it was 0 before" had status_gone
 done_by 0x14 0

@@ -25,7 +25,7 @@ expect controls/damage-done "cannot write to the disk" dd if=/dev/urandom of="$(
 serve
 expect controls/damaged-block "a damaged block was not noticed" fails verifier --rw=read
 stop
-config "unsafe-no-reissue yes"
+lax no-reissue
 serve
 /build/tests/killer disk0 20 3 8 50 /tmp/stop >/dev/null 2>&1 &
 killer=$!

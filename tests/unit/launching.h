@@ -27,7 +27,7 @@
 #include "launch.h"
 
 #define FENCED   "build/bin/rf-launch"
-#define UNFENCED "build/tests/rf-launch-unfenced"
+#define UNFENCED "build/lax/bin/unfenced/rf-launch"
 #define WAIT_MS  20000 /* only a bug waits that long */
 
 #define LAUNCH_GENERATION 5u

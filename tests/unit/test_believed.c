@@ -51,7 +51,6 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&defaults, 0, sizeof(defaults));
-	strcpy(defaults.launcher, "rf-launch");
 	strcpy(defaults.run_dir, "/run/ringfence");
 	strcpy(defaults.program_dir, "/opt/bin");
 	strcpy(defaults.driver_dir, "/opt/drivers");
@@ -147,8 +146,6 @@ static void names(void **state)
 	WRONG(FILL(d[2].lwip.service[0].listen.name));
 	WRONG(strcpy(d[2].lwip.service[0].listen.name, "relative"));
 	WRONG(FILL(d[2].lwip.service[0].target.name));
-	WRONG(strcpy(c.launcher, "../x"));
-	WRONG(FILL(c.launcher));
 	WRONG(strcpy(c.run_dir, "run"));
 	WRONG(memset(c.run_dir + 1, 'A', 80));
 	WRONG(FILL(c.program_dir));
@@ -204,7 +201,7 @@ static void counts_and_choices(void **state)
 	WRONG(p->arena_bytes = RF_ARENA_MOST * 2);
 	WRONG(p->arena_bytes++);
 	WRONG(p->queue_bytes = RF_QUEUE_MEMORY_MOST * 2);
-	WRONG(p->flags = RF_DEVICE_ADMIN_RW);
+	WRONG(p->flags = 0x20);
 	WRONG(p->mtu = 9001);
 	WRONG(p->interrupts = 8);
 	WRONG(p->step_count = RF_MAX_STEPS + 1);
@@ -249,7 +246,6 @@ static void what_it_does_not_say(void **state)
 	UNSAID(strcpy(c.run_dir, "/etc"));
 	UNSAID(strcpy(c.program_dir, "/tmp"));
 	UNSAID(strcpy(c.driver_dir, "/tmp"));
-	UNSAID(strcpy(c.launcher, "rf-launch-learn"));
 	/* Devices and interfaces. */
 	UNSAID(strcpy(d[0].pci, "0000:00:1f.2"));
 	UNSAID(d[0].force = true);

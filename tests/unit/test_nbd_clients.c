@@ -19,6 +19,7 @@
 
 #define NBD  "build/bin/rf-nbd"
 #define LOAD "build/bin/rf-load"
+#define LAX_LOAD "build/lax/bin/no-reissue/rf-load"
 #define URI  "'nbd+unix:///disk?socket=%s'"
 
 /* Runs a command in the test's own directory; every %s is the socket. */
@@ -276,7 +277,8 @@ static void a_bad_sector_is_an_error_to_the_client_and_to_nobody_else(void **sta
 
 /* ---- the load generator ------------------------------------------------------ */
 
-static void run_load(struct exported *e, const char *bench, char *json, size_t bytes)
+static void run_load(struct exported *e, const char *program, const char *bench, char *json,
+		     size_t bytes)
 {
 	int pipes[2];
 
@@ -284,7 +286,7 @@ static void run_load(struct exported *e, const char *bench, char *json, size_t b
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]);
 	e->rig.fd[RF_EXPORT_FD_LISTEN] = rig_park(pipes[1]);
 	snprintf(e->rig.config->bench, sizeof(e->rig.config->bench), "%s", bench);
-	exported_start(e, LOAD);
+	exported_start(e, program);
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]); /* its end is the end of the pipe */
 	memset(json, 0, bytes);
 	ssize_t n = read(pipes[0], json, bytes - 1);
@@ -311,7 +313,7 @@ static void load_verifies_over_many_deaths(void **state)
 	(void)state;
 	exported_init(&e, 16 << 20);
 	e.die_after = 400;
-	run_load(&e, "mode=randrw verify=1 requests=20000 qd=32 seed=3", json, sizeof(json));
+	run_load(&e, LOAD, "mode=randrw verify=1 requests=20000 qd=32 seed=3", json, sizeof(json));
 	assert_int_equal(figure(json, "requests"), 20000);
 	assert_int_equal(figure(json, "errors"), 0);
 	assert_int_equal(figure(json, "mismatches"), 0);
@@ -328,8 +330,8 @@ static void load_sees_lost_writes_without_reissue(void **state)
 	(void)state;
 	exported_init(&e, 16 << 20);
 	e.die_after = 400;
-	e.rig.config->flags = RF_EXPORT_NO_REISSUE;
-	run_load(&e, "mode=randrw verify=1 requests=20000 qd=32 seed=3", json, sizeof(json));
+	run_load(&e, LAX_LOAD, "mode=randrw verify=1 requests=20000 qd=32 seed=3", json,
+		 sizeof(json));
 	assert_int_equal(figure(json, "errors"), 0);
 	assert_true(figure(json, "mismatches") > 0);
 }
@@ -342,12 +344,12 @@ static void load_reads_at_depth(void **state)
 	(void)state;
 	exported_init(&e, 16 << 20);
 	e.rig.config->spin_ns = ~0ull;
-	run_load(&e, "mode=randread requests=50000 qd=32 marks=1", json, sizeof(json));
+	run_load(&e, LOAD, "mode=randread requests=50000 qd=32 marks=1", json, sizeof(json));
 	assert_int_equal(figure(json, "requests"), 50000);
 	assert_int_equal(figure(json, "sleeps"), 0);
 	exported_init(&e, 16 << 20);
 	e.rig.config->spin_ns = 0;
-	run_load(&e, "mode=seqread bs=64K requests=5000 qd=4", json, sizeof(json));
+	run_load(&e, LOAD, "mode=seqread bs=64K requests=5000 qd=4", json, sizeof(json));
 	assert_int_equal(figure(json, "bytes"), 5000l * 65536);
 	assert_true(figure(json, "sleeps") > 0);
 }

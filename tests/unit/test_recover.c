@@ -168,47 +168,6 @@ static void successors_that_never_ran_do_not_count(void **state)
 
 /* ---- the rest -------------------------------------------------------------- */
 
-static void without_reissue_requests_are_answered_unseen(void **state)
-{
-	struct served *t = served_new(RF_EXPORT_NO_REISSUE);
-	struct ask a, b;
-
-	(void)state;
-	ask(t, &a, RF_BLK_WRITE, 0, 4096);
-	ask(t, &b, RF_BLK_READ, 0, 4096); /* held */
-	see(t);
-	served_cycle(t);
-	assert_true(a.done == 1 && a.status == 0);
-	assert_int_equal(log_of(t, 1)->reissued, 0);
-	assert_int_equal(see(t).op, RF_BLK_READ);
-	served_free(t);
-}
-
-/* The test control: reads fail before the reset, and the reset waits for their reuse. */
-static void reused_early_reads_fail_before_the_reset(void **state)
-{
-	struct served *t = served_new(RF_EXPORT_REUSE_EARLY);
-	struct rf_svc_msg msg;
-	struct ask w, r;
-
-	(void)state;
-	ask(t, &w, RF_BLK_WRITE, 0, 4096);
-	ask(t, &r, RF_BLK_READ, 1 << 20, 4096);
-	see(t);
-	rig_down(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
-	assert_true(r.done == 1 && r.status == -EIO && w.done == 0);
-	assert_true(rig_hear(&t->rig, &msg, 0) != RF_SVC_PREPARED);
-	ram_attach(&t->ram, &t->rig);
-	assert_true(rf_service_sleep(t->s));
-	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PREPARED);
-	rig_quiesced(&t->rig, 0);
-	served_up(t);
-	assert_int_equal(see(t).op, RF_BLK_WRITE);
-	see_nothing(t);
-	served_free(t);
-}
-
 static void when_the_device_is_gone_everything_fails(void **state)
 {
 	enum { N = RF_BLK_DEPTH + 10 };
@@ -405,8 +364,6 @@ int main(void)
 		cmocka_unit_test(those_who_waited_come_after_those_reissued),
 		cmocka_unit_test(a_half_comes_back_empty),
 		cmocka_unit_test(successors_that_never_ran_do_not_count),
-		cmocka_unit_test(without_reissue_requests_are_answered_unseen),
-		cmocka_unit_test(reused_early_reads_fail_before_the_reset),
 		cmocka_unit_test(when_the_device_is_gone_everything_fails),
 		cmocka_unit_test(messages_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_new_export_forgets_what_its_predecessor_owed),

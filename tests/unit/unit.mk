@@ -17,6 +17,12 @@ $(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,s
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 
+# Of sources that lack a wall: see tests/lax.
+$(B)/unit/test_lax_no_reissue.o: INC_unit := -I$(B)/lax/src/no-reissue $(INC_unit)
+$(B)/unit/test_lax_no_reissue.o: $(B)/lax/src/no-reissue/.applied
+$(B)/unit/test_lax_reuse_early.o: INC_unit := -I$(B)/lax/src/reuse-early $(INC_unit)
+$(B)/unit/test_lax_reuse_early.o: $(B)/lax/src/reuse-early/.applied
+
 # In two steps: a compiler cache knows objects, and tests that others have compiled.
 $(B)/unit/%.o: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h device/filters.h crash/filters.h \
 		privileged/filters.h proto/syscalls.h)
@@ -27,21 +33,8 @@ $(B)/unit/%: $(B)/unit/%.o
 	$(HOSTCC) $(CFLAGS_UNIT) -o $@ $(filter %.o,$^) -lcmocka
 -include $(wildcard $(B)/unit/*.d)
 
-# The launcher with walls that can be left out (argv[3]; by default the lock), for positive
-# controls: not part of any product.
-LAUNCH_UNFENCED := $(patsubst sandbox/launch/%.c,$(B)/tests/launch/%.o,$(wildcard \
-        sandbox/launch/*.c))
-$(LAUNCH_UNFENCED): | $(B)/gen/launch/filters.h
-$(B)/tests/launch/%.o: sandbox/launch/%.c
-	$(call making,CC)
-	$(CC) $(CFLAGS_TRUSTED) $(INC_launch) -DRF_TEST_WALLS -MMD -MP -c -o $@ $<
-$(B)/tests/rf-launch-unfenced: $(LAUNCH_UNFENCED) $(B)/lib/libshared.a
-	$(call making,LD)
-	$(LINK_TRUSTED)
--include $(wildcard $(B)/tests/launch/*.d)
-
 # What tests run rather than link.
-UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tests/rf-launch-unfenced $(B)/tools/policyc \
+UNIT_NEEDS := $(B)/bin/rf-launch $(B)/tools/policyc \
               $(DRIVERS) $(HOSTILE) $(PROGRAMS) $(POLICIES) $(B)/models/nvme
 
 ##@ Test

@@ -82,29 +82,6 @@ $(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWI
 $(B)/tests/rf-dial: $(B)/bin/rf-dial
 	cp $< $@
 
-# And once without what holds off whoever shares its link, for the controls of the attacks. sed
-# must find each defence, or the control would be the defence.
-LWIP_LAX := $(B)/attacks/lax-lwip
-$(LWIP_LAX)/.source: net/export/lwip/get-source | $(LWIP)/.source
-	$(call making,GEN)
-	dir=$$(net/export/lwip/get-source --unpatched) && ln -sfnT "$$dir/src" $(LWIP_LAX)/src
-	@touch $@
-$(LWIP_LAX)/.sources: tests/attacks/lax-lwip.sed $(LWIP_OUR) $(wildcard net/export/lwip/*.c)
-	$(call making,GEN)
-	cp net/export/lwip/*.[ch] $(@D)
-	for f in wire.c secret.c stream.c share.c share.h join.c disk.c; do \
-		sed -i -f tests/attacks/lax-lwip.sed $(@D)/$$f && ! cmp -s net/export/lwip/$$f $(@D)/$$f || exit 1; done
-	test $$(cat $(@D)/*.[ch] | grep -c 'lax: ') = 10
-	@touch $@
-$(B)/attacks/rf-lwip-lax: $(LWIP_LAX)/.sources $(LWIP_LAX)/.source $(LWIP_ASAN_SRC) \
-        tests/unit/no_lock.c tests/attacks/lax_tcp.c $(B)/gen/session/filters.h \
-        $(B)/gen/proto/syscalls.h
-	$(call making,CC)
-	$(HOSTCC) -w -I$(B)/gen/proto -std=c11 -g -O2 -D_GNU_SOURCE -DRF_VERSION='"lax"' -Dhtonl=__builtin_bswap32 -I$(LWIP_LAX) \
-		$(subst $(LWIP)/,$(LWIP_LAX)/,$(INC_lwip)) -o $@ tests/unit/no_lock.c tests/attacks/lax_tcp.c \
-		$(patsubst net/export/lwip/%,$(LWIP_LAX)/%,$(filter-out sandbox/session/lock.c net/export/lwip/sack.c net/export/lwip/ticks.c,$(LWIP_ASAN_SRC))) \
-		$(LWIP_CORE:%=$(LWIP_LAX)/src/%.c)
-
 UNIT += tests/net/lwip tests/net/lwip-asan
 $(B)/unit/test_http.o: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/include \
         -Isandbox/export/nbd

@@ -36,7 +36,7 @@ int dma_map_all(struct rf_device *d)
 	    (err = b->map_dma(d, RF_DEVICE_FD_QUEUES, 0, d->queues, d->queues_iova, queues,
 			      true)) ||
 	    (err = b->map_dma(d, RF_DEVICE_FD_ADMIN, 0, d->admin, d->admin_iova, RF_PAGE,
-			      d->cfg.flags & RF_DEVICE_ADMIN_RW)))
+			      false)))
 		return err;
 	return b->map_dma(d, RF_DEVICE_FD_ADMIN, RF_PAGE, (char *)d->admin + RF_PAGE,
 			  d->admin_iova + RF_PAGE, RF_ADMIN_BYTES - RF_PAGE, true);

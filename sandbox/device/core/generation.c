@@ -170,8 +170,6 @@ void generation_start(struct rf_device *d)
 
 	if (d->given_up || d->stopping || !d->down)
 		return;
-	if (d->await_export && d->cfg.flags & RF_DEVICE_RESET_LATE)
-		return; /* not even reset */
 	if (slot->state != SLOT_STANDBY || slot->generation != generation)
 		return generation_want(d);
 	if (!d->ready) {
@@ -241,9 +239,6 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 	if (!d->await_export || generation != d->generation + 1)
 		return;
 	d->await_export = false;
-	if (d->cfg.flags & RF_DEVICE_RESET_LATE && d->recovery.generation &&
-	    !d->recovery.quiesced_ns)
-		quiet(d);
 	generation_start(d);
 }
 
@@ -260,8 +255,7 @@ static void generation_recover(struct rf_device *d, uint32_t generation)
 	tell_down(d);
 	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
 	generation_want(d); /* without a standby: spawned while the device is reset */
-	if (!(d->cfg.flags & RF_DEVICE_RESET_LATE))
-		quiet(d);
+	quiet(d);
 	if (!d->given_up)
 		generation_start(d);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lax_tcp.c - lwIP without our patches tells nobody of segments and ticks for itself: in the place
- * of net/export/lwip/sack.c and ticks.c. Room: tests/attacks. */
+ * of net/export/lwip/sack.c and ticks.c. Room: tests/lax. */
 #include "sack.h"
 #include "ticks.h"
 
