@@ -57,7 +57,7 @@ $(call lax_variant,reuse-early,rf-device rf-load,$(INC_device) $(INC_blk))
 $(call lax_variant,no-reissue,rf-nbd rf-load,$(INC_blk))
 check-programs check-needs check-unit attacks check-attacks: $(LAX_PROGRAMS)
 UNIT += tests/lax/shipped
-check-unit: tests/lax/shipped
+check-unit check-needs: $(LAX_DIR)/learn/bin/rf-launch $(B)/fault/evil_uname
 -include $(shell find $(LAX_DIR)/obj -name '*.d' 2>/dev/null)
 
 # rf-lwip without what holds off whoever shares its link, and of lwIP as it comes.
