@@ -513,7 +513,7 @@ static inline bool asleep(const struct rf_ring *ring)
 	return atomic_load_explicit(&ring->asleep, memory_order_relaxed);
 }
 
-void rf_net_flush(struct rf_net *n)
+void rf_net_push(struct rf_net *n)
 {
 	bool fresh_free = n->free_own != n->free_seen, fresh_tx = n->tx_own != n->tx_seen;
 
@@ -536,7 +536,7 @@ void rf_net_flush(struct rf_net *n)
 
 bool rf_net_sleep(struct rf_net *n, bool tx)
 {
-	rf_net_flush(n);
+	rf_net_push(n);
 	if (n->stash_head != n->stash_tail || n->chain_whole)
 		return false;
 	if (rf_net_alive(n)) {

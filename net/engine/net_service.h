@@ -7,7 +7,7 @@
  * Use:    single-threaded; no call blocks. A turn of an export:
  *           rf_net_rx()       frames, checked; use their bytes; rf_net_rx_done()
  *           rf_net_tx_room()  then rf_net_tx_alloc(), fill, rf_net_tx(), as often as it says
- *           rf_net_flush()    once: the driver sees all of it
+ *           rf_net_push()    once: the driver sees all of it
  *         Nothing to do: rf_net_sleep(), block, rf_net_wake().
  * Trust:  the records rf_net_rx() gives are private copies, and what they say was checked.
  *         The bytes of a frame are not: they may change as long as they lie in the arena.
@@ -82,7 +82,7 @@ unsigned rf_net_forward(struct rf_net *, const struct rf_net_frame *frames, unsi
 unsigned rf_net_inject(struct rf_net *, const struct rf_net_frame *frame, unsigned n);
 
 /* Lets the driver see all of it, and kicks it if it sleeps. */
-void rf_net_flush(struct rf_net *);
+void rf_net_push(struct rf_net *);
 
 /* Call when RF_EXPORT_FD_CONTROL is readable. 0, -EPIPE: the device process is gone,
  * -EPROTO: it said what cannot be, after one line in the log. An export ends on either. */

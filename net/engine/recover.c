@@ -205,7 +205,7 @@ static int net_on_down(struct rf_net *n, const struct rf_svc_msg *msg)
 	net_attach(n, msg->generation + 1, msg->half);
 	n->state = RF_NET_PREPARED;
 	post_all(n);
-	rf_net_flush(n);
+	rf_net_push(n);
 	rf_net_tell(n, RF_SVC_PREPARED, 0);
 	net_autopsy(n, msg->generation, !msg->half);
 	return 0;
@@ -244,7 +244,7 @@ static int net_on_up(struct rf_net *n, const struct rf_svc_msg *msg)
 	/* What DOWN put there was published, but nobody was kicked. */
 	n->free_seen--;
 	n->tx_seen -= n->tx_own != 0;
-	rf_net_flush(n);
+	rf_net_push(n);
 	return 0;
 }
 

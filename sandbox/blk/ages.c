@@ -26,7 +26,7 @@ static bool is_slow(uint8_t op)
  * tables longer still, and reads and writes may wait behind that. A request that was stalled
  * before is waited for twice as long: its device may be only slow, and after so many deaths
  * the request itself would fail. */
-static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_entry *e, bool slow)
+static uint64_t patience_ns(const struct rf_blk *s, const struct rf_table_entry *e, bool slow)
 {
 	unsigned attempts = e->attempts < 4 ? e->attempts : 4;
 	uint64_t ns = s->config.stall_ns * (e->req.op > RF_BLK_WRITE ? SLOW_OPS : 1);
@@ -39,7 +39,7 @@ static uint64_t patience_ns(const struct rf_service *s, const struct rf_table_en
 
 /* Discards and zeroings may be done one after the other: while some are answered the others
  * are young, within reason. */
-static bool too_old(const struct rf_service *s, uint32_t i)
+static bool too_old(const struct rf_blk *s, uint32_t i)
 {
 	uint64_t most = patience_ns(s, &s->entry[i], s->stall[i].slow);
 	uint64_t age = s->lived_ns - s->stall[i].lived_ns;
@@ -53,7 +53,7 @@ static bool too_old(const struct rf_service *s, uint32_t i)
 }
 
 /* Is a discard or zeroing under way? Notes when the last one was answered. */
-static bool look_for_slow(struct rf_service *s)
+static bool look_for_slow(struct rf_blk *s)
 {
 	bool any = false;
 
@@ -65,7 +65,7 @@ static bool look_for_slow(struct rf_service *s)
 	return any;
 }
 
-void rf_ages_look(struct rf_service *s, uint64_t now)
+void rf_ages_look(struct rf_blk *s, uint64_t now)
 {
 	bool slow = look_for_slow(s);
 

@@ -26,11 +26,11 @@ struct rf_blk_filter;
 struct rf_blk_info;
 struct rf_export_config;
 struct rf_io;
-struct rf_service;
+struct rf_blk;
 
 /* What a filter is opened on. */
 struct rf_blk_below {
-	struct rf_service             *service;
+	struct rf_blk             *service;
 	const struct rf_export_config *config;
 	struct rf_arena               *arena; /* to take room for requests of its own, in open() */
 	unsigned char                 *data;  /* the arena as drivers and devices see it */
@@ -55,7 +55,7 @@ struct rf_blk_filter_ops {
 	/* The device may have forgotten what was not flushed. */
 	void (*lost)(struct rf_blk_filter *);
 	/* There is no driver any more, and all that was passed down has failed: what clients still
-	 * wait for fails, too. rf_service_gone() is true since before the first of them failed. */
+	 * wait for fails, too. rf_blk_gone() is true since before the first of them failed. */
 	void (*gone)(struct rf_blk_filter *);
 	/* A disk that was gone is back. 0: goes on; -EPIPE: its export must be replaced. */
 	int (*back)(struct rf_blk_filter *);
@@ -66,7 +66,7 @@ struct rf_blk_filter_ops {
 /* The first member of what a filter's open() makes. */
 struct rf_blk_filter {
 	const struct rf_blk_filter_ops *ops;
-	struct rf_service              *service;
+	struct rf_blk              *service;
 	unsigned char                  *shown; /* as long as the arena */
 };
 
@@ -76,12 +76,12 @@ extern const struct rf_blk_filter_ops *const rf_blk_filters[];
 extern const struct rf_blk_filter_ops rf_blk_no_filter;
 
 /* Hands a request down. Where the disk is gone, its done() is called at once, with -EIO. */
-void rf_blk_pass(struct rf_service *, struct rf_io *);
+void rf_blk_pass(struct rf_blk *, struct rf_io *);
 /* The filter itself found the cache lost: lost() is called, and clients hear of it. */
-void rf_blk_lost(struct rf_service *);
+void rf_blk_lost(struct rf_blk *);
 /* This disk is not served, for the reason given: a line in the log. Returns only in a process with
  * other devices, which drops this one. */
-void rf_blk_refuse(struct rf_service *, const char *why, ...)
+void rf_blk_refuse(struct rf_blk *, const char *why, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -32,7 +32,7 @@ struct rf_io {
 	uint16_t reserved; /* 0 */
 	uint32_t length;
 	uint64_t offset;
-	uint64_t arena;  /* byte offset out of rf_arena_alloc() */
+	uint64_t arena;  /* byte offset out of rf_blk_alloc() */
 	void   (*done)(struct rf_io *, int status); /* 0 or -errno; may submit again */
 	struct rf_io *next; /* the service's own, while it has the request */
 	struct rf_waits *waits; /* NULL, or counts it while it waits */

@@ -29,21 +29,21 @@ static uint32_t at_most(uint64_t clients)
 	return clients < OWED_MOST ? (uint32_t)clients : OWED_MOST;
 }
 
-static uint32_t connected(const struct rf_service *s)
+static uint32_t connected(const struct rf_blk *s)
 {
 	uint64_t n = atomic_load_explicit(&s->stats->clients, memory_order_relaxed);
 
 	return n ? at_most(n) : 1;
 }
 
-static void owe(struct rf_service *s, uint32_t clients)
+static void owe(struct rf_blk *s, uint32_t clients)
 {
 	s->table->head.owed += clients;
 	s->owed = at_most((uint64_t)s->owed + clients);
 	s->owed_since = rf_now_ns();
 }
 
-static uint32_t queued_flushes(const struct rf_service *s)
+static uint32_t queued_flushes(const struct rf_blk *s)
 {
 	uint32_t n = 0;
 
@@ -54,7 +54,7 @@ static uint32_t queued_flushes(const struct rf_service *s)
 
 /* An export that does not tell its clients one by one: the flushes under way fail, those that
  * wait, or else the next one. */
-static void fail_flushes(struct rf_service *s)
+static void fail_flushes(struct rf_blk *s)
 {
 	bool covered = false;
 	uint32_t queued = queued_flushes(s);
@@ -73,13 +73,13 @@ static void fail_flushes(struct rf_service *s)
 		s->flush_fails = queued;
 }
 
-void rf_cache_lost(struct rf_service *s)
+void rf_cache_lost(struct rf_blk *s)
 {
 	struct rf_table_head *head = &s->table->head;
 
 	s->filter->ops->lost(s->filter);
 	if (s->acked != s->flushed) {
-		head->owed += connected(s); /* until rf_service_told() */
+		head->owed += connected(s); /* until rf_blk_told() */
 		if (s->left_upto > s->flushed)
 			owe(s, s->left);
 		if (!s->export_tells)
@@ -92,7 +92,7 @@ void rf_cache_lost(struct rf_service *s)
 	head->losses = s->device->losses;
 }
 
-static int limits_changed(const struct rf_service *s, const struct rf_blk_info *now)
+static int limits_changed(const struct rf_blk *s, const struct rf_blk_info *now)
 {
 	const struct rf_blk_info *was = &s->info;
 	bool same = was->size == now->size && was->block_size == now->block_size;
@@ -106,7 +106,7 @@ static int limits_changed(const struct rf_service *s, const struct rf_blk_info *
 
 /* The device was opened anew since. It may not be what was promised to clients; and another disk
  * the supervisor has refused before we are told, so that this is a second look. */
-int rf_disk_again(const struct rf_service *s, const struct rf_blk_info *now,
+int rf_disk_again(const struct rf_blk *s, const struct rf_blk_info *now,
 		  const struct rf_identity *disk)
 {
 	if (!rf_identity_same(&s->table->head.disk, disk)) {
@@ -118,7 +118,7 @@ int rf_disk_again(const struct rf_service *s, const struct rf_blk_info *now,
 }
 
 /* What only a flush makes safe was promised of another cache, or another disk: it is gone. */
-void rf_disk_known(struct rf_service *s, const struct rf_identity *disk)
+void rf_disk_known(struct rf_blk *s, const struct rf_identity *disk)
 {
 	struct rf_table_head *head = &s->table->head;
 	bool another = rf_identity_known(&head->disk) && !rf_identity_same(&head->disk, disk);
@@ -129,13 +129,13 @@ void rf_disk_known(struct rf_service *s, const struct rf_identity *disk)
 		head->disk = *disk;
 }
 
-void rf_blk_lost(struct rf_service *s)
+void rf_blk_lost(struct rf_blk *s)
 {
 	rf_cache_lost(s);
 }
 
 /* Makes a table of memory that is none yet; the magic comes last. */
-static void table_make(struct rf_service *s)
+static void table_make(struct rf_blk *s)
 {
 	struct rf_table_head *head = &s->table->head;
 
@@ -148,7 +148,7 @@ static void table_make(struct rf_service *s)
 }
 
 /* What a dead predecessor had promised is promised on; what it had begun is forgotten. */
-void rf_table_take_over(struct rf_service *s)
+void rf_table_take_over(struct rf_blk *s)
 {
 	struct rf_table_head *head = &s->table->head;
 	uint32_t found = 0;
@@ -176,31 +176,31 @@ void rf_table_take_over(struct rf_service *s)
 }
 
 /* A predecessor that failed a flush for all had not told each. */
-void rf_service_tells(struct rf_service *s)
+void rf_blk_tells(struct rf_blk *s)
 {
 	s->export_tells = true;
 	s->flush_fails = 0;
 	s->table->head.untold = 0;
 }
 
-uint64_t rf_service_acked(const struct rf_service *s)
+uint64_t rf_blk_acked(const struct rf_blk *s)
 {
 	return s->acked;
 }
 
-uint32_t rf_service_losses(const struct rf_service *s)
+uint32_t rf_blk_losses(const struct rf_blk *s)
 {
 	return s->losses;
 }
 
-uint32_t rf_service_losses_told(struct rf_service *s)
+uint32_t rf_blk_losses_told(struct rf_blk *s)
 {
 	if (s->owed_since && !s->owed && rf_now_ns() - s->owed_since > OWED_NS)
 		s->owed_since = 0;
 	return s->owed_since ? RF_LOSSES_UNKNOWN : s->losses;
 }
 
-void rf_service_left(struct rf_service *s, uint64_t wrote)
+void rf_blk_left(struct rf_blk *s, uint64_t wrote)
 {
 	if (wrote <= s->flushed)
 		return;
@@ -211,24 +211,24 @@ void rf_service_left(struct rf_service *s, uint64_t wrote)
 		s->left_upto = wrote;
 }
 
-void rf_service_owe(struct rf_service *s)
+void rf_blk_owe(struct rf_blk *s)
 {
 	owe(s, 1);
 }
 
-void rf_service_untold(struct rf_service *s)
+void rf_blk_untold(struct rf_blk *s)
 {
 	s->table->head.owed++;
 }
 
-void rf_service_paid(struct rf_service *s)
+void rf_blk_paid(struct rf_blk *s)
 {
 	if (s->owed)
 		s->owed--;
 }
 
 /* Its time goes on from the loss: a client that breaks again and again does not prolong it. */
-void rf_service_unpaid(struct rf_service *s)
+void rf_blk_unpaid(struct rf_blk *s)
 {
 	if (!s->owed_since) {
 		owe(s, 1);
@@ -238,7 +238,7 @@ void rf_service_unpaid(struct rf_service *s)
 	s->owed = at_most((uint64_t)s->owed + 1);
 }
 
-void rf_service_told(struct rf_service *s)
+void rf_blk_told(struct rf_blk *s)
 {
 	s->table->head.owed = s->owed ? s->owed : s->owed_since != 0;
 }

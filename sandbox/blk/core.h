@@ -23,7 +23,7 @@
 #include "table.h"
 #include "watch.h"
 
-/* rf_service.gate: why a request may not go straight into the ring */
+/* rf_blk.gate: why a request may not go straight into the ring */
 #define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
 #define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
 #define RF_GATE_QUEUE  0x4u /* others wait already */
@@ -44,7 +44,7 @@ struct rf_counts {
 	uint64_t failed, reissued, violations, stalls, held_back, nudges, nudges_helped;
 };
 
-struct rf_service {
+struct rf_blk {
 	/* every request */
 	struct rf_ring_end     req, resp;
 	struct rf_table_entry *entry;
@@ -94,7 +94,7 @@ struct rf_service {
 	uint64_t flushed;     /* of these, covered by a flush or reported lost */
 	uint32_t flush_fails; /* so many flushes to come do */
 	uint32_t losses;
-	bool     export_tells; /* each client, by rf_service_losses(): no flush is failed for all */
+	bool     export_tells; /* each client, by rf_blk_losses(): no flush is failed for all */
 	uint32_t left;        /* clients that went away, their last write not flushed: */
 	uint64_t left_upto;   /* the newest of those writes; flushed: there are none */
 	uint32_t owed;        /* clients that went away and were not told of a loss, not yet back */
@@ -118,49 +118,49 @@ struct rf_service {
 	struct rf_blk_filter     none; /* the filter of a disk that has none */
 };
 
-static inline int rf_service_fd(const struct rf_service *s, enum rf_export_fd fd)
+static inline int rf_blk_fd(const struct rf_blk *s, enum rf_export_fd fd)
 {
 	return (int)fd + s->fds_up;
 }
 
 /* The channel of queue 0 in one half. */
-struct rf_blk_chan *rf_service_chan(struct rf_service *, uint32_t half);
+struct rf_blk_chan *rf_blk_chan_at(struct rf_blk *, uint32_t half);
 
 /* Puts the request of entry `index` into the ring under a new tag. */
-void rf_entry_put(struct rf_service *, uint32_t index);
+void rf_entry_put(struct rf_blk *, uint32_t index);
 /* Takes the entry out of the table, then calls done(). */
-void rf_entry_finish(struct rf_service *, uint32_t index, int status);
+void rf_entry_finish(struct rf_blk *, uint32_t index, int status);
 /* Lets waiting requests go as far as they may. */
-void rf_queue_pump(struct rf_service *);
+void rf_queue_pump(struct rf_blk *);
 
 /* Takes the responses of the current generation; a lie: returns with *lie set. */
-int rf_service_take(struct rf_service *, enum rf_violation *lie);
+int rf_blk_take(struct rf_blk *, enum rf_violation *lie);
 
 /* cache.c: takes the table over as it lies there, and promises on what it promised. */
-void rf_table_take_over(struct rf_service *);
+void rf_table_take_over(struct rf_blk *);
 /* The device may have lost its write cache: acknowledged writes that were not flushed. */
-void rf_cache_lost(struct rf_service *);
+void rf_cache_lost(struct rf_blk *);
 /* The disk is known: was the one before, whose promises are in the table, another one, or had
  * another cache? */
-void rf_disk_known(struct rf_service *, const struct rf_identity *);
+void rf_disk_known(struct rf_blk *, const struct rf_identity *);
 /* It was known: is it another one now? -ESTALE then, after one line in the log. */
-int rf_disk_again(const struct rf_service *, const struct rf_blk_info *now,
+int rf_disk_again(const struct rf_blk *, const struct rf_blk_info *now,
 		  const struct rf_identity *);
 /* recover.c: the export has had its time to reuse memory. */
 /* a reissued request was answered; lets the next ones go. */
-void rf_redo_next(struct rf_service *);
-void rf_first_io(struct rf_service *);
-void rf_service_lied(struct rf_service *, enum rf_violation);
-void rf_driver_kick(struct rf_service *); /* wakes it */
+void rf_redo_next(struct rf_blk *);
+void rf_first_io(struct rf_blk *);
+void rf_blk_lied(struct rf_blk *, enum rf_violation);
+void rf_driver_kick(struct rf_blk *); /* wakes it */
 /* To the device process. */
-void rf_tell(struct rf_service *, enum rf_svc_type, uint32_t value);
+void rf_tell(struct rf_blk *, enum rf_svc_type, uint32_t value);
 
 /* ages.c: is a request too old? Once a 16th of the stall time is often enough. */
-void rf_ages_look(struct rf_service *, uint64_t now);
+void rf_ages_look(struct rf_blk *, uint64_t now);
 extern const char *const rf_op_names[];
 
 /* stats.c */
-void     rf_stats_publish(struct rf_service *);
-void     rf_stats_adopt(struct rf_service *);
+void     rf_stats_publish(struct rf_blk *);
+void     rf_stats_adopt(struct rf_blk *);
 
 #endif

@@ -19,10 +19,10 @@
 #include "exit_code.h"
 #include "handed.h"
 
-static int config_read(struct rf_service *s)
+static int config_read(struct rf_blk *s)
 {
 	struct rf_export_config *c = &s->config;
-	int err = rf_handed_config(rf_service_fd(s, RF_EXPORT_FD_CONFIG), c);
+	int err = rf_handed_config(rf_blk_fd(s, RF_EXPORT_FD_CONFIG), c);
 
 	if (err)
 		return err;
@@ -37,37 +37,37 @@ static int config_read(struct rf_service *s)
 	return err;
 }
 
-static int map_all(struct rf_service *s)
+static int map_all(struct rf_blk *s)
 {
 	struct stat st;
 	int err = config_read(s);
 
 	if (err)
 		return err;
-	if (!fstat(rf_service_fd(s, RF_EXPORT_FD_TABLE), &st) &&
+	if (!fstat(rf_blk_fd(s, RF_EXPORT_FD_TABLE), &st) &&
 	    (uint64_t)st.st_size < RF_TABLE_USED &&
-	    ftruncate(rf_service_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
+	    ftruncate(rf_blk_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
 		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
 		       strerror(errno));
 		return -errno;
 	}
 	const int rw = PROT_READ | PROT_WRITE;
 	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
-	if ((err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_DATA), "arena",
+	if ((err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_DATA), "arena",
 				 s->config.arena_bytes, rw, &s->data)) ||
-	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
+	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
 				 &s->rings)) ||
-	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,
+	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,
 				 &s->table)) ||
-	    (err = rf_handed_map(rf_service_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
+	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
 				 &s->stats)))
 		return err;
 	s->device = (const void *)((const char *)s->stats + RF_STATS_DEVICE);
-	return rf_handed_kick(rf_service_fd(s, RF_EXPORT_FD_KICK));
+	return rf_handed_kick(rf_blk_fd(s, RF_EXPORT_FD_KICK));
 }
 
 /* Before the table is taken over: that makes one where there is none. */
-static int filter_choose(struct rf_service *s)
+static int filter_choose(struct rf_blk *s)
 {
 	const struct rf_blk_below below = {
 		.service = s, .config = &s->config, .arena = &s->arena, .data = s->data,
@@ -85,9 +85,9 @@ static int filter_choose(struct rf_service *s)
 	return (*ops)->open(&below, &s->filter);
 }
 
-int rf_service_open_at(struct rf_service **out, int up)
+int rf_blk_open_at(struct rf_blk **out, int up)
 {
-	struct rf_service *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
+	struct rf_blk *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 
 	if (!s)
 		return -ENOMEM;
@@ -109,42 +109,42 @@ int rf_service_open_at(struct rf_service **out, int up)
 	return 0;
 }
 
-int rf_service_open(struct rf_service **out)
+int rf_blk_open(struct rf_blk **out)
 {
-	return rf_service_open_at(out, 0);
+	return rf_blk_open_at(out, 0);
 }
 
-struct rf_blk_chan *rf_service_chan(struct rf_service *s, uint32_t half)
+struct rf_blk_chan *rf_blk_chan_at(struct rf_blk *s, uint32_t half)
 {
 	return (void *)(s->rings + (uint64_t)half * s->config.queues * RF_BLK_CHAN_BYTES);
 }
 
-const struct rf_export_config *rf_service_config(const struct rf_service *s)
+const struct rf_export_config *rf_blk_config(const struct rf_blk *s)
 {
 	return &s->config;
 }
 
-const struct rf_blk_info *rf_service_info(const struct rf_service *s)
+const struct rf_blk_info *rf_blk_info(const struct rf_blk *s)
 {
 	return s->info_known && s->arena_ours && s->filter->ops->ready(s->filter) ? &s->info : NULL;
 }
 
-bool rf_service_up(const struct rf_service *s)
+bool rf_blk_up(const struct rf_blk *s)
 {
 	return s->state == RF_DRIVER_UP;
 }
 
-bool rf_service_gone(const struct rf_service *s)
+bool rf_blk_gone(const struct rf_blk *s)
 {
 	return s->state == RF_DRIVER_GONE;
 }
 
-bool rf_service_refused(const struct rf_service *s)
+bool rf_blk_refused(const struct rf_blk *s)
 {
 	return s->refused;
 }
 
-void rf_blk_refuse(struct rf_service *s, const char *why, ...)
+void rf_blk_refuse(struct rf_blk *s, const char *why, ...)
 {
 	char text[300];
 	va_list args;
@@ -158,27 +158,27 @@ void rf_blk_refuse(struct rf_service *s, const char *why, ...)
 	s->refused = true;
 }
 
-uint32_t rf_service_inflight(const struct rf_service *s)
+uint32_t rf_blk_inflight(const struct rf_blk *s)
 {
 	return RF_BLK_DEPTH - s->free_count;
 }
 
-struct rf_stats_service *rf_service_stats(struct rf_service *s)
+struct rf_stats_service *rf_blk_stats(struct rf_blk *s)
 {
 	return s->stats;
 }
 
-int rf_arena_alloc(struct rf_service *s, uint32_t length, uint64_t *arena)
+int rf_blk_alloc(struct rf_blk *s, uint32_t length, uint64_t *arena)
 {
 	return rf_arena_take(&s->arena, length, arena);
 }
 
-void rf_arena_free(struct rf_service *s, uint64_t arena, uint32_t length)
+void rf_blk_free(struct rf_blk *s, uint64_t arena, uint32_t length)
 {
 	rf_arena_give(&s->arena, arena, length);
 }
 
-void *rf_arena_at(struct rf_service *s, uint64_t arena)
+void *rf_blk_at(struct rf_blk *s, uint64_t arena)
 {
 	return s->filter->shown + arena;
 }

@@ -37,20 +37,20 @@ static const char *const lie_names[] = {
 	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
 };
 
-static void tell_at(struct rf_service *s, enum rf_svc_type type, uint32_t value, uint64_t at)
+static void tell_at(struct rf_blk *s, enum rf_svc_type type, uint32_t value, uint64_t at)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = s->generation, .half = s->half,
 				  .value = value, .at_ns = at };
 
-	rf_svc_tell(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, &s->untold);
+	rf_svc_tell(rf_blk_fd(s, RF_EXPORT_FD_CONTROL), &msg, &s->untold);
 }
 
-void rf_tell(struct rf_service *s, enum rf_svc_type type, uint32_t value)
+void rf_tell(struct rf_blk *s, enum rf_svc_type type, uint32_t value)
 {
 	tell_at(s, type, value, 0);
 }
 
-void rf_service_lied(struct rf_service *s, enum rf_violation lie)
+void rf_blk_lied(struct rf_blk *s, enum rf_violation lie)
 {
 	s->count.violations++;
 	s->state = RF_DRIVER_LIED;
@@ -62,13 +62,13 @@ void rf_service_lied(struct rf_service *s, enum rf_violation lie)
 }
 
 /* A full eventfd keeps its driver awake, and would keep us waiting. */
-void rf_driver_kick(struct rf_service *s)
+void rf_driver_kick(struct rf_blk *s)
 {
-	if (!rf_bounded_kick(rf_service_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
-		rf_service_lied(s, RF_LIE_WAKE);
+	if (!rf_bounded_kick(rf_blk_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
+		rf_blk_lied(s, RF_LIE_WAKE);
 }
 
-static uint32_t in_state(struct rf_service *s, enum rf_table_state state)
+static uint32_t in_state(struct rf_blk *s, enum rf_table_state state)
 {
 	uint32_t n = 0;
 
@@ -79,7 +79,7 @@ static uint32_t in_state(struct rf_service *s, enum rf_table_state state)
 
 /* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
  * at the table and a sort of the few there are: a dead driver's clients wait for this. */
-static uint32_t redo_list(const struct rf_service *s, uint32_t attempts, uint32_t *list)
+static uint32_t redo_list(const struct rf_blk *s, uint32_t attempts, uint32_t *list)
 {
 	uint32_t n = 0;
 
@@ -96,14 +96,14 @@ static uint32_t redo_list(const struct rf_service *s, uint32_t attempts, uint32_
 	return n;
 }
 
-static void redo_put(struct rf_service *s, uint32_t index)
+static void redo_put(struct rf_blk *s, uint32_t index)
 {
 	s->entry[index].attempts++;
 	s->count.reissued++;
 	rf_entry_put(s, index);
 }
 
-void rf_redo_next(struct rf_service *s)
+void rf_redo_next(struct rf_blk *s)
 {
 	uint32_t list[RF_BLK_DEPTH], n;
 
@@ -120,7 +120,7 @@ void rf_redo_next(struct rf_service *s)
 	s->gate &= ~RF_GATE_REDO;
 }
 
-void rf_first_io(struct rf_service *s)
+void rf_first_io(struct rf_blk *s)
 {
 	uint64_t now = rf_now_ns();
 
@@ -134,7 +134,7 @@ void rf_first_io(struct rf_service *s)
 }
 
 /* Completions the dead driver still published are true: it had them before it died. */
-static uint32_t drain(struct rf_service *s)
+static uint32_t drain(struct rf_blk *s)
 {
 	enum rf_violation lie = 0;
 	uint32_t drained = 0;
@@ -142,7 +142,7 @@ static uint32_t drain(struct rf_service *s)
 
 	if (s->state != RF_DRIVER_UP && s->state != RF_DRIVER_PREPARED)
 		return 0;
-	while ((taken = rf_service_take(s, &lie)) > 0 && !lie)
+	while ((taken = rf_blk_take(s, &lie)) > 0 && !lie)
 		drained += (uint32_t)taken;
 	drained += lie ? (uint32_t)taken : 0;
 	if (lie) {
@@ -156,7 +156,7 @@ static uint32_t drain(struct rf_service *s)
 }
 
 /* Everything in flight is in flight no more. Number of requests to reissue. */
-static uint32_t collect(struct rf_service *s)
+static uint32_t collect(struct rf_blk *s)
 {
 	uint32_t redo = 0;
 
@@ -181,9 +181,9 @@ static uint32_t collect(struct rf_service *s)
 	return redo;
 }
 
-static void attach(struct rf_service *s, uint32_t generation, uint32_t half)
+static void attach(struct rf_blk *s, uint32_t generation, uint32_t half)
 {
-	struct rf_blk_chan *chan = rf_service_chan(s, half);
+	struct rf_blk_chan *chan = rf_blk_chan_at(s, half);
 
 	rf_ring_attach(&s->req, chan->req.bytes, RF_BLK_DEPTH);
 	rf_ring_attach(&s->resp, chan->resp.bytes, RF_BLK_DEPTH);
@@ -195,10 +195,10 @@ static void attach(struct rf_service *s, uint32_t generation, uint32_t half)
 
 /* What lies in the dead driver's half, which is cleared only at the next death. Nothing
  * follows from it: whatever the driver wrote there is copied as it is. */
-static void autopsy(struct rf_service *s, uint32_t generation, uint32_t half)
+static void autopsy(struct rf_blk *s, uint32_t generation, uint32_t half)
 {
 	struct rf_autopsy_service *a = (void *)((char *)s->stats + RF_AUTOPSY_SERVICE);
-	const struct rf_blk_chan *chan = rf_service_chan(s, half);
+	const struct rf_blk_chan *chan = rf_blk_chan_at(s, half);
 	const struct rf_ring *req = (const void *)chan->req.bytes,
 			     *resp = (const void *)chan->resp.bytes;
 
@@ -221,7 +221,7 @@ static void autopsy(struct rf_service *s, uint32_t generation, uint32_t half)
 	a->generation = generation;
 }
 
-static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
+static int on_down(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (msg->half > 1 || (s->state != RF_DRIVER_NONE && msg->generation < s->generation))
 		return -EPROTO;
@@ -231,23 +231,23 @@ static int on_down(struct rf_service *s, const struct rf_svc_msg *msg)
 					     .down_ns = rf_now_ns() };
 	s->gate |= RF_GATE_DRIVER | RF_GATE_REDO;
 	/* Kicks of the dead, perhaps as many as make the eventfd refuse its successor's. */
-	rf_service_wake(s, true);
+	rf_blk_wake(s, true);
 	log->drained = drain(s);
 	log->reissued = collect(s);
 	if (log->reissued && !s->awaiting)
 		s->await_from = msg->generation;
 	s->awaiting = log->reissued != 0;
-	memset(rf_service_chan(s, msg->half), 0, RF_BLK_CHAN_BYTES);
+	memset(rf_blk_chan_at(s, msg->half), 0, RF_BLK_CHAN_BYTES);
 	attach(s, msg->generation + 1, msg->half);
 	s->state = RF_DRIVER_PREPARED;
 	rf_redo_next(s);
-	rf_service_flush(s);
+	rf_blk_push(s);
 	rf_tell(s, RF_SVC_PREPARED, 0);
 	autopsy(s, msg->generation, !msg->half);
 	return 0;
 }
 
-static void fail_poisoned(struct rf_service *s)
+static void fail_poisoned(struct rf_blk *s)
 {
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		struct rf_table_entry *e = &s->entry[i];
@@ -262,7 +262,7 @@ static void fail_poisoned(struct rf_service *s)
 	}
 }
 
-static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
+static int on_quiesced(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (s->state == RF_DRIVER_UP || msg->value > 1)
 		return -EPROTO;
@@ -273,7 +273,7 @@ static int on_quiesced(struct rf_service *s, const struct rf_svc_msg *msg)
 	return 0;
 }
 
-static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
+static int on_up(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (msg->half > 1 || !s->info_known)
 		return -EPROTO;
@@ -292,11 +292,11 @@ static int on_up(struct rf_service *s, const struct rf_svc_msg *msg)
 	s->filter->ops->up(s->filter);
 	rf_queue_pump(s);
 	s->dirty = 1; /* what DOWN put there was published, but nobody was kicked */
-	rf_service_flush(s);
+	rf_blk_push(s);
 	return 0;
 }
 
-static void on_gone(struct rf_service *s)
+static void on_gone(struct rf_blk *s)
 {
 	struct rf_hold *h = &s->hold;
 	uint64_t waiting;
@@ -336,7 +336,7 @@ static uint32_t limit(uint64_t bytes, uint64_t most)
 	return (uint32_t)(bytes < most ? bytes : most);
 }
 
-static void limits_set(struct rf_service *s)
+static void limits_set(struct rf_blk *s)
 {
 	s->limit[RF_BLK_READ] = limit(limit(s->info.max_transfer, s->info.size), s->arena_bytes);
 	if (!(s->info.features & RF_BLK_READ_ONLY)) {
@@ -348,7 +348,7 @@ static void limits_set(struct rf_service *s)
 	}
 }
 
-static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
+static int on_info(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	struct rf_blk_info in = msg->info;
 	uint32_t block = in.block_size;
@@ -379,7 +379,7 @@ static int on_info(struct rf_service *s, const struct rf_svc_msg *msg)
 }
 
 /* A device server that was away is back with the same disk: DOWN follows. */
-static int on_back(struct rf_service *s, const struct rf_svc_msg *msg)
+static int on_back(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (s->dropped || !s->info_known)
 		return 0;
@@ -396,7 +396,7 @@ static int on_back(struct rf_service *s, const struct rf_svc_msg *msg)
 
 /* Nothing of it is served any more. A device process that goes on all the same, because it
  * was dropped here, is not kept waiting: no memory of it is in use. */
-static int recover_after_gone(struct rf_service *s, const struct rf_svc_msg *msg)
+static int recover_after_gone(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_INFO)
 		return on_back(s, msg);
@@ -407,13 +407,13 @@ static int recover_after_gone(struct rf_service *s, const struct rf_svc_msg *msg
 	return 0;
 }
 
-void rf_service_drop(struct rf_service *s)
+void rf_blk_drop(struct rf_blk *s)
 {
 	s->dropped = true;
 	on_gone(s);
 }
 
-static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
+static int dispatch(struct rf_blk *s, const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_PING) {
 		atomic_store(&s->stats->pong, msg->value);
@@ -439,12 +439,12 @@ static int dispatch(struct rf_service *s, const struct rf_svc_msg *msg)
 	}
 }
 
-int rf_service_control(struct rf_service *s)
+int rf_blk_control(struct rf_blk *s)
 {
 	for (;;) {
 		struct rf_svc_msg msg;
 		int fds[RF_PACKET_FDS], count;
-		int n = rf_packet_recv(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg),
+		int n = rf_packet_recv(rf_blk_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg),
 				       fds, &count, MSG_DONTWAIT);
 
 		if (n == -EAGAIN)
@@ -468,7 +468,7 @@ int rf_service_control(struct rf_service *s)
 	return 0;
 }
 
-int rf_service_patience(const struct rf_service *s)
+int rf_blk_patience(const struct rf_blk *s)
 {
 	if (s->untold.type)
 		return RF_WATCH_TURN_MS;
@@ -479,16 +479,16 @@ int rf_service_patience(const struct rf_service *s)
 
 /* A device that reset itself answers nothing any more. Request ages would find that, too, but
  * some requests may take minutes. */
-static void ask_for_a_look(const struct rf_service *s)
+static void ask_for_a_look(const struct rf_blk *s)
 {
 	struct rf_svc_msg msg = { .type = RF_SVC_LOOK, .generation = s->generation };
 
-	(void)rf_packet_post(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg));
+	(void)rf_packet_post(rf_blk_fd(s, RF_EXPORT_FD_CONTROL), &msg, sizeof(msg));
 }
 
-static void watch(struct rf_service *s, uint64_t now)
+static void watch(struct rf_blk *s, uint64_t now)
 {
-	struct rf_blk_chan *chan = rf_service_chan(s, s->half);
+	struct rf_blk_chan *chan = rf_blk_chan_at(s, s->half);
 	uint64_t beat = atomic_load_explicit(&chan->heartbeat, memory_order_acquire);
 
 	switch (rf_watch_look(&s->watch, now, s->config.nudge_ns, s->free_count != RF_BLK_DEPTH,
@@ -506,12 +506,12 @@ static void watch(struct rf_service *s, uint64_t now)
 	}
 }
 
-void rf_service_tick(struct rf_service *s)
+void rf_blk_tick(struct rf_blk *s)
 {
 	uint64_t now = rf_now_ns();
 
 	rf_stats_publish(s);
-	rf_svc_tell_again(rf_service_fd(s, RF_EXPORT_FD_CONTROL), &s->untold);
+	rf_svc_tell_again(rf_blk_fd(s, RF_EXPORT_FD_CONTROL), &s->untold);
 	if (s->state != RF_DRIVER_UP)
 		return;
 	if (s->config.nudge_ns)

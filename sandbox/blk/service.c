@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct rf_blk_req) == 32, "words_put() writes one");
 
 /* Table entry and ring slot are both written from registers: reading the one back for
  * the other would wait for the store buffer. `what`: op, flags, length. */
-static inline void entry_put(struct rf_service *s, struct rf_table_entry *e, uint64_t what,
+static inline void entry_put(struct rf_blk *s, struct rf_table_entry *e, uint64_t what,
 			     uint64_t offset, uint64_t arena)
 {
 	uint32_t tag = e->next_tag + RF_TAG_NEXT_SERIAL;
@@ -58,7 +58,7 @@ static inline void entry_put(struct rf_service *s, struct rf_table_entry *e, uin
 	e->state = RF_ENTRY_FLIGHT;
 }
 
-void rf_entry_put(struct rf_service *s, uint32_t index)
+void rf_entry_put(struct rf_blk *s, uint32_t index)
 {
 	struct rf_table_entry *e = &s->entry[index];
 	uint64_t what;
@@ -68,7 +68,7 @@ void rf_entry_put(struct rf_service *s, uint32_t index)
 }
 
 /* A request that makes others wait is known to the hold-back from here on. */
-static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_t owner)
+static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t owner)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
 
@@ -86,7 +86,7 @@ static void issue_change(struct rf_service *s, struct rf_table_entry *e, uint32_
 	}
 }
 
-static inline struct rf_table_entry *entry_issue(struct rf_service *s, struct rf_io *io,
+static inline struct rf_table_entry *entry_issue(struct rf_blk *s, struct rf_io *io,
 						 uint64_t seq)
 {
 	struct rf_table_entry *e = s->free[--s->free_count];
@@ -99,7 +99,7 @@ static inline struct rf_table_entry *entry_issue(struct rf_service *s, struct rf
 	return e;
 }
 
-static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+static void issue(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
 	struct rf_table_entry *e = entry_issue(s, io, seq);
 
@@ -108,7 +108,7 @@ static void issue(struct rf_service *s, struct rf_io *io, uint64_t seq, uint32_t
 }
 
 /* What a finished change or flush means for later requests; the final status. */
-static int finish_change(struct rf_service *s, struct rf_table_entry *e, int status)
+static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
 
@@ -140,7 +140,7 @@ static int finish_change(struct rf_service *s, struct rf_table_entry *e, int sta
 	return status;
 }
 
-static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, int status)
+static inline void entry_finish(struct rf_blk *s, struct rf_table_entry *e, int status)
 {
 	struct rf_io *io = rf_entry_io(e);
 
@@ -159,13 +159,13 @@ static inline void entry_finish(struct rf_service *s, struct rf_table_entry *e, 
 	io->done(io, status);
 }
 
-void rf_entry_finish(struct rf_service *s, uint32_t index, int status)
+void rf_entry_finish(struct rf_blk *s, uint32_t index, int status)
 {
 	entry_finish(s, &s->entry[index], status);
 }
 
 /* Looks at the copy of a response. 0: it answers entry RF_TAG_INDEX(r->tag). */
-static inline enum rf_violation judge(const struct rf_service *s, const struct rf_blk_resp *r)
+static inline enum rf_violation judge(const struct rf_blk *s, const struct rf_blk_resp *r)
 {
 	uint32_t index = RF_TAG_INDEX(r->tag);
 
@@ -178,7 +178,7 @@ static inline enum rf_violation judge(const struct rf_service *s, const struct r
 	return 0;
 }
 
-int rf_service_take(struct rf_service *s, enum rf_violation *lie)
+int rf_blk_take(struct rf_blk *s, enum rf_violation *lie)
 {
 	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
 	int ready = rf_ring_ready(&end), taken = 0;
@@ -211,7 +211,7 @@ static inline bool has_range(uint8_t op)
 	return op != RF_BLK_FLUSH;
 }
 
-void rf_queue_pump(struct rf_service *s)
+void rf_queue_pump(struct rf_blk *s)
 {
 	struct rf_hold *h = &s->hold;
 
@@ -247,7 +247,7 @@ void rf_queue_pump(struct rf_service *s)
 		s->gate &= ~RF_GATE_QUEUE;
 }
 
-static void queue_push(struct rf_service *s, struct rf_io *io)
+static void queue_push(struct rf_blk *s, struct rf_io *io)
 {
 	rf_io_waits(io);
 	io->next = NULL;
@@ -259,7 +259,7 @@ static void queue_push(struct rf_service *s, struct rf_io *io)
 /* May this be asked of the disk? The limit of an operation is 0 where it needs a closer look: a
  * flush, or one that is refused. No length that passes is longer than the disk or, if it has
  * data, the arena. */
-static inline __attribute__((always_inline)) bool admissible(const struct rf_service *s,
+static inline __attribute__((always_inline)) bool admissible(const struct rf_blk *s,
 							     const struct rf_io *io, uint8_t op)
 {
 	uint64_t offset = io->offset, arena = io->arena;
@@ -272,7 +272,7 @@ static inline __attribute__((always_inline)) bool admissible(const struct rf_ser
 }
 
 /* Why admissible() said no. 0: it is a flush. */
-static int refuse(struct rf_service *s, const struct rf_io *io)
+static int refuse(struct rf_blk *s, const struct rf_io *io)
 {
 	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
 					  [RF_BLK_ZERO] = RF_BLK_HAS_ZERO };
@@ -290,7 +290,7 @@ static int refuse(struct rf_service *s, const struct rf_io *io)
 	return -EINVAL;
 }
 
-void rf_blk_pass(struct rf_service *s, struct rf_io *io)
+void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 {
 	if (s->state == RF_DRIVER_GONE) {
 		io->done(io, -EIO);
@@ -302,7 +302,7 @@ void rf_blk_pass(struct rf_service *s, struct rf_io *io)
 }
 
 /* Everything but a plain read or write that may go at once. */
-static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf_io *io)
+static __attribute__((noinline)) int submit_slow(struct rf_blk *s, struct rf_io *io)
 {
 	if (!admissible(s, io, io->op)) {
 		int err = refuse(s, io);
@@ -322,7 +322,7 @@ static __attribute__((noinline)) int submit_slow(struct rf_service *s, struct rf
 }
 
 /* Anything but a read with nothing in its way. */
-static __attribute__((noinline)) int submit_other(struct rf_service *s, struct rf_io *io)
+static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io *io)
 {
 	uint64_t seq = s->seq + 1;
 
@@ -337,7 +337,7 @@ static __attribute__((noinline)) int submit_other(struct rf_service *s, struct r
 	return 0;
 }
 
-int rf_service_submit(struct rf_service *s, struct rf_io *io)
+int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 {
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate || !s->free_count ||
 		     !admissible(s, io, RF_BLK_READ)))
@@ -347,7 +347,7 @@ int rf_service_submit(struct rf_service *s, struct rf_io *io)
 	return 0;
 }
 
-void rf_service_flush(struct rf_service *s)
+void rf_blk_push(struct rf_blk *s)
 {
 	if (!s->dirty)
 		return;
@@ -358,15 +358,15 @@ void rf_service_flush(struct rf_service *s)
 		rf_driver_kick(s);
 }
 
-int rf_service_poll(struct rf_service *s)
+int rf_blk_poll(struct rf_blk *s)
 {
 	enum rf_violation lie = 0;
 
 	if (unlikely(s->state != RF_DRIVER_UP && s->state != RF_DRIVER_PREPARED))
 		return 0;
-	int taken = rf_service_take(s, &lie);
+	int taken = rf_blk_take(s, &lie);
 	if (unlikely(lie))
-		rf_service_lied(s, lie);
+		rf_blk_lied(s, lie);
 	if (unlikely(s->gate & RF_GATE_REDO))
 		rf_redo_next(s);
 	if (unlikely(s->gate & RF_GATE_QUEUE))
@@ -374,9 +374,9 @@ int rf_service_poll(struct rf_service *s)
 	return taken;
 }
 
-bool rf_service_sleep(struct rf_service *s)
+bool rf_blk_sleep(struct rf_blk *s)
 {
-	rf_service_flush(s);
+	rf_blk_push(s);
 	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
 	if (s->config.spin_ns != UINT64_MAX &&
 	    (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED)) {
@@ -390,12 +390,12 @@ bool rf_service_sleep(struct rf_service *s)
 	return true;
 }
 
-void rf_service_wake(struct rf_service *s, bool kicked)
+void rf_blk_wake(struct rf_blk *s, bool kicked)
 {
 	uint64_t count;
 
 	if (s->resp.ring)
 		rf_ring_disarm(&s->resp);
 	if (kicked)
-		(void)!read(rf_service_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
+		(void)!read(rf_blk_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
 }

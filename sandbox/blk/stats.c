@@ -11,7 +11,7 @@
 #define PUT(field, value) atomic_store_explicit(&s->stats->field, (value), memory_order_relaxed)
 #define GET(field)        atomic_load_explicit(&s->stats->field, memory_order_relaxed)
 
-void rf_stats_publish(struct rf_service *s)
+void rf_stats_publish(struct rf_blk *s)
 {
 	const struct rf_counts *c = &s->count;
 
@@ -32,7 +32,7 @@ void rf_stats_publish(struct rf_service *s)
 }
 
 /* Counters go on where a dead predecessor left them. */
-void rf_stats_adopt(struct rf_service *s)
+void rf_stats_adopt(struct rf_blk *s)
 {
 	s->count = (struct rf_counts){
 		.submitted = GET(submitted), .completed = GET(completed),

@@ -41,7 +41,7 @@ static void done(struct rf_io *io, int status)
 	page->completed++;
 }
 
-static void feed(struct rf_service *s, uint32_t *made)
+static void feed(struct rf_blk *s, uint32_t *made)
 {
 	for (int i = 0; i < DEPTH && *made < page->wanted; i++) {
 		struct request *r = &requests[i];
@@ -54,37 +54,37 @@ static void feed(struct rf_service *s, uint32_t *made)
 				       .arena = 4096u * (unsigned)i,
 				       .done = done};
 		r->pending = 1;
-		if (rf_service_submit(s, &r->io))
+		if (rf_blk_submit(s, &r->io))
 			rf_die(70, "a good request was refused");
 		++*made;
 	}
-	rf_service_flush(s);
+	rf_blk_push(s);
 }
 
 int main(void)
 {
-	struct rf_service *s;
+	struct rf_blk *s;
 	uint32_t made = 0;
 	unsigned turns = 0;
 
 	rf_log_name = "served";
 	char *config = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, RF_EXPORT_FD_CONFIG, 0);
-	if (config == MAP_FAILED || rf_service_open(&s))
+	if (config == MAP_FAILED || rf_blk_open(&s))
 		return 70;
 	page = (void *)(config + SERVED_PAGE_OFFSET);
 	rf_without = page->without;
 	for (;;) {
-		int err = rf_service_control(s);
+		int err = rf_blk_control(s);
 
 		if (err == -EPIPE)
 			return 0;
-		if (rf_service_info(s))
+		if (rf_blk_info(s))
 			feed(s, &made);
 		for (int i = 0; i < 256; i++)
-			rf_service_poll(s);
+			rf_blk_poll(s);
 		page->finished = page->completed >= page->wanted;
 		if (++turns % 64 == 0)
-			rf_service_tick(s);
+			rf_blk_tick(s);
 		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
 	}
 }

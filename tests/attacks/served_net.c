@@ -108,7 +108,7 @@ int main(void)
 		if (info && rf_net_up(n)) {
 			receive(n);
 			send(n);
-			rf_net_flush(n);
+			rf_net_push(n);
 		}
 		page->finished = page->completed >= page->wanted;
 		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);

@@ -23,7 +23,7 @@ enum { DISK = 64 << 20, SPAN = 2048, DEPTH = 32, ARENA = 8 << 20, ROUNDS = 1, LI
 
 static struct rig rig;
 static struct ram ram;
-static struct rf_service *s;
+static struct rf_blk *s;
 static volatile uint32_t *counting; /* shared: the child's instructions are to be counted */
 static unsigned answered;
 
@@ -42,7 +42,7 @@ static void drive(unsigned until)
 	do {
 		unsigned n = 0;
 
-		rf_service_flush(s);
+		rf_blk_push(s);
 		uint32_t was = *counting;
 		*counting = 0;
 		while (ram_take(&ram, &hand[n]))
@@ -50,8 +50,8 @@ static void drive(unsigned until)
 		for (unsigned i = 0; i < n; i++)
 			ram_answer(&ram, &hand[i], ram_execute(&ram, &hand[i]));
 		*counting = was;
-		rf_service_poll(s);
-	} while (answered < until || rf_service_inflight(s));
+		rf_blk_poll(s);
+	} while (answered < until || rf_blk_inflight(s));
 }
 
 static uint64_t place(unsigned i)
@@ -68,7 +68,7 @@ static void requests(uint8_t op, unsigned count)
 		for (unsigned k = 0; k < DEPTH; k++) {
 			io[k] = (struct rf_io){ .op = op, .length = 4096, .offset = place(i + k),
 						.arena = ARENA / 2 + k * 4096u, .done = done };
-			rig_must(!rf_service_submit(s, &io[k]), "submit");
+			rig_must(!rf_blk_submit(s, &io[k]), "submit");
 		}
 		drive(DEPTH);
 	}
@@ -78,11 +78,11 @@ static void service_starts(uint32_t flags)
 {
 	rig.config->flags = flags;
 	rig_install(&rig);
-	rig_must(!rf_service_open(&s), "service");
+	rig_must(!rf_blk_open(&s), "service");
 	rig_first_up(&rig);
-	rig_must(!rf_service_control(s), "control");
+	rig_must(!rf_blk_control(s), "control");
 	ram_attach(&ram, &rig);
-	while (!rf_service_info(s))
+	while (!rf_blk_info(s))
 		drive(0);
 }
 

@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rf_net_tick(t->n);
 			break;
 		}
-		rf_net_flush(t->n);
+		rf_net_push(t->n);
 		hear(t);
 	}
 	MUST(t->n->count.tx_done <= t->n->count.tx_frames);

@@ -32,7 +32,7 @@ static struct disk disk = { .count = 1, .exports[0].export.name = "disk0" };
 static struct status shown = { .stack = &stack, .services = services, .service_count = 2,
 				.disks = &disk, .disk_count = 1 };
 
-struct rf_stats_service *rf_service_stats(struct rf_service *s)
+struct rf_stats_service *rf_blk_stats(struct rf_blk *s)
 {
 	static struct rf_stats_service stats;
 

@@ -98,11 +98,11 @@ static void work_off(struct served *t)
 	struct rf_blk_req r;
 
 	for (;;) {
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		if (!ram_take(&t->ram, &r))
 			return;
 		ram_answer(&t->ram, &r, ram_execute(&t->ram, &r));
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 	}
 }
 
@@ -125,13 +125,13 @@ static int ask_for(struct served *t, uint8_t op, uint64_t block)
 static void use(struct served *t, bool mended)
 {
 	for (uint64_t b = 0; b < WRITTEN; b++) {
-		const unsigned char *got = rf_arena_at(t->s, 0);
+		const unsigned char *got = rf_blk_at(t->s, 0);
 		int status = ask_for(t, RF_BLK_READ, b);
 
 		fail_unless(mended || status == -EIO ||
 			    (!status && (!memcmp(got, good + b * 512, 512) || all_zero(got, 512))));
 	}
-	memset(rf_arena_at(t->s, 0), 9, 512);
+	memset(rf_blk_at(t->s, 0), 9, 512);
 	ask_for(t, RF_BLK_WRITE, 3);
 	ask_for(t, RF_BLK_FLUSH, 0);
 	ask_for(t, RF_BLK_READ, 3);
@@ -159,13 +159,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t->ram.disk = disk;
 	t->ram.size = DISK;
 	rig_install(&t->rig);
-	fail_unless(!rf_service_open(&t->s));
+	fail_unless(!rf_blk_open(&t->s));
 	if (!setjmp(ended)) {
 		rig_first_up(&t->rig);
 		ram_attach(&t->ram, &t->rig);
-		fail_unless(!rf_service_control(t->s));
+		fail_unless(!rf_blk_control(t->s));
 		work_off(t);
-		fail_unless(rf_service_info(t->s) != NULL);
+		fail_unless(rf_blk_info(t->s) != NULL);
 		if (!(data[0] & 2))
 			use(t, data[0] & 1);
 	}

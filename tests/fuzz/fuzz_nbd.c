@@ -33,7 +33,7 @@ static void open_server(void)
 	t->ram.disk = disk;
 	t->ram.size = sizeof(disk);
 	srv.service = t->s;
-	srv.info = rf_service_info(t->s);
+	srv.info = rf_blk_info(t->s);
 	srv.whole = (struct nbd_export){ .name = "disk", .size = srv.info ? srv.info->size : 0 };
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!srv.info || nbd_pools_open(&srv))
@@ -48,10 +48,10 @@ static void turn(struct nbd_conn *c)
 
 	if (c->state != NBD_FREE && c->state != NBD_DEAD)
 		nbd_conn_event(c, true, c->blocked, false);
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	while (ram_take(&t->ram, &req))
 		ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	while (srv.dirty) {
 		struct nbd_conn *d = srv.dirty;
 
@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(pair[1]);
 	for (int i = 0; i < 1000 && c->state != NBD_FREE; i++)
 		turn(c);
-	if (c->state != NBD_FREE || rf_service_inflight(t->s) || srv.clients)
+	if (c->state != NBD_FREE || rf_blk_inflight(t->s) || srv.clients)
 		abort();
 	return 0;
 }

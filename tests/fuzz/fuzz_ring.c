@@ -57,7 +57,7 @@ static void answer(struct served *t, struct program *p)
 	struct rf_blk_req req;
 	uint32_t how = take(p, 1);
 
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	/* The driver's own view may be nonsense after a scribble: it is a liar. */
 	if (rf_ring_ready(&t->ram.req) <= 0)
 		return;
@@ -74,14 +74,14 @@ static void die(struct served *t, struct program *p)
 	struct rf_svc_msg msg;
 
 	rig_down(&t->rig);
-	if (rf_service_control(t->s))
+	if (rf_blk_control(t->s))
 		abort();
 	while (rig_hear(&t->rig, &msg, 0))
 		;
 	ram_attach(&t->ram, &t->rig);
 	rig_quiesced(&t->rig, take(p, 1) & 1);
 	rig_send(&t->rig, RF_SVC_UP, 0);
-	if (rf_service_control(t->s))
+	if (rf_blk_control(t->s))
 		abort();
 }
 
@@ -97,18 +97,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 0: case 1: request(t, &p); break;
 		case 2: case 3: answer(t, &p); break;
 		case 4: scribble(t, &p); break;
-		case 5: rf_service_poll(t->s); break;
+		case 5: rf_blk_poll(t->s); break;
 		case 6: die(t, &p); break;
 		case 7:
-			rf_service_wake(t->s, rf_service_sleep(t->s) && false);
-			rf_service_tick(t->s);
+			rf_blk_wake(t->s, rf_blk_sleep(t->s) && false);
+			rf_blk_tick(t->s);
 			break;
 		}
 		while (rig_hear(&t->rig, &msg, 0))
 			;
 	}
 	rig_send(&t->rig, RF_SVC_GONE, 0);
-	if (rf_service_control(t->s))
+	if (rf_blk_control(t->s))
 		abort();
 	for (int i = 0; i < ASKS; i++)
 		if (asks[i].io.done && asks[i].done != 1)

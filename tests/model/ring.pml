@@ -4,7 +4,7 @@
  * at any time, between any two of the service's steps.
  *
  * Stands for: sandbox/abi/ring.h rf_ring_ready(), rf_ring_take(); service.c judge() and
- *             rf_service_take(). Counters are modulo 8 instead of 2^32, the ring has two
+ *             rf_blk_take(). Counters are modulo 8 instead of 2^32, the ring has two
  *             slots, the table two entries, a tag is index + 4 * serial.
  * Shown:      whatever the peer does, the service looks at two slots a turn at most,
  *             never uses an index outside its table, completes nothing that is not in

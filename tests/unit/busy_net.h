@@ -121,7 +121,7 @@ int rf_net_patience(const struct rf_net *n)
 	return 0;
 }
 
-void rf_net_flush(struct rf_net *n)
+void rf_net_push(struct rf_net *n)
 {
 	(void)n;
 }

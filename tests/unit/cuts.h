@@ -201,7 +201,7 @@ static void found(struct world *w, struct slot *s, uint32_t b, const unsigned ch
 
 static void read_over(struct world *w, struct slot *s)
 {
-	const unsigned char *data = rf_arena_at(w->t->s, s->ask.io.arena);
+	const unsigned char *data = rf_blk_at(w->t->s, s->ask.io.arena);
 
 	for (uint32_t i = 0; i < s->count; i++)
 		found(w, s, s->first + i, data + i * BLOCK);
@@ -221,7 +221,7 @@ static void over(struct rf_io *io, int status)
 
 	s->busy = false;
 	if (s->op <= RF_BLK_WRITE)
-		rf_arena_free(w->t->s, io->arena, io->length);
+		rf_blk_free(w->t->s, io->arena, io->length);
 	s->ask.status = status;
 	if (status && !s->excused && !(s->op == RF_BLK_FLUSH && w->lost))
 		failed_at(w, "a request failed");
@@ -273,18 +273,18 @@ static struct slot *submit(struct world *w, uint8_t op, uint8_t flags, uint32_t 
 	*io = (struct rf_io){ .op = op, .flags = flags, .done = over, .length = count * BLOCK,
 			      .offset = count ? (uint64_t)(FIRST + first) * BLOCK : 0 };
 	if (op <= RF_BLK_WRITE)
-		assert_int_equal(rf_arena_alloc(w->t->s, io->length, &io->arena), 0);
+		assert_int_equal(rf_blk_alloc(w->t->s, io->length, &io->arena), 0);
 	for (uint32_t b = 0; b < BLOCKS; b++)
 		s->index[b] = w->book[b].low;
 	for (uint32_t b = first; b < first + count; b++) {
 		if (op == RF_BLK_WRITE)
-			pattern((unsigned char *)rf_arena_at(w->t->s, io->arena) +
+			pattern((unsigned char *)rf_blk_at(w->t->s, io->arena) +
 					(b - first) * BLOCK,
 				b, version);
 		if (op != RF_BLK_READ)
 			version_add(w, s, b, version);
 	}
-	assert_int_equal(rf_service_submit(w->t->s, io), 0);
+	assert_int_equal(rf_blk_submit(w->t->s, io), 0);
 	return s;
 }
 
@@ -327,7 +327,7 @@ static void export_ends(struct world *w)
 
 static void export_begins(struct world *w, bool lost, uint32_t keep)
 {
-	assert_int_equal(rf_service_open(&w->t->s), 0);
+	assert_int_equal(rf_blk_open(&w->t->s), 0);
 	rig_send(&w->t->rig, RF_SVC_INFO, 0);
 	device_opens(w, lost, keep);
 }
@@ -338,7 +338,7 @@ static void device_is_gone(struct world *w)
 	for (struct slot *s = w->slot; s < w->slot + SLOTS; s++)
 		s->excused |= s->busy;
 	rig_send(&w->t->rig, RF_SVC_GONE, 0);
-	assert_int_equal(rf_service_control(w->t->s), 0);
+	assert_int_equal(rf_blk_control(w->t->s), 0);
 	if (clients_wait(w))
 		failed_at(w, "the device is gone, and a client waits");
 }
@@ -381,7 +381,7 @@ static void device_fails(struct world *w, const struct rf_blk_req *r, uint32_t k
 	}
 	w->lost = true; /* the flush of a checkpoint */
 	ram_answer(&w->t->ram, r, -EIO);
-	rf_service_poll(w->t->s);
+	rf_blk_poll(w->t->s);
 }
 
 /* True: something happened there, and this request is none any more. */
@@ -396,7 +396,7 @@ static bool falls(struct world *w, const struct rf_blk_req *r, unsigned place)
 	if (c->what != ERROR)
 		strike(w, c->what, c->keep);
 	else if (place == ANSWERED ||
-		 !rf_service_info(w->t->s)) /* a start ends by it, and says so */
+		 !rf_blk_info(w->t->s)) /* a start ends by it, and says so */
 		return false;
 	else
 		device_fails(w, r, c->keep);
@@ -423,13 +423,13 @@ static void serve(struct world *w, const struct rf_blk_req *r)
 		return;
 	ram_answer(&w->t->ram, r, 0);
 	if (!falls(w, r, ANSWERED))
-		rf_service_poll(w->t->s);
+		rf_blk_poll(w->t->s);
 }
 
 /* False: there was nothing to do. */
 static bool driver_turn(struct world *w)
 {
-	rf_service_flush(w->t->s);
+	rf_blk_push(w->t->s);
 	while (ram_take(&w->t->ram, &w->hand[w->in_hand]))
 		w->in_hand++;
 	if (!w->in_hand)
@@ -443,9 +443,9 @@ static bool driver_turn(struct world *w)
 
 static void up(struct world *w)
 {
-	while (!rf_service_info(w->t->s) && driver_turn(w))
+	while (!rf_blk_info(w->t->s) && driver_turn(w))
 		;
-	if (!rf_service_info(w->t->s))
+	if (!rf_blk_info(w->t->s))
 		failed_at(w, "the driver has nothing to do, and the disk is not there");
 }
 
@@ -453,7 +453,7 @@ static bool anybody_waits(const struct world *w)
 {
 	const struct disk_store *store = disk_of(w->t->s);
 
-	return clients_wait(w) || !rf_service_info(w->t->s) ||
+	return clients_wait(w) || !rf_blk_info(w->t->s) ||
 	       store->checkpoint.stage != CKPT_IDLE || store->journal.committing ||
 	       store->changes.changing || store->changes.room.head ||
 	       store->changes.announced.head || store->base.clients.queue_head ||

@@ -126,7 +126,7 @@ static void serve_one(struct world *w, int lie)
 	if (lie == SWAPPED && r.offset < BLOCKS * BLOCK)
 		exchange(w->disk[chance(w, BLOCKS)], w->disk[chance(w, BLOCKS)]);
 	ram_answer(&w->t->ram, &r, 0);
-	assert_int_equal(rf_service_poll(w->t->s), 1);
+	assert_int_equal(rf_blk_poll(w->t->s), 1);
 }
 
 /* A request of a client; its status. */
@@ -136,7 +136,7 @@ static int serve(struct world *w, int lie, uint8_t op, uint32_t first, uint32_t 
 	struct ask a = { .io = { .op = op, .offset = first * BLOCK, .length = count * BLOCK,
 				 .arena = arena, .done = ask_done } };
 
-	assert_int_equal(rf_service_submit(w->t->s, &a.io), 0);
+	assert_int_equal(rf_blk_submit(w->t->s, &a.io), 0);
 	while (!a.done)
 		serve_one(w, lie);
 	return a.status;
@@ -148,7 +148,7 @@ static void client_writes(struct world *w, int lie, uint32_t first, uint32_t cou
 {
 	memcpy(w->before[first], w->want[first], count * BLOCK);
 	fill(w, w->want[first], count * BLOCK);
-	memcpy(rf_arena_at(w->t->s, arena), w->want[first], count * BLOCK);
+	memcpy(rf_blk_at(w->t->s, arena), w->want[first], count * BLOCK);
 	assert_int_equal(serve(w, lie, RF_BLK_WRITE, first, count, arena), 0);
 }
 
@@ -158,7 +158,7 @@ static void client_reads(struct world *w, int lie, uint32_t first, uint32_t coun
 	bool wrong = memcmp(w->t->rig.data + arena, w->want[first], count * BLOCK) != 0;
 
 	/* A client never gets to see anything but what it must. */
-	if (!status && memcmp(rf_arena_at(w->t->s, arena), w->want[first], count * BLOCK))
+	if (!status && memcmp(rf_blk_at(w->t->s, arena), w->want[first], count * BLOCK))
 		w->believed++;
 	w->wrong += wrong;
 	w->caught += wrong && status == -EIO;

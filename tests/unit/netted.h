@@ -108,7 +108,7 @@ static inline unsigned drink(struct netted *t)
 	unsigned n = rf_net_rx(t->n, f, RF_NET_PARTS);
 
 	rf_net_rx_done(t->n, f, n);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	return n;
 }
 
@@ -119,7 +119,7 @@ static inline uint32_t say(struct netted *t, uint16_t length)
 	uint32_t at = rf_net_tx_alloc(t->n);
 	assert_true(at != 0);
 	assert_int_equal(rf_net_tx(t->n, &(struct rf_net_frame){ .at = at, .length = length }), 0);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	return at;
 }
 

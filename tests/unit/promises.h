@@ -135,7 +135,7 @@ static void driver_turn(struct world *w)
 {
 	struct served *t = w->t;
 
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	while (w->in_hand < RF_BLK_DEPTH && chance(w, 8) && ram_take(&t->ram, &w->hand[w->in_hand]))
 		w->in_hand++;
 	while (w->in_hand && chance(w, 4)) {
@@ -155,7 +155,7 @@ static void driver_turn(struct world *w)
 
 /* Answers count in the order they were given: a write answered before a loss was not safe,
  * though the client looks at it after a flush that told of the loss. */
-static struct rf_service *answering;
+static struct rf_blk *answering;
 static struct slot *answer[SLOTS];
 static unsigned answers;
 
@@ -165,7 +165,7 @@ static void answered(struct rf_io *io, int status)
 
 	s->ask.status = status;
 	s->ask.done = 1;
-	s->losses = rf_service_losses(answering);
+	s->losses = rf_blk_losses(answering);
 	answer[answers++] = s;
 }
 
@@ -177,10 +177,10 @@ static void submit(struct world *w, struct slot *s)
 	s->ask.done = 0;
 	io->done = answered;
 	if (io->op <= RF_BLK_WRITE)
-		assert_int_equal(rf_arena_alloc(w->t->s, io->length, &io->arena), 0);
+		assert_int_equal(rf_blk_alloc(w->t->s, io->length, &io->arena), 0);
 	for (uint32_t i = 0; io->op == RF_BLK_WRITE && i < count(io); i++)
-		sector_fill((char *)rf_arena_at(w->t->s, io->arena) + i * SECTOR, s->serial);
-	assert_int_equal(rf_service_submit(w->t->s, io), 0);
+		sector_fill((char *)rf_blk_at(w->t->s, io->arena) + i * SECTOR, s->serial);
+	assert_int_equal(rf_blk_submit(w->t->s, io), 0);
 }
 
 static void ask_for(struct world *w, struct slot *s)
@@ -240,7 +240,7 @@ static void read_over(struct world *w, struct slot *s)
 	for (uint32_t i = 0, b = first(&s->ask.io); i < count(&s->ask.io); i++, b++) {
 		uint64_t held;
 
-		memcpy(&held, (char *)rf_arena_at(w->t->s, s->ask.io.arena) + i * SECTOR, 8);
+		memcpy(&held, (char *)rf_blk_at(w->t->s, s->ask.io.arena) + i * SECTOR, 8);
 		assert_in_range(version(w, b, held), s->low[i], w->newest[b]);
 	}
 }
@@ -263,7 +263,7 @@ static void over(struct world *w, struct slot *s)
 			keep(w, b, s->serial);
 	}
 	if (io->op <= RF_BLK_WRITE)
-		rf_arena_free(w->t->s, io->arena, io->length);
+		rf_blk_free(w->t->s, io->arena, io->length);
 }
 
 static void client_turn(struct world *w)
@@ -329,19 +329,19 @@ static void driver_dies(struct world *w)
 /* The driver works until clients may come; `turns`: no longer than that. */
 static bool bring_up(struct world *w, unsigned turns)
 {
-	while (!rf_service_info(w->t->s) && turns--) {
+	while (!rf_blk_info(w->t->s) && turns--) {
 		driver_turn(w);
-		rf_service_poll(w->t->s);
+		rf_blk_poll(w->t->s);
 		if (w->dead || !chance(w, 300))
 			driver_dies(w);
 	}
-	return rf_service_info(w->t->s);
+	return rf_blk_info(w->t->s);
 }
 
 static void export_opens(struct world *w)
 {
 	answers = 0; /* what the client did not look at never reached it */
-	assert_int_equal(rf_service_open(&w->t->s), 0);
+	assert_int_equal(rf_blk_open(&w->t->s), 0);
 	rig_send(&w->t->rig, RF_SVC_INFO, 0);
 	driver_dies(w);
 }
@@ -352,7 +352,7 @@ static void clients_come_back(struct world *w)
 	uint64_t after = 0;
 	struct slot *next;
 
-	w->told = rf_service_losses_told(w->t->s);
+	w->told = rf_blk_losses_told(w->t->s);
 	do {
 		next = NULL;
 		for (unsigned i = 0; i < SLOTS; i++)

@@ -54,7 +54,7 @@ struct ask {
 struct served {
 	struct rig         rig;
 	struct ram         ram;
-	struct rf_service *s;
+	struct rf_blk *s;
 };
 
 static void ask_done(struct rf_io *io, int status)
@@ -70,13 +70,13 @@ static inline int ask(struct served *t, struct ask *a, uint8_t op, uint64_t offs
 	*a = (struct ask){
 		.io = { .op = op, .offset = offset, .length = length, .done = ask_done }
 	};
-	return rf_service_submit(t->s, &a->io);
+	return rf_blk_submit(t->s, &a->io);
 }
 
 static inline void served_up(struct served *t)
 {
 	rig_send(&t->rig, RF_SVC_UP, 0);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 }
 
 /* The driver dies; its successor is prepared, but not let go. */
@@ -85,7 +85,7 @@ static inline void served_down(struct served *t)
 	struct rf_svc_msg msg;
 
 	rig_down(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PREPARED);
 	assert_int_equal(msg.generation, t->rig.generation);
 	ram_attach(&t->ram, &t->rig);
@@ -106,9 +106,9 @@ static inline struct served *served_new(uint32_t flags)
 	rig_open(&t->rig, ARENA);
 	t->rig.config->flags = flags;
 	rig_install(&t->rig);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	rig_first_up(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	ram_attach(&t->ram, &t->rig);
 	return t;
 }
@@ -128,12 +128,12 @@ static inline int served_format(struct served *t, uint32_t flags, void (*turn)(v
 }
 
 /* What `integrity disk` knows of this service's disk. */
-static inline struct disk_store *disk_of(const struct rf_service *s)
+static inline struct disk_store *disk_of(const struct rf_blk *s)
 {
 	return (struct disk_store *)s->filter;
 }
 
-static inline void service_free(struct rf_service *s)
+static inline void service_free(struct rf_blk *s)
 {
 	munmap(s->data, ARENA);
 	munmap(s->rings, 2 * RF_BLK_CHAN_BYTES);
@@ -156,7 +156,7 @@ static inline struct rf_blk_req see(struct served *t)
 {
 	struct rf_blk_req req;
 
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	assert_true(ram_take(&t->ram, &req));
 	return req;
 }
@@ -165,7 +165,7 @@ static inline void see_nothing(struct served *t)
 {
 	struct rf_blk_req req;
 
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	assert_false(ram_take(&t->ram, &req));
 }
 

@@ -97,12 +97,12 @@ static struct served *filtered(struct noted *n)
 
 	rig_open(&t->rig, ARENA);
 	rig_install(&t->rig);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	n->filter = (struct rf_blk_filter){ &note_ops, t->s, t->s->data };
 	t->s->filter = &n->filter;
 	t->s->gate |= RF_GATE_FILTER;
 	rig_first_up(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	ram_attach(&t->ram, &t->rig);
 	return t;
 }
@@ -113,7 +113,7 @@ static void answer(struct served *t, uint8_t op)
 
 	assert_int_equal(r.op, op);
 	ram_answer(&t->ram, &r, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 }
 
 static void pass(struct served *t, struct ask *a, uint8_t op, bool internal)
@@ -193,10 +193,10 @@ static void nobody_was_promised_what_a_filter_wrote_for_itself(void **state)
 	(void)state;
 	pass(t, &own, RF_BLK_WRITE, true);
 	answer(t, RF_BLK_WRITE);
-	assert_int_equal(rf_service_acked(t->s), 0);
+	assert_int_equal(rf_blk_acked(t->s), 0);
 	pass(t, &clients, RF_BLK_WRITE, false);
 	answer(t, RF_BLK_WRITE);
-	assert_int_equal(rf_service_acked(t->s), 1);
+	assert_int_equal(rf_blk_acked(t->s), 1);
 	served_free(t);
 }
 
@@ -208,9 +208,9 @@ static void a_client_may_leave_garbage_where_a_filter_says_so(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(rf_service_submit(t->s, &a.io), 0);
+	assert_int_equal(rf_blk_submit(t->s, &a.io), 0);
 	answer(t, RF_BLK_WRITE);
-	assert_int_equal(rf_service_acked(t->s), 1);
+	assert_int_equal(rf_blk_acked(t->s), 1);
 	served_free(t);
 }
 
@@ -245,7 +245,7 @@ static void a_loss_that_the_filter_found_is_told_to_clients(void **state)
 	answer(t, RF_BLK_WRITE);
 	rf_blk_lost(t->s);
 	assert_int_equal(n.losses, 1);
-	assert_int_equal(rf_service_losses(t->s), 1);
+	assert_int_equal(rf_blk_losses(t->s), 1);
 	served_free(t);
 }
 
@@ -258,9 +258,9 @@ static void clients_are_let_in_when_the_filter_says_so(void **state)
 
 	(void)state;
 	assert_int_equal(n.ups, 1);
-	assert_null(rf_service_info(t->s));
+	assert_null(rf_blk_info(t->s));
 	n.unready = false;
-	assert_int_equal(rf_service_info(t->s)->size, t->rig.info.size / 2);
+	assert_int_equal(rf_blk_info(t->s)->size, t->rig.info.size / 2);
 	rf_stats_publish(t->s);
 	assert_int_equal(atomic_load(&t->rig.stats->corrupt), 7);
 	served_free(t);
@@ -271,7 +271,7 @@ static struct served *ending;
 static void note_end(struct rf_io *io, int status)
 {
 	assert_int_equal(status, -EIO);
-	assert_true(rf_service_gone(ending->s));
+	assert_true(rf_blk_gone(ending->s));
 	ask_done(io, status);
 	unfinished--;
 }
@@ -292,13 +292,13 @@ static void a_filter_hears_of_the_end_after_all_it_passed_down_has_failed(void *
 		rf_blk_pass(t->s, &down[i].io); /* they overlap: one in the ring, two held back */
 	}
 	rig_send(&t->rig, RF_SVC_GONE, 0);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	assert_int_equal(n.gones, 1);
 	assert_int_equal(n.unfinished_at_gone, 0);
 	pass(t, &late, RF_BLK_READ, true);
 	assert_int_equal(late.done, 1);
 	assert_int_equal(late.status, -EIO);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 	served_free(t);
 }
 
@@ -309,7 +309,7 @@ static int back(int says)
 
 	rig_send(&t->rig, RF_SVC_GONE, 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	int err = rf_service_control(t->s);
+	int err = rf_blk_control(t->s);
 	served_free(t);
 	return err;
 }

@@ -15,7 +15,7 @@ static struct {
 	struct rf_blk_info info;
 } blk;
 
-int rf_service_poll(struct rf_service *s)
+int rf_blk_poll(struct rf_blk *s)
 {
 	bool some = blk.every && !(++blk.looks % blk.every);
 
@@ -24,61 +24,61 @@ int rf_service_poll(struct rf_service *s)
 	return some;
 }
 
-int rf_service_control(struct rf_service *s)
+int rf_blk_control(struct rf_blk *s)
 {
 	(void)s;
 	return busy_control();
 }
 
-void rf_service_tick(struct rf_service *s)
+void rf_blk_tick(struct rf_blk *s)
 {
 	(void)s;
 	busy_tick();
 }
 
-bool rf_service_sleep(struct rf_service *s)
+bool rf_blk_sleep(struct rf_blk *s)
 {
 	(void)s;
 	return false;
 }
 
-int rf_service_open(struct rf_service **out)
+int rf_blk_open(struct rf_blk **out)
 {
 	*out = NULL;
 	return 0;
 }
 
-const struct rf_export_config *rf_service_config(const struct rf_service *s)
+const struct rf_export_config *rf_blk_config(const struct rf_blk *s)
 {
 	(void)s;
 	return &blk.config;
 }
 
-const struct rf_blk_info *rf_service_info(const struct rf_service *s)
+const struct rf_blk_info *rf_blk_info(const struct rf_blk *s)
 {
 	(void)s;
 	return &blk.info;
 }
 
-bool rf_service_up(const struct rf_service *s)
+bool rf_blk_up(const struct rf_blk *s)
 {
 	(void)s;
 	return true;
 }
 
-void rf_service_wake(struct rf_service *s, bool kicked)
+void rf_blk_wake(struct rf_blk *s, bool kicked)
 {
 	(void)s;
 	(void)kicked;
 }
 
-int rf_service_patience(const struct rf_service *s)
+int rf_blk_patience(const struct rf_blk *s)
 {
 	(void)s;
 	return 0;
 }
 
-void rf_service_flush(struct rf_service *s)
+void rf_blk_push(struct rf_blk *s)
 {
 	(void)s;
 }

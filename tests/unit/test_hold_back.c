@@ -27,10 +27,10 @@ static void what_overlaps_a_write_waits_for_it(void **state)
 		see_nothing(t);
 		assert_int_equal(t->s->count.held_back, 2);
 		ram_answer(&t->ram, &second, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		see_nothing(t);
 		ram_answer(&t->ram, &first, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		assert_int_equal(see(t).offset, 71 * KIB);
 		assert_int_equal(see(t).offset, 60 * KIB);
 		served_free(t);
@@ -67,7 +67,7 @@ static void a_chain_of_writes_goes_in_order(void **state)
 		see_nothing(t);
 		assert_int_equal(req.offset, 4096 + i % 3 * 512);
 		ram_answer(&t->ram, &req, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		assert_int_equal(a[i].done, 1);
 	}
 	served_free(t);
@@ -88,11 +88,11 @@ static void order_is_by_submission(void **state)
 	assert_int_equal(second.offset, 4096);
 	see_nothing(t);
 	ram_answer(&t->ram, &first, 0);
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	assert_int_equal(see(t).length, 8192); /* although w2, younger, overlaps it */
 	see_nothing(t);
 	ram_answer(&t->ram, &second, 0);
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	assert_int_equal(see(t).length, 4096);
 	served_free(t);
 }
@@ -128,7 +128,7 @@ static void more_than_can_be_held_stops_the_queue_and_loses_nothing(void **state
 			req = see(t);
 		}
 		ram_answer(&t->ram, &req, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		assert_int_equal(a[i].done, 1);
 	}
 	assert_int_equal(other.done, 1);
@@ -172,7 +172,7 @@ static void never_two_overlapping_writes_in_flight(void **state)
 		}
 		uint32_t n = 0;
 		for (;;) {
-			rf_service_flush(t->s);
+			rf_blk_push(t->s);
 			while (ram_take(&t->ram, &hand[n])) {
 				for (uint32_t i = 0; i < n; i++)
 					assert_false(must_wait(t, &hand[n], &hand[i]));
@@ -184,7 +184,7 @@ static void never_two_overlapping_writes_in_flight(void **state)
 			uint32_t pick = (x >> 8) % n;
 			ram_answer(&t->ram, &hand[pick], 0);
 			hand[pick] = hand[--n];
-			assert_int_equal(rf_service_poll(t->s), 1);
+			assert_int_equal(rf_blk_poll(t->s), 1);
 		}
 		for (uint32_t i = 0; i < N; i++)
 			assert_int_equal(a[i].done, 1);

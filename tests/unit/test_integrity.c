@@ -71,9 +71,9 @@ static int shown_after_a_late_change(uint32_t flags)
 	struct rf_blk_req r = see(t);
 	memset(t->rig.data + r.arena, 1, 512);
 	ram_answer(&t->ram, &r, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	memset(t->rig.data + r.arena, 2, 512);
-	int shown = *(unsigned char *)rf_arena_at(t->s, r.arena);
+	int shown = *(unsigned char *)rf_blk_at(t->s, r.arena);
 	served_free(t);
 	return shown;
 }
@@ -92,7 +92,7 @@ static void answer_next(struct served *t, const struct ask *a, int status)
 	struct rf_blk_req r = see(t);
 
 	ram_answer(&t->ram, &r, status);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(a->done, 1);
 }
 
@@ -104,8 +104,8 @@ static int change(struct served *t, uint8_t op, uint64_t offset, int value, int 
 				 .arena = 8192,
 				 .done = ask_done } };
 
-	memset(rf_arena_at(t->s, 8192), value, 4096);
-	assert_int_equal(rf_service_submit(t->s, &a.io), 0);
+	memset(rf_blk_at(t->s, 8192), value, 4096);
+	assert_int_equal(rf_blk_submit(t->s, &a.io), 0);
 	answer_next(t, &a, answer);
 	return a.status;
 }
@@ -165,7 +165,7 @@ static void a_successor_begins_without_knowledge(void **state)
 	change(t, RF_BLK_WRITE, 0, 'a', 0);
 	assert_int_equal(found(t, 0, 'o'), -EIO);
 	service_free(t->s);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	served_cycle(t);
 	assert_int_equal(found(t, 0, 'o'), 0);
@@ -190,9 +190,9 @@ static void a_write_waits_for_an_older_read(void **state)
 	ask(t, &write, RF_BLK_WRITE, 512, 512);
 	see_nothing(t);
 	ram_answer(&t->ram, &r, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	answer_next(t, &write, 0);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 	served_free(t);
 }
 
@@ -207,15 +207,15 @@ static void a_disk_with_too_many_blocks_is_refused(void **state)
 	pid_t pid = fork();
 	if (!pid) {
 		rig_send(&t->rig, RF_SVC_INFO, 0);
-		if (rf_service_open(&t->s))
+		if (rf_blk_open(&t->s))
 			_exit(1);
-		rf_service_control(t->s);
+		rf_blk_control(t->s);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), RF_EXIT_INTEGRITY);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	served_free(t);
 }
 

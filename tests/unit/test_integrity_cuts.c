@@ -61,7 +61,7 @@ static int every_page_is_right(struct world *w)
 		assert_int_equal(ask(w->t, &a, RF_BLK_READ, b * BLOCK, BLOCK), 0);
 		while (driver_turn(w))
 			;
-		if (!a.done || a.status || *(unsigned char *)rf_arena_at(w->t->s, 0))
+		if (!a.done || a.status || *(unsigned char *)rf_blk_at(w->t->s, 0))
 			return 1;
 	}
 	return 0;
@@ -79,7 +79,7 @@ static int code_of(struct world *w, uint32_t flags)
 		export_begins(w, false, 0);
 		while (driver_turn(w))
 			;
-		_exit(rf_service_info(w->t->s) ? every_page_is_right(w) : 1);
+		_exit(rf_blk_info(w->t->s) ? every_page_is_right(w) : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -16,15 +16,15 @@
 static void pump(struct world *w)
 {
 	do
-		while (rf_service_inflight(w->t->s))
+		while (rf_blk_inflight(w->t->s))
 			serve_one(w, -1);
-	while (!rf_service_info(w->t->s));
+	while (!rf_blk_info(w->t->s));
 }
 
 static void service_opens(struct world *w, uint32_t flags)
 {
 	w->t->rig.config->flags = flags;
-	assert_int_equal(rf_service_open(&w->t->s), 0);
+	assert_int_equal(rf_blk_open(&w->t->s), 0);
 	rig_send(&w->t->rig, RF_SVC_INFO, 0);
 	served_cycle(w->t);
 }
@@ -33,7 +33,7 @@ static void turn(void *with)
 {
 	struct world *w = with;
 
-	while (rf_service_inflight(w->t->s))
+	while (rf_blk_inflight(w->t->s))
 		serve_one(w, -1);
 }
 
@@ -245,7 +245,7 @@ static void rolled_back(bool restarted, int status)
 	memcpy(before, w->disk, sizeof(before));
 	client_writes(w, -1, 0, MOST, 0);
 	w->want[0][0] = (unsigned char)~first;
-	memcpy(rf_arena_at(w->t->s, 0), w->want[0], BLOCK);
+	memcpy(rf_blk_at(w->t->s, 0), w->want[0], BLOCK);
 	assert_int_equal(serve(w, -1, RF_BLK_WRITE, 0, 1, 0), 0);
 	checkpoint(w);
 	if (restarted)
@@ -258,7 +258,7 @@ static void rolled_back(bool restarted, int status)
 	}
 	forget_pages(w);
 	assert_int_equal(reads(w, 0), status);
-	assert_true(status || *(unsigned char *)rf_arena_at(w->t->s, 0) == first);
+	assert_true(status || *(unsigned char *)rf_blk_at(w->t->s, 0) == first);
 	world_free(w);
 }
 
@@ -296,7 +296,7 @@ static void a_changed_journal_is_an_error_and_nothing_else(void **state)
 
 			refused += status == -EIO;
 			assert_true(status == -EIO ||
-				    !memcmp(rf_arena_at(w->t->s, 0), w->want[b], BLOCK));
+				    !memcmp(rf_blk_at(w->t->s, 0), w->want[b], BLOCK));
 		}
 		world_free(w);
 	}
@@ -327,7 +327,7 @@ static void any_one_superblock_is_enough(void **state)
 
 static bool zeroes_at(struct world *w, uint32_t block)
 {
-	return reads(w, block) == 0 && all_zero(rf_arena_at(w->t->s, 0), BLOCK);
+	return reads(w, block) == 0 && all_zero(rf_blk_at(w->t->s, 0), BLOCK);
 }
 
 static void what_holds_nothing_reads_as_zeroes_whatever_is_there(void **state)
@@ -437,7 +437,7 @@ static void a_device_that_is_gone_fails_every_request(void **state)
 				     i % 3 || i % 2 ? i / 4 * 512 : 0, i % 3 || i % 2 ? 4096 : 0),
 				 0);
 	rig_send(&w->t->rig, RF_SVC_GONE, 0);
-	assert_int_equal(rf_service_control(w->t->s), 0);
+	assert_int_equal(rf_blk_control(w->t->s), 0);
 	for (uint32_t i = 0; i < 48; i++)
 		assert_true(a[i].done == 1 && a[i].status == -EIO);
 	assert_int_equal(ask(w->t, &more, RF_BLK_READ, 0, 512), -EIO);

@@ -21,7 +21,7 @@ static void turn(void *with)
 	struct world *w = with;
 
 	driver_turn(w);
-	rf_service_poll(w->t->s);
+	rf_blk_poll(w->t->s);
 	if (w->dead || !chance(w, 300))
 		driver_dies(w);
 }
@@ -53,7 +53,7 @@ static void world_open(struct world *w, uint64_t seed, uint32_t features)
 	assert_true(layout_geometry(&g, DISK, 512) && g.table_at >= BLOCKS * SECTOR);
 	area_open(&w->area, g.table_at, DISK);
 	rig_install(&w->t->rig);
-	assert_int_equal(rf_service_open(&w->t->s), 0);
+	assert_int_equal(rf_blk_open(&w->t->s), 0);
 	assert_int_equal(format(w), RF_EXIT_FORMATTED);
 	service_free(w->t->s);
 	w->t->rig.config->flags = RF_EXPORT_INTEGRITY_DISK;
@@ -106,9 +106,9 @@ static void power_fails(struct world *w)
 /* The driver has answered all that it was given: is there somebody who still waits? */
 static void nobody_waits_for_nothing(const struct world *w)
 {
-	const struct rf_service *s = w->t->s;
+	const struct rf_blk *s = w->t->s;
 
-	if (s->state != RF_DRIVER_UP || rf_service_inflight(s) || s->queue_head ||
+	if (s->state != RF_DRIVER_UP || rf_blk_inflight(s) || s->queue_head ||
 	    s->hold.held | s->hold.ready)
 		return;
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -128,7 +128,7 @@ static void run(uint64_t seed, uint32_t features, unsigned cuts)
 		client_turn(&w);
 		driver_turn(&w);
 		if (chance(&w, 4))
-			rf_service_poll(w.t->s);
+			rf_blk_poll(w.t->s);
 		nobody_waits_for_nothing(&w);
 		if (w.dead ? chance(&w, 2) : !chance(&w, 300))
 			driver_dies(&w);

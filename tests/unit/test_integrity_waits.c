@@ -47,18 +47,18 @@ static void answer_one(struct world *w)
 	else if (!status && r.op == RF_BLK_WRITE)
 		memcpy(w->disk + r.offset, data, r.length);
 	ram_answer(&w->t->ram, &r, status);
-	rf_service_poll(w->t->s);
+	rf_blk_poll(w->t->s);
 }
 
 /* False: there is nothing to do. */
 static bool driver_turn(struct world *w)
 {
-	rf_service_flush(w->t->s);
+	rf_blk_push(w->t->s);
 	while (ram_take(&w->t->ram, &w->hand[w->in_hand]))
 		w->in_hand++;
 	if (w->in_hand)
 		answer_one(w);
-	return w->in_hand || rf_service_inflight(w->t->s);
+	return w->in_hand || rf_blk_inflight(w->t->s);
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */
@@ -80,7 +80,7 @@ static void ask_at_random(struct world *w, uint32_t i)
 	if (w->t->s->state == RF_DRIVER_GONE)
 		a->done = 1;
 	else
-		assert_int_equal(rf_service_submit(w->t->s, &a->io), 0);
+		assert_int_equal(rf_blk_submit(w->t->s, &a->io), 0);
 }
 
 static void look(struct world *w)
@@ -150,7 +150,7 @@ static void burst_until_gone(struct world *w)
 		if (i != end)
 			continue;
 		rig_send(&w->t->rig, RF_SVC_GONE, 0);
-		assert_int_equal(rf_service_control(w->t->s), 0);
+		assert_int_equal(rf_blk_control(w->t->s), 0);
 		w->in_hand = 0;
 	}
 	all_answered(w);
@@ -166,12 +166,12 @@ static void service_opens(struct world *w, uint32_t flags)
 		; /* of the one before */
 	w->t->rig.config->flags = flags;
 	w->in_hand = 0;
-	assert_int_equal(rf_service_open(&w->t->s), 0);
+	assert_int_equal(rf_blk_open(&w->t->s), 0);
 	rig_send(&w->t->rig, RF_SVC_INFO, 0);
 	served_cycle(w->t);
 	while (driver_turn(w))
 		;
-	assert_non_null(rf_service_info(w->t->s));
+	assert_non_null(rf_blk_info(w->t->s));
 }
 
 static void turn(void *with)

@@ -19,11 +19,11 @@ static void reused_early_reads_fail_before_the_reset(void **state)
 	ask(t, &r, RF_BLK_READ, 1 << 20, 4096);
 	see(t);
 	rig_down(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	assert_true(r.done == 1 && r.status == -EIO && w.done == 0);
 	assert_true(rig_hear(&t->rig, &msg, 0) != RF_SVC_PREPARED);
 	ram_attach(&t->ram, &t->rig);
-	assert_true(rf_service_sleep(t->s));
+	assert_true(rf_blk_sleep(t->s));
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PREPARED);
 	rig_quiesced(&t->rig, 0);
 	served_up(t);

@@ -16,7 +16,7 @@ static int try_tx(struct netted *t, struct rf_net_frame f)
 	int err = rf_net_tx(t->n, &f);
 	if (err)
 		rf_net_tx_free(t->n, f.at);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	return err;
 }
 

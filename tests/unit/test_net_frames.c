@@ -57,14 +57,14 @@ static void what_is_forwarded_is_not_copied(void **state)
 		driver_publish(t);
 		assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 1);
 		assert_int_equal(rf_net_forward(t->n, got, 1), 1);
-		rf_net_flush(t->n);
+		rf_net_push(t->n);
 		assert_true(driver_take(t, &f));
 		assert_int_equal(f.at, at);
 		assert_int_equal(f.flags | f.gso | f.gso_size, 0);
 		driver_sent(t);
 	}
 	rf_net_tick(t->n);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	assert_int_equal(driver_buffers(t), BUFFERS);
 	netted_free(t);
 }
@@ -91,7 +91,7 @@ static void frames_of_many_parts_come_whole(void **state)
 	assert_int_equal(got[5].length, 10);
 	assert_int_equal(got[6].length, 60);
 	rf_net_rx_done(t->n, got, 7);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	assert_int_equal(driver_buffers(t), BUFFERS);
 	assert_int_equal(t->n->count.rx_frames, 2);
 	assert_int_equal(t->n->count.rx_bytes, 5 * 2048 + 10 + 60);
@@ -361,7 +361,7 @@ static void random_records_do_no_harm(void **state)
 				assert_true((uint64_t)got[k].at * RF_NET_UNIT + got[k].length <=
 					    rf_net_tx_at(&t->n->info));
 			rf_net_rx_done(t->n, got, n);
-			rf_net_flush(t->n);
+			rf_net_push(t->n);
 		}
 		uint32_t posted = 0;
 		for (uint32_t i = 0; i < BUFFERS; i++)

@@ -223,7 +223,7 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
 	memset(rf_net_at(t->n, f.at), 0, 60);
 	assert_int_equal(rf_net_tx(t->n, &f), 0);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	assert_true(rf_net_patience(t->n) <= 5);
 	assert_int_equal(tick_until_told(t, &msg), RF_SVC_STALL);
 	assert_true(rf_now_ns() - begin >= 100000000);
@@ -241,7 +241,7 @@ static void a_full_wakeup_is_no_trap(void **state)
 	rig_must(write(fd, &most, sizeof(most)) == sizeof(most), "fill");
 	atomic_store(&ring_of(t->chan->tx.bytes)->asleep, 1);
 	say(t, 60);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	assert_int_equal(netted_lie(t), RF_LIE_WAKE);
 	netted_free(t);
 }

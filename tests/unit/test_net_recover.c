@@ -175,7 +175,7 @@ static void generations_share_no_receive_buffer(void **state)
 		unsigned n;
 		while ((n = rf_net_rx(t->n, got, RF_NET_PARTS)))
 			rf_net_rx_done(t->n, got, n);
-		rf_net_flush(t->n);
+		rf_net_push(t->n);
 	}
 	assert_int_equal(t->n->count.rx_frames, 11 * BUFFERS);
 	netted_no_lie(t);
@@ -233,7 +233,7 @@ static void forwarded_frames_of_the_dead_lose_no_buffer(void **state)
 		if (!(round % 3)) {
 			assert_int_equal(rf_net_rx(t->n, got, 20), 20);
 			assert_int_equal(rf_net_forward(t->n, got, 20), 20);
-			rf_net_flush(t->n);
+			rf_net_push(t->n);
 		}
 		netted_quiesced(t);
 		netted_up(t);

@@ -29,7 +29,7 @@ static void requests_are_reissued_alone_after_two_times(void **state)
 		assert_int_equal(req.offset, i * 4096);
 		see_nothing(t);
 		ram_answer(&t->ram, &req, 0);
-		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(rf_blk_poll(t->s), 1);
 		assert_int_equal(a[i].done, 1);
 	}
 	assert_int_equal(see(t).offset, 1 << 20);
@@ -46,13 +46,13 @@ static void a_poisonous_request_fails_alone(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++)
 		ask(t, &a[i], RF_BLK_READ, i * 4096, 4096);
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	while (!a[1].done) {
 		struct rf_blk_req req;
 		bool died = false;
 
 		assert_true(deaths < 10);
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		/* It dies of the poison before it answers anything else it took. */
 		struct rf_blk_req took[3];
 		int n = 0;
@@ -63,7 +63,7 @@ static void a_poisonous_request_fails_alone(void **state)
 		if (!died) {
 			for (int i = 0; i < n; i++)
 				ram_answer(&t->ram, &took[i], 0);
-			rf_service_poll(t->s);
+			rf_blk_poll(t->s);
 			continue;
 		}
 		deaths++;
@@ -71,7 +71,7 @@ static void a_poisonous_request_fails_alone(void **state)
 		/* Its buffer is not free before the device is quiet. */
 		assert_int_equal(a[1].done, 0);
 		rig_quiesced(&t->rig, 0);
-		assert_int_equal(rf_service_control(t->s), 0);
+		assert_int_equal(rf_blk_control(t->s), 0);
 		served_up(t);
 	}
 	assert_int_equal(deaths, 4); /* two reissues, then one alone */
@@ -79,15 +79,15 @@ static void a_poisonous_request_fails_alone(void **state)
 	for (;;) {
 		struct rf_blk_req req;
 
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		if (!ram_take(&t->ram, &req))
 			break;
 		ram_answer(&t->ram, &req, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 	}
 	assert_true(a[0].done == 1 && a[0].status == 0);
 	assert_true(a[2].done == 1 && a[2].status == 0);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 	served_free(t);
 }
 
@@ -108,7 +108,7 @@ static void a_poisonous_write_frees_those_behind_it(void **state)
 	struct rf_blk_req req = see(t);
 	assert_int_equal(req.op, RF_BLK_READ);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	served_free(t);
 }
 

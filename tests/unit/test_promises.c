@@ -19,7 +19,7 @@ static void run(uint64_t seed, uint32_t flags)
 		client_turn(&w);
 		driver_turn(&w);
 		if (chance(&w, 4))
-			rf_service_poll(w.t->s);
+			rf_blk_poll(w.t->s);
 		if (w.dead ? chance(&w, 2) : !chance(&w, 150))
 			driver_dies(&w);
 		else if (!chance(&w, 1500))

@@ -26,10 +26,10 @@ static void what_was_in_flight_is_reissued_in_order(void **state)
 	/* Entries are freed and used again, so that table order is not submission order. */
 	for (uint32_t i = 0; i < N; i += 2) {
 		ram_say(&t->ram, tags[i], 1, 0);
-		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(rf_blk_poll(t->s), 1);
 		ask(t, &a[i], RF_BLK_READ, (N + i) * 4096, 4096);
 	}
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	served_down(t);
 	/* All of it lies in the successor's ring before that is let go. */
 	for (uint32_t i = 0; i < N; i++) {
@@ -42,7 +42,7 @@ static void what_was_in_flight_is_reissued_in_order(void **state)
 		ram_answer(&t->ram, &req, 0);
 	}
 	served_up(t);
-	assert_int_equal(rf_service_poll(t->s), N);
+	assert_int_equal(rf_blk_poll(t->s), N);
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(a[i].done, 1);
 	assert_int_equal(log_of(t, 1)->generation, 1);
@@ -118,7 +118,7 @@ static void those_who_waited_come_after_those_reissued(void **state)
 	served_up(t);
 	assert_int_equal(see(t).offset, 8192);
 	ram_answer(&t->ram, &req, 0);
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	assert_int_equal(see(t).length, 512);
 	served_free(t);
 }
@@ -134,7 +134,7 @@ static void a_half_comes_back_empty(void **state)
 		ask(t, &a, RF_BLK_READ, 0, 512);
 		struct rf_blk_req req = see(t);
 		ram_answer(&t->ram, &req, 0);
-		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(rf_blk_poll(t->s), 1);
 		served_cycle(t);
 		see_nothing(t);
 		assert_int_equal(atomic_load(&t->ram.resp.ring->tail), 0);
@@ -160,7 +160,7 @@ static void successors_that_never_ran_do_not_count(void **state)
 	struct rf_blk_req req = see(t);
 	assert_int_equal(t->s->entry[RF_TAG_INDEX(req.tag)].attempts, 1);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(a.status, 0);
 	assert_true(log_of(t, 1)->first_io_ns != 0);
 	served_free(t);
@@ -181,14 +181,14 @@ static void when_the_device_is_gone_everything_fails(void **state)
 		ask(t, &a[i], RF_BLK_READ, 1 << 20, 512);
 	see(t);
 	rig_send(&t->rig, RF_SVC_GONE, 0);
-	assert_int_equal(rf_service_control(t->s), 0);
-	assert_true(rf_service_gone(t->s));
+	assert_int_equal(rf_blk_control(t->s), 0);
+	assert_true(rf_blk_gone(t->s));
 	for (uint32_t i = 0; i < N; i++)
 		assert_true(a[i].done == 1 && a[i].status == -EIO);
 	assert_true(w.done == 1 && w.status == -EIO && h.done == 1 && h.status == -EIO);
 	assert_int_equal(ask(t, &late, RF_BLK_READ, 0, 512), -EIO);
 	assert_int_equal(ask(t, &late, RF_BLK_FLUSH, 0, 0), -EIO);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 	served_free(t);
 }
 
@@ -199,62 +199,62 @@ static void messages_that_do_not_fit_are_refused(void **state)
 	(void)state;
 	t->rig.generation = 7;
 	rig_send(&t->rig, RF_SVC_UP, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	t->rig.generation = 0;
 	rig_send(&t->rig, RF_SVC_DOWN, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	t->rig.generation = 1;
 	t->rig.half = 2;
 	rig_send(&t->rig, RF_SVC_DOWN, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	rig_send(&t->rig, 99, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	t->rig.info.size += 512;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(t->s), -ESTALE);
+	assert_int_equal(rf_blk_control(t->s), -ESTALE);
 	t->rig.info.size -= 512;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	strcpy(t->rig.disk.text, "S/N B");
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(t->s), -ESTALE);
+	assert_int_equal(rf_blk_control(t->s), -ESTALE);
 	strcpy(t->rig.disk.text, "\033[2J");
 	rig_send(&t->rig, RF_SVC_INFO, 0);
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	rig_must(send(t->rig.control, "x", 1, 0) == 1, "send");
-	assert_int_equal(rf_service_control(t->s), -EPROTO);
+	assert_int_equal(rf_blk_control(t->s), -EPROTO);
 	shutdown(t->rig.control, SHUT_RDWR);
-	assert_int_equal(rf_service_control(t->s), -EPIPE);
+	assert_int_equal(rf_blk_control(t->s), -EPIPE);
 	served_free(t);
 }
 
 static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 {
 	struct served *t = served_new(0);
-	struct rf_service *second;
+	struct rf_blk *second;
 	struct ask a[3];
 
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++)
 		ask(t, &a[i], RF_BLK_READ, 0, 512);
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	rf_stats_publish(t->s);
-	assert_int_equal(rf_service_open(&second), 0);
-	assert_int_equal(rf_service_inflight(second), 0);
+	assert_int_equal(rf_blk_open(&second), 0);
+	assert_int_equal(rf_blk_inflight(second), 0);
 	assert_int_equal(second->count.submitted, 3);
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		assert_int_equal(second->entry[i].state, RF_ENTRY_FREE);
 	/* The device process cycles the generation for it. */
 	t->s->free_count = RF_BLK_DEPTH;
-	struct rf_service *first = t->s;
+	struct rf_blk *first = t->s;
 	t->s = second;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	served_down(t);
 	/* The dead one's reads may still land in the arena: nobody may use it yet. */
-	assert_null(rf_service_info(second));
+	assert_null(rf_blk_info(second));
 	rig_quiesced(&t->rig, 0);
-	assert_int_equal(rf_service_control(second), 0);
-	assert_non_null(rf_service_info(second));
+	assert_int_equal(rf_blk_control(second), 0);
+	assert_non_null(rf_blk_info(second));
 	served_up(t);
 	assert_int_equal(second->generation, 2);
 	ask(t, &a[0], RF_BLK_READ, 4096, 512);
@@ -270,11 +270,11 @@ static void answer_all(struct served *t)
 	struct rf_blk_req req;
 
 	do {
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		while (ram_take(&t->ram, &req))
 			ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
-		rf_service_poll(t->s);
-	} while (rf_service_inflight(t->s));
+		rf_blk_poll(t->s);
+	} while (rf_blk_inflight(t->s));
 }
 
 /* Deaths at random moments under load: everything is answered exactly once, no write
@@ -292,7 +292,7 @@ static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
 	t->ram.disk = calloc(BLOCKS, 4096);
 	t->ram.size = BLOCKS * 4096;
 	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(rf_arena_alloc(t->s, 4096, &a[i].io.arena), 0);
+		assert_int_equal(rf_blk_alloc(t->s, 4096, &a[i].io.arena), 0);
 	for (uint32_t turn = 1; turn < 60000; turn++) {
 		uint32_t i = (x = x * 1664525 + 1013904223) >> 8 & (N - 1);
 
@@ -314,10 +314,10 @@ static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
 			if (busy)
 				a[i] = (struct ask){ .io.arena = arena };
 			else
-				assert_int_equal(rf_service_submit(t->s, &a[i].io), 0);
+				assert_int_equal(rf_blk_submit(t->s, &a[i].io), 0);
 		}
 		struct rf_blk_req req;
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		/* Executed but perhaps not answered: that is how a death looks. */
 		while ((x = x * 1664525 + 1013904223) >> 30 && ram_take(&t->ram, &req)) {
 			int32_t status = ram_execute(&t->ram, &req);
@@ -333,7 +333,7 @@ static void no_acknowledged_write_is_lost_over_many_deaths(void **state)
 			served_cycle(t);
 			deaths++;
 		}
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		for (uint32_t j = 0; j < N; j++)
 			if (a[j].done && !before[j])
 				expect[block[j]] = value[j];

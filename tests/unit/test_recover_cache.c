@@ -11,10 +11,10 @@ static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
 	uint32_t length = op == RF_BLK_FLUSH ? 0 : 4096;
 
 	*a = (struct ask){ .io = { .op = op, .flags = flags, .length = length, .done = ask_done } };
-	assert_int_equal(rf_service_submit(t->s, &a->io), 0);
+	assert_int_equal(rf_blk_submit(t->s, &a->io), 0);
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	return a->status;
 }
 
@@ -25,9 +25,9 @@ static struct served *served_cacheless(void)
 	rig_open(&t->rig, ARENA);
 	t->rig.info.features &= ~(RF_BLK_HAS_FLUSH | RF_BLK_HAS_FUA);
 	rig_install(&t->rig);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	rig_first_up(&t->rig);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	ram_attach(&t->ram, &t->rig);
 	return t;
 }
@@ -47,7 +47,7 @@ static void after_a_lost_cache_one_flush_fails(void **state)
 	(void)state;
 	finish(t, &a, RF_BLK_WRITE, 0);
 	cycle_losing_cache(t);
-	assert_int_equal(rf_service_losses(t->s), 1);
+	assert_int_equal(rf_blk_losses(t->s), 1);
 	assert_int_equal(finish(t, &a, RF_BLK_READ, 0), 0);
 	assert_int_equal(finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA), 0);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
@@ -64,7 +64,7 @@ static void a_kept_cache_fails_nothing(void **state)
 	finish(t, &a, RF_BLK_WRITE, 0);
 	served_cycle(t);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
-	assert_int_equal(rf_service_losses(t->s), 0);
+	assert_int_equal(rf_blk_losses(t->s), 0);
 	served_free(t);
 }
 
@@ -79,7 +79,7 @@ static void a_lost_cache_with_nothing_in_it_fails_nothing(void **state)
 	finish(t, &a, RF_BLK_FLUSH, 0);
 	finish(t, &a, RF_BLK_WRITE, RF_BLK_FUA);
 	cycle_losing_cache(t);
-	assert_int_equal(rf_service_losses(t->s), 0);
+	assert_int_equal(rf_blk_losses(t->s), 0);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
 	served_free(t);
 }
@@ -96,7 +96,7 @@ static void a_disk_without_a_cache_loses_nothing(void **state)
 		finish(t, &a, RF_BLK_WRITE, flags[i]);
 		assert_int_equal(t->s->table->head.unflushed, 0);
 		cycle_losing_cache(t);
-		assert_int_equal(rf_service_losses(t->s), 0);
+		assert_int_equal(rf_blk_losses(t->s), 0);
 		assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
 	}
 	served_free(t);
@@ -116,7 +116,7 @@ static void a_flush_under_way_fails_when_the_cache_is_lost(void **state)
 	struct rf_blk_req req = see(t);
 	assert_int_equal(req.op, RF_BLK_FLUSH);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(f.status, -EIO);
 	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
 	served_free(t);
@@ -134,14 +134,14 @@ static void flushes_that_wait_for_a_driver_all_fail(void **state)
 	ask(t, &f[0], RF_BLK_FLUSH, 0, 0);
 	ask(t, &f[1], RF_BLK_FLUSH, 0, 0);
 	rig_quiesced(&t->rig, 1);
-	assert_int_equal(rf_service_control(t->s), 0);
+	assert_int_equal(rf_blk_control(t->s), 0);
 	ask(t, &f[2], RF_BLK_FLUSH, 0, 0);
 	served_up(t);
 	for (int i = 0; i < 3; i++) {
 		struct rf_blk_req req = see(t);
 		ram_answer(&t->ram, &req, 0);
 	}
-	assert_int_equal(rf_service_poll(t->s), 3);
+	assert_int_equal(rf_blk_poll(t->s), 3);
 	assert_true(f[0].status == -EIO && f[1].status == -EIO && f[2].status == 0);
 	served_free(t);
 }
@@ -156,8 +156,8 @@ static void a_loss_nobody_heard_of_is_counted(void **state)
 	finish(t, &a, RF_BLK_WRITE, 0);
 	service_free(t->s);
 	((struct rf_stats_device *)((char *)t->rig.stats + RF_STATS_DEVICE))->losses = 7;
-	assert_int_equal(rf_service_open(&t->s), 0);
-	assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
+	assert_int_equal(rf_blk_open(&t->s), 0);
+	assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	served_cycle(t);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
@@ -172,20 +172,20 @@ static void as_many_are_told_as_went_away_however_late_they_come(void **state)
 	struct ask a;
 
 	(void)state;
-	rf_service_tells(t->s);
+	rf_blk_tells(t->s);
 	for (int gone = 0; gone < 2; gone++) {
 		finish(t, &a, RF_BLK_WRITE, 0);
-		rf_service_left(t->s, rf_service_acked(t->s));
+		rf_blk_left(t->s, rf_blk_acked(t->s));
 	}
 	cycle_losing_cache(t);
-	assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
+	assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
 	t->s->owed_since -= OWED_NS + 1;
 	for (int back = 0; back < 2; back++) {
-		assert_int_equal(rf_service_losses_told(t->s), RF_LOSSES_UNKNOWN);
-		rf_service_paid(t->s);
+		assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
+		rf_blk_paid(t->s);
 	}
-	assert_int_equal(rf_service_losses_told(t->s), 1);
-	rf_service_told(t->s);
+	assert_int_equal(rf_blk_losses_told(t->s), 1);
+	rf_blk_told(t->s);
 	assert_int_equal(t->s->table->head.owed, 0);
 	served_free(t);
 }
@@ -204,7 +204,7 @@ static void a_write_answered_after_the_flush_is_lost_separately(void **state)
 	cycle_losing_cache(t);
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	assert_int_equal(f.status, -EIO);
 	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), -EIO);
 	assert_int_equal(finish(t, &f, RF_BLK_FLUSH, 0), 0);
@@ -222,7 +222,7 @@ static void unflushed_writes_outlive_the_export(void **state)
 	finish(t, &a, RF_BLK_WRITE, 0);
 	for (int i = 0; i < 3; i++) {
 		service_free(t->s);
-		assert_int_equal(rf_service_open(&t->s), 0);
+		assert_int_equal(rf_blk_open(&t->s), 0);
 		rig_send(&t->rig, RF_SVC_INFO, 0);
 		if (i)
 			served_cycle(t);
@@ -232,7 +232,7 @@ static void unflushed_writes_outlive_the_export(void **state)
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
 	service_free(t->s);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	cycle_losing_cache(t);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), 0);
@@ -249,11 +249,11 @@ static int flush_after_a_new_export(const char *before, const char *after)
 	strcpy(t->rig.disk.text, before);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	service_free(t->s);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	served_cycle(t);
 	finish(t, &a, RF_BLK_WRITE, 0);
 	service_free(t->s);
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	memset(&t->rig.disk, 0, sizeof(t->rig.disk));
 	strcpy(t->rig.disk.text, after);
 	rig_send(&t->rig, RF_SVC_INFO, 0);

@@ -22,13 +22,13 @@ static void a_request_travels_and_comes_back(void **state)
 	assert_int_equal(req.offset, 8192);
 	assert_int_equal(req.length, 4096);
 	assert_int_equal(req.generation, 1);
-	assert_int_equal(rf_service_inflight(t->s), 1);
-	assert_int_equal(rf_service_poll(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 0);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(a.done, 1);
 	assert_int_equal(a.status, 0);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 	served_free(t);
 }
 
@@ -44,7 +44,7 @@ static void every_status_of_the_list_is_passed_on(void **state)
 		ask(t, &a, RF_BLK_READ, 0, 512);
 		struct rf_blk_req req = see(t);
 		ram_answer(&t->ram, &req, status[i]);
-		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(rf_blk_poll(t->s), 1);
 		assert_int_equal(a.status, status[i]);
 	}
 	served_free(t);
@@ -69,9 +69,9 @@ static void requests_outside_the_disk_or_its_units_are_refused(void **state)
 	assert_int_equal(ask(t, &a, 6, 0, 512), -EINVAL);
 	assert_int_equal(ask(t, &a, 8 | RF_BLK_READ, 0, 512), -EINVAL);
 	a = (struct ask){ .io = { .op = RF_BLK_READ, .length = 8192, .arena = ARENA - 4096 } };
-	assert_int_equal(rf_service_submit(t->s, &a.io), -EINVAL);
+	assert_int_equal(rf_blk_submit(t->s, &a.io), -EINVAL);
 	a.io.arena = 512;
-	assert_int_equal(rf_service_submit(t->s, &a.io), -EINVAL);
+	assert_int_equal(rf_blk_submit(t->s, &a.io), -EINVAL);
 	see_nothing(t);
 	served_free(t);
 }
@@ -82,7 +82,7 @@ static void a_read_only_export_refuses_writes(void **state)
 	struct ask a;
 
 	(void)state;
-	assert_true(rf_service_info(t->s)->features & RF_BLK_READ_ONLY);
+	assert_true(rf_blk_info(t->s)->features & RF_BLK_READ_ONLY);
 	assert_int_equal(ask(t, &a, RF_BLK_WRITE, 0, 512), -EROFS);
 	assert_int_equal(ask(t, &a, RF_BLK_DISCARD, 0, 512), -EROFS);
 	assert_int_equal(ask(t, &a, RF_BLK_ZERO, 0, 512), -EROFS);
@@ -114,13 +114,13 @@ static void the_service_does_not_sleep_over_an_answer(void **state)
 
 	(void)state;
 	ask(t, &a, RF_BLK_READ, 0, 512);
-	assert_true(rf_service_sleep(t->s));
+	assert_true(rf_blk_sleep(t->s));
 	assert_true(rf_ring_peer_asleep(&t->ram.resp));
-	rf_service_wake(t->s, false);
+	rf_blk_wake(t->s, false);
 	assert_false(rf_ring_peer_asleep(&t->ram.resp));
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
-	assert_false(rf_service_sleep(t->s));
+	assert_false(rf_blk_sleep(t->s));
 	assert_false(rf_ring_peer_asleep(&t->ram.resp));
 	served_free(t);
 }
@@ -139,9 +139,9 @@ static void a_full_table_keeps_the_rest_in_order(void **state)
 
 		assert_int_equal(req.offset, i * 512);
 		ram_answer(&t->ram, &req, 0);
-		assert_int_equal(rf_service_poll(t->s), 1);
+		assert_int_equal(rf_blk_poll(t->s), 1);
 		assert_int_equal(a[i].done, 1);
-		assert_true(rf_service_inflight(t->s) <= RF_BLK_DEPTH);
+		assert_true(rf_blk_inflight(t->s) <= RF_BLK_DEPTH);
 	}
 	see_nothing(t);
 	served_free(t);
@@ -157,17 +157,17 @@ static void assert_caught(struct served *t, struct rf_blk_req *live, struct ask 
 	struct ask later;
 	int done = a->done;
 
-	assert_int_equal(rf_service_poll(t->s), 0);
+	assert_int_equal(rf_blk_poll(t->s), 0);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_VIOLATION);
 	assert_int_equal(msg.value, lie);
 	assert_int_equal(msg.generation, t->rig.generation);
 	assert_int_equal(t->rig.stats->violations, 1);
 	/* Even the truth is not believed now, and no further message goes out. */
 	ram_answer(&t->ram, live, 0);
-	assert_int_equal(rf_service_poll(t->s), 0);
+	assert_int_equal(rf_blk_poll(t->s), 0);
 	assert_int_equal(a->done, done);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
-	assert_true(rf_service_sleep(t->s));
+	assert_true(rf_blk_sleep(t->s));
 	/* What comes meanwhile waits for the successor. */
 	assert_int_equal(ask(t, &later, RF_BLK_READ, 512, 512), 0);
 	see_nothing(t);
@@ -181,7 +181,7 @@ static void assert_caught(struct served *t, struct rf_blk_req *live, struct ask 
 	}
 	assert_int_equal(again.offset, 512);
 	ram_answer(&t->ram, &again, 0);
-	assert_int_equal(rf_service_poll(t->s), done ? 1 : 2);
+	assert_int_equal(rf_blk_poll(t->s), done ? 1 : 2);
 	assert_int_equal(a->done, 1);
 	assert_int_equal(later.done, 1);
 	served_free(t);
@@ -213,7 +213,7 @@ static void an_answer_given_twice_is_a_lie(void **state)
 	ask(t, &a, RF_BLK_READ, 0, 512);
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	ram_answer(&t->ram, &req, 0);
 	assert_caught(t, &req, &a, RF_LIE_TAG);
 }
@@ -228,7 +228,7 @@ static void a_stale_tag_does_not_answer_its_entrys_next_request(void **state)
 	ask(t, &a, RF_BLK_READ, 0, 512);
 	struct rf_blk_req old = see(t);
 	ram_answer(&t->ram, &old, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	ask(t, &b, RF_BLK_READ, 1024, 512);
 	struct rf_blk_req fresh = see(t);
 	assert_int_equal(fresh.tag & 0xffff, old.tag & 0xffff);
@@ -310,7 +310,7 @@ static void a_lie_ends_its_batch(void **state)
 	ram_answer(&t->ram, &req[0], 0);
 	ram_say(&t->ram, req[1].tag ^ 0x40000, 1, 0);
 	ram_answer(&t->ram, &req[2], 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(a[0].done, 1);
 	assert_int_equal(a[1].done + a[2].done, 0);
 	served_free(t);
@@ -335,7 +335,7 @@ static void a_mad_driver_cannot_answer_twice_or_crash_us(void **state)
 				answered += round != 0;
 				ask(t, &a[i], RF_BLK_READ, (uint64_t)i * 512, 512);
 			}
-		rf_service_flush(t->s);
+		rf_blk_push(t->s);
 		for (int i = 0; i < 33; i++) {
 			struct rf_blk_req req;
 
@@ -352,7 +352,7 @@ static void a_mad_driver_cannot_answer_twice_or_crash_us(void **state)
 			else
 				ram_answer(&t->ram, &req, 0);
 		}
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		if (rig_hear(&t->rig, &msg, 0) == RF_SVC_VIOLATION) {
 			lies++;
 			served_cycle(t);

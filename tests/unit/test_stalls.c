@@ -14,11 +14,11 @@ static void stall_after(struct served *t, int most, uint32_t generation)
 
 	for (int looks = 0; looks < most; looks++) {
 		usleep(1000);
-		rf_service_tick(t->s);
+		rf_blk_tick(t->s);
 		assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
 	}
 	usleep(1000);
-	rf_service_tick(t->s);
+	rf_blk_tick(t->s);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_STALL);
 	assert_int_equal(msg.generation, generation);
 }
@@ -32,9 +32,9 @@ static void an_old_request_is_a_stall_once(void **state)
 	(void)state;
 	t->s->config.stall_ns = 16 * 1000;
 	ask(t, &a, RF_BLK_READ, 0, 512);
-	rf_service_flush(t->s);
+	rf_blk_push(t->s);
 	stall_after(t, 8, 1);
-	rf_service_tick(t->s);
+	rf_blk_tick(t->s);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
 	/* Reissued, it is young again and has twice the time, and the new driver can stall as
 	 * well. */
@@ -49,7 +49,7 @@ static void quiet_for(struct served *t, int looks)
 
 	for (; looks; looks--) {
 		usleep(1000);
-		rf_service_tick(t->s);
+		rf_blk_tick(t->s);
 		assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
 	}
 }
@@ -75,12 +75,12 @@ static void slow_discards_are_no_stall(void **state)
 	for (int i = 0; i < 7; i++) {
 		quiet_for(t, 18);
 		ram_answer(&t->ram, &see_all[i], 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		assert_int_equal(d[i].done, 1);
 	}
 	quiet_for(t, 18);
 	ram_answer(&t->ram, &read, 0);
-	rf_service_poll(t->s);
+	rf_blk_poll(t->s);
 	assert_int_equal(r.status, 0);
 	stall_after(t, 81 - 19, 1); /* the first look after an answer notes it */
 	served_free(t);
@@ -104,10 +104,10 @@ static void a_lost_read_beside_slow_discards_is_a_stall_at_last(void **state)
 		struct rf_blk_req req = see(t);
 		for (int i = 0; i < 5; i++, looks++) {
 			usleep(1000);
-			rf_service_tick(t->s);
+			rf_blk_tick(t->s);
 		}
 		ram_answer(&t->ram, &req, 0);
-		rf_service_poll(t->s);
+		rf_blk_poll(t->s);
 		assert_true(looks < 400);
 	}
 	assert_int_equal(msg.type, RF_SVC_STALL);
@@ -124,7 +124,7 @@ static uint32_t tick_until(struct served *t, struct rf_svc_msg *msg, bool kick, 
 
 	while (!(type = rig_hear(&t->rig, msg, 1))) {
 		assert_true(rf_now_ns() - begin < 10000000000ull);
-		rf_service_tick(t->s);
+		rf_blk_tick(t->s);
 		if (kick && poll(&p, 1, 0) > 0) {
 			assert_int_equal(read(p.fd, kicks, 8), 8);
 			return 0;
@@ -136,17 +136,17 @@ static uint32_t tick_until(struct served *t, struct rf_svc_msg *msg, bool kick, 
 static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **state)
 {
 	struct served *t = served_new(0);
-	struct rf_blk_chan *chan = rf_service_chan(t->s, t->rig.half);
+	struct rf_blk_chan *chan = rf_blk_chan_at(t->s, t->rig.half);
 	uint64_t kicks = 0, before = rf_now_ns();
 	struct rf_svc_msg msg;
 	struct ask a;
 
 	(void)state;
 	t->s->config.nudge_ns = 10000000;
-	assert_int_equal(rf_service_patience(t->s), -1);
+	assert_int_equal(rf_blk_patience(t->s), -1);
 	ask(t, &a, RF_BLK_READ, 0, 512);
-	rf_service_flush(t->s);
-	assert_true(rf_service_patience(t->s) > 0);
+	rf_blk_push(t->s);
+	assert_true(rf_blk_patience(t->s) > 0);
 	assert_int_equal(tick_until(t, &msg, true, &kicks), 0);
 	assert_true(rf_now_ns() - before >= 10000000);
 	for (int i = 0; i < 3; i++) {
@@ -167,7 +167,7 @@ static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **stat
 static void a_driver_that_moves_in_vain_has_its_device_looked_at(void **state)
 {
 	struct served *t = served_new(0);
-	struct rf_blk_chan *chan = rf_service_chan(t->s, t->rig.half);
+	struct rf_blk_chan *chan = rf_blk_chan_at(t->s, t->rig.half);
 	uint64_t kicks = 0, all = 0;
 	struct rf_svc_msg msg;
 	struct ask a;

@@ -47,8 +47,8 @@ static bool tells(struct served *t)
 	ask(t, &a, RF_BLK_FLUSH, 0, 0);
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
-	return a.status == -EIO || rf_service_losses_told(t->s) == RF_LOSSES_UNKNOWN;
+	assert_int_equal(rf_blk_poll(t->s), 1);
+	return a.status == -EIO || rf_blk_losses_told(t->s) == RF_LOSSES_UNKNOWN;
 }
 
 static void succeed(struct stage *g, bool lose)
@@ -60,14 +60,14 @@ static void succeed(struct stage *g, bool lose)
 	t->rig.generation = g->t->rig.generation;
 	rig_must(pwrite(fd, g->seen, sizeof(g->seen), 0) == sizeof(g->seen), "pwrite");
 	device_of(&t->rig)->losses = device_of(&g->t->rig)->losses;
-	assert_int_equal(rf_service_open(&t->s), 0);
+	assert_int_equal(rf_blk_open(&t->s), 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	served_down(t);
 	if (lose)
 		device_of(&t->rig)->losses++;
 	rig_quiesced(&t->rig, lose);
 	served_up(t);
-	assert_int_equal(rf_service_inflight(t->s), 0);
+	assert_int_equal(rf_blk_inflight(t->s), 0);
 }
 
 static void judge_store(struct stage *g)
@@ -109,14 +109,14 @@ static void one(struct served *t, uint8_t op, uint8_t flags, void (*done)(struct
 	io = (struct rf_io){
 		.op = op, .flags = flags, .length = op == RF_BLK_FLUSH ? 0 : 4096, .done = done
 	};
-	assert_int_equal(rf_service_submit(t->s, &io), 0);
-	rf_service_flush(t->s);
+	assert_int_equal(rf_blk_submit(t->s, &io), 0);
+	rf_blk_push(t->s);
 	struct rf_blk_req req;
 	assert_true(ram_take(&t->ram, &req));
 	if (op == RF_BLK_FLUSH)
 		stage.truth->at_risk = false;
 	ram_answer(&t->ram, &req, 0);
-	assert_int_equal(rf_service_poll(t->s), 1);
+	assert_int_equal(rf_blk_poll(t->s), 1);
 }
 
 static void unheard(struct rf_io *io, int status)
@@ -136,7 +136,7 @@ static void lose(struct served *t, bool heard)
 
 static void reopen(struct served *t)
 {
-	memset(t->s, 0, offsetof(struct rf_service, fds_up));
+	memset(t->s, 0, offsetof(struct rf_blk, fds_up));
 	t->s->state = RF_DRIVER_NONE;
 	t->s->gate = RF_GATE_DRIVER;
 	t->s->queue_tail = &t->s->queue_head;
@@ -155,7 +155,7 @@ static void life(struct served *t)
 	one(t, RF_BLK_WRITE, 0, acked);
 	lose(t, true);
 	one(t, RF_BLK_FLUSH, 0, flushed); /* fails, and so tells */
-	rf_service_told(t->s);
+	rf_blk_told(t->s);
 	one(t, RF_BLK_FLUSH, 0, flushed);
 	stage.truth->calm = true;
 	one(t, RF_BLK_WRITE, 0, acked);

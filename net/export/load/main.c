@@ -134,7 +134,7 @@ static unsigned turn_forward(struct load *l)
 	unsigned sent = rf_net_forward(l->net, frames, n);
 	if (sent < n)
 		rf_net_rx_done(l->net, frames + sent, n - sent);
-	rf_net_flush(l->net);
+	rf_net_push(l->net);
 	l->received += n;
 	l->sent += sent;
 	return n;
@@ -152,7 +152,7 @@ static unsigned turn_generate(struct load *l)
 		sent = rf_net_inject(l->net, &l->own, l->batch);
 	l->sent += sent;
 	if (n | sent)
-		rf_net_flush(l->net);
+		rf_net_push(l->net);
 	return n | sent;
 }
 
@@ -181,7 +181,7 @@ static inline __attribute__((always_inline)) void netload_run(struct load *l,
 		/* Frames under way give their buffers back only if somebody asks. */
 		if (!(++empty % CLOCK_EVERY))
 			(void)rf_net_tx_room(l->net, RF_NET_DEPTH);
-		rf_net_flush(l->net);
+		rf_net_push(l->net);
 		if (budget == UINT64_MAX)
 			continue;
 		if (empty % CLOCK_EVERY && rf_net_up(l->net))
@@ -231,7 +231,7 @@ static bool drained(struct load *l)
 			any = true;
 			until = rf_now_ns() + second;
 		}
-		rf_net_flush(l->net);
+		rf_net_push(l->net);
 		netload_control(l);
 		rf_net_tick(l->net);
 	}
@@ -248,11 +248,11 @@ static void prime(struct load *l)
 		return;
 	do {
 		rf_net_inject(l->net, &l->own, 1);
-		rf_net_flush(l->net);
+		rf_net_push(l->net);
 	} while (!drained(l));
 	while (l->prime) {
 		l->prime -= rf_net_inject(l->net, &l->own, l->prime > 32 ? 32 : (unsigned)l->prime);
-		rf_net_flush(l->net);
+		rf_net_push(l->net);
 		netload_control(l);
 	}
 }

@@ -120,7 +120,7 @@ static bool accept_client(struct stream *s, void *arg)
 		e++;
 	if (!e->known)
 		table_look(d); /* for the next one that comes */
-	if (!e->known || !d->nbd.info || rf_service_gone(d->service) ||
+	if (!e->known || !d->nbd.info || rf_blk_gone(d->service) ||
 	    !nbd_seat_possible(&d->nbd)) {
 		service->failed++;
 		return false;
@@ -161,8 +161,8 @@ static void table_read(struct rf_io *io, int status)
 
 	d->probing = false;
 	/* The driver and the device can still write there: judged is a copy. */
-	memcpy(table, rf_arena_at(d->service, io->arena), io->length);
-	rf_arena_free(d->service, io->arena, io->length);
+	memcpy(table, rf_blk_at(d->service, io->arena), io->length);
+	rf_blk_free(d->service, io->arena, io->length);
 	if (status) {
 		rf_log_peer("disk %s: its partition table cannot be read: %s; the next client of a "
 			    "partition has it read again",
@@ -180,7 +180,7 @@ static void table_look(struct disk *d)
 	const struct rf_blk_info *info = d->nbd.info;
 	uint64_t length = TABLE_BYTES;
 
-	if (d->probing || !info || rf_service_gone(d->service))
+	if (d->probing || !info || rf_blk_gone(d->service))
 		return;
 	if (length > info->max_transfer)
 		length = info->max_transfer;
@@ -189,7 +189,7 @@ static void table_look(struct disk *d)
 	length -= length % info->block_size;
 	d->probe =
 		(struct rf_io){ .op = RF_BLK_READ, .length = (uint32_t)length, .done = table_read };
-	while (length && rf_arena_alloc(d->service, (uint32_t)length, &d->probe.arena))
+	while (length && rf_blk_alloc(d->service, (uint32_t)length, &d->probe.arena))
 		length = length / 2 & -(uint64_t)info->block_size;
 	if (!length) {
 		rf_log_peer("disk %s: no room to read its partition table; the next client of a "
@@ -200,7 +200,7 @@ static void table_look(struct disk *d)
 	}
 	d->probe.length = (uint32_t)length;
 	d->probing = true;
-	int err = rf_service_submit(d->service, &d->probe);
+	int err = rf_blk_submit(d->service, &d->probe);
 	if (err)
 		table_read(&d->probe, err);
 }
@@ -232,23 +232,23 @@ static void drop(struct disk *d, const char *why, const char *more)
 	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart "
 	       "it",
 	       disk_name(d), why, more);
-	rf_service_drop(d->service);
+	rf_blk_drop(d->service);
 }
 
 static void drop_refused(struct disk *d)
 {
-	if (rf_service_refused(d->service) && !rf_service_gone(d->service))
+	if (rf_blk_refused(d->service) && !rf_blk_gone(d->service))
 		drop(d, "it cannot be served as it is configured", "the line before says why");
 }
 
 static void disk_control(struct watch *w)
 {
 	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
-	int err = rf_service_control(d->service);
+	int err = rf_blk_control(d->service);
 
 	if (err == -EPIPE)
 		exit(0);
-	if (err && !rf_service_refused(d->service))
+	if (err && !rf_blk_refused(d->service))
 		drop(d, "its device process says what cannot be", strerror(-err));
 	drop_refused(d);
 	if (!err)
@@ -262,15 +262,15 @@ static void disk_kicked(struct watch *w)
 
 void disk_open(struct disk *d, uint32_t index)
 {
-	int err = rf_service_open_at(&d->service, RF_LWIP_DISK_FD(index));
+	int err = rf_blk_open_at(&d->service, RF_LWIP_DISK_FD(index));
 
 	d->nbd.service = d->service;
 	if (!err)
 		err = nbd_pools_open(&d->nbd);
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start disk %u: %s", index, strerror(-err));
-	d->nbd.errors = rf_service_stats(d->service)->client_errors;
-	d->nbd.cut = rf_service_stats(d->service)->clients_cut;
+	d->nbd.errors = rf_blk_stats(d->service)->client_errors;
+	d->nbd.cut = rf_blk_stats(d->service)->clients_cut;
 	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL,
 				     .call = disk_control };
 	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK,
@@ -325,16 +325,16 @@ void disk_tick(struct disk *d)
 
 bool disk_sleep(struct disk *d)
 {
-	return rf_service_sleep(d->service);
+	return rf_blk_sleep(d->service);
 }
 
 void disk_wake(struct disk *d)
 {
-	rf_service_wake(d->service, false);
+	rf_blk_wake(d->service, false);
 }
 
 uint64_t disk_spin_ns(const struct disk *d)
 {
-	return rf_service_up(d->service) && rf_service_inflight(d->service) ?
-	       rf_service_config(d->service)->spin_ns : 0;
+	return rf_blk_up(d->service) && rf_blk_inflight(d->service) ?
+	       rf_blk_config(d->service)->spin_ns : 0;
 }

@@ -20,7 +20,7 @@ struct disk_export {
 
 struct disk {
 	struct nbd_server  nbd;
-	struct rf_service *service;
+	struct rf_blk *service;
 	struct watch       control, kick;
 	uint32_t           count;
 	struct disk_export exports[RF_LWIP_SERVICES];
@@ -41,7 +41,7 @@ static inline const char *disk_name(const struct disk *d)
 /* Number of completions. */
 int  disk_work(struct disk *);
 void disk_tick(struct disk *);
-/* The same as rf_service_sleep() and rf_service_wake(). */
+/* The same as rf_blk_sleep() and rf_blk_wake(). */
 bool disk_sleep(struct disk *);
 void disk_wake(struct disk *);
 uint64_t disk_spin_ns(const struct disk *);

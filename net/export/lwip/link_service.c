@@ -97,7 +97,7 @@ static void link_service_send_now(struct link *link, uint32_t length)
 static void link_service_flush(struct link *link)
 {
 	(void)link;
-	rf_net_flush(it.net);
+	rf_net_push(it.net);
 }
 
 static bool sleep_now(struct link *link)

@@ -21,7 +21,7 @@
 #include "loop.h"
 #include "stack.h"
 
-#define TICK_NS 5000000ull /* while awake; see rf_service_tick() and rf_net_tick() */
+#define TICK_NS 5000000ull /* while awake; see rf_blk_tick() and rf_net_tick() */
 #define TICK_MS 100
 
 static struct {
@@ -168,7 +168,7 @@ static int lwip_patience(void)
 	int most = it.config.flags & RF_LWIP_LINK_FD ? TICK_MS : link_service_patience();
 
 	for (uint32_t i = 0; i < it.config.disks; i++) {
-		int ms = rf_service_patience(it.disks[i].service);
+		int ms = rf_blk_patience(it.disks[i].service);
 		if (ms >= 0 && ms < most)
 			most = ms;
 	}

@@ -230,7 +230,7 @@ static void metrics_disks(struct text *t, const struct status *st)
 			emit(t, "rf_lwip_%s_total{disk=\"%s\"} %" PRIu64 "\n", field[f].name,
 			     disk_name(&st->disks[i]),
 			     atomic_load_explicit(
-				     (const _Atomic uint64_t *)((const char *)rf_service_stats(
+				     (const _Atomic uint64_t *)((const char *)rf_blk_stats(
 									st->disks[i].service) +
 								field[f].offset),
 				     memory_order_relaxed));
@@ -240,7 +240,7 @@ static void metrics_disks(struct text *t, const struct status *st)
 			"rf_lwip_disk_driver_generation Drivers the disk has had.\n");
 	for (uint32_t i = 0; i < st->disk_count; i++)
 		emit(t, "rf_lwip_disk_driver_generation{disk=\"%s\"} %u\n",
-		     disk_name(&st->disks[i]), rf_service_stats(st->disks[i].service)->generation);
+		     disk_name(&st->disks[i]), rf_blk_stats(st->disks[i].service)->generation);
 }
 
 size_t status_metrics(const struct status *st, char *to, size_t room)

@@ -322,7 +322,7 @@ static void tap_idle(struct tap *t)
 				break;
 		}
 		if (work) {
-			rf_net_flush(t->net);
+			rf_net_push(t->net);
 			return;
 		}
 	}
@@ -339,9 +339,9 @@ static void tap_run(struct tap *t)
 		unsigned work = tap_receive(t);
 
 		/* Buffers that came back are worth more to the driver early. */
-		rf_net_flush(t->net);
+		rf_net_push(t->net);
 		work += send_frames(t);
-		rf_net_flush(t->net);
+		rf_net_push(t->net);
 		if (!work)
 			tap_idle(t);
 		/* However the frames come: a look that found nothing may always be followed by

@@ -94,14 +94,14 @@ static inline struct integrity *integrity_of(struct rf_blk_filter *f)
 	return (struct integrity *)f;
 }
 
-static inline struct rf_service *integrity_below(const struct integrity *i)
+static inline struct rf_blk *integrity_below(const struct integrity *i)
 {
 	return i->filter.service;
 }
 
 static inline bool integrity_gone(const struct integrity *i)
 {
-	return rf_service_gone(i->filter.service);
+	return rf_blk_gone(i->filter.service);
 }
 
 /* Blocks of a request that has any. */

@@ -40,7 +40,7 @@ static int format_request(struct run *r, uint8_t op, uint64_t at, uint64_t arena
 	r->io = (struct rf_io){
 	    .op = op, .length = bytes, .offset = at, .arena = arena, .done = format_answered};
 	r->answered = false;
-	int err = rf_service_submit(r->order->service, &r->io);
+	int err = rf_blk_submit(r->order->service, &r->io);
 	while (!err && !r->answered)
 		r->order->turn(r->order->with);
 	return err ? err : r->status;
@@ -48,7 +48,7 @@ static int format_request(struct run *r, uint8_t op, uint64_t at, uint64_t arena
 
 static unsigned char *buffer(struct run *r)
 {
-	return rf_arena_at(r->order->service, r->arena);
+	return rf_blk_at(r->order->service, r->arena);
 }
 
 /* All of the buffer's first `bytes`, in parts that the disk takes. */
@@ -67,7 +67,7 @@ static int settled(struct run *r)
 {
 	int err = r->cached ? format_request(r, RF_BLK_FLUSH, 0, 0, 0) : 0;
 
-	return err ? err : rf_service_losses(r->order->service) != r->losses ? -EAGAIN : 0;
+	return err ? err : rf_blk_losses(r->order->service) != r->losses ? -EAGAIN : 0;
 }
 
 /* ---- the area ---------------------------------------------------------------------------- */
@@ -114,7 +114,7 @@ static int write_area(struct run *r)
 	int err;
 
 	do {
-		r->losses = rf_service_losses(r->order->service);
+		r->losses = rf_blk_losses(r->order->service);
 		err = write_no_supers(r);
 		if (!err)
 			err = write_table(r);
@@ -157,7 +157,7 @@ static bool format_prepare(struct run *r, const struct rf_blk_info *info)
 	r->cached = info->features & RF_BLK_HAS_FLUSH;
 	r->most = info->max_transfer < ROOM ? info->max_transfer : ROOM;
 	layout_key(r->key, r->order->key, r->order->volume);
-	int err = rf_arena_alloc(r->order->service, ROOM, &r->arena);
+	int err = rf_blk_alloc(r->order->service, ROOM, &r->arena);
 	if (err)
 		rf_log("not formatted: no room in the arena: %s", strerror(-err));
 	return !err;
@@ -175,8 +175,8 @@ int rf_format(const struct rf_format *order)
 {
 	struct run r = { .order = order };
 
-	rf_service_tells(order->service); /* losses are looked for here */
-	if (!format_prepare(&r, rf_service_info(order->service)))
+	rf_blk_tells(order->service); /* losses are looked for here */
+	if (!format_prepare(&r, rf_blk_info(order->service)))
 		return RF_EXIT_INTEGRITY;
 	int there = area_there(&r);
 	if (there > 0 && !order->again) {

@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rf_service;
+struct rf_blk;
 
 struct rf_format {
-	struct rf_service *service; /* the disk is known */
+	struct rf_blk *service; /* the disk is known */
 	uint64_t           key[2];  /* the operator's */
 	uint64_t           volume;  /* random */
 	bool               adopt;   /* what lies in front of the area stays */

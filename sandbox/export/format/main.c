@@ -25,7 +25,7 @@
 enum { EV_CONTROL, EV_KICK };
 
 struct loop {
-	struct rf_service *service;
+	struct rf_blk *service;
 	int                epoll;
 	struct rf_housekeeping housekeeping;
 };
@@ -40,7 +40,7 @@ static void main_watch(const struct loop *l, int fd, uint32_t events, uint64_t w
 
 static void main_control(const struct loop *l)
 {
-	int err = rf_service_control(l->service);
+	int err = rf_blk_control(l->service);
 
 	if (err == -EPIPE)
 		exit(0);
@@ -54,24 +54,24 @@ static void main_turn(void *with)
 	struct loop *l = with;
 	struct epoll_event events[2];
 
-	rf_service_flush(l->service);
+	rf_blk_push(l->service);
 	if (rf_housekeeping_due(&l->housekeeping, RF_TURN_CALLS)) {
 		main_control(l);
-		rf_service_tick(l->service);
+		rf_blk_tick(l->service);
 	}
-	if (rf_service_poll(l->service) || !rf_service_sleep(l->service))
+	if (rf_blk_poll(l->service) || !rf_blk_sleep(l->service))
 		return;
-	int patience = rf_service_patience(l->service);
+	int patience = rf_blk_patience(l->service);
 	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
 	int n = epoll_wait(l->epoll, events, 2, patience < 0 ? TICK_MS : patience);
 	if (n < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
-	rf_service_wake(l->service, false);
+	rf_blk_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
 			main_control(l);
-	rf_service_poll(l->service);
-	rf_service_tick(l->service);
+	rf_blk_poll(l->service);
+	rf_blk_tick(l->service);
 }
 
 int main(void)
@@ -80,9 +80,9 @@ int main(void)
 	struct loop l = { 0 };
 
 	rf_log_name = "rf-format";
-	if (rf_service_open(&l.service))
+	if (rf_blk_open(&l.service))
 		rf_die(RF_EXIT_BUG, "cannot start");
-	const struct rf_export_config *config = rf_service_config(l.service);
+	const struct rf_export_config *config = rf_blk_config(l.service);
 	order.service = l.service;
 	order.with = &l;
 	order.adopt = config->flags & RF_EXPORT_FORMAT_ADOPT;
@@ -97,7 +97,7 @@ int main(void)
 	main_watch(&l, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	if (rf_service_lock("export-format"))
 		return RF_EXIT_BUG;
-	while (!rf_service_info(l.service))
+	while (!rf_blk_info(l.service))
 		main_turn(&l);
 	return rf_format(&order);
 }

@@ -29,7 +29,7 @@ static inline uint64_t random_block(struct load *l)
 
 static void *feed_payload(const struct load_slot *slot)
 {
-	return rf_arena_at(slot->load->service, slot->io.arena);
+	return rf_blk_at(slot->load->service, slot->io.arena);
 }
 
 /* Next written block of the last check; false: that was all. */
@@ -107,7 +107,7 @@ static void feed_fail(struct load *l, const struct load_slot *slot, int status)
 static inline void submit(struct load *l, struct load_slot *slot)
 {
 	slot->io.offset = slot->block * l->args.bs;
-	int err = rf_service_submit(l->service, &slot->io);
+	int err = rf_blk_submit(l->service, &slot->io);
 	if (__builtin_expect(err, 0))
 		slot->io.done(&slot->io, err);
 }
@@ -166,7 +166,7 @@ void load_feed(struct load *l)
 
 int load_prepare(struct load *l)
 {
-	const struct rf_blk_info *info = rf_service_info(l->service);
+	const struct rf_blk_info *info = rf_blk_info(l->service);
 	struct load_args *a = &l->args;
 
 	if (!a->span || a->span > info->size)
@@ -200,7 +200,7 @@ int load_prepare(struct load *l)
 		slot->io.op = writes ? RF_BLK_WRITE : RF_BLK_READ;
 		slot->io.length = a->bs;
 		slot->io.done = done;
-		int err = rf_arena_alloc(l->service, a->bs, &slot->io.arena);
+		int err = rf_blk_alloc(l->service, a->bs, &slot->io.arena);
 		if (err) {
 			rf_log("bench: the arena is too small for qd=%u bs=%u", a->qd, a->bs);
 			return err;

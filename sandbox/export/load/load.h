@@ -49,7 +49,7 @@ struct load_slot {
 };
 
 struct load {
-	struct rf_service *service;
+	struct rf_blk *service;
 	struct load_args   args;
 	uint64_t           blocks;  /* in the span */
 	uint64_t           random, next;

@@ -33,7 +33,7 @@ enum { EV_CONTROL, EV_KICK };
 
 static void load_control(struct load *l)
 {
-	int err = rf_service_control(l->service);
+	int err = rf_blk_control(l->service);
 
 	if (err == -EPIPE)
 		exit(0);
@@ -53,22 +53,22 @@ static void load_sleep_once(struct load *l, int epoll)
 {
 	struct epoll_event events[2];
 
-	if (!rf_service_sleep(l->service))
+	if (!rf_blk_sleep(l->service))
 		return;
 	l->sleeps++;
-	int patience = rf_service_patience(l->service);
+	int patience = rf_blk_patience(l->service);
 	int n = epoll_wait(epoll, events, 2, patience < 0 ? TICK_MS : patience);
 	if (n < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 	/* The kick eventfd is edge-triggered: it need not be read to be heard again. */
-	rf_service_wake(l->service, false);
+	rf_blk_wake(l->service, false);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == EV_CONTROL)
 			load_control(l);
 	/* Not only when nothing came: a driver can kick for ever and do no work. */
 	if (!n || rf_now_ns() - l->watched >= WATCH_NS) {
-		rf_service_poll(l->service);
-		rf_service_tick(l->service);
+		rf_blk_poll(l->service);
+		rf_blk_tick(l->service);
 		l->watched = rf_now_ns();
 	}
 }
@@ -79,20 +79,20 @@ static bool load_housekeeping(struct load *l, enum rf_turn_weight weight)
 	if (!rf_housekeeping_due(&l->housekeeping, weight))
 		return false;
 	load_control(l);
-	rf_service_tick(l->service);
+	rf_blk_tick(l->service);
 	return true;
 }
 
 /* Nothing came: spin for the budget, then sleep. */
 static void load_idle(struct load *l, int epoll)
 {
-	uint64_t budget = rf_service_up(l->service) ? rf_service_config(l->service)->spin_ns : 0;
+	uint64_t budget = rf_blk_up(l->service) ? rf_blk_config(l->service)->spin_ns : 0;
 	uint64_t until = 0;
 
 	for (unsigned empty = 1; budget; empty++) {
 		l->empty_polls++;
 		__builtin_ia32_pause();
-		if (rf_service_poll(l->service))
+		if (rf_blk_poll(l->service))
 			return;
 		if (load_housekeeping(l, RF_TURN_EMPTY))
 			return;
@@ -110,14 +110,14 @@ static void load_idle(struct load *l, int epoll)
 static void load_run(struct load *l, int epoll)
 {
 	load_feed(l);
-	rf_service_flush(l->service);
+	rf_blk_push(l->service);
 	while (load_busy(l)) {
-		if (!rf_service_poll(l->service))
+		if (!rf_blk_poll(l->service))
 			load_idle(l, epoll);
 		/* One lost answer among many that come must be missed, too. */
 		load_housekeeping(l, l->args.verify ? RF_TURN_LONG : RF_TURN_BATCH);
 		load_feed(l);
-		rf_service_flush(l->service);
+		rf_blk_push(l->service);
 	}
 }
 
@@ -156,7 +156,7 @@ static void rounds(struct load *l, int epoll)
 			l->next = 0;
 			load_run(l, epoll);
 		}
-		rf_service_tick(l->service);
+		rf_blk_tick(l->service);
 		load_report(l, round, l->args.requests, elapsed);
 	}
 }
@@ -176,8 +176,8 @@ int main(void)
 	static struct load l;
 
 	rf_log_name = "rf-load";
-	if (rf_service_open(&l.service) ||
-	    load_parse(rf_service_config(l.service)->bench, &l.args))
+	if (rf_blk_open(&l.service) ||
+	    load_parse(rf_blk_config(l.service)->bench, &l.args))
 		rf_die(RF_EXIT_BUG, "cannot start");
 	if (l.args.pin >= 0)
 		pin(l.args.pin);
@@ -187,8 +187,8 @@ int main(void)
 	load_watch(epoll, RF_EXPORT_FD_CONTROL, EPOLLIN, EV_CONTROL);
 	load_watch(epoll, RF_EXPORT_FD_KICK, EPOLLIN | EPOLLET, EV_KICK);
 	/* How large the tables are depends on the disk: nothing is allocated later. */
-	while (!rf_service_info(l.service))
-		if (!rf_service_poll(l.service))
+	while (!rf_blk_info(l.service))
+		if (!rf_blk_poll(l.service))
 			load_sleep_once(&l, epoll);
 	if (load_prepare(&l) || rf_service_lock("export-load"))
 		return RF_EXIT_BUG;

@@ -19,7 +19,7 @@
 static void count_clients(struct nbd_server *srv, int by)
 {
 	srv->clients += (uint32_t)by;
-	atomic_store_explicit(&rf_service_stats(srv->service)->clients, srv->clients,
+	atomic_store_explicit(&rf_blk_stats(srv->service)->clients, srv->clients,
 			      memory_order_relaxed);
 }
 
@@ -114,7 +114,7 @@ void nbd_conn_broke(struct nbd_conn *c)
 void nbd_conn_finish(struct nbd_conn *c)
 {
 	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
-		c->losses = rf_service_losses(c->server->service) + c->cut_losses;
+		c->losses = rf_blk_losses(c->server->service) + c->cut_losses;
 	c->state = NBD_CLOSING;
 	c->until = c->server->now + NBD_LINGER_NS;
 }
@@ -156,7 +156,7 @@ static ssize_t conn_receive(struct nbd_conn *c, bool *more)
 
 		direct = part->payload - c->filled;
 		room = last ? NBD_REQUEST_BYTES : 0;
-		iov[0].iov_base = (char *)rf_arena_at(c->server->service, part->io.arena) +
+		iov[0].iov_base = (char *)rf_blk_at(c->server->service, part->io.arena) +
 				  part->skip + c->filled;
 		iov[0].iov_len = direct;
 		pieces = room ? 2 : 1;

@@ -26,7 +26,7 @@ void nbd_edges_open(struct nbd_server *srv)
 	srv->block_mask = block - 1;
 	srv->behind_tail = &srv->behind;
 	while (srv->edges < NBD_EDGES && (!srv->edges || srv->common > 32ull * page) &&
-	       !rf_arena_alloc(srv->service, 2 * page, &srv->edge[srv->edges].arena)) {
+	       !rf_blk_alloc(srv->service, 2 * page, &srv->edge[srv->edges].arena)) {
 		srv->common -= 2 * page;
 		srv->edges++;
 	}
@@ -85,7 +85,7 @@ static void edge_read_block(struct nbd_server *srv, struct nbd_edge *edge, int w
 			      .done = which ? edge_last_done : edge_first_done,
 			      .waits = edge->part->io.waits };
 	edge->pending++;
-	int err = rf_service_submit(srv->service, io);
+	int err = rf_blk_submit(srv->service, io);
 	if (err)
 		io->done(io, err);
 }
@@ -155,13 +155,13 @@ static void edges_wake(struct nbd_server *srv)
 static void edge_merge(struct nbd_server *srv, const struct nbd_edge *edge)
 {
 	const struct nbd_part *part = edge->part;
-	const char *first = rf_arena_at(srv->service, edge->arena), *last = first;
+	const char *first = rf_blk_at(srv->service, edge->arena), *last = first;
 	uint32_t length = part->io.length, block = srv->info->block_size,
 		 end = part->skip + part->payload;
-	char *to = rf_arena_at(srv->service, part->io.arena);
+	char *to = rf_blk_at(srv->service, part->io.arena);
 
 	if (length > block)
-		last = rf_arena_at(srv->service, edge->arena + (block < 4096 ? 4096 : block));
+		last = rf_blk_at(srv->service, edge->arena + (block < 4096 ? 4096 : block));
 	memcpy(to, first, part->skip);
 	memcpy(to + end, last + block - (length - end), length - end);
 }
@@ -177,7 +177,7 @@ static void edge_read_done(struct nbd_edge *edge, int status)
 		return;
 	if (!edge->error)
 		edge_merge(srv, edge);
-	int err = edge->error ? edge->error : rf_service_submit(srv->service, &part->io);
+	int err = edge->error ? edge->error : rf_blk_submit(srv->service, &part->io);
 	edge->part = NULL;
 	srv->edges_free++;
 	if (err)

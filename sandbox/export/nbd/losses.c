@@ -19,7 +19,7 @@
 
 #define READ_NS 600000000000ull /* whoever lives so long has read it */
 
-static struct rf_service *service_of(const struct nbd_conn *c)
+static struct rf_blk *service_of(const struct nbd_conn *c)
 {
 	return c->server->service;
 }
@@ -27,13 +27,13 @@ static struct rf_service *service_of(const struct nbd_conn *c)
 /* What a client has to hear of, as a number that moves with every loss. */
 static uint32_t news(const struct nbd_conn *c)
 {
-	return rf_service_losses(service_of(c)) + c->cut_losses;
+	return rf_blk_losses(service_of(c)) + c->cut_losses;
 }
 
 void nbd_losses_join(struct nbd_conn *c)
 {
 	c->cut_losses = 0;
-	c->losses = rf_service_losses_told(service_of(c));
+	c->losses = rf_blk_losses_told(service_of(c));
 	c->joined = news(c);
 }
 
@@ -43,27 +43,27 @@ void nbd_losses_leave(struct nbd_conn *c)
 	bool unread = c->broke && c->told_at && c->server->now - c->told_at < READ_NS;
 
 	if (unread && c->told_unknown)
-		rf_service_unpaid(service_of(c));
+		rf_blk_unpaid(service_of(c));
 	else if (unread ||
 		 (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
-		rf_service_owe(service_of(c));
-	rf_service_left(service_of(c), c->newest);
+		rf_blk_owe(service_of(c));
+	rf_blk_left(service_of(c), c->newest);
 }
 
 /* A write with FUA fails if the loss came between it and the flush that stands for FUA. */
 void nbd_losses_mind(struct nbd_cmd *cmd)
 {
 	struct nbd_conn *c = cmd->conn;
-	bool lost = cmd->losses != rf_service_losses(service_of(c));
+	bool lost = cmd->losses != rf_blk_losses(service_of(c));
 	bool change = cmd->op != RF_BLK_READ && cmd->op != RF_BLK_FLUSH;
 
 	if (cmd->flushed && lost && !cmd->error)
 		cmd->error = -EIO;
 	bool cached = change && !(cmd->io_flags & RF_BLK_FUA || cmd->flushed);
 	if (cached)
-		c->newest = rf_service_acked(service_of(c));
+		c->newest = rf_blk_acked(service_of(c));
 	if (cached && lost && cmd->cut && !cmd->error) {
-		rf_service_untold(service_of(c));
+		rf_blk_untold(service_of(c));
 		c->cut_losses++;
 	}
 	cmd->tells = cmd->op == RF_BLK_FLUSH && c->losses != news(c);
@@ -81,11 +81,11 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	c->told_at = srv->now;
 	c->told_unknown = c->losses == RF_LOSSES_UNKNOWN;
 	if (c->losses == RF_LOSSES_UNKNOWN)
-		rf_service_paid(srv->service);
+		rf_blk_paid(srv->service);
 	c->losses = losses;
 	for (uint32_t i = 0; i < NBD_SEATS; i++)
 		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
 		    srv->conns[i].losses != news(&srv->conns[i]))
 			return;
-	rf_service_told(srv->service);
+	rf_blk_told(srv->service);
 }

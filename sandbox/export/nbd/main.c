@@ -21,7 +21,7 @@
 #include "stats.h"
 
 #define EVENTS  64
-#define TICK_NS 5000000ull /* while awake; see rf_service_tick() */
+#define TICK_NS 5000000ull /* while awake; see rf_blk_tick() */
 #define TICK_MS 100
 #define SPINS   32 /* polls between looks at the clock */
 
@@ -51,7 +51,7 @@ static void watch_listener(struct nbd_server *srv)
 
 static void nbd_control(struct nbd_server *srv)
 {
-	int err = rf_service_control(srv->service);
+	int err = rf_blk_control(srv->service);
 
 	if (err == -EPIPE)
 		exit(0);
@@ -84,9 +84,9 @@ static void nbd_event(struct nbd_server *srv, const struct epoll_event *ev)
 static bool spin(struct nbd_server *srv)
 {
 	uint64_t budget =
-		rf_service_up(srv->service) ? rf_service_config(srv->service)->spin_ns : 0;
+		rf_blk_up(srv->service) ? rf_blk_config(srv->service)->spin_ns : 0;
 
-	if (!budget || !rf_service_inflight(srv->service))
+	if (!budget || !rf_blk_inflight(srv->service))
 		return false;
 	/* For ever, but with a look at the sockets now and then. */
 	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
@@ -103,11 +103,11 @@ static bool spin(struct nbd_server *srv)
 /* Milliseconds this process may sleep. */
 static int nbd_patience(struct nbd_server *srv)
 {
-	int ms = rf_service_patience(srv->service);
+	int ms = rf_blk_patience(srv->service);
 
 	if (ms >= 0)
 		return ms;
-	return rf_service_inflight(srv->service) || nbd_server_hurries(srv, false) ||
+	return rf_blk_inflight(srv->service) || nbd_server_hurries(srv, false) ||
 	       srv->listen_ns > srv->now ? TICK_MS : -1;
 }
 
@@ -121,14 +121,14 @@ static void loop(struct nbd_server *srv)
 		int timeout = 0;
 
 		/* While there is work the sockets are only looked at. */
-		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_service_sleep(srv->service))
+		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_blk_sleep(srv->service))
 			timeout = nbd_patience(srv);
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);
 		if (got < 0 && errno != EINTR)
 			rf_die(RF_EXIT_BUG, "epoll_wait: %s", strerror(errno));
 		if (timeout)
-			rf_service_wake(srv->service, false);
+			rf_blk_wake(srv->service, false);
 		if (timeout || ++turns == 256) {
 			turns = 0;
 			srv->now = rf_now_ns();
@@ -148,14 +148,14 @@ int main(void)
 	static struct nbd_server srv;
 
 	rf_log_name = "rf-nbd";
-	int err = rf_service_open(&srv.service);
+	int err = rf_blk_open(&srv.service);
 	if (!err)
 		err = nbd_pools_open(&srv);
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
-	srv.errors = rf_service_stats(srv.service)->client_errors;
-	srv.cut = rf_service_stats(srv.service)->clients_cut;
-	srv.whole.name = rf_service_config(srv.service)->name;
+	srv.errors = rf_blk_stats(srv.service)->client_errors;
+	srv.cut = rf_blk_stats(srv.service)->clients_cut;
+	srv.whole.name = rf_blk_config(srv.service)->name;
 	srv.epoll = epoll_create1(EPOLL_CLOEXEC);
 	int flags = fcntl(RF_EXPORT_FD_LISTEN, F_GETFL);
 	if (srv.epoll < 0 || flags < 0 ||

@@ -114,7 +114,7 @@ struct nbd_cmd {
 	bool             tells;       /* its answer tells the client of all losses so far */
 	bool             begun;       /* a part of it is done */
 	bool             cut;         /* ... before others */
-	/* rf_service_losses() when it came, or begun; or the news it tells */
+	/* rf_blk_losses() when it came, or begun; or the news it tells */
 	uint32_t         losses;
 	bool             finished;
 	bool             one_piece; /* a read whose reply is one header and then all data */
@@ -160,13 +160,13 @@ struct nbd_conn {
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
-	uint32_t           losses; /* rf_service_losses_told() of this client */
+	uint32_t           losses; /* rf_blk_losses_told() of this client */
 	uint32_t           joined; /* the same number when it came */
 	uint64_t           told_at;    /* when it was sent the last news; 0: none */
 	bool               told_unknown; /* ... which another one may have been owed */
 	bool               broke;      /* it ended with an error: answers may be unread */
 	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
-	uint64_t           newest; /* rf_service_acked() at its last write */
+	uint64_t           newest; /* rf_blk_acked() at its last write */
 
 	uint32_t         skip; /* NBD_SKIP, NBD_DRAIN: bytes left */
 	uint32_t         option;
@@ -183,7 +183,7 @@ struct nbd_conn {
 };
 
 struct nbd_server {
-	struct rf_service *service;
+	struct rf_blk *service;
 	const struct rf_blk_info *info; /* NULL: not known yet, nobody is let in */
 	int                epoll;     /* socket.c's */
 	bool               listening; /* the listener is in the epoll set, */

@@ -20,7 +20,7 @@
 
 int nbd_pools_open(struct nbd_server *srv)
 {
-	uint64_t arena = rf_service_config(srv->service)->arena_bytes;
+	uint64_t arena = rf_blk_config(srv->service)->arena_bytes;
 	struct nbd_cmd *cmds = calloc(NBD_SEATS * NBD_COMMANDS, sizeof(*cmds));
 	struct nbd_part *parts = calloc(NBD_SEATS * NBD_PARTS, sizeof(*parts));
 
@@ -41,7 +41,7 @@ int nbd_pools_open(struct nbd_server *srv)
 		       (unsigned long long)arena, NBD_CLIENTS);
 		return -EINVAL;
 	}
-	rf_service_tells(srv->service);
+	rf_blk_tells(srv->service);
 	return 0;
 }
 
@@ -55,7 +55,7 @@ struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
 	c->server->free_cmds = cmd->next;
 	c->commands++;
 	*cmd = (struct nbd_cmd){ .conn = c, .refs = 1, .tail = &cmd->head,
-				 .losses = rf_service_losses(c->server->service) };
+				 .losses = rf_blk_losses(c->server->service) };
 	return cmd;
 }
 
@@ -148,7 +148,7 @@ struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
 		uint32_t bytes = rf_arena_size(span);
 
 		if (affordable(c, bytes) &&
-		    !rf_arena_alloc(c->server->service, bytes, &part->io.arena)) {
+		    !rf_blk_alloc(c->server->service, bytes, &part->io.arena)) {
 			charge(c, bytes);
 			part->bytes = bytes;
 			part->io.length = span;
@@ -169,7 +169,7 @@ void nbd_part_free(struct nbd_part *part)
 	struct nbd_conn *c = part->cmd->conn;
 
 	if (part->bytes) {
-		rf_arena_free(c->server->service, part->io.arena, part->bytes);
+		rf_blk_free(c->server->service, part->io.arena, part->bytes);
 		charge(c, -(uint64_t)part->bytes);
 		c->server->retry = true;
 	}
@@ -196,7 +196,7 @@ void nbd_part_submit(struct nbd_part *part)
 
 void nbd_part_send(struct nbd_part *part)
 {
-	int err = rf_service_submit(part->cmd->conn->server->service, &part->io);
+	int err = rf_blk_submit(part->cmd->conn->server->service, &part->io);
 
 	if (err)
 		nbd_part_done(&part->io, err);
@@ -247,7 +247,7 @@ void nbd_part_done(struct rf_io *io, int status)
 	cmd->pending--;
 	cmd->cut |= cmd->pending || cmd->started != cmd->length;
 	if (!cmd->begun) /* no loss before this took any of it */
-		cmd->losses = rf_service_losses(cmd->conn->server->service);
+		cmd->losses = rf_blk_losses(cmd->conn->server->service);
 	cmd->begun = true;
 	part->done = true;
 	if (status && !cmd->error)
@@ -278,7 +278,7 @@ static void part_flush_done(struct rf_io *io, int status)
 /* All parts answered? Then the flush that FUA asked for, then the reply. */
 void nbd_cmd_check(struct nbd_cmd *cmd)
 {
-	struct rf_service *service = cmd->conn->server->service;
+	struct rf_blk *service = cmd->conn->server->service;
 
 	if (cmd->finished || cmd->pending || cmd->started != cmd->length)
 		return;
@@ -289,7 +289,7 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 						.waits = &cmd->conn->waits };
 		cmd->pending++;
 		cmd->refs++;
-		int err = rf_service_submit(service, &cmd->flush_io);
+		int err = rf_blk_submit(service, &cmd->flush_io);
 		if (err)
 			part_flush_done(&cmd->flush_io, err);
 		return;

@@ -121,7 +121,7 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	r->cmd = cmd;
 	r->has_part = true;
 	r->head_len = (uint8_t)(p - r->head);
-	r->data = (char *)rf_arena_at(cmd->conn->server->service, part->io.arena) + part->skip;
+	r->data = (char *)rf_blk_at(cmd->conn->server->service, part->io.arena) + part->skip;
 	r->data_len = part->payload;
 	nbd_reply_queue(cmd->conn, r);
 }

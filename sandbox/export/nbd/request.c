@@ -213,7 +213,7 @@ static struct nbd_part *zero_part(struct nbd_cmd *cmd)
 		return NULL;
 	part->io.op = RF_BLK_WRITE;
 	part->io.flags = 0;
-	memset((char *)rf_arena_at(srv->service, part->io.arena) + skip, 0, part->payload);
+	memset((char *)rf_blk_at(srv->service, part->io.arena) + skip, 0, part->payload);
 	return part;
 }
 
@@ -254,7 +254,7 @@ static enum nbd_step step_payload(struct nbd_conn *c)
 		uint32_t n = part->payload - c->filled;
 		if (n > c->in_len)
 			n = c->in_len;
-		memcpy((char *)rf_arena_at(c->server->service, part->io.arena) + part->skip +
+		memcpy((char *)rf_blk_at(c->server->service, part->io.arena) + part->skip +
 			       c->filled,
 		       c->in + c->in_at, n);
 		c->in_at += n;

@@ -12,7 +12,7 @@
 
 void nbd_server_info(struct nbd_server *srv)
 {
-	srv->info = rf_service_info(srv->service);
+	srv->info = rf_blk_info(srv->service);
 	if (!srv->info)
 		return;
 	srv->whole.size = srv->info->size;
@@ -42,7 +42,7 @@ static void send_dirty(struct nbd_server *srv)
 /* Number of completions. */
 int nbd_server_work(struct nbd_server *srv)
 {
-	int done = rf_service_poll(srv->service);
+	int done = rf_blk_poll(srv->service);
 
 	if (!srv->info) /* its checksums may have been read just now */
 		nbd_server_info(srv);
@@ -55,7 +55,7 @@ int nbd_server_work(struct nbd_server *srv)
 		if (srv->retry)
 			retry_stuck(srv);
 	} while (srv->dirty);
-	rf_service_flush(srv->service);
+	rf_blk_push(srv->service);
 	return done;
 }
 
@@ -96,11 +96,11 @@ bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 
 void nbd_server_tick(struct nbd_server *srv)
 {
-	rf_service_tick(srv->service);
+	rf_blk_tick(srv->service);
 	nbd_server_hurries(srv, true);
 	rf_log_catch_up();
-	atomic_store_explicit(&rf_service_stats(srv->service)->client_errors, srv->errors,
+	atomic_store_explicit(&rf_blk_stats(srv->service)->client_errors, srv->errors,
 			      memory_order_relaxed);
-	atomic_store_explicit(&rf_service_stats(srv->service)->clients_cut, srv->cut,
+	atomic_store_explicit(&rf_blk_stats(srv->service)->clients_cut, srv->cut,
 			      memory_order_relaxed);
 }

@@ -92,7 +92,7 @@ void nbd_accept(struct nbd_server *srv)
 	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
 		int fd = rf_accept(RF_EXPORT_FD_LISTEN, NULL, NULL);
 
-		if (fd >= 0 && rf_service_gone(srv->service)) {
+		if (fd >= 0 && rf_blk_gone(srv->service)) {
 			close(fd);
 			return;
 		}
