@@ -64,7 +64,7 @@ INC_crash      := -Isandbox/crash -I$(B)/gen/crash $(INC_shared)
 INC_launch     := -Isandbox/launch -I$(B)/gen/launch $(INC_shared)
 INC_device     := -Isandbox/device/core -I$(B)/gen/device $(INC_shared)
 INC_device_admin := -Isandbox/device/admin -Idrivers/hw $(INC_device)
-INC_session    := -Isandbox/session -I$(B)/gen/session $(INC_shared)
+INC_session    := -Isandbox/session -Isandbox/libringfence -I$(B)/gen/session $(INC_shared)
 INC_blk        := -Isandbox/blk $(INC_session)
 INC_integrity  := -Isandbox/blk/integrity $(INC_blk)
 INC_net        := -Inet/engine $(INC_session)
@@ -86,7 +86,6 @@ $(B)/obj/sandbox/session/%.o:    INC = $(INC_session)
 $(B)/obj/sandbox/blk/%.o:        INC = $(INC_blk)
 $(B)/obj/sandbox/blk/integrity/%.o: INC = $(INC_integrity)
 $(B)/obj/sandbox/export/nbd/%.o: INC = -Isandbox/export/nbd $(INC_blk)
-$(B)/obj/sandbox/export/load/%.o: INC = -Isandbox/export/load $(INC_blk)
 $(B)/obj/sandbox/export/format/%.o: INC = -Isandbox/export/format $(INC_integrity)
 $(B)/obj/net/engine/%.o:         INC = $(INC_net)
 $(B)/obj/sandbox/runtime/%.o:    INC = $(INC_runtime)
@@ -105,7 +104,7 @@ NET_C      := $(SESSION_C) $(wildcard net/engine/*.c)
 BLK        := $(BLK_C:%.c=$(B)/obj/%.o)
 NET_ENGINE := $(NET_C:%.c=$(B)/obj/%.o)
 PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd \
-        rf-load rf-format rf-launch rf-scribe)
+        rf-format rf-launch rf-scribe)
 DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
 HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
 POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
@@ -142,7 +141,6 @@ OF_rf-scribe     := $(call objs,sandbox/crash/*.c)
 OF_rf-launch     := $(call objs,sandbox/launch/*.c)
 OF_rf-device     := $(DEVICE_C:%.c=$(B)/obj/%.o)
 OF_rf-nbd        := $(call objs,sandbox/export/nbd/*.c) $(BLK)
-OF_rf-load       := $(call objs,sandbox/export/load/*.c) $(BLK)
 OF_rf-format     := $(call objs,sandbox/export/format/*.c) $(BLK)
 $(foreach p,$(PROGRAMS),$(eval $(p): $(OF_$(notdir $(p))) $(B)/lib/libshared.a))
 $(PROGRAMS):
@@ -211,7 +209,7 @@ $(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # One a folder, beside what it builds. Whose lists others name as prerequisites comes first.
-PARTS := images/images.mk net/net.mk $(patsubst %,tests/%.mk,tools/tools drivers/drivers \
+PARTS := images/images.mk net/net.mk sandbox/libringfence/libringfence.mk $(patsubst %,tests/%.mk,tools/tools drivers/drivers \
            models/models unit/unit attacks/attacks tests bench/bench) net/export/lwip/lwip.mk
 include $(PARTS) $(filter-out $(PARTS),$(wildcard tests/*/*.mk))
 

@@ -14,6 +14,7 @@
 #include "boot.h"
 #include "log.h"
 #include "net_service.h"
+#include "notice.h"
 #include "watch.h"
 
 enum rf_net_state {
@@ -88,6 +89,8 @@ struct rf_net {
 	struct rf_net_info       info;
 	bool                     info_known;
 	bool                     arena_ours;  /* nothing of a predecessor's is under way */
+	struct rf_notices        notices;
+	uint64_t                 ticked_ns;   /* by rf_net_wait() */
 	unsigned char           *data;
 	unsigned char           *rings;
 	struct rf_stats_service *stats;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "device_config.h"
 #include "handed.h"
 #include "net_core.h"
 
@@ -20,6 +21,10 @@ static int net_config_read(struct rf_net *n)
 
 	if (err)
 		return err;
+	if (c->service != RF_SERVICE_NET) {
+		rf_log("%s is no network interface", c->name);
+		return -ENODEV;
+	}
 	if (c->queues != 1 || c->arena_bytes / RF_NET_UNIT > RF_TX_AT) {
 		rf_log("a net service has 1 queue, not %u, and less than 64 GiB of arena",
 		       c->queues);
@@ -45,14 +50,14 @@ static int net_map_all(struct rf_net *n)
 	return rf_handed_kick(RF_NET_FD(n, RF_EXPORT_FD_KICK));
 }
 
-int rf_net_open(struct rf_net **out, int first)
+int rf_net_open(struct rf_net **out)
 {
 	struct rf_net *n = aligned_alloc(64, (sizeof(*n) + 63) & ~(size_t)63);
 
 	if (!n)
 		return -ENOMEM;
 	memset(n, 0, sizeof(*n));
-	n->first_fd = first;
+	n->first_fd = RF_EXPORT_FD_CONTROL;
 	int err = net_map_all(n);
 	if (err) {
 		free(n);

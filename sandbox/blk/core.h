@@ -19,6 +19,7 @@
 #include "export.h"
 #include "hold.h"
 #include "log.h"
+#include "notice.h"
 #include "stats.h"
 #include "table.h"
 #include "watch.h"
@@ -107,6 +108,8 @@ struct rf_blk {
 	struct rf_blk_info       info;
 	bool                     info_known;
 	bool                     refused; /* its export is to drop it */
+	struct rf_notices        notices;
+	uint64_t                 ticked_ns; /* by rf_blk_wait() */
 	bool                     arena_ours; /* no driver of a predecessor's writes to it */
 	unsigned char           *data;
 	unsigned char           *rings;

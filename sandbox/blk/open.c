@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "device_config.h"
 #include "service.h"
 #include "exit_code.h"
 #include "handed.h"
@@ -26,6 +27,10 @@ static int config_read(struct rf_blk *s)
 
 	if (err)
 		return err;
+	if (c->service != RF_SERVICE_BLOCK) {
+		rf_log("%s is no disk", c->name);
+		return -ENODEV;
+	}
 	if (!c->queues || c->queues > RF_MAX_QUEUES) {
 		rf_log("%u queues asked for, 1 to %u are possible", c->queues, RF_MAX_QUEUES);
 		return -EINVAL;

@@ -131,6 +131,21 @@ static int image(const struct rf_config_device *d, int *fd)
 	return RF_EXIT_IMAGE;
 }
 
+/* Only to be started, as a user with nothing: see processes.c of the supervisor. */
+static int own_program(const struct rf_config_device *d, int *fd)
+{
+	struct stat st;
+
+	if (!rf_export_own(d->export_kind))
+		return RF_EXIT_BUG;
+	*fd = open(d->program, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (*fd >= 0 && !fstat(*fd, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111)
+		return 0;
+	rf_log("%s: export program %s: %s", d->name, d->program,
+	       *fd < 0 ? strerror(errno) : "it is no file that can be executed");
+	return RF_EXIT_CONFIG;
+}
+
 static int server(const struct rf_config_device *d, int *fd, bool say, bool last)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -159,11 +174,13 @@ static int nbd_listener(const struct rf_config_device *d, int *fd)
 	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
 }
 
-/* Of a load generator: a file, or a device such as /dev/null, but nothing that may wait. */
-static int results(const struct rf_config_device *d, int *fd)
+/* Of a program: a file, or a device such as /dev/null, but nothing that may wait. */
+static int output(const struct rf_config_device *d, int *fd)
 {
 	struct stat st;
 
+	if (!d->listen[0])
+		return 0;
 	*fd = open(d->listen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		   0600);
 	if (*fd >= 0 && !fstat(*fd, &st) && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)))
@@ -180,9 +197,9 @@ static int listener(const struct rf_config_device *d, int *fd)
 		return nbd_listener(d, fd);
 	case RF_EXPORT_TAP:
 		return rf_tap_open(d, fd);
-	case RF_EXPORT_LOAD:
-	case RF_EXPORT_NETLOAD:
-		return results(d, fd);
+	case RF_EXPORT_PROGRAM:
+	case RF_EXPORT_NET_PROGRAM:
+		return output(d, fd);
 	default:
 		return 0;
 	}
@@ -245,6 +262,8 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 		return image(d, fds);
 	case RF_OPEN_LISTENER:
 		return listener(d, fds);
+	case RF_OPEN_EXPORT:
+		return own_program(d, fds);
 	case RF_OPEN_STACK:
 		return broker_stack(d, ask->service, fds);
 	case RF_OPEN_SERVER:

@@ -70,30 +70,51 @@ static int export_tap(struct rf_config_device *d, struct rf_words *w)
 	return 0;
 }
 
-/* export nbd PATH | export load FILE ARGUMENT... | export tap ... | export lwip ... */
+/* export program PATH [output FILE] [WORD...] */
+static int export_program(struct rf_config_device *d, struct rf_words *w)
+{
+	bool output = w->count >= 5 && !strcmp(w->word[3], "output");
+	const char *path = w->count > 2 ? w->word[2] : "", *file = output ? w->word[4] : "";
+
+	if (path[0] != '/' || (output && file[0] != '/'))
+		return rf_words_error(w, "write as 'export program /path/of/program' or 'export "
+					 "program /path/of/program output /path/of/file WORD ...'");
+	if (strlen(path) >= sizeof(d->program) || strlen(file) >= sizeof(d->listen))
+		return rf_words_error(w, "export program: a path is too long: at most %zu "
+					 "characters for the program, %zu for its output",
+				      sizeof(d->program) - 1, sizeof(d->listen) - 1);
+	strcpy(d->program, path);
+	strcpy(d->listen, file);
+	d->export_kind = RF_EXPORT_PROGRAM;
+	for (int i = output ? 5 : 3; i < w->count; i++) {
+		size_t used = strlen(d->words);
+
+		if (used + strlen(w->word[i]) + 2 > sizeof(d->words))
+			return rf_words_error(w, "export program: its words have more than %zu "
+						 "characters", sizeof(d->words) - 1);
+		snprintf(d->words + used, sizeof(d->words) - used, "%s%s", used ? " " : "",
+			 w->word[i]);
+	}
+	return 0;
+}
+
+/* export nbd PATH | export program ... | export tap ... | export lwip ... */
 static int key_export(struct rf_config_device *d, struct rf_words *w)
 {
-	bool load = w->count >= 3 && !strcmp(w->word[1], "load");
-
 	if (w->count >= 2 && !strcmp(w->word[1], "tap"))
 		return export_tap(d, w);
 	if (w->count >= 2 && !strcmp(w->word[1], "lwip"))
 		return rf_config_export_lwip(d, w);
-	if (!load && (w->count != 3 || strcmp(w->word[1], "nbd")))
+	if (w->count >= 2 && !strcmp(w->word[1], "program"))
+		return export_program(d, w);
+	if (w->count != 3 || strcmp(w->word[1], "nbd"))
 		return rf_words_error(w, "write as 'export nbd /path/of/socket'");
 	if (w->word[2][0] != '/' || strlen(w->word[2]) >= sizeof(d->listen))
 		return rf_words_error(
 			w, "export: '%s' must be an absolute path of at most %zu characters",
 			w->word[2], sizeof(d->listen) - 1);
 	strcpy(d->listen, w->word[2]);
-	d->export_kind = load ? RF_EXPORT_LOAD : RF_EXPORT_NBD;
-	for (int i = 3; load && i < w->count; i++) {
-		size_t used = strlen(d->load);
-		if (used + strlen(w->word[i]) + 2 > sizeof(d->load))
-			return rf_words_error(w, "export load: arguments too long");
-		snprintf(d->load + used, sizeof(d->load) - used, "%s%s", used ? " " : "",
-			 w->word[i]);
-	}
+	d->export_kind = RF_EXPORT_NBD;
 	return 0;
 }
 

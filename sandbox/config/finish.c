@@ -78,11 +78,11 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 
 	if (d->export_kind == RF_EXPORT_NONE)
 		return mistake(p, d, "has no 'export' line");
-	if (net && d->export_kind == RF_EXPORT_LOAD)
-		d->export_kind = RF_EXPORT_NETLOAD;
+	if (net && d->export_kind == RF_EXPORT_PROGRAM)
+		d->export_kind = RF_EXPORT_NET_PROGRAM;
 	if (net != (d->export_kind >= RF_EXPORT_TAP))
 		return mistake(p, d,
-			       net ? "has a net driver: it is exported as tap or load or lwip" :
+			       net ? "has a net driver: it is exported as tap, lwip or program" :
 				     "has no net driver: only a net driver is exported as tap, or "
 				     "as lwip without a name");
 	if (d->integrity_disk && rf_config_integrity_finish(p->text, d, net))

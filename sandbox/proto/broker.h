@@ -33,6 +33,7 @@ enum rf_open_what {
 	/* Of a device: */
 	RF_OPEN_IMAGE,     /* its driver image */
 	RF_OPEN_LISTENER,  /* what its export listens on, or writes to */
+	RF_OPEN_EXPORT,    /* the operator's own program that is its export */
 	RF_OPEN_STACK,     /* the listener of service `service` of its stack */
 	RF_OPEN_SERVER,    /* its vfio-user server */
 	RF_OPEN_SERVER_AGAIN, /* the same; nothing is said of one that is not there */

@@ -14,10 +14,8 @@
 #include <unistd.h>
 
 const char *const rf_export_programs[RF_EXPORT_KINDS] = {
-	[RF_EXPORT_NONE] = "rf-nbd", [RF_EXPORT_NBD] = "rf-nbd", [RF_EXPORT_LOAD] = "rf-load",
-	[RF_EXPORT_FORMAT] = "rf-format",
-	[RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_NETLOAD] = "rf-netload",
-	[RF_EXPORT_LWIP] = "rf-lwip",
+	[RF_EXPORT_NONE] = "rf-nbd", [RF_EXPORT_NBD] = "rf-nbd",
+	[RF_EXPORT_FORMAT] = "rf-format", [RF_EXPORT_TAP] = "rf-tap", [RF_EXPORT_LWIP] = "rf-lwip",
 };
 
 void rf_run_dir(char *to, size_t room)

@@ -38,15 +38,20 @@ struct rf_policy {
 enum rf_export_kind {
 	RF_EXPORT_NONE,
 	RF_EXPORT_NBD,
-	RF_EXPORT_LOAD,    /* of the block service */
+	RF_EXPORT_PROGRAM, /* one of the operator's own, of a disk */
 	RF_EXPORT_LWIP_DISK, /* served by the stack of another device */
 	RF_EXPORT_FORMAT,  /* of `ringfence format`: no configuration says so */
 	RF_EXPORT_TAP,
-	RF_EXPORT_NETLOAD, /* 'export load' of a net driver */
+	RF_EXPORT_NET_PROGRAM, /* the same, of a net driver */
 	RF_EXPORT_LWIP,    /* a TCP/IP stack, with disks in it perhaps */
 	RF_EXPORT_KINDS
 };
-/* Program of an export, by its kind; NULL: none of its own. */
+static inline bool rf_export_own(enum rf_export_kind kind)
+{
+	return kind == RF_EXPORT_PROGRAM || kind == RF_EXPORT_NET_PROGRAM;
+}
+
+/* Program of an export, by its kind; NULL: none of its own, or the operator's. */
 extern const char *const rf_export_programs[RF_EXPORT_KINDS];
 
 struct rf_config_device {
@@ -54,9 +59,10 @@ struct rf_config_device {
 	char     policy_file[256];
 	char     image[256];    /* "": policy's driver in the driver directory */
 	enum rf_export_kind export_kind;
-	char     listen[108];   /* UNIX socket path, result file of a load, interface */
+	char     listen[108];   /* UNIX socket path, output of a program, interface; "": none */
 	uint32_t owner;         /* of the interface; ~0: nobody */
-	char     load[256];     /* arguments of the load generator */
+	char     program[256];  /* RF_EXPORT_PROGRAM: absolute path, */
+	char     words[256];    /* and what stands behind it */
 	struct rf_lwip_config lwip; /* RF_EXPORT_LWIP: what the stack is to do, */
 	int      disk[RF_LWIP_DISKS]; /* and which devices, by index, are its disks */
 	char     lwip_key[RF_NAME];   /* a key of it stands here; "": none */

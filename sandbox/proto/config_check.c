@@ -60,9 +60,10 @@ static bool listens(const struct rf_config_device *d)
 {
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
-	case RF_EXPORT_LOAD:
-	case RF_EXPORT_NETLOAD:
 		return d->listen[0] == '/';
+	case RF_EXPORT_PROGRAM:
+	case RF_EXPORT_NET_PROGRAM:
+		return d->program[0] == '/' && (!d->listen[0] || d->listen[0] == '/');
 	case RF_EXPORT_TAP:
 		return rf_interface_good(d->listen);
 	default:
@@ -73,7 +74,8 @@ static bool listens(const struct rf_config_device *d)
 static bool strings(const struct rf_config_device *d)
 {
 	return PLAIN(d->name) && strlen(d->name) < RF_NAME - 16 && !strchr(d->name, '.') &&
-	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->load) &&
+	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->program) &&
+	       TEXT(d->words) &&
 	       TEXT(d->lwip_key) && TEXT(d->stack) && TEXT(d->socket) && TEXT(d->pci) &&
 	       PLAIN(d->policy.driver) && PLAIN(d->policy.device.filter) && check_address(d->pci) &&
 	       (!d->socket[0] || d->socket[0] == '/') && listens(d);

@@ -105,6 +105,7 @@ enum rf_export_fd {
 #define RF_EXPORT_FORMAT_AGAIN 0x40u /* rf-format: although there is a checksum area */
 struct rf_export_config {
 	uint32_t flags;
+	uint32_t service;     /* enum rf_service_kind */
 	uint32_t queues;
 	uint64_t arena_bytes;
 	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
@@ -113,7 +114,7 @@ struct rf_export_config {
 	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
 	uint64_t integrity_key[2];
 	char     name[64];    /* export name, shown to clients */
-	char     bench[256];  /* load generator only: its arguments */
+	char     words[256];  /* 'export program': what stands behind its path */
 };
 
 #endif

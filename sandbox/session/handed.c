@@ -44,7 +44,7 @@ int rf_handed_config(int fd, struct rf_export_config *c)
 	*c = *shared;
 	munmap(shared, sizeof(*shared));
 	c->name[sizeof(c->name) - 1] = '\0';
-	c->bench[sizeof(c->bench) - 1] = '\0';
+	c->words[sizeof(c->words) - 1] = '\0';
 	return 0;
 }
 

@@ -270,16 +270,14 @@ static int interface_again(struct sup *s, struct dev *d)
 /* Its successor takes over the listening socket, and the requests in flight. */
 static void export_died(struct sup *s, struct dev *d, struct news *news)
 {
-	bool load = d->cfg->export_kind == RF_EXPORT_LOAD ||
-		    d->cfg->export_kind == RF_EXPORT_NETLOAD ||
-		    d->cfg->export_kind == RF_EXPORT_FORMAT;
+	bool own = rf_export_own(d->cfg->export_kind) || d->cfg->export_kind == RF_EXPORT_FORMAT;
 	uint64_t completed = d->service->completed;
 	int code = WIFEXITED(news->dead->status) ? WEXITSTATUS(news->dead->status) : -1;
 	char how[RF_ENDING];
 	bool vanished = d->cfg->export_kind == RF_EXPORT_TAP && code == RF_EXIT_NO_DEVICE;
 	bool refused = (d->cfg->integrity_disk || d->cfg->integrity) && code == RF_EXIT_INTEGRITY;
 
-	if ((load && code >= 0) || refused) {
+	if ((own && code >= 0) || refused) {
 		d->r.code = code;
 		return dev_stop(s, d);
 	}

@@ -151,10 +151,18 @@ int dev_lend(struct sup *s, struct dev *d)
 	return err;
 }
 
+/* What the operator's own program is called. */
+static const char *own_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 int dev_export(struct sup *s, struct dev *d)
 {
 	enum rf_export_kind kind = d->cfg->export_kind;
-	struct handed h = { .spawn = dev_spawn_as(s, d, 1, rf_export_programs[kind]) };
+	bool own = rf_export_own(kind);
+	struct handed h = { .spawn = dev_spawn_as(s, d, 1, own ? own_name(d->cfg->program) :
+								 rf_export_programs[kind]) };
 
 	d->r.export_due_ns = 0;
 	if (kind == RF_EXPORT_NONE)
@@ -162,7 +170,9 @@ int dev_export(struct sup *s, struct dev *d)
 	int err = dev_lend(s, d);
 	if (err)
 		return err;
-	hand_first(&h, s, s->export[kind]);
+	hand_first(&h, s, own ? d->fd[FD_PROGRAM] : s->export[kind]);
+	if (own)
+		hand_held(&h, s, d, FD_LISTEN, STDOUT_FILENO);
 	hand_export(&h, s, d, 0);
 	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->r.export_pid, NULL);
 }

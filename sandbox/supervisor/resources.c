@@ -29,7 +29,7 @@ static const char *const fd_names[DEV_FDS] = {
 	[FD_SUP_OURS] = "sup", [FD_SUP_THEIRS] = "sup-device", [FD_SVC_DEVICE] = "svc-device",
 	[FD_SVC_EXPORT] = "svc-export", [FD_CONFIG] = "config",
 	[FD_EXPORT_CONFIG] = "export-config",
-	[FD_INTERRUPTS] = "interrupts",
+	[FD_INTERRUPTS] = "interrupts", [FD_PROGRAM] = "program",
 };
 
 /* Memory that can neither grow nor shrink any more, so that no mapping of it faults. */
@@ -177,6 +177,13 @@ static int open_listener(struct sup *s, struct dev *d)
 	return open_one(s, d, RF_OPEN_LISTENER, &d->fd[FD_LISTEN]);
 }
 
+static int open_own_program(struct sup *s, struct dev *d)
+{
+	return rf_export_own(d->cfg->export_kind) ?
+		       open_one(s, d, RF_OPEN_EXPORT, &d->fd[FD_PROGRAM]) :
+		       0;
+}
+
 /* What the device process is told. */
 static int open_config(struct dev *d)
 {
@@ -202,7 +209,8 @@ static int open_export_config(struct dev *d)
 {
 	const struct rf_config_device *cfg = d->cfg;
 	const struct rf_device_config *c = &cfg->policy.device;
-	struct rf_export_config e = { .queues = c->queues, .arena_bytes = c->arena_bytes,
+	struct rf_export_config e = { .service = c->service, .queues = c->queues,
+				      .arena_bytes = c->arena_bytes,
 				      .spin_ns = cfg->policy.spin_ns,
 				      .stall_ns = cfg->policy.stall_ns,
 				      .slow_ns = cfg->policy.slow_stall_ns,
@@ -215,7 +223,7 @@ static int open_export_config(struct dev *d)
 	e.flags |= cfg->integrity_disk;
 	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
-	snprintf(e.bench, sizeof(e.bench), "%s", cfg->load);
+	snprintf(e.words, sizeof(e.words), "%s", cfg->words);
 	d->fd[FD_EXPORT_CONFIG] = sealed_copy("rf-export-config", &e, sizeof(e));
 	return d->fd[FD_EXPORT_CONFIG] < 0 ? -EIO : 0;
 }
@@ -388,7 +396,7 @@ int dev_open(struct sup *s, struct dev *d)
 		if (i != FD_TABLE)
 			d->fd[i] = -1;
 	if ((err = check_memlock(d->cfg)) || (err = open_image(s, d)) ||
-	    (err = open_listener(s, d)))
+	    (err = open_listener(s, d)) || (err = open_own_program(s, d)))
 		return err;
 	return dev_open_rest(s, d, false);
 }

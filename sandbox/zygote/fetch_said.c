@@ -122,9 +122,10 @@ static bool said_listener(const struct rf_said *s, const struct rf_config_device
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
 		return SAID(i, "export", "nbd", d->listen);
-	case RF_EXPORT_LOAD:
-	case RF_EXPORT_NETLOAD:
-		return SAID(i, "export", "load", d->listen);
+	case RF_EXPORT_PROGRAM:
+	case RF_EXPORT_NET_PROGRAM:
+		return d->listen[0] ? SAID(i, "export", "program", d->program, "output", d->listen) :
+				      SAID(i, "export", "program", d->program);
 	case RF_EXPORT_TAP:
 		return SAID(i, "export", "tap", d->listen) &&
 		       (d->owner == ~0u || SAID(i, "export", "tap", d->listen, "owner"));

@@ -97,7 +97,10 @@ int main(void)
 
 	rf_log_name = "served";
 	char *config = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, RF_EXPORT_FD_CONFIG, 0);
-	if (config == MAP_FAILED || rf_net_open(&n, RF_EXPORT_FD_CONTROL))
+	if (config == MAP_FAILED)
+		return 70;
+	((struct rf_export_config *)config)->service = RF_SERVICE_NET;
+	if (rf_net_open(&n))
 		return 70;
 	page = (void *)(config + SERVED_PAGE_OFFSET);
 	rf_without = page->without;

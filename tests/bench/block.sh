@@ -19,7 +19,7 @@ policy-dir /tmp/policy
 device disk0
   policy nvme
   pci $disk
-  export load /tmp/load.json mode=randread bs=4096 qd=32 requests=$2 rounds=4 marks=1 pin=1 seed=1
+  export program /build/tests/rf-load output /tmp/load.json mode=randread bs=4096 qd=32 requests=$2 rounds=4 marks=1 pin=1 seed=1
 CONF
 	$rf run $conf &
 	wait_for 60 running || exit 1

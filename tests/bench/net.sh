@@ -12,7 +12,7 @@ tap=$(unshare -n bash tests/bench/net-tap.sh "${SECONDS_EACH:-5}") || { echo "$t
 
 # loop NAME BATCH: million frames a second each way, the median of five rounds.
 loop() {
-	printf 'run-dir %s/run\ndevice loop\n  policy loop_net\n  export load %s/%s.json prime=256 batch=%s frames=2000000 rounds=5\n' \
+	printf 'run-dir %s/run\ndevice loop\n  policy loop_net\n  export program '"$PWD"'/build/tests/rf-netload output %s/%s.json prime=256 batch=%s frames=2000000 rounds=5\n' \
 		"$work" "$work" "$1" "$2" >"$work/$1.conf"
 	timeout 120 unshare -n "$B/bin/ringfence" run "$work/$1.conf" >"$work/$1.log" 2>&1 </dev/null ||
 		{ cat "$work/$1.log" >&2; return 1; }

@@ -24,7 +24,7 @@ policy-dir /tmp/policy
 device net0
   policy $policy
   pci $2
-  export load $5 $6
+  export program /build/tests/rf-netload output $5 $6
 CONF
 	$rf run $1.conf &
 	wait_for 60 running || exit 1

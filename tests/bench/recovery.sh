@@ -15,7 +15,7 @@ cat >$conf <<CONF
 device disk0
   policy $policy
   pci $disk
-  export load /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
+  export program /build/tests/rf-load output /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
 CONF
 $rf run $conf 2>/tmp/rf.err &
 wait_for 60 running || { echo "no driver came up"; exit 1; }

@@ -186,7 +186,8 @@ static void good(struct rf_config *c)
 	device_set(&c->device[0], "disk0", RF_BACKEND_VFIO, RF_EXPORT_NBD);
 	device_set(&c->device[1], "nic0", RF_BACKEND_VFIO_USER, RF_EXPORT_TAP);
 	device_set(&c->device[2], "nic1", RF_BACKEND_VFIO_USER, RF_EXPORT_LWIP);
-	device_set(&c->device[3], "disk1", RF_BACKEND_VFIO_USER, RF_EXPORT_LOAD);
+	device_set(&c->device[3], "disk1", RF_BACKEND_VFIO_USER, RF_EXPORT_PROGRAM);
+	strcpy(c->device[3].program, "/opt/program");
 	c->device[2].lwip.count = 1;
 	c->device[2].lwip.service[0] = (struct rf_lwip_service){
 		.job = RF_LWIP_SOCKS, .listen = { .kind = RF_LWIP_UNIX, .name = "/run/socks" } };

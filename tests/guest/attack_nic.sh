@@ -15,7 +15,7 @@ adapter() {
 	half_bytes=$(awk '$1 == "queue-memory" { print $2 * (/M$/ ? 1048576 : 1024) }' /build/policy/$1.policy)
 	# Nobody asks whether it still moves: it does nothing but wait for orders.
 	{ cat /build/policy/$1.policy && echo 'nudge 0s'; } >/tmp/$1.policy
-	printf 'device disk0\n  policy /tmp/%s.policy\n  image /build/fault/evil_nic\n  pci %s\n  export load /tmp/load.json mode=forward frames=1000000000\n' \
+	printf 'device disk0\n  policy /tmp/%s.policy\n  image /build/fault/evil_nic\n  pci %s\n  export program /build/tests/rf-netload output /tmp/load.json mode=forward frames=1000000000\n' \
 		$1 $disk >$conf
 }
 ready() { serve && wait_for 30 has_changed driver_pid 0; }

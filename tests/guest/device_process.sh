@@ -9,7 +9,7 @@ ulimit -l unlimited
 disk=$(nvme_address rf0)
 kills=5
 
-printf 'device disk0\n  policy nvme\n  pci %s\n  export load /tmp/load.json %s\n' "$disk" \
+printf 'device disk0\n  policy nvme\n  pci %s\n  export program /build/tests/rf-load output /tmp/load.json %s\n' "$disk" \
 	'mode=randrw verify=1 bs=4096 qd=32 span=16M requests=1000 rounds=100000 seed=3' >$conf
 progress() { [ "$(field completed)" -gt $1 ]; }
 # The process that took over has the device, and work gets done by its driver.

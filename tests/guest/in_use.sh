@@ -68,7 +68,7 @@ nic=$(pci_by_id 1af4:1041)
 bound=virtio-pci
 given_back() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$nic/driver")")" = $bound ]; }
 config
-sed -i "s|policy nvme|policy virtio_net|; s|pci .*|pci $nic|; s|export nbd .*|export load /tmp/result frames=1|" $conf
+sed -i "s|policy nvme|policy virtio_net|; s|pci .*|pci $nic|; s|export nbd .*|export program /build/tests/rf-netload output /tmp/result frames=1|" $conf
 name=$(ls /sys/bus/pci/devices/$nic/virtio*/net)
 expect in_use/interface "no interface: nothing is proved" [ -n "$name" ]
 ip link set "$name" up

@@ -14,7 +14,7 @@ kills=4
 # /tmp/load.json
 loaded() {
 	rm -f /tmp/load.json
-	printf 'device disk0\n  policy nvme\n  pci %s\n  export load /tmp/load.json %s\n' "$disk" \
+	printf 'device disk0\n  policy nvme\n  pci %s\n  export program /build/tests/rf-load output /tmp/load.json %s\n' "$disk" \
 		'mode=randrw verify=1 bs=128K qd=32 span=16M requests=1000 seed=3' >$conf
 	[ $# = 0 ] || lax $1
 	serve || return 1

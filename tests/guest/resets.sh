@@ -12,7 +12,7 @@ slow=$(nvme_address rf1)
 load='mode=randrw verify=1 bs=4096 qd=16 span=16M requests=2000 rounds=100000 seed=5'
 # device NAME ADDRESS POLICY
 device() {
-	printf 'device %s\n  policy %s\n  pci %s\n  export load /tmp/%s.json %s\n' $1 $3 $2 $1 "$load"
+	printf 'device %s\n  policy %s\n  pci %s\n  export program /build/tests/rf-load output /tmp/%s.json %s\n' $1 $3 $2 $1 "$load"
 }
 methods() { $rf recoveries $1 | sed -n 's/.*"method":"\([a-z]*\)".*/\1/p' | sort | uniq -c | tr -s ' \n' ' '; }
 recovered() { [ "$($rf recoveries $1 | grep -c '"first_io_ns":[1-9]')" -ge "$2" ]; }

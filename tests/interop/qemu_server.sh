@@ -91,7 +91,7 @@ kill_one() {
 disk() {
 	local load victim
 	server_up
-	ringfence_up "load $work/load.json mode=randrw verify=1 qd=8 requests=300000"
+	ringfence_up "program $PWD/build/tests/rf-load output $work/load.json mode=randrw verify=1 qd=8 requests=300000"
 	for victim in driver driver driver driver driver device driver server driver; do
 		until_true 60 progress || die "$victim" "no request is answered: $(status)"
 		kill_one "$victim"

@@ -3,6 +3,9 @@
 #   build/lax/src/NAME/   the patched copies
 #   build/lax/bin/NAME/   the programs made of them and of the shipped objects
 LAX_DIR := $(B)/lax
+# The load generator is no shipped program. Its own sources stay as they are, those of the
+# library do not.
+OF_rf-load := $(filter-out %/frames.o,$(call objs,tests/load/*.c)) $(BLK)
 
 # Patches of a variant, where they are not its own alone.
 LAX_OF_unfenced   := walls

@@ -201,6 +201,7 @@ static int tap_elsewhere(const char *name, unsigned mtu, pid_t *child)
 static void start(struct end *e, const char *program, int tap, unsigned mtu, bool offload)
 {
 	rig_open(&e->rig, ARENA);
+	e->rig.config->service = RF_SERVICE_NET;
 	e->rig.config->spin_ns = 20000;
 	e->rig.config->stall_ns = 0;
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]);

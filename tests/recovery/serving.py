@@ -31,7 +31,7 @@ class Served:
         self.children = []
         self.start_model("--size", "128M", *model)
         export = f"nbd {self.dir}/nbd.sock" if nbd else \
-            f"load {self.dir}/load.json mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 seed={seed}"
+            f"program {os.getcwd()}/build/tests/rf-load output {self.dir}/load.json mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 seed={seed}"
         with open("policy/nvme.policy") as f, open(f"{self.dir}/nvme.policy", "w") as out:
             out.write(f.read() + policy)
         with open(f"{self.dir}/rf.conf", "w") as f:

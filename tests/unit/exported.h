@@ -36,6 +36,7 @@ struct exported {
 	_Atomic uint32_t answered, before_awaited; /* requests; so many when that read came */
 	_Atomic uint64_t flushes, fua;
 	_Atomic uint32_t fail_sector; /* reads of this sector fail with EIO; 0: none */
+	int              output;    /* LISTEN is stdout, as `export program` has it */
 	uint32_t         random;
 	char             dir[64], socket[96], log[96];
 };
@@ -179,6 +180,8 @@ static inline void exported_exec(struct exported *e, const char *program)
 	int log = open(e->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(log, 2);
 	rig_install(&e->rig);
+	if (e->output)
+		dup2(RF_EXPORT_FD_LISTEN, STDOUT_FILENO);
 	execl(program, program, (char *)NULL);
 	_exit(127);
 }

@@ -180,9 +180,10 @@ static inline struct netted *netted_new(uint32_t features)
 	struct netted *t = calloc(1, sizeof(*t));
 
 	rig_open(&t->rig, ARENA);
+	t->rig.config->service = RF_SERVICE_NET;
 	t->rig.net = netted_info(features);
 	rig_install(&t->rig);
-	assert_int_equal(rf_net_open(&t->n, RF_EXPORT_FD_CONTROL), 0);
+	assert_int_equal(rf_net_open(&t->n), 0);
 	rig_first_up(&t->rig);
 	assert_int_equal(rf_net_control(t->n), 0);
 	driver_attach(t);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "device_config.h"
 #include "export.h"
 #include "packet.h"
 #include "stats.h"

@@ -85,6 +85,13 @@ static int setup(void **state)
 	return 0;
 }
 
+static void program_set(struct rf_config_device *d)
+{
+	d->export_kind = RF_EXPORT_PROGRAM;
+	strcpy(d->program, "/opt/mine");
+	strcpy(d->listen, "/run/out");
+}
+
 static void what_the_file_says(void **state)
 {
 	(void)state;
@@ -130,7 +137,10 @@ static void names(void **state)
 	WRONG(strcpy(d[0].pci, ""));
 	WRONG(strcpy(d[1].socket, ""));
 	WRONG(FILL(d[0].image));
-	WRONG(FILL(d[0].load));
+	WRONG(FILL(d[0].program));
+	WRONG(FILL(d[0].words));
+	WRONG((d[0].export_kind = RF_EXPORT_PROGRAM, strcpy(d[0].program, "sh")));
+	WRONG((program_set(&d[0]), strcpy(d[0].listen, "out")));
 	WRONG(FILL(d[0].name));
 	WRONG(strcpy(d[0].name, "a/b"));
 	WRONG(strcpy(d[0].name, "a.b"));
@@ -236,7 +246,7 @@ static void what_it_does_not_say(void **state)
 	UNSAID(strcpy(d[0].listen, "/etc/passwd"));
 	UNSAID(strcpy(d[0].listen, "/run/nic.sock"));
 	UNSAID(strcpy(d[0].listen, "/run/disk0.soc"));
-	UNSAID(d[0].export_kind = RF_EXPORT_LOAD);
+	UNSAID((d[0].export_kind = RF_EXPORT_PROGRAM, strcpy(d[0].program, "/bin/sh")));
 	UNSAID((d[0].export_kind = RF_EXPORT_FORMAT, d[0].listen[0] = 0)); /* no file says so */
 	UNSAID(strcpy(d[2].lwip.service[0].listen.name, "/run/disk0.sock"));
 	UNSAID(strcpy(d[2].lwip.service[0].listen.name, "/run/not.sock"));
@@ -271,6 +281,32 @@ static void an_owner_that_it_does_not_say(void **state)
 	assert_non_null(rf_config_unsaid(&s, &c));
 }
 
+static void a_program_that_it_does_not_say(void **state)
+{
+	static const char with[] = "device disk0\n export program /opt/mine output /run/out x\n",
+			  bare[] = "device disk0\n export program /opt/mine x\n";
+	const struct rf_said s = { with, sizeof(with) - 1, FILE_NAME, &defaults },
+			     t = { bare, sizeof(bare) - 1, FILE_NAME, &defaults };
+	struct rf_config_device *d = c.device;
+
+	(void)state;
+	c.count = 1;
+	strcpy(c.run_dir, defaults.run_dir);
+	d->pci[0] = '\0';
+	d->policy.device.backend = RF_BACKEND_NONE;
+	program_set(d);
+	assert_null(rf_config_wrong(&c));
+	assert_null(rf_config_unsaid(&s, &c));
+	assert_non_null(rf_config_unsaid(&t, &c)); /* a file that would be appended to */
+	strcpy(d->program, "/bin/sh");
+	assert_non_null(rf_config_unsaid(&s, &c));
+	strcpy(d->program, "/opt/mine");
+	d->listen[0] = '\0';
+	assert_null(rf_config_unsaid(&t, &c));
+	strcpy(d->program, "/bin/sh");
+	assert_non_null(rf_config_unsaid(&t, &c));
+}
+
 static void files_it_may_read(void **state)
 {
 	static const char *const good[] = { "/etc/passwd", "/proc/meminfo",
@@ -302,7 +338,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(what_the_file_says), T(names), T(counts_and_choices), T(what_it_does_not_say),
-		T(an_owner_that_it_does_not_say), T(files_it_may_read),
+		T(an_owner_that_it_does_not_say), T(a_program_that_it_does_not_say),
+		T(files_it_may_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

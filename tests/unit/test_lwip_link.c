@@ -47,6 +47,7 @@ static int setup(void **unused)
 
 	(void)unused;
 	rig_open(&nic, 4 << 20);
+	nic.config->service = RF_SERVICE_NET;
 	rig_open(&disk, 16 << 20);
 	nic.net = (struct rf_net_info){ .mac = { 2, 0, 0, 0, 0, 9 }, .mtu = 1500, .rx_buffer = 2048,
 					.rx_count = 64, .tx_max = 1514, .link = RF_NET_LINK_UP };

@@ -18,7 +18,7 @@
 #include "exported.h"
 
 #define NBD  "build/bin/rf-nbd"
-#define LOAD "build/bin/rf-load"
+#define LOAD "build/tests/rf-load"
 #define LAX_LOAD "build/lax/bin/no-reissue/rf-load"
 #define URI  "'nbd+unix:///disk?socket=%s'"
 
@@ -285,7 +285,8 @@ static void run_load(struct exported *e, const char *program, const char *bench,
 	rig_must(!pipe(pipes), "pipe");
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]);
 	e->rig.fd[RF_EXPORT_FD_LISTEN] = rig_park(pipes[1]);
-	snprintf(e->rig.config->bench, sizeof(e->rig.config->bench), "%s", bench);
+	snprintf(e->rig.config->words, sizeof(e->rig.config->words), "%s", bench);
+	e->output = 1;
 	exported_start(e, program);
 	close(e->rig.fd[RF_EXPORT_FD_LISTEN]); /* its end is the end of the pipe */
 	memset(json, 0, bytes);
@@ -363,7 +364,7 @@ static void load_refuses_what_it_does_not_understand(void **state)
 		static struct exported e;
 
 		exported_init(&e, 1 << 20);
-		snprintf(e.rig.config->bench, sizeof(e.rig.config->bench), "%s", bad[i]);
+		snprintf(e.rig.config->words, sizeof(e.rig.config->words), "%s", bad[i]);
 		exported_exec(&e, LOAD);
 		rig_first_up(&e.rig);
 		int status;

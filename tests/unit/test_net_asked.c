@@ -134,6 +134,7 @@ static void an_impossible_interface_is_refused(void **state)
 		struct rf_net_info *in = &t->rig.net;
 
 		rig_open(&t->rig, ARENA);
+		t->rig.config->service = RF_SERVICE_NET;
 		*in = netted_info(0);
 		in->rx_buffer = what == 0 ? 2049 : what == 1 ? 1024 : what == 2 ? 65536 : 2048;
 		in->rx_count = what == 3 ? 0 : what == 4 ? RF_NET_DEPTH + 1 : BUFFERS;
@@ -141,7 +142,7 @@ static void an_impossible_interface_is_refused(void **state)
 		in->tx_max = what == 6 ? 1513 : what == 7 ? 65536 : 1518;
 		in->mac[0] = what == 8 ? 1 : 2;
 		rig_install(&t->rig);
-		assert_int_equal(rf_net_open(&t->n, RF_EXPORT_FD_CONTROL), 0);
+		assert_int_equal(rf_net_open(&t->n), 0);
 		rig_send(&t->rig, RF_SVC_INFO, 0);
 		assert_int_equal(rf_net_control(t->n), -EPROTO);
 		netted_free(t);

@@ -149,7 +149,7 @@ static void an_export_takes_the_counters_over(void **state)
 	munmap(t->n->rings, 2 * RF_NET_CHAN_BYTES);
 	munmap(t->n->stats, RF_STATS_DEVICE);
 	free(t->n);
-	assert_int_equal(rf_net_open(&t->n, RF_EXPORT_FD_CONTROL), 0);
+	assert_int_equal(rf_net_open(&t->n), 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	assert_int_equal(rf_net_control(t->n), 0);
 	/* The device may read what the dead one had sent: nothing is written there yet. */

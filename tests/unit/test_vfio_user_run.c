@@ -392,7 +392,8 @@ static void write_load(const char *load)
 	FILE *f = fopen(conf, "w");
 	assert_non_null(f);
 	fprintf(f, "run-dir %s/run\ndevice disk0\n  policy nvme\n  socket %s/dev.sock\n"
-		   "  export load %s/load.json %s\n", dir, dir, dir, load);
+		   "  export program %s/build/tests/rf-load output %s/load.json %s\n",
+		dir, dir, getenv("PWD"), dir, load);
 	fclose(f);
 }
 

@@ -2,7 +2,7 @@
 # ASan and UBSan. One may #include a .c file of any room to reach its statics.
 
 INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/lib -Isandbox/proto -Isandbox/launch \
-            -I$(B)/gen/launch -Isandbox/session -Isandbox/blk -Isandbox/blk/integrity -Inet/engine -Inet/export/tap \
+            -I$(B)/gen/launch -Isandbox/session -Isandbox/libringfence -Isandbox/blk -Isandbox/blk/integrity -Inet/engine -Inet/export/tap \
             -I$(B)/gen/session $(addprefix -Isandbox/device/,core vfio_user admin) -I$(B)/gen/device -Isandbox/cli \
             -Isandbox/config -Isandbox/zygote -Isandbox/keeper -Isandbox/broker -Isandbox/supervisor -I$(B)/gen/proto \
             -Isandbox/crash -I$(B)/gen/crash -I.
@@ -57,5 +57,5 @@ $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H) | 
 	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
 
 check-unit check-needs: $(B)/tests/rf-nbd-hasty
-check-unit check-needs: $(B)/bin/rf-nbd $(B)/bin/rf-load $(B)/tests/rf-nbd-asan \
+check-unit check-needs: $(B)/bin/rf-nbd $(B)/tests/rf-load $(B)/tests/rf-nbd-asan \
         $(B)/tests/nbd_verify

@@ -182,7 +182,7 @@ uint64_t link_service_spin_ns(void)
 
 struct link *link_service_open(void)
 {
-	int err = rf_net_open(&it.net, RF_EXPORT_FD_CONTROL);
+	int err = rf_net_open(&it.net);
 
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));

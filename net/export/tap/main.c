@@ -378,7 +378,7 @@ int main(void)
 	static struct tap t;
 
 	rf_log_name = "rf-tap";
-	if (rf_net_open(&t.net, RF_EXPORT_FD_CONTROL))
+	if (rf_net_open(&t.net))
 		rf_die(RF_EXIT_BUG, "cannot start");
 	while (!rf_net_info(t.net)) {
 		struct pollfd p = { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN };

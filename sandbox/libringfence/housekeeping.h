@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * housekeeping.h - when does an export that has work all the time look at its messages and its
+ * housekeeping.h - when does a program that has work all the time look at its messages and its
  * driver?
  *
- * Room:   sandbox/session, trusted.
+ * Room:   sandbox/libringfence, trusted. Public: ringfence.h includes it.
  * Why:    the supervisor asks each export whether it still takes messages, and replaces one that
  *         used 2 s of processor time without an answer. A loop that counts its turns and looks
  *         after so many answers in time only where turns are short: in an emulator, or on a
@@ -16,9 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
-
-#define RF_HOUSEKEEPING_NS 2000000u /* as often as a driver that was kicked is looked at */
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What a turn weighs; the clock is read once they come to RF_TURN_CLOCK. */
 enum rf_turn_weight {
@@ -26,26 +26,28 @@ enum rf_turn_weight {
 	RF_TURN_BATCH = 64,   /* a batch of records */
 	RF_TURN_CALLS = 512,  /* a batch that takes system calls */
 	RF_TURN_LONG = 4096,  /* a look at every byte of it */
-	RF_TURN_CLOCK = 4096,
+	RF_TURN_CLOCK = 4096
 };
 
+/* Zeroes to begin with. */
 struct rf_housekeeping {
 	uint64_t done_ns;
 	uint32_t weight;
 };
 
-/* To be asked every turn. True: now, and the next time counts from here. */
+/* Reads the clock: true, at most once in 2 ms. */
+bool rf_housekeeping_look(struct rf_housekeeping *);
+
+/* To be asked every turn. True: call rf_blk_control() and rf_blk_tick(), or those of rf_net,
+ * now; the next time counts from here. */
 static inline bool rf_housekeeping_due(struct rf_housekeeping *h, enum rf_turn_weight weight)
 {
-	h->weight += weight;
-	if (__builtin_expect(h->weight < RF_TURN_CLOCK, 1))
-		return false;
-	h->weight = 0;
-	uint64_t now = rf_now_ns();
-	if (now - h->done_ns < RF_HOUSEKEEPING_NS)
-		return false;
-	h->done_ns = now;
-	return true;
+	h->weight += (uint32_t)weight;
+	return __builtin_expect(h->weight >= RF_TURN_CLOCK, 0) && rf_housekeeping_look(h);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - rf-netload: the net service with a load generator where an export has its
- * protocol.
+ * frames.c - rf-netload: a load generator for interfaces: a program of `export program`, which
+ * knows nothing of ringfence but the public header of libringfence.
  *
- * Room:   net/export/load, trusted, unprivileged, locked like any export.
- * Start:  no arguments; fds of enum rf_export_fd. RF_EXPORT_FD_LISTEN is where one JSON line
- *         a round is written. What to do is in rf_export_config.bench, words KEY=VALUE:
+ * Room:   tests/load.
+ * Output: one JSON line a round.
+ * Words:  behind its path in the configuration, KEY=VALUE:
  *           mode=forward|generate  send what is received | send frames of its own (forward)
  *           batch=N       most frames a turn, 1 to 32                               (32)
  *           frames=N      of a round: forwarded, or received                        (1000000)
@@ -13,28 +13,25 @@
  *           size=BYTES    of frames of its own, without FCS                         (60)
  *           prime=N       forward: frames sent first, to go round a loop            (0)
  *           window=N      generate: most frames sent and not yet received; 0: any   (0)
- *           marks=0|1     mark.h around a round                                     (0)
+ *           marks=0|1     load_mark.h around a round                                (0)
  * Exit:   0 when all rounds are done or the device process is gone, 70 after one line.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "housekeeping.h"
-#include "lock.h"
 #include "load_mark.h"
-#include "log.h"
-#include "net_service.h"
-#include "wait.h"
+#include "ringfence.h"
+#include "say.h"
 
 #define BATCH_MAX   32u
 #define CLOCK_EVERY 64u
 
-struct load {
+const char load_name[] = "rf-netload";
+
+struct netload {
 	struct rf_net *net;
 	bool           generate, marks;
 	uint32_t       batch, size, window;
@@ -58,7 +55,7 @@ static bool netload_number(const char *word, const char *key, uint64_t *out)
 	return end != word + length + 1 && !*end;
 }
 
-static int parse(struct load *l, const char *text)
+static int parse(struct netload *l, const char *text)
 {
 	uint64_t batch = 32, size = 60, window = 0, marks = 0;
 	char copy[256], *save, *word;
@@ -76,12 +73,12 @@ static int parse(struct load *l, const char *text)
 			 !netload_number(word, "prime", &l->prime) &&
 			 !netload_number(word, "window", &window) &&
 			 !netload_number(word, "marks", &marks)) {
-			rf_log("bench: '%s' is not known", word);
+			load_say("bench: '%s' is not known", word);
 			return -EINVAL;
 		}
 	}
 	if (!batch || batch > BATCH_MAX || size < 14 || size > 65535 || window > UINT32_MAX) {
-		rf_log("bench: batch is 1 to %u, size 14 or more", BATCH_MAX);
+		load_say("bench: batch is 1 to %u, size 14 or more", BATCH_MAX);
 		return -EINVAL;
 	}
 	l->batch = (uint32_t)batch;
@@ -93,27 +90,27 @@ static int parse(struct load *l, const char *text)
 
 /* ---- waiting ------------------------------------------------------------------- */
 
-static void netload_control(struct load *l)
+static void netload_control(struct netload *l)
 {
 	int err = rf_net_control(l->net);
 
 	if (err == -EPIPE)
 		exit(0);
 	if (err)
-		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
+		load_die("ends: control socket: %s", strerror(-err));
 }
 
-static void netload_sleep_once(struct load *l)
+static void netload_sleep_once(struct netload *l)
 {
-	struct pollfd p[] = { { .fd = RF_EXPORT_FD_KICK, .events = POLLIN },
-			      { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = rf_net_kick_fd(l->net), .events = POLLIN },
+			      { .fd = rf_net_control_fd(l->net), .events = POLLIN } };
 
 	if (!rf_net_sleep(l->net, true))
 		return;
 	l->sleeps++;
-	int n = rf_wait_fds(p, 2, rf_net_patience(l->net));
+	int n = load_wait(p, 2, rf_net_patience(l->net));
 	if (n < 0 && errno != EINTR)
-		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+		load_die("poll: %s", strerror(errno));
 	rf_net_wake(l->net, n > 0 && p[0].revents);
 	if (n > 0 && p[1].revents)
 		netload_control(l);
@@ -124,7 +121,7 @@ static void netload_sleep_once(struct load *l)
 /* ---- the loops that are measured --------------------------------------------------- */
 
 /* Frames forwarded. What finds no room is dropped: its buffers go back. */
-static unsigned turn_forward(struct load *l)
+static unsigned turn_forward(struct netload *l)
 {
 	struct rf_net_frame frames[BATCH_MAX];
 	unsigned n = rf_net_rx(l->net, frames, l->batch);
@@ -140,7 +137,7 @@ static unsigned turn_forward(struct load *l)
 	return n;
 }
 
-static unsigned turn_generate(struct load *l)
+static unsigned turn_generate(struct netload *l)
 {
 	struct rf_net_frame frames[BATCH_MAX];
 	unsigned n = rf_net_rx(l->net, frames, l->batch), sent = 0;
@@ -157,11 +154,11 @@ static unsigned turn_generate(struct load *l)
 }
 
 /* Compiled for each kind of turn. */
-static inline __attribute__((always_inline)) void netload_run(struct load *l,
-							      unsigned (*turn)(struct load *))
+static inline __attribute__((always_inline)) void netload_run(struct netload *l,
+							      unsigned (*turn)(struct netload *))
 {
 	const uint64_t goal = l->received + l->frames;
-	const uint64_t budget = rf_net_config(l->net)->spin_ns;
+	const uint64_t budget = rf_net_spin_ns(l->net);
 	uint64_t until = 0;
 
 	for (unsigned empty = 0; l->received < goal;) {
@@ -186,7 +183,7 @@ static inline __attribute__((always_inline)) void netload_run(struct load *l,
 			continue;
 		if (empty % CLOCK_EVERY && rf_net_up(l->net))
 			continue;
-		uint64_t now = rf_now_ns();
+		uint64_t now = load_now_ns();
 		if (!until)
 			until = now + budget;
 		else if (now >= until)
@@ -196,13 +193,13 @@ static inline __attribute__((always_inline)) void netload_run(struct load *l,
 
 /* ---- rounds ------------------------------------------------------------------------- */
 
-static void netload_prepare(struct load *l)
+static void netload_prepare(struct netload *l)
 {
 	const struct rf_net_info *info = rf_net_info(l->net);
 	uint32_t at = rf_net_tx_alloc(l->net);
 
 	if (!at || l->size > info->mtu + 18u)
-		rf_die(RF_EXIT_BUG, "bench: frames of %u bytes do not fit an MTU of %u", l->size,
+		load_die("bench: frames of %u bytes do not fit an MTU of %u", l->size,
 		       info->mtu);
 	/* To itself, of a type for local experiments (IEEE 802, 0x88b5). */
 	unsigned char *frame = rf_net_at(l->net, at);
@@ -215,21 +212,21 @@ static void netload_prepare(struct load *l)
 }
 
 /* Drops frames until none came for a second. Whether there were any. */
-static bool drained(struct load *l)
+static bool drained(struct netload *l)
 {
 	const uint64_t second = 1000000000;
 	struct rf_net_frame frames[BATCH_MAX];
-	uint64_t until = rf_now_ns() + second;
+	uint64_t until = load_now_ns() + second;
 	bool any = false;
 
-	while (rf_now_ns() < until) {
+	while (load_now_ns() < until) {
 		unsigned n = rf_net_rx(l->net, frames, BATCH_MAX);
 
 		__builtin_ia32_pause();
 		if (n) {
 			rf_net_rx_done(l->net, frames, n);
 			any = true;
-			until = rf_now_ns() + second;
+			until = load_now_ns() + second;
 		}
 		rf_net_push(l->net);
 		netload_control(l);
@@ -242,7 +239,7 @@ static bool drained(struct load *l)
  * One that is lost on the cable goes round no more. QEMU's igb says that its link is up
  * before it takes frames: none is put under way before one has come back.
  */
-static void prime(struct load *l)
+static void prime(struct netload *l)
 {
 	if (l->generate || !l->prime)
 		return;
@@ -257,11 +254,13 @@ static void prime(struct load *l)
 	}
 }
 
-static void netload_report(const struct load *l, uint64_t round, const struct load *before,
+static void netload_report(const struct netload *l, uint64_t round, const struct netload *before,
 			   uint64_t elapsed)
 {
-	const struct rf_stats_net *s = rf_net_stats(l->net);
+	struct rf_net_counters c;
 	char line[512];
+
+	rf_net_counters(l->net, &c);
 	int n = snprintf(
 		line, sizeof(line),
 		"{\"mode\":\"%s\",\"batch\":%u,\"size\":%u,\"round\":%llu,\"received\":%llu,"
@@ -271,33 +270,32 @@ static void netload_report(const struct load *l, uint64_t round, const struct lo
 		(unsigned long long)(l->received - before->received),
 		(unsigned long long)(l->sent - before->sent), (unsigned long long)elapsed,
 		(unsigned long long)(l->empty_polls - before->empty_polls),
-		(unsigned long long)(l->sleeps - before->sleeps), (unsigned long long)s->lost_tx,
-		(unsigned long long)s->rx_bad);
+		(unsigned long long)(l->sleeps - before->sleeps), (unsigned long long)c.lost_tx,
+		(unsigned long long)c.rx_bad);
 
-	if (write(RF_EXPORT_FD_LISTEN, line, (size_t)n) != n)
-		rf_die(RF_EXIT_BUG, "cannot write the result: %s", strerror(errno));
+	if (write(STDOUT_FILENO, line, (size_t)n) != n)
+		load_die("cannot write the result: %s", strerror(errno));
 }
 
 int main(void)
 {
-	static struct load l;
+	static struct netload l;
 
-	rf_log_name = "rf-netload";
-	if (rf_net_open(&l.net, RF_EXPORT_FD_CONTROL) || parse(&l, rf_net_config(l.net)->bench) ||
-	    rf_service_lock("export-netload"))
-		rf_die(RF_EXIT_BUG, "cannot start");
+	rf_program_name(load_name);
+	if (rf_net_open(&l.net) || parse(&l, rf_net_words(l.net)) || rf_program_lock())
+		load_die("cannot start");
 	while (!rf_net_info(l.net) || !rf_net_up(l.net)) {
-		struct pollfd p = { .fd = RF_EXPORT_FD_CONTROL, .events = POLLIN };
+		struct pollfd p = { .fd = rf_net_control_fd(l.net), .events = POLLIN };
 
-		if (rf_wait_fds(&p, 1, -1) < 0 && errno != EINTR)
-			rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
+		if (load_wait(&p, 1, -1) < 0 && errno != EINTR)
+			load_die("poll: %s", strerror(errno));
 		netload_control(&l);
 	}
 	netload_prepare(&l);
 	prime(&l);
 	for (uint64_t round = 1; round <= l.rounds; round++) {
-		struct load before = l;
-		uint64_t begin = rf_now_ns();
+		struct netload before = l;
+		uint64_t begin = load_now_ns();
 
 		if (l.marks)
 			rf_mark_begin();
@@ -308,7 +306,7 @@ int main(void)
 		if (l.marks)
 			rf_mark_end();
 		rf_net_tick(l.net);
-		netload_report(&l, round, &before, rf_now_ns() - begin);
+		netload_report(&l, round, &before, load_now_ns() - begin);
 	}
 	return 0;
 }

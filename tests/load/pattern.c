@@ -3,7 +3,7 @@
  * pattern.c - what a block holds after a given write: a stream of words out of seed,
  * block and serial, so that a lost, misplaced, torn or late write shows.
  *
- * Room:   sandbox/export/load, trusted.
+ * Room:   tests/load.
  */
 #include <string.h>
 

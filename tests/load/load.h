@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load.h - a load generator in the place of a protocol.
+ * load.h - a load generator for disks: a program of `export program`, which knows nothing of
+ * ringfence but the public header of libringfence.
  *
- * Room:   sandbox/export/load, trusted, unprivileged, locked like any export.
- * Bench:  rf_export_config.bench, words KEY=VALUE:
+ * Room:   tests/load.
+ * Words:  behind its path in the configuration, KEY=VALUE:
  *           mode=randread|seqread|randwrite|randrw   (randread)
  *           bs=BYTES        of a request             (4096)
  *           qd=N            requests in flight       (32)
@@ -14,7 +15,7 @@
  *           verify=0|1      write patterns, check every block read that was written;
  *                           the last round ends with a check of all of them (0)
  *           pin=CPU         run on this one          (anywhere)
- *           marks=0|1       mark.h around a round    (0)
+ *           marks=0|1       load_mark.h around a round (0)
  *         Numbers may end in K, M or G.
  */
 #ifndef RF_LOAD_H
@@ -23,8 +24,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "housekeeping.h"
-#include "service.h"
+#include "ringfence.h"
+#include "say.h"
 
 #define LOAD_QD_MAX 1024u
 
@@ -49,7 +50,7 @@ struct load_slot {
 };
 
 struct load {
-	struct rf_blk *service;
+	struct rf_blk     *disk;
 	struct load_args   args;
 	uint64_t           blocks;  /* in the span */
 	uint64_t           random, next;

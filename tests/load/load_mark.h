@@ -2,7 +2,7 @@
 /*
  * load_mark.h - instructions that do nothing, for who counts instructions to see.
  *
- * Room:   sandbox/session, trusted.
+ * Room:   tests/load.
  * Bytes:  0f 1f 84 00 and four of magic: nopl MAGIC(%rax,%rax,1), a no-op with a
  *         displacement no compiler writes. A counter looks for these eight bytes.
  */

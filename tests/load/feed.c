@@ -2,7 +2,7 @@
 /*
  * feed.c - which request comes next, and what came of the last one.
  *
- * Room:   sandbox/export/load, trusted.
+ * Room:   tests/load.
  * Verify: a block has one request at a time, so that what it must hold is known at
  *         every moment. A write that failed leaves it unknown.
  */
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "load.h"
-#include "log.h"
 
 static inline uint64_t next_random(struct load *l)
 {
@@ -29,7 +28,7 @@ static inline uint64_t random_block(struct load *l)
 
 static void *feed_payload(const struct load_slot *slot)
 {
-	return rf_blk_at(slot->load->service, slot->io.arena);
+	return rf_blk_at(slot->load->disk, slot->io.arena);
 }
 
 /* Next written block of the last check; false: that was all. */
@@ -93,21 +92,21 @@ static void verify_after(struct load *l, struct load_slot *slot)
 	if (load_pattern_check(feed_payload(slot), l->args.bs, l->args.seed, slot->block, serial))
 		return;
 	if (!l->mismatches++)
-		rf_log("block %llu does not hold what write %u put there",
+		load_say("block %llu does not hold what write %u put there",
 		       (unsigned long long)slot->block, serial);
 }
 
 static void feed_fail(struct load *l, const struct load_slot *slot, int status)
 {
 	if (!l->errors++)
-		rf_log("request at block %llu failed: error %d",
+		load_say("request at block %llu failed: error %d",
 		       (unsigned long long)slot->block, -status);
 }
 
 static inline void submit(struct load *l, struct load_slot *slot)
 {
 	slot->io.offset = slot->block * l->args.bs;
-	int err = rf_blk_submit(l->service, &slot->io);
+	int err = rf_blk_submit(l->disk, &slot->io);
 	if (__builtin_expect(err, 0))
 		slot->io.done(&slot->io, err);
 }
@@ -166,26 +165,26 @@ void load_feed(struct load *l)
 
 int load_prepare(struct load *l)
 {
-	const struct rf_blk_info *info = rf_blk_info(l->service);
+	const struct rf_blk_info *info = rf_blk_info(l->disk);
 	struct load_args *a = &l->args;
 
 	if (!a->span || a->span > info->size)
 		a->span = info->size;
 	l->blocks = a->span / a->bs;
 	if (!l->blocks || a->bs % info->block_size || a->bs > info->max_transfer) {
-		rf_log("bench: bs=%u does not fit a disk of %llu bytes, block %u, transfer %u",
+		load_say("bench: bs=%u does not fit a disk of %llu bytes, block %u, transfer %u",
 		       a->bs, (unsigned long long)a->span, info->block_size, info->max_transfer);
 		return -EINVAL;
 	}
 	if (a->verify && (uint64_t)a->qd * 2 > l->blocks) {
-		rf_log("bench: verify needs a span of at least %u blocks", a->qd * 2);
+		load_say("bench: verify needs a span of at least %u blocks", a->qd * 2);
 		return -EINVAL;
 	}
 	if (a->verify) {
 		l->written = calloc(l->blocks, sizeof(*l->written));
 		l->busy = calloc(l->blocks, 1);
 		if (!l->written || !l->busy) {
-			rf_log("bench: no memory to verify %llu blocks",
+			load_say("bench: no memory to verify %llu blocks",
 			       (unsigned long long)l->blocks);
 			return -ENOMEM;
 		}
@@ -200,9 +199,9 @@ int load_prepare(struct load *l)
 		slot->io.op = writes ? RF_BLK_WRITE : RF_BLK_READ;
 		slot->io.length = a->bs;
 		slot->io.done = done;
-		int err = rf_blk_alloc(l->service, a->bs, &slot->io.arena);
+		int err = rf_blk_alloc(l->disk, a->bs, &slot->io.arena);
 		if (err) {
-			rf_log("bench: the arena is too small for qd=%u bs=%u", a->qd, a->bs);
+			load_say("bench: the arena is too small for qd=%u bs=%u", a->qd, a->bs);
 			return err;
 		}
 		l->idle[l->idle_count++] = slot;

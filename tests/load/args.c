@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* args.c - see load.h. Room: sandbox/export/load, trusted. */
+/* args.c - see load.h. Room: tests/load. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "load.h"
-#include "log.h"
-#include "words.h"
 
 static const char *const modes[] = {
 	[LOAD_RANDREAD] = "randread", [LOAD_SEQREAD] = "seqread",
@@ -16,6 +14,23 @@ static const char *const modes[] = {
 const char *load_mode_name(enum load_mode mode)
 {
 	return modes[mode];
+}
+
+static int load_number(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned shift = unit ? 10u * (unsigned)(unit - units + 1) : 0;
+
+	if (text[0] < '0' || text[0] > '9' || errno || (*end && (!unit || end[1])) ||
+	    *out > UINT64_MAX >> shift)
+		return -EINVAL;
+	*out <<= shift;
+	return 0;
 }
 
 static int parse_mode(const char *value, struct load_args *a)
@@ -38,7 +53,7 @@ static int parse_word(char *word, struct load_args *a)
 	*value++ = '\0';
 	if (!strcmp(word, "mode"))
 		return parse_mode(value, a);
-	if (rf_parse_number(value, &n))
+	if (load_number(value, &n))
 		return -EINVAL;
 	if (!strcmp(word, "bs"))
 		a->bs = (uint32_t)n;
@@ -74,12 +89,12 @@ int load_parse(const char *text, struct load_args *a)
 	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		if (parse_word(word, a)) {
 			/* The '=' became the end of the word. */
-			rf_log("bench: \"%s\" in \"%s\" is not understood", word, text);
+			load_say("bench: \"%s\" in \"%s\" is not understood", word, text);
 			return -EINVAL;
 		}
 	}
 	if (!a->qd || a->qd > LOAD_QD_MAX || !a->requests || !a->rounds || !a->bs) {
-		rf_log("bench: qd is 1 to %u, requests, rounds and bs at least 1", LOAD_QD_MAX);
+		load_say("bench: qd is 1 to %u, requests, rounds and bs at least 1", LOAD_QD_MAX);
 		return -EINVAL;
 	}
 	return 0;
