@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "clock.h"
 #include "device_config.h"
 #include "handed.h"
 #include "net_core.h"
@@ -64,6 +65,7 @@ int rf_net_open(struct rf_net **out)
 		return err;
 	}
 	rf_net_adopt(n);
+	n->notices.since_ns = rf_now_ns();
 	*out = n;
 	return 0;
 }

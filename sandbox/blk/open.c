@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "core.h"
 #include "device_config.h"
 #include "service.h"
@@ -108,6 +109,7 @@ int rf_blk_open_at(struct rf_blk **out, int up)
 		return err;
 	}
 	s->arena_bytes = s->config.arena_bytes;
+	s->notices.since_ns = rf_now_ns();
 	rf_table_take_over(s);
 	rf_stats_adopt(s);
 	*out = s;

@@ -12,7 +12,7 @@ static bool notice_down(struct rf_notices *told, const struct rf_notice_now *now
 		uint32_t dead = told->generation++;
 		const struct rf_recovery_service *log = &now->log[dead % RF_STATS_LOG];
 
-		if (log->generation != dead)
+		if (log->generation != dead || log->down_ns < told->since_ns)
 			continue;
 		*out = (struct rf_notice){ .type = RF_NOTICE_DOWN, .generation = dead,
 					   .count = now->frames ? log->inflight : log->reissued };
@@ -40,13 +40,6 @@ static bool notice_up(struct rf_notices *told, const struct rf_notice_now *now,
 bool rf_notice_next(struct rf_notices *told, const struct rf_notice_now *now,
 		    struct rf_notice *out)
 {
-	if (!told->began) {
-		/* Deaths before the first driver that this process saw are no news to it. */
-		if (!now->up && !now->gone)
-			return false;
-		told->began = true;
-		told->generation = now->generation;
-	}
 	if (notice_down(told, now, out))
 		return true;
 	if (told->losses != now->losses) {

@@ -14,10 +14,11 @@
 #include "ringfence.h"
 #include "stats.h"
 
-/* What was told so far. All 0: nothing. */
+/* What was told so far: nothing, if all but since_ns is 0. */
 struct rf_notices {
+	uint64_t since_ns; /* deaths before that are no news */
 	uint32_t generation, losses;
-	bool     began, up, gone;
+	bool     up, gone;
 	uint64_t down_ns; /* of the death of this generation's predecessor; 0: there was none */
 };
 

@@ -30,7 +30,7 @@ void dev_ready(const struct dev *d)
 		rf_log("%s: its disk is being formatted", cfg->name);
 		break;
 	default:
-		rf_log("%s: ready: results go to %s", cfg->name, cfg->listen);
+		rf_log("%s: ready: served by %s", cfg->name, cfg->program);
 	}
 }
 
