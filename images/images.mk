@@ -9,6 +9,7 @@ DEPS_QEMU  := apt debian-archive-keyring
 # To build one: see images/get-qemu-server.
 DEPS_QEMU_SERVER := libglib2.0-dev libjson-c-dev zlib1g-dev ninja-build pkg-config python3-venv \
         python3-pip
+DEPS_LIBRARY := pkg-config g++
 DEPS_DOCS  := mandoc python3-minimal
 DEPS_BENCH := libdpdk-dev pkg-config
 DEPS_BENCH_NET := dpdk-dev
@@ -28,6 +29,11 @@ $(B)/.deps: images/images.mk
 # The stack against the kernel's, and interfaces, in network namespaces.
 $(B)/.deps-net: images/images.mk | $(DEPS)
 	@images/install-deps $(DEPS_NET)
+	@mkdir -p $(@D)
+	@touch $@
+# Who compiles against the library.
+$(B)/.deps-library: images/images.mk | $(DEPS)
+	@images/install-deps $(DEPS_LIBRARY)
 	@mkdir -p $(@D)
 	@touch $@
 # What reads the man pages and makes the pictures.
