@@ -209,8 +209,9 @@ $(call objs,sandbox/config/*.c): | $(B)/gen/config/filters.h
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # One a folder, beside what it builds. Whose lists others name as prerequisites comes first.
-PARTS := images/images.mk net/net.mk sandbox/libringfence/libringfence.mk $(patsubst %,tests/%.mk,tools/tools drivers/drivers \
-           models/models unit/unit attacks/attacks tests bench/bench) net/export/lwip/lwip.mk
+PARTS := images/images.mk net/net.mk sandbox/libringfence/libringfence.mk \
+           $(patsubst %,tests/%.mk,tools/tools drivers/drivers models/models \
+             unit/unit attacks/attacks tests bench/bench) net/export/lwip/lwip.mk
 include $(PARTS) $(filter-out $(PARTS),$(wildcard tests/*/*.mk))
 
 ##@ Housekeeping

@@ -36,7 +36,7 @@ static void must(int err, const char *what)
 	if (err == -EPIPE) /* ringfence ends the device */
 		exit(0);
 	dprintf(STDERR_FILENO, "example: %s: %s\n", what, strerror(-err));
-	exit(1);
+	exit(EXIT_FAILURE);
 }
 
 /* Each block says where it lies and which write it is of. */

@@ -6,9 +6,7 @@ LIBRINGFENCE_H := $(wildcard sandbox/libringfence/*.h) sandbox/abi/blk_types.h \
         sandbox/abi/net_types.h
 INC_public     := -I$(LIBRINGFENCE)/include/ringfence
 
-$(B)/obj/sandbox/libringfence/%.o: INC = $(INC_session)
-$(B)/obj/libringfence.o: $(call objs,sandbox/libringfence/program.c) \
-        $(sort $(BLK) $(NET_ENGINE)) $(B)/lib/libshared.a $(LIBRINGFENCE_H)
+$(B)/obj/libringfence.o: $(sort $(BLK) $(NET_ENGINE)) $(B)/lib/libshared.a $(LIBRINGFENCE_H)
 	$(call making,LD)
 	grep -ohE '\brf_[a-z_]+\(' sandbox/libringfence/*.h | tr -d '(' | sort -u >$@.symbols
 	ld -r -o $@ $(filter %.o %.a,$^)
@@ -29,7 +27,7 @@ $(LIBRINGFENCE)/lib/pkgconfig/ringfence.pc: sandbox/libringfence/libringfence.mk
 ##@ Build
 .PHONY: libringfence install-libringfence
 libringfence: $(LIBRINGFENCE_A) $(LIBRINGFENCE)/include/ringfence/ringfence.h \
-        $(LIBRINGFENCE)/lib/pkgconfig/ringfence.pc ## the library for programs of one's own, in build/libringfence
+        $(LIBRINGFENCE)/lib/pkgconfig/ringfence.pc ## the library for programs of one's own
 install-libringfence: libringfence ## copy it to $(DESTDIR)$(PREFIX), /usr/local by default
 	mkdir -p $(DESTDIR)$(or $(PREFIX),/usr/local)
 	cp -r $(LIBRINGFENCE)/. $(DESTDIR)$(or $(PREFIX),/usr/local)

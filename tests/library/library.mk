@@ -2,6 +2,6 @@
 
 ##@ Test
 .PHONY: check-library
-check-library: all libringfence $(B)/models/nvme | $(B)/.deps-library ## the library installed, its example compiled and run, drivers killed meanwhile
+check-library: all $(B)/models/nvme | $(B)/.deps-library ## the library from outside, drivers killed
 	tests/run tests/library/run
 check-needs: | $(B)/.deps-library

@@ -2,7 +2,8 @@
 # ASan and UBSan. One may #include a .c file of any room to reach its statics.
 
 INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/lib -Isandbox/proto -Isandbox/launch \
-            -I$(B)/gen/launch -Isandbox/session -Isandbox/libringfence -Isandbox/blk -Isandbox/blk/integrity -Inet/engine -Inet/export/tap \
+            -I$(B)/gen/launch -Isandbox/session -Isandbox/libringfence -Isandbox/blk \
+            -Isandbox/blk/integrity -Inet/engine -Inet/export/tap \
             -I$(B)/gen/session $(addprefix -Isandbox/device/,core vfio_user admin) -I$(B)/gen/device -Isandbox/cli \
             -Isandbox/config -Isandbox/zygote -Isandbox/keeper -Isandbox/broker -Isandbox/supervisor -I$(B)/gen/proto \
             -Isandbox/crash -I$(B)/gen/crash -I.

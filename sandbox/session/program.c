@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* program.c - what ringfence.h says of the program itself. Room: sandbox/libringfence, trusted. */
+/* program.c - what ringfence.h says of the program itself. Room: sandbox/session, trusted. */
 #include "lock.h"
 #include "log.h"
 #include "ringfence.h"
