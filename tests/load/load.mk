@@ -10,3 +10,6 @@ $(LOADS):
 	$(LINK_TRUSTED)
 	@images/check-static-pie $@
 check-programs: $(LOADS)
+# Whose tests start them and do not ask for all programs.
+check-recovery kill-every kill-sets kill-steps check-campaign campaign check-interop check-unit \
+        bench-integrity bench-net-guest bench-net-native check-needs: $(LOADS)
