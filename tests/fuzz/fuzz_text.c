@@ -22,8 +22,6 @@
 #include "sandbox/config/integrity.c"
 #include "sandbox/zygote/fetch.h"
 #include "sandbox/zygote/fetch_said.h"
-#define copy policy_copy
-#define finish policy_finish
 #include "sandbox/config/policy.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
