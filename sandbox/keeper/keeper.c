@@ -36,7 +36,7 @@
 #define SOON_NS  1000000000ull
 #define SOON_MAX 8 /* times in a row: then all ends */
 
-/* A supervisor is asked whether it works so often, and may leave it at that for so many times. */
+/* The supervisor gets a ping at this interval, and may leave this many unanswered. */
 #define LOOK_NS    4000000000ull
 #define LOOKS_MOST 15u
 
@@ -77,7 +77,7 @@ static void stop_ask(struct keeper *k)
 	k->stop_told = keeper_tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
 }
 
-/* What the supervisor had no room for. */
+/* Sends what the supervisor's socket had no room for. True: nothing is left to send. */
 static bool keeper_tell_rest(struct keeper *k)
 {
 	if (k->stop && !k->stop_told)
@@ -91,7 +91,7 @@ static bool keeper_tell_rest(struct keeper *k)
 	return !k->stop || k->stop_told;
 }
 
-/* Nothing can be started any more, no successor of anybody: an end in good order, while all
+/* No process can be started any more, so no successor either: all end in good order while they
  * are still there. */
 static void spawner_ended(struct keeper *k, int status)
 {
@@ -102,8 +102,9 @@ static void spawner_ended(struct keeper *k, int status)
 	stop_ask(k);
 }
 
-/* Its device process need not wait until its memory is taken down, nor until we have looked
- * at it. It hears of its death in any case. */
+/* The device process learns that its driver executes nothing more, before the kernel has taken
+ * the driver's memory down and before we have reaped it. If this message is lost, the pidfd says
+ * so later. */
 static void tell_ending(struct keeper *k, const struct slot *s)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation };
@@ -113,8 +114,8 @@ static void tell_ending(struct keeper *k, const struct slot *s)
 		(void)rf_packet_post(to->fd, &msg, sizeof(msg));
 }
 
-/* Its supervisor has nobody else to ask; the next one gets an opener of its own. An opener
- * nobody asks any more ends by itself. */
+/* A supervisor without an opener can open nothing: it is killed too, and the next one gets an
+ * opener of its own. An opener ends by itself when its supervisor is gone. */
 static void opener_ended(struct keeper *k, int status)
 {
 	char how[RF_ENDING];
@@ -129,7 +130,8 @@ static void opener_ended(struct keeper *k, int status)
 	kill(k->supervisor, SIGKILL);
 }
 
-/* Of a driver, stopped or not, its tracer hears by other events. */
+/* A stop or a SIGCONT of a process that is not traced. Drivers are traced, and report theirs as
+ * ptrace events. */
 static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int status)
 {
 	bool ours = s || pid == k->supervisor || pid == k->opener;
@@ -143,8 +145,9 @@ static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int statu
 		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
 }
 
-/* It may wait for the opener, which waits for the kernel: hence the minute, counted in looks, for
- * while all is stopped or frozen there are none. */
+/* Pings the supervisor, and kills one that does not answer. It may be waiting for the opener,
+ * which waits for the kernel: hence a whole minute. The minute is counted in pings, since none
+ * is sent while all of ringfence is stopped or frozen. */
 static void supervisor_look(struct keeper *k)
 {
 	struct rf_keep_msg ping = { .type = RF_KEEP_PING };
@@ -162,7 +165,7 @@ static void supervisor_look(struct keeper *k)
 	k->owed = 1;
 }
 
-/* Milliseconds until somebody is to be looked at. */
+/* Milliseconds until the next ping, or until a stopped process is due. */
 static int wait_ms(const struct keeper *k)
 {
 	uint64_t now = rf_clock_ns(CLOCK_MONOTONIC), apart = now - k->look_ns;
@@ -188,7 +191,7 @@ static void end_stopped(struct keeper *k)
 	}
 }
 
-/* One process that stopped, went on or ended; false: there is none. */
+/* Handles one process that stopped, went on or ended; false: there is none. */
 static bool reap_one(struct keeper *k, int flags)
 {
 	int status;
@@ -213,7 +216,7 @@ static bool reap_one(struct keeper *k, int flags)
 	} else if (pid == k->supervisor) {
 		k->supervisor = 0;
 		k->status = status;
-		/* What it does half-way it would do beside its successor. */
+		/* An opener that went on would work beside its successor. */
 		if (k->opener)
 			kill(k->opener, SIGKILL);
 	} else if (pid == k->opener) {
@@ -222,7 +225,7 @@ static bool reap_one(struct keeper *k, int flags)
 		spawner_ended(k, status);
 	} else if (s) {
 		exited(k, s, status);
-	} /* else who bore a driver for the spawner */
+	} /* else a helper of the spawner's, which cloned a driver and ended */
 	return true;
 }
 
@@ -257,7 +260,7 @@ static int supervisor_start(struct keeper *k)
 	return 0;
 }
 
-/* What its predecessor was told and did not deal with. */
+/* Sends a new supervisor the events that its predecessor did not acknowledge. */
 static void tell_again(struct keeper *k)
 {
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
@@ -266,8 +269,9 @@ static void tell_again(struct keeper *k)
 	(void)keeper_tell_rest(k);
 }
 
-/* Whoever ends by itself has ended all. Who was killed has a successor, which finds
- * everything here; but not for ever, if none of them lives. */
+/* A supervisor that exits has ended all processes before. One that was killed gets a successor,
+ * which finds everything at the keeper; but SOON_MAX in a row that die right after their start
+ * end it all. */
 static void supervisor_ended(struct keeper *k)
 {
 	close(k->client);
@@ -303,14 +307,14 @@ static int kill_all(struct keeper *k)
 	return living;
 }
 
-/* Nobody survives: a process that is told to die here holds a device. */
+/* Kills and reaps every process: one that lived on would hold its device. */
 static void end_all(struct keeper *k)
 {
 	while (kill_all(k) && reap_one(k, 0))
 		;
 	/* A device cannot be given back while a fd of it is held. */
 	keeper_drop(k, "");
-	/* Who ends with another code has given back what it had taken. */
+	/* A supervisor that exits with any other code has given its devices back. */
 	rf_spawner_finish(&k->spawner, k->code == RF_EXIT_BUG);
 }
 
@@ -331,7 +335,7 @@ int rf_keeper_main(int config, const char *program_dir)
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
 	if (err) {
-		/* A spawner that is gone has said why. */
+		/* A spawner that is gone has logged why. */
 		if (err != -EPIPE)
 			rf_log("cannot start: %s", strerror(-err));
 		k.code = RF_EXIT_SYSTEM;

@@ -19,9 +19,9 @@ struct slot {
 	int   fd;                 /* held fd; a process's pidfd */
 	pid_t pid;                /* 0: not a process */
 	bool  dead;               /* reaped, not buried yet */
-	bool  told;               /* of the dead: the supervisor was */
+	bool  told;               /* dead, and the supervisor was notified */
 	int   status;             /* of the dead, */
-	uint64_t time_ns;         /* and when that was seen: CLOCK_REALTIME */
+	uint64_t time_ns;         /* when it was reaped, CLOCK_REALTIME */
 	struct rf_spawned run;    /* of a process */
 	char  tell[RF_KEEP_NAME]; /* of a driver: as in struct rf_keep_spawn */
 	uint32_t generation;
@@ -39,10 +39,10 @@ struct keeper {
 	int         status;
 	uint64_t    started_ns;
 	int         soon;       /* deaths right after a start, in a row */
-	uint64_t    look_ns;    /* last look whether it answers */
-	unsigned    owed;       /* looks since it was asked; 0: it has answered */
+	uint64_t    look_ns;    /* last ping */
+	unsigned    owed;       /* pings since its last answer; 0: none */
 	bool        stop;       /* a person asked for the end, */
-	bool        stop_told;  /* and the supervisor was told */
+	bool        stop_told;  /* and the supervisor was notified */
 	int         code;       /* of the whole, once done */
 	bool        done;
 };
@@ -52,8 +52,8 @@ struct slot *slot_find(struct keeper *, const char *name); /* NULL: there is non
 void keeper_serve(struct keeper *);                        /* one request, if there is one */
 /* Forgets every name that begins with `prefix`. */
 void keeper_drop(struct keeper *, const char *prefix);
-/* False: the supervisor does not read, and nobody waits for it: it may be stopped. One that is
- * gone is reaped a moment later. */
+/* Sends without waiting. False: the supervisor's socket is full, for instance since it is
+ * stopped. A message to a dead supervisor is lost, and its death is seen a moment later. */
 bool keeper_tell(struct keeper *, struct rf_keep_msg *, const int *fds, int count);
 
 /* keeper.c */

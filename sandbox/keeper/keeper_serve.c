@@ -69,8 +69,8 @@ void keeper_drop(struct keeper *k, const char *prefix)
 
 static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count)
 {
-	/* The last one of this name may be dead, and known to be by its pidfd, before we
-	 * have come to reap it. */
+	/* The last process of this name may be dead and not reaped yet: its pidfd told the
+	 * supervisor first. */
 	keeper_reap(k);
 	struct slot *s = slot_find(k, msg->name);
 	if (count < 1 || (s && !s->dead))
@@ -187,7 +187,8 @@ void keeper_serve(struct keeper *k)
 	msg.name[RF_KEEP_NAME - 1] = '\0';
 	msg.error = keeper_obey(k, &msg, fds, count, &give);
 	msg.type = RF_KEEP_REPLY;
-	/* Who asks reads. One that does not has lost its answer, and all it was told meanwhile. */
+	/* A supervisor that asks also reads. One whose socket is full has lost its answer and
+	 * all events meanwhile. */
 	if (!keeper_tell(k, &msg, &give, give >= 0))
 		kill(k->supervisor, SIGKILL);
 	for (int i = 0; i < count; i++)

@@ -25,13 +25,14 @@ struct rf_stopped {
 	uint64_t looked_ns;
 };
 
-/* `pid` was seen to stop; it may do so for `looks`. */
+/* `pid` was seen to stop; it may stay stopped for this many looks. */
 void rf_stopped_add(struct rf_stopped *, pid_t pid, unsigned looks);
 /* It went on, or ended. */
 void rf_stopped_remove(struct rf_stopped *, pid_t pid);
 /* Milliseconds until the next look; -1: nobody is stopped. */
 int rf_stopped_wait_ms(const struct rf_stopped *, uint64_t now_ns);
-/* The next one that was stopped for too long, and is removed; 0: none. To be asked until then. */
+/* The next process that was stopped for too long; it is removed. 0: none. Call until it returns
+ * 0. */
 pid_t rf_stopped_due(struct rf_stopped *, uint64_t now_ns);
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-/* After the libc's: glibc's own does not bear it the other way. */
+/* Behind the libc's header: glibc's clashes with it the other way round. */
 #include <linux/ptrace.h>
 
 #define STOP_EVENT(status) ((status) >> 16)
@@ -43,7 +43,7 @@ static void trace_keep(pid_t pid, const struct user_regs_struct *r, struct rf_ve
 	v->stack_words = got > 0 ? (uint32_t)got / 8 : 0;
 }
 
-/* i386 entry is told apart by the kernel's own mark, not by bytes of the driver. */
+/* The kernel says by which entry the call came; the driver's code bytes are not looked at. */
 static uint32_t arch_of(pid_t pid)
 {
 	struct ptrace_syscall_info info = {0};
@@ -95,8 +95,8 @@ static bool stops_only(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
-/* Did it stop itself? Inside a PID namespace of its own it is number 1, and whoever is
- * outside is 0. */
+/* Did it send itself that signal? Inside its own PID namespace a driver is number 1, and a
+ * sender outside is 0. */
 static bool by_itself(pid_t pid)
 {
 	siginfo_t info;
@@ -122,21 +122,22 @@ bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v)
 	if (rf_trace_last(status)) {
 		call_fill(pid, v);
 	} else if (event == PTRACE_EVENT_STOP) {
-		/* Stopped by SIGSTOP it stays so; the trap that follows SIGCONT lets it go. */
+		/* A driver stopped by SIGSTOP stays stopped; the stop event that follows SIGCONT
+		 * lets it go on. */
 		if (stops_only(sig)) {
 			ptrace(PTRACE_LISTEN, pid, 0, 0);
 			return true;
 		}
 	} else if (!event && !harmless(sig) && !stops_only(sig)) {
-		/* The first process of a PID namespace would survive most signals if it is
-		 * traced, faults included, and take them for ever. */
+		/* A traced first process of a PID namespace would survive most signals, faults
+		 * included, and get them again for ever: hence SIGKILL. */
 		signal_fill(pid, sig, v);
 		kill(pid, SIGKILL);
 		return false;
 	} else if (!event && !(stops_only(sig) && by_itself(pid))) {
 		deliver = sig;
 	}
-	/* -ESRCH: killed meanwhile, which is as good. */
+	/* -ESRCH: it was killed meanwhile, and needs no PTRACE_CONT. */
 	ptrace(PTRACE_CONT, pid, 0, deliver);
 	return false;
 }

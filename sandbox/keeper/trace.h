@@ -18,15 +18,15 @@
 
 #include "keeper.h"
 
-/* From now on its stops are reported to our waitpid(), and it dies with us. 0, -errno. */
+/* From now on our waitpid() reports its stops, and it dies when we do. 0, -errno. */
 int rf_trace_seize(pid_t pid);
 
-/* Of a status that is WIFSTOPPED: its last stop. One thread is all a driver has, since no list
- * lets it make another: it executes no instruction more. */
+/* Is this WIFSTOPPED status the last stop of a driver, at its exit? Its one thread executes no
+ * instruction more; no list allows it a second one. */
 bool rf_trace_last(int status);
 
-/* waitpid() said WIFSTOPPED(status): looks, fills in, lets it go on. True: a signal has
- * stopped it, and it stays so. */
+/* Handles a WIFSTOPPED status: fills in *v and lets the driver go on. True: a signal stopped the
+ * driver, and it stays stopped. */
 bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v);
 
 #endif

@@ -41,8 +41,8 @@ int rf_spawner_start(struct rf_spawner *s, int config, const char *program_dir)
 	return 0;
 }
 
-/* It does nothing that takes long, but a signal may have stopped it. False: it is gone, or not to
- * be had. */
+/* Waits for its answer. Nothing it does takes long, but a signal may have stopped it. False: it
+ * is gone, or was killed for its silence. */
 static bool answers(const struct rf_spawner *s)
 {
 	struct pollfd p = { .fd = s->sock, .events = POLLIN };
@@ -88,7 +88,7 @@ int rf_spawner_run(const struct rf_spawner *s, const struct rf_keep_spawn *spawn
 	return zygote_ask(s, &o, fds, count, out);
 }
 
-/* The keeper needs no pidfd of it. */
+/* For a supervisor or an opener, of which the keeper needs no pidfd. */
 static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const int *fds,
 		     int count)
 {

@@ -27,20 +27,20 @@ struct rf_spawner {
 /* Forks it. `config`: what supervisors and openers get. 0 or -errno. */
 int rf_spawner_start(struct rf_spawner *, int config, const char *program_dir);
 
-/* As rf_spawn(), the child being ours. -EPIPE: the spawner is dead. */
+/* As rf_spawn(), but the child is the keeper's. -EPIPE: the spawner is dead. */
 int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds,
 		   int count, struct rf_spawned *);
 
-/* A supervisor, which talks to its keeper over `keeper` and to its opener over `opener`; and an
- * opener, which is asked over `sock`. The pid, or -errno. */
+/* The first starts a supervisor, with sockets to its keeper and its opener; the second an
+ * opener, whose supervisor asks over `sock`. The pid, or -errno. */
 pid_t rf_spawner_supervise(const struct rf_spawner *, int keeper, int opener);
 pid_t rf_spawner_open(const struct rf_spawner *, int sock);
 
-/* All others are reaped: removes control groups, and gives the devices back if nobody else did
- * it. Returns when that is done. */
+/* When all others are reaped: has control groups removed, and devices given back if nobody else
+ * did that. Returns when it is done. */
 void rf_spawner_finish(struct rf_spawner *, bool give_back);
 
-/* Its parent seizes a driver, before the launcher is executed. Nothing to do for others. */
+/* Seizes (ptrace) a driver before its launcher is executed. Does nothing for other processes. */
 void rf_spawn_seize(const struct rf_spawned *);
 
 /* Adds to out->walls what child and launcher have reported up to now. Never blocks. */
