@@ -49,7 +49,8 @@ static void found(struct sup *s, const struct rf_keep_msg *msg)
 	}
 }
 
-/* One that neither lives nor has a death to be told of was dealt with. */
+/* A process that is neither alive nor has an unprocessed exit record was already handled: its
+ * pid is forgotten. */
 static void forget_if_gone(pid_t *pid, const pid_t *live, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -79,8 +80,8 @@ static void find_processes(struct sup *s)
 	}
 }
 
-/* A driver that was spawned may not have been handed to its device process yet; one that
- * has it already closes this. */
+/* The predecessor may have died before it passed a spawned driver's pidfd to the device process.
+ * A device process that has the pidfd already closes this copy. */
 static void hand_again(struct sup *s, struct dev *d, unsigned half)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->r.generation_of[half] };
@@ -109,7 +110,8 @@ static void adopt_ask(struct sup *s, struct dev *d)
 	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 }
 
-/* Its death, if it is dead, is still to be told. */
+/* Continues a device that was starting or running. If its device process is dead, the keeper
+ * still reports that. */
 static void go_on(struct sup *s, struct dev *d)
 {
 	if (!d->r.device_pid) {
@@ -136,7 +138,7 @@ static void revive_again(struct sup *s, struct dev *d)
 	dev_kill_drivers(s, d);
 }
 
-/* Nothing of it ran when the record was written: a start that was cut short is undone. */
+/* By the record no process of this device runs: a start that was cut short is undone. */
 static void undo_start(struct sup *s, struct dev *d)
 {
 	if (!dev_alive(d))
@@ -192,8 +194,8 @@ int adopt_all(struct sup *s, int record)
 	return 0;
 }
 
-/* Deaths nobody was there to count. Between two supervisors there are two at most: the
- * second driver is the last one that was spawned. */
+/* Counts driver deaths that no supervisor saw. There are two at most: only a supervisor has
+ * drivers spawned, so the running driver and its standby are all that can have died. */
 static void count_missed(struct dev *d, uint64_t downs)
 {
 	uint32_t generation = d->r.generation ? d->r.generation : d->r.last_up + 1;

@@ -17,13 +17,14 @@
 #define ASK_NS  3000000000ull
 #define LOOK_NS 250000000ull
 
-/* A device process waits for an answer of its device server, or for a reset, in one sleep. */
+/* A device process gets longer: it may wait for its device server, or for a reset, in one sleep. */
 #define EXPORT_HANG_NS 2000000000ull
 #define DEVICE_HANG_NS 20000000000ull
 
 enum who { DEVICE, EXPORT };
 
-/* 0: it does not run, or another device is asked about it. */
+/* The pid to ask; 0: the process does not run, or is asked on behalf of another device of its
+ * stack. */
 static pid_t pid_of(struct sup *s, struct dev *d, enum who who)
 {
 	struct dev *stack = stack_of(s, d);
@@ -45,7 +46,7 @@ static void kill_hung(struct sup *s, struct dev *d, enum who who)
 	dev_kill(s, d, who == DEVICE ? "device" : "export");
 }
 
-/* True: it owes an answer. */
+/* True: it has not answered yet. Kills it if it hangs. */
 static bool alive_owes(struct sup *s, struct dev *d, enum who who)
 {
 	struct alive *a = &d->alive;
@@ -96,7 +97,8 @@ void alive_look(struct sup *s, struct dev *d)
 
 	if (alive_due_ns(d) > now)
 		return;
-	/* The export is asked by way of the device process, which may have died on that way. */
+	/* Pings to the export go through the device process, and are lost if that dies
+	 * meanwhile. */
 	bool waits = alive_owes(s, d, DEVICE) ||
 		     (d->r.device_pid == d->alive.pid[DEVICE] && alive_owes(s, d, EXPORT));
 	d->alive.due_ns = now + (waits ? LOOK_NS : ASK_NS);

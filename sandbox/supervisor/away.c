@@ -10,11 +10,12 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* Between two tries to reach it. */
+/* Shortest and longest pause between two tries to reach the server. */
 #define AWAY_LEAST_NS 20000000u
 #define AWAY_MOST_NS  1000000000u
 
-/* Until a device process says that there is a device again, or the device is restarted. */
+/* Has clients' requests fail until a device process reports the device again, or the device is
+ * restarted. */
 void server_clients_fail(struct dev *d)
 {
 	struct rf_svc_msg gone = { .type = RF_SVC_GONE };
@@ -22,8 +23,11 @@ void server_clients_fail(struct dev *d)
 	(void)rf_packet_post(d->fd[FD_SVC_DEVICE], &gone, sizeof(gone));
 }
 
-/* Clients wait, and after `server-away` of the policy get EIO, until it is there again. Of a network
- * device nothing is failed: its frames are lost in any case. */
+/*
+ * Export, socket and requests stay. Clients wait, and after the policy's `server-away` get EIO,
+ * until the server is back. Nothing of a network device is failed: its frames are lost in any
+ * case.
+ */
 static void wait_on(struct dev *d, const char *what, const char *restart)
 {
 	uint64_t now = rf_now_ns(), away = now - d->r.away_ns, pause = away / 8;

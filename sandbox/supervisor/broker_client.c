@@ -19,7 +19,7 @@ static int broker_ask(struct sup *s, const struct rf_open_ask *o, int *group, in
 	fds[0] = fds[1] = -1;
 	if (rf_packet_send(s->opener, o, sizeof(*o), NULL, 0) ||
 	    rf_packet_recv(s->opener, &a, sizeof(a), got, &count, 0) != sizeof(a))
-		for (;;) /* the keeper ends us too, and starts both anew */
+		for (;;) /* the opener is gone: the keeper kills us too, and starts both anew */
 			(void)ppoll(NULL, 0, NULL, NULL);
 	RF_BUG_ON(count > RF_OPEN_FDS || a.code == RF_EXIT_BUG);
 	memcpy(fds, got, sizeof(int) * (size_t)count);
@@ -60,7 +60,7 @@ int open_service(struct sup *s, const struct dev *d, enum rf_open_what what, uin
 	return code;
 }
 
-/* It may be in another's hands for a moment: RF_OPEN_LATER, but for the last try. */
+/* Another process may use the device for a moment: RF_OPEN_LATER, except for the last try. */
 int open_server(struct sup *s, const struct dev *d, bool last, int *fd)
 {
 	struct rf_open_ask o = { .what = RF_OPEN_SERVER,
@@ -109,7 +109,7 @@ void death_append(struct sup *s, const char *line)
 {
 	struct stat st;
 
-	/* Full, or somebody took it away. */
+	/* The file is full, or was deleted. */
 	if (s->deaths >= 0 &&
 	    (fstat(s->deaths, &st) || st.st_size >= RF_DEATHS_MOST / 2 || !st.st_nlink)) {
 		close(s->deaths);

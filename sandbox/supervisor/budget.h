@@ -16,17 +16,18 @@
 
 #define BUDGET_FAR_NS 60000000000ull
 
-/* Of a device server's failures so many are free, and one more after each such time. */
+/* So many failures of a device server cost nothing, and one more after each such time. */
 #define BUDGET_FREE    64u
 #define BUDGET_EACH_NS 500000000ull
 
-/* The last death of one kind of process; or its start, with nothing completed. */
+/* The last death of one kind of process, or its first start. */
 struct budget {
 	uint64_t completed;
 	uint64_t at_ns;
 };
 
-/* Another death, now. `completed`: requests done so far; a constant: only time counts. */
+/* Records a death. True: it was in vain. `completed`: requests done so far; where that is a
+ * constant, only time counts. */
 static inline bool budget_in_vain(struct budget *b, uint64_t completed, uint64_t now)
 {
 	bool vain = completed == b->completed && now - b->at_ns < BUDGET_FAR_NS;
@@ -36,8 +37,8 @@ static inline bool budget_in_vain(struct budget *b, uint64_t completed, uint64_t
 }
 
 /*
- * A failure that is not in vain costs the host a process and some lines of the log all the same,
- * and it is the server that says how often. Until when its successor waits; 0: it need not.
+ * A failure that is not in vain still costs the host a process and some lines of the log, and the
+ * server chooses how often it fails. Returns until when the successor has to wait; 0: it need not.
  */
 static inline uint64_t budget_rest(uint64_t *spent_ns, uint64_t now)
 {

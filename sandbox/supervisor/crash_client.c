@@ -24,8 +24,8 @@ static uint32_t uid_of(const struct sup *s)
 	return s->config.uid_base + RF_UID_SCRIBE;
 }
 
-/* Best effort: without it a death has no bundle. That of a supervisor before us may not have
- * ended yet; then the next death finds it gone. */
+/* Best effort: without rf-scribe a death gets no bundle. A predecessor's rf-scribe may still be
+ * ending, so that the name is taken; then the next death starts one. */
 static void crash_client_start(struct sup *s)
 {
 	const uint32_t uid = uid_of(s);

@@ -16,7 +16,7 @@
 
 typedef unsigned long long ull;
 
-/* Text that is cut rather than overflown. */
+/* Text in a buffer, cut where it does not fit. */
 struct text {
 	char *at;
 	size_t room, used;
@@ -46,7 +46,7 @@ static const char *abi_name(const struct rf_verdict *v)
 	return v->call >= 0 && v->call & X32_BIT ? "x32" : "x86-64";
 }
 
-/* Was it a call its list has no place for? */
+/* Did the filter kill it, for a system call that is not in its list? */
 static bool by_list(const struct rf_keep_msg *m)
 {
 	return WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGSYS &&
@@ -68,7 +68,7 @@ static bool is_fault(const struct rf_keep_msg *m)
 	       (sig == SIGSEGV || sig == SIGBUS);
 }
 
-/* Name of the wall it ran into, NULL: none, or nobody saw. */
+/* The wall that killed it; NULL: none, or none was seen. */
 static const char *wall_of(const struct rf_keep_msg *m)
 {
 	if (by_list(m))
@@ -80,11 +80,12 @@ static const char *wall_of(const struct rf_keep_msg *m)
 	return NULL;
 }
 
-/* Where the instruction is: an offset into the image, or the gate, or elsewhere. */
+/* Says where the instruction lies: in the image, in the gate, or elsewhere. */
 static void deaths_place(struct text *t, const struct rf_keep_msg *m, const char *image,
 			 const char *gate, const char *elsewhere)
 {
-	/* Behind a system call stands its next instruction; all entries take two bytes. */
+	/* After a system call the instruction pointer is behind it; all system call instructions
+	 * have two bytes. */
 	uint64_t ip = m->verdict.ip - (by_list(m) ? 2 : 0);
 
 	if (m->walls.locked && ip - m->walls.image < m->walls.image_bytes)
@@ -129,7 +130,7 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 		deaths_say(t, "got signal %d (%s) from process %llu", v->signal,
 			   rf_signal_name(v->signal), (ull)v->address);
 	else
-		/* Seen from inside its PID namespace, which has no name for the sender. */
+		/* The sender is outside of the driver's PID namespace, and has no pid there. */
 		deaths_say(t, "got signal %d (%s) from outside", v->signal,
 			   rf_signal_name(v->signal));
 }

@@ -22,7 +22,7 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* A look at what a wanted launcher waits for, and how many there are at most. */
+/* How often it is checked whether a wanted launcher may start, and how many times at most. */
 #define HELD_NS	  5000000u
 #define HELD_MOST 2000u
 
@@ -45,12 +45,13 @@ static void quarantine(struct sup *s, struct dev *d)
 	dev_want_drop(d);
 	record_write(s);
 	dev_give_up(d);
-	/* The last standby may be the driver that runs. */
+	/* The driver that runs may have been the last standby, so both halves' drivers are
+	 * killed. */
 	dev_kill_drivers(s, d);
 }
 
-/* Deaths with progress in between, or long after the one before, cost nothing; the others double
- * the wait. */
+/* The wait before the next driver. Deaths with progress in between, or long after the one
+ * before, cost nothing; each other death doubles it. */
 uint64_t dev_backoff(const struct dev *d, uint64_t fruitless)
 {
 	const struct rf_policy *p = &d->cfg->policy;
@@ -79,8 +80,9 @@ void dev_count_death(struct dev *d, uint32_t generation)
 	d->r.deaths++;
 	d->r.died_of[why]++;
 	if (why == DEATH_HANDOVER)
-		return; /* of its export, which has a budget of its own */
-	/* One that storms and answers all the same would be let do so for ever. */
+		return; /* it died with its export, which has a budget of its own */
+	/* Storms count even with progress in between: else a driver that completes requests
+	 * could have its device storm for ever. */
 	bool vain = budget_in_vain(&d->r.driver_budget, completed, rf_now_ns());
 	d->r.fruitless = vain || why == DEATH_STORM ? d->r.fruitless + 1 : 0;
 }
@@ -110,8 +112,9 @@ void dev_want_drop(struct dev *d)
 	d->want.waiting = false;
 }
 
-/* An image that will not run is complained of once: a launcher waits until the last one of
- * its half is buried, and the first standby's until the first driver is locked, or buried. */
+/* Puts the spawn of a launcher off, so that an image which will not run is logged once only. The
+ * launcher waits until the last driver of its half is reaped and acknowledged. The first standby
+ * also waits until the first driver is locked, or dead and acknowledged. */
 static bool want_held(struct sup *s, struct dev *d)
 {
 	struct wanted *w = &d->want;
@@ -189,8 +192,9 @@ void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 
 /* ---- what is known of them -------------------------------------------------------------- */
 
-/* Which walls stand, of the first driver that runs: its successors' are the same. It may
- * be let go before its launcher has come as far as to say so; then the next one asks. */
+/* Asks the keeper which walls stand around the first driver that runs; its successors have the
+ * same. A driver may run before its launcher's report has arrived; then the next call asks
+ * again. */
 void dev_walls(struct sup *s, struct dev *d)
 {
 	char name[RF_KEEP_NAME], what[32], missing[512];
@@ -212,7 +216,7 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	char words[512], line[1024];
 
 	sscanf(strrchr(msg->name, '.') + 1, "%u", &generation);
-	/* What we killed it for was said. */
+	/* dev_kill_for() has already logged why we killed it. */
 	bool ours = (d->r.killed == generation || d->r.state == DEV_QUARANTINED) &&
 		    WIFSIGNALED(msg->status) && WTERMSIG(msg->status) == SIGKILL;
 	rf_death_json(msg, d->cfg->name, line, sizeof(line));
@@ -222,16 +226,18 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 		rf_log_peer("%s: driver %u %s", d->cfg->name, generation, words);
 	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words,
 		    line);
-	/* Behind the lock an exit code is only what a driver says of itself. */
+	/* The exit code is the launcher's only if the image never ran: later it is the driver's
+	 * own claim. */
 	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&
 	    WEXITSTATUS(msg->status) >= RF_LAUNCH_BAD_SPEC &&
 	    WEXITSTATUS(msg->status) != RF_LAUNCH_SYSTEM) {
-		/* It never ran: another try would end the same way. */
+		/* The launcher refused it: another try would end the same way. */
 		d->r.code = WEXITSTATUS(msg->status) == RF_LAUNCH_BAD_IMAGE ? RF_EXIT_IMAGE :
 									      RF_EXIT_SYSTEM;
 		dev_stop(s, d);
 	} else if (generation > d->r.last_up && generation > d->device->generation) {
-		/* A standby: it did no work, so its successors are held back ever longer. */
+		/* A standby died. It did no work, so its successors are held back longer and
+		 * longer. */
 		d->r.standby_deaths++;
 		d->r.fruitless += budget_in_vain(&d->r.standby_budget, 0, rf_now_ns());
 	} else {

@@ -8,12 +8,13 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* Events that arrived while an answer was awaited: no descriptor tells of them any more. */
+/* Events that arrived while an answer was awaited: poll() does not report them any more. */
 #define RF_KEEP_BACKLOG (RF_KEEP_SLOTS + 1)
 static struct rf_keep_msg backlog[RF_KEEP_BACKLOG];
 static int backlog_count;
 
-/* A stop that is asked for again is one stop; of deaths there are no more than slots. */
+/* Several stops count as one, and there are no more deaths than slots: the backlog cannot
+ * overflow. */
 static void backlog_add(const struct rf_keep_msg *msg)
 {
 	for (int i = 0; i < backlog_count; i++)
@@ -101,7 +102,7 @@ void keep_bury(struct sup *s, const struct rf_keep_msg *dead)
 	struct rf_keep_msg msg = *dead;
 
 	msg.type = RF_KEEP_BURY;
-	(void)call(s, &msg, NULL, 0, NULL); /* -ENOENT: its name has a new owner */
+	(void)call(s, &msg, NULL, 0, NULL); /* -ENOENT: a new process has the name */
 }
 
 int keep_kill(struct sup *s, const char *name)

@@ -23,19 +23,19 @@
 #include "lifecycle.h"
 #include "log.h"
 
-/* What the record of a death may wait for the driver's successor, and then for its first answers:
- * a machine on which the one takes longer takes longer to the others, too. */
+/* How long the record of a death waits for the successor to run, and at least for its first
+ * answers. On a slow machine both take longer, so the second wait is a multiple of the first. */
 #define BOOKS_LATER_NS   10000000u
 #define FIRST_ANSWERS_NS 1000000u
 
-/* A device that is in another's hands when it is to start (RF_OPEN_LATER) is tried again, for so
- * long: a look at who has a disk open may take a while itself. */
+/* A device that another process uses when it is to start (RF_OPEN_LATER) is tried again at this
+ * interval, for this long: whoever looks what is on a disk has it open for a while. */
 #define OPEN_PAUSE_NS 50000000u
 #define OPEN_MOST_NS  4000000000u
 
 /* ---- waiting and starting -------------------------------------------------------- */
 
-/* Once all of it has ended, under the budget of the policy. */
+/* Has the device start again once all of it has ended, within the policy's budget. */
 void life_start_again(struct dev *d)
 {
 	d->r.restart = d->r.reconnect = true;
@@ -43,9 +43,9 @@ void life_start_again(struct dev *d)
 }
 
 /*
- * A device server that went away, or does not do what a device does, may come back: it
- * is connected to afresh, with memory and processes as new as the connection. One that
- * never worked is a mistake of whoever started it, and the end.
+ * A device server that went away or broke the protocol may come back: it gets a new connection, and
+ * with it new processes and new memory. One that never worked was configured wrongly: the device
+ * ends.
  */
 void life_server_failed(struct dev *d)
 {
@@ -55,7 +55,8 @@ void life_server_failed(struct dev *d)
 		life_start_again(d);
 }
 
-/* Or not; or not yet: nobody waits for that. */
+/* The result of an open: the device process starts, or the open is tried again later, or the
+ * device ends. */
 static void opened(struct sup *s, struct dev *d, int code)
 {
 	bool later = code == RF_OPEN_LATER;
@@ -75,7 +76,7 @@ static void opened(struct sup *s, struct dev *d, int code)
 	dev_stop(s, d);
 }
 
-/* The next export of one that dies in vain is held back as the next driver of such is. */
+/* Exports that die in vain are held back like drivers. */
 static void export_later(struct dev *d)
 {
 	d->r.export_due_ns = rf_now_ns() + dev_backoff(d, d->r.export_failures);
@@ -107,7 +108,8 @@ static void start_due(struct sup *s, struct dev *d, struct news *news)
 	opened(s, d, dev_open_rest(s, d, rf_now_ns() >= d->open_until_ns));
 }
 
-/* A process that cannot be had now is waited for, but not at the first start. */
+/* Starts the export. If there is no room for a process it is tried again, except at the first
+ * start. */
 static void export_start(struct sup *s, struct dev *d)
 {
 	int err = dev_export(s, d);
@@ -140,14 +142,14 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid &&
 	    (d->r.code = open_interface(s, d)))
 		return dev_stop(s, d);
-	d->alive.known[0] = d->r.device_pid; /* it takes messages from now on */
+	d->alive.known[0] = d->r.device_pid; /* it answers pings from now on */
 	if (stack_of(s, d))
 		stack_try(s, stack_of(s, d));
 	else if (!d->r.export_pid)
 		export_start(s, d);
 }
 
-/* To a successor of the supervisor a device process says what it said to the one before. */
+/* The device process repeats to a new supervisor what it told the one before. */
 static void adopted(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)s;
@@ -207,7 +209,7 @@ static void condemned(struct sup *s, struct dev *d, struct news *news)
 	};
 	uint32_t why = news->said->value;
 
-	/* A device process that was taken over may say anything. */
+	/* A compromised device process may send any value. */
 	if (why < RF_KILL_LIE || why >= sizeof(deaths) / sizeof(deaths[0]))
 		why = RF_KILL_LIE;
 	dev_kill_for(s, d, news->said->generation, deaths[why]);
@@ -267,7 +269,7 @@ static int interface_again(struct sup *s, struct dev *d)
 	return dev_listen_again(s, d);
 }
 
-/* Its successor takes over the listening socket, and the requests in flight. */
+/* Its successor takes over the listening socket and the requests in flight. */
 static void export_died(struct sup *s, struct dev *d, struct news *news)
 {
 	bool own = rf_export_own(d->cfg->export_kind) || d->cfg->export_kind == RF_EXPORT_FORMAT;
@@ -304,8 +306,8 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 /* ---- the table --------------------------------------------------------------------------- */
 
 /*
- * What moves a device, by its state. The rest is ignored: a message that crossed the end of its
- * sender, or of what it speaks of; a death of somebody that nobody waits for.
+ * The transitions: state x event. An empty cell is ignored: the message came from a process that
+ * has ended meanwhile or is about one, or the dead process is one that nobody waits for.
  */
 static action *const table[DEV_STATES][EVENTS] = {
 	[DEV_OFF] = {
@@ -426,14 +428,15 @@ void dev_message(struct sup *s, struct dev *d)
 
 	if (n <= 0)
 		return;
-	/* Adopting: said to a predecessor, or before it was asked. It says all of that again. */
+	/* While adopting, messages before the answer were meant for the predecessor; the answer
+	 * repeats them. */
 	if (n == sizeof(msg) && d->r.device_pid && msg.type < sizeof(events) / sizeof(events[0]) &&
 	    events[msg.type] && (!d->adopting || msg.type == RF_DEV_ADOPTED))
 		happens(s, d, events[msg.type], &news);
 	rf_close_all(fds, news.count);
 }
 
-/* Its pid is forgotten first; *event: what that is to the device. False: nothing. */
+/* Forgets the pid of a dead process. *event: what its death means to the device. False: nothing. */
 static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *what,
 		   enum event *event)
 {
@@ -466,7 +469,7 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *dead)
 	struct dev *d = dev_of(s, dead->name, &what);
 	enum event event;
 
-	/* A predecessor may have died just before it could bury it. */
+	/* The predecessor handled this death, but died before it acknowledged it. */
 	if (!d || dead->pid == d->r.buried)
 		return;
 	d->r.buried = dead->pid;

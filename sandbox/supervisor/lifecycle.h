@@ -32,7 +32,7 @@ struct news {
 typedef void action(struct sup *, struct dev *, struct news *);
 
 /* lifecycle.c */
-/* Once all of it has ended, under the budget of the policy. */
+/* Has the device start again once all of it has ended, within the policy's budget. */
 void life_start_again(struct dev *);
 /* A device server that worked once may come back: d->r.code says how it failed. */
 void life_server_failed(struct dev *);

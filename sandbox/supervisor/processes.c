@@ -48,7 +48,7 @@ void dev_kill(struct sup *s, struct dev *d, const char *what)
 	char name[RF_KEEP_NAME];
 
 	process_name(name, d, what);
-	(void)keep_kill(s, name); /* -ENOENT: it is dead already */
+	(void)keep_kill(s, name); /* -ENOENT: it is already dead */
 }
 
 void dev_kill_driver(struct sup *s, struct dev *d, uint32_t generation)
@@ -76,7 +76,8 @@ struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int 
 	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256,
 				       .fence = RF_FENCE_ROOT };
 
-	/* Pinned for the device and locked against swapping count apart. */
+	/* The kernel counts pages pinned for the device and pages locked against swapping
+	 * separately. */
 	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
 	if (d->cfg->integrity_disk)
 		spawn.memlock += RF_EXPORT_INTEGRITY_DISK_BYTES;
@@ -129,7 +130,7 @@ int dev_start_device(struct sup *s, struct dev *d)
 {
 	struct handed h = { .spawn = dev_spawn_as(s, d, 0, "rf-device") };
 
-	/* A device server could keep it as busy as it likes, a device behind VFIO cannot. */
+	/* Not with a device server, which could keep a real-time process busy for ever. */
 	h.spawn.hurry = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
 	d->r.downs = 0;
 	hand_first(&h, s, s->rf_device);

@@ -32,7 +32,7 @@ static const char *const fd_names[DEV_FDS] = {
 	[FD_INTERRUPTS] = "interrupts", [FD_PROGRAM] = "program",
 };
 
-/* Memory that can neither grow nor shrink any more, so that no mapping of it faults. */
+/* Sealed memory, of fixed size, so that no access to a mapping of it faults. */
 static int sealed_memory(const char *name, uint64_t bytes, unsigned flags)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
@@ -251,9 +251,9 @@ static int map_stats(struct dev *d)
 }
 
 /*
- * What clients were promised outlives all that runs for a device: its table is kept over a
- * start from nothing. A device that is opened anew may have lost its cache, unless the last
- * process that had it saw it written back; by this count the next export finds out.
+ * The in-flight table holds what clients were promised, and outlives all processes of the device, a
+ * start from nothing included. A device that is opened anew may have lost its cache, unless the
+ * last process that had it saw the cache written back. This count tells the next export.
  */
 static int pass_losses_on(struct dev *d)
 {
@@ -308,7 +308,8 @@ static int open_memory(struct dev *d)
 	return err ? err : map_stats(d);
 }
 
-/* The table has a name that dev_close() does not drop. */
+/* dev_close() drops all names with the device's prefix; the table's name has another one, and
+ * stays. */
 void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
 {
 	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/',
@@ -340,10 +341,10 @@ int dev_new_service_socket(struct sup *s, struct dev *d)
 }
 
 /*
- * What a dead device process had of its device is closed for good before it is opened
- * again: with VFIO's last fd go the mappings in the IOMMU, and the kernel has reset the
- * function; a device server sees its one client leave, and takes the next when it is
- * through with that. Memory, eventfds and the socket to the export stay as they are.
+ * Closes what a dead device process had of its device before the device is opened again. With the
+ * last VFIO fd the kernel removes the IOMMU mappings and resets the function. A device server sees
+ * its one client leave, and then accepts the next. Memory, eventfds and the socket to the export
+ * stay.
  */
 int dev_reopen(struct sup *s, struct dev *d)
 {
@@ -410,7 +411,7 @@ int dev_open_rest(struct sup *s, struct dev *d, bool last)
 		return err;
 	if ((err = open_own(d)))
 		return err;
-	/* Last: a server does not wait long for a client that says nothing yet. */
+	/* Last, since a server does not wait long for a client that sends nothing. */
 	if (backend == RF_BACKEND_VFIO_USER && (err = open_server(s, d, last, &d->fd[FD_GROUP])))
 		return err;
 	for (int i = 0; i < DEV_FDS && !err; i++)

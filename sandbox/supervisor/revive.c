@@ -11,7 +11,7 @@
 #include "lifecycle.h"
 #include "log.h"
 
-/* Its device process ended because its device server went away, or does not do what a device does. */
+/* Counts a device process that ended because its device server went away or broke the protocol. */
 static void count_server(struct dev *d, int code)
 {
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER &&
@@ -20,8 +20,8 @@ static void count_server(struct dev *d, int code)
 }
 
 /*
- * The export and its clients outlive their device process, and see latency. Its drivers do
- * not: nobody else can make their device quiet.
+ * The export and its clients outlive the device process, and see latency only. Its drivers are
+ * killed: nobody else could make their device quiet.
  */
 static bool can_revive(struct sup *s, struct dev *d, int code)
 {
@@ -44,7 +44,7 @@ static bool can_revive(struct sup *s, struct dev *d, int code)
 		rf_now_ns() - d->r.failing_ns < d->cfg->policy.server_away_ns);
 }
 
-/* A device server that is there and does not do what it should, again and again. */
+/* Gives a device server up that is there and fails again and again. */
 static bool server_given_up(struct sup *s, struct dev *d, int code)
 {
 	const struct dev *stack = stack_of(s, d);
@@ -116,7 +116,7 @@ static void use_a_number(struct dev *d)
 		d->r.last_wanted++;
 }
 
-/* All that could touch the device or its rings is dead. */
+/* Opens the device again, once every process that could touch the device or its rings is dead. */
 void life_revive(struct sup *s, struct dev *d, struct news *news)
 {
 	(void)news;
@@ -135,11 +135,11 @@ void life_revive(struct sup *s, struct dev *d, struct news *news)
 		code = RF_EXIT_SYSTEM;
 	d->r.retry_ns = ~0ull;
 	d->adopting = false;
-	/* One there is no room for counts as one that died. */
+	/* A process that could not be started for want of room counts as one that died. */
 	if (code && can_revive(s, d, dev_shortage(err) ? 0 : code))
 		return revive_later(s, d);
 	if (code && !server_given_up(s, d, code)) {
-		/* What cannot be opened again may be once all of it has ended. */
+		/* The reopen failed. A VFIO device may open again once all of it has ended. */
 		d->r.restart = d->cfg->policy.device.backend == RF_BACKEND_VFIO;
 		d->r.code = d->r.restart ? 0 : code;
 		life_server_failed(d);
@@ -147,7 +147,7 @@ void life_revive(struct sup *s, struct dev *d, struct news *news)
 	}
 }
 
-/* It had reasons of its own, which are its exit code. */
+/* A device process that exited by itself: its exit code says why. */
 static void device_ended(struct sup *s, struct dev *d, int status)
 {
 	d->r.code = WEXITSTATUS(status) ? WEXITSTATUS(status) : RF_EXIT_DEVICE;
@@ -155,7 +155,8 @@ static void device_ended(struct sup *s, struct dev *d, int status)
 	dev_stop(s, d);
 }
 
-/* One that dies before it had the device up would do so again. */
+/* A device process that died before the device was up: the next would die likewise, so the
+ * device ends. */
 static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 {
 	int status = news->dead->status;
@@ -169,7 +170,7 @@ static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 	dev_stop(s, d);
 }
 
-/* But not one of a device that had been up. */
+/* The same, but a device that was up before starts again. */
 void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
 {
 	if (d->r.served && !WIFEXITED(news->dead->status))

@@ -22,7 +22,8 @@
 #include "log.h"
 #include "supervisor.h"
 
-/* One that ends sooner than this has not worked, and waits as long before the next try. */
+/* A stack that ends sooner than this after its start has failed, and its next start waits as
+ * long. */
 #define SOON_NS 5000000000ull
 #define WAIT_NS 1000000000ull
 
@@ -109,7 +110,7 @@ struct dev *stack_of(struct sup *s, const struct dev *d)
 	return d->cfg->export_kind == RF_EXPORT_LWIP_DISK ? &s->dev[d->cfg->stack_index] : NULL;
 }
 
-/* A quarantined disk counts: it answers, with errors. */
+/* A quarantined disk counts as there: it answers, with errors. */
 static bool there(const struct dev *d)
 {
 	return d->r.device_pid && (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED);
@@ -162,7 +163,8 @@ static int start_lwip(struct sup *s, struct dev *d, int dial)
 	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->r.export_pid, NULL);
 }
 
-/* It sees the host's files, for the sockets among them, as a user of its own. */
+/* rf-dial sees the host's files, since some of the sockets it connects to are files; it has a
+ * user of its own. */
 static int start_dial(struct sup *s, struct dev *d, int socket_fd)
 {
 	struct handed h = { .spawn = dev_spawn_as(s, d, 1, "rf-dial") };
@@ -186,7 +188,7 @@ static int start_both(struct sup *s, struct dev *d)
 	}
 	if (!err)
 		err = start_lwip(s, d, pair[0]);
-	/* Each of them must see the other's end. */
+	/* Each of the two must notice when the other ends. */
 	for (int i = 0; i < 2; i++)
 		if (pair[i] >= 0)
 			close(pair[i]);
@@ -214,7 +216,7 @@ void stack_try(struct sup *s, struct dev *d)
 	stack_kill(s, d);
 }
 
-/* Both run, or neither: a start that a supervisor did not live to end is undone. */
+/* Either both run or neither: a start that a supervisor began and did not finish is undone. */
 void stack_adopt(struct sup *s, struct dev *d)
 {
 	if (!d->r.stack.open)
@@ -239,7 +241,7 @@ void stack_kill(struct sup *s, struct dev *d)
 		dev_kill(s, nic, "dial");
 }
 
-/* The first of the two that is dead; its end is told, and the other one's brought about. */
+/* Handles the first death of the two: logs it, and kills the other one. */
 static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *msg, bool dial)
 {
 	struct stack *st = &d->r.stack;
@@ -252,8 +254,7 @@ static void first_ended(struct sup *s, struct dev *d, const struct rf_keep_msg *
 		       dial ? "rf-dial" : "stack", rf_ending(msg->status, how));
 	}
 	bool soon = !expected && rf_now_ns() - st->started_ns < SOON_NS;
-	/* One that moved frames in between is no failure of its own: it was killed, or ended by a
-	 * peer. */
+	/* A stack that moved frames in between did work: it was killed, or a peer made it end. */
 	uint64_t completed = d->service->completed;
 	st->failures = !soon ? 0 : completed == st->completed ? st->failures + 1 : 1;
 	st->completed = completed;

@@ -18,14 +18,14 @@
 #include "control_socket.h"
 #include "supervisor.h"
 
-#define PATIENCE_NS 2000000000ull /* with somebody who connects and does not ask */
+#define PATIENCE_NS 2000000000ull /* how long a client may be connected without asking */
 
 static pid_t driver_pid(const struct dev *d)
 {
 	return d->r.generation ? d->r.driver_pid[d->r.generation & 1] : 0;
 }
 
-/* Not one that is dead and yet to be buried. */
+/* 0 if the pid in that half is the last driver's, dead and not yet acknowledged. */
 static pid_t standby_pid(const struct dev *d)
 {
 	return d->r.last_wanted == d->r.generation ? 0 : d->r.driver_pid[!(d->r.generation & 1)];
@@ -93,7 +93,7 @@ static void hang_up(struct client *c)
 	*c = (struct client){ .fd = -1 };
 }
 
-/* Its place is the free one, or that of who has said nothing for longest. */
+/* The new client gets a free place, or that of the one that has said nothing for longest. */
 void status_accept(struct sup *s)
 {
 	struct client *c = s->client;

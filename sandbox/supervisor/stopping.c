@@ -27,7 +27,7 @@ static void reconnect(struct dev *d)
 	d->r.retry_ns = rf_now_ns() + dev_backoff(d, d->r.failures + 1);
 }
 
-/* Nothing of it runs any more: where to? */
+/* No process of it runs any more: which state comes next? */
 static void ended(struct sup *s, struct dev *d)
 {
 	bool again = d->r.restart && !s->stopping;
@@ -51,10 +51,9 @@ static void ended(struct sup *s, struct dev *d)
 }
 
 /*
- * The export goes first, so that nothing new comes; then the device process is
- * told, which waits for its drivers to be dead, lets the device write its cache
- * back and ends. A device process that is gone already leaves that to VFIO's
- * reset on last close.
+ * The export ends first, so that no new request comes. Then the device process is told: it waits
+ * until its drivers are dead, lets the device write its cache back, and ends. Where the device
+ * process is already gone, VFIO's reset on last close does the rest.
  */
 void dev_end(struct sup *s, struct dev *d)
 {
@@ -103,8 +102,8 @@ void life_restart(struct sup *s, struct dev *d, struct news *news)
 	life_stop(s, d, news);
 }
 
-/* While its device server is away a restart would end the export, and help nobody. One that is
- * back with another disk is taken by it. */
+/* A restart while the device server is away would only end the export: the server is tried at
+ * once instead. A restart takes the disk of a server that is back with another one. */
 void life_revive_now(struct sup *s, struct dev *d, struct news *news)
 {
 	if (!d->r.away_ns || rf_identity_known(&d->r.other))

@@ -37,7 +37,7 @@ static void supervisor_open_all(struct sup *s)
 	scribe_open(s);
 }
 
-/* Of all devices the latest; not where a launcher waits for a burial. */
+/* The latest of all devices. 0 while a launcher is waiting for a death to be acknowledged. */
 static uint64_t busy_until_ns(const struct sup *s)
 {
 	uint64_t last = 0;
@@ -120,11 +120,12 @@ static void supervisor_turn(struct sup *s)
 	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	if (ppoll(p, (nfds_t)n, ms < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
-	/* A device's last words come before its exit is looked at. */
+	/* A device process's last messages are handled before its exit. */
 	for (int i = 0; i < s->config.count; i++)
 		if (p[2 + i].revents & POLLIN)
 			dev_message(s, &s->dev[i]);
-	/* An answer may have brought events along, so ask whatever poll said. */
+	/* Events may have come with an answer, where poll() does not show them: so this is
+	 * called in any case. */
 	if (!busy_until_ns(s))
 		keeper_events(s);
 	for (int i = 0; i < RF_CLIENTS; i++)
@@ -141,12 +142,12 @@ static void supervisor_turn(struct sup *s)
 	record_write(s);
 }
 
-/* Each device waits for its start, which is due. */
+/* The first supervisor: every device waits for its start, which is due at once. */
 static int first(struct sup *s)
 {
 	for (int i = 0; i < s->config.count; i++)
 		s->dev[i].r.state = DEV_WAITING;
-	keep_drop(s, "control"); /* of one that died before it had come as far as the record */
+	keep_drop(s, "control"); /* left by a supervisor that died before it made the record */
 	if (open_one(s, &s->dev[0], RF_OPEN_CONTROL, &s->listener))
 		return RF_EXIT_IN_USE;
 	open_return(s);
@@ -189,7 +190,7 @@ int main(int argc, char **argv)
 	int code = record < 0 ? first(&s) : adopt_all(&s, record);
 	if (code)
 		return code;
-	/* Who connected may be gone again, and nobody waits for the next one. */
+	/* A client that connected may be gone before accept(), which must not block then. */
 	fcntl(s.listener, F_SETFL, O_NONBLOCK);
 	while (anything_left(&s))
 		supervisor_turn(&s);

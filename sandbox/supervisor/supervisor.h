@@ -98,11 +98,12 @@ struct dev_record {
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, server_failures, fruitless;
 	uint64_t       died_of[DEATHS];
-	pid_t          buried;       /* its last process whose end was dealt with */
+	pid_t          buried;       /* its last process whose exit was handled */
 	uint32_t       killed;       /* generation we killed last, */
 	enum death     killed_for;   /* and why */
 	struct budget  driver_budget, standby_budget;
-	uint32_t       losses;       /* times it may have lost its cache, over all its starts */
+	/* times the device may have lost its cache, over all its starts */
+	uint32_t       losses;
 	struct rf_wall_report walls;     /* around its driver, once one ran */
 	struct rf_blk_info info;
 	struct rf_net_info net;
@@ -119,8 +120,8 @@ struct dev {
 	int            index;
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
-	uint64_t       down_ns;      /* its last driver's death was told */
-	/* generation whose death was said, but no successor; 0: none */
+	uint64_t       down_ns;      /* when its last driver's death was reported */
+	/* generation whose death was logged, and whose successor was not; 0: none */
 	uint32_t       replaced;
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
 	struct wanted  want;
@@ -173,12 +174,12 @@ int keep_get(struct sup *, const char *name); /* fd */
 /* The next live process: its name and pid, at msg->at. -ENOENT: that was all. */
 int keep_list(struct sup *, struct rf_keep_msg *msg);
 void keep_bury(struct sup *, const struct rf_keep_msg *dead);
-bool keep_dead(pid_t); /* its end was told and not yet taken by keep_event() */
+bool keep_dead(pid_t); /* its exit is in the backlog, not yet taken by keep_event() */
 int keep_kill(struct sup *, const char *name);
 void keep_drop(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
 void keep_pong(struct sup *);
-/* An event is here already: no poll() of the keeper's socket tells of it. */
+/* An event is in the backlog: poll() on the keeper's socket does not report it. */
 bool keep_pending(void);
 /* 1: *msg is an event; 0: none now. Ends the process when the keeper is gone. */
 int keep_event(struct sup *, struct rf_keep_msg *msg);
@@ -200,8 +201,8 @@ void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
 void dev_exited(struct sup *, const struct rf_keep_msg *);
 void dev_due(struct sup *, struct dev *);          /* something of it may be due */
 uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is nothing */
-/* Until when deaths are not looked at: clients of this device wait for its next driver, and
- * nobody for the books. 0: nothing stands in the way. */
+/* Until when exits are not handled: clients of this device wait for its next driver, and the
+ * books can wait. 0: no such time. */
 uint64_t dev_busy_until_ns(const struct dev *);
 void dev_end(struct sup *, struct dev *);          /* DEV_STOPPING: all of it is to end, or has */
 
@@ -270,7 +271,7 @@ int  open_two(struct sup *, const struct dev *, enum rf_open_what, int fds[RF_OP
 int  open_do(struct sup *, const struct dev *, enum rf_open_what);
 /* of a stack */
 int  open_service(struct sup *, const struct dev *, enum rf_open_what, uint32_t service, int *fd);
-/* These two may answer RF_OPEN_LATER as well, but for the last try. */
+/* These two may also return RF_OPEN_LATER, except for the last try. */
 int  open_take(struct sup *, const struct dev *, bool last, int *group); /* lent to VFIO */
 int  open_server(struct sup *, const struct dev *, bool last, int *fd);
 /* its address and MTU, once they are known */
@@ -314,7 +315,8 @@ void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, e
 void status_accept(struct sup *);                  /* somebody connects */
 void status_serve(struct sup *, struct client *);  /* one of them says something */
 uint64_t status_due_ns(
-	const struct sup *); /* who says nothing is hung up on, or who waits let in; ~0: nobody */
+	/* when a silent client is dropped, or a waiting one accepted; ~0: never */
+	const struct sup *);
 void status_due(struct sup *);
 
 #endif
