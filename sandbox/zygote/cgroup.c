@@ -14,7 +14,7 @@
 #define MOUNT          "/sys/fs/cgroup"
 #define CGROUP2_MAGIC  0x63677270
 #define MOST_PROCESSES "8" /* running, standby and dying ones, with room for one being spawned */
-#define MOST_CPU       "200000 100000" /* us of us: two processes, one thread each */
+#define MOST_CPU       "200000 100000" /* of each 100 ms: two processors' time */
 
 static char top[512]; /* our own directory: MOUNT, our group, ringfence.PID; "": none */
 

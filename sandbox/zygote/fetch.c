@@ -44,7 +44,7 @@ static int reader_start(const struct rf_config *c, int out, int ask, struct rf_s
 	return err;
 }
 
-/* Never waits for whoever should write into a pipe; to read one that is written is to wait. */
+/* Opens without waiting for the writer of a pipe. Reading then waits until something is written. */
 static int file_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -54,8 +54,8 @@ static int file_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What the configuration says, for us to compare and for rf-config to understand: one copy, so
- * that both see the same. fd, or -errno. */
+/* Copies the configuration once, so that rf-config parses the same text that we compare with.
+ * fd, or -errno. */
 static int text_copy(struct rf_said *said)
 {
 	int from = file_open(said->file), to = memfd_create("rf-configuration-file", MFD_CLOEXEC);
@@ -65,7 +65,7 @@ static int text_copy(struct rf_said *said)
 
 	while (!err && (n = read(from, text + said->bytes, sizeof(text) - said->bytes)))
 		err = n < 0 ? -errno : (said->bytes += (size_t)n) == sizeof(text) ? -E2BIG : 0;
-	/* It is read from its start. */
+	/* pwrite(), so that reading begins at the start. */
 	if (!err && (n = pwrite(to, text, said->bytes, 0)) != (ssize_t)said->bytes)
 		err = n < 0 ? -errno : -EIO;
 	said->text = text;
@@ -76,7 +76,7 @@ static int text_copy(struct rf_said *said)
 	return err ? err : to;
 }
 
-/* Opens what it asks for, to read, until it ends. */
+/* Opens files for rf-config, to read, until it ends. */
 static void reader_serve(int sock, const struct rf_said *said, int copy)
 {
 	char path[RF_CONFIG_PATH];
@@ -132,7 +132,7 @@ static int read_into(const struct rf_said *said, int copy, struct rf_config *c, 
 	return pread(out, c, sizeof(*c), 0) == sizeof(*c) ? 0 : RF_EXIT_BUG;
 }
 
-/* rf-config is ours, but it read text: nothing of its answer is used before this. */
+/* rf-config is ours, but it parsed text: its answer is checked here before anything uses it. */
 static int believe(const struct rf_said *said, const struct rf_config *c)
 {
 	const char *wrong = rf_config_wrong(c), *unsaid = wrong ? NULL : rf_config_unsaid(said, c);

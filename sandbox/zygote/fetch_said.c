@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* As in words.h: what parts words, and where a line's words end. */
+/* As in words.h: what separates words. */
 static bool blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
@@ -50,7 +50,7 @@ static bool is(const char *word, size_t bytes, const char *wanted)
 	return bytes == strlen(wanted) && !memcmp(word, wanted, bytes);
 }
 
-/* An address is said in capitals or not. */
+/* An address may be written in capitals or not. */
 static bool is_address(const char *word, size_t bytes, const char *wanted)
 {
 	return bytes == strlen(wanted) && !strncasecmp(word, wanted, bytes);
@@ -80,8 +80,8 @@ static bool contains(struct cursor line, const char *wanted)
 	return false;
 }
 
-/* Is there a line in that device's part, -1: in that before the first, -2: anywhere, that begins
- * with these words, or, if there are none, has the one in it? */
+/* Does a line of this device's part of the file begin with these words? Without words: does it
+ * contain `any`? device -1: the part before the first device; -2: the whole file. */
 static bool said(const struct rf_said *s, int device, const char *const *words, const char *any)
 {
 	struct cursor line;

@@ -21,11 +21,11 @@ struct rf_said {
 	const struct rf_config *defaults;
 };
 
-/* What of it stands neither in the file nor among the defaults; NULL: nothing. */
+/* Names what in the answer stands neither in the file nor among the defaults; NULL: nothing. */
 const char *rf_config_unsaid(const struct rf_said *, const struct rf_config *);
 
-/* May rf-config read this file, too? Files that are named in the configuration, policies by their
- * name; users, and how much memory there is. */
+/* May rf-config read this file? It may read files that the configuration names, policies by
+ * their name, the list of users, and how much memory there is. */
 bool rf_said_file(const struct rf_said *, const char *path);
 
 #endif

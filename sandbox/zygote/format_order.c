@@ -25,7 +25,7 @@ static const struct rf_config_device *device_named(const struct rf_config *c, co
 	return NULL;
 }
 
-/* It is whatever else it may be exported as, and nothing of others. */
+/* Leaves one device, with the format export in the place of its own. */
 static void leave_only(struct rf_config *c, const struct rf_config_device *named, uint32_t flags)
 {
 	struct rf_config_device *d = &c->device[0];

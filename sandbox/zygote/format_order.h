@@ -11,7 +11,8 @@
 
 /* `how`: "format", "adopt" or "reformat". 0, or an exit code after one line in the log. */
 int rf_format_only(struct rf_config *, const char *file, const char *device, const char *how);
-/* The command's exit code, of that of the run: one that was stopped has formatted nothing. */
+/* Turns the exit code of the run into the command's: a run that was stopped has formatted
+ * nothing. */
 int rf_format_code(int code);
 
 #endif

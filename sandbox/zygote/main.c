@@ -23,9 +23,9 @@
 #include "privilege.h"
 
 /*
- * Files that our starter left open would stay open as long as we live: a lock, the end of a pipe, a
- * file of a mount. Where one of the first three is closed, /dev/null takes its number, for the next
- * file of ours would get it, and the log with it.
+ * Closes files that our starter left open: a lock, the end of a pipe, a file of a mount. Else they
+ * would stay open as long as we live. Where one of the first three is closed, /dev/null takes its
+ * number: else the next file of ours would get it, and the log would go there.
  */
 static void inherited_close(void)
 {
@@ -39,8 +39,9 @@ static void inherited_close(void)
 	close(fd);
 }
 
-/* To ignore a hang-up or Ctrl-C is a person's choice; but who ignores the ends of its children
- * would never hear of ours, and a write that must not wait needs its alarm. */
+/* Undoes an ignored SIGCHLD, with which no exit would be reported, and blocked signals, of which
+ * SIGALRM bounds our writes. An ignored hang-up or Ctrl-C stays ignored: that is a person's
+ * choice. */
 static void inherited_signals(void)
 {
 	sigset_t none;
@@ -50,10 +51,11 @@ static void inherited_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* As many files as may be. Of their size, memory that is passed on is limited, too. */
+/* Raises the limit of open files as far as possible. A limit of file sizes would hold for memfds
+ * too. */
 static void inherited_limits(void)
 {
-	/* of a device process, the least that all that is started gets by with */
+	/* the limit of a device process, the least that suffices for all that is started */
 	const rlim_t files = 256;
 	struct rlimit r, all = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -70,7 +72,7 @@ static void inherited_limits(void)
 		       (unsigned)files);
 }
 
-/* Code 71 where nobody took it, as of all output. */
+/* Exit code 71 if the output could not be written, as with all commands. */
 static int say_checked(const char *file, int devices)
 {
 	if (printf("%s: ok, %d device%s\n", file, devices, &"s"[devices == 1]) >= 0 &&
@@ -103,7 +105,7 @@ int main(int argc, char **argv)
 		code = rf_format_only(&c, argv[2], argv[3], argv[4]);
 	if (code)
 		return code;
-	/* Whoever has it, the opener believes it. */
+	/* Sealed: the opener believes this memory, whoever else has it. */
 	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	int fd = memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 || write(fd, &c, sizeof(c)) != sizeof(c) || fcntl(fd, F_ADD_SEALS, seals))

@@ -15,7 +15,7 @@
 
 #include "log.h"
 
-#define NOBODY 65534 /* what the one user of a user namespace is called inside */
+#define NOBODY 65534 /* id inside of the one user of a user namespace */
 
 static const struct kind {
 	enum rf_wall wall;
@@ -40,7 +40,7 @@ static int file_write(const char *path, const char *text)
 	return err;
 }
 
-/* One user, who is not root inside either. */
+/* Maps one user, who is not root inside either. */
 static int ids_map(uid_t uid, gid_t gid)
 {
 	char line[64];
@@ -52,7 +52,7 @@ static int ids_map(uid_t uid, gid_t gid)
 	return err ? err : file_write("/proc/self/gid_map", line);
 }
 
-/* A mount namespace whose root is an empty directory nobody can write. */
+/* Makes the root of this mount namespace an empty directory that nobody can write. */
 static int root_empty(void)
 {
 	static const char options[] = "size=4k,nr_inodes=2,mode=555";
@@ -61,8 +61,8 @@ static int root_empty(void)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("pit", "/proc", "tmpfs", flags, options) || chdir("/proc"))
 		return errno;
-	/* The old root stacks upon the new one and is taken away; an initramfs cannot
-	 * be, and is covered instead. */
+	/* The old root lies on top of the new one and is unmounted. An initramfs cannot be
+	 * pivoted, and is covered instead. */
 	if (!syscall(SYS_pivot_root, ".", ".")) {
 		if (umount2(".", MNT_DETACH))
 			return errno;
@@ -146,7 +146,7 @@ void rf_pit_open(struct rf_pit *p)
 	close(leave[1]);
 	waitpid(pid, NULL, 0);
 	munmap(why, RF_WALLS);
-	/* An entry into the mounts is of use only with the empty root. */
+	/* A mount namespace without the empty root is of no use. */
 	if (p->why[RF_WALL_MOUNT_NS])
 		p->why[RF_WALL_ROOT] = p->why[RF_WALL_MOUNT_NS];
 }

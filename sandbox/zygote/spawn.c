@@ -29,12 +29,12 @@
 /* Fds are moved out of the way of their targets first. */
 #define PARK    100
 #define MAX_FDS (RF_PACKET_FDS + 1)
-/* Of a driver's control group, besides what it may lock: image, stack, page tables. */
+/* Memory of a driver's control group beyond what it may lock: image, stack, page tables. */
 #define GROUP_MEMORY (64ull << 20)
 
 static struct rf_pit pit = {.user = -1};
 static uint8_t group_why; /* errno: why there are no control groups */
-static bool for_parent;   /* who is spawned is our parent's child */
+static bool for_parent;   /* new processes are children of our parent */
 
 static void spawn_limit(int what, rlim_t value)
 {
@@ -63,8 +63,8 @@ static int install_fds(const int *target, const int *fds, int count)
 	return parked[0];
 }
 
-/* As much as wanted, or as much as there is where it may not be raised: what really
- * needs it (the DMA map) was checked by the supervisor. */
+/* Sets the limit to what is wanted, or to the hard limit where that may not be raised. The
+ * supervisor has checked what really needs it (the DMA map). */
 static void limit_memlock(rlim_t wanted)
 {
 	struct rlimit r;
@@ -81,7 +81,7 @@ static void limit_memlock(rlim_t wanted)
 	spawn_limit(RLIMIT_MEMLOCK, wanted);
 }
 
-/* The root of every other process; only root can give one. */
+/* Makes the empty root directory of every other process; without root there is none. */
 void rf_spawn_root(void)
 {
 	if (geteuid())
@@ -90,7 +90,7 @@ void rf_spawn_root(void)
 	rf_dir_make("/run/ringfence", "empty", 0555);
 }
 
-/* That empty directory, which nobody can write. */
+/* Enters that empty directory, which nobody can write. */
 static void empty_root(void)
 {
 	if (chroot("/run/ringfence/empty") || chdir("/"))
@@ -106,7 +106,7 @@ static void user_change(const struct rf_keep_spawn *spawn)
 
 static void drop_privileges(const struct rf_keep_spawn *spawn)
 {
-	/* The bounding set first, while there still are capabilities to do it with. */
+	/* The bounding set comes first, as long as we have the capability to change it. */
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		prctl(PR_CAPBSET_DROP, cap);
 	user_change(spawn);
@@ -133,12 +133,13 @@ static void spawn_limits_set(const struct rf_keep_spawn *spawn)
 	limit_memlock(spawn->memlock);
 	spawn_limit(RLIMIT_NOFILE, spawn->nofile);
 	spawn_limit(RLIMIT_CORE, 0);
-	/* And dies if it does so for a second on end. Only root can allow it. */
+	/* It may run in real time, and is killed if it does so for a second without a pause.
+	 * Only root can allow that. */
 	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
 		spawn_limit(RLIMIT_RTTIME, 1000000);
 }
 
-/* Into the namespaces; where none gives an empty root, root changes its own. */
+/* Enters the namespaces. Where none gives an empty root, a root process changes its own. */
 static uint64_t outside_leave(void)
 {
 	uint64_t up = rf_pit_enter(&pit);
@@ -157,8 +158,8 @@ static _Noreturn void own_run(const struct rf_keep_spawn *spawn, const int *fds,
 	char *argv[] = {(char *)spawn->argv0, (char *)spawn->group, NULL};
 	int exe = install_fds(spawn->target, fds, count);
 
-	/* Of what there is to open the supervisor has /proc: the processor time of a silent
-	 * driver. */
+	/* /proc is the supervisor's root: it reads the processor time of unresponsive drivers
+	 * there. */
 	if (spawn->uid != ~0u) {
 		if (chdir("/proc") || (!geteuid() && chroot(".")))
 			rf_die(RF_EXIT_SYSTEM, "cannot enter /proc: %s", strerror(errno));
@@ -178,7 +179,8 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 	rf_log_name = spawn->argv0;
 	if (spawn->fence == RF_FENCE_OWN)
 		own_run(spawn, fds, count, parent);
-	/* Who is not root can enter only what drivers are born into. */
+	/* As root only: others can enter the namespaces only by way of the user namespace, as
+	 * drivers do. */
 	if (spawn->fence && !geteuid())
 		(void)outside_leave();
 	int exe = install_fds(spawn->target, fds, count);
@@ -190,7 +192,7 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 
 /* ---- a driver ------------------------------------------------------------------------ */
 
-/* What the child knows when it is born. */
+/* What the child has from its parent's memory. */
 struct birth {
 	const struct rf_keep_spawn *spawn;
 	const int *fds;
@@ -201,7 +203,8 @@ struct birth {
 	uint8_t group_why;
 };
 
-/* The keeper seizes us, says whether that worked, and is still there. */
+/* Waits until the keeper has seized us, and returns whether that worked. Ends us if the keeper
+ * is gone. */
 static int seized_wait(int report)
 {
 	uint8_t why;
@@ -232,7 +235,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	drop_privileges(b->spawn);
 	rf_die_with(b->keeper);
 	r.up |= RF_WALL_BIT(RF_WALL_ORPHAN);
-	/* Who is not root has no other user to give. */
+	/* Without root there is no other user to switch to. */
 	if (root && geteuid())
 		r.up |= RF_WALL_BIT(RF_WALL_UID);
 	else
@@ -246,7 +249,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	program_run(b->spawn->argv0, exe, argv);
 }
 
-/* Into the control group of its device, if there are such. */
+/* Has the child start in the control group of its device, if there are control groups. */
 static void group_join(struct birth *b, struct clone_args *args)
 {
 	b->group_why = group_why;
@@ -268,7 +271,7 @@ static void parent_choose(struct clone_args *args, bool ours)
 	args->exit_signal = ours ? 0 : SIGCHLD; /* CLONE_PARENT: as our own */
 }
 
-/* As root: straight into a PID namespace of its own. */
+/* Clones the child into a PID namespace of its own: as root, or inside a user namespace. */
 static long born(struct birth *b, struct clone_args *args)
 {
 	args->flags |= CLONE_NEWPID;
@@ -280,9 +283,9 @@ static long born(struct birth *b, struct clone_args *args)
 }
 
 /*
- * Not as root: only inside the user namespace may we make a PID namespace. A helper
- * goes there and bears the driver as its own parent's child; it shares our fd table, so
- * that the pidfd it gets is ours. We stand still until it has ended.
+ * Without root we may make a PID namespace only inside the user namespace. A helper goes there and
+ * clones the driver as a child of its own parent. The helper shares our fd table, so that its pidfd
+ * is ours. We are suspended until it has ended.
  */
 static long born_inside(struct birth *b, struct clone_args *args)
 {
@@ -329,7 +332,7 @@ static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spaw
 	if (pit.user >= 0) {
 		n = born_inside(b, args);
 	} else if (geteuid()) {
-		/* Without a user namespace there is no PID namespace either. */
+		/* Without root and without a user namespace there is no PID namespace either. */
 		n = syscall(SYS_clone3, args, sizeof(*args));
 		if (!n)
 			driver_child(b);
@@ -355,7 +358,7 @@ void rf_spawn_prepare(void)
 {
 	rf_pit_open(&pit);
 	group_why = (uint8_t)-rf_cgroup_open();
-	/* Nobody but root makes namespaces without a user namespace. */
+	/* Only root makes namespaces without a user namespace. */
 	if (geteuid() && pit.user < 0)
 		pit.why[RF_WALL_PID_NS] =
 		    pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;

@@ -11,14 +11,14 @@
 
 #include "zygote.h"
 
-/* Once, before the first process: where they are shut up. */
+/* Once, before the first process: makes the empty root directory of all. */
 void rf_spawn_root(void);
 
 /* Once, before the first driver: namespaces and control groups. */
 void rf_spawn_prepare(void);
 /* At the end, when all are reaped. */
 void rf_spawn_finish(void);
-/* From here on, who is spawned is the child of our parent. */
+/* From here on new processes are children of our parent. */
 void rf_spawn_for_parent(void);
 
 /*

@@ -27,7 +27,8 @@ static bool ends(const char *text, size_t room)
 	return memchr(text, '\0', room) != NULL;
 }
 
-/* The keeper cannot make us run something as root, nor touch another's control group. */
+/* Checks an order: the keeper cannot have anything run as root, nor touch a control group that
+ * is not ringfence's. */
 static int order_check(const struct rf_zygote_order *o, int count)
 {
 	const struct rf_keep_spawn *s = &o->spawn;
@@ -41,7 +42,8 @@ static int order_check(const struct rf_zygote_order *o, int count)
 	return 0;
 }
 
-/* uid ~0: it stays root. sockets[1]: to the opener, of a supervisor. */
+/* Starts a supervisor or an opener. uid ~0: it stays root. sockets[1]: a supervisor's, to its
+ * opener. */
 static int own(const char *verb, uint32_t uid, int program, int config, const int *sockets,
 	       int count, struct rf_spawned *run)
 {
@@ -116,7 +118,7 @@ static _Noreturn void zygote_obey(int keeper, int config, const char *program_di
 
 void rf_zygote_main(int keeper, int config, const char *program_dir)
 {
-	/* Neither is inherited over a fork. */
+	/* A fork inherits neither. */
 	rf_memory_hold();
 	rf_spawn_prepare();
 	rf_hurry();
