@@ -29,7 +29,8 @@ static int bundles; /* directory */
 
 /* ---- of ringfence ----------------------------------------------------------------- */
 
-/* Whatever our umask, and whoever ran here before. */
+/* Opens the directory of bundles, with the same owner and mode whatever our umask and whoever
+ * made it. */
 static int bundles_open(void)
 {
 	const uint32_t uid = RF_UID_BASE + RF_UID_SCRIBE;
@@ -43,8 +44,8 @@ static int bundles_open(void)
 	return fd;
 }
 
-/* Who listens there is an opener, a child of its keeper, which is who a person started. 0: nobody
- * knows. */
+/* The pid of the keeper whose socket this is, which is the pid a person knows. The listener is
+ * its opener, the keeper's child. 0: not known. */
 static int keeper_of(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -124,7 +125,7 @@ static int deaths(int *fd)
 
 static int image(const struct rf_config_device *d, int *fd)
 {
-	/* What it is, is looked at by who reads it; a pipe must not hold us up. */
+	/* The launcher checks the image. O_NONBLOCK: a pipe there must not block us. */
 	if ((*fd = open(d->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) >= 0)
 		return 0;
 	rf_log("%s: driver image %s: %s", d->name, d->image, strerror(errno));
@@ -249,7 +250,7 @@ static int stack_vanish(const struct rf_config_device *d, uint32_t service)
 	return named ? vanish(d->lwip.service[service].listen.name) : 0;
 }
 
-/* Only what the configuration says of that device. */
+/* Serves only what the configuration says of that device. */
 static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 {
 	if (ask->device >= (uint32_t)config.count)

@@ -24,10 +24,10 @@ struct search {
 	const char *address;
 	bool        last;               /* a disk that is open now is in use */
 	char        top[RF_SYSFS_PATH]; /* the device's folder */
-	int (*disk)(struct search *, const char *name); /* what is asked of each disk */
+	int (*disk)(struct search *, const char *name); /* called for each disk */
 };
 
-/* A disk, and in words who has it. */
+/* A disk, and who uses it, in words. */
 struct disk {
 	const char *name;
 	char        number[32]; /* MAJOR:MINOR */
@@ -243,7 +243,7 @@ static int disk_used(struct search *s, const char *name)
 
 /* ---- who claims a disk -------------------------------------------------------------- */
 
-/* Those that several paths lead to have a disk of each path, which nobody can open. */
+/* Is it one path's part of a multipath disk, which cannot be opened itself? */
 static bool hidden(const char *name)
 {
 	char path[RF_SYSFS_PATH], text[8];
@@ -274,7 +274,7 @@ static int claim_try(const char *node, const char *number, int *hold)
 
 static int (*claim)(const char *node, const char *number, int *hold) = claim_try;
 
-/* hold: the claim stays, with that descriptor. */
+/* Claims a disk and its partitions. hold: keeps the descriptors, and so the claims. */
 static int disk_claim(struct search *s, const char *name, int *hold)
 {
 	struct disk d = { 0 };
@@ -297,8 +297,9 @@ static int disk_claimed(struct search *s, const char *name)
 }
 
 /*
- * Nobody can mount or claim a disk, or a partition of it, that we claim. Each is held from the last
- * look until the kernel's driver has let go of it, so that no mount slips in between.
+ * While we claim a disk or partition nobody else can mount or claim it. The claims are held from
+ * the last check until the kernel's driver has released the disk, so that no mount comes in
+ * between.
  */
 #define HELD_MOST 64
 static int held[HELD_MOST];
@@ -360,7 +361,8 @@ static int opened_by(const char *name, void *arg)
 	return 1;
 }
 
-/* A program that only looks what is on a disk, as those of udev do, is soon through. */
+/* Does a program have the disk open? One that only looks what is on it, such as those of udev,
+ * is soon done. */
 static int disk_opened(struct search *s, const char *name)
 {
 	char path[RF_SYSFS_PATH];
@@ -441,7 +443,7 @@ static int moved_away(const char *folder, const struct search *s)
 	return RF_EXIT_IN_USE;
 }
 
-/* A virtio device has its interface one further down. */
+/* A virtio device has its interface in a folder one level below. */
 static int virtio_child(const char *name, void *arg)
 {
 	const struct search *s = arg;
@@ -485,7 +487,7 @@ int rf_holders_check(const char *pci_address, bool last)
 	int err;
 
 	rf_sysfs_path(s.top, "/sys/bus/pci/devices/%.40s", pci_address);
-	/* Those that can be named first. */
+	/* Holders with a name come first, for the log line. */
 	if ((err = each_disk(&s, disk_used)) || (err = each_disk(&s, disk_claimed)) ||
 	    (err = each_disk(&s, disk_opened)) || (err = interfaces_look(&s)))
 		return err;

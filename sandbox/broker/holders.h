@@ -19,7 +19,8 @@
  * does not say. last: a disk that a program has open is in use; else RF_OPEN_LATER, for most such
  * programs only look. */
 int rf_holders_check(const char *pci_address, bool last);
-/* After 0 its disks are claimed, until this: the kernel's driver has let go of them. */
+/* Releases the claims that rf_holders_check() took when it returned 0. Call it when the kernel's
+ * driver has released the device. */
 void rf_holders_release(void);
 
 #endif

@@ -38,8 +38,8 @@ static int interface_refused(const struct rf_config_device *d, int err)
 	return RF_EXIT_SYSTEM;
 }
 
-/* Header sizes, offloads, filters and limits stay with a TAP that another program made; ours is
- * as a new one is. rf-tap says later what its device can do. */
+/* Resets the TAP to defaults. One that another program made keeps its header sizes, offloads,
+ * filters and limits. rf-tap sets later what its device can do. */
 static int make_plain(int fd, struct ifreq *ifr)
 {
 	const short kind = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
@@ -50,7 +50,7 @@ static int make_plain(int fd, struct ifreq *ifr)
 	    ioctl(fd, TUNSETSNDBUF, &room) || ioctl(fd, TUNSETTXFILTER, &every) ||
 	    ioctl(fd, TUNDETACHFILTER, NULL) || ioctl(fd, TUNGETIFF, ifr))
 		return -errno;
-	/* Kernels without the one or the other have nothing to be set back. */
+	/* Fails on kernels that lack these, where there is nothing to reset. */
 	(void)ioctl(fd, TUNSETFILTEREBPF, &none);
 	(void)ioctl(fd, TUNSETVNETBE, &no);
 	return (ifr->ifr_flags & (kind | IFF_TUN | IFF_MULTI_QUEUE)) == kind ? 0 : -EINVAL;
@@ -88,7 +88,7 @@ int rf_tap_configure(const struct rf_config_device *d, uint16_t mtu, const uint8
 	struct ifreq ifr = { 0 };
 	static const uint8_t nobody[6];
 
-	/* They come from the device. */
+	/* Address and MTU are the device's claims. */
 	if (mtu < 68 || mac[0] & 1 || !memcmp(mac, nobody, 6)) {
 		rf_log("%s: its device has an MTU of %u and an address that no station has: no "
 		       "interface",

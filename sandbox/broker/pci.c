@@ -212,7 +212,9 @@ int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, boo
 		return err;
 	read_link(d->pci, "driver", driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
-		return 0; /* somebody else bound it, so it stays; the kernel has nothing on it */
+		/* another program bound it to vfio-pci: it stays, since we know no other driver
+		 * for it */
+		return 0;
 	if (!d->force && (err = rf_holders_check(d->pci, last)))
 		return err;
 	if (!(err = found_keep(c, d->pci)) && (err = bind_vfio(d)))
@@ -256,7 +258,7 @@ static int give_back_one(const char *name, void *arg)
 {
 	char canonical[RF_PCI_ADDRESS];
 
-	/* Nothing else is put there: what it names becomes part of a path in /sys. */
+	/* Only an address is accepted as a name here: it becomes part of a path in /sys. */
 	if (rf_pci_address(name, canonical) || strcmp(name, canonical))
 		return 0;
 	rf_log("an earlier run ended without giving %s back: it returns to its driver", name);

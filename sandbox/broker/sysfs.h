@@ -13,7 +13,7 @@
 
 #define RF_SYSFS_PATH 600
 
-/* Put before every path; "" but for tests, which make a tree of their own. */
+/* Prefix of every path; "" except in tests, which make a tree of their own. */
 extern const char *rf_sysfs_root;
 
 void rf_sysfs_path(char path[RF_SYSFS_PATH], const char *fmt, ...)

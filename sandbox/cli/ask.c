@@ -21,12 +21,12 @@
 #include "packet.h"
 #include "show.h"
 
-/* A supervisor that does not answer has been replaced by then. */
+/* By then a supervisor that does not answer has been replaced. */
 #ifndef ASK_PATIENCE_S
 #define ASK_PATIENCE_S 75
 #endif
 
-/* Neither ends before what is read of it does, nor can be made to. */
+/* The memfd holds all that is read of it, and is sealed against shrinking. */
 static bool stats_whole(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -36,7 +36,7 @@ static bool stats_whole(int fd)
 	       st.st_size >= (off_t)RF_STATS_BYTES;
 }
 
-/* Of a device that starts or stops meanwhile the memory stays as it was. */
+/* The mapping stays valid if the device starts or stops meanwhile. */
 static void stats_map(struct shown *d, int fd)
 {
 	if (!stats_whole(fd))
@@ -56,7 +56,7 @@ static void stats_unmap(struct shown *shown, int count)
 			munmap((void *)shown[i].service, RF_STATS_BYTES);
 }
 
-/* A name that ends, and does nothing to a terminal or to JSON. */
+/* Makes a name end, and replaces characters that a terminal or JSON would interpret. */
 static void name_clean(char name[RF_NAME])
 {
 	name[RF_NAME - 1] = '\0';
@@ -116,7 +116,7 @@ static int show(const struct shown *shown, int count, const char *verb, const ch
 	return 0;
 }
 
-/* Root may ask whoever it likes. */
+/* Whose socket is it? Root may ask any supervisor. */
 static int whose(int fd)
 {
 	struct ucred who;
@@ -148,7 +148,7 @@ static int connect_to(const char *path)
 	return err;
 }
 
-#define ASKS 20 /* of a supervisor that died while it was asked, and of its successors */
+#define ASKS 20 /* tries, if the supervisor dies while it is asked, and its successors do too */
 
 /* Number of devices, or -errno: -ECONNREFUSED and the like if nobody is there. */
 static int exchange(const char *path, const struct rf_ask *ask, struct shown *shown,

@@ -82,7 +82,7 @@ static FILE *report_open(int dir, const struct bundle *b)
 		return fdopen(fd, "r");
 	if (fd >= 0)
 		close(fd);
-	return NULL; /* it has just gone, or is no report: a pipe would keep us waiting */
+	return NULL; /* it was just removed, or is no regular file: a pipe would block us */
 }
 
 static void report_show(FILE *report, FILE *out)

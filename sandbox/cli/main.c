@@ -30,7 +30,7 @@ static int cli_complain(const char *what, const char *word)
 	return RF_EXIT_USAGE;
 }
 
-/* What was printed is where it was to go, or the code says that it is not. */
+/* Exit code 71 instead of `code` if the output could not be written. */
 static int printed(int code)
 {
 	if (!fflush(stdout) && !ferror(stdout))
@@ -50,7 +50,7 @@ static int cli_ask(const char *dir, const char *verb, const char *device)
 	return client_ask(path, verb, device, stdout);
 }
 
-/* The rest is the keeper's, in this process: rf-keeper lies beside this program. */
+/* Executes rf-keeper, which lies beside this program, in this process. */
 static int become_keeper(const char *verb, const char *file, const char *device, const char *how)
 {
 	static struct rf_config c;

@@ -112,7 +112,7 @@ void show_json(FILE *f, const struct shown *d, int count)
 
 /* ---- words ------------------------------------------------------------------ */
 
-/* Below the table, and only where there is something to say. */
+/* Lines below the table, for walls that are missing. */
 static void put_walls(FILE *f, const struct rf_snapshot *s)
 {
 	char missing[512];
@@ -147,7 +147,7 @@ static void put_server(FILE *f, const struct rf_snapshot *s)
 		fprintf(f, "wait for it\n");
 }
 
-/* Why it does not serve, and the way back. */
+/* Says why a device does not serve, and how to get it back. */
 static void put_end(FILE *f, const struct rf_snapshot *s)
 {
 	char how[RF_ENDING];
@@ -162,7 +162,7 @@ static void put_end(FILE *f, const struct rf_snapshot *s)
 			s->name, rf_ending(s->code << 8, how), s->name);
 }
 
-/* Deaths by their kind, and only where there were some. */
+/* Counts of deaths by kind, where there were any. */
 static void put_deaths(FILE *f, const struct rf_snapshot *s)
 {
 	static const char *const kinds[DEATHS] = {
@@ -216,7 +216,7 @@ static void put_time(FILE *f, uint64_t monotonic_ns)
 	fprintf(f, "{\"at\":\"%s.%03dZ\"", text, (int)(ns / 1000000 % 1000));
 }
 
-/* From the death that was seen to that step; a standby was there before. */
+/* The time from the death to this step. A standby may have been spawned before. */
 static void put_after(FILE *f, const char *step, uint64_t death_ns, uint64_t step_ns)
 {
 	if (step_ns)

@@ -90,7 +90,7 @@ bool image_returns(const struct image *i, uint64_t offset)
 	Elf64_Shdr s;
 	unsigned char near[5];
 
-	/* Addresses and file offsets of the code are the same in the images we make. */
+	/* In images that we build, addresses and file offsets of the code are the same. */
 	for (uint32_t n = 0; section(i, n, &s); n++)
 		if (s.sh_flags & SHF_EXECINSTR && s.sh_addr == s.sh_offset &&
 		    offset >= s.sh_addr + sizeof(near) && offset - s.sh_addr <= s.sh_size &&

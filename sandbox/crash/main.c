@@ -85,7 +85,7 @@ static void remove_one(char *name)
 	name[0] = 0;
 }
 
-/* A later one has the place already, or takes it. */
+/* A bundle with a higher number has this slot already, or will take it. */
 static void find_one(const char *file, uint32_t newest)
 {
 	unsigned long n = strtoul(file, NULL, 10);
@@ -149,7 +149,8 @@ static void crash_keep(const struct findings *f)
 
 /* ---- the kernel's log --------------------------------------------------------------------- */
 
-/* About the IOMMU or VFIO: its text, from behind the first ';'. NULL: something else. */
+/* The text of a kernel log record, which is behind the first ';', if it concerns the IOMMU or
+ * VFIO; else NULL. */
 static const char *concerns(const char *line)
 {
 	static const char *const words[] = {"DMAR", "AMD-Vi", "IO_PAGE_FAULT", "iommu", "vfio"};
@@ -161,7 +162,7 @@ static const char *concerns(const char *line)
 	return NULL;
 }
 
-/* One record a read; the oldest ones go. */
+/* Reads the kernel's log, one record a read. The oldest records go when there is no room. */
 static void listen_to_kernel(void)
 {
 	char line[1024];
@@ -198,7 +199,8 @@ static void map_image(struct image *i, int fd)
 	i->bytes = (size_t)st.st_size;
 }
 
-/* Seals the generation's records: those that are there once its successor runs. */
+/* Waits until the generation's record is written, which is when its successor runs, and finds
+ * its parts. */
 static void crash_look(struct findings *f, const char *stats)
 {
 	uint32_t g = f->death->generation;
@@ -259,12 +261,13 @@ int main(void)
 	int fds[RF_PACKET_FDS], count, n;
 
 	rf_log_name = "rf-scribe";
-	/* It is in no hurry, and others are. */
+	/* Writing reports must not delay processes with a real-time policy. */
 	syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &(struct sched_param){0});
 	setpriority(PRIO_PROCESS, 0, 10);
 	find_all();
 	fcntl(RF_SCRIBE_FD_KMSG, F_SETFL, O_NONBLOCK);
-	lseek(RF_SCRIBE_FD_KMSG, 0, SEEK_END); /* what was said before is nobody's fault here */
+	/* no driver of this run caused what was logged before */
+	lseek(RF_SCRIBE_FD_KMSG, 0, SEEK_END);
 	crash_lock();
 	for (;;) {
 		struct pollfd p = {.fd = RF_SCRIBE_FD_CONTROL, .events = POLLIN};

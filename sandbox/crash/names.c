@@ -55,7 +55,8 @@ unsigned backtrace(const struct findings *f, uint64_t *offsets)
 	if (!d->image || !d->regs[RIP])
 		return 0;
 	offsets[n++] = d->regs[RIP] - d->image;
-	/* Without frame pointers: what is a return address by its looks. */
+	/* There are no frame pointers: every stack word that looks like a return address is
+	 * taken for one. */
 	for (uint32_t i = 0; i < d->stack_words && i < RF_DEATH_STACK && n < SCRIBE_FRAMES; i++) {
 		uint64_t offset = d->stack[i] - d->image;
 

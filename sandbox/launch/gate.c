@@ -50,7 +50,7 @@ IN_INLINE void gate_unmap(const struct rf_gate_plan *plan)
 		uint64_t to = i < plan->keep_count ? plan->keep[i].start : RF_USER_END;
 
 		if (to > from && gate_call(__NR_munmap, from, to - from, 0)) {
-			/* If nobody reads the log it ends without a word. */
+			/* The alarm ends this process if nobody reads the log. */
 			gate_call(__NR_alarm, 1, 0, 0);
 			gate_call(__NR_write, RF_LAUNCH_FD_LOG,
 				  (uint64_t)(uintptr_t)plan->unmap_failed, plan->unmap_failed_len);
@@ -67,15 +67,16 @@ IN_INLINE void gate_lock(const struct rf_gate_plan *plan)
 		gate_exit(RF_LAUNCH_NO_FILTER);
 }
 
-/* Of files, from here on: the log, which may be one, is closed. */
+/* Closes all descriptors from first_fd on, the log among them. Then no file may grow: before,
+ * the log could be one. */
 IN_INLINE void gate_shut(const struct rf_gate_plan *plan, uint64_t first_fd)
 {
 	gate_call(__NR_close_range, first_fd, ~0u, 0);
 	gate_call(__NR_setrlimit, RLIMIT_FSIZE, (uint64_t)(uintptr_t)plan->no_limit, 0);
 }
 
-/* A standby driver waits here, with no instruction of its image run; locked, unless its
- * list is too short to wait by. */
+/* A standby driver waits here until boot->go names its generation; no instruction of its image
+ * has run. It is locked, unless its list has no read to wait by. */
 IN_INLINE void gate_wait(const struct rf_gate_plan *plan)
 {
 	uint64_t count;
@@ -89,7 +90,7 @@ IN_INLINE void gate_wait(const struct rf_gate_plan *plan)
 	}
 }
 
-/* Wipes what the launcher left on the stack and in registers, and goes. */
+/* Wipes what the launcher left on the stack and in registers, and jumps to the image's entry. */
 IN_INLINE _Noreturn void gate_jump(const struct rf_gate_plan *plan)
 {
 	register uint64_t top __asm__("r8") = plan->stack_top;

@@ -146,8 +146,8 @@ static struct rf_gate_plan *gate_plan_make(const struct rf_launch *spec,
 	memcpy(plan->code, filter->code, filter->count * sizeof(filter->code[0]));
 	plan->prog = (struct sock_fprog){ .len = (unsigned short)filter->count,
 					  .filter = plan->code };
-	/* A list of exit_group alone has no read to wait by: such a driver is held back
-	 * first and locked then, and needs no descriptor at all. */
+	/* A list with exit_group alone has no read to wait by. Such a driver waits first and is
+	 * locked then, and needs no descriptor at all. */
 	plan->lock_last = filter->syscalls == 1;
 	return plan;
 }
@@ -157,7 +157,7 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 	if (__stop_rf_gate - __start_rf_gate != (long)PAGE ||
 	    (uint64_t)(uintptr_t)__start_rf_gate % PAGE)
 		rf_quit(RF_LAUNCH_SYSTEM, "bug: the gate does not fill one page");
-	/* Nothing of ours may be written to when this process dies. */
+	/* The kernel must not write to our memory, which is gone, when this process dies. */
 	syscall(SYS_set_tid_address, NULL);
 	__asm__ volatile("mov %1, %%rsp\n\t"
 			 "xor %%ebp, %%ebp\n\t"

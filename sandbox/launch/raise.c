@@ -29,7 +29,7 @@ static void stands(struct rf_wall_report *r, enum rf_wall wall)
 
 /* ---- the first ones ----------------------------------------------------------------- */
 
-/* Who starts us must have dropped everything already; a mistake there ends here. */
+/* Whoever starts us must have dropped all privileges already; a mistake there ends here. */
 static void privileges_check(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -77,7 +77,7 @@ void rf_raise_first(struct rf_wall_report *r)
 
 void rf_raise_limits(struct rf_wall_report *r)
 {
-	/* Those already there stay: descriptors, memory, locked pages. */
+	/* These limits do not touch what exists already: descriptors, memory, locked pages. */
 	static const struct {
 		uint8_t wall, limit;
 	} limits[] = {
@@ -90,7 +90,7 @@ void rf_raise_limits(struct rf_wall_report *r)
 	};
 	struct sched_param none_before = {0};
 
-	/* The trusted processes may go before others, a driver never. */
+	/* Trusted processes may have a real-time policy, a driver never. */
 	if (syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none_before))
 		rf_quit(RF_LAUNCH_SYSTEM, "cannot leave real-time scheduling: %s", strerror(errno));
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
@@ -120,6 +120,6 @@ void rf_raise_report(struct rf_wall_report *r, uint64_t stand, uint64_t demanded
 				r->why[wall] ? strerror(r->why[wall])
 					     : "it could not be put up here");
 	r->locked = 1;
-	/* Nobody may be there to hear it. */
+	/* The keeper may be gone. */
 	(void)!write(RF_LAUNCH_FD_REPORT, r, sizeof(*r));
 }

@@ -17,7 +17,8 @@ static void nothing(int sig)
 	(void)sig;
 }
 
-/* A log that nobody reads must not hold a driver's start up: an alarm ends the wait. */
+/* Writes the line; if nobody reads the log, an alarm ends the wait, so that the driver still
+ * starts. */
 static void line_write(const char *line, size_t bytes)
 {
 	const struct itimerval often = { .it_value.tv_usec = WAIT_US,

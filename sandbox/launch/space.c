@@ -15,8 +15,8 @@
 #define PAGE    4096ull
 #define HUGE    (2ull << 20)
 #define LOWEST  (1ull << 36)
-#define AT_ONCE (64ull << 10) /* bytes of a window that a driver finds mapped when it starts */
-#define CHOICES (1ull << 24) /* of 2 MiB steps: up to 32 TiB above LOWEST */
+#define AT_ONCE (64ull << 10) /* bytes of a window that are mapped before the driver starts */
+#define CHOICES (1ull << 24) /* in steps of 2 MiB: up to 32 TiB above LOWEST */
 #define TRIES   16
 /* x86-64 ABI, thread-local storage variant II: FS points at the end of the block,
  * where a pointer to itself stands; gcc keeps the stack canary at FS + 0x28. */
@@ -118,7 +118,7 @@ void rf_space_map_tls(struct rf_space *s, const struct rf_image *img)
 	random_get(&canary, sizeof(canary));
 	canary &= ~0xffull; /* a zero byte first: no string ends with the canary */
 	memcpy(block + (s->thread - s->tls.at) + CANARY_OFFSET, &canary, sizeof(canary));
-	/* Without thread-local variables nobody needs to write here. */
+	/* Without thread-local variables nothing writes here. */
 	if (!img->tls_memsz && mprotect(block, s->tls.bytes, PROT_READ))
 		rf_quit(RF_LAUNCH_SYSTEM, "cannot make the TLS block read-only: %s",
 			strerror(errno));
@@ -143,7 +143,7 @@ void rf_space_map_windows(struct rf_space *s, const struct rf_launch *spec)
 	}
 }
 
-/* Registers refuse it, and are mapped as they are. */
+/* Makes a range's page table entries. The call fails for registers, which have theirs already. */
 static void populate(uint64_t at, uint64_t bytes)
 {
 	(void)madvise((void *)(uintptr_t)at, bytes, MADV_POPULATE_READ);
@@ -156,7 +156,8 @@ void rf_space_hold(const struct rf_space *s)
 
 		mlock2((void *)(uintptr_t)r->at, r->bytes, MLOCK_ONFAULT);
 		populate(r->at, r->bytes < AT_ONCE ? r->bytes : AT_ONCE);
-		/* Where there is a page, its neighbours need no memory for their entries. */
+		/* One page in each 2 MiB is touched: its page table holds the entries of its
+		 * neighbours too. */
 		for (uint64_t at = HUGE; at < r->bytes; at += HUGE)
 			populate(r->at + at, PAGE);
 	}

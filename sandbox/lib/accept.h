@@ -9,8 +9,8 @@
 
 #include <sys/socket.h>
 
-/* A listener that is short of memory or descriptors is looked at again after so long: until then
- * it would be ready, and a loop that waits for it would spin. */
+/* How long a listener is not polled when memory or descriptors are short: it stays ready then,
+ * and a loop that waits for it would spin. */
 #define RF_ACCEPT_PAUSE_NS 100000000u
 
 /*

@@ -15,7 +15,7 @@
 
 #include "bounded.h"
 
-/* How long lines are dropped unseen after one that nobody took. */
+/* How long lines are dropped without a try after one that nobody read. */
 #define LOG_DEAF_NS 1000000000ull
 /* Time a line about a peer costs. */
 #define LOG_PEER_NS 1000000000ull
@@ -34,24 +34,25 @@ static void alarm_set(long us)
 	(void)setitimer(ITIMER_REAL, &t, NULL);
 }
 
-/* That it came is all that a write needs. */
+/* The signal only has to interrupt a write. */
 static void on_alarm(int sig)
 {
 	int saved = errno;
 
-	if (!alarm_armed && !alarm_last) { /* somebody else's, who means it */
+	if (!alarm_armed && !alarm_last) { /* an alarm that is not ours: its default action holds */
 		signal(sig, SIG_DFL);
 		raise(sig);
 	}
-	alarm_last = alarm_armed && !alarm_writing && !alarm_used; /* one more may be on its way */
+	/* one more signal may be pending */
+	alarm_last = alarm_armed && !alarm_writing && !alarm_used;
 	if (alarm_last)
 		alarm_set(0);
 	alarm_used = 0;
 	errno = saved;
 }
 
-/* Behind its lock a process cannot do this any more. Nor does a line end its process for which
- * there is no reader any more, or no room in a file of limited size. */
+/* Done before main(), since a locked process cannot do it any more. SIGPIPE and SIGXFSZ are
+ * ignored: a line must not end its process when the log's reader is gone or the file is full. */
 static __attribute__((constructor)) void signals_answered(void)
 {
 	const struct sigaction a = { .sa_handler = on_alarm };
@@ -98,7 +99,7 @@ static bool log_line_taken(const char *line, size_t bytes)
 	bool armed = alarm_armed;
 	ssize_t n = rf_bounded_write(2, line, bytes);
 
-	if (!armed) { /* lines are rare: no alarm goes on behind this one */
+	if (!armed) { /* lines are rare: the alarm is switched off behind each */
 		alarm_last = 1;
 		alarm_set(0);
 	}
@@ -108,7 +109,7 @@ static bool log_line_taken(const char *line, size_t bytes)
 	return false;
 }
 
-/* Says that lines are missing; they are accounted for once it was taken. */
+/* Logs how many lines are missing. The count is reset once that line was written. */
 static void log_say_missing(unsigned *count, const char *why)
 {
 	char line[160];

@@ -21,9 +21,9 @@
 #include "memory_lock.h"
 
 /*
- * The disk served may hold the swap. Our own pages are not on it, and no process waits for it
- * when it asks for memory: all that are started inherit that, if root says it. Mappings yet to
- * come are locked only where no limit can refuse them for it.
+ * The served disk may hold the swap: our pages are locked, and our allocations do not wait for the
+ * swap. Processes that root starts inherit the latter. Future mappings are locked too, but only
+ * where no limit could refuse them for that.
  */
 void rf_memory_hold(void)
 {
@@ -35,10 +35,9 @@ void rf_memory_hold(void)
 }
 
 /*
- * A dead driver's exit waits for the keeper at its last stop, and its device process for that:
- * the keeper goes before whoever keeps the processors busy. No child inherits it, unless who
- * started us chose a real-time policy for all. Where it is not allowed, a recovery takes a
- * little longer on a busy machine.
+ * Recovery waits for the keeper at a driver's last stop, so the keeper gets a real-time policy.
+ * Children do not inherit it, unless whoever started us chose such a policy for all. Where it is
+ * refused, a recovery takes a little longer on a busy machine.
  */
 void rf_hurry(void)
 {
@@ -105,8 +104,8 @@ void rf_die_with(pid_t parent)
 		_exit(RF_EXIT_SYSTEM);
 }
 
-/* Its pages are there whenever it is started, also while the disk with the swap is not: a
- * mapping that is locked as all of ours are. */
+/* Keeps the pages of a program in memory, so that it can be started while the disk with the swap
+ * is not there: a mapping, locked as all of ours are. */
 const void *rf_pages_hold(int fd)
 {
 	struct stat st;

@@ -12,12 +12,12 @@
 
 #include "filter.h"
 
-/* Its memory is not swapped, and it waits for no swap. */
+/* Locks this process's memory, and has its allocations not wait for the swap. */
 void rf_memory_hold(void);
-/* The pages of a program, or an image, are in memory too; NULL: they are not. */
+/* Keeps the pages of a program or an image in memory. The mapping; NULL: it failed. */
 const void *rf_pages_hold(int fd);
 void rf_pages_drop(int fd, const void *pages);
-/* What it does goes before those who keep the processors busy. */
+/* Gives this process a real-time policy, so that it runs before others. */
 void rf_hurry(void);
 
 /* Makes a directory, or makes sure that it is ours. Ends this process if it is not. */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Do the bytes from `offset` on lie inside something of `size` bytes? */
+/* Do `bytes` bytes from `offset` on lie inside something of `size` bytes? */
 static inline bool rf_range_within(uint64_t offset, uint64_t bytes, uint64_t size)
 {
 	return offset <= size && bytes <= size - offset;

@@ -42,7 +42,7 @@ static inline struct sip_state sip_start(const uint64_t key[2])
 				   key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull };
 }
 
-/* The words at `at`, with `before` words taken already; the hash. */
+/* Takes the words at `at`, after `before` other words, and returns the hash. */
 static inline uint64_t sip_end(struct sip_state *v, const char *at, uint32_t words, uint32_t before)
 {
 	for (uint32_t i = 0; i < words; i++) {

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Of what has that name, a symbolic link included: 1 a socket, 0 something else, -errno. */
+/* What has that name? Symbolic links are not followed. 1: a socket, 0: something else, -errno. */
 static int is_socket(const char *path)
 {
 	struct stat st = { 0 };
@@ -23,7 +23,7 @@ static int is_socket(const char *path)
 	return err ? err : S_ISSOCK(st.st_mode);
 }
 
-/* Is it left over by a dead one? Only a refused connection says so. */
+/* Was this socket left behind by a process that died? Only a refused connection proves that. */
 static bool abandoned(const struct sockaddr_un *at, int type)
 {
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

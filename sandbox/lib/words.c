@@ -35,7 +35,7 @@ static int open_file(const char *path)
 
 int (*rf_words_open)(const char *path) = open_file;
 
-/* A byte nobody sees would part what the file says from what it shows. */
+/* Control characters are refused: with them a file would say something else than it shows. */
 static int byte_add(struct rf_words *w, size_t *used, int c)
 {
 	if ((c < ' ' && c != '\t' && c != '\r') || c == 127)
