@@ -90,13 +90,13 @@ static int e1000e_setup_interrupts(struct rf_device *d, unsigned half)
 		   E1000E_IVAR_RXQ0((uint32_t)vector) | E1000E_IVAR_TXQ0((uint32_t)vector));
 	e1000e_set(d, E1000E_EITR((uint32_t)vector), units > 0xffff ? 0xffff : (uint32_t)units);
 	e1000e_set(d, E1000E_EIAC, causes);
-	/* A driver that never sleeps needs no waking. */
+	/* A driver that never sleeps needs no interrupts. */
 	if (d->cfg.spin_ns != UINT64_MAX)
 		e1000e_set(d, INTEL_IMS, causes);
 	return 0;
 }
 
-/* Steps 1 and 2 are intel_reset(), 3 is the link, 4 (statistics) does itself. */
+/* Steps 1 and 2 are intel_reset(), 3 is the link; the hardware does 4 (statistics) itself. */
 static int e1000e_enable(struct rf_device *d, unsigned half)
 {
 	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
@@ -114,7 +114,7 @@ static int e1000e_enable(struct rf_device *d, unsigned half)
 	return err;
 }
 
-/* Nothing more is fetched or received; the reset recipe does the rest. */
+/* Stops fetching and receiving; the reset recipe does the rest. */
 static void e1000e_quiet(struct rf_device *d)
 {
 	if (e1000e_present(d))

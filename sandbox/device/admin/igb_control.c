@@ -14,11 +14,11 @@
 #include "intel_control.h"
 #include "log.h"
 
-/* A PHY that has no link by then is told to negotiate, be it that it was switched off. */
+/* A PHY that has no link by then is told to negotiate, since it may have been switched off. */
 #define LINK_LOST_NS 5000000000ull
 
 static struct intel_nic nic;
-static uint64_t link_missed_ns; /* since when; 0: it was there when looked at last */
+static uint64_t link_missed_ns; /* since when the link is missing; 0: it was up at the last look */
 
 static void igb_set(struct rf_device *d, uint32_t at, uint32_t value)
 {
@@ -84,7 +84,7 @@ static int igb_setup_interrupts(struct rf_device *d, unsigned half)
 		IGB_EITR_INTERVAL(us > IGB_EITR_MAX_US ? IGB_EITR_MAX_US : us));
 	igb_set(d, IGB_EIAM, 0);
 	igb_set(d, IGB_EIAC, 1u << vector);
-	/* A driver that never sleeps needs no waking. */
+	/* A driver that never sleeps needs no interrupts. */
 	if (d->cfg.spin_ns != UINT64_MAX)
 		igb_set(d, IGB_EIMS, 1u << vector);
 	return 0;
@@ -107,7 +107,7 @@ static void negotiate(struct rf_device *d)
 		rf_log("%s: its PHY does not answer", d->label);
 }
 
-/* The bit remembers a link that was lost: the second reading says how it is. */
+/* The bit latches a lost link: the second reading gives the present state. */
 static bool phy_has_link(struct rf_device *d)
 {
 	uint32_t status;
@@ -117,9 +117,9 @@ static bool phy_has_link(struct rf_device *d)
 }
 
 /*
- * Link setup. The PHY keeps its link over CTRL.RST. One that lost it negotiates by itself,
- * and would begin again if it were told to; only where it says that it has a link, of which
- * the MAC knows nothing, does it wait to be told.
+ * Sets the link up. The PHY keeps its link over CTRL.RST. A PHY that lost its link negotiates by
+ * itself, and would start over if told to. It is told only where it reports a link that the MAC
+ * does not know.
  */
 static void link_up(struct rf_device *d)
 {
@@ -156,7 +156,7 @@ static int igb_enable(struct rf_device *d, unsigned half)
 	return err;
 }
 
-/* Nothing more is fetched or received; the reset recipe does the rest. */
+/* Stops fetching and receiving; the reset recipe does the rest. */
 static void igb_quiet(struct rf_device *d)
 {
 	if (!igb_present(d))

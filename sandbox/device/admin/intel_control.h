@@ -18,7 +18,7 @@
 #define INTEL_PAGES 16u
 
 struct intel_nic {
-	struct rf_regs page[INTEL_PAGES]; /* those that intel_open() was told */
+	struct rf_regs page[INTEL_PAGES]; /* the pages that intel_open() was given */
 	uint32_t       entries;           /* of each ring */
 	uint32_t       rctl, tctl;        /* as the last enable left them */
 };
@@ -30,20 +30,21 @@ uint32_t intel_get(struct rf_device *, const struct intel_nic *, uint32_t at);
 void     intel_set(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t value);
 bool     intel_present(struct rf_device *, const struct intel_nic *);
 
-/* Until (register & mask) == value: 0; -ETIMEDOUT after `ms`, -ENODEV if it is gone. */
+/* Waits until (register & mask) == value: 0; -ETIMEDOUT after `ms`, -ENODEV if the device is
+ * gone. */
 int intel_wait(struct rf_device *, const struct intel_nic *, uint32_t at, uint32_t mask,
 	       uint32_t value, unsigned ms);
 
-/* No more interrupts, no frames in or out. */
+/* Switches interrupts, reception and transmission off. */
 void intel_silence(struct rf_device *, const struct intel_nic *);
-/* Requests of the device's own come to an end, global reset, interrupts off. -errno after
+/* Waits for the device's own requests to end, then resets it, with interrupts off. -errno after
  * a line. */
 int intel_reset(struct rf_device *, const struct intel_nic *);
-/* Link up when the PHY says so, tags stripped; `bits` of CTRL besides. */
+/* Has the link follow the PHY and tags stripped; sets `bits` of CTRL too. */
 void intel_link_up(struct rf_device *, const struct intel_nic *, uint32_t bits);
 /* STATUS.LU. */
 enum rf_net_link intel_link(struct rf_device *, const struct intel_nic *);
-/* Own address only besides what RCTL lets in; one queue; checksums looked at. */
+/* Filters: its own address, and what RCTL lets in; one queue; checksums checked. */
 void intel_filters(struct rf_device *, const struct intel_nic *);
 /* Reception begins, into one buffer of d->net.rx_buffer bytes a frame, which `buffers`, bits of
  * RCTL, says to a device that is told there. */

@@ -75,7 +75,7 @@ int intel_reset(struct rf_device *d, const struct intel_nic *nic)
 	intel_silence(d, nic);
 	intel_set(d, nic, INTEL_CTRL,
 		  intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_GIO_MASTER_DISABLE);
-	/* A device whose requests do not end is reset all the same. */
+	/* A device whose requests do not end in time is reset anyway. */
 	(void)intel_wait(d, nic, INTEL_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, 100);
 	intel_set(d, nic, INTEL_CTRL, intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_RST);
 	rf_rest(1000000);

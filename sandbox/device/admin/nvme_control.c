@@ -193,12 +193,12 @@ static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
 	}
 	ring(d, nvme_cq_doorbell(0, nvme.dstrd), nvme.cq_head);
 	if (copy.cid != cid)
-		return -EAGAIN; /* of a poisoned entry, or nobody's */
+		return -EAGAIN; /* for a poisoned entry, or for no command of ours */
 	*dw0 = copy.dw0;
 	return (int)NVME_CQE_STATUS(status);
 }
 
-/* One admin command, waited for. 0, the NVMe status (> 0), or -errno. */
+/* Sends one admin command and waits for it. 0, the NVMe status (> 0), or -errno. */
 static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0, uint64_t ns)
 {
 	struct nvme_sqe *slot = asq(d) + nvme.sq_tail;
@@ -296,9 +296,8 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 }
 
 /*
- * Where the controller is known to need it, the queues of a dead driver are deleted before it
- * is disabled (5.7, 5.6). What matters is still the reset, so a controller that does not answer
- * in time gets that at once.
+ * Deletes a dead driver's queues before the controller is disabled (5.7, 5.6), where the controller
+ * is known to need that. A controller that does not answer in time is reset at once.
  */
 static void nvme_quiet(struct rf_device *d)
 {
@@ -346,7 +345,7 @@ static int check_controller(struct rf_device *d)
 	return doorbell_open(d);
 }
 
-/* What 1.3 and 1.4 added may be refused by a controller that says it is as new. */
+/* A controller may refuse what 1.3 and 1.4 added, whatever version it claims. */
 static int identify_names(struct rf_device *d, void *to)
 {
 	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?

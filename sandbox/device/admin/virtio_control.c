@@ -30,21 +30,21 @@ static const char *virtio_ctl_changed(struct rf_device *d)
 	return virtio_changed(d, &pci);
 }
 
-/* A device that is reset has let go of its queues: 2.4.1. */
+/* Nothing to do: a device that is reset has given up its queues (2.4.1). */
 static void virtio_quiet(struct rf_device *d)
 {
 	if (virtio_present(d, &pci))
 		(void)virtio_reset(d, &pci);
 }
 
-/* A reset says nothing of what is cached behind the device. */
+/* A reset does not tell whether what is cached behind the device was written. */
 static bool virtio_shutdown(struct rf_device *d)
 {
 	virtio_quiet(d);
 	return false;
 }
 
-/* What is common to each start: features as agreed on at bring-up, bus mastering. */
+/* Does what every start needs: features as negotiated at bring-up, bus mastering. */
 static int virtio_begin(struct rf_device *d, unsigned half, int *vector)
 {
 	int err = virtio_negotiate(d, &pci, pci.features, pci.features);

@@ -31,8 +31,8 @@ bool bar_window_ok(struct rf_device *d, uint32_t bar, uint64_t offset, uint64_t 
 		 rf_range_meets(offset, bytes, d->msix_pba, d->msix_pba_end - d->msix_pba));
 }
 
-/* Where the device's page is another process's memory, that process could shrink it
- * under us: then its registers are reached by messages. */
+/* Registers for this process. A page that is another process's memory is not mapped, since that
+ * process could shrink it: then registers are reached by messages. */
 int bar_open_regs(struct rf_device *d, struct rf_regs *r, uint32_t bar, uint64_t offset)
 {
 	uint64_t at;

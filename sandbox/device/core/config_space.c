@@ -140,7 +140,7 @@ static uint32_t find_extended(const struct rf_device *d, uint16_t id)
 	return 0;
 }
 
-/* Whoever may send addresses that count as translated (ATS) walks past the IOMMU. */
+/* Refuses a device that may send translated addresses (ATS): it would bypass the IOMMU. */
 int config_fenced(const struct rf_device *d)
 {
 	uint32_t at = find_extended(d, PCI_EXT_CAP_ID_ATS);
@@ -167,8 +167,8 @@ int config_bus_master(struct rf_device *d, bool on)
 	return wanted == command ? 0 : d->backend->config_write(d, PCI_COMMAND, &wanted, 2);
 }
 
-/* Device Status, Transactions Pending: polled for at most a second. No PCIe: nothing
- * tells, so nothing is waited for. */
+/* Polls Transactions Pending in Device Status for at most a second. Without PCIe there is no
+ * such bit, and no wait. */
 int config_wait_idle(struct rf_device *d)
 {
 	uint32_t at = config_find(d, PCI_CAP_ID_EXP, PCI_EXP_DEVSTA + 2);

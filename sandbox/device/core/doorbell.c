@@ -12,7 +12,7 @@
 #include "log.h"
 #include "range.h"
 
-/* The pages of the BAR that hold both. */
+/* Finds the pages of the BAR that hold both doorbells. */
 static int find_pages(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;

@@ -19,7 +19,7 @@
 #include "device.h"
 #include "log.h"
 
-/* Most of what the next standby waits for the driver that just started. */
+/* The longest delay of the next standby after a driver's start. */
 #define STANDBY_DELAY_NS 15000000u
 
 /* ---- spawn ------------------------------------------------------------------------ */
@@ -33,8 +33,8 @@ static void *map_fd(int fd, uint64_t bytes, int flags)
 	return p;
 }
 
-/* The launcher's page of each half, made once: behind the lock there is no memfd_create. It
- * is written again only when the last owner of the half is dead, and a launcher takes a copy
+/* Makes the launcher's page of each half, once, since a locked process has no memfd_create. A
+ * page is written again only when the last owner of its half is dead; a launcher copies it
  * before anything else. */
 static void specs_make(struct rf_device *d)
 {
@@ -67,7 +67,7 @@ void generation_want(struct rf_device *d)
 		return;
 	plan_make(d, &plan, generation);
 	plan_boot(d, generation);
-	/* The last owner of this half is dead and the device was quiet since. */
+	/* The last owner of this half is dead, and the device was made quiet since. */
 	memset((char *)d->queues + (generation & 1) * d->cfg.queue_bytes, 0, d->cfg.queue_bytes);
 	*d->spec[generation & 1] = plan.spec;
 	fds[0] = d->spec_fd[generation & 1];
@@ -105,7 +105,7 @@ static void let_go(struct rf_device *d, struct rf_slot *slot)
 	d->next = slot->generation + 1;
 	d->stats->generation = slot->generation;
 	atomic_store(&d->boot[half]->go, slot->generation);
-	/* One that a device server has filled wakes as well. */
+	/* An eventfd that a device server has filled wakes the driver as well. */
 	(void)rf_bounded_kick(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0);
 	link_forget(d);
 	storm_forget(d);
@@ -129,8 +129,8 @@ static bool has_cache(const struct rf_device *d)
 	return d->cfg.service == RF_SERVICE_BLOCK && d->info.features & RF_BLK_HAS_FLUSH;
 }
 
-/* Counted before it is said: an export that dies without having heard has a successor
- * that counts. */
+/* Counts a possible loss before the export is told: if the export dies meanwhile, its successor
+ * sees the count. */
 static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
 {
 	lost = lost && has_cache(d);
@@ -139,8 +139,8 @@ static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
 	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
 }
 
-/* Without a control half the driver itself enables the device, once it may master the
- * bus and its half has the interrupt. */
+/* Without a control half the driver enables the device itself, once bus mastering is on and its
+ * half has the interrupt. */
 static int enable_by_driver(struct rf_device *d, unsigned half)
 {
 	int err = d->backend ? config_bus_master(d, true) : 0;
@@ -150,7 +150,7 @@ static int enable_by_driver(struct rf_device *d, unsigned half)
 
 static int enable(struct rf_device *d, unsigned half)
 {
-	/* It may have stood quiet for long. */
+	/* The device may have been quiet for long, and have reset itself meanwhile. */
 	if (has_cache(d) && left_changed(d))
 		tell_quiesced(d, d->recovery.generation, true);
 	left_as(d, RF_LEFT_UNKNOWN);
@@ -162,7 +162,7 @@ static int enable(struct rf_device *d, unsigned half)
 	return err;
 }
 
-/* Device quiet, a process there and an export that knows the disk: off it goes. */
+/* Starts the driver, once the device is quiet, a process is there and the export knows the disk. */
 void generation_start(struct rf_device *d)
 {
 	uint32_t generation = d->down ? d->generation + 1 : d->next;
@@ -174,12 +174,12 @@ void generation_start(struct rf_device *d)
 		return generation_want(d);
 	if (!d->ready) {
 		unsigned half = generation & 1;
-		/* Stale wake-ups of the last driver of this half are eaten at the gate. */
+		/* Wake-ups left over from the last driver of this half are read at the gate. */
 		if (enable(d, half))
 			return generation_gone(d, RF_EXIT_DEVICE);
 		d->ready = true;
 	}
-	/* Its ring must be ready before it runs, and its predecessor dead. Mostly both is so by
+	/* The driver runs when its ring is ready and its predecessor dead. Mostly both are so by
 	 * now: export and kernel worked while the device was reset. */
 	if (d->await_export || d->slot[d->generation & 1].state == SLOT_ENDING)
 		return;
@@ -187,10 +187,10 @@ void generation_start(struct rf_device *d)
 		log_recovery(d, slot);
 	d->down = false;
 	let_go(d, slot);
-	/* The next standby is made a little later: its start would take the processor from
-	 * the first requests of this one. How long they take goes with how long the
-	 * recovery did: a machine that recovers in a fraction of a millisecond may see the
-	 * next death long before a fixed delay is over. */
+	/* The next standby is asked for after a delay, since its start would compete with this
+	 * driver's first requests. The delay grows with the time this recovery took: a machine
+	 * that recovers in a fraction of a millisecond may see the next death before a fixed
+	 * delay is over. */
 	uint64_t delay = 4 * (rf_now_ns() - d->recovery.detect_ns);
 	d->want_ns =
 		rf_now_ns() +
@@ -205,8 +205,8 @@ static void tell_down(struct rf_device *d)
 
 /* ---- death -------------------------------------------------------------------------- */
 
-/* A driver that enables the device itself is the only one to know what it made of it: one
- * that stopped answering may have reset itself. */
+/* May the device have reset itself? Where a driver enables the device itself, only that driver
+ * knows its state: if it stopped answering, the device may have. */
 static bool may_have_changed(struct rf_device *d)
 {
 	if (!has_cache(d))
@@ -220,13 +220,14 @@ static void quiet(struct rf_device *d)
 	bool changed = may_have_changed(d);
 	int method = device_quiesce(d);
 
-	/* A soft reset ends in a register that was read and made sense. */
+	/* A soft reset was confirmed by a register, so the device is there; after a harder one
+	 * it is looked for. */
 	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)) ||
 	    irq_back(d))
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = rf_now_ns();
-	/* Registers that one by itself has emptied say nothing more. */
+	/* After a reset of the device's own its empty registers prove nothing. */
 	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
 	if (d->left == RF_LEFT_QUIET && d->control && d->control->mark)
 		d->control->mark(d);
@@ -242,7 +243,7 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 	generation_start(d);
 }
 
-/* The driver executes nothing more: what is to be done before its successor runs begins. */
+/* Begins a recovery: the driver executes nothing more. */
 static void generation_recover(struct rf_device *d, uint32_t generation)
 {
 	d->down = true;
@@ -261,10 +262,9 @@ static void generation_recover(struct rf_device *d, uint32_t generation)
 }
 
 /*
- * At its last stop: the one thread it has is on its way out of the kernel's hands and comes
- * back to none of its instructions, so no register, doorbell or ring is written by it from
- * here on. The kernel takes its memory down while the device is made quiet. Its half is not
- * used again, and its successor does not run, before it is dead.
+ * The driver is at its last stop: its one thread never returns to user mode, so from here on it
+ * writes no register, doorbell or ring. The kernel takes its memory down while the device is made
+ * quiet. Its half is not used again, and its successor does not run, before the driver is dead.
  */
 void generation_ending(struct rf_device *d, uint32_t generation)
 {
@@ -293,8 +293,8 @@ void generation_died(struct rf_device *d, unsigned half)
 		generation_want(d); /* just another one */
 }
 
-/* A new export: it learns the disk, and starts with a new generation, because the
- * requests of its predecessor are in the running driver's hands. */
+/* A new export learns of the disk. The driver is replaced too, since its ring holds requests of
+ * the dead export. */
 void generation_export(struct rf_device *d)
 {
 	d->export_knows = true;
@@ -307,10 +307,10 @@ void generation_export(struct rf_device *d)
 }
 
 /*
- * We follow a device process that died. Its drivers are dead and reaped, and opening the
- * device anew has reset it, by whatever method its back end has: a cache may be lost. The
- * export is told of one more death, and keeps all that is in flight. What it had told our
- * predecessor still lies in the socket, under generations that nobody has any more.
+ * This process follows a device process that died. Its drivers are dead and reaped, and opening the
+ * device anew has reset it by whatever method the back end has, so its cache may be lost. The
+ * export is told of one more death, and keeps all that is in flight. Messages that the export
+ * sent to our predecessor still lie in the socket, under generations that are over.
  */
 void generation_revived(struct rf_device *d)
 {
@@ -321,8 +321,8 @@ void generation_revived(struct rf_device *d)
 void generation_gone(struct rf_device *d, int code)
 {
 	d->given_up = true;
-	/* A device server may come back: the supervisor starts a successor of ours, and clients
-	 * see latency rather than their requests fail. */
+	/* The device server may come back: this process ends, the supervisor starts a successor,
+	 * and clients see latency instead of errors. */
 	if (code && d->user)
 		_exit(code);
 	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
@@ -336,7 +336,7 @@ void generation_gone(struct rf_device *d, int code)
 void generation_condemn(struct rf_device *d, enum rf_kill why)
 {
 	if (d->condemned == d->generation)
-		return; /* asked for already: it is dead soon */
+		return; /* the supervisor was asked already */
 	d->condemned = d->generation;
 	d->condemned_for = why;
 	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
@@ -348,7 +348,8 @@ void generation_look(struct rf_device *d)
 		generation_condemn(d, RF_KILL_STALLED);
 }
 
-/* The processes that were spawned for us have been handed to us before this. */
+/* Answers a new supervisor. It has sent the pidfds of all processes that were spawned for us
+ * before its question. */
 void generation_adopted(struct rf_device *d, uint32_t asked)
 {
 	bool wanted = false;

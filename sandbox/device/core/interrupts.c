@@ -17,9 +17,9 @@
 #include "device.h"
 #include "log.h"
 
-/* The back end's own two: the device reported an error, or the host wants it back. After the
- * device's, and not at all where the connection's end says so: there are device servers that
- * keep all interrupts in one table, where these are vector 0. */
+/* Wires the back end's own interrupts: the device reported an error, or the host wants it back.
+ * Done after the device's vectors, and not at all where the end of the connection says the same:
+ * some device servers keep all interrupts in one table, where these two are vector 0. */
 static void wire_gone(struct rf_device *d)
 {
 	const struct { uint32_t index; int *event; } own[] = {
@@ -46,7 +46,7 @@ static int wire_unmask(struct rf_device *d)
 	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_UNMASK, 0, &fd, 1);
 }
 
-/* Vectors that the back end and configuration space agree on. */
+/* How many vectors back end and configuration space agree on. */
 static uint32_t vectors(struct rf_device *d, uint32_t index)
 {
 	uint32_t count = d->backend->irq_count(d, index), at;
@@ -70,7 +70,7 @@ static int wire(struct rf_device *d)
 	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds, 3);
 }
 
-/* From nothing wired, or nothing wired any more. */
+/* Wires the vectors; none may be wired now. */
 static int wire_on(struct rf_device *d)
 {
 	int err = wire(d);

@@ -33,7 +33,7 @@ void left_note_header(struct rf_device *d)
 		memset(d->left_header, 0, sizeof(d->left_header));
 }
 
-/* Bits that could not be set at start say nothing when they are not set now. */
+/* Bits that were not set at start are not compared. */
 static const char *header_changed(struct rf_device *d)
 {
 	const uint32_t *left = d->left_header;

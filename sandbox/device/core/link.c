@@ -56,7 +56,7 @@ void link_look(struct rf_device *d)
 		generation_look(d);
 }
 
-/* A driver died, or its successor starts: what was seen until now says nothing any more. */
+/* Forgets what was seen of the link, when a driver died or its successor starts. */
 void link_forget(struct rf_device *d)
 {
 	d->link_down_ns = 0;

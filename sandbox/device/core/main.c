@@ -41,9 +41,9 @@ static void device_lock(const struct rf_device *d)
 }
 
 /*
- * From here on it sleeps until somebody's clients wait for it, and then works for some hundred
- * microseconds. Who has nothing to lose by that gave leave (see rf_keep_spawn.hurry); without
- * it a recovery takes longer on a busy machine.
+ * Takes a real-time policy where the supervisor allowed one (rf_keep_spawn.hurry): from here on
+ * this process sleeps until a recovery, and works for some hundred microseconds then. Without it a
+ * recovery takes longer on a busy machine.
  */
 static void hurry(void)
 {
@@ -68,8 +68,8 @@ static const struct rf_backend_ops *const backends[] = {
 	[RF_BACKEND_VFIO_USER] = &rf_backend_vfio_user,
 };
 
-/* Comes before all that takes time: a device server does not wait long for a client that
- * says nothing. */
+/* Connects before anything else that takes time: a device server does not wait long for a client
+ * that sends nothing. */
 static void connect_device(struct rf_device *d)
 {
 	int err;
@@ -130,8 +130,9 @@ static void describe_by_policy(struct rf_device *d)
 		d->info.features |= RF_BLK_READ_ONLY;
 }
 
-/* A control half resets its device before it asks what it is. Whatever has none may still be at
- * work on what a predecessor told it, for opening it does not reset every device. */
+/* Brings the device up. A control half resets the device first. A device without one is reset
+ * here, since opening does not reset every device: it may still be doing what a predecessor told
+ * it. */
 static void open_device(struct rf_device *d)
 {
 	int err = 0;
@@ -148,7 +149,7 @@ static void open_device(struct rf_device *d)
 	identity_complete(d);
 }
 
-/* The supervisor wants to see that this process and its export take messages. */
+/* Answers a ping of the supervisor, and passes it on to the export. */
 static void pong(struct rf_device *d, uint32_t value)
 {
 	d->stats->pong = value;
@@ -166,7 +167,7 @@ static void on_supervisor(struct rf_device *d)
 	if (n == -EAGAIN)
 		return;
 	if (n != sizeof(msg))
-		_exit(RF_EXIT_SYSTEM); /* the supervisor is gone, and so are we */
+		_exit(RF_EXIT_SYSTEM); /* the supervisor is gone, so this process ends */
 	if (msg.type == RF_DEV_DRIVER && count == 1) {
 		generation_driver(d, msg.generation, fds[0]);
 		return;
@@ -190,7 +191,8 @@ static void on_supervisor(struct rf_device *d)
 	rf_close_all(fds, count);
 }
 
-/* Whether a silent driver hangs the supervisor can see, and this process cannot. */
+/* Passes on that a driver does not react: whether it hangs, only the supervisor can see in
+ * /proc. */
 static void pass_on(struct rf_device *d, const struct rf_svc_msg *msg)
 {
 	struct rf_dev_msg on = { .type = RF_DEV_SILENT, .generation = msg->generation,
@@ -288,7 +290,8 @@ static void device_turn(struct rf_device *d)
 		gone(d);
 }
 
-/* What a device that reset itself has lost is not in its cache any more. */
+/* Ends the device in order. A device that reset itself has nothing left in its cache to write
+ * back. */
 static void end_device(struct rf_device *d)
 {
 	bool changed = d->control && left_changed(d);
@@ -328,10 +331,11 @@ int main(void)
 	device_read_config(&d);
 	connect_device(&d);
 	generation_open(&d);
-	/* Recovery allocates nothing: the disk may hold the swap. */
+	/* Memory is locked, and recovery allocates nothing: the disk may hold the swap. */
 	rf_memory_lock(MCL_CURRENT | MCL_FUTURE);
 	open_device(&d);
-	/* Waits of microseconds are meant: the default slack of 50 would be most of them. */
+	/* Waits here are microseconds long: the default timer slack of 50 us would dominate
+	 * them. */
 	prctl(PR_SET_TIMERSLACK, 1000);
 	hurry();
 	device_lock(&d);

@@ -33,7 +33,7 @@ static int write_bar(struct rf_device *d, unsigned bar, uint32_t value)
 	return d->backend->config_write(d, PCI_BASE_ADDRESS_0 + 4 * bar, &value, 4);
 }
 
-/* 6.2.5.1: all ones written, the bits that stayed zero are the size. */
+/* 6.2.5.1: writes all ones; the bits that stay zero give the size. */
 static int place_bar(struct rf_device *d, unsigned bar, struct space *memory, struct space *ports,
 		     bool *wide)
 {
@@ -78,7 +78,7 @@ int pci_bringup(struct rf_device *d)
 		rf_log("%s: a bridge, not a device", d->label);
 		return -EINVAL;
 	}
-	/* Nothing is decoded while addresses are not what they will be. */
+	/* Decoding stays off until all addresses are set. */
 	err = d->backend->config_write(d, PCI_COMMAND, &command, 2);
 	for (unsigned bar = 0; !err && bar < 6; bar += 1 + wide) {
 		wide = false;

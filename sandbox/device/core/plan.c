@@ -64,8 +64,8 @@ static void plan_registers(struct rf_device *d, struct driver_plan *p)
 	}
 }
 
-/* What the driver's RF_FD_DEVICE is. INTx and a doorbell would both need it: the back
- * end does not take such a road then. */
+/* What the driver's RF_FD_DEVICE is. INTx and a doorbell cannot both have it: the back end
+ * chooses no doorbell that needs it then. */
 enum rf_want_fd plan_device_fd(const struct rf_device *d)
 {
 	if (d->irq.intx || d->doorbell.road == RF_ROAD_PROXY)

@@ -29,7 +29,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 		uint32_t value = 0;
 		if (bar_read(d, s->bar, s->offset, &value, s->bytes))
 			return -EIO;
-		/* A narrow register may well be all ones. */
+		/* A narrower register may hold all ones rightfully. */
 		if (s->bytes == 4 && value == ~0u)
 			return -ENODEV;
 		if ((value & s->mask) == s->value)

@@ -19,8 +19,8 @@
 #include "log.h"
 
 #define LOOK_NS    500000000u
-#define SETTLE_NS  20000000u /* a driver's first requests come before the look at them */
-#define TEXT_BYTES 16384u    /* a line that is longer, of a thousand processors, is not seen */
+#define SETTLE_NS  20000000u /* time for a driver's first requests, before interrupts are counted */
+#define TEXT_BYTES 16384u    /* longer lines, with a thousand processors, are not read */
 
 static bool storm_watched(const struct rf_device *d)
 {
@@ -57,7 +57,7 @@ static uint64_t line_count(const char *line, const char *owner)
 	}
 }
 
-/* All this device has raised since its vectors were wired. */
+/* Interrupts of this device since its vectors were wired. */
 static uint64_t interrupts(const struct rf_device *d)
 {
 	static char text[TEXT_BYTES + 1];
@@ -102,7 +102,7 @@ void storm_look(struct rf_device *d)
 		 completed = d->storm.completed - then.completed;
 	double allowed = (double)d->cfg.storm_rate * (double)(now - then.at_ns) / 1e9;
 
-	/* Counts begin again where vectors were wired anew. */
+	/* The kernel's counts start again when vectors are wired anew. */
 	if (then.generation != d->generation || d->storm.taken < then.taken ||
 	    (double)taken <= (double)completed + allowed)
 		return;

@@ -33,7 +33,7 @@ void tell_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, ui
 				  .downs = d->downs, .info = d->info, .net = d->net,
 				  .disk = d->disk };
 
-	/* Of one that is gone its socket tells. */
+	/* If the supervisor is gone, the main loop sees it at the socket. */
 	if (!behind_others(d) &&
 	    rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg)) != -EAGAIN)
 		return;
@@ -52,8 +52,8 @@ bool tell_want(struct rf_device *d, const struct rf_dev_msg *msg, const int *fds
 
 void tell_silent(struct rf_device *d, const struct rf_dev_msg *msg)
 {
-	/* Said again in a moment. Other messages find room: an end is writable while three
-	 * quarters of it are free. */
+	/* It is sent again in a moment. It is dropped while less than three quarters of the
+	 * socket buffer are free, so that other messages find room. */
 	struct pollfd p = { .fd = RF_DEVICE_FD_SUPERVISOR, .events = POLLOUT };
 
 	if (!behind_others(d) && rf_wait_fds(&p, 1, 0) > 0 && p.revents & POLLOUT)
@@ -95,7 +95,7 @@ void tell_export(struct rf_device *d, uint32_t type, uint32_t generation, unsign
 				  .net = d->net,
 				  .disk = d->disk };
 
-	/* An export that died is replaced by the supervisor, which then says so. */
+	/* If the export is dead, the supervisor replaces it and tells us. */
 	if (type == RF_SVC_INFO || d->export_knows)
 		(void)rf_packet_post(d->service, &msg, sizeof(msg));
 }

@@ -94,8 +94,8 @@ static int find_regions(struct rf_device *d)
 }
 
 /*
- * A hot reset resets every function of the bus, and the kernel wants the fd of each
- * function's group. We hold one group: so it is known from the start whether it can work.
+ * Finds out whether a hot reset can work. It resets every function of the bus, and the kernel wants
+ * the fd of each function's group, of which we hold one.
  */
 static void find_hot_reset(struct rf_device *d)
 {
@@ -107,7 +107,7 @@ static void find_hot_reset(struct rf_device *d)
 
 	d->hot_reset_ok = false;
 	if (ioctl(d->vfio, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &r))
-		return; /* no reset of the bus at all, which its first use would say */
+		return; /* the bus cannot be reset at all: its first use will log that */
 	for (uint32_t i = 0; i < r.head.count && i < 64; i++) {
 		const struct vfio_pci_dependent_device *o = &r.more[i];
 		char address[RF_NAME];

@@ -48,7 +48,7 @@ int user_dead(struct rf_vfio_user *u, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	rf_log("%s: its vfio-user server %s", u->label, what);
-	/* The other end learns it now, not when this process is gone. */
+	/* The server learns of the end now, not when this process is gone. */
 	close(u->sock);
 	if (u->twin >= 0)
 		close(u->twin);

@@ -87,7 +87,8 @@ static int take_areas(struct rf_vfio_user *u, struct user_region *r, const unsig
 
 bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 {
-	/* In this order: only tmpfs and hugetlbfs have seals, and neither asks anybody else. */
+	/* The seals are asked for first: only tmpfs and hugetlbfs have any, and these answer
+	 * fstatfs() and fstat() without asking another process. */
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct statfs fs;
 	struct stat st;
@@ -98,7 +99,7 @@ bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 	       rf_range_within(offset, bytes, (uint64_t)st.st_size);
 }
 
-/* Keeps the fd of a region if memory can be mapped through it without surprises. */
+/* Keeps the fd of a region if its memory can be mapped safely. */
 static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int count)
 {
 	struct user_region *r = &u->region[index];
@@ -115,7 +116,7 @@ static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int
 			close(fds[i]);
 }
 
-/* What is described is what was asked about, and is as long as it says. */
+/* Checks that the answer describes what was asked about, and is as long as it says. */
 static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *info, uint32_t index,
 		      uint32_t n)
 {
@@ -127,8 +128,8 @@ static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *in
 	return 0;
 }
 
-/* Asked again with room for all of it if the first answer says that more is needed:
- * known servers leave out the fd, too, when the capabilities do not fit. -EINVAL: refused. */
+/* Asks for a region's info, and again with more room if the first answer says so: known servers
+ * leave the fd out too when the capabilities do not fit. -EINVAL: refused. */
 static int region_info(struct rf_vfio_user *u, uint32_t index)
 {
 	static unsigned char reply[RF_VU_MAX_DATA];
@@ -167,8 +168,8 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 	return take_areas(u, &u->region[index], reply, (uint32_t)n, info.cap_offset);
 }
 
-/* Neither ROM nor VGA is asked for: nobody here uses them, and servers exist that have none.
- * A BAR that the server does not know is not there. */
+/* Asks for the BARs and configuration space. ROM and VGA are not used here, and some servers
+ * have none. A BAR that the server does not know is not there. */
 int user_regions(struct rf_vfio_user *u)
 {
 	int err = device_info(u);
@@ -188,7 +189,7 @@ int user_regions(struct rf_vfio_user *u)
 	return err;
 }
 
-/* What is mapped is there, and stays there: user_memory(). */
+/* Mappable memory stays valid: user_memory() has checked that. */
 int user_region_fd(const struct user_region *r, uint64_t offset, uint64_t bytes, uint64_t *at)
 {
 	bool inside = !r->areas;
@@ -380,7 +381,7 @@ static int user_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, u
 
 /* ---- reset ------------------------------------------------------------------------------ */
 
-/* Afterwards nothing is left of addresses, decoding and MSI-X: all of it is set up again. */
+/* Resets the device, and sets addresses, decoding and MSI-X up again, which the reset clears. */
 static int user_reset(struct rf_device *d)
 {
 	struct user_call c = { .command = RF_VU_DEVICE_RESET, .within_ns = RESET_NS };
@@ -423,7 +424,7 @@ static int user_on_poll(struct rf_device *d, const struct pollfd *p, unsigned co
 	RF_BUG_ON(count != 3);
 	if (p[2].revents)
 		user_doorbell_forward(d);
-	/* What came here may have been served meanwhile, on the way to an answer. */
+	/* A message that poll() saw may have been served meanwhile, while waiting for an answer. */
 	for (int i = 0; i < 2 && !u->dead; i++) {
 		struct pollfd now = { .fd = i ? u->twin : u->sock, .events = POLLIN };
 		if (p[i].revents && rf_wait_fds(&now, 1, 0) > 0)

@@ -37,7 +37,7 @@ struct io_fds {
 	int      fds[RF_VU_MAX_FDS], fd_count;
 };
 
-/* What the region has besides messages. false: nothing. */
+/* Asks for the eventfds and memory of a region. false: it has none. */
 static bool ask_io_fds(struct rf_vfio_user *u, uint32_t region, struct io_fds *io)
 {
 	struct rf_vu_io_fds ask = { .argsz = sizeof(io->head) + sizeof(io->entry),
@@ -220,7 +220,7 @@ int user_doorbell(struct rf_device *d)
 	if (d->user->dead)
 		return -ENODEV;
 	if (b->road == RF_ROAD_NONE && !mapped)
-		return 0; /* the caller says that none is left */
+		return 0; /* the caller logs that no road is left */
 	if (b->road == RF_ROAD_NONE && !polled) {
 		rf_log("%s: its server sleeps, and with INTx nothing is left to wake it by: "
 		       "'interrupt msix'",
@@ -234,8 +234,8 @@ int user_doorbell(struct rf_device *d)
 
 /* ---- the proxy ------------------------------------------------------------------------ */
 
-/* Empties the eventfd. It may be empty: a poll() that said otherwise was before a recovery
- * emptied it, and a read would wait. */
+/* Empties the eventfd. It may be empty already: a recovery may have emptied it after poll()
+ * returned, and a read would block then. */
 static bool take_ring(void)
 {
 	struct pollfd p = { .fd = RF_DEVICE_FD_DEVICE, .events = POLLIN };
@@ -245,7 +245,7 @@ static bool take_ring(void)
 	       read(RF_DEVICE_FD_DEVICE, &count, sizeof(count)) == sizeof(count);
 }
 
-/* Where the driver finds the doorbell that is at this offset of the BAR. */
+/* The place, in our page, of the doorbell at this offset of the BAR. */
 static volatile void *proxied(struct rf_device *d, uint64_t where)
 {
 	RF_BUG_ON(!rf_range_inside(where, width(&d->doorbell), d->doorbell.page,
@@ -272,8 +272,8 @@ void user_doorbell_clear(struct rf_device *d)
 	}
 }
 
-/* A doorbell that says how far the queue has got: told only what it was not told yet, for
- * what was said before is an error to some. */
+/* Passes on a doorbell whose value is a queue position, if it changed: some servers reject a
+ * value that they got before. */
 static void forward_level(struct rf_device *d, int i, uint64_t where)
 {
 	uint32_t value = *(volatile uint32_t *)proxied(d, where);
@@ -290,9 +290,10 @@ static bool was_rung(struct rf_device *d, uint64_t where)
 				   __ATOMIC_ACQ_REL) != NOT_RUNG;
 }
 
-/* virtio's says only that there is something, and always the same. It is taken off the page,
- * so that the next time is seen; what is told is the queue's own number, whatever was there.
- * One place for both queues, where they have but one: the device looks at both then. */
+/* Passes on a virtio doorbell, which has always the same value and means only that there is
+ * work. It is cleared in the page, so that the next ring is seen. The queue's own number is
+ * passed on, whatever was stored. Where both queues share one doorbell, the device looks at
+ * both. */
 static void forward_edge(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
@@ -318,7 +319,7 @@ void user_doorbell_forward(struct rf_device *d)
 	const struct rf_doorbells *b = &d->doorbell;
 
 	if (!take_ring() || d->down)
-		return; /* d->down: what is left of a dead driver's */
+		return; /* d->down: the page holds what a dead driver left */
 	if (b->edge)
 		return forward_edge(d);
 	forward_level(d, 0, b->complete);
