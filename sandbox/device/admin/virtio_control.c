@@ -30,7 +30,7 @@ static const char *virtio_ctl_changed(struct rf_device *d)
 	return virtio_changed(d, &pci);
 }
 
-/* Nothing to do: a device that is reset has given up its queues (2.4.1). */
+/* Resets the device, which gives up its queues by that (2.4.1). */
 static void virtio_quiet(struct rf_device *d)
 {
 	if (virtio_present(d, &pci))
