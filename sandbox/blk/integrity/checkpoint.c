@@ -14,7 +14,8 @@
 #include "disk_store.h"
 
 #define AHEAD 16u /* table pages asked for at once */
-#define CKPT_ROUNDS 2u /* more ones, for blocks that cannot be read; then their newest is right */
+/* more rounds, for blocks that cannot be read; then their newest tag is right */
+#define CKPT_ROUNDS 2u
 
 static void ckpt_over(struct disk_store *d, bool well)
 {
@@ -52,7 +53,7 @@ static void ckpt_flushed(struct rf_io *io, int status)
 	struct checkpoint *c = &d->checkpoint;
 
 	if (status && !disk_is_gone(d))
-		rf_blk_lost(integrity_below(&d->base)); /* nobody else would tell the clients */
+		rf_blk_lost(integrity_below(&d->base)); /* no other code tells the clients */
 	if (status) {
 		ckpt_over(d, false);
 	} else {
@@ -122,7 +123,7 @@ static void look_ahead(struct disk_store *d)
 	}
 }
 
-/* The table page of the block whose turn it is; NULL: it is on its way. */
+/* The table page of the block that comes next; NULL: it is being loaded. */
 static void *page_now(struct disk_store *d)
 {
 	struct checkpoint *c = &d->checkpoint;
@@ -156,7 +157,7 @@ static void checkpoint_resolved(struct internal_io *op, int status)
 	checkpoint_continue(d);
 }
 
-/* True: every block's right version is known. */
+/* Resolves blocks in doubt. True: every block's right version is known. */
 static bool ckpt_resolve(struct disk_store *d)
 {
 	struct journal *j = &d->journal;
@@ -206,7 +207,7 @@ static void page_written(struct internal_io *op, int status)
 	checkpoint_continue(d);
 }
 
-/* Where `at` then stands is the next page. */
+/* Fills one page's changes in; `at` stands at the next page's afterwards. */
 static void page_fill(struct disk_store *d, void *bytes, uint64_t page)
 {
 	struct journal *j = &d->journal;
@@ -225,7 +226,7 @@ static void page_fill(struct disk_store *d, void *bytes, uint64_t page)
 	d->table.digest[page] = table_page_digest(d->judge.key, &d->g, bytes, page);
 }
 
-/* True: all pages are written. */
+/* Writes table pages. True: all are written. */
 static bool ckpt_table(struct disk_store *d)
 {
 	struct checkpoint *c = &d->checkpoint;
@@ -339,7 +340,7 @@ void checkpoint_missed(struct disk_store *d, uint64_t page)
 	checkpoint_continue(d);
 }
 
-/* Back to the first flush, if the device has forgotten something meanwhile. */
+/* Goes back to the first flush, if the device lost its cache meanwhile. */
 static bool ckpt_redo(struct disk_store *d)
 {
 	struct checkpoint *c = &d->checkpoint;

@@ -113,7 +113,7 @@ int disk_store_known(struct integrity *i, struct rf_blk_info *info)
 
 static void bulk_part(struct disk_store *d);
 
-/* What ends the start if it fails. */
+/* A part of a long transfer was answered. An error ends the start. */
 static void bulk_done(struct rf_io *io, int status)
 {
 	struct disk_store *d = disk_store_holding(io, start.io);

@@ -31,7 +31,7 @@ void internal_give(struct internal_io *op)
 
 /* ---- read -------------------------------------------------------------------------------- */
 
-/* Asks for what is not here. */
+/* Are the table pages of these blocks here? Begins to load those that are not. */
 static bool pages_here(struct disk_store *d, const struct integrity_job *job)
 {
 	uint64_t page = table_page_of(&d->g, integrity_first(job));
@@ -249,7 +249,7 @@ static void disk_flushed(struct integrity *i, struct integrity_job *job, int sta
 	struct disk_store *d = disk_store_of(i);
 
 	if (status) {
-		integrity_lost(i); /* the device may have dropped what it could not write */
+		integrity_lost(i); /* after a failed flush unwritten data may be gone */
 	} else {
 		d->journal.mark |= journal_flushed(d, job->cover);
 		journal_durable(d);
@@ -283,7 +283,7 @@ static void disk_lost(struct integrity *i)
 		return;
 	j->lost = j->committing != 0;
 	d->checkpoint.lost |= d->checkpoint.stage >= CKPT_TABLE;
-	/* Of the table pages just written the old ones may come back. */
+	/* Old versions of the table pages just written may come back. */
 	for (uint32_t n = 0; n < j->index.count && d->checkpoint.unflushed_table; n++)
 		d->table.digest[table_page_of(&d->g, j->index.entry[n].block)] = 0;
 	doubt(d);
@@ -295,7 +295,7 @@ static void disk_gone(struct integrity *i)
 	journal_room(disk_store_of(i), -EIO);
 }
 
-/* What was under way ended with the device: its export is replaced. */
+/* Requests under way ended with the device, so the export is replaced. */
 static int disk_back(struct integrity *i)
 {
 	(void)i;

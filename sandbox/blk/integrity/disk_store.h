@@ -73,7 +73,7 @@ _Static_assert(LARGEST_REQUEST / 512 <= (JOURNAL_BATCH - 1) * JOURNAL_LINES,
 
 /* A line of the journal. The newest of a block is right, and no other; unless: */
 #define ENTRY_DOUBT  0x1u /* it may not have reached the disk: an older one may be right */
-#define ENTRY_DEAD   0x2u /* it has not: an older one was found */
+#define ENTRY_DEAD   0x2u /* it did not reach the disk: an older one was found */
 #define ENTRY_STABLE 0x4u /* it is on stable media */
 struct journal_entry {
 	uint64_t block, tag, generation;
@@ -89,10 +89,11 @@ struct journal_index {
 };
 
 void journal_index_clear(struct journal_index *);
-/* Index of the new line. The caller has seen to the room. */
+/* Appends a line and returns its index. The caller has checked that there is room. */
 uint32_t journal_append(struct journal_index *, uint64_t block, uint64_t tag, uint64_t generation,
 			uint32_t is);
-/* What was not flushed may be forgotten. Page of the first line that was sure before; ~0: none. */
+/* The device may have forgotten what was not flushed: marks those lines. Returns the page of the
+ * first line that was certain before; ~0: none. */
 uint64_t journal_index_lost(struct journal_index *);
 /* The newest line of the block that is not dead; NULL: none. */
 struct journal_entry *journal_newest(struct journal_index *, uint64_t block);
@@ -103,7 +104,7 @@ struct tag_judge {
 	const struct disk_geometry *g;
 	bool                        adopted;
 };
-/* What are these bytes, read from `block`? The right version is the only one from then on. */
+/* Which version are these bytes, read from `block`? From then on it is the only right one. */
 enum tag_verdict tag_judge(const struct tag_judge *, struct journal_index *, uint64_t block,
 			   const void *data, const struct tag_entry *table);
 
@@ -268,9 +269,9 @@ struct internal_io *internal_take(struct disk_store *);
 void                internal_give(struct internal_io *);
 uint8_t disk_through(const struct disk_store *); /* flags of a write that goes to stable media */
 void    changes_init(struct disk_store *);
-/* An op is free again; somebody may have wanted one. */
+/* An op is free again: serves whoever wanted one. */
 void internal_relieve(struct disk_store *);
-/* A table page came, or did not: those who wait for it go on. */
+/* A table page was loaded, or failed: requests that wait for it go on. */
 void tag_table_loaded(struct disk_store *, uint64_t page, int status);
 /* Requests that waited for room in the journal go on. `status`: those for which there is none
  * fail, else they wait for a checkpoint. */
@@ -287,7 +288,7 @@ bool journal_flushed(struct disk_store *, uint64_t cover);
 bool journal_has_room(const struct disk_store *, const struct integrity_job *);
 void journal_announce(struct disk_store *, struct integrity_job *);
 void journal_commit(struct disk_store *);
-/* What is durable now is to be known after a restart. */
+/* Has a page written that says what is durable now, so that it is known after a restart. */
 void journal_durable(struct disk_store *);
 void journal_init(struct disk_store *);
 void journal_announced(struct disk_store *,

@@ -54,7 +54,8 @@ void integrity_finish(struct integrity_job *job, int status)
 void integrity_caught(struct integrity *i, uint64_t offset, const char *what)
 {
 	i->caught++;
-	/* A driver that lies all the time shall not fill the log. */
+	/* Only powers of two are logged: a driver that corrupts everything must not fill the
+	 * log. */
 	if (!(i->caught & (i->caught - 1)))
 		rf_log("read of %s at %llu: what came is not what the disk must hold there (%llu "
 		       "such reads so far)", what, (unsigned long long)offset,
@@ -164,7 +165,8 @@ static bool may_begin(const struct integrity_clients *c, const struct rf_io *io)
 		!rf_hold_conflict(&c->hold, io->offset, io->offset + io->length, c->seq + 1);
 }
 
-/* One that ends at once comes here again: the first call does all the work. */
+/* Begins waiting requests. A request that ends at once calls this again, and returns: the first
+ * call does all the work. */
 static void jobs_pump(struct integrity *i)
 {
 	struct integrity_clients *c = &i->clients;
@@ -219,7 +221,7 @@ void integrity_lost(struct integrity *i)
 	struct integrity_clients *c = &i->clients;
 
 	i->store->lost(i);
-	/* What was read before may be what was lost. */
+	/* Data that was read before may have been lost since. */
 	for (struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
 		if (job->state == JOB_JUDGE)
 			read_begin(job);

@@ -115,7 +115,7 @@ static inline uint64_t integrity_last(const struct integrity_job *job)
 	return (job->client->offset + job->client->length - 1) / job->filter->block;
 }
 
-/* Zeroes that nobody else has; what is not touched costs addresses only. NULL: errno. */
+/* Private zeroed memory; pages that are not touched cost addresses only. NULL: errno. */
 void *rf_private_memory(uint64_t bytes);
 
 /* The part of open() and close() that all stores share. False: errno. */

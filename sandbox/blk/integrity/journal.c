@@ -129,12 +129,12 @@ static void batch_done(struct rf_io *io, int status)
 	if (!status)
 		j->written += j->committing;
 	else if (io->op == RF_BLK_FLUSH)
-		integrity_lost(&d->base); /* the device may have dropped what it could not write */
+		integrity_lost(&d->base); /* after a failed flush unwritten data may be gone */
 	j->committing = 0;
 	journal_announced(d, status);
 	if (!status)
 		journal_commit(d);
-	checkpoint_continue(d); /* this may have been all that it waited for */
+	checkpoint_continue(d); /* a checkpoint may have waited for this only */
 }
 
 static bool mark_due(const struct disk_store *d)
@@ -170,7 +170,8 @@ void journal_commit(struct disk_store *d)
 	batch_send(d);
 }
 
-/* Not waited for: until it is there an older version would be taken for right, too. */
+/* Has what is durable written down. Nothing waits for it: until then an older version would be
+ * accepted too after a restart. */
 void journal_durable(struct disk_store *d)
 {
 	if (d->disk.read_only)

@@ -31,7 +31,7 @@ uint32_t journal_append(struct journal_index *n, uint64_t block, uint64_t tag, u
 	return n->count - 1;
 }
 
-/* What was found dead may have been so in the cache only. */
+/* Lines that were found dead may have been dead in the lost cache only. */
 uint64_t journal_index_lost(struct journal_index *n)
 {
 	uint64_t first = ~0ull;
@@ -48,7 +48,7 @@ uint64_t journal_index_lost(struct journal_index *n)
 	return first;
 }
 
-/* The newest line of this block from `at` (1 + index) on, dead or not. */
+/* The newest line of this block, dead or not, at `at` (1 + index) or before. */
 static uint32_t line_find(const struct journal_index *n, uint32_t at, uint64_t block)
 {
 	while (at && n->entry[at - 1].block != block)
@@ -70,7 +70,7 @@ struct journal_entry *journal_newest(struct journal_index *n, uint64_t block)
 	return at ? &n->entry[at - 1] : NULL;
 }
 
-/* Those of this block newer than `found` (1 + index; 0: all of them). */
+/* Marks the lines of this block that are newer than `found` (1 + index; 0: all) as dead. */
 static void line_bury(struct journal_index *n, uint64_t block, uint32_t found)
 {
 	for (uint32_t at = n->bucket[line_bucket(block)];

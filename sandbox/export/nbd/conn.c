@@ -14,7 +14,7 @@
 #include "nbd.h"
 #include "stats.h"
 
-#define ROUNDS 32 /* receives in a row before others have their turn */
+#define ROUNDS 32 /* receives in a row before other connections have their turn */
 
 static void count_clients(struct nbd_server *srv, int by)
 {
@@ -113,13 +113,13 @@ void nbd_conn_broke(struct nbd_conn *c)
 
 void nbd_conn_finish(struct nbd_conn *c)
 {
-	if (c->state < NBD_REQUEST) /* it has written nothing that could be lost */
+	if (c->state < NBD_REQUEST) /* it has written nothing that a cache loss could take */
 		c->losses = rf_blk_losses(c->server->service) + c->cut_losses;
 	c->state = NBD_CLOSING;
 	c->until = c->server->now + NBD_LINGER_NS;
 }
 
-/* No more will come. What was asked for as a whole is answered all the same. */
+/* The client sends nothing more. Requests that arrived whole are still answered. */
 static void half_closed(struct nbd_conn *c)
 {
 	struct nbd_cmd *cmd = c->cmd;
@@ -161,7 +161,8 @@ static ssize_t conn_receive(struct nbd_conn *c, bool *more)
 		iov[0].iov_len = direct;
 		pieces = room ? 2 : 1;
 	} else if (c->state == NBD_REQUEST && c->wrote) {
-		room = NBD_REQUEST_BYTES - c->in_len; /* payload follows: not into here */
+		/* payload follows, which must not come into this buffer */
+		room = NBD_REQUEST_BYTES - c->in_len;
 	}
 	iov[direct != 0] = (struct iovec){ c->in + c->in_len, room };
 
@@ -185,7 +186,7 @@ void nbd_conn_input(struct nbd_conn *c)
 	bool more = true;
 	int rounds = 0;
 
-	if (c->stuck) /* it could give none meanwhile */
+	if (c->stuck) /* the client could not send while it was stuck */
 		c->gave = c->server->now;
 	c->stuck = false;
 	while (reads(c)) {
@@ -197,8 +198,8 @@ void nbd_conn_input(struct nbd_conn *c)
 			c->stuck = true;
 			break;
 		}
-		/* What stays with the transport brings us back: it is asked by level, not by
-		 * edge. */
+		/* What the transport still has brings us back here: readiness is
+		 * level-triggered. */
 		if (step == NBD_MORE &&
 		    (!more || rounds++ == ROUNDS || conn_receive(c, &more) <= 0))
 			break;

@@ -15,7 +15,7 @@
 
 #include "nbd.h"
 
-#define LOOKED_AT 64u /* of those that wait; who is behind them waits, too */
+#define LOOKED_AT 64u /* waiting writes that are looked at; those behind them wait too */
 
 void nbd_edges_open(struct nbd_server *srv)
 {
@@ -38,14 +38,14 @@ static bool edge_changes(const struct nbd_part *part)
 	return part->io.op != RF_BLK_READ;
 }
 
-/* Must the one that came later wait for this? Reads make nobody wait. */
+/* Must the later request wait for the older one? Nothing waits for a read. */
 static bool edge_conflict(const struct nbd_part *older, const struct nbd_part *part)
 {
 	return edge_changes(older) && older->io.offset < part->io.offset + part->io.length &&
 	       part->io.offset < older->io.offset + older->io.length;
 }
 
-/* Of those that wait only the ones before `end` are older. */
+/* Must this request wait? Of the waiting ones only those before `end` are older. */
 static bool edge_must_wait(const struct nbd_server *srv, const struct nbd_part *part,
 		      const struct nbd_part *end)
 {
@@ -105,7 +105,7 @@ static void edge_begin(struct nbd_server *srv, struct nbd_part *part)
 	srv->edges_free--;
 	edge->part = part;
 	edge->error = 0;
-	edge->pending = 1; /* until both reads are asked for */
+	edge->pending = 1; /* held at 1 until both reads are sent */
 	bool one = io->length == block;
 	if (part->skip || one)
 		edge_read_block(srv, edge, 0, io->offset);
@@ -114,8 +114,8 @@ static void edge_begin(struct nbd_server *srv, struct nbd_part *part)
 	edge_read_done(edge, 0);
 }
 
-/* Lets go who need not wait any more, oldest first. Those looked at in vain wait for one
- * that is under way, or for one before them. */
+/* Sends what need not wait any more, oldest first. What is looked at in vain waits for a request
+ * that is under way, or for an older one in this list. */
 static void edge_wake_some(struct nbd_server *srv)
 {
 	struct nbd_part **at = &srv->behind;
@@ -137,7 +137,7 @@ static void edge_wake_some(struct nbd_server *srv)
 	}
 }
 
-/* One that fails at once ends within the loop above. */
+/* An edge that fails at once ends within the loop above, which then runs again. */
 static void edges_wake(struct nbd_server *srv)
 {
 	srv->wake_again = true;
@@ -151,7 +151,7 @@ static void edges_wake(struct nbd_server *srv)
 	srv->waking = false;
 }
 
-/* The blocks as they are to be: what was read around what the client sent. */
+/* Puts the whole blocks together: what was read, around what the client sent. */
 static void edge_merge(struct nbd_server *srv, const struct nbd_edge *edge)
 {
 	const struct nbd_part *part = edge->part;

@@ -57,7 +57,7 @@ static bool name_known(const struct nbd_conn *c, const unsigned char *name, uint
 	return !length || (length == strlen(ours) && !memcmp(name, ours, length));
 }
 
-/* Is it? Then it was told why, as far as its option has an answer. */
+/* Is the client refused? Then it is told why, if its option has an answer. */
 static bool handshake_refused(struct nbd_conn *c)
 {
 	char why[160];
@@ -122,12 +122,13 @@ static void info_always(struct nbd_conn *c)
 	p = be64_put(p, c->export->size);
 	be16_put(p, nbd_transmission_flags(c));
 	p = be16_put(option_reply(c, NBD_REP_INFO, 14), NBD_INFO_BLOCK_SIZE);
-	p = be32_put(p, 1); /* less than a block costs more, see edge.c */
+	/* writes of less than a block are possible, but cost more: see edge.c */
+	p = be32_put(p, 1);
 	p = be32_put(p, info->block_size > 4096 ? info->block_size : 4096);
 	be32_put(p, NBD_MAX_BYTES);
 }
 
-/* INFO and GO: name length, name, number of information requests, those. */
+/* INFO and GO: length of the name, the name, number of information requests, the requests. */
 static void opt_info_go(struct nbd_conn *c, const unsigned char *data, uint32_t length)
 {
 	uint32_t name_len = length >= 6 ? be32_get(data) : 0;
@@ -208,7 +209,7 @@ static enum nbd_step hello(struct nbd_conn *c)
 
 static enum nbd_step option_head(struct nbd_conn *c)
 {
-	/* Answers are small, but a client that reads none of them gets no more. */
+	/* Answers are small; a client that reads none of them gets no more. */
 	if (c->out_len > NBD_OUT_BYTES / 4)
 		return NBD_STUCK;
 	if (c->in_len < NBD_OPTION_BYTES)
@@ -238,8 +239,8 @@ static enum nbd_step option_head(struct nbd_conn *c)
 	return option(c, head + NBD_OPTION_BYTES, length);
 }
 
-/* The answer to an option whose data were not looked at: where they should not be there at
- * all, or do not matter, it is that of shorter ones. */
+/* Answers an option whose data were too long to be read: where data do not matter, as for a
+ * shorter one; where there must be none, with an error. */
 static enum nbd_step too_long(struct nbd_conn *c)
 {
 	if (c->option == NBD_OPT_INFO || c->option == NBD_OPT_GO) {

@@ -17,14 +17,14 @@
 
 #include "nbd.h"
 
-#define READ_NS 600000000000ull /* whoever lives so long has read it */
+#define READ_NS 600000000000ull /* a client that stays connected so long has read it */
 
 static struct rf_blk *service_of(const struct nbd_conn *c)
 {
 	return c->server->service;
 }
 
-/* What a client has to hear of, as a number that moves with every loss. */
+/* The losses that a client must learn of, as a number that changes with every loss. */
 static uint32_t news(const struct nbd_conn *c)
 {
 	return rf_blk_losses(service_of(c)) + c->cut_losses;
@@ -37,7 +37,8 @@ void nbd_losses_join(struct nbd_conn *c)
 	c->joined = news(c);
 }
 
-/* One that came when nobody could know was not counted as back; only news since then count. */
+/* A client that came while it was unknown who had missed a loss was not counted as back: for it
+ * only losses since then count. */
 void nbd_losses_leave(struct nbd_conn *c)
 {
 	bool unread = c->broke && c->told_at && c->server->now - c->told_at < READ_NS;

@@ -30,7 +30,7 @@ enum { EV_CONTROL, EV_KICK, EV_LISTEN };
 
 static void nbd_watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 {
-	/* A kick need not be read to be heard again. */
+	/* Edge-triggered: the kick eventfd need not be read to be reported again. */
 	struct epoll_event ev = { .events = EPOLLIN | (what == EV_KICK ? EPOLLET : 0),
 				  .data.u64 = what };
 
@@ -38,7 +38,7 @@ static void nbd_watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-/* Nobody is let in before the disk is known, or while there is no seat or no descriptor. */
+/* Accepts nobody before the disk is known, or while there is no seat or no descriptor. */
 static void watch_listener(struct nbd_server *srv)
 {
 	bool want = srv->info && nbd_seat_possible(srv) && srv->now >= srv->listen_ns;
@@ -80,7 +80,7 @@ static void nbd_event(struct nbd_server *srv, const struct epoll_event *ev)
 
 #define FOREVER_TURN_NS 20000
 
-/* True: a response came while we looked for one, or we are to look for ever. */
+/* Polls the ring. True: a response came, or polling goes on for ever. */
 static bool spin(struct nbd_server *srv)
 {
 	uint64_t budget =
@@ -88,7 +88,7 @@ static bool spin(struct nbd_server *srv)
 
 	if (!budget || !rf_blk_inflight(srv->service))
 		return false;
-	/* For ever, but with a look at the sockets now and then. */
+	/* Polling for ever still returns now and then, for the sockets. */
 	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
 	for (uint64_t until = rf_now_ns() + turn; rf_now_ns() < until;) {
 		for (int i = 0; i < SPINS; i++) {
@@ -120,7 +120,7 @@ static void loop(struct nbd_server *srv)
 	for (;;) {
 		int timeout = 0;
 
-		/* While there is work the sockets are only looked at. */
+		/* Sleeps only without work; else the sockets are polled. */
 		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_blk_sleep(srv->service))
 			timeout = nbd_patience(srv);
 		watch_listener(srv);
@@ -137,7 +137,8 @@ static void loop(struct nbd_server *srv)
 			nbd_event(srv, &events[i]);
 		if (srv->now - ticked >= TICK_NS) {
 			ticked = srv->now;
-			nbd_server_work(srv); /* an answer that is there already is not late */
+			/* answers first: one that is here already is not late */
+			nbd_server_work(srv);
 			nbd_server_tick(srv);
 		}
 	}

@@ -73,7 +73,7 @@ void nbd_cmd_put(struct nbd_cmd *cmd)
 	nbd_conn_settle(c);
 }
 
-/* All that wait: these, one of each connection, and the reads of edges. */
+/* What may wait at most: these, one request of each connection, and the reads of edges. */
 _Static_assert(NBD_WAITING + NBD_SEATS + NBD_EDGES <= RF_HELD_MAX, "they never stop the queue");
 
 bool nbd_conn_crowds(struct nbd_conn *c)
@@ -126,7 +126,8 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd, uint32_t want)
 	return part;
 }
 
-/* The service knows whole blocks only: how many bytes of them hold the client's. */
+/* Sets the part's io to whole blocks, which is all the service knows; returns where the client's
+ * bytes lie in them. */
 static uint32_t whole_blocks(struct nbd_part *part, uint32_t mask)
 {
 	part->skip = (uint32_t)part->io.offset & mask;
@@ -154,7 +155,8 @@ struct nbd_part *nbd_part_new(struct nbd_cmd *cmd, uint32_t want)
 			part->io.length = span;
 			return part;
 		}
-		/* Small pieces only for one that has nothing: others wait for what they hold. */
+		/* A small piece is taken only if the client holds nothing: else it waits for
+		 * what it holds to come back. */
 		span = bytes / 2;
 		if (c->bytes || span < 4096 || span <= mask)
 			break;
@@ -202,7 +204,7 @@ void nbd_part_send(struct nbd_part *part)
 		nbd_part_done(&part->io, err);
 }
 
-/* Queues, or after an error frees, what is answered up to the first part that is not. */
+/* Queues the answered parts up to the first that is not answered; after an error it frees them. */
 static void run_in_order(struct nbd_cmd *cmd)
 {
 	struct nbd_conn *c = cmd->conn;
@@ -246,7 +248,7 @@ void nbd_part_done(struct rf_io *io, int status)
 
 	cmd->pending--;
 	cmd->cut |= cmd->pending || cmd->started != cmd->length;
-	if (!cmd->begun) /* no loss before this took any of it */
+	if (!cmd->begun) /* no loss before now took any of it */
 		cmd->losses = rf_blk_losses(cmd->conn->server->service);
 	cmd->begun = true;
 	part->done = true;
@@ -255,7 +257,7 @@ void nbd_part_done(struct rf_io *io, int status)
 	if (cmd->streams || (cmd->one_piece && cmd->conn->state == NBD_DEAD))
 		run_in_order(cmd);
 	else if (cmd->one_piece)
-		; /* nbd_cmd_check() has all of it sent, or none */
+		; /* nbd_cmd_check() sends all of it, or nothing */
 	else if (cmd->op != RF_BLK_READ || status || cmd->conn->state == NBD_DEAD)
 		nbd_part_free(part);
 	else
@@ -275,7 +277,7 @@ static void part_flush_done(struct rf_io *io, int status)
 	nbd_cmd_put(cmd);
 }
 
-/* All parts answered? Then the flush that FUA asked for, then the reply. */
+/* Once all parts are answered: sends the flush that FUA asked for, then the reply. */
 void nbd_cmd_check(struct nbd_cmd *cmd)
 {
 	struct rf_blk *service = cmd->conn->server->service;

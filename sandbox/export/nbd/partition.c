@@ -47,7 +47,7 @@ static int partition_say(const char **why, const char *text, int err)
 	return err;
 }
 
-/* Both in blocks; is [first, first + count) on the disk? */
+/* Takes [first, first + count), in blocks, if it lies on the disk. */
 static int partition_take(const struct rf_blk_info *disk, uint64_t first, uint64_t count,
 			  uint64_t *to_first, uint64_t *to_size, const char **why)
 {

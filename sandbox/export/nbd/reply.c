@@ -95,7 +95,7 @@ void nbd_reply_error(struct nbd_cmd *cmd, int nbd_error)
 
 void nbd_reply_done(struct nbd_cmd *cmd)
 {
-	/* A read that went well was answered by its data. */
+	/* A successful read was answered by its data. */
 	if (cmd->op != RF_BLK_READ || cmd->error)
 		send_status(cmd, (uint32_t)nbd_error_of(cmd->error));
 }

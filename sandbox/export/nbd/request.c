@@ -27,7 +27,7 @@ uint16_t nbd_transmission_flags(const struct nbd_conn *c)
 	return flags;
 }
 
-/* A discard is a hint: of blocks that it covers in part nothing is lost. */
+/* A discard is a hint: it is cut to the blocks that it covers wholly. */
 static void keep_whole_blocks(struct nbd_cmd *cmd, uint32_t block)
 {
 	uint64_t from = (cmd->offset + block - 1) & -(uint64_t)block;
@@ -37,7 +37,7 @@ static void keep_whole_blocks(struct nbd_cmd *cmd, uint32_t block)
 	cmd->length = to > from ? (uint32_t)(to - from) : 0;
 }
 
-/* What the request is to the service; an NBD error if it cannot be done. */
+/* Translates a request into one of the service; an NBD error if it cannot be done. */
 static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t flags)
 {
 	const struct rf_blk_info *info = c->server->info;
@@ -72,7 +72,7 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 		return NBD_EINVAL;
 	if (cmd->op != RF_BLK_READ && (info->features & RF_BLK_READ_ONLY || c->export->read_only))
 		return NBD_EPERM;
-	/* What was not offered is no command and no flag that this server knows. */
+	/* A command or flag that was not offered is unknown to this server. */
 	if ((info->features & needs) != needs)
 		return NBD_EINVAL;
 	if (!cmd->length)
@@ -181,9 +181,9 @@ static enum nbd_step start_flush(struct nbd_conn *c)
 	return NBD_GO_ON;
 }
 
-/* A reply in one piece is gathered as a whole, beside those of other commands. Where its
- * connection holds nothing else there will be no more room than now: it leaves as it comes,
- * and nothing else is taken up meanwhile. */
+/* No arena is left for the next part. A reply in one piece is gathered as a whole, beside those
+ * of other commands. If its connection holds nothing else, there will never be more room: the
+ * reply is then sent as it comes, and the connection takes no other request meanwhile. */
 static enum nbd_step no_room(struct nbd_conn *c)
 {
 	if (c->cmd->one_piece && c->commands == 1)
@@ -198,7 +198,7 @@ static struct nbd_part *next_part(struct nbd_cmd *cmd)
 	return cmd->op == RF_BLK_READ ? nbd_part_new(cmd, want) : nbd_part_plain(cmd, want);
 }
 
-/* What is less than a block at either end is written. */
+/* Parts of a block at either end of a zeroing are written as zeroes. */
 static struct nbd_part *zero_part(struct nbd_cmd *cmd)
 {
 	const struct nbd_server *srv = cmd->conn->server;
@@ -233,7 +233,7 @@ static enum nbd_step step_start(struct nbd_conn *c)
 			cmd->one_piece = false; /* nothing to be put together */
 		cmd->started += part->payload;
 		nbd_part_submit(part);
-		if (c->state != NBD_START) /* it failed when half of it was sent */
+		if (c->state != NBD_START) /* it failed after half of it was sent */
 			return NBD_ENDED;
 	}
 	/* No other reply may get in between. */

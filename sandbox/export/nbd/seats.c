@@ -66,7 +66,7 @@ struct nbd_conn *nbd_conn_seat(struct nbd_server *srv, const char *peer)
 		seat_make_free(srv);
 		c = seat_free(srv);
 	}
-	bool dirty = c->dirty; /* may still be on the list from its former life */
+	bool dirty = c->dirty; /* the last connection of this seat may have left it on the list */
 	struct nbd_conn *next = c->dirty_next;
 
 	memset(c, 0, offsetof(struct nbd_conn, in));

@@ -59,7 +59,7 @@ int nbd_server_work(struct nbd_server *srv)
 	return done;
 }
 
-/* What it is cut off for after *until; NULL: nothing is expected of it. */
+/* Why a connection is cut after *until; NULL: nothing is expected of it. */
 static const char *server_owes(const struct nbd_conn *c, uint64_t *until)
 {
 	*until = c->until;

@@ -46,7 +46,7 @@ static void tell_epoll(struct nbd_conn *c, int op, uint32_t events)
 		rf_die(RF_EXIT_BUG, "epoll_ctl: %s", strerror(errno));
 }
 
-/* Its end is heard of even when nothing is waited for. */
+/* The fd is in the epoll set, which reports its end even when nothing is waited for. */
 #define IN_THE_SET 0x80000000u
 static void socket_watch(struct nbd_conn *c, bool receive, bool send)
 {
@@ -71,7 +71,7 @@ static const struct nbd_transport over_socket = {
 	.close = socket_close,
 };
 
-/* Users of this host share what there is. */
+/* Takes a seat; the peer is the user at the other end. */
 static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
 {
 	struct ucred who = { .uid = ~0u };
@@ -86,7 +86,7 @@ static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
 	return c;
 }
 
-/* As many in one go as there are seats: others have their turn, too. */
+/* Accepts at most as many as there are seats in one go, so that others have their turn. */
 void nbd_accept(struct nbd_server *srv)
 {
 	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
