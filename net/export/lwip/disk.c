@@ -11,7 +11,7 @@
 #include "stack.h"
 #include "stats.h"
 
-#define TABLE_BYTES 262144u /* of the disk, that a partition table must lie in */
+#define TABLE_BYTES 262144u /* at the disk's start, in which its partition table must lie */
 
 static unsigned char table[TABLE_BYTES];
 
@@ -61,7 +61,7 @@ static ssize_t send_pieces(struct nbd_conn *c, struct iovec *iov, int pieces)
 	return total ? (ssize_t)total : -EAGAIN;
 }
 
-/* Streams tell of changes only: what is there already must be asked for once more. */
+/* A stream reports changes only: what is there already is asked for once more. */
 static void watch_stream(struct nbd_conn *c, bool in, bool out)
 {
 	struct stream *s = c->stream;
@@ -96,7 +96,8 @@ static void disk_event(struct stream *s, void *owner)
 		       s->error);
 }
 
-/* Who shares with whom: an address, or the 64 bits of IPv6 that one host may have to itself. */
+/* Names the peer that shares are counted by: an address, or the 64 bits of IPv6 that one host
+ * may have to itself. */
 static void name_peer(const struct stream *s, char *to, size_t room)
 {
 	ip_addr_t peer = s->pcb->remote_ip;
@@ -119,7 +120,7 @@ static bool accept_client(struct stream *s, void *arg)
 	while (e->service != service)
 		e++;
 	if (!e->known)
-		table_look(d); /* for the next one that comes */
+		table_look(d); /* so that the next client finds it */
 	if (!e->known || !d->nbd.info || rf_blk_gone(d->service) ||
 	    !nbd_seat_possible(&d->nbd)) {
 		service->failed++;
@@ -160,7 +161,7 @@ static void table_read(struct rf_io *io, int status)
 	struct disk *d = (struct disk *)((char *)io - offsetof(struct disk, probe));
 
 	d->probing = false;
-	/* The driver and the device can still write there: judged is a copy. */
+	/* The driver and the device can still write there: a copy is judged. */
 	memcpy(table, rf_blk_at(d->service, io->arena), io->length);
 	rf_blk_free(d->service, io->arena, io->length);
 	if (status) {
@@ -174,7 +175,8 @@ static void table_read(struct rf_io *io, int status)
 			locate(&d->exports[i], d->nbd.info, io->length);
 }
 
-/* One that was not readable, or had not the partition that is asked for, may be by now. */
+/* Reads the partition table again: it may have become readable, or have got the partition that
+ * is asked for. */
 static void table_look(struct disk *d)
 {
 	const struct rf_blk_info *info = d->nbd.info;
@@ -216,7 +218,7 @@ static void disk_learn(struct disk *d)
 	table_look(d);
 }
 
-/* It may be ready to be served from now on. */
+/* Looks whether the disk can be served now. */
 static void disk_look(struct disk *d)
 {
 	if (d->nbd.info)
@@ -226,7 +228,7 @@ static void disk_look(struct disk *d)
 		disk_learn(d);
 }
 
-/* The others of this process are not its concern. */
+/* Gives up one disk; the others of this process go on. */
 static void drop(struct disk *d, const char *why, const char *more)
 {
 	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart "
@@ -317,7 +319,8 @@ int disk_work(struct disk *d)
 void disk_tick(struct disk *d)
 {
 	nbd_server_tick(&d->nbd);
-	/* A stream that found all segments in use is told by nobody when they are not. */
+	/* A stream that found all segments in use gets no event when some are free: it is looked
+	 * at here. */
 	for (uint32_t i = 0; i < NBD_SEATS; i++)
 		if (d->nbd.conns[i].stream && d->nbd.conns[i].blocked)
 			stream_note(d->nbd.conns[i].stream);

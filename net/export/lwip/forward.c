@@ -33,7 +33,8 @@ static bool allowed(const ip_addr_t *peer, void *arg)
 	return ok;
 }
 
-/* If its queue is full, the rest is asked for when an answer has come. */
+/* Asks rf-dial for all connections. If its queue is full, the rest follows when an answer has
+ * come. */
 static void ask_for_all(void)
 {
 	struct join *j;
@@ -106,7 +107,7 @@ static bool host_allowed(struct service *s, const struct sockaddr_storage *peer)
 	bool ok = true;
 
 	if (s->config->listen.kind == RF_LWIP_UNIX)
-		return true; /* its owner and mode have decided */
+		return true; /* a UNIX socket: its owner and mode have decided */
 	if (peer->ss_family == AF_INET)
 		ok = rf_lwip_allowed(s->config, 4, (const void *)&four->sin_addr);
 	else
@@ -116,7 +117,7 @@ static bool host_allowed(struct service *s, const struct sockaddr_storage *peer)
 	return ok;
 }
 
-/* Of IPv6 the part that one host may have to itself. */
+/* The address that shares are counted by: of IPv6 the part that one host may have to itself. */
 static void peer_key(const struct sockaddr_storage *peer, uint8_t key[16])
 {
 	memset(key, 0, 16);
@@ -165,7 +166,7 @@ static void host_client(struct service *s, int fd, const struct sockaddr_storage
 	forward_begin(j);
 }
 
-/* As many in one go as there are places: others have their turn, too. */
+/* Accepts at most as many as there are places in one go, so that others have their turn. */
 static void from_host(struct watch *w)
 {
 	struct service *s = (struct service *)((char *)w - offsetof(struct service, listen));
@@ -184,7 +185,7 @@ static void from_host(struct watch *w)
 	}
 }
 
-/* Who cannot be served waits in the backlog. */
+/* Clients that cannot be served wait in the backlog. */
 void services_watch(struct service *s, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {

@@ -17,7 +17,8 @@ bool join_available(const struct service *service)
 	return stream_share(service->active, free_joins);
 }
 
-/* A smaller share than the service's own, or its first client could have all of that. */
+/* Is there room for one more of this client? Its share is smaller than the service's, or the
+ * service's first client could have all of that. */
 bool join_fair(const struct service *service, const uint8_t peer[16])
 {
 	uint32_t has = 0;
@@ -82,7 +83,7 @@ static void stream_changed(struct stream *s, void *owner)
 			join_run(j);
 	} else if (j->state == JOIN_RUN)
 		join_run(j);
-	else if (s->error) /* gone before the host's end was there */
+	else if (s->error) /* it ended before the host's end was there */
 		join_drop(j, false);
 }
 
@@ -93,7 +94,7 @@ void join_stream(struct join *j, struct stream *s)
 	s->event = stream_changed;
 }
 
-/* reset: whoever is left hears that the other end broke, not that it ended. */
+/* reset: the end that is left gets a reset instead of an orderly end. */
 void join_drop(struct join *j, bool reset)
 {
 	RF_BUG_ON(j->state == JOIN_FREE);
@@ -203,7 +204,7 @@ void join_run(struct join *j)
 {
 	bool blocked = false;
 
-	/* What arrived before a reset is handed on, as far as it fits. */
+	/* Bytes that arrived before a reset are handed on, as far as they fit. */
 	if (!to_host(j, &blocked))
 		return;
 	if (j->stream->error) {
@@ -235,7 +236,9 @@ void join_tick(uint64_t now)
 			continue;
 		if (j->state == JOIN_RUN && j->out_len)
 			join_run(
-				j); /* the stack was out of segments: nobody tells when it is not */
+				/* the stack was out of segments, and gives no event when some
+				 * are free */
+				j);
 		else if (j->state != JOIN_RUN && now > j->until)
 			join_fail(j, -ETIMEDOUT);
 		else if (j->name[0] && !j->second && now > j->next_try &&

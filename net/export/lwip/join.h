@@ -19,7 +19,7 @@
 #define JOINS          RF_LWIP_STREAMS
 #define JOIN_OUT_BYTES 16384u
 #define JOIN_SETUP_NS  30000000000ull /* to get its second end */
-#define JOIN_TRY_NS    10000000000ull /* of these at the first of a name's addresses */
+#define JOIN_TRY_NS    10000000000ull /* of these, for the first of a name's addresses */
 #define JOIN_NAME      256
 
 struct disk;
@@ -30,7 +30,7 @@ struct service {
 	uint32_t index;
 	struct watch listen; /* on the host, */
 	uint64_t listen_ns;  /* but not before: accept.h */
-	uint64_t accepted, refused, failed; /* failed: the other end could not be had */
+	uint64_t accepted, refused, failed; /* failed: the other end could not be reached */
 	uint64_t to_host, to_stack;         /* bytes */
 	uint32_t active;
 	struct disk *disk; /* RF_LWIP_DISK */
@@ -60,7 +60,7 @@ struct join {
 
 /* join.c */
 struct join *join_new(struct service *); /* NULL: all in use */
-/* Is there one for this service? Never the last ones: others have their share. */
+/* Is there a free one for this service? The last ones are kept for other services. */
 bool join_available(const struct service *);
 /* The same for one of its clients. */
 bool join_fair(const struct service *, const uint8_t peer[16]);
@@ -68,7 +68,7 @@ struct join *join_of(uint32_t id);       /* NULL: it has ended */
 void join_host(struct join *, int fd);   /* gives it its host end */
 void join_stream(struct join *, struct stream *);
 void join_run(struct join *);            /* moves what can be moved */
-void join_fail(struct join *, int err);  /* the second end cannot be had */
+void join_fail(struct join *, int err);  /* the second end cannot be reached */
 void join_drop(struct join *, bool reset);
 void join_tick(uint64_t now);            /* ends what takes too long */
 struct join *join_unasked(void);         /* one that rf-dial was not asked for yet */
@@ -76,7 +76,7 @@ struct join *join_unasked(void);         /* one that rf-dial was not asked for y
 /* reach.c: an address or name on the stack's side */
 void join_connect(struct join *, const ip_addr_t *);
 void join_resolve(struct join *, const char *name);
-/* This address cannot be had: a name's other one is tried, or the join fails. */
+/* The connection to this address failed: a name's other address is tried, or the join fails. */
 void join_next(struct join *, int err);
 
 /* socks.c */

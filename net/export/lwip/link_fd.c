@@ -46,7 +46,7 @@ static void *link_fd_room(struct link *link, uint32_t length)
 	return length <= sizeof(out) ? out : NULL;
 }
 
-/* A frame the fd does not take is lost, as on a wire. */
+/* A frame that the fd does not take is lost, as on a wire. */
 static void link_fd_send_now(struct link *link, uint32_t length)
 {
 	if (write(RF_EXPORT_FD_WAKE0, out, length) != (ssize_t)length)

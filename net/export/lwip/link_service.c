@@ -58,7 +58,7 @@ static int link_service_receive(struct link *link, link_frame *frame, void *arg,
 		parts = 1;
 		while (got[i + parts - 1].flags & RF_NET_MORE && i + parts < n)
 			parts++;
-		/* The device took a tag off. Of another VLAN is not of this link. */
+		/* The device removed a VLAN tag. Frames of a VLAN do not belong to this link. */
 		if (got[i].flags & RF_NET_VLAN && got[i].vlan & 0xfff)
 			it.link.rx_others++;
 		else if (parts > 1 || got[i].flags & RF_NET_CSUM)
@@ -87,7 +87,7 @@ static void link_service_send_now(struct link *link, uint32_t length)
 {
 	struct rf_net_frame frame = { .at = it.at, .length = (uint16_t)length };
 
-	/* Refused: no driver, or none that can. The buffer is kept for the next frame. */
+	/* Refused: there is no driver, or it cannot send this. The next frame gets the buffer. */
 	if (rf_net_tx_room(it.net, 1) && !rf_net_tx(it.net, &frame))
 		it.at = 0;
 	else
@@ -150,7 +150,7 @@ static void link_service_control(struct watch *w)
 	(void)w;
 	if (err == -EPIPE)
 		exit(0);
-	if (err) { /* the disks of this process are not its concern */
+	if (err) { /* the disks of this process go on */
 		rf_log("the interface is gone, disks are not: its device process says what cannot "
 		       "be (%s); "
 		       "look at the device, then restart it",

@@ -19,7 +19,7 @@ struct watch {
 };
 
 void loop_open(void);
-/* Waits for these from now on: EPOLLIN, EPOLLOUT, EPOLLET; 0: for nothing, not even its end. */
+/* From now on waits for these: EPOLLIN, EPOLLOUT, EPOLLET; 0: for nothing, not even the end. */
 void loop_want(struct watch *, uint32_t events);
 /* Forgets the fd and closes it. */
 void loop_close(struct watch *);

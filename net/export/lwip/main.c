@@ -137,7 +137,7 @@ static void wake_disks(uint32_t count)
 		disk_wake(&it.disks[i]);
 }
 
-/* Everybody is asked for a kick; one who has work instead keeps us awake. */
+/* Asks all drivers for a kick before a sleep. One that has work already keeps us awake. */
 static bool sleep_all(void)
 {
 	for (uint32_t i = 0; i < it.config.disks; i++) {

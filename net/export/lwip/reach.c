@@ -46,7 +46,7 @@ static void look_up(struct join *j)
 		join_next(j, err == ERR_MEM ? -EAGAIN : -ENOENT);
 }
 
-/* Labels of 1 to 63 visible characters (RFC 1035, 2.3.4): of others no server knows. */
+/* Can a server know this name? Its labels have 1 to 63 visible characters (RFC 1035, 2.3.4). */
 static bool possible(const char *name)
 {
 	size_t label = 0, length = strlen(name);
@@ -74,7 +74,7 @@ void join_resolve(struct join *j, const char *name)
 	look_up(j);
 }
 
-/* The first of the two errors says more, unless it says that there is no such address. */
+/* Reports the first of the two errors, unless that says that there is no such address. */
 void join_next(struct join *j, int err)
 {
 	bool asked = j->state == JOIN_RESOLVE && err == -ETIMEDOUT;

@@ -58,13 +58,13 @@ void rf_lwip_seg_sent(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	uint32_t t = now();
 
 	seg->sent = pcb->news = t;
-	/* Times of what arrived before mean nothing to a new flight. */
+	/* Arrival times of earlier segments mean nothing to a new flight. */
 	if (!pcb->unacked)
 		pcb->newest = t - 1;
 	look_by(t + 2 * pcb->srtt + SLACK);
 }
 
-/* A copy sent again cannot have arrived so soon: it was the first one. */
+/* An acknowledgement so soon after a retransmission is that of the first copy. */
 static void arrived(struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t t)
 {
 	bool again = seg->flags & TF_SEG_AGAIN;
@@ -123,7 +123,8 @@ static uint32_t note_arrived(struct tcp_pcb *pcb, const struct tcp_sack_range *r
 	return all;
 }
 
-/* While all is sent again behind a timeout the number of those behind means nothing. */
+/* While all is retransmitted after a timeout, the number of segments behind this one means
+ * nothing. */
 static bool is_lost(const struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t behind)
 {
 	bool again = seg->flags & TF_SEG_AGAIN;
@@ -132,8 +133,8 @@ static bool is_lost(const struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32
 	       later(pcb->newest, seg->sent + pcb->srtt / 4 + SLACK / 2);
 }
 
-/* Marks what is lost, and sums up what is on its way no more. Is anything lost and not sent
- * again? */
+/* Marks lost segments, and counts those that are no longer in flight. True: one is lost and not
+ * sent again. */
 static bool sack_judge(struct tcp_pcb *pcb, uint32_t behind)
 {
 	bool lost = false;
@@ -172,7 +173,7 @@ static bool again(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	return true;
 }
 
-/* The first one at once, others as far as the congestion window goes. */
+/* Sends the first lost segment at once, others as far as the congestion window allows. */
 static void send_lost(struct tcp_pcb *pcb, bool first)
 {
 	for (struct tcp_seg *seg = pcb->unacked; seg; seg = seg->next) {
@@ -202,12 +203,12 @@ static void sack_recover(struct tcp_pcb *pcb)
 
 /* ---- a tail that was asked after (RFC 8985, 7.4) -------------------------------------------- */
 
-/* Loss of a tail that its probe repaired is seen by nobody else: congestion all the same. */
+/* A tail loss that its probe repaired is seen only here; it is congestion too. */
 static void probe_answered(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n,
 			   bool progress)
 {
 	if (pcb->flags & TF_INFR || (n && TCP_SEQ_LEQ(r[0].right, pcb->lastack))) {
-		pcb->probing = 0; /* found by others; or both copies have arrived */
+		pcb->probing = 0; /* found lost otherwise; or both copies have arrived */
 	} else if (TCP_SEQ_GT(pcb->lastack, pcb->probe_end)) {
 		pcb->probing = 0;
 		halve(pcb);
@@ -233,7 +234,7 @@ void rf_lwip_ack(struct tcp_pcb *pcb, const struct tcp_sack_range *r, int n, boo
 	if (calm && !n && !pcb->gone) {
 		if (pcb->dupacks < DUPLICATES)
 			return;
-		pcb->unacked->flags |= TF_SEG_LOST; /* a peer that says no more than this */
+		pcb->unacked->flags |= TF_SEG_LOST; /* the peer reports no more than this */
 	}
 	if (sack_judge(pcb, note_arrived(pcb, r, n)))
 		sack_recover(pcb);

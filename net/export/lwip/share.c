@@ -34,7 +34,7 @@ static struct crowd look_around(const struct tcp_pcb_listen *listener)
 {
 	struct crowd c = { 0 };
 
-	/* Whoever was heard last is moved to the front of this list. */
+	/* The connection that was heard last is moved to the front of this list. */
 	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
 		c.all++;
 		if (pcb->state != SYN_RCVD) {
@@ -49,8 +49,8 @@ static struct crowd look_around(const struct tcp_pcb_listen *listener)
 	return c;
 }
 
-/* Of connections that their peer has not answered yet the one that was silent longest goes
- * (RFC 4987, 3.5). Nothing is sent: its address may be forged. */
+/* Evicts the half-open connection that was silent longest (RFC 4987, 3.5). Nothing is sent: its
+ * address may be forged. */
 bool share_room(const struct tcp_pcb_listen *listener, uint64_t *evicted)
 {
 	struct crowd c = look_around(listener);
@@ -66,7 +66,7 @@ bool share_room(const struct tcp_pcb_listen *listener, uint64_t *evicted)
 	return true;
 }
 
-/* Nobody here waits for it any more, and it holds memory. */
+/* Its owner has closed it, and it holds memory. */
 static bool left_over(const struct tcp_pcb *pcb)
 {
 	return !pcb->callback_arg && pcb->snd_queuelen;

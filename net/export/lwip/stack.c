@@ -80,7 +80,7 @@ void stack_init(void)
 
 /* ---- frames in ------------------------------------------------------------------- */
 
-/* Somebody claims our address (RFC 5227, 2.4): he is not believed, and the operator is told. */
+/* Another host claims our address (RFC 5227, 2.4): it is not believed, and the operator is told. */
 static void conflict(struct stack *st, const uint8_t *frame)
 {
 	const uint8_t *m = frame + 6;
@@ -98,7 +98,7 @@ static void conflict(struct stack *st, const uint8_t *frame)
 		    m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-/* True: the stack may see it. Otherwise it was counted. */
+/* Judges a frame. True: the stack may see it; else it was counted. */
 static bool judged(struct stack *st, struct pbuf *p)
 {
 	uint8_t *frame = (uint8_t *)p->payload + ETH_PAD_SIZE;
@@ -306,7 +306,7 @@ static void address6(struct stack *st, const struct rf_lwip_config *c)
 		netif_ip6_addr_set_state(&st->netif, slot, IP6_ADDR_TENTATIVE);
 }
 
-/* What the configuration names, no server on the link replaces. */
+/* Servers that the configuration names are not replaced by any on the link. */
 static bool servers_fixed;
 
 void rf_lwip_dns_offered(uint8_t index, const ip_addr_t *server)
@@ -326,7 +326,7 @@ static void name_servers(const struct rf_lwip_config *c)
 	}
 }
 
-/* Whose lists decide who hears of closed ports. */
+/* The configuration whose lists decide who is told of closed ports. */
 static const struct rf_lwip_config *services_of;
 
 void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config *c)
@@ -364,8 +364,8 @@ int stack_poll(struct stack *st)
 	return n;
 }
 
-/* Frames that were handed over are gone with a driver. TCP need not find out by its timers; as
- * nothing is congested, windows stay as they are. */
+/* Retransmits what a dead driver took with it. TCP need not find that out by its timers. It was
+ * no congestion, so windows stay as they are. */
 static void resend(void)
 {
 	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {

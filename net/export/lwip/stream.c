@@ -145,7 +145,7 @@ static struct stream *stream_new(struct tcp_pcb *pcb)
 	return s;
 }
 
-/* Of 64 a host gets 48 at the most. */
+/* A host gets at most 48 of 64 streams. */
 static bool stream_fair(const ip_addr_t *peer)
 {
 	uint32_t has = 0;
@@ -174,7 +174,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 		stream_note(s);
 		return ERR_OK;
 	}
-	s->pcb = NULL; /* aborted here and not by the stream: lwIP must be told so */
+	s->pcb = NULL; /* aborted here, so that the return value tells lwIP */
 	tcp_arg(pcb, NULL);
 	tcp_err(pcb, NULL);
 	stream_abort(s);
@@ -190,7 +190,8 @@ static bool knock(const struct tcp_pcb_listen *listener, uint8_t flags)
 {
 	const struct listener *l = listener->callback_arg;
 
-	/* The allowed hear a reset, as from any host: theirs was before our restart. */
+	/* Allowed peers get a reset, as from any host: their connection is from before our
+	 * restart. */
 	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return flags & TCP_ACK && l->allow(ip_current_src_addr(), l->arg);
 	if (!l->allow(ip_current_src_addr(), l->arg))

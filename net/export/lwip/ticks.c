@@ -15,9 +15,9 @@
 
 static uint32_t last;         /* ms: of the tick before */
 static uint32_t fast, slow;   /* ticks since the start; every second of the fast ones is slow */
-static bool     resting;      /* nobody needed those that have passed */
+static bool     resting;      /* no connection needed the ticks that have passed */
 
-/* lwIP asks for its own timer here; this one asks the connections. */
+/* lwIP starts its own timer here. None is needed: ticks_timeout() asks the connections. */
 void tcp_timer_needed(void)
 {
 }
@@ -39,7 +39,7 @@ void ticks_run(void)
 	tcp_slowtmr();
 }
 
-/* Something is under way, or waits to be. */
+/* Does the connection have something in flight, or to send? */
 static bool busy(const struct tcp_pcb *pcb)
 {
 	return pcb->state < ESTABLISHED || pcb->unsent || pcb->unacked || pcb->ooseq ||
@@ -47,7 +47,7 @@ static bool busy(const struct tcp_pcb *pcb)
 	       pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND);
 }
 
-/* Milliseconds without a segment after which something becomes of one at rest; 0: nothing. */
+/* Milliseconds without a segment after which an idle connection needs a tick; 0: none. */
 static uint32_t rest_limit(const struct tcp_pcb *pcb)
 {
 	if (pcb->state == TIME_WAIT)
@@ -64,7 +64,7 @@ static void earliest(uint32_t *ms, const struct tcp_pcb *pcb)
 	uint32_t most = rest_limit(pcb), so_far = (tcp_ticks - pcb->tmr) * TCP_SLOW_INTERVAL;
 	uint32_t left = most > so_far ? most - so_far : 0;
 
-	/* lwIP waits until it is more. */
+	/* lwIP acts only when it is more. */
 	if (most && left + TCP_SLOW_INTERVAL < *ms)
 		*ms = left + TCP_SLOW_INTERVAL;
 }

@@ -60,7 +60,8 @@ static enum wire_verdict judge_arp(const struct netif *n, const uint8_t *p, uint
 	if (length < 28 || wire_read16(p + 2) != ETHER_IP4)
 		return WIRE_OTHERS;
 	const uint8_t *hardware = p + 8, *sender = p + 14;
-	/* A multicast or our own hardware address is nobody's; nor are these addresses. */
+	/* No honest sender has a multicast hardware address or ours; nor one of these IP
+	 * addresses. */
 	if (hardware[0] & 1 || mac_at(hardware) == mac_at(n->hwaddr) || sender[0] == 127 ||
 	    sender[0] >= 224)
 		return WIRE_FALSE;
@@ -115,7 +116,7 @@ static int own6(const struct netif *n, const uint8_t *address)
 	return -1;
 }
 
-/* Nobody's: ::1, multicast, and IPv4 addresses in IPv6's clothes. */
+/* No sender has these: ::1, multicast, and IPv4-mapped addresses. */
 static bool nobody6(const uint8_t *a)
 {
 	static const uint8_t zero[12];
@@ -167,7 +168,8 @@ static enum wire_verdict judge_neighbor(const struct netif *n, const uint8_t *ip
 	if (p[0] == ICMP6_ROUTER && !router_sane(p))
 		return WIRE_FALSE;
 	int slot = p[0] == ICMP6_NEIGHBOR ? own6(n, p + 8) : -1;
-	/* Ours for good once nobody objected in time (RFC 4862, 5.4): no late claim ends it. */
+	/* Once no host objected in time, the address stays ours (RFC 4862, 5.4): later claims do
+	 * not end it. */
 	return slot >= 0 && !ip6_addr_istentative(netif_ip6_addr_state(n, slot)) ? WIRE_STOLEN :
 										   WIRE_TAKE;
 }
@@ -188,7 +190,8 @@ static bool quoted(const uint8_t *ip, uint32_t length)
 	return false;
 }
 
-/* Believed, it makes fragments of what is longer; connections made later send less at once. */
+/* Judges "packet too big". If believed, longer packets go in fragments, and connections made
+ * later send smaller segments. */
 static enum wire_verdict judge_too_big(const uint8_t *p, uint32_t length)
 {
 	return length >= 8 && get32(p + 4) >= 1280 && quoted(p + 8, length - 8) ? WIRE_TAKE :
@@ -246,7 +249,7 @@ static enum wire_verdict judge_ip6(const struct netif *n, bool shared, const uin
 
 	if (nobody6(from) || (nobody6(to) && to[0] != 0xff) || unspecified6(to))
 		return WIRE_FALSE;
-	/* From nowhere comes only whoever tests an address (RFC 4862, 5.4.2). */
+	/* Only a host that tests an address sends from the unspecified one (RFC 4862, 5.4.2). */
 	if (any && (p[6] != NEXT_ICMP6 || rest < 24 || p[IP6_HEADER] != ICMP6_NEIGHBOR_ASK))
 		return WIRE_OTHERS;
 	if (shared && to[0] != 0xff)

@@ -32,15 +32,15 @@
 #define TAG_BYTES 4u /* IEEE 802.1Q */
 #define TICK_NS   5000000u /* while awake; see rf_net_tick() */
 #define LOOK_EVERY 32u /* empty turns of the rings between two looks at the kernel's side */
-#define FOREVER_NS 20000u /* between looks at the sockets, by one that never sleeps */
+#define FOREVER_NS 20000u /* between looks at the sockets, if it never sleeps */
 
 struct tap {
 	struct rf_net *net;
 	uint32_t       features;
-	int            carrier;  /* as the kernel was told last */
+	int            carrier;  /* as last reported to the kernel */
 	uint32_t       buffer;   /* for the next frame to send; 0: none */
 	bool           blocked;  /* no slot or buffer for a frame to send */
-	bool           too_long; /* a frame longer than the device takes was said to be */
+	bool           too_long; /* a frame longer than the device takes was logged */
 	struct tap_segments cut; /* one that is sent in pieces */
 	uint64_t       tick_ns;
 	uint64_t       spin_ns;  /* how long looking again is worth it now */
@@ -57,7 +57,7 @@ static void tap_control(struct tap *t)
 		rf_die(RF_EXIT_BUG, "ends: control socket: %s", strerror(-err));
 }
 
-/* Somebody deleted it. The supervisor makes it anew. */
+/* The interface was deleted. The supervisor makes it anew. */
 static _Noreturn void interface_gone(void)
 {
 	rf_die(RF_EXIT_NO_DEVICE, "its interface was deleted");
@@ -81,7 +81,7 @@ static void follow_link(struct tap *t)
 
 /* ---- received frames ------------------------------------------------------------ */
 
-/* Its consumer never sees it: as on a wire, it is lost. */
+/* Counts a lost frame: as on a wire, nobody is told. */
 static void lost(struct tap *t)
 {
 	atomic_fetch_add_explicit(&rf_net_stats(t->net)->rx_lost_export, 1, memory_order_relaxed);
@@ -155,7 +155,8 @@ static void in_software(struct tap *t)
 	atomic_fetch_add_explicit(&rf_net_stats(t->net)->tx_software, 1, memory_order_relaxed);
 }
 
-/* The service counts what it refuses. Said once: an interface's MTU is its owner's to set. */
+/* Hands a frame to the service, which counts what it refuses. A refusal is logged once: an
+ * interface's MTU is its owner's to set. */
 static void hand_on(struct tap *t, const struct rf_net_frame *f)
 {
 	uint32_t mtu = rf_net_info(t->net)->mtu;
@@ -265,8 +266,8 @@ static uint64_t spin_most(const struct tap *t)
 	return rf_net_up(t->net) ? rf_net_config(t->net)->spin_ns : 0;
 }
 
-/* After a sleep: with frames this close together the next look would have found one; with
- * frames further apart it only takes time from whoever makes them. */
+/* Adapts the polling budget after a sleep. If frames come this close together, polling finds the
+ * next one; if they are further apart, it only takes time from whoever makes them. */
 static void spin_learn(struct tap *t, uint64_t slept_ns)
 {
 	uint64_t most = spin_most(t), least = most / 8;
@@ -328,7 +329,7 @@ static void tap_idle(struct tap *t)
 	}
 	if (budget != UINT64_MAX)
 		return tap_sleep_once(t);
-	/* It never sleeps, and messages come all the same. */
+	/* It never sleeps, but messages must be read. */
 	tap_control(t);
 	tap_tick(t, rf_now_ns());
 }
@@ -338,7 +339,7 @@ static void tap_run(struct tap *t)
 	for (;;) {
 		unsigned work = tap_receive(t);
 
-		/* Buffers that came back are worth more to the driver early. */
+		/* Buffers that came back go to the driver early. */
 		rf_net_push(t->net);
 		work += send_frames(t);
 		rf_net_push(t->net);
