@@ -15,6 +15,10 @@ What the figures count:
                     therefore pages are left out
   include_cycles    circles of includes among modules (x.c and x.h are one) and among rooms
                     (directories); cycle_files: modules in the largest circle
+  call_circles      circles of includes and calls among modules of the product (see arrows.py);
+                    largest_circle_files: modules in the largest
+  arrows_back       arrows between rooms that must go before no room includes or calls one that
+                    stands on it
   names_twice       names of functions of the product that are in several files, statics too.
                     main() is not counted: each program has one. Tests are not: each test is a
                     program by itself, and has its own setup().
@@ -25,6 +29,10 @@ What the figures count:
 import collections, json, os, re, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+from arrows import arrows, circles
+
 PRODUCT = ("sandbox/", "drivers/", "net/", "policy/")
 FOREIGN = re.compile(r"^LICENSE$|/corpus/|/patches/|\.(svg|json|tsv|csv|png|in)$")
 LINES, COLUMNS, LONG = 500, 100, 30
@@ -107,43 +115,16 @@ def includes(tree):
             if (m := re.match(r'\s*#\s*include\s*"([^"]+)"', line)) and (target := find(name, m[1]))}
 
 
-def circles(edges):
-    """The strongly connected sets of more than one node (Tarjan, without recursion)."""
-    graph = collections.defaultdict(set)
-    for a, b in edges:
-        graph[a].add(b)
-    index, low, stack, out = {}, {}, [], []
-    for root in sorted(graph):
-        work = [] if root in index else [(root, iter(sorted(graph[root])))]
-        while work:
-            node, rest = work[-1]
-            if node not in index:
-                index[node] = low[node] = len(index)
-                stack.append(node)
-            for target in rest:
-                if target not in index:
-                    work.append((target, iter(sorted(graph.get(target, ())))))
-                    break
-                if target in stack:
-                    low[node] = min(low[node], index[target])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
-                if low[node] == index[node]:
-                    circle = stack[stack.index(node):]
-                    del stack[stack.index(node):]
-                    if len(circle) > 1:
-                        out.append(sorted(circle))
-    return out
-
-
 def cycles(tree):
     edges = includes(tree)
     fold = lambda key: {(key(a), key(b)) for a, b in edges if key(a) != key(b)}
     modules, rooms = circles(fold(lambda n: os.path.splitext(n)[0])), circles(fold(os.path.dirname))
     figures = {"include_cycles": len(modules) + len(rooms), "cycle_files": max(map(len, modules), default=0)}
     return figures, {"include_cycles": [" ".join(c) for c in modules + rooms]}
+
+
+def called(tree):
+    return arrows(tree.top, tree.product(), tree.text, includes(tree))
 
 
 # ---- names, banners, habits -------------------------------------------------
@@ -210,7 +191,8 @@ def measure(top):
     tree = Tree(top)
     found = functions(tree)
     figures, offenders = {}, {}
-    for f, o in (lengths(tree, found), cycles(tree), names(tree, found), banners(tree), habits(tree)):
+    for f, o in (lengths(tree, found), cycles(tree), called(tree), names(tree, found),
+                 banners(tree), habits(tree)):
         figures.update(f)
         offenders.update(o)
     return figures, offenders
