@@ -19,6 +19,7 @@
 #include "quiet_log.h"
 #include "sandbox/proto/lwip_config.c"
 #include "sandbox/lib/words.c"
+#include "net/export/lwip/now.c"
 #include "net/export/lwip/stack.c"
 
 #include "tests/unit/lwip_wire.h"

@@ -12,6 +12,7 @@
 
 #include "sandbox/proto/lwip_config.c"
 #include "sandbox/lib/words.c"
+#include "net/export/lwip/now.c"
 #include "net/export/lwip/stack.c"
 #include "net/export/lwip/status.c"
 #include "net/export/lwip/http.c"

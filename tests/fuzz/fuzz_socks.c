@@ -16,8 +16,10 @@
 
 #include "sandbox/proto/lwip_config.c"
 #include "sandbox/lib/words.c"
+#include "net/export/lwip/now.c"
 #include "net/export/lwip/stack.c"
 #include "lwip/dns.h"
+#include "net/export/lwip/join_table.c"
 #include "net/export/lwip/join.c"
 /* Names are resolved when the input says so. */
 static dns_found_callback asked;

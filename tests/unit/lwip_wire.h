@@ -3,7 +3,7 @@
  * lwip_wire.h - the stack with nothing but a harness behind it: frames go in one at a time,
  * and those that come out are shown to wire_sent(), which the harness defines.
  *
- * Room:   tests/unit. Included after net/export/lwip/stack.c, whose clock it moves.
+ * Room:   tests/unit. Included after net/export/lwip/now.c, whose clock it moves.
  */
 #ifndef RF_FUZZ_LWIP_WIRE_H
 #define RF_FUZZ_LWIP_WIRE_H

@@ -16,6 +16,7 @@
 #include "sandbox/lib/log.c"
 #include "sandbox/proto/lwip_config.c"
 #include "sandbox/lib/words.c"
+#include "net/export/lwip/now.c"
 #include "net/export/lwip/stack.c"
 #include "net/export/lwip/stream.c"
 #include "tests/unit/lwip_wire.h"

@@ -8,7 +8,7 @@
 #ifndef RF_LWIP_DISK_H
 #define RF_LWIP_DISK_H
 
-#include "join.h"
+#include "join_table.h"
 #include "nbd.h"
 
 /* One `disk` line: the same disk may have several. */

@@ -6,6 +6,8 @@
  * Why rf-dial: this process parses what strangers send. So it may not connect to the host
  *         at all; it can only name one of the configuration's own targets by number.
  */
+#include "forward.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -18,6 +20,9 @@
 #include "join.h"
 #include "log.h"
 #include "packet.h"
+#include "peers.h"
+#include "reach.h"
+#include "socks.h"
 #include "stack.h"
 
 static struct watch dial = { .fd = -1 };
@@ -27,7 +32,7 @@ static struct watch dial = { .fd = -1 };
 static bool allowed(const ip_addr_t *peer, void *arg)
 {
 	struct service *s = arg;
-	bool ok = stack_allows(s->config, peer);
+	bool ok = peers_allow(s->config, peer);
 
 	s->refused += !ok;
 	return ok;
@@ -130,19 +135,12 @@ static void peer_key(const struct sockaddr_storage *peer, uint8_t key[16])
 static void forward_begin(struct join *j)
 {
 	const struct rf_lwip_place *to = &j->service->config->target;
-	ip_addr_t address;
 
-	if (j->service->config->job == RF_LWIP_SOCKS) {
-		socks_begin(j);
-		return;
-	}
 	j->port = to->port;
-	if (to->name[0]) {
-		join_resolve(j, to->name);
-		return;
-	}
-	stack_address(&address, &to->address);
-	join_connect(j, &address);
+	if (j->service->config->job == RF_LWIP_SOCKS)
+		socks_begin(j);
+	else
+		join_reach(j, to->name, &to->address);
 }
 
 static void host_client(struct service *s, int fd, const struct sockaddr_storage *peer)

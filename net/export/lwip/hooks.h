@@ -42,11 +42,11 @@ void rf_lwip_ack(struct tcp_pcb *, const struct tcp_sack_range *, int count, boo
 #define LWIP_HOOK_TCP_ACK(pcb, ranges, count, progress) rf_lwip_ack(pcb, ranges, count, progress)
 
 /* May this host be told that nobody listens at a port, with a reset or an ICMP error? Not if that
- * would tell it which ports have a listener it may not know of: stack.c. */
+ * would tell it which ports have a listener it may not know of: peers.c. */
 bool rf_lwip_hears(const ip_addr_t *);
 #define LWIP_HOOK_TCP_CLOSED rf_lwip_hears
 
-/* May an ICMP error be sent to this host now? wire.c. */
+/* May an ICMP error be sent to this host now? peers.c. */
 bool rf_lwip_may_complain(const ip_addr_t *);
 #define LWIP_HOOK_ICMP_ERROR rf_lwip_may_complain
 

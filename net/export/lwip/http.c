@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "join.h"
+#include "join_table.h"
 #include "stack.h"
 
 #define PAGES    8u

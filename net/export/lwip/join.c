@@ -6,63 +6,19 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "log.h"
-#include "stack.h"
-
-static struct join joins[JOINS];
-static uint32_t free_joins = JOINS;
-
-bool join_available(const struct service *service)
-{
-	return stream_share(service->active, free_joins);
-}
-
-/* Is there room for one more of this client? Its share is smaller than the service's, or the
- * service's first client could have all of that. */
-bool join_fair(const struct service *service, const uint8_t peer[16])
-{
-	uint32_t has = 0;
-
-	for (const struct join *j = joins; j < joins + JOINS; j++)
-		has += j->state != JOIN_FREE && j->service == service && !memcmp(j->peer, peer, 16);
-	return has < 2 * free_joins;
-}
-
-struct join *join_new(struct service *service)
-{
-	for (uint32_t i = 0; i < JOINS; i++) {
-		struct join *j = &joins[i];
-
-		if (j->state != JOIN_FREE)
-			continue;
-		uint32_t id = (j->id & ~(JOINS - 1)) + JOINS + i;
-		memset(j, 0, offsetof(struct join, out));
-		j->host.fd = -1;
-		j->id = id;
-		j->service = service;
-		j->until = stack_now_ns() + JOIN_SETUP_NS;
-		service->active++;
-		free_joins--;
-		return j;
-	}
-	return NULL;
-}
-_Static_assert((JOINS & (JOINS - 1)) == 0, "an id is index and count in one number");
-
-struct join *join_of(uint32_t id)
-{
-	struct join *j = &joins[id % JOINS];
-
-	return j->state != JOIN_FREE && j->id == id ? j : NULL;
-}
+#include "reach.h"
+#include "socks.h"
 
 static void host_event(struct watch *w)
 {
 	struct join *j = (struct join *)w;
 
-	if (j->state == JOIN_SOCKS)
-		socks_input(j);
-	else if (j->state == JOIN_RUN)
+	struct socks_place to = { .name = "" };
+
+	if (j->state == JOIN_SOCKS) {
+		if (socks_input(j, &to))
+			join_reach(j, to.name, &to.address);
+	} else if (j->state == JOIN_RUN)
 		join_run(j);
 }
 
@@ -87,40 +43,9 @@ static void stream_changed(struct stream *s, void *owner)
 		join_drop(j, false);
 }
 
-void join_stream(struct join *j, struct stream *s)
+struct join *join_new(struct service *service)
 {
-	j->stream = s;
-	s->owner = j;
-	s->event = stream_changed;
-}
-
-/* reset: the end that is left gets a reset instead of an orderly end. */
-void join_drop(struct join *j, bool reset)
-{
-	RF_BUG_ON(j->state == JOIN_FREE);
-	if (reset && j->host.fd >= 0) {
-		/* A close with no time to linger is a reset; on a UNIX socket it is a close. */
-		struct linger now = { .l_onoff = 1 };
-
-		(void)setsockopt(j->host.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	}
-	loop_close(&j->host);
-	if (j->stream && reset)
-		stream_abort(j->stream);
-	else if (j->stream)
-		stream_close(j->stream);
-	j->stream = NULL;
-	j->state = JOIN_FREE;
-	j->service->active--;
-	free_joins++;
-}
-
-void join_fail(struct join *j, int err)
-{
-	j->service->failed++;
-	if (j->socks && !socks_answer(j, err))
-		return;
-	join_drop(j, !j->socks);
+	return join_take(service, stream_changed);
 }
 
 /* False: the join is gone. */
@@ -223,7 +148,7 @@ void join_run(struct join *j)
 
 struct join *join_unasked(void)
 {
-	for (struct join *j = joins; j < joins + JOINS; j++)
+	for (struct join *j = join_after(NULL); j; j = join_after(j))
 		if (j->state == JOIN_DIAL && !j->asked)
 			return j;
 	return NULL;
@@ -231,9 +156,7 @@ struct join *join_unasked(void)
 
 void join_tick(uint64_t now)
 {
-	for (struct join *j = joins; j < joins + JOINS; j++) {
-		if (j->state == JOIN_FREE)
-			continue;
+	for (struct join *j = join_after(NULL); j; j = join_after(j)) {
 		if (j->state == JOIN_RUN && j->out_len)
 			join_run(
 				/* the stack was out of segments, and gives no event when some

@@ -10,7 +10,7 @@ LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
 # Our files that lwIP and whoever tries it by itself need.
-LWIP_BASE := checksum sack secret share stack stream ticks wire
+LWIP_BASE := checksum now peers sack secret share stack stream ticks wire
 LWIP_OUR := $(wildcard net/export/lwip/*.h net/export/lwip/arch/*.h)
 # Its headers are not ours to warn about.
 INC_lwip := -Inet/export/lwip -isystem $(LWIP)/src/include -Isandbox/export/nbd $(INC_blk) \
@@ -88,7 +88,7 @@ $(B)/unit/test_http.o: INC_unit += -Inet/export/lwip -isystem $(LWIP)/src/includ
 $(B)/unit/test_http.o: CFLAGS_UNIT += -Dhtonl=__builtin_bswap32
 $(B)/unit/test_http.o: $(LWIP)/.source
 # Beside what a test includes of it: the stack alone.
-LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out stack stream,$(LWIP_BASE))) \
+LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out now stack stream,$(LWIP_BASE))) \
         sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
 LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages test_lwip_frames)

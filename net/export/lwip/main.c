@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "forward.h"
 #include "http.h"
+#include "join.h"
 #include "link_fd.h"
 #include "link_service.h"
 #include "lock.h"

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* reach.c - connects to an address or a name through the stack. Room: net/export/lwip, trusted. */
+/* reach.c - see reach.h. Room: net/export/lwip, trusted. */
+#include "reach.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "join.h"
 #include "lwip/dns.h"
+#include "now.h"
+#include "socks.h"
 #include "stack.h"
 
-void join_connect(struct join *j, const ip_addr_t *to)
+void join_fail(struct join *j, int err)
+{
+	j->service->failed++;
+	if (j->socks && !socks_answer(j, err))
+		return;
+	join_drop(j, !j->socks);
+}
+
+static void reach_address(struct join *j, const ip_addr_t *to)
 {
 	int err = j->port ? stack_reaches(to) : -EINVAL;
 
@@ -27,7 +38,7 @@ static void reach_resolved(const char *name, const ip_addr_t *address, void *arg
 	if (!j || j->state != JOIN_RESOLVE)
 		return;
 	if (address)
-		join_connect(j, address);
+		reach_address(j, address);
 	else
 		join_next(j, -ENOENT);
 }
@@ -41,7 +52,7 @@ static void look_up(struct join *j)
 		j->name, &address, reach_resolved, (void *)(uintptr_t)j->id,
 		j->second ? LWIP_DNS_ADDRTYPE_IPV6 : LWIP_DNS_ADDRTYPE_IPV4);
 	if (err == ERR_OK)
-		join_connect(j, &address);
+		reach_address(j, &address);
 	else if (err != ERR_INPROGRESS)
 		join_next(j, err == ERR_MEM ? -EAGAIN : -ENOENT);
 }
@@ -63,7 +74,7 @@ static bool possible(const char *name)
 	return true;
 }
 
-void join_resolve(struct join *j, const char *name)
+static void reach_name(struct join *j, const char *name)
 {
 	if (!possible(name)) {
 		join_fail(j, -ENOENT);
@@ -72,6 +83,18 @@ void join_resolve(struct join *j, const char *name)
 	strcpy(j->name, name);
 	j->next_try = stack_now_ns() + JOIN_TRY_NS;
 	look_up(j);
+}
+
+void join_reach(struct join *j, const char *name, const struct rf_lwip_addr *to)
+{
+	ip_addr_t address;
+
+	if (name[0]) {
+		reach_name(j, name);
+		return;
+	}
+	stack_address(&address, to);
+	reach_address(j, &address);
 }
 
 /* Reports the first of the two errors, unless that says that there is no such address. */

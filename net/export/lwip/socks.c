@@ -6,12 +6,11 @@
  * Trust:  none in clients: what one sends costs its own connection at the most.
  * Names:  are resolved by the stack's DNS, never by the host.
  */
+#include "socks.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "join.h"
-#include "stack.h"
 
 enum { SOCKS_OK, SOCKS_FAILED, SOCKS_DENIED, SOCKS_NET, SOCKS_HOST, SOCKS_REFUSED, SOCKS_TTL,
        SOCKS_COMMAND, SOCKS_ADDRESS };
@@ -100,68 +99,57 @@ static void socks_refuse(struct join *j, uint8_t code)
 		join_drop(j, false);
 }
 
-static void socks_request(struct join *j)
+static bool socks_request(struct join *j, struct socks_place *to)
 {
 	const uint8_t *p = j->out;
 	uint32_t n = j->out_len, address;
-	struct rf_lwip_addr to = { 0 };
-	char name[256];
 
 	if (n < 5)
-		return;
+		return false;
 	if (p[0] != VERSION || p[2]) {
 		join_drop(j, false);
-		return;
+		return false;
 	}
 	address = p[3] == ATYP_4 ? 4 : p[3] == ATYP_6 ? 16 : p[3] == ATYP_NAME ? 1u + p[4] : 0;
 	if (!address || (p[3] == ATYP_NAME && !p[4])) {
 		socks_refuse(j, SOCKS_ADDRESS);
-		return;
+		return false;
 	}
 	if (n < 4 + address + 2)
-		return;
+		return false;
 	if (p[1] != 1) { /* CONNECT */
 		socks_refuse(j, SOCKS_COMMAND);
-		return;
+		return false;
 	}
-	to.family = p[3] == ATYP_6 ? 6 : 4;
-	if (p[3] == ATYP_NAME) {
-		memcpy(name, p + 5, p[4]);
-		name[p[4]] = '\0';
-	} else {
-		memcpy(to.bytes, p + 4, address);
-	}
-	bool named = p[3] == ATYP_NAME;
-	if (named && strlen(name) != p[4]) {
+	*to = (struct socks_place){ .address.family = p[3] == ATYP_6 ? 6 : 4 };
+	if (p[3] == ATYP_NAME)
+		memcpy(to->name, p + 5, p[4]);
+	else
+		memcpy(to->address.bytes, p + 4, address);
+	if (p[3] == ATYP_NAME && strlen(to->name) != p[4]) {
 		socks_refuse(j, SOCKS_ADDRESS);
-		return;
+		return false;
 	}
 	j->port = (uint16_t)(p[4 + address] << 8 | p[5 + address]);
 	loop_want(&j->host, 0);
 	socks_take(j, 4 + address + 2);
-	if (named) {
-		join_resolve(j, name);
-		return;
-	}
-	ip_addr_t where;
-	stack_address(&where, &to);
-	join_connect(j, &where);
+	return true;
 }
 
-void socks_input(struct join *j)
+bool socks_input(struct join *j, struct socks_place *to)
 {
 	struct iovec iov = { j->out + j->out_len, sizeof(j->out) - j->out_len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	ssize_t n = recvmsg(j->host.fd, &msg, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n <= 0) { /* also when it sent more than fits */
 		join_drop(j, false);
-		return;
+		return false;
 	}
 	j->out_len += (uint32_t)n;
 	if (!j->greeted && !greeting(j))
-		return;
-	socks_request(j);
+		return false;
+	return socks_request(j, to);
 }

@@ -5,12 +5,10 @@
  * Room:   net/export/lwip, trusted.
  * Trust:  frames are hostile and may change while they are read: copied first.
  */
-#include "clock.h"
 #include "stack.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
@@ -29,6 +27,7 @@
 
 #include "hooks.h"
 #include "log.h"
+#include "peers.h"
 #include "sack.h"
 #include "secret.h"
 #include "ticks.h"
@@ -41,8 +40,6 @@
 #define PROBES       3u     /* RFC 5227, 1.1 */
 #define PROBE_MS     1000u
 
-static uint64_t clock_ns;
-
 void rf_lwip_assert(const char *what, const char *file, int line)
 {
 	const char *name = strrchr(file, '/');
@@ -54,21 +51,6 @@ void stack_awake(void)
 {
 	stack_clock();
 	ticks_run();
-}
-
-void stack_clock(void)
-{
-	clock_ns = rf_clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t stack_now_ns(void)
-{
-	return clock_ns;
-}
-
-u32_t sys_now(void)
-{
-	return (u32_t)(clock_ns / 1000000);
 }
 
 void stack_init(void)
@@ -84,7 +66,7 @@ void stack_init(void)
 static void conflict(struct stack *st, const uint8_t *frame)
 {
 	const uint8_t *m = frame + 6;
-	uint64_t now = clock_ns / 1000000;
+	uint64_t now = stack_now_ns() / 1000000;
 	bool arp = frame[12] == 8 && frame[13] == 6;
 
 	if (st->link->conflicts++ && now - st->conflict_said <= QUIET_MS)
@@ -224,7 +206,7 @@ static void look_for_duplicates(struct stack *st)
 
 static void look_for_others(struct stack *st)
 {
-	uint64_t now = clock_ns / 1000000;
+	uint64_t now = stack_now_ns() / 1000000;
 
 	look_for_duplicates(st);
 	if (!st->probes || !st->link->up || now - st->probed < PROBE_MS)
@@ -326,16 +308,13 @@ static void name_servers(const struct rf_lwip_config *c)
 	}
 }
 
-/* The configuration whose lists decide who is told of closed ports. */
-static const struct rf_lwip_config *services_of;
-
 void stack_open(struct stack *st, struct link *link, const struct rf_lwip_config *c)
 {
-	services_of = c;
+	peers_open(c);
 	st->link = link;
 	st->trust_checksum = c->flags & RF_LWIP_TRUST_CHECKSUM;
 	st->ip6 = c->mode6 != RF_LWIP_OFF;
-	st->started = clock_ns / 1000000;
+	st->started = stack_now_ns() / 1000000;
 	ip_addr_set_zero_ip4(&st->said4);
 	RF_BUG_ON(!netif_add_noaddr(&st->netif, st, netif_setup, ethernet_input));
 	netif_set_status_callback(&st->netif, status_changed);
@@ -397,7 +376,7 @@ void stack_tick(struct stack *st)
 	sack_tick();
 	look_for_others(st);
 	if (netif_dhcp_data(&st->netif) && !dhcp_supplied_address(&st->netif)) {
-		if (!st->said_waiting && clock_ns / 1000000 - st->started > QUIET_MS) {
+		if (!st->said_waiting && stack_now_ns() / 1000000 - st->started > QUIET_MS) {
 			st->said_waiting = true;
 			rf_log_peer("no answer to DHCP yet; asking on");
 		}
@@ -443,27 +422,4 @@ int stack_reaches(const ip_addr_t *to)
 	if (!n || (IP_IS_V6(to) ? reaches6(n, ip_2_ip6(to)) : reaches4(n, ip_2_ip4(to))))
 		return 0;
 	return -ENETUNREACH;
-}
-
-bool stack_allows(const struct rf_lwip_service *s, const ip_addr_t *peer)
-{
-	uint8_t bytes[16];
-	bool six = IP_IS_V6(peer);
-
-	memcpy(bytes,
-	       six ? (const void *)ip_2_ip6(peer)->addr : (const void *)&ip_2_ip4(peer)->addr,
-	       six ? 16 : 4);
-	return rf_lwip_allowed(s, six ? 6 : 4, bytes);
-}
-
-/* A service without a list lets nobody in, which is a mistake that the log tells of. */
-bool rf_lwip_hears(const ip_addr_t *host)
-{
-	for (uint32_t i = 0; services_of && i < services_of->count; i++) {
-		const struct rf_lwip_service *s = &services_of->service[i];
-
-		if (s->allow_count && !rf_lwip_on_host(s) && !stack_allows(s, host))
-			return false;
-	}
-	return true;
 }

@@ -42,16 +42,13 @@ void stack_tick(struct stack *);
 /* Milliseconds until a timer is due. */
 uint32_t stack_timeout(void);
 
-/* Reads the clock that stack_now_ns() tells. Once a turn. */
-void     stack_clock(void);
-/* The same after a sleep, before anybody is called: connections are told how long it was. */
+/* stack_clock() after a sleep, before anybody is called: connections are told how long it was. */
 void     stack_awake(void);
 
-/* An address of the configuration as lwIP has it; and a connection's peer against a list. */
+/* An address of the configuration as lwIP has it. */
 void stack_address(ip_addr_t *, const struct rf_lwip_addr *);
 /* Can anybody have this address, and is there a way? 0, or -ENETUNREACH: so that nobody waits
  * for what cannot be. */
 int  stack_reaches(const ip_addr_t *);
-bool stack_allows(const struct rf_lwip_service *, const ip_addr_t *peer);
 
 #endif

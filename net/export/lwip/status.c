@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "disk.h"
-#include "join.h"
+#include "join_table.h"
 #include "lwip/stats.h"
 #include "sack.h"
 #include "stack.h"

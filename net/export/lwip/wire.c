@@ -9,9 +9,6 @@
 #include "lwip/tcp.h"
 #include "lwip/priv/tcp_priv.h"
 
-#include "hooks.h"
-#include "now.h"
-
 #define ETHER_HEADER 14u
 #define IP4_HEADER   20u
 #define IP6_HEADER   40u
@@ -294,26 +291,6 @@ enum wire_verdict wire_judge(struct netif *n, bool ip6, const uint8_t *frame, ui
 	else if (type == ETHER_ARP)
 		verdict = judge_arp(n, frame + at, length - at);
 	return verdict == WIRE_TAKE && at != ETHER_HEADER ? WIRE_UNTAG : verdict;
-}
-
-/* ---- errors ---------------------------------------------------------------------------------- */
-
-#define ERROR_NS    100000000u /* ten a second (RFC 4443, 2.4 f), */
-#define ERROR_BURST 10u        /* and so many at once */
-
-bool rf_lwip_may_complain(const ip_addr_t *to)
-{
-	static uint64_t paid; /* until then, ns */
-	uint64_t now = stack_now_ns();
-
-	if (!rf_lwip_hears(to))
-		return false;
-	if (paid < now)
-		paid = now;
-	if (paid - now > (ERROR_BURST - 1) * ERROR_NS)
-		return false;
-	paid += ERROR_NS;
-	return true;
 }
 
 /* ---- segments -------------------------------------------------------------- */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * forward.h - the services that join a connection of the host and a stream.
+ *
+ * Room:   net/export/lwip, trusted, unprivileged.
+ */
+#ifndef RF_LWIP_FORWARD_H
+#define RF_LWIP_FORWARD_H
+
+#include "join_table.h"
+
+int  services_open(struct service *, struct disk *, const struct rf_lwip_config *);
+void services_watch(struct service *, uint32_t count);
+
+#endif

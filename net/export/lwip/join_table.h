@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * join_table.h - the joins that there are: a place for each, and who has one.
+ *
+ * Room:   net/export/lwip, trusted, unprivileged.
+ */
+#ifndef RF_LWIP_JOIN_TABLE_H
+#define RF_LWIP_JOIN_TABLE_H
+
+#include "loop.h"
+#include "lwip_config.h"
+#include "stream.h"
+
+#define JOINS          RF_LWIP_STREAMS
+#define JOIN_OUT_BYTES 16384u
+#define JOIN_SETUP_NS  30000000000ull /* to get its second end */
+#define JOIN_TRY_NS    10000000000ull /* of these, for the first of a name's addresses */
+#define JOIN_NAME      256
+
+struct disk;
+
+/* One service line of the configuration. */
+struct service {
+	const struct rf_lwip_service *config;
+	uint32_t index;
+	struct watch listen; /* on the host, */
+	uint64_t listen_ns;  /* but not before: accept.h */
+	uint64_t accepted, refused, failed; /* failed: the other end could not be reached */
+	uint64_t to_host, to_stack;         /* bytes */
+	uint32_t active;
+	struct disk *disk; /* RF_LWIP_DISK */
+};
+
+enum join_state { JOIN_FREE, JOIN_SOCKS, JOIN_RESOLVE, JOIN_CONNECT, JOIN_DIAL, JOIN_RUN };
+
+struct join {
+	struct watch host; /* first */
+	enum join_state state;
+	uint32_t       id;     /* index and how often it was used */
+	struct service *service;
+	struct stream *stream;
+	stream_event  *changed; /* what its stream calls */
+	bool           asked;  /* rf-dial was */
+	bool           socks;  /* a SOCKS client waits for an answer */
+	bool           greeted;
+	bool           host_ended, host_shut, stream_shut;
+	uint16_t       port;   /* to be connected to */
+	char           name[JOIN_NAME]; /* ... by this name; "": by address */
+	bool           second; /* its IPv6 address is tried */
+	int            why;    /* -errno: how its IPv4 address failed */
+	uint8_t        peer[16]; /* its client's host; zeroes: whoever has a UNIX socket */
+	uint64_t       until, next_try;
+	uint32_t       out_at, out_len;
+	uint8_t        out[JOIN_OUT_BYTES]; /* of the host, for the stack */
+};
+
+struct join *join_take(struct service *, stream_event *); /* NULL: all in use */
+/* Is there a free one for this service? The last ones are kept for other services. */
+bool join_available(const struct service *);
+/* The same for one of its clients. */
+bool join_fair(const struct service *, const uint8_t peer[16]);
+struct join *join_of(uint32_t id);       /* NULL: it has ended */
+struct join *join_after(const struct join *); /* the next in use; of NULL the first */
+void join_stream(struct join *, struct stream *);
+void join_drop(struct join *, bool reset);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socks.h - a client on the host says by SOCKS where it wants to.
+ *
+ * Room:   net/export/lwip, trusted, unprivileged.
+ */
+#ifndef RF_LWIP_SOCKS_H
+#define RF_LWIP_SOCKS_H
+
+#include "join_table.h"
+
+void socks_begin(struct join *);
+struct socks_place {
+	struct rf_lwip_addr address;
+	char name[JOIN_NAME]; /* "": by address */
+};
+
+/* True: the client has asked for this place, and `port` is set. Else it has not said enough, or
+ * the join is gone. */
+bool socks_input(struct join *, struct socks_place *);
+/* The stream is there (0), or it is not (-errno): answers. False: the join is gone. */
+bool socks_answer(struct join *, int err);
+
+#endif
