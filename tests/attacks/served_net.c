@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "device_config.h"
 #include "log.h"
 #include "net_service.h"
 #include "served.h"

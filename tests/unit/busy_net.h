@@ -51,9 +51,8 @@ bool rf_net_sleep(struct rf_net *n, bool tx)
 	return false;
 }
 
-int rf_net_open(struct rf_net **out, int first)
+int rf_net_open(struct rf_net **out)
 {
-	(void)first;
 	*out = NULL;
 	return 0;
 }

@@ -5,13 +5,13 @@
  * Room:   tests/unit.
  */
 #include "busy.h"
-#include "service.h"
+#include "busy_load.h"
 
 static struct {
 	uint64_t look_ns, busy_ns; /* what a look for answers costs, and one that finds some */
 	unsigned every;            /* so manyth of them finds one; 0: none does */
 	uint64_t looks;
-	struct rf_export_config config;
+	uint64_t spin_ns;
 	struct rf_blk_info info;
 } blk;
 
@@ -48,10 +48,28 @@ int rf_blk_open(struct rf_blk **out)
 	return 0;
 }
 
-const struct rf_export_config *rf_blk_config(const struct rf_blk *s)
+uint64_t rf_blk_spin_ns(const struct rf_blk *s)
 {
 	(void)s;
-	return &blk.config;
+	return blk.spin_ns;
+}
+
+const char *rf_blk_words(const struct rf_blk *s)
+{
+	(void)s;
+	return "";
+}
+
+int rf_blk_control_fd(const struct rf_blk *s)
+{
+	(void)s;
+	return -1;
+}
+
+int rf_blk_kick_fd(const struct rf_blk *s)
+{
+	(void)s;
+	return -1;
 }
 
 const struct rf_blk_info *rf_blk_info(const struct rf_blk *s)
@@ -85,7 +103,7 @@ void rf_blk_push(struct rf_blk *s)
 
 int load_main(void);
 #define main load_main
-#include "sandbox/export/load/main.c"
+#include "tests/load/main.c"
 #undef main
 
 void load_feed(struct load *l)
@@ -142,10 +160,10 @@ static void with_an_answer_just_before_it_would_sleep(void **state)
 {
 	(void)state;
 	blk.look_ns = blk.busy_ns = 10000;
-	blk.config.spin_ns = 20000;
+	blk.spin_ns = 20000;
 	for (blk.every = 2; blk.every < 200; blk.every += 7)
 		looks_in_time(run);
-	blk.config.spin_ns = UINT64_MAX;
+	blk.spin_ns = UINT64_MAX;
 	for (blk.every = 2; blk.every < 10000; blk.every *= 3)
 		looks_in_time(run);
 	blk.every = 0;

@@ -5,6 +5,7 @@
  * Room:   tests/unit.
  */
 #include "busy_net.h"
+#include "busy_load.h"
 
 unsigned rf_net_forward(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)
 {
@@ -20,12 +21,50 @@ unsigned rf_net_inject(struct rf_net *n, const struct rf_net_frame *frame, unsig
 	return count;
 }
 
+uint64_t rf_net_spin_ns(const struct rf_net *n)
+{
+	(void)n;
+	return net.config.spin_ns;
+}
+
+const char *rf_net_words(const struct rf_net *n)
+{
+	(void)n;
+	return "";
+}
+
+int rf_net_control_fd(const struct rf_net *n)
+{
+	(void)n;
+	return -1;
+}
+
+int rf_net_kick_fd(const struct rf_net *n)
+{
+	(void)n;
+	return -1;
+}
+
+void rf_net_counters(struct rf_net *n, struct rf_net_counters *c)
+{
+	(void)n;
+	*c = (struct rf_net_counters){ 0 };
+}
+
+static int load_wait(struct pollfd *p, unsigned count, int ms)
+{
+	(void)p;
+	(void)count;
+	(void)ms;
+	return 0;
+}
+
 int netload_main(void);
 #define main netload_main
-#include "net/export/load/main.c"
+#include "tests/load/frames.c"
 #undef main
 
-static struct load load = { .batch = 8, .size = 60 };
+static struct netload load = { .batch = 8, .size = 60 };
 
 static void forward(void)
 {
