@@ -12,7 +12,18 @@ module() {
 
 # ok NAME / not_ok NAME WHY: one line a test, counted by make check
 ok() { echo "ok $1"; }
-not_ok() { echo "not ok $1: $2"; guest_failed=1; }
+not_ok() {
+	echo "not ok $1: $2"
+	guest_failed=1
+	state_now | sed 's/^/      /'
+}
+# What `ringfence run` said last, and how it is at this moment. (WHY was put together before the
+# command of an expectation ran.)
+state_now() {
+	[ -s /tmp/rf.err ] || return 0
+	tail -n 15 /tmp/rf.err
+	timeout 5 ringfence status --json 2>&1 | sed 's/,"walls":\[[^]]*\]//'
+}
 guest_failed=0
 
 # expect NAME WHY COMMAND...: ok if the command succeeds
@@ -22,12 +33,15 @@ expect() {
 	if "$@"; then ok "$expect_name"; else not_ok "$expect_name" "$expect_why"; fi
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds; 1 if it never did
+# wait_for SECONDS COMMAND...: until the command succeeds; 1 if it never did. On a host that is
+# busy with something else so many seconds are no time at all: they are over only once the
+# command was tried four times in each.
 wait_for() {
-	wait_end=$(($(cut -d. -f1 /proc/uptime) + $1))
+	wait_end=$(($(cut -d. -f1 /proc/uptime) + $1)) wait_tries=$((4 * $1))
 	shift
 	until "$@"; do
-		[ "$(cut -d. -f1 /proc/uptime)" -lt $wait_end ] || return 1
+		wait_tries=$((wait_tries - 1))
+		[ $wait_tries -gt 0 ] || [ "$(cut -d. -f1 /proc/uptime)" -lt $wait_end ] || return 1
 		sleep 0.05
 	done
 }

@@ -51,6 +51,8 @@ static void row_print(const char *category, const char *name, const char *wall, 
 		printf("%-8s %-46s %-14s %s: %s\n%71s control %s: %s\n", category, name, wall,
 		       stopped ? "stopped" : "ESCAPED", what, "",
 		       shown ? "got through" : "not shown", control);
+	if (!as_rows && !stopped)
+		printf("not ok attack %s: %s\n", name, what);
 	fflush(stdout);
 	total.attacks++;
 	total.stopped += stopped;

@@ -10,7 +10,7 @@ INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/lib
 CFLAGS_UNIT = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -fsanitize=address,undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT += tests/unit/rooms
+UNIT += tests/unit/rooms tests/unit/check_says
 
 # The lists of all that is root, has capabilities or decides, in one header for their test.
 $(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list \
