@@ -6,11 +6,14 @@ mib=8 # of one round
 verified=0 errors=0 round=0
 least=$((40 * 1024 * 1024))
 
+# Until the command succeeds. On a host that is busy with something else so many seconds are no time
+# at all: they are over only once the command was tried four times in each.
 wait_until() { # SECONDS COMMAND...
-	local end=$(($(cut -d. -f1 /proc/uptime) + $1))
+	local end=$(($(cut -d. -f1 /proc/uptime) + $1)) tries=$((4 * $1))
 	shift
 	until "$@"; do
-		[ "$(cut -d. -f1 /proc/uptime)" -le $end ] || return 1
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || [ "$(cut -d. -f1 /proc/uptime)" -le $end ] || return 1
 		sleep 0.02
 	done
 }

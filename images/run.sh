@@ -49,11 +49,11 @@ CONF
 build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 128M --block 4096 --seed $seed >>$log 2>&1 </dev/null &
 model=$!
 there() { tell counters >/dev/null 2>&1; }
-wait_until 20 there || fail "the model does not come up"
+wait_until 60 there || fail "the model does not come up"
 build/bin/ringfence run $dir/rf.conf >>$log 2>&1 </dev/null &
 ringfence=$!
 export RF_CONTROL=$dir/run/control
-wait_until 30 running || fail "no driver came up"
+wait_until 60 running || fail "no driver came up"
 echo "run: an NVMe model is served at generation $(member generation); $kills kills, seed $seed"
 
 # ---- load: until there is a stop file, and at least what is asked for -----------------
@@ -82,8 +82,8 @@ progress() { local now=$(member completed); [ "${now:-0}" -gt $(($1 + 64)) ] && 
 inject() { # NAME ARGUMENT...
 	tell fault "$@" || fail "cannot inject $1"
 	injected=$((injected + 1))
-	wait_until 30 fired $1 || fail "$1 did not take place"
-	wait_until 30 progress $(member completed) || fail "no recovery from $1"
+	wait_until 60 fired $1 || fail "$1 did not take place"
+	wait_until 60 progress $(member completed) || fail "no recovery from $1"
 	recovered=$((recovered + 1))
 }
 # One that spoils an answer to the device process, which only asks while it recovers.
@@ -91,8 +91,8 @@ inject_kill() {
 	tell fault "$@" || fail "cannot inject $1"
 	kill -9 $(member driver_pid)
 	injected=$((injected + 1))
-	wait_until 30 fired $1 || fail "$1 did not take place"
-	wait_until 30 progress $(member completed) || fail "no recovery from $1"
+	wait_until 60 fired $1 || fail "$1 did not take place"
+	wait_until 60 progress $(member completed) || fail "no recovery from $1"
 	recovered=$((recovered + 1))
 }
 inject bad-cid after 100
@@ -122,7 +122,7 @@ before=$(member device_pid)
 another() { local now=$(member device_pid); [ "${now:-0}" != 0 ] && [ $now != $before ] && running; }
 tell disconnect >/dev/null
 injected=$((injected + 1))
-wait_until 30 another && wait_until 30 answers || fail "no recovery from a device that hung up"
+wait_until 60 another && wait_until 60 answers || fail "no recovery from a device that hung up"
 recovered=$((recovered + 1))
 if nbdcopy "nbd+unix:///?socket=$sock" - 2>>$log | head -c 16M | cmp - $dir/file; then
 	verified=$((verified + 16 * 1024 * 1024))

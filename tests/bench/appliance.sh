@@ -26,7 +26,7 @@ up() { [ "$($rf status --json | grep -c '"generation":[1-9]')" = 2 ] && [ "$($rf
 wait_for 60 up || { $rf status; exit 1; }
 module virtio_pci
 module virtio_net
-wait_for 20 ip link set eth0 up || { echo "the kernel has no NIC"; exit 1; }
+wait_for 60 ip link set eth0 up || { echo "the kernel has no NIC"; exit 1; }
 ip addr add 10.0.3.15/24 dev eth0
 ip route add default via 10.0.3.2
 LD_LIBRARY_PATH=/nbdkit/lib:$LD_LIBRARY_PATH /nbdkit/nbdkit -f -p 10809 /nbdkit/nbdkit-file-plugin.so file=$block &

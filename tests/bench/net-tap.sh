@@ -43,7 +43,7 @@ pair_down
 # The same with nothing between: two veth pairs and a bridge.
 unshare -n sleep 600 & holder=$!; children+=($holder)
 of_its_own() { [ "$(readlink /proc/$holder/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
-until_true 20 of_its_own || die "no network namespace"
+until_true 60 of_its_own || die "no network namespace"
 far="nsenter -t $holder -n"
 ip link add name near type veth peer name near-bridge || die "veth"
 ip link add name far type veth peer name far-bridge && ip link set far netns $holder || die "veth"

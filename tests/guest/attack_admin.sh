@@ -64,7 +64,7 @@ stop
 
 expect attack/admin/again "no driver came up" hostile
 # One recovery, so that the commands of two generations were in the queue.
-recovered() { old=$(field driver_pid) && kill -9 $old && wait_for 30 has_changed driver_pid $old && data_is_there; }
+recovered() { old=$(field driver_pid) && kill -9 $old && wait_for 60 has_changed driver_pid $old && data_is_there; }
 expect attack/admin/recovers "see the log" recovered
 layout
 deaths=$(field deaths)
@@ -115,13 +115,13 @@ acq=$(memory $(field device_pid) rf-admin)
 answer() { od -An -tu2 -j$((4096 + 16 * (tail - 1) + 12)) -N4 $acq | awk '{ print $1, int($2 / 2) }'; }
 forge 0x01 0 $((2 | 15 << 16)) $((1 | 1 << 16))
 made() { [ "$(answer)" = "16384 0" ]; }
-shown queues "the controller made a queue of the driver's" wait_for 10 made
+shown queues "the controller made a queue of the driver's" wait_for 60 made
 stop
 not_shown detach "QEMU's controller is in no subsystem, so nothing can be detached"
 not_shown firmware "QEMU's controller has none of the three commands"
 echo "$(cat /tmp/attack/format.control) (the same opcode in the admin queue)" >/tmp/attack/opcodes.control
 not_shown completions "there is nothing to take out: no decision rests on a completion alone"
 shown_elsewhere replay
-expect attack/admin/given-back "the kernel's driver does not have it back" wait_for 30 given_back
+expect attack/admin/given-back "the kernel's driver does not have it back" wait_for 60 given_back
 rows admin
 exit $guest_failed

@@ -27,12 +27,12 @@ attack registers exact-windows "touch the controller's registers"
 hostile_and_honest() {
 	config "image /build/fault/evil_nvme" "$@"
 	printf 'device disk1\n  policy nvme\n  pci %s\n  export nbd /tmp/disk1.sock\n' $other >>$conf
-	serve && client w:0:65536:0xa5 w:0x100000:65536:0x5a && wait_for 30 has_changed standby_pid 0 && layout
+	serve && client w:0:65536:0xa5 w:0x100000:65536:0x5a && wait_for 60 has_changed standby_pid 0 && layout
 }
 expect attack/dma/runs "no driver came up" hostile_and_honest
 second() { $rf status --json | sed -n "2s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 there() { [ -n "$(second device_pid)" ] && [ "$(second device_pid)" != 0 ]; }
-wait_for 30 there
+wait_for 60 there
 # The weapon hits where it may: at the arena's last page.
 data=$(memory $(field device_pid) rf-data)
 last=$(((arena_end - arena) / 4096 - 1))

@@ -18,18 +18,18 @@ adapter() {
 	printf 'device disk0\n  policy /tmp/%s.policy\n  image /build/fault/evil_nic\n  pci %s\n  export program /build/tests/rf-netload output /tmp/load.json mode=forward frames=1000000000\n' \
 		$1 $disk >$conf
 }
-ready() { serve && wait_for 30 has_changed driver_pid 0; }
+ready() { serve && wait_for 60 has_changed driver_pid 0; }
 # tell REGISTER VALUE: the driver writes it, see evil_nic.c; done if it lived to say so
 told=0
 tell() {
-	wait_for 30 running # again
+	wait_for 60 running # again
 	tell_to=$(memory $(field device_pid) rf-queues) tell_at=$(($(field generation) % 2 * half_bytes))
 	told=$((told + 1))
 	{ le 8 $(($1 - page)); le 8 $2; } | dd of=$tell_to bs=8 seek=$((tell_at / 8 + 1)) conv=notrunc 2>/dev/null
 	le 8 $told | dd of=$tell_to bs=8 seek=$((tell_at / 8)) conv=notrunc 2>/dev/null
 }
 obeyed() { [ "$(word $tell_to $((tell_at + 24)))" = $told ]; }
-done_by() { tell $1 $2; wait_for 10 obeyed; }
+done_by() { tell $1 $2; wait_for 60 obeyed; }
 # reg OFFSET [VALUE]: a register as root sees it, or writes it
 reg() { $look reg /sys/bus/pci/devices/$disk/resource$bar "$@"; }
 
@@ -39,13 +39,13 @@ reg() { $look reg /sys/bus/pci/devices/$disk/resource$bar "$@"; }
 kept() {
 	kept_changed=$4
 	# The successor of a driver that died runs, and its device is set up again.
-	wait_for 30 running && wait_for 60 had $kept_changed || not_ok attack/$1/set-up "the device is not: $($rf status --json)"
+	wait_for 60 running && wait_for 60 had $kept_changed || not_ok attack/$1/set-up "the device is not: $($rf status --json)"
 	kept_key=$1 kept_old=$(field driver_pid) kept_lies=$(field lies)
 	dies_count=$(grep -c "$segfault" /tmp/rf.err)
 	tell $2 $3
-	wait_for 30 kept_over
+	wait_for 60 kept_over
 	stops $kept_key "the write reached no register: killed, or as before" kept_well
-	obeyed || wait_for 30 has_changed driver_pid $kept_old
+	obeyed || wait_for 60 has_changed driver_pid $kept_old
 }
 kept_lied() { has_changed lies $kept_lies; }
 kept_over() { obeyed || dies_more || kept_lied; }
@@ -74,7 +74,7 @@ intel() {
 	kept $1-filter $RAL 0x11223344 address_changed
 	kept $1-vector $ivar 0 vector_gone
 	kept $1-reset 0 0x04000000 was_reset
-	expect attack/$1/goes-on "no driver runs any more" running
+	expect attack/$1/goes-on "no driver runs any more" wait_for 60 running
 	stop
 
 	# ---- control: the whole BAR in the driver's hands
@@ -125,6 +125,6 @@ expect attack/virtio/had-a-status "it was 0 before" had status_gone
 done_by 0x14 0
 shown virtio-status "it is 0 now" status_gone
 stop
-expect attack/nic/none-left "processes are left" wait_for 10 none_left
+expect attack/nic/none-left "processes are left" wait_for 60 none_left
 rows nic
 exit $guest_failed

@@ -2,7 +2,7 @@
 # What the IOMMU stops, where there is none: a disk's driver that knows where a page lies in
 # the machine has the disk write there, whosever page it is. Controls of attack_dma.
 # guest: -x iommu -d nvme,serial=rf0
-# seconds: 60
+# seconds: 240
 . /lib/guest.sh
 disk=$(nvme_address rf0)
 dd if=/dev/zero bs=4096 count=1 2>/dev/null | tr '\0' '\245' | dd of=$(nvme_block rf0) bs=4096 oflag=direct 2>/dev/null
@@ -19,5 +19,5 @@ fi
 # Tests that share this machine want the disk as they would have found it.
 have_disk() { nvme_block rf0 >/dev/null; }
 echo $disk >/sys/bus/pci/drivers/nvme/bind
-expect no-iommu/rogue/given-back "the kernel's driver does not have the disk" wait_for 20 have_disk
+expect no-iommu/rogue/given-back "the kernel's driver does not have the disk" wait_for 60 have_disk
 exit $guest_failed

@@ -47,22 +47,22 @@ device null
 CONF
 $rf run /tmp/null.conf 2>/tmp/null.err &
 null=$!
-expect bad/socket-served/first "the disk that stores nothing is not served" wait_for 30 timeout 10 nbdinfo --size "$uri"
+expect bad/socket-served/first "the disk that stores nothing is not served" wait_for 60 timeout 10 nbdinfo --size "$uri"
 refused bad/socket-served 69 1 "$socket: somebody listens there already"
 expect bad/socket-served/unhurt "the first one serves no more" answers
 $rf --run-dir /tmp/other stop >/dev/null
 wait $null
-expect bad/before-kills/none-left "processes are left" wait_for 10 none_left
+expect bad/before-kills/none-left "processes are left" wait_for 60 none_left
 
 /build/tests/claim "$(nvme_block rf0)" /tmp/claimed &
 claim=$!
-wait_for 10 [ -e /tmp/claimed ]
+wait_for 60 [ -e /tmp/claimed ]
 refused bad/claimed 69 1 "$disk is in use: disk $(nvme_block rf0) is claimed"
 config 'force yes'
 expect bad/claimed/force "refused in spite of force" serve
 stop
 kill $claim
-expect bad/claimed/given-back "the kernel's driver does not have the disk" wait_for 10 given_back
+expect bad/claimed/given-back "the kernel's driver does not have the disk" wait_for 60 given_back
 config
 
 # ---- killed ----
@@ -70,7 +70,7 @@ expect bad/kills/runs "no driver came up" serve
 expect bad/kills/serves "no answer" answers
 before=$(field export_pid)
 kill -KILL $before
-expect bad/export-killed/successor "no new export" wait_for 30 has_changed export_pid $before
+expect bad/export-killed/successor "no new export" wait_for 60 has_changed export_pid $before
 expect bad/export-killed/serves "no answer" answers
 expect bad/export-killed/data "reads fail" timeout 30 qemu-io -f raw -c 'write -P 7 0 64k' -c 'read -P 7 0 64k' "$uri"
 back() { has_changed device_pid $before && running; }
@@ -86,17 +86,17 @@ expect bad/supervisor-killed/found "no supervisor process" [ -n "$supervisor" ]
 kill -KILL "$supervisor"
 succeeded() { [ "$(field takeovers)" = 1 ] && running; }
 expect bad/supervisor-killed/successor "no new supervisor" wait_for 60 succeeded
-expect bad/supervisor-killed/said "not said" grep -q 'the supervisor died of signal 9' /tmp/rf.err
+expect bad/supervisor-killed/said "not said" wait_for 60 grep -q 'the supervisor died of signal 9' /tmp/rf.err
 expect bad/supervisor-killed/serves "no answer" answers
 expect bad/supervisor-killed/data "what was written before is lost" timeout 30 qemu-io -f raw -c 'read -P 7 0 64k' "$uri"
 
 # The keeper, which all are children of: nothing may outlive it.
 kill -KILL $server
 wait $server
-expect bad/keeper-killed/none-left "processes are left" wait_for 10 none_left
+expect bad/keeper-killed/none-left "processes are left" wait_for 60 none_left
 expect bad/keeper-killed/again "no second start" serve
 expect bad/keeper-killed/gave-back "not said" grep -q "without giving $disk back" /tmp/rf.err
 stop
 expect bad/given-back "the kernel's driver does not have it back" given_back
-expect bad/none-left "processes are left" wait_for 10 none_left
+expect bad/none-left "processes are left" wait_for 60 none_left
 exit $guest_failed

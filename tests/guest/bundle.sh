@@ -2,7 +2,7 @@
 # Bundles of drivers behind VFIO. One whose DMA went where it may not: what the kernel said of
 # that, the registers, how it was reset and in what time. And of a NIC's driver.
 # guest: -d nvme,serial=rf0,size=4G -d e1000e
-# seconds: 150
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 . /tests/guest/attacks.inc
@@ -14,7 +14,7 @@ told() { $rf bundle $1 >/tmp/report 2>/dev/null && [ -s /tmp/report ]; }
 says() { grep -qE "$1" /tmp/report; }
 # died NAME DEVICE: what every report has
 died() {
-	expect bundle/$1/there "no bundle: $(cat /tmp/rf.err)" wait_for 30 told $2
+	expect bundle/$1/there "no bundle: $(cat /tmp/rf.err)" wait_for 60 told $2
 	cat /tmp/report
 	expect bundle/$1/cause "it does not say how it died" says "^$2: driver [0-9]+ got signal 11 .SIGSEGV."
 	expect bundle/$1/where "no instruction pointer, or no function" says "^  at   image\+0x[0-9a-f]+  [a-z0-9_]+\+0x"
@@ -26,7 +26,7 @@ expect bundle/dma/serves "no driver came up: $(cat /tmp/rf.err)" hostile
 expect bundle/dma/none-yet "$($rf bundle)" [ -z "$($rf bundle)" ]
 order $SHOOT $arena_end
 faulted() { dmesg | grep -q 'DMAR: .*DMA'; }
-expect bundle/dma/fault "the kernel said nothing" wait_for 30 faulted
+expect bundle/dma/fault "the kernel said nothing" wait_for 60 faulted
 kill -SEGV $(field driver_pid)
 died dma disk0
 expect bundle/dma/fault-told "no fault" says "^  DMAR: \[DMA (Read|Write).*$(echo $disk | cut -c6-)"
@@ -47,7 +47,7 @@ expect bundle/nic/serves "no driver came up: $(cat /tmp/rf.err)" serve
 # The interface says by itself that it is there.
 sent() { [ "$(cat /sys/class/net/rf0/statistics/tx_packets)" -gt 0 ]; }
 ip link set rf0 up
-expect bundle/nic/sent "no frame" wait_for 30 sent
+expect bundle/nic/sent "no frame" wait_for 60 sent
 kill -SEGV $(field driver_pid)
 died nic nic0
 expect bundle/nic/device-register "no register of the device" says "BAR0\+0 CTRL = 0x"

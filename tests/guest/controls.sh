@@ -2,7 +2,7 @@
 # The verifier notices what recovery is there to prevent: with reissue off it reports
 # loss, with a damaged block it reports corruption, and without either it reports none.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 180
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited
@@ -19,7 +19,7 @@ expect controls/undamaged "fio sees an error" verifier --rw=write --do_verify=1
 stop
 # Given back, the disk may have another number.
 has_block() { [ -b "$(nvme_block rf0)" ]; }
-wait_for 30 has_block
+wait_for 60 has_block
 expect controls/damage-done "cannot write to the disk" dd if=/dev/urandom of="$(nvme_block rf0)" bs=4k seek=100 \
 	count=1 oflag=direct conv=notrunc,fsync
 serve

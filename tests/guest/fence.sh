@@ -2,7 +2,7 @@
 # What a driver that serves a disk is left with, as the kernel sees it from outside:
 # two descriptors, no system calls but its list, no capability, only its own memory.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 120
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 . /tests/guest/standing.inc
@@ -11,7 +11,7 @@ config
 expect fence/runs "no driver came up" serve
 # The standby is made after the first requests.
 qemu-io -f raw -c 'write -P 1 0 64k' -c 'read -P 1 0 64k' "$uri" >/dev/null
-expect fence/standby "no standby" wait_for 30 has_changed standby_pid 0
+expect fence/standby "no standby" wait_for 60 has_changed standby_pid 0
 
 locked() {
 	expect "fence/$1/seccomp" "Seccomp is $(of $2 Seccomp)" [ "$(of $2 Seccomp)" = 2 ]
@@ -58,6 +58,9 @@ fenced() {
 trusted_walls='uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root no-caps no-new-privs dumpable core nproc as nofile memlock seccomp'
 driver=$(field driver_pid) standby=$(field standby_pid)
 cat /proc/$driver/maps
+# It is a standby from the moment its process is there; the launcher has yet to lock it.
+sealed() { [ "$(of $standby Seccomp)" = 2 ]; }
+expect fence/standby-locked "Seccomp is $(of $standby Seccomp)" wait_for 60 sealed
 fenced driver $driver
 fenced standby $standby
 locked device $(field device_pid)

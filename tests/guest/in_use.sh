@@ -37,7 +37,7 @@ expect in_use/swap/on "cannot be swapped to" swapon "$node"
 refused in_use/swap 69 1 "disk $node is used as swap"
 swapoff "$node"
 /build/tests/claim "$node" /tmp/claimed & claim=$!
-wait_for 10 [ -e /tmp/claimed ]
+wait_for 60 [ -e /tmp/claimed ]
 refused in_use/claim 69 1 "disk $node is claimed"
 kill $claim
 wait $claim
@@ -84,7 +84,8 @@ refused in_use/bridge 69 1 "interface $name is part of br0"
 brctl delif br0 "$name"
 ip link set "$name" down
 unshare -n sleep 1000 & there=$!
-sleep 1
+apart() { [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+wait_for 60 apart
 ip link set "$name" netns $there
 refused in_use/elsewhere 69 1 'its interface is in another network namespace'
 kill $there

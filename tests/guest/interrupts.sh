@@ -50,7 +50,7 @@ works() { # NAME
 	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests / 4)) $got $((requests * 11 / 10))
 	old=$(field driver_pid)
 	kill -KILL $old
-	expect $1/restart "no successor" wait_for 30 has_changed driver_pid $old
+	expect $1/restart "no successor" wait_for 60 has_changed driver_pid $old
 	expect $1/after-restart "see the log" writes 50
 	stop
 }
@@ -68,7 +68,7 @@ before=$(taken)
 writes $requests &
 client=$!
 one_more() { [ $(($(taken) - before)) -ge 1 ]; }
-expect interrupts/never-re-armed/first "no interrupt at all" wait_for 30 one_more
+expect interrupts/never-re-armed/first "no interrupt at all" wait_for 60 one_more
 # All of them took the driver that re-arms less than this.
 sleep 5
 expect interrupts/never-re-armed/stalls "the client was served" kill -0 $client

@@ -32,7 +32,7 @@ jumbo() {
 	unshare -n sleep 600 &
 	there=$!
 	elsewhere() { [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
-	wait_for 30 elsewhere
+	wait_for 60 elsewhere
 	ip link set far netns $there
 	in_far() { nsenter --net=/proc/$there/ns/net "$@"; }
 	ip addr add 10.9.0.1/24 dev near && ip link set near up
@@ -46,7 +46,7 @@ jumbo() {
 		was=$(of $end generation)
 		kill -9 $pid
 		other() { now=$(of $end generation); [ -n "$now" ] && [ "$now" -gt "$was" ]; }
-		wait_for 30 other
+		wait_for 60 other
 	done
 	expect $name/after-deaths "frames of 9,000 bytes do not get through after the drivers' deaths" wait_for 60 long
 	expect $name/honest "a driver was killed for a lie: $(cat /tmp/rf.err)" [ "$(of near violations)$(of far violations)" = 00 ]

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Without interrupt remapping a device could forge any interrupt: refused, and it says so.
 # guest: -x intremap -d nvme,serial=rf0
-# seconds: 180
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited
 disk=$(nvme_address rf0)
 config
 refused no-intremap 74 1 'no interrupt remapping'
-expect no-intremap/none-left "processes are left" wait_for 10 none_left
+expect no-intremap/none-left "processes are left" wait_for 60 none_left
 # It is this and nothing else: a machine whose owner takes the risk is served.
 echo Y >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
 expect no-intremap/control "refused for another reason" serve

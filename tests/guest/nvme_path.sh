@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A fenced driver serves an NVMe disk to clients that are not ours.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 120
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited

@@ -3,7 +3,7 @@
 # quarantined: without it requests fail, the disk beside it is served on, and `restart` serves it
 # again once it is back, with what was written before.
 # guest: -d nvme,serial=rf0,size=64M -d nvme,serial=rf1,size=64M
-# seconds: 200
+# seconds: 400
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited
@@ -45,7 +45,7 @@ quarantined() {
 	[ "${victim:-0}" = 0 ] || kill -9 $victim
 	return 1
 }
-expect replug/quarantined "$($rf status)" wait_for 100 quarantined
+expect replug/quarantined "$($rf status)" wait_for 180 quarantined
 out_and_in quarantined
 stop
 cat /tmp/rf.err

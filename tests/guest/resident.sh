@@ -2,7 +2,7 @@
 # No process on the way of a recovery has pages that could be swapped out, and none waits for
 # the swap when it asks the kernel for memory: the disk served may hold it.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 90
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 disk=$(nvme_address rf0)

@@ -32,12 +32,13 @@ expect shared-group/bound "the second function is not with vfio-pci" [ "$(driver
 { device disk0 $first; device disk1 $second; } >$conf
 expect shared-group/first-served "no driver came up" serve
 state() { $rf status --json | sed -n "s/.*\"device\":\"$1\",\"state\":\"\([a-z]*\)\",\"code\":\([0-9]*\).*/\1 \2/p"; }
-expect shared-group/second-refused "it is $(state disk1)" [ "$(state disk1)" = 'failed 68' ]
-expect shared-group/said "no such line" grep -q "disk1: IOMMU group [0-9]* is disk0's as a whole" /tmp/rf.err
+second_refused() { [ "$(state disk1)" = 'failed 68' ]; }
+expect shared-group/second-refused "it is $(state disk1)" wait_for 60 second_refused
+expect shared-group/said "no such line" wait_for 60 grep -q "disk1: IOMMU group [0-9]* is disk0's as a whole" /tmp/rf.err
 expect shared-group/serves "see the log" writes
 old=$(field driver_pid)
 kill -KILL $old
-expect shared-group/bus-reset/recovers "no successor" wait_for 30 has_changed driver_pid $old
+expect shared-group/bus-reset/recovers "no successor" wait_for 60 has_changed driver_pid $old
 expect shared-group/bus-reset/method "it was: $(method)" [ "$(method)" = hot ]
 expect shared-group/bus-reset/serves "see the log" writes
 stop
@@ -52,5 +53,5 @@ code=$?
 cat /tmp/rf.err
 expect shared-group/alone/not-used "exit code $code, not 75" [ $code = 75 ]
 expect shared-group/alone/said "no such line" grep -q 'cannot be silenced' /tmp/rf.err
-expect shared-group/none-left "processes are left" wait_for 10 none_left
+expect shared-group/none-left "processes are left" wait_for 60 none_left
 exit $guest_failed

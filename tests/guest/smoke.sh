@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The guest is what the other guest tests take it for.
 # guest: -d nvme,serial=rf0
-# seconds: 60
+# seconds: 240
 . /lib/guest.sh
 
 groups=$(ls /sys/kernel/iommu_groups | wc -l)

@@ -21,8 +21,8 @@ neighbours() {
 	config
 	printf 'device edu\n  policy /tmp/irq.policy\n  image /build/tests/drivers/%s\n  pci %s\n  export nbd /tmp/edu.sock\n' \
 		$1 $edu >>$conf
-	serve && wait_for 30 edu_has generation 1 && wait_for 30 has_changed driver_pid 0 &&
-		wait_for 30 has_changed export_pid 0
+	serve && wait_for 60 edu_has generation 1 && wait_for 60 has_changed driver_pid 0 &&
+		wait_for 60 has_changed export_pid 0
 }
 edu_line() { $rf status --json | grep '"device":"edu"'; }
 edu_field() { edu_line | sed -n "s/.*\"$1\":\"*\([a-z0-9]*\).*/\1/p"; }
@@ -61,8 +61,8 @@ served && lost=no || lost=yes
 ended() { edu_has state quarantined; }
 wait_for 120 ended
 dead() { ended && [ "$(edu_field storms)" = 3 ] && grep -q 'interrupts in .* switched off' /tmp/rf.err; }
-stops storm "interrupts off, killed, after 3 times quarantined" dead
-expect storm/said "$(tail -3 /tmp/rf.err)" grep -q 'has its device interrupt without end: killed' /tmp/rf.err
+stops storm "interrupts off, killed, after 3 times quarantined" wait_for 60 dead
+expect storm/said "$(tail -3 /tmp/rf.err)" wait_for 60 grep -q 'has its device interrupt without end: killed' /tmp/rf.err
 counted=$(taken)
 sleep 1
 now=$(taken)

@@ -32,7 +32,7 @@ through() {
 		generation=$(field generation)
 		if [ -n "$pid" ] && [ "$pid" != 0 ] && kill -9 "$pid" 2>/dev/null; then
 			kills=$((kills + 1))
-			wait_for 30 has_changed generation "$generation" || break
+			wait_for 60 has_changed generation "$generation" || break
 		fi
 		usleep 100000
 	done
@@ -46,12 +46,12 @@ through() {
 	expect $name/copied "nbdcopy cannot write" timeout 60 nbdcopy --flush /tmp/data "$uri"
 	generation=$(field generation)
 	kill -9 "$(field driver_pid)"
-	wait_for 30 has_changed generation "$generation"
+	wait_for 60 has_changed generation "$generation"
 	expect $name/same "what comes back is something else" \
 		[ "$(timeout 60 nbdcopy "$uri" - | head -c 8388608 | sha256sum)" = "$(sha256sum </tmp/data)" ]
 	$rf status
 	stop
-	expect $name/none-left "processes are left" none_left
+	expect $name/none-left "processes are left" wait_for 60 none_left
 }
 through virtio_blk 1 split
 through virtio_blk_packed 2 packed

@@ -2,15 +2,17 @@
 # The walls a driver of a real disk has around it, as the kernel and `status` see them; what
 # is not there can be demanded; and a driver that polls for ever needs one system call.
 # guest: -d nvme,serial=rf0,size=256M
-# seconds: 150
+# seconds: 240
 . /lib/guest.sh
 . /tests/guest/serving.inc
 disk=$(nvme_address rf0)
 config
 expect walls/runs "no driver came up" serve
 driver=$(field driver_pid)
+# It may run before its launcher has come as far as to say which walls it put up.
+told() { json=$($rf status --json) && echo "$json" | grep -q '"walls":\[.*"seccomp"'; }
+expect walls/told "status names none" wait_for 60 told
 $rf status
-json=$($rf status --json)
 for wall in uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root cgroup orphan seized no-caps \
 	no-new-privs landlock dumpable core nofile nproc fsize memlock as stack fds maps boot relro \
 	seccomp; do
@@ -37,10 +39,11 @@ done
 
 # A death is told: why, to a person and to a program. The neighbour is another process.
 kill -SEGV $driver
-expect walls/replaced "no successor" wait_for 30 has_changed driver_pid $driver
+expect walls/replaced "no successor" wait_for 60 has_changed driver_pid $driver
+# A death is written down once its successor serves.
+expect walls/death-words "not in the log" wait_for 60 grep -q 'driver 1 got signal 11' /tmp/rf.err
 grep 'driver 1 ' /tmp/rf.err
-expect walls/death-words "not in the log" grep -q 'driver 1 got signal 11' /tmp/rf.err
-expect walls/death-json "not in deaths.jsonl" \
+expect walls/death-json "not in deaths.jsonl" wait_for 60 \
 	grep -q '"device":"disk0","generation":1,.*"signal":11.*"registers":"exit stop"' /run/ringfence/deaths.jsonl
 stop
 expect walls/given-back "the kernel's driver does not have it back" given_back
@@ -71,7 +74,7 @@ expect poll/locked "Seccomp is not 2" grep -q 'Seccomp:.2' /proc/$driver/status
 expect poll/io "qemu-io failed" sh -c \
 	"timeout 60 qemu-io -f raw -c 'write -P 7 0 1M' -c 'read -P 7 0 1M' '$uri' | grep -q 'read 1048576'"
 kill -9 $driver
-expect poll/replaced "no successor" wait_for 30 has_changed driver_pid $driver
+expect poll/replaced "no successor" wait_for 60 has_changed driver_pid $driver
 expect poll/data "what was written is not there" sh -c \
 	"timeout 60 qemu-io -f raw -c 'read -P 7 0 1M' '$uri' | grep -q 'read 1048576'"
 stop

@@ -13,9 +13,9 @@ chmod +x /tmp/dhcp
 # load MODE: 0 INTx, 1 MSI, 2 MSI-X; up to an address by DHCP
 load() {
 	insmod /lib/modules/e1000e.ko IntMode=$1 || return 1
-	wait_for 10 test -e /sys/class/net/eth0 || return 1
+	wait_for 60 test -e /sys/class/net/eth0 || return 1
 	ip link set eth0 up
-	wait_for 20 grep -q 1 /sys/class/net/eth0/carrier || return 1
+	wait_for 60 grep -q 1 /sys/class/net/eth0/carrier || return 1
 	udhcpc -i eth0 -n -q -t 10 -T 1 -s /tmp/dhcp >/dev/null 2>&1
 	ip addr show dev eth0 | grep -q 10.77.0
 }
@@ -50,7 +50,7 @@ dd if=/dev/urandom of=/tmp/up bs=1M count=32 2>/dev/null
 want="$(sha256sum </tmp/up | cut -d' ' -f1) of 33554432 bytes"
 nc $host 8001 </tmp/up
 upload_done() { fetch up.sum 2>/dev/null | grep -q .; }
-wait_for 20 upload_done
+wait_for 60 upload_done
 got=$(fetch up.sum)
 expect e1000e-send-32M "$got, not $want" [ "$got" = "$want" ]
 
@@ -71,14 +71,14 @@ fi
 
 ip link set eth0 down
 ip link set eth0 up
-wait_for 20 grep -q 1 /sys/class/net/eth0/carrier
+wait_for 60 grep -q 1 /sys/class/net/eth0/carrier
 expect e1000e-down-and-up "lost some" pings $host
 
 before=$(cat /sys/class/net/eth0/carrier_changes)
 changed() { [ "$(cat /sys/class/net/eth0/carrier_changes)" -ge $((before + $1)) ]; }
 echo "# cable out"
-expect e1000e-cable-out "the link stayed" wait_for 20 changed 1
-expect e1000e-cable-in "the link did not come back" wait_for 20 changed 2
+expect e1000e-cable-out "the link stayed" wait_for 60 changed 1
+expect e1000e-cable-in "the link did not come back" wait_for 60 changed 2
 expect e1000e-ping-after-cable "lost some" pings $host
 
 stat() { cat "/sys/class/net/eth0/statistics/$1"; }

@@ -43,15 +43,15 @@ expect nvme-interrupts "none came by MSI-X" sh -c 'grep nvme0q /proc/interrupts 
 expect nvme-several-queues "only one I/O queue" test -e /sys/block/nvme0n1/mq/1
 
 echo 1 >/sys/class/nvme/nvme0/reset_controller
-expect nvme-reset "not live again" wait_for 30 grep -q live /sys/class/nvme/nvme0/state
+expect nvme-reset "not live again" wait_for 60 grep -q live /sys/class/nvme/nvme0/state
 piece 1 >/tmp/back
 expect nvme-data-after-reset "what was read differs" cmp -s /tmp/data1 /tmp/back
 
 address=$(basename "$(readlink -f /sys/class/nvme/nvme0/device)")
 echo 1 >"/sys/bus/pci/devices/$address/remove"
-expect nvme-removed "the disk is still there" wait_for 10 test ! -b $disk
+expect nvme-removed "the disk is still there" wait_for 60 test ! -b $disk
 echo 1 >/sys/bus/pci/rescan
-expect nvme-rescanned "the disk did not come back" wait_for 30 test -b $disk
+expect nvme-rescanned "the disk did not come back" wait_for 60 test -b $disk
 piece 2 >/tmp/back
 expect nvme-data-after-rescan "what was read differs" cmp -s /tmp/data2 /tmp/back
 
@@ -60,7 +60,7 @@ if [ -e "/sys/bus/pci/devices/$address/reset" ]; then
 	expect nvme-function-reset "the kernel could not" sh -c "echo 1 >/sys/bus/pci/devices/$address/reset"
 fi
 echo "$address" >/sys/bus/pci/drivers/nvme/bind
-expect nvme-after-function-reset "the disk did not come back" wait_for 30 test -b $disk
+expect nvme-after-function-reset "the disk did not come back" wait_for 60 test -b $disk
 piece 3 >/tmp/back
 expect nvme-data-after-function-reset "what was read differs" cmp -s /tmp/data3 /tmp/back
 

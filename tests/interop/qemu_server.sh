@@ -64,7 +64,7 @@ server_up() {
 	export work QEMU kind nic mac
 	unshare -n bash -c serve >"$work/server.log" 2>&1 &
 	server=$!; children+=("$server")
-	until_true 30 test -S "$work/dev.sock" || die start "QEMU does not serve"
+	until_true 60 test -S "$work/dev.sock" || die start "QEMU does not serve"
 	far="nsenter -t $server -n"
 }
 ringfence_up() {
@@ -114,12 +114,12 @@ answers() { ping -c 1 -W 1 10.9.0.2; }
 adapter() {
 	server_up
 	ringfence_up "tap near"
-	until_true 20 ip link show near || die start "no interface"
+	until_true 60 ip link show near || die start "no interface"
 	addresses near far
 	ping -c 20 -i 0.05 -q 10.9.0.2 >"$work/ping.log" || die ping "frames are lost: $(tail -2 "$work/ping.log" | head -1)"
 	mkdir "$work/www"; head -c 3000000 /dev/urandom >"$work/www/file"
 	$far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
-	until_true 30 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die data "httpd"
+	until_true 60 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die data "httpd"
 	curl -sf -m 120 -o "$work/got" http://10.9.0.2/file && cmp -s "$work/got" "$work/www/file" || die data "3 MB did not come as they are"
 	echo "ok server-$kind-data: 20 of 20 pings, 3 MB by TCP"
 	for victim in driver driver driver driver driver; do

@@ -77,11 +77,11 @@ ip link set lo up
 mkdir "$work/www"; echo hello >"$work/www/page"
 busybox httpd -f -p 127.0.0.1:8081 -h "$work/www" & children+=($!)
 page() { [ "$($far curl -sSf -m 20 http://10.9.0.1:81/page)" = hello ]; }
-until_true 20 page || die "the forward to the host"
+until_true 60 page || die "the forward to the host"
 # The stack itself dies: both processes start again, and so does what is served.
 kill -9 "$stack"
 until_true 60 eval '[ "$(of nic export_pid)" != 0 ] && [ "$(of nic export_pid)" != '"$stack"' ]' || die "no new stack"
-until_true 60 metrics && until_true 20 page || die "the new stack does not serve"
+until_true 60 metrics && until_true 60 page || die "the new stack does not serve"
 until_true 60 eval "$far nbdcopy $uri - | head -c 24M | cmp - $work/file" || die "data after the stack's death"
 # rf-dial dies: without it the stack cannot do what it is there for.
 stack=$(of nic export_pid)

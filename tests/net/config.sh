@@ -54,15 +54,15 @@ conf veth loop_net "tap veth9";                        refused veth 69 "exists a
 
 conf one loop_net "tap rf0"
 setsid "$B/bin/ringfence" run "$work/one.conf" >"$work/one.log" 2>&1 </dev/null & first=$!; children+=($first)
-until_true 20 ip link show rf0 || die "no interface"
+until_true 60 ip link show rf0 || die "no interface"
 sed "s,$work/one,$work/two," "$work/one.conf" >"$work/two.conf"
 refused two 69 "in use by another program"
 ip link set rf0 up
-until_true 20 carrier rf0 || die "no carrier"
-until_true 20 eval '[ "$(mac rf0)" = 02:00:00:00:00:01 ]' || die "address"
+until_true 60 carrier rf0 || die "no carrier"
+until_true 60 eval '[ "$(mac rf0)" = 02:00:00:00:00:01 ]' || die "address"
 "$B/bin/ringfence" --run-dir "$work/one" stop >/dev/null; wait $first || die "stop"
 # The interface stays, without a carrier, and the next run takes it again.
 ! carrier rf0 || die "a carrier with nobody behind it"
 setsid "$B/bin/ringfence" run "$work/one.conf" >"$work/one.log" 2>&1 </dev/null & first=$!; children+=($first)
-until_true 20 carrier rf0 || die "not taken again"
+until_true 60 carrier rf0 || die "not taken again"
 "$B/bin/ringfence" --run-dir "$work/one" stop >/dev/null; wait $first || die "stop"

@@ -9,7 +9,7 @@ pair_up kill=200 seed="$seed"
 ip monitor link >"$work/monitor.out" & children+=($!)
 mkdir "$work/www"; head -c 120000000 /dev/urandom >"$work/www/file"
 $far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
-until_true 30 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
+until_true 60 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
 for i in 1 2; do
 	curl -sf --limit-rate 40M -o "$work/got" http://10.9.0.2/file || die "a TCP connection broke"
 	cmp "$work/got" "$work/www/file" || die "curl got something else"

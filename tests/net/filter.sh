@@ -6,7 +6,7 @@
 
 own=02:00:00:00:00:0a other=02:00:00:00:00:77
 from_far() { $far ping -c 1 -W 1 "$@"; }
-answers() { until_true 20 from_far "$@"; }
+answers() { until_true 60 from_far "$@"; }
 # The interface takes this address, the NIC does not: all to it is to another station now.
 # Who asks by broadcast for 10.9.0.1 is told that address, so the far end sends there.
 move_to() {
@@ -25,7 +25,7 @@ nic_keys="  promiscuous no"
 nic_up
 six no
 move_to $other
-until_true 20 asked $other || die "the broadcast does not get through"
+until_true 60 asked $other || die "the broadcast does not get through"
 $far ping -c 3 -i 0.2 -W 1 10.9.0.1 >"$work/ping.log" && die "a frame to another station got through"
 grep -q "100% packet loss" "$work/ping.log" || die "no ping was sent"
 kill_driver

@@ -13,7 +13,7 @@ far_to_near 20 >"$work/ping.log" || die "frames of 9,000 bytes do not get throug
 grep -q ' 0% packet loss' "$work/ping.log" || die "some were lost"
 mkdir "$work/www"; head -c 60000000 /dev/urandom >"$work/www/file"
 $far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
-until_true 30 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
+until_true 60 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
 curl -sf --limit-rate 10M -o "$work/got" http://10.9.0.2/file & transfer=$!
 for ((i = 0; i < 10; i++)); do
 	sleep 0.1
@@ -31,11 +31,11 @@ nic_down
 sed -i 's/mtu 9000/mtu 4000/' "$work/rf.conf"
 setsid "$B/bin/ringfence" run "$work/rf.conf" >"$work/ringfence.log" 2>&1 </dev/null &
 ringfence=$!; children+=("$ringfence")
-until_true 20 eval '[ "$(value generation)" -gt 0 ]' || die "no driver runs with an MTU of 4000"
-until_true 20 eval '[ "$(mtu near)" = 4000 ]' || die "the MTU stayed"
+until_true 60 eval '[ "$(value generation)" -gt 0 ]' || die "no driver runs with an MTU of 4000"
+until_true 60 eval '[ "$(mtu near)" = 4000 ]' || die "the MTU stayed"
 ip link set near mtu 9000
 until_true 60 ping -c 1 -W 1 -s 3972 -M do -q 10.9.0.2 || die "frames of 4,000 bytes do not get through"
 ping -c 3 -W 1 -s 8972 -M do -q 10.9.0.2 >/dev/null && die "frames of 9,000 bytes got through a device for 4,000"
-until_true 20 eval '[ "$(value tx_refused)" -ge 3 ]' || die "they were not counted"
+until_true 60 eval '[ "$(value tx_refused)" -ge 3 ]' || die "they were not counted"
 [ "$(grep -c 'longer than the device takes' "$work/ringfence.log")" = 1 ] || die "it was not said once"
 nic_down

@@ -15,11 +15,13 @@ trap cleanup EXIT
 
 die() { echo "# $*"; for log in "$work"/*.log; do sed "s,^,#   $(basename "$log"): ," "$log"; done; exit 1; }
 
-# until_true SECONDS COMMAND...: waits for the command to succeed.
+# until_true SECONDS COMMAND...: waits for the command to succeed. On a host that is busy with
+# something else so many seconds are no time at all: they are over only once it was tried as often.
 until_true() {
-	local end=$((SECONDS + $1)); shift
+	local end=$((SECONDS + $1)) tries=$1; shift
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || [ $SECONDS -lt $end ] || return 1
 		sleep 0.05
 	done
 }
@@ -51,7 +53,7 @@ pair_up() {
 	"$B/tests/net-pair" "${RF_TAP:-$B/bin/rf-tap}" near far "$@" <"$work/in" >"$work/pair.out" 2>"$work/pair.log" &
 	pair=$!; children+=("$pair")
 	exec 9>"$work/in"
-	until_true 20 grep -q namespace "$work/pair.out" || die "the pair does not start"
+	until_true 60 grep -q namespace "$work/pair.out" || die "the pair does not start"
 	far="nsenter -t $(sed -n 's/^namespace //p' "$work/pair.out") -n"
 	addresses near far
 }
@@ -69,7 +71,7 @@ nic_model() {
 	unshare -n "$B/models/e1000e" --socket "$work/nic.sock" --tap far --mac 02:00:00:00:00:0a \
 		--control "$work/nic.ctl" >"$work/model.log" 2>&1 &
 	model=$!; children+=("$model")
-	until_true 20 test -S "$work/nic.sock" || die "the model does not serve"
+	until_true 60 test -S "$work/nic.sock" || die "the model does not serve"
 	far="nsenter -t $model -n"
 }
 
@@ -88,8 +90,8 @@ nic_up() {
 	EOC
 	setsid "$B/bin/ringfence" run "$work/rf.conf" >"$work/ringfence.log" 2>&1 </dev/null &
 	ringfence=$!; children+=("$ringfence")
-	until_true 20 eval '[ "$(value generation)" -gt 0 ]' || die "no driver runs"
-	until_true 20 ip link show near || die "no interface"
+	until_true 60 eval '[ "$(value generation)" -gt 0 ]' || die "no driver runs"
+	until_true 60 ip link show near || die "no interface"
 	addresses near far
 }
 
@@ -105,7 +107,7 @@ appliance_up() {
 	nic_model
 	"$B/models/nvme" --socket "$work/disk.sock" --size 64M --control "$work/disk.ctl" >"$work/disk.log" 2>&1 &
 	children+=($!)
-	until_true 20 test -S "$work/disk.sock" || die "the model does not serve"
+	until_true 60 test -S "$work/disk.sock" || die "the model does not serve"
 	$far ip link set lo up; $far ip addr add 10.9.0.2/24 dev far; $far ip link set far up
 	cat >"$work/rf.conf" <<-EOC
 		run-dir $work/run
@@ -126,7 +128,7 @@ appliance_up() {
 	setsid "$B/bin/ringfence" run "$work/rf.conf" >"$work/ringfence.log" 2>&1 </dev/null &
 	ringfence=$!; children+=("$ringfence")
 	until_true 60 metrics || die "no page of metrics"
-	until_true 20 $far nbdinfo --size $uri || die "no disk"
+	until_true 60 $far nbdinfo --size $uri || die "no disk"
 }
 metrics() { $far curl -sSf -m 20 http://10.9.0.1/metrics; }
 # It has no line in the status; the keeper is the parent of all.
@@ -147,7 +149,7 @@ kill_driver() {
 	line=$(status)
 	g=$(sed -n 's/.*"generation":\([0-9]*\).*/\1/p' <<<"$line")
 	kill -9 "$(sed -n 's/.*"driver_pid":\([0-9]*\).*/\1/p' <<<"$line")" 2>/dev/null || return 0
-	until_true 30 eval "[ \"\$(value generation)\" -gt $g ]" || die "driver $g has no successor"
+	until_true 60 eval "[ \"\$(value generation)\" -gt $g ]" || die "driver $g has no successor"
 }
 
 # killer KILLS PAUSE_MS NAME: kills drivers, then makes $work/stop; its figures are in

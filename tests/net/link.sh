@@ -13,19 +13,19 @@ no_carrier() { ! carrier near; }
 said() { [ "$(grep -c "the link is $1" "$work/ringfence.log")" = "$2" ]; }
 
 nic_up
-until_true 20 carrier near || die "no carrier to begin with"
+until_true 60 carrier near || die "no carrier to begin with"
 for round in 1 2; do
 	cable down
-	until_true 20 no_carrier || die "the carrier stays although the cable is out"
-	said down $round || die "no line says so"
+	until_true 60 no_carrier || die "the carrier stays although the cable is out"
+	until_true 60 said down $round || die "no line says so"
 	# A successor finds the cable out, and it stays so.
 	kill_driver
 	sleep 1.5
 	no_carrier || die "a driver's death has put the cable in"
 	cable up
-	until_true 20 carrier near || die "the carrier does not come back"
-	said up $round || die "no line says so"
-	until_true 20 ping -c 1 -W 1 10.9.0.2 || die "no answer over the cable after it was in again"
+	until_true 60 carrier near || die "the carrier does not come back"
+	until_true 60 said up $round || die "no line says so"
+	until_true 60 ping -c 1 -W 1 10.9.0.2 || die "no answer over the cable after it was in again"
 done
 ip monitor link >"$work/monitor.out" & children+=($!)
 for ((i = 0; i < 5; i++)); do kill_driver; sleep 0.3; done

@@ -10,7 +10,7 @@ nic_up
 ping -c 10 -i 0.1 -q 10.9.0.2 >"$work/ping.log" || die "ping fails"
 mkdir "$work/www"; head -c 60000000 /dev/urandom >"$work/www/file"
 $far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
-until_true 30 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
+until_true 60 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die "httpd"
 curl -sf -o "$work/got" http://10.9.0.2/file && cmp "$work/got" "$work/www/file" || die "curl"
 ip monitor link >"$work/monitor.out" & children+=($!)
 # One connection over all the deaths.

@@ -11,7 +11,7 @@ grep -q ' 0% packet loss' "$work/ping.log" || die "ping lost packets with no dri
 exports=$(pgrep -P "$pair" -x rf-tap)
 stopped() { grep -q '^State:.T' /proc/$1/status; }
 for pid in $exports; do
-	kill -STOP $pid && until_true 20 stopped $pid || die "export $pid does not stop"
+	kill -STOP $pid && until_true 60 stopped $pid || die "export $pid does not stop"
 	kill -CONT $pid
 done
 ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >"$work/ping.log" || die "no answer after the exports were stopped"
@@ -21,7 +21,7 @@ ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >"$work/ping.log" || die "no answer after the 
 # Payload through both interfaces, and back, is what it was.
 mkdir "$work/www"; head -c 20000000 /dev/urandom >"$work/www/file"
 $far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
-until_true 30 curl -sf -m 5 -o "$work/got" http://10.9.0.2/file || die "curl"
+until_true 60 curl -sf -m 5 -o "$work/got" http://10.9.0.2/file || die "curl"
 cmp "$work/got" "$work/www/file" || die "curl got something else"
 $far iperf3 -s -D --pidfile "$work/iperf.pid" --logfile "$work/iperf-server.log"
 iperf -n 1M || die "iperf3"

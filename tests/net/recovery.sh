@@ -39,10 +39,10 @@ quiet_cable "$(mac near)" "$($far ip -o link show far | sed 's,.*link/ether \([0
 
 # ---- what the stream can see --------------------------------------------------------------
 paced control -1400
-sleep 0.3
+done_all() { "$B/tests/tell" "$work/nic.ctl" counters | grep -q "^fault $1 $2$"; }
 for fault in "drop count 7" "duplicate count 5" "corrupt count 3"; do
 	"$B/tests/tell" "$work/nic.ctl" fault $fault >/dev/null || die "the model takes no fault"
-	sleep 0.3
+	until_true 60 done_all ${fault%% *} ${fault##* } || die "no ${fault##* } frames for '$fault'"
 done
 paced_end control
 sum() { echo $(($(figure "out_$1" "$work/control.json") + $(figure "in_$1" "$work/control.json"))); }
@@ -67,7 +67,7 @@ echo "# $(cat "$work/books.json")"
 round() { # PORT [-R]
 	local server code
 	$far iperf3 -s -1 -p "$1" >/dev/null 2>&1 & server=$!
-	until_true 20 eval "$far ss -Hltn | grep -q ':$1 '" || echo "no server" >>"$work/iperf.log"
+	until_true 60 eval "$far ss -Hltn | grep -q ':$1 '" || echo "no server" >>"$work/iperf.log"
 	iperf3 -c 10.9.0.2 -p "$1" -t "${ROUND:-5}" ${2:-} >>"$work/iperf.log" 2>&1
 	code=$?
 	kill $server 2>/dev/null

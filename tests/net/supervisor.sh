@@ -11,7 +11,7 @@ ip monitor link >"$work/monitor.out" & children+=($!)
 worked() {
 	local done_then
 	done_then=$(value completed)
-	until_true 30 eval "[ \"\$(value completed)\" -gt $((done_then + 100)) ]" || die "nothing is done: $(status)"
+	until_true 60 eval "[ \"\$(value completed)\" -gt $((done_then + 100)) ]" || die "nothing is done: $(status)"
 }
 unchanged() { echo "$(value generation) $(value driver_pid) $(value device_pid) $(value export_pid)"; }
 worked
@@ -33,7 +33,7 @@ both() {
 		fi
 		until_true 60 eval '[ "$(value generation)" -gt 0 ] && [ "$(value '"$1"')" = '$((n + 1))' ]' || die "no successor of the $2: $(status)"
 		[ "$(value generation)" != "$g" ] || [ "$2" = export ] || die "generation $g still: $(status)"
-		until_true 30 ping -c 1 -W 0.2 10.9.0.2 || die "no frame: $(status)"
+		until_true 60 ping -c 1 -W 0.2 10.9.0.2 || die "no frame: $(status)"
 	done
 }
 both deaths driver

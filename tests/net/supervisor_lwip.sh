@@ -10,7 +10,7 @@ ip link set lo up
 mkdir "$work/www"; echo hello >"$work/www/page"
 busybox httpd -f -p 127.0.0.1:8081 -h "$work/www" & children+=($!)
 page() { [ "$($far curl -sSf -m 20 http://10.9.0.1:81/page)" = hello ]; }
-until_true 20 page || die "the forward to the host"
+until_true 60 page || die "the forward to the host"
 
 # verify_while COMMAND...: one connection, whose client writes and verifies all the time
 verify_while() {
@@ -64,7 +64,7 @@ for d in disk0 nic; do
 	[ "$(of $d violations)" = 0 ] || die "lies of $d"
 done
 [ "$(of disk0 client_errors)" = 0 ] || die "client errors"
-until_true 20 page || die "the forward to the host, after it"
+until_true 60 page || die "the forward to the host, after it"
 
 # ---- deaths that do end connections -----------------------------------------------------
 new_stack() { # OLD: another one, which serves

@@ -13,11 +13,11 @@ carrier_there() { ip link set near up && carrier near; }
 for round in 1 2 3; do
 	old=$(value export_pid)
 	ip link del near || die "no interface to delete"
-	until_true 30 again $round || die "it was deleted for the ${round}th time and is not made again"
+	until_true 60 again $round || die "it was deleted for the ${round}th time and is not made again"
 	[ "$(value export_pid)" != "$old" ] || die "the export serves an interface that is gone"
 	[ "$(mac near)" = 02:00:00:00:00:0a ] || die "the new one has another address: $(mac near)"
 	ip addr add 10.9.0.1/24 dev near
-	until_true 30 ping -c 1 -W 1 10.9.0.2 || die "no answer through the one that was made again"
+	until_true 60 ping -c 1 -W 1 10.9.0.2 || die "no answer through the one that was made again"
 done
 # Nothing is sent: an export that looks for frames where none can come would use all it gets.
 before=$(ticks); sleep 2; after=$(ticks)
@@ -50,7 +50,7 @@ nic_again() {
 	ringfence=$!; children+=("$ringfence")
 }
 nic_again
-until_true 30 eval '[ "$(value generation)" -gt 0 ]' || die "it does not serve what another program left"
+until_true 60 eval '[ "$(value generation)" -gt 0 ]' || die "it does not serve what another program left"
 $far ip addr flush dev far
 addresses near far
 ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >/dev/null || die "frames are lost"
