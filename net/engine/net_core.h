@@ -14,6 +14,7 @@
 #include "boot.h"
 #include "log.h"
 #include "net_service.h"
+#include "lived.h"
 #include "notice.h"
 #include "watch.h"
 
@@ -77,6 +78,8 @@ struct rf_net {
 	struct rf_svc_msg    untold;
 	uint32_t             sent_then;       /* tx_done, and since when it stands still */
 	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
+	uint64_t             sent_lived_ns;   /* and by the other clock */
+	struct rf_lived      lived;
 	bool                 stalled;
 	uint32_t             link;
 	uint64_t             rx_dropped, rx_dropped_before; /* this driver's; of all before it */

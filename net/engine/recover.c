@@ -428,9 +428,10 @@ static void look_at_sending(struct rf_net *n, uint64_t now)
 	    n->tx_done != n->sent_then) {
 		n->sent_then = n->tx_done;
 		n->sent_ns = now;
+		n->sent_lived_ns = n->lived.ns;
 		return;
 	}
-	if (now - n->sent_ns < n->config.stall_ns || n->stalled ||
+	if (n->lived.ns - n->sent_lived_ns < n->config.stall_ns || n->stalled ||
 	    (n->config.nudge_ns &&
 	     !rf_watch_alive_since(&n->watch, n->sent_ns + n->config.stall_ns)))
 		return;
@@ -457,7 +458,8 @@ void rf_net_tick(struct rf_net *n)
 		uint64_t now = rf_now_ns();
 		if (n->config.nudge_ns)
 			net_watch(n, now);
-		if (n->config.stall_ns && n->state == RF_NET_UP)
+		if (n->config.stall_ns && rf_lived_turn(&n->lived, now, n->config.stall_ns) &&
+		    n->state == RF_NET_UP)
 			look_at_sending(n, now);
 	}
 	rf_net_publish(n);

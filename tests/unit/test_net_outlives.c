@@ -230,6 +230,28 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	netted_free(t);
 }
 
+/* Its device, if it is one in software, had no processor either; or the machine stood still. */
+static void time_in_which_nobody_ran_is_no_stall(void **state)
+{
+	struct netted *t = netted_new(0);
+	struct rf_net_frame f = { .at = rf_net_tx_alloc(t->n), .length = 60 };
+	struct rf_svc_msg msg;
+
+	(void)state;
+	t->n->config.stall_ns = 16 * 1000000;
+	memset(rf_net_at(t->n, f.at), 0, 60);
+	assert_int_equal(rf_net_tx(t->n, &f), 0);
+	rf_net_flush(t->n);
+	for (int looks = 0; looks < 8; looks++) {
+		t->chan->heartbeat++;
+		rf_net_tick(t->n);
+		assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
+		usleep(40000);
+	}
+	assert_int_equal(tick_until_told(t, &msg), RF_SVC_STALL);
+	netted_free(t);
+}
+
 /* Its device server holds that eventfd, and has filled it. A send does not wait, and says so. */
 static void a_full_wakeup_is_no_trap(void **state)
 {
@@ -257,6 +279,7 @@ int main(void)
 		cmocka_unit_test(an_export_takes_the_counters_over),
 		cmocka_unit_test(a_stuck_driver_is_woken_then_reported),
 		cmocka_unit_test(a_device_that_sends_nothing_is_a_stall),
+		cmocka_unit_test(time_in_which_nobody_ran_is_no_stall),
 		cmocka_unit_test(a_full_wakeup_is_no_trap),
 	};
 
