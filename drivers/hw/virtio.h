@@ -217,8 +217,11 @@ enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PA
 #define VIRTIO_BLK_T_IN           0u
 #define VIRTIO_BLK_T_OUT          1u
 #define VIRTIO_BLK_T_FLUSH        4u
+#define VIRTIO_BLK_T_GET_ID       8u
 #define VIRTIO_BLK_T_DISCARD      11u
 #define VIRTIO_BLK_T_WRITE_ZEROES 13u
+
+#define VIRTIO_BLK_ID_BYTES 20u /* shorter ones end in a zero */
 
 #define VIRTIO_BLK_S_OK     0u
 #define VIRTIO_BLK_S_IOERR  1u

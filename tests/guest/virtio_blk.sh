@@ -6,7 +6,7 @@
 . /lib/guest.sh
 . /tests/guest/serving.inc
 ulimit -l unlimited
-# through NAME N KIND: the Nth disk, whose queue is of that kind
+# through NAME N KIND SERIAL: the Nth disk, whose queue is of that kind
 through() {
 	name=$1 disk=$(pci_by_id 1af4:1042 $2)
 	config
@@ -14,6 +14,8 @@ through() {
 	expect $name/runs "no driver came up" serve
 	cat /tmp/rf.err
 	expect $name/$3 "its queue is of the other kind" grep -q "$3 queues" /tmp/rf.err
+	expect $name/named "it is not known by its serial number" \
+		sh -c "$rf status --json | grep -q '\"disk\":\"S/N $4\"'"
 	timeout 30 nbdinfo "$uri"
 	expect $name/write-read "qemu-io does not read back what it wrote" timeout 60 qemu-io -f raw \
 		-c 'write -P 0x5a 64k 1M' -c 'flush' -c 'read -P 0x5a 64k 1M' -c 'write -z 64k 64k' -c 'read -P 0 64k 64k' \
@@ -53,6 +55,6 @@ through() {
 	stop
 	expect $name/none-left "processes are left" wait_for 60 none_left
 }
-through virtio_blk 1 split
-through virtio_blk_packed 2 packed
+through virtio_blk 1 split rf0
+through virtio_blk_packed 2 packed rf1
 exit $guest_failed

@@ -282,7 +282,7 @@ static int blk_identify(struct rf_device *d)
 	    (err = virtio_negotiate(d, &pci, BLK_WANTED, VIRTIO_F_INDIRECT_DESC)) ||
 	    (err = virtio_queues(d, &pci, 1, d->cfg.queue_entries)) ||
 	    (err = check_memory(d, virtio_blk_bytes(pci.size[0]))) || (err = blk_describe(d)) ||
-	    (err = virtio_doorbells(d, &pci, 1)))
+	    (err = virtio_doorbells(d, &pci, 1)) || (err = virtio_blk_name(d, &pci)))
 		return err;
 	d->queue.param[VIRTIO_BLK_PARAM_SIZE] = pci.size[0];
 	return virtio_reset(d, &pci);

@@ -43,6 +43,10 @@ int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, 
 /* Step 8. */
 int virtio_go(struct rf_device *, struct virtio_pci *);
 
+/* virtio_blk_id.c: asks a disk whose queues are known what it is called: d->disk, if it says. The
+ * device has to be reset then. -errno after a line. */
+int virtio_blk_name(struct rf_device *, const struct virtio_pci *);
+
 /* rf_control_ops.mark: status ACKNOWLEDGE, which is no more than having been seen. */
 void virtio_mark(struct rf_device *, struct virtio_pci *);
 /* rf_control_ops.changed */
