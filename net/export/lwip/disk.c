@@ -81,11 +81,23 @@ static void close_stream(struct nbd_conn *c)
 	stream_close(s);
 }
 
+static uint32_t stream_sent(const struct nbd_conn *c)
+{
+	return stream_place(c->stream);
+}
+
+static bool stream_arrived(const struct nbd_conn *c, uint32_t place)
+{
+	return stream_reached(c->stream, place);
+}
+
 static const struct nbd_transport over_stream = {
 	.receive = disk_receive,
 	.send = send_pieces,
 	.watch = watch_stream,
 	.close = close_stream,
+	.sent = stream_sent,
+	.arrived = stream_arrived,
 };
 
 static void disk_event(struct stream *s, void *owner)

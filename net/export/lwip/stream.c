@@ -316,6 +316,17 @@ static u16_t smaller(const struct tcp_pcb *pcb, u16_t part)
 	return !own && share_reclaim() ? part : 0;
 }
 
+uint32_t stream_place(const struct stream *s)
+{
+	return s->pcb ? s->pcb->snd_lbb : 0;
+}
+
+/* No more than the window is ever under way, so that places of which one is far behind do not meet. */
+bool stream_reached(const struct stream *s, uint32_t place)
+{
+	return s->pcb && TCP_SEQ_GEQ(s->pcb->lastack, place);
+}
+
 size_t stream_write(struct stream *s, const void *data, size_t length)
 {
 	const uint8_t *from = data;

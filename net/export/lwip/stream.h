@@ -66,6 +66,9 @@ bool   stream_at_end(const struct stream *);
 /* Most bytes a write would take now. A write copies; it may take less. */
 size_t stream_room(const struct stream *);
 size_t stream_write(struct stream *, const void *, size_t);
+/* A place behind all that was written; has the peer acknowledged all before it? */
+uint32_t stream_place(const struct stream *);
+bool   stream_reached(const struct stream *, uint32_t place);
 /* No more will be written. */
 void   stream_shutdown(struct stream *);
 /* Gives the stream back; what was written still arrives. After abort() the peer gets a

@@ -212,6 +212,7 @@ void nbd_conn_input(struct nbd_conn *c)
 
 void nbd_conn_event(struct nbd_conn *c, bool receive, bool send, bool broken)
 {
+	nbd_losses_arrived(c);
 	if (send) {
 		c->blocked = false;
 		nbd_conn_send(c);

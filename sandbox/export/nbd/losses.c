@@ -6,7 +6,8 @@
  * Who:    every connection there is, for a client may write on one and flush on another; and
  *         of those that went away, whose writes were lost or who were not told yet, whoever
  *         comes in their place (cache.c counts them).
- * Told:   once the answer was sent, unless its connection then ends with an error: a socket
+ * Told:   once the answer was sent and cannot die with this process (over its own TCP: once that
+ *         was acknowledged), unless its connection then ends with an error: a socket
  *         says so if the other side closed it with answers unread (TCP by a reset), and a
  *         network that is gone tells nothing else. Nor is one told that sends no more: its
  *         connection ends with that answer, and nobody sees whether it was read.
@@ -41,7 +42,8 @@ void nbd_losses_join(struct nbd_conn *c)
  * only losses since then count. */
 void nbd_losses_leave(struct nbd_conn *c)
 {
-	bool unread = c->broke && c->told_at && c->server->now - c->told_at < READ_NS;
+	bool recent = c->told_at && c->server->now - c->told_at < READ_NS;
+	bool unread = c->on_its_way || (c->broke && recent);
 
 	if (unread && c->told_unknown)
 		rf_blk_unpaid(service_of(c));
@@ -73,6 +75,27 @@ void nbd_losses_mind(struct nbd_cmd *cmd)
 	cmd->losses = news(c);
 }
 
+/* Nobody that is here is owed anything: what may die with this process is owed to who comes. */
+static void are_all_told(struct nbd_server *srv)
+{
+	for (uint32_t i = 0; i < NBD_SEATS; i++) {
+		const struct nbd_conn *c = &srv->conns[i];
+
+		if (c->state >= NBD_REQUEST && c->state != NBD_DEAD &&
+		    (c->losses != news(c) || c->on_its_way))
+			return;
+	}
+	rf_blk_told(srv->service);
+}
+
+void nbd_losses_arrived(struct nbd_conn *c)
+{
+	if (!c->on_its_way || !c->via->arrived(c, c->place))
+		return;
+	c->on_its_way = false;
+	are_all_told(c->server);
+}
+
 void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 {
 	struct nbd_server *srv = c->server;
@@ -84,9 +107,7 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	if (c->losses == RF_LOSSES_UNKNOWN)
 		rf_blk_paid(srv->service);
 	c->losses = losses;
-	for (uint32_t i = 0; i < NBD_SEATS; i++)
-		if (srv->conns[i].state >= NBD_REQUEST && srv->conns[i].state != NBD_DEAD &&
-		    srv->conns[i].losses != news(&srv->conns[i]))
-			return;
-	rf_blk_told(srv->service);
+	c->on_its_way = c->via->sent != NULL;
+	c->place = c->on_its_way ? c->via->sent(c) : 0;
+	are_all_told(srv);
 }

@@ -56,6 +56,10 @@ struct nbd_transport {
 	/* nbd_conn_event() is called when one of these is possible; always for an end. */
 	void    (*watch)(struct nbd_conn *, bool receive, bool send);
 	void    (*close)(struct nbd_conn *);
+	/* A place behind all that was sent so far; has the client's host all before it? NULL: what
+	 * was sent is there for it, whatever becomes of this process. */
+	uint32_t (*sent)(const struct nbd_conn *);
+	bool    (*arrived)(const struct nbd_conn *, uint32_t place);
 };
 
 /* What a client gets to see: a disk or a part of it. */
@@ -164,6 +168,8 @@ struct nbd_conn {
 	uint32_t           joined; /* the same number when it came */
 	uint64_t           told_at;    /* when it was sent the last news; 0: none */
 	bool               told_unknown; /* ... which another one may have been owed */
+	bool               on_its_way; /* that news, up to `place` of what was sent */
+	uint32_t           place;
 	bool               broke;      /* it ended with an error: answers may be unread */
 	uint32_t           cut_losses; /* changes answered of which a loss had taken a part */
 	uint64_t           newest; /* rf_blk_acked() at its last write */
@@ -240,7 +246,8 @@ void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
 void nbd_losses_join(struct nbd_conn *);   /* it may send requests from now on, */
 void nbd_losses_leave(struct nbd_conn *);  /* and does so no more */
 void nbd_losses_mind(struct nbd_cmd *);    /* all of it is done: what is its answer? */
-void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client */
+void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client, */
+void nbd_losses_arrived(struct nbd_conn *);                /* and may be there by now */
 
 /* seats.c */
 /* Is there one? Not while those that ended have requests under way in all that are not served. */
