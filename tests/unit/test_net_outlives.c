@@ -241,7 +241,7 @@ static void time_in_which_nobody_ran_is_no_stall(void **state)
 	t->n->config.stall_ns = 16 * 1000000;
 	memset(rf_net_at(t->n, f.at), 0, 60);
 	assert_int_equal(rf_net_tx(t->n, &f), 0);
-	rf_net_flush(t->n);
+	rf_net_push(t->n);
 	for (int looks = 0; looks < 8; looks++) {
 		t->chan->heartbeat++;
 		rf_net_tick(t->n);
