@@ -198,7 +198,8 @@ static void a_client_may_leave_at_any_byte(void **state)
 	/* Nothing of all these sessions is left; the last one's close may still be under way. */
 	for (int i = 0; i < CLIENT_WAIT_MS && open_fds(m) > before; i++)
 		usleep(1000);
-	assert_int_equal(open_fds(m), before);
+	/* Fewer, if that of the session before it was as well when they were counted. */
+	assert_true(open_fds(m) <= before);
 }
 
 static void a_session_may_come_byte_by_byte(void **state)
