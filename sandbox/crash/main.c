@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,34 +40,6 @@ static char     kept[SCRIBE_BUNDLES][NAME_MAX_BYTES];
 static uint32_t number; /* of the last one */
 static char     kernel[SCRIBE_LINES][256];
 static unsigned kernel_lines;
-
-/* ---- text --------------------------------------------------------------------------- */
-
-void say(struct text *t, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	int n = vsnprintf(t->at + t->used, sizeof(t->at) - t->used, fmt, args);
-	va_end(args);
-	t->used += n > 0 ? (size_t)n : 0;
-	if (t->used >= sizeof(t->at))
-		t->used = sizeof(t->at) - 1;
-}
-
-void say_string(struct text *t, const char *s)
-{
-	say(t, "\"");
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			say(t, "\\%c", *s);
-		else if ((unsigned char)*s < ' ' || (unsigned char)*s > 126)
-			say(t, "?");
-		else
-			say(t, "%c", *s);
-	}
-	say(t, "\"");
-}
 
 /* ---- the directory -------------------------------------------------------------------- */
 

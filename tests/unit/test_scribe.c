@@ -27,6 +27,7 @@ static void *counted(void *to, const void *from, size_t bytes)
 #include "sandbox/crash/json.c"
 #include "sandbox/crash/names.c"
 #include "sandbox/crash/report.c"
+#include "sandbox/crash/text.c"
 #include "sandbox/cli/bundle.c"
 int scribe_main(void);
 #define main scribe_main
