@@ -229,7 +229,7 @@ static bool reap_one(struct keeper *k, int flags)
 	return true;
 }
 
-void keeper_reap(struct keeper *k)
+static void keeper_reap(struct keeper *k)
 {
 	while (reap_one(k, WNOHANG))
 		;
@@ -318,7 +318,7 @@ static void end_all(struct keeper *k)
 	rf_spawner_finish(&k->spawner, k->code == RF_EXIT_BUG);
 }
 
-int rf_keeper_main(int config, const char *program_dir)
+int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 {
 	static struct keeper k = { .client = -1 };
 	sigset_t set;
@@ -330,7 +330,7 @@ int rf_keeper_main(int config, const char *program_dir)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	int err = rf_spawner_start(&k.spawner, config, program_dir);
+	int err = rf_spawner_start(&k.spawner, zygote, config, program_dir);
 	rf_hurry();
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
@@ -354,8 +354,12 @@ int rf_keeper_main(int config, const char *program_dir)
 		if (rf_wait_fds(p, 2, wait_ms(&k)) < 0 &&
 		    errno != EINTR)
 			rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
-		if (p[1].revents & POLLIN)
+		if (p[1].revents & POLLIN) {
+			/* Who is asked for anew may be dead, and known to be by its pidfd, before we
+			 * have come to reap it. */
+			keeper_reap(&k);
 			keeper_serve(&k);
+		}
 		while (p[0].revents & POLLIN && read(sig, &info, sizeof(info)) == sizeof(info))
 			if (info.ssi_signo != SIGCHLD)
 				stop_ask(&k);

@@ -56,7 +56,4 @@ void keeper_drop(struct keeper *, const char *prefix);
  * stopped. A message to a dead supervisor is lost, and its death is seen a moment later. */
 bool keeper_tell(struct keeper *, struct rf_keep_msg *, const int *fds, int count);
 
-/* keeper.c */
-void keeper_reap(struct keeper *); /* all that stopped, went on or ended */
-
 #endif

@@ -69,9 +69,6 @@ void keeper_drop(struct keeper *k, const char *prefix)
 
 static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int count)
 {
-	/* The last process of this name may be dead and not reaped yet: its pidfd told the
-	 * supervisor first. */
-	keeper_reap(k);
 	struct slot *s = slot_find(k, msg->name);
 	if (count < 1 || (s && !s->dead))
 		return -EEXIST;

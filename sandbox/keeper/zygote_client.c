@@ -18,7 +18,8 @@
 #define ANSWER_MS    200
 #define ANSWER_TRIES 300
 
-int rf_spawner_start(struct rf_spawner *s, int config, const char *program_dir)
+int rf_spawner_start(struct rf_spawner *s, rf_zygote_life *life, int config,
+		     const char *program_dir)
 {
 	int pair[2];
 
@@ -34,7 +35,8 @@ int rf_spawner_start(struct rf_spawner *s, int config, const char *program_dir)
 		if (getppid() != keeper)
 			_exit(RF_EXIT_BUG);
 		close(pair[0]);
-		rf_zygote_main(pair[1], config, program_dir);
+		life(pair[1], config, program_dir);
+		_exit(RF_EXIT_BUG);
 	}
 	close(pair[1]);
 	s->sock = pair[0];

@@ -24,8 +24,8 @@ struct rf_spawner {
 	pid_t pid; /* 0: it is dead, and reaped */
 };
 
-/* Forks it. `config`: what supervisors and openers get. 0 or -errno. */
-int rf_spawner_start(struct rf_spawner *, int config, const char *program_dir);
+/* Forks it; what it is then runs. `config`: what supervisors and openers get. 0 or -errno. */
+int rf_spawner_start(struct rf_spawner *, rf_zygote_life *, int config, const char *program_dir);
 
 /* As rf_spawn(), but the child is the keeper's. -EPIPE: the spawner is dead. */
 int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds,

@@ -106,8 +106,12 @@ struct rf_keep_msg {
 	struct rf_verdict verdict;     /* EXITED */
 };
 
+/* The zygote's whole life, in a process that the keeper forks for it: it does not return.
+ * `config`: what supervisors and brokers get. */
+typedef void rf_zygote_life(int keeper, int config, const char *program_dir);
+
 /* The keeper's whole life: has a supervisor started, serves it, reaps.
  * `config`: a memfd with struct rf_config. Returns the exit code of `ringfence run`. */
-int rf_keeper_main(int config, const char *program_dir);
+int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *);
 
 #endif

@@ -37,8 +37,6 @@ struct rf_spawned {
 	struct rf_wall_report walls;
 };
 
-/* The zygote's whole life, in a process forked for it. `config`: what supervisors and brokers
- * get. */
-_Noreturn void rf_zygote_main(int keeper, int config, const char *program_dir);
+rf_zygote_life rf_zygote_main;
 
 #endif

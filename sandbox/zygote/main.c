@@ -21,6 +21,7 @@
 #include "keeper.h"
 #include "log.h"
 #include "privilege.h"
+#include "zygote.h"
 
 /*
  * Closes files that our starter left open: a lock, the end of a pipe, a file of a mount. Else they
@@ -111,6 +112,6 @@ int main(int argc, char **argv)
 	if (fd < 0 || write(fd, &c, sizeof(c)) != sizeof(c) || fcntl(fd, F_ADD_SEALS, seals))
 		rf_die(RF_EXIT_SYSTEM, "no memory for the configuration");
 	rf_memory_hold();
-	code = rf_keeper_main(fd, c.program_dir);
+	code = rf_keeper_main(fd, c.program_dir, rf_zygote_main);
 	return format ? rf_format_code(code) : code;
 }
