@@ -97,7 +97,7 @@ objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 RUNTIME    := $(call objs,sandbox/runtime/*.c)
 # Sources of what several programs, here and in the tests, are linked with.
 SHARED_C   := $(wildcard sandbox/lib/*.c sandbox/proto/*.c)
-DEVICE_C   := $(wildcard sandbox/device/*/*.c)
+DEVICE_C   := $(wildcard sandbox/device/*.c sandbox/device/*/*.c)
 SESSION_C  := $(wildcard sandbox/session/*.c)
 BLK_C      := $(SESSION_C) $(wildcard sandbox/blk/*.c sandbox/blk/integrity/*.c)
 NET_C      := $(SESSION_C) $(wildcard net/engine/*.c)

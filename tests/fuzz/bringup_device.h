@@ -30,6 +30,7 @@ static void *guarded_mmap(void *at, size_t bytes, int prot, int flags, int fd, o
 #define mmap guarded_mmap
 #include "sandbox/device/vfio_user/vfio_user_doorbell.c"
 #undef mmap
+#include "sandbox/device/vfio_user/vfio_user_region.c"
 #include "sandbox/device/vfio_user/vfio_user_device.c"
 #include "sandbox/device/core/bar.c"
 #include "sandbox/device/core/config_space.c"

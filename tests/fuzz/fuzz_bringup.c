@@ -81,6 +81,7 @@ static void use(void)
 	if (d.backend->open(&d))
 		return;
 	(void)config_match(&d); /* whatever it is: its control half meets it */
+	quirks_look(&d);
 	config_find_msix(&d);
 	if (config_bus_master(&d, true) || dma_map_all(&d) || irq_open(&d))
 		return;

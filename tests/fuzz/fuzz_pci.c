@@ -246,6 +246,7 @@ static void use(struct rf_device *d, const struct rf_control_ops *control)
 	if (config_snapshot(d) || config_fenced(d))
 		return;
 	(void)config_match(d); /* whatever it is: its control half meets it */
+	quirks_look(d);
 	config_find_msix(d);
 	if (config_bus_master(d, true) || dma_map_all(d) || irq_open(d))
 		return;

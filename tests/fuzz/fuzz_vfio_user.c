@@ -26,6 +26,7 @@ static int fuzz_poll(struct pollfd *p, nfds_t count, int timeout);
 #define sendmsg fuzz_sendmsg
 #define poll    fuzz_poll
 #include "sandbox/device/vfio_user/vfio_user.c"
+#include "sandbox/device/vfio_user/vfio_user_region.c"
 #include "sandbox/device/vfio_user/vfio_user_device.c"
 #include "sandbox/device/vfio_user/vfio_user_doorbell.c"
 #undef poll
@@ -184,6 +185,7 @@ static void use(struct rf_device *d)
 		return;
 	config_find_msix(d);
 	(void)config_match(d);
+	quirks_look(d);
 	if (config_bus_master(d, true) || dma_map_all(d) || irq_open(d))
 		return;
 	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };

@@ -33,6 +33,7 @@ static ssize_t whole_sendmsg(int sock, const struct msghdr *msg, int flags);
 #include "sandbox/device/core/interrupts.c"
 #include "sandbox/device/vfio_user/json.c"
 #include "sandbox/device/core/pci_bringup.c"
+#include "sandbox/device/vfio_user/vfio_user_region.c"
 #include "sandbox/device/vfio_user/vfio_user_device.c"
 #include "sandbox/device/vfio_user/vfio_user_doorbell.c"
 #include "sandbox/device/vfio_user/vfio_user_version.c"

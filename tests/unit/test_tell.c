@@ -25,13 +25,16 @@
 
 static struct rf_device dev;
 static int supervisor; /* our end */
-static unsigned asked; /* generation_want() was called so often */
+static unsigned asked; /* a WANT was made anew so often */
 
-void generation_want(struct rf_device *d)
+/* The main loop, when there is room. */
+static void goes_on(struct rf_device *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_WANT };
 	int fd = 2;
 
+	if (!tell_rest(d))
+		return;
 	asked++;
 	(void)tell_want(d, &msg, &fd, 1);
 }
@@ -113,7 +116,7 @@ static void what_has_no_room_waits_and_goes_in_order(void **state)
 	assert_true(tell_waits(&dev) && !room());
 	assert_int_equal(hear(heard, 8), 0);
 	assert_true(room());
-	tell_rest(&dev);
+	goes_on(&dev);
 	assert_int_equal(asked, 1);
 	assert_false(tell_waits(&dev));
 	assert_int_equal(hear(heard, 8), 4);
@@ -137,7 +140,7 @@ static void nothing_overtakes(void **state)
 	assert_false(tell_want(&dev, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
 	tell_silent(&dev, &(struct rf_dev_msg){ .type = RF_DEV_SILENT });
 	assert_int_equal(hear(heard, 8), 0);
-	tell_rest(&dev);
+	goes_on(&dev);
 	assert_int_equal(hear(heard, 8), 3);
 	assert_int_equal(heard[0], RF_DEV_DOWN << 8 | 1);
 	assert_int_equal(heard[1], RF_DEV_UP << 8 | 2);
@@ -160,7 +163,7 @@ static void what_waits_may_go_in_pieces(void **state)
 		tell_supervisor(&dev, RF_DEV_UP, i, 0);
 	for (; n < RF_UNTOLD_MOST; turns++) {
 		n += hear(heard + n, RF_UNTOLD_MOST - n);
-		tell_rest(&dev);
+		goes_on(&dev);
 	}
 	assert_true(turns > 2);
 	for (uint32_t i = 0; i < RF_UNTOLD_MOST; i++)
@@ -178,7 +181,7 @@ static void what_waits_is_void_for_another_supervisor(void **state)
 	tell_anew(&dev);
 	tell_supervisor(&dev, RF_DEV_ADOPTED, 2, 0);
 	assert_int_equal(hear(heard, 8), 0);
-	tell_rest(&dev);
+	goes_on(&dev);
 	assert_int_equal(hear(heard, 8), 1);
 	assert_int_equal(heard[0], RF_DEV_ADOPTED << 8 | 2);
 }

@@ -80,7 +80,6 @@ int config_match(struct rf_device *d)
 		       d->label, vendor, device, class, kind->name);
 		return RF_EXIT_NO_DEVICE;
 	}
-	quirks_look(d);
 	return 0;
 }
 

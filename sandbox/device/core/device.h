@@ -230,6 +230,8 @@ struct rf_backend_ops {
 			const int32_t *fds, uint32_t count);
 	/* VFIO_PCI_ERR_IRQ_INDEX and VFIO_PCI_REQ_IRQ_INDEX say that the device goes. */
 	bool gone_irqs;
+	/* Its interrupts are the kernel's to count: see storm.c. */
+	bool irqs_counted;
 	/* After the interrupts are wired: what else the device needs to send them. */
 	int (*irqs_on)(struct rf_device *);
 	/* Is there anybody to reset it? NULL: always. */
@@ -305,12 +307,13 @@ bool identity_other(const struct rf_device *);
 
 /* link.c: when to look next, 0: not at all; the look; a driver comes or goes. */
 uint64_t link_next_ns(const struct rf_device *);
-void link_look(struct rf_device *);
+bool link_look(struct rf_device *); /* true: is the device as it was left? */
 void link_forget(struct rf_device *);
 
-/* storm.c: the same of interrupts; a driver starts. */
+/* storm.c: the same of interrupts; a driver starts. True: there are too many, and all were
+ * switched off: its driver is to be killed. */
 uint64_t storm_next_ns(const struct rf_device *);
-void storm_look(struct rf_device *);
+bool storm_look(struct rf_device *);
 void storm_forget(struct rf_device *);
 
 /* quirks.c: by PCI id; NULL: none is known. The second fills in d->quirks from d->config. */
@@ -358,12 +361,12 @@ void generation_adopted(struct rf_device *, uint32_t asked);
 
 /* tell.c: nobody is waited for. */
 void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
-/* False: it is asked for later, by generation_want(), if that is still wanted then. */
+/* False: it is asked for later, when tell_rest() says so, if that is still wanted then. */
 bool tell_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
 void tell_silent(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
 /* Is there something that waits for room? There is some: */
 bool tell_waits(const struct rf_device *);
-void tell_rest(struct rf_device *);
+bool tell_rest(struct rf_device *); /* true: now generation_want() has room */
 /* Another supervisor, to which all is said anew. */
 void tell_anew(struct rf_device *);
 void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half,

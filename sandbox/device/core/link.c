@@ -36,12 +36,12 @@ static void link_changed(struct rf_device *d, enum rf_net_link link)
 	tell_export(d, RF_SVC_LINK, d->generation, 0, link);
 }
 
-void link_look(struct rf_device *d)
+bool link_look(struct rf_device *d)
 {
 	uint64_t now = rf_now_ns();
 
 	if (!link_watched(d) || now < d->link_look_ns)
-		return;
+		return false;
 	d->link_look_ns = now + LOOK_NS;
 	enum rf_net_link link = d->control->link(d);
 	if (link != RF_NET_LINK_DOWN || d->net.link == RF_NET_LINK_DOWN)
@@ -52,8 +52,7 @@ void link_look(struct rf_device *d)
 		link_changed(d, link);
 	else if (d->link_down_ns && now - d->link_down_ns >= DOWN_NS)
 		link_changed(d, link);
-	if (!(d->cfg.flags & RF_DEVICE_NO_LOOK))
-		generation_look(d);
+	return !(d->cfg.flags & RF_DEVICE_NO_LOOK);
 }
 
 /* Forgets what was seen of the link, when a driver died or its successor starts. */

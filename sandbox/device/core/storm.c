@@ -5,7 +5,7 @@
  * Room:   sandbox/device/core. The kernel's count of the interrupts, in /proc/interrupts, against
  *         the export's count of what was completed: neither is in a driver's reach.
  * Stops:  the vectors are given up at once, so that nothing of the device's reaches a
- *         processor any more; then the driver is killed. Its successor gets them back, once
+ *         processor any more; then the caller has the driver killed. Its successor gets them back, once
  *         the device was reset.
  * Not:    devices behind vfio-user, whose interrupts are writes of another process.
  */
@@ -24,8 +24,8 @@
 
 static bool storm_watched(const struct rf_device *d)
 {
-	return d->cfg.storm_rate && d->backend == &rf_backend_vfio && !d->down && !d->given_up &&
-	       !d->stopping && !d->irq.off;
+	return d->cfg.storm_rate && d->backend && d->backend->irqs_counted && !d->down &&
+	       !d->given_up && !d->stopping && !d->irq.off;
 }
 
 uint64_t storm_next_ns(const struct rf_device *d)
@@ -85,14 +85,14 @@ static uint64_t interrupts(const struct rf_device *d)
 	return sum;
 }
 
-void storm_look(struct rf_device *d)
+bool storm_look(struct rf_device *d)
 {
 	const struct rf_stats_service *done = (void *)((char *)d->stats - RF_STATS_DEVICE);
 	struct rf_storm then = d->storm;
 	uint64_t now = rf_now_ns();
 
 	if (!storm_watched(d) || now < then.look_ns)
-		return;
+		return false;
 	d->storm = (struct rf_storm){ .look_ns = now + LOOK_NS,
 				      .at_ns = now,
 				      .generation = d->generation,
@@ -105,11 +105,11 @@ void storm_look(struct rf_device *d)
 	/* The kernel's counts start again when vectors are wired anew. */
 	if (then.generation != d->generation || d->storm.taken < then.taken ||
 	    (double)taken <= (double)completed + allowed)
-		return;
+		return false;
 	rf_log("%s: driver %u: %llu interrupts in %llu ms for %llu requests or frames: switched "
 	       "off",
 	       d->label, d->generation, (unsigned long long)taken,
 	       (unsigned long long)(now - then.at_ns) / 1000000, (unsigned long long)completed);
 	irq_off(d);
-	generation_condemn(d, RF_KILL_STORM);
+	return true;
 }

@@ -65,7 +65,7 @@ bool tell_waits(const struct rf_device *d)
 	return behind_others(d) || d->untold.want;
 }
 
-void tell_rest(struct rf_device *d)
+bool tell_rest(struct rf_device *d)
 {
 	unsigned sent = 0;
 
@@ -75,8 +75,7 @@ void tell_rest(struct rf_device *d)
 		sent++;
 	d->untold.count -= sent;
 	memmove(d->untold.msg, d->untold.msg + sent, d->untold.count * sizeof(d->untold.msg[0]));
-	if (d->untold.want && !behind_others(d))
-		generation_want(d);
+	return d->untold.want && !behind_others(d);
 }
 
 void tell_anew(struct rf_device *d)

@@ -300,6 +300,7 @@ const struct rf_backend_ops rf_backend_vfio = {
 	.bar_write = vfio_bar_write,
 	.bar_fd = vfio_bar_fd,
 	.gone_irqs = true,
+	.irqs_counted = true,
 	.irq_count = vfio_irq_count,
 	.set_irqs = vfio_set_irqs,
 	.reset = vfio_reset,

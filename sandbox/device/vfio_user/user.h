@@ -88,12 +88,14 @@ int user_handshake(struct rf_vfio_user *);
 /* The line, once, and the end of the connection. Always -ENODEV. */
 int user_dead(struct rf_vfio_user *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* vfio_user_device.c */
+/* vfio_user_region.c */
 int user_regions(struct rf_vfio_user *);
 /* Can these bytes of a server's fd be mapped for good? A memfd that is sealed against
  * shrinking: whoever maps anything else waits for its file system, or faults when its end
  * is taken away. */
 bool user_memory(int fd, uint64_t offset, uint64_t bytes);
+/* Can these bytes of a region be mapped, and where in its fd? -1: no. */
+int  user_region_fd(const struct user_region *, uint64_t offset, uint64_t bytes, uint64_t *at);
 
 /* vfio_user_doorbell.c: for the table of vfio_user_device.c, see device.h. */
 struct rf_device;
@@ -101,7 +103,5 @@ struct pollfd;
 int  user_doorbell(struct rf_device *);
 void user_doorbell_clear(struct rf_device *);
 void user_doorbell_forward(struct rf_device *);
-/* Can these bytes of a region be mapped, and where in its fd? -1: no. */
-int  user_region_fd(const struct user_region *, uint64_t offset, uint64_t bytes, uint64_t *at);
 
 #endif

@@ -3,7 +3,7 @@
  * main.c - the device process: brings the device up, locks itself, then waits for
  * drivers to die and for its two masters to speak.
  *
- * Room:   sandbox/device/core. Started with the fds of enum rf_device_fd and nothing else.
+ * Room:   sandbox/device. Started with the fds of enum rf_device_fd and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +81,7 @@ static void connect_device(struct rf_device *d)
 		return;
 	if ((err = d->backend->open(d)) || (err = config_match(d)))
 		_exit(err);
+	quirks_look(d);
 	if (d->cfg.backend == RF_BACKEND_VFIO && (err = config_fenced(d)))
 		_exit(err);
 	config_find_msix(d);
@@ -270,12 +271,14 @@ static void device_turn(struct rf_device *d)
 	for (unsigned half = 0; half < 2; half++)
 		if (p[half].revents)
 			generation_died(d, half);
-	link_look(d);
-	storm_look(d);
+	if (link_look(d))
+		generation_look(d);
+	if (storm_look(d))
+		generation_condemn(d, RF_KILL_STORM);
 	if (p[2].revents & ~POLLOUT)
 		on_supervisor(d);
-	if (p[2].revents & POLLOUT)
-		tell_rest(d);
+	if (p[2].revents & POLLOUT && tell_rest(d))
+		generation_want(d);
 	if (p[3].revents & POLLIN)
 		on_export(d);
 	for (unsigned i = 4; i < 6; i++)
