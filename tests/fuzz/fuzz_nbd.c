@@ -11,14 +11,17 @@
 
 #undef skip /* of cmocka */
 #include "sandbox/lib/accept.c"
+#include "sandbox/export/nbd/close.c"
 #include "sandbox/export/nbd/conn.c"
 #include "sandbox/export/nbd/edge.c"
 #include "sandbox/export/nbd/handshake.c"
 #include "sandbox/export/nbd/losses.c"
 #include "sandbox/export/nbd/part.c"
+#include "sandbox/export/nbd/pool.c"
 #include "sandbox/export/nbd/reply.c"
 #include "sandbox/export/nbd/request.c"
 #include "sandbox/export/nbd/seats.c"
+#include "sandbox/export/nbd/send.c"
 #include "sandbox/export/nbd/socket.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,85 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn.c - connections: seats, receive, end.
+ * conn.c - connections: opened, received from.
  *
  * Room:   sandbox/export/nbd, trusted.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "log.h"
 #include "nbd.h"
-#include "stats.h"
 
 #define ROUNDS 32 /* receives in a row before other connections have their turn */
-
-static void count_clients(struct nbd_server *srv, int by)
-{
-	srv->clients += (uint32_t)by;
-	atomic_store_explicit(&rf_blk_stats(srv->service)->clients, srv->clients,
-			      memory_order_relaxed);
-}
-
-static bool reads(const struct nbd_conn *c)
-{
-	return c->state >= NBD_HELLO && c->state < NBD_CLOSING;
-}
-
-void nbd_conn_watch(struct nbd_conn *c)
-{
-	if (c->state != NBD_FREE && c->state != NBD_DEAD)
-		c->via->watch(c, reads(c) && !c->stuck, c->blocked);
-}
-
-void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
-{
-	RF_BUG_ON(c->state == NBD_FREE || c->state == NBD_DEAD);
-	if (why) {
-		char text[200];
-		va_list args;
-
-		va_start(args, why);
-		vsnprintf(text, sizeof(text), why, args);
-		va_end(args);
-		rf_log_peer("client %llu %s (%s)", (unsigned long long)c->id, text, c->peer);
-	}
-	c->via->close(c);
-	if (c->state >= NBD_REQUEST)
-		nbd_losses_leave(c);
-	c->state = NBD_DEAD;
-	c->server->admitted -= c->admitted;
-	c->admitted = false;
-	c->server->dead++;
-	if (c->part)
-		nbd_part_free(c->part);
-	c->part = NULL;
-	struct nbd_cmd *cmd = c->cmd;
-	c->cmd = NULL;
-	c->commands++; /* keeps the connection until the end of this function */
-	if (cmd)
-		nbd_cmd_abandon(cmd);
-	nbd_replies_drop(c);
-	c->commands--;
-	nbd_conn_settle(c);
-}
-
-void nbd_conn_settle(struct nbd_conn *c)
-{
-	if (c->commands)
-		return;
-	if (c->state == NBD_CLOSING && !c->reply_head && !c->out_len) {
-		nbd_conn_close(c, NULL);
-	} else if (c->state == NBD_DEAD) {
-		RF_BUG_ON(c->parts || c->bytes);
-		c->state = NBD_FREE;
-		c->server->retry = true;
-		c->server->dead--;
-		count_clients(c->server, -1);
-	}
-}
 
 void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
 {
@@ -89,34 +19,9 @@ void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
 	c->id = ++srv->clients_ever;
 	c->reply_tail = &c->reply_head;
 	c->until = srv->now + NBD_GREET_NS;
-	count_clients(srv, 1);
+	nbd_clients_count(srv, 1);
 	nbd_greet(c);
 	nbd_conn_watch(c);
-}
-
-void nbd_conn_ended(struct nbd_conn *c)
-{
-	bool idle = c->state < NBD_REQUEST || c->state == NBD_CLOSING ||
-		    (c->state == NBD_REQUEST && !c->in_len);
-
-	if (idle && !c->commands)
-		nbd_conn_close(c, NULL);
-	else
-		nbd_conn_close(c, "vanished in mid-request, %u unanswered", c->commands);
-}
-
-void nbd_conn_broke(struct nbd_conn *c)
-{
-	c->broke = true;
-	nbd_conn_ended(c);
-}
-
-void nbd_conn_finish(struct nbd_conn *c)
-{
-	if (c->state < NBD_REQUEST) /* it has written nothing that a cache loss could take */
-		c->losses = rf_blk_losses(c->server->service) + c->cut_losses;
-	c->state = NBD_CLOSING;
-	c->until = c->server->now + NBD_LINGER_NS;
 }
 
 /* The client sends nothing more. Requests that arrived whole are still answered. */
@@ -189,7 +94,7 @@ void nbd_conn_input(struct nbd_conn *c)
 	if (c->stuck) /* the client could not send while it was stuck */
 		c->gave = c->server->now;
 	c->stuck = false;
-	while (reads(c)) {
+	while (nbd_conn_reads(c)) {
 		enum nbd_step step = c->state < NBD_REQUEST ? nbd_handshake(c) : nbd_request(c);
 
 		if (step == NBD_ENDED)

@@ -90,6 +90,14 @@ static void edge_read_block(struct nbd_server *srv, struct nbd_edge *edge, int w
 		io->done(io, err);
 }
 
+void nbd_part_send(struct nbd_part *part)
+{
+	int err = rf_blk_submit(part->cmd->conn->server->service, &part->io);
+
+	if (err)
+		part->io.done(&part->io, err);
+}
+
 static void edge_begin(struct nbd_server *srv, struct nbd_part *part)
 {
 	const struct rf_io *io = &part->io;
@@ -181,7 +189,7 @@ static void edge_read_done(struct nbd_edge *edge, int status)
 	edge->part = NULL;
 	srv->edges_free++;
 	if (err)
-		nbd_part_done(&part->io, err);
+		part->io.done(&part->io, err);
 	edges_wake(srv);
 }
 

@@ -160,7 +160,7 @@ struct nbd_conn {
 	bool               structured, no_zeroes;
 	bool               wrote; /* the last request was a write: do not read ahead */
 	uint32_t           commands, parts;
-	struct rf_waits    waits;   /* its requests that wait for others, see part.c */
+	struct rf_waits    waits;   /* its requests that wait for others, see pool.c */
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
@@ -199,7 +199,7 @@ struct nbd_server {
 	uint64_t           now, clients_ever, errors, cut;
 	bool               crowded;   /* a connection is stuck by nbd_conn_crowds() */
 	uint32_t           waiting;   /* requests of all clients that wait for others */
-	uint64_t           own_share, common, common_used; /* arena bytes, see part.c */
+	uint64_t           own_share, common, common_used; /* arena bytes, see pool.c */
 	uint32_t           clients;
 	uint32_t           block_mask;
 	uint32_t           edges, edges_free; /* see edge.c */
@@ -234,7 +234,16 @@ void nbd_conn_open(struct nbd_conn *, const struct nbd_export *);
 void nbd_conn_input(struct nbd_conn *);
 /* Input may have come, output may be possible, or the client has ended or broken. */
 void nbd_conn_event(struct nbd_conn *, bool receive, bool send, bool broken);
-void nbd_conn_watch(struct nbd_conn *); /* tells the transport what to wait for */
+
+/* close.c */
+void nbd_clients_count(struct nbd_server *, int by);
+void nbd_cmd_put(struct nbd_cmd *);
+/* Queues, or after an error frees, what is answered up to the first part that is not. */
+void nbd_cmd_run(struct nbd_cmd *);
+void nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
+void nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
+void nbd_reply_free(struct nbd_reply *);
+void nbd_replies_drop(struct nbd_conn *);
 void nbd_conn_close(struct nbd_conn *, const char *why, ...)
 	__attribute__((format(printf, 2, 3))); /* why: one log line, or NULL */
 void nbd_conn_ended(struct nbd_conn *); /* the client went away, */
@@ -270,23 +279,21 @@ uint16_t      nbd_transmission_flags(const struct nbd_conn *);
 int nbd_partition_find(const unsigned char *data, size_t length, const struct rf_blk_info *disk,
 		       unsigned number, uint64_t *first, uint64_t *size, const char **why);
 
-/* part.c */
+/* pool.c */
 int              nbd_pools_open(struct nbd_server *);
 struct nbd_cmd  *nbd_cmd_new(struct nbd_conn *);
-void             nbd_cmd_put(struct nbd_cmd *);
-void             nbd_cmd_check(struct nbd_cmd *);
-void             nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
-void             nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
 bool             nbd_conn_crowds(struct nbd_conn *); /* is it to wait with its next part? */
 struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
 struct nbd_part *nbd_part_plain(struct nbd_cmd *, uint32_t want); /* no arena */
 void             nbd_part_free(struct nbd_part *);
-void             nbd_part_submit(struct nbd_part *);
-void             nbd_part_send(struct nbd_part *);      /* to the service */
-void             nbd_part_done(struct rf_io *, int status);
+
+/* part.c */
+void nbd_part_submit(struct nbd_part *);
+void nbd_cmd_check(struct nbd_cmd *); /* all parts answered? Then it is */
 
 /* edge.c */
 void nbd_edges_open(struct nbd_server *); /* once the disk is known */
+void nbd_part_send(struct nbd_part *);    /* to the service */
 void nbd_edge_submit(struct nbd_part *);  /* if it is one, or while there are any */
 static inline bool nbd_edge_is(const struct nbd_part *part)
 {
@@ -299,8 +306,14 @@ void nbd_reply_error(struct nbd_cmd *, int nbd_error); /* refuses a whole comman
 void nbd_reply_done(struct nbd_cmd *);                 /* all parts are answered */
 void nbd_reply_data(struct nbd_part *, bool last);
 void nbd_conn_dirty(struct nbd_conn *);
-void nbd_conn_send(struct nbd_conn *);
-void nbd_replies_drop(struct nbd_conn *);
 int  nbd_error_of(int err);
+
+/* send.c */
+void nbd_conn_send(struct nbd_conn *);
+void nbd_conn_watch(struct nbd_conn *); /* tells the transport what to wait for */
+static inline bool nbd_conn_reads(const struct nbd_conn *c)
+{
+	return c->state >= NBD_HELLO && c->state < NBD_CLOSING;
+}
 
 #endif

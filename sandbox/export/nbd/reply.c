@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reply.c - replies out: headers and payload straight from the arena.
+ * reply.c - replies: headers, and payload straight from the arena, in a queue.
  *
  * Room:   sandbox/export/nbd, trusted.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "nbd.h"
-
-#define IOVECS 64
 
 int nbd_error_of(int err)
 {
@@ -124,108 +121,4 @@ void nbd_reply_data(struct nbd_part *part, bool last)
 	r->data = (char *)rf_blk_at(cmd->conn->server->service, part->io.arena) + part->skip;
 	r->data_len = part->payload;
 	nbd_reply_queue(cmd->conn, r);
-}
-
-static void reply_free(struct nbd_reply *r)
-{
-	struct nbd_cmd *cmd = r->cmd;
-
-	if (r->has_part)
-		nbd_part_free((struct nbd_part *)((char *)r - offsetof(struct nbd_part, reply)));
-	nbd_cmd_put(cmd);
-}
-
-void nbd_replies_drop(struct nbd_conn *c)
-{
-	while (c->reply_head) {
-		struct nbd_reply *r = c->reply_head;
-
-		c->reply_head = r->next;
-		reply_free(r);
-	}
-	c->reply_tail = &c->reply_head;
-	c->reply_sent = 0;
-	c->out_at = c->out_len = 0;
-}
-
-static int gather(struct nbd_conn *c, struct iovec *iov, size_t *total)
-{
-	size_t skip = c->reply_sent;
-	int n = 0;
-
-	*total = 0;
-	if (c->out_len)
-		iov[n++] = (struct iovec){ c->out + c->out_at, c->out_len - c->out_at };
-	for (struct nbd_reply *r = c->reply_head; r && n + 2 <= IOVECS; r = r->next) {
-		struct iovec piece[2] = { { r->head, r->head_len }, { r->data, r->data_len } };
-
-		for (int i = 0; i < 2; i++) {
-			if (skip >= piece[i].iov_len) {
-				skip -= piece[i].iov_len;
-				continue;
-			}
-			iov[n++] = (struct iovec){ (char *)piece[i].iov_base + skip,
-						   piece[i].iov_len - skip };
-			skip = 0;
-		}
-	}
-	for (int i = 0; i < n; i++)
-		*total += iov[i].iov_len;
-	return n;
-}
-
-static void account(struct nbd_conn *c, size_t sent)
-{
-	if (c->out_len) {
-		size_t left = c->out_len - c->out_at, n = sent < left ? sent : left;
-
-		c->out_at += (uint32_t)n;
-		sent -= n;
-		if (c->out_at == c->out_len)
-			c->out_at = c->out_len = 0;
-	}
-	sent += c->reply_sent;
-	while (c->reply_head) {
-		struct nbd_reply *r = c->reply_head;
-		size_t bytes = (size_t)r->head_len + r->data_len;
-
-		if (sent < bytes)
-			break;
-		sent -= bytes;
-		c->reply_head = r->next;
-		if (!c->reply_head)
-			c->reply_tail = &c->reply_head;
-		if (r->cmd->tells)
-			nbd_losses_told(c, r->cmd->losses);
-		reply_free(r);
-	}
-	c->reply_sent = (uint32_t)sent;
-	c->server->retry |= c->stuck;
-}
-
-void nbd_conn_send(struct nbd_conn *c)
-{
-	struct iovec iov[IOVECS];
-	size_t total;
-
-	while (!c->blocked && c->state != NBD_DEAD && c->state != NBD_FREE) {
-		int n = gather(c, iov, &total);
-
-		if (!n)
-			break;
-		ssize_t sent = c->via->send(c, iov, n);
-		if (sent < 0 && sent != -EAGAIN) {
-			nbd_conn_broke(c);
-			return;
-		}
-		if (sent > 0)
-			account(c, (size_t)sent);
-		if (sent > 0)
-			c->took = c->server->now;
-		if (sent > 0 && c->state == NBD_CLOSING)
-			c->until = c->server->now + NBD_LINGER_NS;
-		c->blocked = sent < 0 || (size_t)sent < total;
-	}
-	nbd_conn_settle(c);
-	nbd_conn_watch(c);
 }
