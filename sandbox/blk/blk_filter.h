@@ -70,8 +70,10 @@ struct rf_blk_filter {
 	unsigned char                  *shown; /* as long as the arena */
 };
 
-/* The filters a program is linked with, the last one NULL. */
-extern const struct rf_blk_filter_ops *const rf_blk_filters[];
+/* rf_blk_open_at(), the disk under the first of these filters that its configuration wants;
+ * the last one is NULL. So the core names none: integrity/filters.c has the list. */
+int rf_blk_open_filtered(struct rf_blk **out, int up,
+			 const struct rf_blk_filter_ops *const *filters);
 /* The one that does nothing. */
 extern const struct rf_blk_filter_ops rf_blk_no_filter;
 

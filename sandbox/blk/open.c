@@ -73,13 +73,12 @@ static int map_all(struct rf_blk *s)
 }
 
 /* Before the table is taken over: that makes one where there is none. */
-static int filter_choose(struct rf_blk *s)
+static int filter_choose(struct rf_blk *s, const struct rf_blk_filter_ops *const *ops)
 {
 	const struct rf_blk_below below = {
 		.service = s, .config = &s->config, .arena = &s->arena, .data = s->data,
 		.heir = s->table->head.magic == RF_TABLE_MAGIC,
 	};
-	const struct rf_blk_filter_ops *const *ops = rf_blk_filters;
 
 	s->none = (struct rf_blk_filter){ &rf_blk_no_filter, s, s->data };
 	s->filter = &s->none;
@@ -91,7 +90,8 @@ static int filter_choose(struct rf_blk *s)
 	return (*ops)->open(&below, &s->filter);
 }
 
-int rf_blk_open_at(struct rf_blk **out, int up)
+int rf_blk_open_filtered(struct rf_blk **out, int up,
+			 const struct rf_blk_filter_ops *const *filters)
 {
 	struct rf_blk *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 
@@ -103,7 +103,7 @@ int rf_blk_open_at(struct rf_blk **out, int up)
 	s->queue_tail = &s->queue_head;
 	int err = map_all(s);
 	if (!err)
-		err = filter_choose(s);
+		err = filter_choose(s, filters);
 	if (err) {
 		free(s);
 		return err;
@@ -114,11 +114,6 @@ int rf_blk_open_at(struct rf_blk **out, int up)
 	rf_stats_adopt(s);
 	*out = s;
 	return 0;
-}
-
-int rf_blk_open(struct rf_blk **out)
-{
-	return rf_blk_open_at(out, 0);
 }
 
 struct rf_blk_chan *rf_blk_chan_at(struct rf_blk *s, uint32_t half)

@@ -17,7 +17,7 @@
 #include "device_config.h"
 #include "format.h"
 #include "rig.h"
-#include "disk_store.h"
+#include "disk_state.h"
 
 enum { DISK = 64 << 20, SPAN = 2048, DEPTH = 32, ARENA = 8 << 20, ROUNDS = 1, LINES = 64 };
 

@@ -2,7 +2,7 @@
 /*
  * checkpoint.c - from the journal to the table, so that the journal may begin anew.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h, step 3.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h, step 3.
  * Doubt:  of lines that may not have reached the disk, the block itself tells which one is
  *         right; one that is of no version keeps the newest tag, and reads as EIO.
  * Loss:   if the device forgets what was not flushed, all of it is done again.
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk_store.h"
+#include "disk_state.h"
 
 #define AHEAD 16u /* table pages asked for at once */
 /* more rounds, for blocks that cannot be read; then their newest tag is right */
@@ -20,10 +20,7 @@
 static void ckpt_over(struct disk_store *d, bool well)
 {
 	d->checkpoint.stage = CKPT_IDLE;
-	if (d->start.phase == DISK_STARTING)
-		disk_store_started(d, well);
-	else
-		journal_room(d, well ? 0 : -EIO);
+	d->events->checkpointed(d, well);
 }
 
 /* ---- flush ------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 /*
  * disk_start.c - from the disk to memory.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h.
  * Start:  superblocks, journal from the page the valid one names to the last good one, then
  *         a checkpoint, which finds out what a power cut has left; then clients.
  */
@@ -12,63 +12,43 @@
 #include <sys/mman.h>
 
 #include "device_config.h"
-#include "disk_store.h"
+#include "disk_state.h"
 
 #define refuse(d, ...) rf_blk_refuse(integrity_below(&(d)->base), __VA_ARGS__)
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-static void op_done(struct rf_io *io, int status)
-{
-	struct internal_io *op = (struct internal_io *)io;
-	struct disk_store *d = op->store;
-
-	op->then(op, status);
-	internal_relieve(d);
-}
-
 static int buffers_take(struct disk_store *d, struct rf_arena *arena)
 {
-	uint64_t ops;
-
-	if (rf_arena_take(arena, INTERNAL_IOS * DISK_PAGE, &ops) ||
+	if (internal_init(d, arena) ||
 	    rf_arena_take(arena, JOURNAL_BATCH * DISK_PAGE, &d->journal.arena) ||
 	    rf_arena_take(arena, BULK_PAGES * DISK_PAGE, &d->start.arena))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < INTERNAL_IOS; i++) {
-		d->own.op[i].store = d;
-		d->own.op[i].io = (struct rf_io){
-		    .arena = ops + (uint64_t)i * DISK_PAGE, .done = op_done, .internal = true};
-		internal_give(&d->own.op[i]);
-	}
 	return 0;
 }
 
-int disk_store_open(const struct rf_blk_below *below, struct integrity **out)
+struct disk_store *disk_store_make(const struct rf_blk_below *below)
 {
 	const struct rf_export_config *c = below->config;
 	struct disk_store *d = rf_private_memory(sizeof(*d));
 
 	if (!d)
 		goto none;
-	d->base.store = &integrity_disk;
 	memcpy(d->master, c->integrity_key, sizeof(d->master));
 	tag_table_clear(&d->table);
-	changes_init(d);
 	journal_init(d);
 	d->table.digest = rf_private_memory(TABLE_PAGES * sizeof(*d->table.digest));
 	d->table.bytes = rf_private_memory((uint64_t)TAG_SLOTS * DISK_PAGE);
 	if (!integrity_init(&d->base, below) || !d->table.digest || !d->table.bytes ||
 	    buffers_take(d, below->arena))
 		goto none;
-	*out = &d->base;
-	return 0;
+	return d;
 none:
 	rf_log("integrity disk: no memory, or none left in an arena of %llu bytes: %s",
 	       (unsigned long long)c->arena_bytes, strerror(errno));
 	if (d)
 		disk_store_close(&d->base);
-	return -ENOMEM;
+	return NULL;
 }
 
 void disk_store_close(struct integrity *i)

@@ -2,32 +2,12 @@
 /*
  * disk_store.c - `integrity disk` as a store: a change is announced and sent, a read judged.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h.
  */
-#include "disk_store.h"
+#include "disk_state.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* ---- small requests of our own ----------------------------------------------------------- */
-
-uint8_t disk_through(const struct disk_store *d)
-{
-	return d->disk.fua ? RF_BLK_FUA : 0;
-}
-
-struct internal_io *internal_take(struct disk_store *d)
-{
-	if (d->own.count)
-		return d->own.free[--d->own.count];
-	d->own.starved = true;
-	return NULL;
-}
-
-void internal_give(struct internal_io *op)
-{
-	op->store->own.free[op->store->own.count++] = op;
-}
 
 /* ---- read -------------------------------------------------------------------------------- */
 
@@ -74,7 +54,8 @@ static int disk_judge(struct integrity *i, struct integrity_job *job, unsigned c
 	return 0;
 }
 
-void tag_table_loaded(struct disk_store *d, uint64_t page, int status)
+/* Those who wait for the page go on. */
+static void table_loaded(struct disk_store *d, uint64_t page, int status)
 {
 	struct integrity_clients *c = &d->base.clients;
 
@@ -91,18 +72,6 @@ void tag_table_loaded(struct disk_store *d, uint64_t page, int status)
 		checkpoint_missed(d, page);
 	else
 		checkpoint_continue(d);
-}
-
-void internal_relieve(struct disk_store *d)
-{
-	struct integrity_clients *c = &d->base.clients;
-
-	if (!d->own.starved || !d->own.count)
-		return;
-	d->own.starved = false;
-	for (struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
-		if (job->state == JOB_JUDGE)
-			integrity_judge(job);
 }
 
 /* ---- change ------------------------------------------------------------------------------ */
@@ -130,31 +99,6 @@ static struct integrity_job *list_take(struct job_list *l)
 	return job;
 }
 
-uint64_t journal_answered(const struct disk_store *d)
-{
-	const struct changes *ch = &d->changes;
-	const struct integrity_clients *c = &d->base.clients;
-	uint64_t page = d->journal.written + 1;
-
-	for (const struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
-		if ((job->state == JOB_JOURNAL || job->state == JOB_SEND) && job->first_page < page)
-			page = job->first_page;
-	return (page < ch->unsure_page ? page : ch->unsure_page) - 1;
-}
-
-bool journal_flushed(struct disk_store *d, uint64_t cover)
-{
-	struct journal *j = &d->journal;
-	struct changes *ch = &d->changes;
-
-	if (cover >= ch->unsure_page) /* a cache was lost meanwhile */
-		cover = ch->unsure_page - 1;
-	if (cover <= j->index.durable)
-		return false;
-	j->index.durable = cover;
-	return true;
-}
-
 static void change_over(struct disk_store *d, struct integrity_job *job, int status)
 {
 	struct changes *ch = &d->changes;
@@ -178,7 +122,8 @@ static void disk_changed(struct integrity *i, struct integrity_job *job, int sta
 	change_over(d, job, status);
 }
 
-void journal_announced(struct disk_store *d, int status)
+/* Requests whose journal pages are there, or never will be. */
+static void changes_announced(struct disk_store *d, int status)
 {
 	struct changes *ch = &d->changes;
 
@@ -191,6 +136,14 @@ void journal_announced(struct disk_store *d, int status)
 		else
 			integrity_send(job);
 	}
+}
+
+static void disk_committed(struct disk_store *d, int status)
+{
+	changes_announced(d, status);
+	if (!status)
+		journal_commit(d);
+	checkpoint_continue(d); /* a checkpoint may have waited for this only */
 }
 
 static void change_announce(struct disk_store *d, struct integrity_job *job)
@@ -220,7 +173,9 @@ static void disk_change(struct integrity *i, struct integrity_job *job)
 	}
 }
 
-void journal_room(struct disk_store *d, int status)
+/* Requests that waited for room in the journal go on. `status`: those for which there is none
+ * fail, else they wait for a checkpoint. */
+static void changes_room(struct disk_store *d, int status)
 {
 	struct changes *ch = &d->changes;
 
@@ -235,6 +190,14 @@ void journal_room(struct disk_store *d, int status)
 	journal_commit(d);
 	if (ch->room.head)
 		checkpoint_begin(d);
+}
+
+static void disk_checkpointed(struct disk_store *d, bool well)
+{
+	if (d->start.phase == DISK_STARTING)
+		disk_store_started(d, well);
+	else
+		changes_room(d, well ? 0 : -EIO);
 }
 
 /* ---- flush ------------------------------------------------------------------------------- */
@@ -252,7 +215,8 @@ static void disk_flushed(struct integrity *i, struct integrity_job *job, int sta
 		integrity_lost(i); /* after a failed flush unwritten data may be gone */
 	} else {
 		d->journal.mark |= journal_flushed(d, job->cover);
-		journal_durable(d);
+		if (journal_durable(d))
+			checkpoint_begin(d); /* it says so, too */
 	}
 	integrity_finish(job, status);
 }
@@ -291,8 +255,8 @@ static void disk_lost(struct integrity *i)
 
 static void disk_gone(struct integrity *i)
 {
-	journal_announced(disk_store_of(i), -EIO);
-	journal_room(disk_store_of(i), -EIO);
+	changes_announced(disk_store_of(i), -EIO);
+	changes_room(disk_store_of(i), -EIO);
 }
 
 /* Requests under way ended with the device, so the export is replaced. */
@@ -307,13 +271,29 @@ static bool disk_ready(const struct integrity *i)
 	return ((const struct disk_store *)i)->start.phase == DISK_OPEN || integrity_gone(i);
 }
 
-void changes_init(struct disk_store *d)
+static void changes_init(struct disk_store *d)
 {
 	struct changes *ch = &d->changes;
 
 	ch->unsure_page = ~0ull;
 	list_init(&ch->room);
 	list_init(&ch->announced);
+}
+
+static int disk_store_open(const struct rf_blk_below *below, struct integrity **out)
+{
+	static const struct disk_events events = { .loaded = table_loaded,
+						   .committed = disk_committed,
+						   .checkpointed = disk_checkpointed };
+	struct disk_store *d = disk_store_make(below);
+
+	if (!d)
+		return -ENOMEM;
+	d->base.store = &integrity_disk;
+	d->events = &events;
+	changes_init(d);
+	*out = &d->base;
+	return 0;
 }
 
 const struct integrity_store integrity_disk = {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * integrity_store.h - the two halves of the filter `integrity`: clients' requests, which
- * integrity_filter.c handles, and a store, which knows what each block must hold.
+ * integrity_jobs.c handles, and a store, which knows what each block must hold.
  *
  * Room:   sandbox/blk/integrity, trusted. All of it is private memory, made at start.
- * Stores: memory (memory_store.c) and disk (disk_store.h). The configuration chooses one.
+ * Stores: memory (memory_store.c) and disk (disk_state.h). The configuration chooses one.
  * Ends:   a store ends each change and each flush it was given by integrity_finish(), in the call
  *         itself or later.
  */
@@ -75,7 +75,7 @@ struct integrity_clients {
 	struct rf_io         *queue_head, **queue_tail;
 	struct integrity_job *free;
 	struct integrity_job  job[INTEGRITY_JOBS];
-	bool                  pumping; /* jobs_pump() runs, and looks again */
+	bool                  pumping; /* integrity_pump() runs, and looks again */
 };
 
 /* The first member of what a store's open() makes. */
@@ -104,6 +104,9 @@ static inline bool integrity_gone(const struct integrity *i)
 	return rf_blk_gone(i->filter.service);
 }
 
+/* The filter itself: integrity_filter.c. */
+extern const struct rf_blk_filter_ops integrity_ops;
+
 /* Blocks of a request that has any. */
 static inline uint64_t integrity_first(const struct integrity_job *job)
 {
@@ -127,6 +130,8 @@ void integrity_send(struct integrity_job *);
 /* Judges a read that waits for it. */
 void integrity_judge(struct integrity_job *);
 void integrity_finish(struct integrity_job *, int status);
+/* Begins what may begin of the requests that wait. */
+void integrity_pump(struct integrity *);
 /* The device may have forgotten what was not flushed; the store is told, too. */
 void integrity_lost(struct integrity *);
 /* Counts it, and names it in the log. */

@@ -2,14 +2,14 @@
 /*
  * journal.c - lines of the journal, on their way to the disk.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h, step 1.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h, step 1.
  * Batch:  one at a time, so that what is there after a power cut is a beginning of what was
  *         written. One that failed is written again, before any page behind it.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "disk_store.h"
+#include "disk_state.h"
 
 static bool room_for(const struct disk_store *d, uint32_t lines)
 {
@@ -63,6 +63,31 @@ void journal_announce(struct disk_store *d, struct integrity_job *job)
 		j->lines++;
 	}
 	job->last_page = j->filling;
+}
+
+uint64_t journal_answered(const struct disk_store *d)
+{
+	const struct changes *ch = &d->changes;
+	const struct integrity_clients *c = &d->base.clients;
+	uint64_t page = d->journal.written + 1;
+
+	for (const struct integrity_job *job = c->job; job < c->job + INTEGRITY_JOBS; job++)
+		if ((job->state == JOB_JOURNAL || job->state == JOB_SEND) && job->first_page < page)
+			page = job->first_page;
+	return (page < ch->unsure_page ? page : ch->unsure_page) - 1;
+}
+
+bool journal_flushed(struct disk_store *d, uint64_t cover)
+{
+	struct journal *j = &d->journal;
+	struct changes *ch = &d->changes;
+
+	if (cover >= ch->unsure_page) /* a cache was lost meanwhile */
+		cover = ch->unsure_page - 1;
+	if (cover <= j->index.durable)
+		return false;
+	j->index.durable = cover;
+	return true;
 }
 
 static void page_make(struct disk_store *d, uint64_t number, struct journal_page *p)
@@ -131,10 +156,7 @@ static void batch_done(struct rf_io *io, int status)
 	else if (io->op == RF_BLK_FLUSH)
 		integrity_lost(&d->base); /* after a failed flush unwritten data may be gone */
 	j->committing = 0;
-	journal_announced(d, status);
-	if (!status)
-		journal_commit(d);
-	checkpoint_continue(d); /* a checkpoint may have waited for this only */
+	d->events->committed(d, status);
 }
 
 static bool mark_due(const struct disk_store *d)
@@ -172,13 +194,12 @@ void journal_commit(struct disk_store *d)
 
 /* Has what is durable written down. Nothing waits for it: until then an older version would be
  * accepted too after a restart. */
-void journal_durable(struct disk_store *d)
+bool journal_durable(struct disk_store *d)
 {
 	if (d->disk.read_only)
-		return;
+		return false;
 	journal_commit(d);
-	if (d->changes.unsure_page != ~0ull || (d->journal.mark && !room_for(d, 0)))
-		checkpoint_begin(d); /* it says so, too */
+	return d->changes.unsure_page != ~0ull || (d->journal.mark && !room_for(d, 0));
 }
 
 void journal_init(struct disk_store *d)

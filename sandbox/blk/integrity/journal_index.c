@@ -2,11 +2,11 @@
 /*
  * journal_index.c - the journal's lines in memory, by block, and what is right to read.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h.
  */
 #include <string.h>
 
-#include "disk_store.h"
+#include "disk_state.h"
 
 static uint32_t line_bucket(uint64_t block)
 {

@@ -2,14 +2,14 @@
 /*
  * tag_table.c - the table of tags: pages of it in memory.
  *
- * Room:   sandbox/blk/integrity, trusted. See disk_store.h.
+ * Room:   sandbox/blk/integrity, trusted. See disk_state.h.
  * Fresh:  of every page that was seen, a number of its contents is kept for as long as the
  *         process lives: a driver cannot give an older one a second time.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "disk_store.h"
+#include "disk_state.h"
 
 enum { SLOT_EMPTY, SLOT_LOADING, SLOT_READY };
 
@@ -99,7 +99,7 @@ static void slot_loaded(struct internal_io *op, int status)
 	else
 		s->state = SLOT_READY;
 	internal_give(op);
-	tag_table_loaded(d, page, status);
+	d->events->loaded(d, page, status);
 }
 
 void tag_table_load(struct disk_store *d, uint64_t page)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * disk_store.h - `integrity disk`, an authenticated journal: what a driver returns is what was
+ * disk_state.h - `integrity disk`, an authenticated journal: what a driver returns is what was
  * written there, also after a restart, or it is EIO.
  *
  * Room:   sandbox/blk/integrity, trusted; a store of integrity_store.h, which hands it clients'
  *         requests. All of it is private memory, made at start.
- * Files:  disk_layout what lies on the disk; journal how lines get there, journal_index which of
- *         them is right; tag_table the table in memory; checkpoint from journal to table;
- *         disk_start from disk to memory; disk_store a client's request. The area itself is
- *         made by sandbox/export/format.
+ * Files:  each stands on those before it. disk_layout what lies on the disk; journal_index which
+ *         lines of the journal are right; internal_io small requests; tag_table the table in
+ *         memory; journal how lines get to the disk; checkpoint from journal to table;
+ *         disk_start from disk to memory; disk_store a client's request, told by events of what
+ *         happens below. The area itself is made by sandbox/export/format.
  *
  * Protocol. Each write takes place in this order:
  *   1. Its blocks, with the tags they will have, are lines of a journal page. Pages are
@@ -48,8 +49,8 @@
  * first time it is seen). At a start all of the disk may be an older one of itself, with
  * the table to it: nobody can tell without a root kept elsewhere. No root is kept.
  */
-#ifndef RF_DISK_STORE_H
-#define RF_DISK_STORE_H
+#ifndef RF_DISK_STATE_H
+#define RF_DISK_STATE_H
 
 #include <stddef.h>
 
@@ -178,7 +179,7 @@ struct changes {
 	uint64_t        unsure_page; /* first one with lines that failed or were lost; ~0: none */
 };
 
-/* disk_store.c: small requests of our own. */
+/* internal_io.c. */
 struct internal_ios {
 	struct internal_io  op[INTERNAL_IOS];
 	struct internal_io *free[INTERNAL_IOS];
@@ -225,8 +226,19 @@ struct disk_start {
 	unsigned char bulk[BULK_PAGES * DISK_PAGE]; /* a copy */
 };
 
+/* What disk_store.c is told by those it stands on. */
+struct disk_events {
+	/* A table page came, or did not. */
+	void (*loaded)(struct disk_store *, uint64_t page, int status);
+	/* A batch of the journal is over. 0: pages up to `written` are there. */
+	void (*committed)(struct disk_store *, int status);
+	/* A checkpoint is over. */
+	void (*checkpointed)(struct disk_store *, bool well);
+};
+
 struct disk_store {
 	struct integrity     base; /* first */
+	const struct disk_events *events;
 	uint64_t             master[2];
 	struct tag_judge     judge;
 	struct disk_geometry g;
@@ -265,22 +277,12 @@ static inline void *disk_shared(struct disk_store *d, uint64_t arena)
 	return d->base.arena + arena;
 }
 
+/* ---- internal_io.c ----------------------------------------------------------------------- */
+
 struct internal_io *internal_take(struct disk_store *);
 void                internal_give(struct internal_io *);
+int                 internal_init(struct disk_store *, struct rf_arena *);
 uint8_t disk_through(const struct disk_store *); /* flags of a write that goes to stable media */
-void    changes_init(struct disk_store *);
-/* An op is free again: serves whoever wanted one. */
-void internal_relieve(struct disk_store *);
-/* A table page was loaded, or failed: requests that wait for it go on. */
-void tag_table_loaded(struct disk_store *, uint64_t page, int status);
-/* Requests that waited for room in the journal go on. `status`: those for which there is none
- * fail, else they wait for a checkpoint. */
-void journal_room(struct disk_store *, int status);
-/* Pages up to which every line was answered, and none is in doubt. */
-uint64_t journal_answered(const struct disk_store *);
-/* A flush went well that was asked for when pages up to this one were answered. True: lines
- * are durable now that were not. */
-bool journal_flushed(struct disk_store *, uint64_t cover);
 
 /* ---- journal.c --------------------------------------------------------------------------- */
 
@@ -288,24 +290,28 @@ bool journal_flushed(struct disk_store *, uint64_t cover);
 bool journal_has_room(const struct disk_store *, const struct integrity_job *);
 void journal_announce(struct disk_store *, struct integrity_job *);
 void journal_commit(struct disk_store *);
-/* Has a page written that says what is durable now, so that it is known after a restart. */
-void journal_durable(struct disk_store *);
+/* What is durable now is to be known after a restart. True: a checkpoint is to say so. */
+bool journal_durable(struct disk_store *);
 void journal_init(struct disk_store *);
-void journal_announced(struct disk_store *,
-		       int status); /* disk_store.c: pages up to `written` are there */
+/* Pages up to which every line was answered, and none is in doubt. */
+uint64_t journal_answered(const struct disk_store *);
+/* A flush went well that was asked for when pages up to this one were answered. True: lines
+ * are durable now that were not. */
+bool journal_flushed(struct disk_store *, uint64_t cover);
 
 /* ---- checkpoint.c ------------------------------------------------------------------------ */
 
 void checkpoint_begin(struct disk_store *);    /* begins one, if none is under way */
 void checkpoint_continue(struct disk_store *); /* something it waits for may have happened */
 void checkpoint_missed(struct disk_store *, uint64_t page); /* that could not be read */
-void disk_store_started(struct disk_store *, bool well); /* disk_start.c: the first one is over */
 
 /* ---- disk_start.c ------------------------------------------------------------------------ */
 
-int  disk_store_open(const struct rf_blk_below *, struct integrity **);
+/* Makes its memory; the caller adds what it is told by. NULL, after a line: there is none. */
+struct disk_store *disk_store_make(const struct rf_blk_below *);
 void disk_store_close(struct integrity *);
 int  disk_store_known(struct integrity *, struct rf_blk_info *);
 void disk_store_up(struct integrity *);
+void disk_store_started(struct disk_store *, bool well); /* the first checkpoint is over */
 
 #endif
