@@ -20,7 +20,7 @@
 #define SCRIBE_BYTES   32768u /* most of one file */
 #define SCRIBE_LINES   16u    /* of the kernel's log */
 
-/* Text that is cut rather than overflown. */
+/* Text in a buffer, cut where it does not fit. */
 struct text {
 	char   at[SCRIBE_BYTES];
 	size_t used;

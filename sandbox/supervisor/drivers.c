@@ -50,25 +50,6 @@ static void quarantine(struct sup *s, struct dev *d)
 	dev_kill_drivers(s, d);
 }
 
-/* The wait before the next driver. Deaths with progress in between, or long after the one
- * before, cost nothing; each other death doubles it. */
-uint64_t dev_backoff(const struct dev *d, uint64_t fruitless)
-{
-	const struct rf_policy *p = &d->cfg->policy;
-	uint64_t ns = p->backoff_ns;
-
-	if (fruitless < 2)
-		return 0;
-	for (uint64_t i = 2; i < fruitless && ns < p->backoff_cap_ns; i++)
-		ns *= 2;
-	return ns < p->backoff_cap_ns ? ns : p->backoff_cap_ns;
-}
-
-bool dev_shortage(int err)
-{
-	return err == -ENOMEM || err == -EAGAIN;
-}
-
 void dev_count_death(struct dev *d, uint32_t generation)
 {
 	uint64_t completed = d->service->completed;
@@ -103,13 +84,6 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 		       "%llu ms",
 		       d->cfg->name, (unsigned long long)d->r.fruitless,
 		       (unsigned long long)(dev_backoff(d, d->r.fruitless) / 1000000));
-}
-
-void dev_want_drop(struct dev *d)
-{
-	if (d->want.waiting)
-		rf_close_all(d->want.fds, d->want.count);
-	d->want.waiting = false;
 }
 
 /* Puts the spawn of a launcher off, so that an image which will not run is logged once only. The

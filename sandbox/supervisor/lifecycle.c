@@ -20,7 +20,7 @@
 
 #include "clock.h"
 #include "ending.h"
-#include "lifecycle.h"
+#include "events.h"
 #include "log.h"
 
 /* How long the record of a death waits for the successor to run, and at least for its first
@@ -34,26 +34,6 @@
 #define OPEN_MOST_NS  4000000000u
 
 /* ---- waiting and starting -------------------------------------------------------- */
-
-/* Has the device start again once all of it has ended, within the policy's budget. */
-void life_start_again(struct dev *d)
-{
-	d->r.restart = d->r.reconnect = true;
-	d->r.code = 0;
-}
-
-/*
- * A device server that went away or broke the protocol may come back: it gets a new connection, and
- * with it new processes and new memory. One that never worked was configured wrongly: the device
- * ends.
- */
-void life_server_failed(struct dev *d)
-{
-	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->r.served &&
-	    (d->r.code == RF_EXIT_DEVICE || d->r.code == RF_EXIT_NO_DEVICE) &&
-	    d->r.state != DEV_QUARANTINED)
-		life_start_again(d);
-}
 
 /* The result of an open: the device process starts, or the open is tried again later, or the
  * device ends. */
@@ -306,43 +286,42 @@ static void export_died(struct sup *s, struct dev *d, struct news *news)
 /* ---- the table --------------------------------------------------------------------------- */
 
 /*
- * The transitions: state x event. An empty cell is ignored: the message came from a process that
- * has ended meanwhile or is about one, or the dead process is one that nobody waits for.
+ * What moves a device, by its state. The rest is ignored: a message that crossed the end of its
+ * sender, or of what it speaks of; a death of somebody that nobody waits for. Stopping it is no
+ * event: any of these actions may come to that, by dev_stop().
  */
 static action *const table[DEV_STATES][EVENTS] = {
 	[DEV_OFF] = {
 		[EV_RESTART] = life_restart,
 	},
 	[DEV_WAITING] = {
-		[EV_DUE] = start, [EV_STOP] = life_stop, [EV_RESTART] = life_restart,
+		[EV_DUE] = start, [EV_RESTART] = life_restart,
 	},
 	[DEV_STARTING] = {
 		[EV_DUE] = start_due, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
 		[EV_FAILED] = failed, [EV_OTHER] = life_other, [EV_DRIVER_DIED] = driver_died,
 		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
-		[EV_DEVICE_DIED] = life_device_died_starting, [EV_STOP] = life_stop,
-		[EV_RESTART] = life_restart,
+		[EV_DEVICE_DIED] = life_device_died_starting, [EV_RESTART] = life_restart,
 	},
 	[DEV_RUNNING] = {
 		[EV_DUE] = running_due, [EV_ADOPTED] = adopted, [EV_WANT] = want,
 		[EV_KILL] = condemned, [EV_SILENT] = silent, [EV_DOWN] = down, [EV_UP] = up,
 		[EV_FAILED] = failed, [EV_DRIVER_DIED] = driver_died,
 		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
-		[EV_DEVICE_DIED] = life_device_died, [EV_STOP] = life_stop,
-		[EV_RESTART] = life_restart,
+		[EV_DEVICE_DIED] = life_device_died, [EV_RESTART] = life_restart,
 	},
 	[DEV_REVIVING] = {
 		[EV_DUE] = life_revive, [EV_READY] = ready, [EV_ADOPTED] = adopted_ready,
 		[EV_FAILED] = failed, [EV_OTHER] = life_other, [EV_EXPORT_DIED] = export_died,
 		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_device_died,
-		[EV_STOP] = life_stop, [EV_RESTART] = life_revive_now,
+		[EV_RESTART] = life_revive_now,
 	},
 	[DEV_QUARANTINED] = {
 		[EV_DUE] = quarantined_due, [EV_ADOPTED] = adopted, [EV_KILL] = condemned,
 		[EV_DOWN] = down, [EV_UP] = up, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
 		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_stop,
-		[EV_STOP] = life_stop, [EV_RESTART] = life_restart,
+		[EV_RESTART] = life_restart,
 	},
 	[DEV_STOPPING] = {
 		[EV_DRIVER_DIED] = life_one_less, [EV_EXPORT_DIED] = life_one_less,
@@ -362,17 +341,6 @@ static void happens(struct sup *s, struct dev *d, enum event event, struct news 
 }
 
 /* ---- where it comes from ----------------------------------------------------------------- */
-
-void dev_stop(struct sup *s, struct dev *d)
-{
-	happens(s, d, EV_STOP, &(struct news){ 0 });
-}
-
-void dev_fail(struct sup *s, struct dev *d, int code)
-{
-	d->r.code = code;
-	dev_stop(s, d);
-}
 
 void dev_restart(struct sup *s, struct dev *d)
 {

@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "ending.h"
-#include "lifecycle.h"
+#include "events.h"
 #include "log.h"
 
 /* Counts a device process that ended because its device server went away or broke the protocol. */

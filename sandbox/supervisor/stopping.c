@@ -5,8 +5,27 @@
  * Room:   sandbox/supervisor, no privilege.
  */
 #include "clock.h"
-#include "lifecycle.h"
+#include "events.h"
 #include "log.h"
+
+void life_start_again(struct dev *d)
+{
+	d->r.restart = d->r.reconnect = true;
+	d->r.code = 0;
+}
+
+/*
+ * A device server that went away or broke the protocol may come back: it gets a new connection, and
+ * with it new processes and new memory. One that never worked was configured wrongly: the device
+ * ends.
+ */
+void life_server_failed(struct dev *d)
+{
+	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER && d->r.served &&
+	    (d->r.code == RF_EXIT_DEVICE || d->r.code == RF_EXIT_NO_DEVICE) &&
+	    d->r.state != DEV_QUARANTINED)
+		life_start_again(d);
+}
 
 static void reconnect(struct dev *d)
 {
@@ -50,6 +69,19 @@ static void ended(struct sup *s, struct dev *d)
 		       d->cfg->name, d->cfg->stack, d->cfg->name);
 }
 
+void stack_kill(struct sup *s, struct dev *d)
+{
+	struct dev *nic = stack_of(s, d);
+
+	if (!nic)
+		return;
+	nic->r.stack.told = true;
+	if (nic->r.export_pid)
+		dev_kill(s, nic, "export");
+	if (nic->r.stack.dial_pid)
+		dev_kill(s, nic, "dial");
+}
+
 /*
  * The export ends first, so that no new request comes. Then the device process is told: it waits
  * until its drivers are dead, lets the device write its cache back, and ends. Where the device
@@ -83,6 +115,24 @@ void life_stop(struct sup *s, struct dev *d, struct news *news)
 	d->r.state = DEV_STOPPING;
 	dev_want_drop(d);
 	dev_end(s, d);
+}
+
+/* Nothing of a device in these states runs, or all of it is told to end already. */
+static const bool stopped[DEV_STATES] = {
+	[DEV_OFF] = true, [DEV_FAILED] = true, [DEV_STOPPING] = true,
+};
+
+void dev_stop(struct sup *s, struct dev *d)
+{
+	RF_BUG_ON(d->r.state >= DEV_STATES);
+	if (!stopped[d->r.state])
+		life_stop(s, d, &(struct news){ 0 });
+}
+
+void dev_fail(struct sup *s, struct dev *d, int code)
+{
+	d->r.code = code;
+	dev_stop(s, d);
 }
 
 void life_restart_later(struct sup *s, struct dev *d, struct news *news)

@@ -193,9 +193,14 @@ void record_write(struct sup *);
 int  adopt_all(struct sup *, int record); /* 0 or an exit code after a line */
 void adopt_told(struct dev *, const struct rf_dev_msg *); /* RF_DEV_ADOPTED */
 
-/* lifecycle.c: one device from start to end. */
+/* stopping.c: how all of a device ends. */
+/* A person, the load's end or an error asks for it. */
 void dev_stop(struct sup *, struct dev *);
 void dev_fail(struct sup *, struct dev *, int code); /* stops it, and that is why */
+void dev_end(struct sup *, struct dev *);          /* DEV_STOPPING: all of it is to end, or has */
+void stack_kill(struct sup *, struct dev *);       /* the stack it is in */
+
+/* lifecycle.c: one device from start to end. */
 void dev_restart(struct sup *, struct dev *);      /* a person asks for it */
 void dev_message(struct sup *, struct dev *);      /* FD_SUP_OURS is readable */
 void dev_exited(struct sup *, const struct rf_keep_msg *);
@@ -204,15 +209,16 @@ uint64_t dev_due_ns(const struct dev *);           /* when it is; ~0: there is n
 /* Until when exits are not handled: clients of this device wait for its next driver, and the
  * books can wait. 0: no such time. */
 uint64_t dev_busy_until_ns(const struct dev *);
-void dev_end(struct sup *, struct dev *);          /* DEV_STOPPING: all of it is to end, or has */
+
+/* backoff.c: how long a successor is held back. */
+uint64_t dev_backoff(const struct dev *, uint64_t fruitless);
+bool dev_shortage(int err); /* a process cannot be had, but perhaps later */
+void dev_want_drop(struct dev *);
 
 /* drivers.c: its drivers, and the restart budget. */
 void dev_want(struct dev *, const struct rf_dev_msg *, const int *fds, int count);
 void dev_want_due(struct sup *, struct dev *);     /* spawns it, unless it is held back */
-void dev_want_drop(struct dev *);
 void dev_give_up(struct dev *);                    /* tells its device process of the quarantine */
-bool dev_shortage(int err); /* a process cannot be had, but perhaps later */
-uint64_t dev_backoff(const struct dev *, uint64_t fruitless);
 void dev_count_death(struct dev *, uint32_t generation);
 void dev_kill_for(struct sup *, struct dev *, uint32_t generation, enum death why);
 void dev_silent(struct sup *, struct dev *, const struct rf_dev_msg *);
@@ -285,14 +291,15 @@ void dev_ready(const struct dev *);                /* its first driver runs: wha
 /* says so, once one runs in the place of `replaced` */
 void dev_recovered(struct dev *);
 
-/* stack.c: the processes of 'export lwip', which serve several devices. */
+/* stack_open.c: what the processes of 'export lwip' need, which serve several devices. */
 int  stack_start(struct sup *, struct dev *);                  /* 0 or an exit code after a line */
 void stack_close(struct sup *, struct dev *);
 void stack_keep(struct sup *, struct dev *);    /* its fds at the keeper, */
 void stack_find(struct sup *, struct dev *);    /* and back from there */
 struct dev *stack_of(struct sup *, const struct dev *); /* whose stack it is in; NULL: none */
+
+/* stack.c: these processes. */
 void stack_try(struct sup *, struct dev *);     /* starts it if all it needs is there */
-void stack_kill(struct sup *, struct dev *);    /* the one it is in */
 void stack_adopt(struct sup *, struct dev *);   /* after a supervisor that died */
 void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
 

@@ -150,7 +150,6 @@ void dev_ready(const struct dev *d) { (void)d; }
 void dev_recovered(struct dev *d) { (void)d; }
 struct dev *stack_of(struct sup *s, const struct dev *d) { (void)s, (void)d; return NULL; }
 void stack_try(struct sup *s, struct dev *d) { (void)s, (void)d; }
-void stack_kill(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *m, bool dial)
 {
 	(void)s, (void)d, (void)m, (void)dial;

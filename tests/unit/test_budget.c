@@ -75,6 +75,7 @@ void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m
 	(void)s, (void)d, (void)m, (void)why, (void)w, (void)j;
 }
 
+#include "sandbox/supervisor/backoff.c"
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/silent.c"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * supervisor.c - the supervisor's loop. See supervisor.h.
+ * main.c - the supervisor's loop. See supervisor.h.
  *
  * Room:   sandbox/supervisor, no privilege.
  */
