@@ -224,15 +224,6 @@ static bool may_repeat(const char *key)
 	return false;
 }
 
-/* It becomes part of names of processes and files, of log lines and of JSON. */
-bool rf_config_name_good(const char *name)
-{
-	for (const char *c = name; *c; c++)
-		if (*c <= ' ' || *c > '~' || strchr("/\"\\", *c))
-			return false;
-	return name[0] && name[0] != '.';
-}
-
 static int new_device(struct reading *r, struct rf_words *w)
 {
 	struct rf_config *c = r->config;

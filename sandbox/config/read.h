@@ -18,10 +18,11 @@ int rf_policy_read(const char *file, struct rf_policy *);
 
 /* finish.c: what only the whole shows; line[i] is where device i begins. */
 int rf_config_finish(const char *file, struct rf_config *, const int *line);
-/* `arena SIZE`, in a configuration or a policy. */
+
+/* values.c: `arena SIZE`, in a configuration or a policy. */
 int rf_config_arena(struct rf_words *, uint64_t *bytes);
 uint64_t rf_config_memory(void); /* bytes of this machine; ~0: not known */
-/* A name of files and processes, in log lines and in JSON: config.c. */
+/* A name of files and processes, in log lines and in JSON. */
 bool rf_config_name_good(const char *);
 
 /* integrity.c: 'integrity disk KEYFILE ...', and what does not go with it. */

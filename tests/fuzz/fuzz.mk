@@ -22,7 +22,7 @@ $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 $(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
 	$(addprefix sandbox/device/admin/,e1000e_control.c igb_control.c intel_nic.c nvme_control.c nvme_describe.c virtio_blk_id.c virtio_pci.c)
 $(B)/fuzz/fuzz_opener: WITH = sandbox/proto/config_check.c
-$(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c) \
+$(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c values.c) \
         sandbox/proto/config_check.c sandbox/zygote/fetch_said.c
 $(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/admin/,e1000e_control.c igb_control.c virtio_blk_id.c) \
         sandbox/device/core/identity.c \
