@@ -355,8 +355,8 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 		    errno != EINTR)
 			rf_die(RF_EXIT_BUG, "ppoll: %s", strerror(errno));
 		if (p[1].revents & POLLIN) {
-			/* Who is asked for anew may be dead, and known to be by its pidfd, before we
-			 * have come to reap it. */
+			/* Who is asked for anew may be dead, and known to be by its
+			 * pidfd, before we have come to reap it. */
 			keeper_reap(&k);
 			keeper_serve(&k);
 		}

@@ -60,7 +60,7 @@ def tags(top, files):
 
 
 def defined(found):
-    """name -> the one file that defines it for others; file -> the names that it keeps to itself."""
+    """name -> the one file that defines it for others; file -> the names it keeps to itself."""
     declared = {t["name"] for t in found if t["kind"] == "externvar"}
     where, own = collections.defaultdict(set), collections.defaultdict(set)
     for t in found:
@@ -129,5 +129,5 @@ def arrows(top, files, text, includes):
     listed = sorted((describe(c, taken) for c in tied), key=lambda c: -int(c.split()[0]))
     figures = {"call_circles": len(tied), "largest_circle_files": max(map(len, tied), default=0),
                "arrows_back": len(up)}
-    return figures, {"call_circles": listed, "arrows_back": ["\n    ".join([f"{a} -> {b}", *why[a, b]])
-                                                             for a, b in up]}
+    named = ["\n    ".join([f"{a} -> {b}", *why[a, b]]) for a, b in up]
+    return figures, {"call_circles": listed, "arrows_back": named}

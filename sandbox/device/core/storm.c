@@ -5,8 +5,8 @@
  * Room:   sandbox/device/core. The kernel's count of the interrupts, in /proc/interrupts, against
  *         the export's count of what was completed: neither is in a driver's reach.
  * Stops:  the vectors are given up at once, so that nothing of the device's reaches a
- *         processor any more; then the caller has the driver killed. Its successor gets them back, once
- *         the device was reset.
+ *         processor any more; then the caller has the driver killed. Its successor gets them
+ *         back, once the device was reset.
  * Not:    devices behind vfio-user, whose interrupts are writes of another process.
  */
 #include <stdio.h>
