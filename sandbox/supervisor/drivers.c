@@ -74,7 +74,7 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 {
 	if (msg->generation > d->r.last_wanted)
 		d->r.last_wanted = msg->generation;
-	d->want = (struct wanted){ .waiting = true, .generation = msg->generation,
+	d->want = (struct wanted_driver){ .waiting = true, .generation = msg->generation,
 				   .device_fd = msg->device_fd, .count = count,
 				   .due_ns = rf_now_ns() + dev_backoff(d, d->r.fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
@@ -91,7 +91,7 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
  * also waits until the first driver is locked, or dead and acknowledged. */
 static bool want_held(struct sup *s, struct dev *d)
 {
-	struct wanted *w = &d->want;
+	struct wanted_driver *w = &d->want;
 
 	if (!d->r.walls.locked && d->r.generation)
 		dev_walls(s, d);

@@ -181,7 +181,7 @@ int dev_export(struct sup *s, struct dev *d)
 /* The launcher, which becomes the driver of the generation that is wanted. */
 int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 {
-	const struct wanted *w = &d->want;
+	const struct wanted_driver *w = &d->want;
 	unsigned half = w->generation & 1;
 	struct handed h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
 	bool last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;

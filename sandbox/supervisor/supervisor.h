@@ -36,7 +36,7 @@ enum dev_fd {
 };
 
 /* A driver the device process asked for and the restart budget may hold back. */
-struct wanted {
+struct wanted_driver {
 	bool     waiting;
 	uint32_t generation, device_fd;
 	uint64_t due_ns;
@@ -124,7 +124,7 @@ struct dev {
 	/* generation whose death was logged, and whose successor was not; 0: none */
 	uint32_t       replaced;
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
-	struct wanted  want;
+	struct wanted_driver  want;
 	uint64_t       open_until_ns; /* its device may be in another's hands until then */
 	/* times its export could not be had, for want of memory or a process */
 	unsigned       export_short;

@@ -29,7 +29,7 @@ static struct rf_lwip_service lines[] = {
 static struct service services[] = { { .config = &lines[0] }, { .config = &lines[1], .index = 1 } };
 static struct link wire = { .mac = { 2, 0, 0, 0, 0, 2 }, .mtu = 1500, .known = true, .up = true };
 static struct stack stack = { .link = &wire };
-static struct disk disk = { .count = 1, .exports[0].export.name = "disk0" };
+static struct lwip_disk disk = { .count = 1, .exports[0].export.name = "disk0" };
 static struct status shown = { .stack = &stack, .services = services, .service_count = 2,
 				.disks = &disk, .disk_count = 1 };
 

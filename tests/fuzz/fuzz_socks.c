@@ -49,12 +49,12 @@ static struct service service = { .config = &line };
 static int client = -1;
 
 /* The loop: nobody waits; the harness calls whoever wants to read. */
-void loop_want(struct watch *w, uint32_t events)
+void loop_want(struct loop_watch *w, uint32_t events)
 {
 	w->events = events;
 }
 
-void loop_close(struct watch *w)
+void loop_close(struct loop_watch *w)
 {
 	if (w->fd >= 0)
 		close(w->fd);

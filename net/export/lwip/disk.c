@@ -13,7 +13,7 @@
 
 #define TABLE_BYTES 262144u /* at the disk's start, in which its partition table must lie */
 
-static unsigned char table[TABLE_BYTES];
+static unsigned char table_bytes[TABLE_BYTES];
 
 /* ---- NBD over streams ---------------------------------------------------------------------- */
 
@@ -120,12 +120,12 @@ static void name_peer(const struct stream *s, char *to, size_t room)
 	snprintf(to, room, "%s%s", ipaddr_ntoa(&peer), six ? "/64" : "");
 }
 
-static void table_look(struct disk *d);
+static void table_look(struct lwip_disk *d);
 
 static bool accept_client(struct stream *s, void *arg)
 {
 	struct service *service = arg;
-	struct disk *d = service->disk;
+	struct lwip_disk *d = service->disk;
 	struct disk_export *e = d->exports;
 	char peer[NBD_PEER];
 
@@ -157,7 +157,7 @@ static void locate(struct disk_export *e, const struct rf_blk_info *info, size_t
 	unsigned number = e->service->config->partition;
 	const char *why = NULL;
 
-	if (number && nbd_partition_find(table, length, info, number, &e->export.first,
+	if (number && nbd_partition_find(table_bytes, length, info, number, &e->export.first,
 					 &e->export.size, &why)) {
 		rf_log_peer("disk %s, partition %u: %s; it is not exported", e->export.name, number,
 			    why);
@@ -170,11 +170,11 @@ static void locate(struct disk_export *e, const struct rf_blk_info *info, size_t
 
 static void table_read(struct rf_io *io, int status)
 {
-	struct disk *d = (struct disk *)((char *)io - offsetof(struct disk, probe));
+	struct lwip_disk *d = (struct lwip_disk *)((char *)io - offsetof(struct lwip_disk, probe));
 
 	d->probing = false;
 	/* The driver and the device can still write there: a copy is judged. */
-	memcpy(table, rf_blk_at(d->service, io->arena), io->length);
+	memcpy(table_bytes, rf_blk_at(d->service, io->arena), io->length);
 	rf_blk_free(d->service, io->arena, io->length);
 	if (status) {
 		rf_log_peer("disk %s: its partition table cannot be read: %s; the next client of a "
@@ -189,7 +189,7 @@ static void table_read(struct rf_io *io, int status)
 
 /* Reads the partition table again: it may have become readable, or have got the partition that
  * is asked for. */
-static void table_look(struct disk *d)
+static void table_look(struct lwip_disk *d)
 {
 	const struct rf_blk_info *info = d->nbd.info;
 	uint64_t length = TABLE_BYTES;
@@ -219,7 +219,7 @@ static void table_look(struct disk *d)
 		table_read(&d->probe, err);
 }
 
-static void disk_learn(struct disk *d)
+static void disk_learn(struct lwip_disk *d)
 {
 	for (uint32_t i = 0; i < d->count; i++)
 		if (!d->exports[i].service->config->partition)
@@ -231,7 +231,7 @@ static void disk_learn(struct disk *d)
 }
 
 /* Looks whether the disk can be served now. */
-static void disk_look(struct disk *d)
+static void disk_look(struct lwip_disk *d)
 {
 	if (d->nbd.info)
 		return;
@@ -241,7 +241,7 @@ static void disk_look(struct disk *d)
 }
 
 /* Gives up one disk; the others of this process go on. */
-static void drop(struct disk *d, const char *why, const char *more)
+static void drop(struct lwip_disk *d, const char *why, const char *more)
 {
 	rf_log("disk %s is served no more, others are: %s (%s); look at the device, then restart "
 	       "it",
@@ -249,15 +249,15 @@ static void drop(struct disk *d, const char *why, const char *more)
 	rf_blk_drop(d->service);
 }
 
-static void drop_refused(struct disk *d)
+static void drop_refused(struct lwip_disk *d)
 {
 	if (rf_blk_refused(d->service) && !rf_blk_gone(d->service))
 		drop(d, "it cannot be served as it is configured", "the line before says why");
 }
 
-static void disk_control(struct watch *w)
+static void disk_control(struct loop_watch *w)
 {
-	struct disk *d = (struct disk *)((char *)w - offsetof(struct disk, control));
+	struct lwip_disk *d = (struct lwip_disk *)((char *)w - offsetof(struct lwip_disk, control));
 	int err = rf_blk_control(d->service);
 
 	if (err == -EPIPE)
@@ -269,12 +269,12 @@ static void disk_control(struct watch *w)
 		disk_look(d);
 }
 
-static void disk_kicked(struct watch *w)
+static void disk_kicked(struct loop_watch *w)
 {
 	(void)w; /* to wake up was all */
 }
 
-void disk_open(struct disk *d, uint32_t index)
+void disk_open(struct lwip_disk *d, uint32_t index)
 {
 	int err = rf_blk_open_at(&d->service, RF_LWIP_DISK_FD(index));
 
@@ -285,15 +285,15 @@ void disk_open(struct disk *d, uint32_t index)
 		rf_die(RF_EXIT_BUG, "cannot start disk %u: %s", index, strerror(-err));
 	d->nbd.errors = rf_blk_stats(d->service)->client_errors;
 	d->nbd.cut = rf_blk_stats(d->service)->clients_cut;
-	d->control = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL,
+	d->control = (struct loop_watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_CONTROL,
 				     .call = disk_control };
-	d->kick = (struct watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK,
+	d->kick = (struct loop_watch){ .fd = RF_LWIP_DISK_FD(index) + RF_EXPORT_FD_KICK,
 				  .call = disk_kicked };
 	loop_want(&d->control, EPOLLIN);
 	loop_want(&d->kick, EPOLLIN | EPOLLET);
 }
 
-int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
+int disk_listen(struct lwip_disk *d, struct service *s, const ip_addr_t *at,
 		bool (*allow)(const ip_addr_t *, void *))
 {
 	struct disk_export *e = &d->exports[d->count];
@@ -317,7 +317,7 @@ int disk_listen(struct disk *d, struct service *s, const ip_addr_t *at,
 	return 0;
 }
 
-int disk_work(struct disk *d)
+int disk_work(struct lwip_disk *d)
 {
 	d->nbd.now = stack_now_ns();
 	bool knew = d->nbd.info;
@@ -328,7 +328,7 @@ int disk_work(struct disk *d)
 	return done;
 }
 
-void disk_tick(struct disk *d)
+void disk_tick(struct lwip_disk *d)
 {
 	nbd_server_tick(&d->nbd);
 	/* A stream that found all segments in use gets no event when some are free: it is looked
@@ -338,17 +338,17 @@ void disk_tick(struct disk *d)
 			stream_note(d->nbd.conns[i].stream);
 }
 
-bool disk_sleep(struct disk *d)
+bool disk_sleep(struct lwip_disk *d)
 {
 	return rf_blk_sleep(d->service);
 }
 
-void disk_wake(struct disk *d)
+void disk_wake(struct lwip_disk *d)
 {
 	rf_blk_wake(d->service, false);
 }
 
-uint64_t disk_spin_ns(const struct disk *d)
+uint64_t disk_spin_ns(const struct lwip_disk *d)
 {
 	return rf_blk_up(d->service) && rf_blk_inflight(d->service) ?
 	       rf_blk_config(d->service)->spin_ns : 0;

@@ -18,10 +18,10 @@ struct disk_export {
 	bool              known;  /* size and place are; until then nobody is let in */
 };
 
-struct disk {
+struct lwip_disk {
 	struct nbd_server  nbd;
 	struct rf_blk *service;
-	struct watch       control, kick;
+	struct loop_watch       control, kick;
 	uint32_t           count;
 	struct disk_export exports[RF_LWIP_SERVICES];
 	struct rf_io       probe; /* reads the partition table */
@@ -29,21 +29,21 @@ struct disk {
 };
 
 /* Maps the fds of disk number `index`. Dies with a line if they are not right. */
-void disk_open(struct disk *, uint32_t index);
+void disk_open(struct lwip_disk *, uint32_t index);
 /* Listens for one `disk` line. 0, or -errno. */
-int  disk_listen(struct disk *, struct service *, const ip_addr_t *at,
+int  disk_listen(struct lwip_disk *, struct service *, const ip_addr_t *at,
 		 bool (*allow)(const ip_addr_t *, void *));
 /* As the configuration file calls it; "" before the first disk_listen(). */
-static inline const char *disk_name(const struct disk *d)
+static inline const char *disk_name(const struct lwip_disk *d)
 {
 	return d->count ? d->exports[0].export.name : "";
 }
 /* Number of completions. */
-int  disk_work(struct disk *);
-void disk_tick(struct disk *);
+int  disk_work(struct lwip_disk *);
+void disk_tick(struct lwip_disk *);
 /* The same as rf_blk_sleep() and rf_blk_wake(). */
-bool disk_sleep(struct disk *);
-void disk_wake(struct disk *);
-uint64_t disk_spin_ns(const struct disk *);
+bool disk_sleep(struct lwip_disk *);
+void disk_wake(struct lwip_disk *);
+uint64_t disk_spin_ns(const struct lwip_disk *);
 
 #endif

@@ -25,7 +25,7 @@
 #include "socks.h"
 #include "stack.h"
 
-static struct watch dial = { .fd = -1 };
+static struct loop_watch dial = { .fd = -1 };
 
 /* ---- the stack listens ---------------------------------------------------------------- */
 
@@ -75,7 +75,7 @@ static bool from_stack(struct stream *stream, void *arg)
 	return true;
 }
 
-static void dialled(struct watch *w)
+static void dialled(struct loop_watch *w)
 {
 	struct rf_dial_answer answer;
 	int fds[RF_PACKET_FDS], count, n;
@@ -165,7 +165,7 @@ static void host_client(struct service *s, int fd, const struct sockaddr_storage
 }
 
 /* Accepts at most as many as there are places in one go, so that others have their turn. */
-static void from_host(struct watch *w)
+static void from_host(struct loop_watch *w)
 {
 	struct service *s = (struct service *)((char *)w - offsetof(struct service, listen));
 
@@ -196,7 +196,7 @@ void services_watch(struct service *s, uint32_t count)
 
 /* ---- start ------------------------------------------------------------------------------- */
 
-static int listen_on_stack(struct service *s, struct disk *disks)
+static int listen_on_stack(struct service *s, struct lwip_disk *disks)
 {
 	const struct rf_lwip_place *at = &s->config->listen;
 	ip_addr_t address;
@@ -218,17 +218,17 @@ static int listen_on_stack(struct service *s, struct disk *disks)
 	return err;
 }
 
-int services_open(struct service *services, struct disk *disks, const struct rf_lwip_config *c)
+int services_open(struct service *services, struct lwip_disk *disks, const struct rf_lwip_config *c)
 {
 	if (rf_lwip_dials(c)) {
-		dial = (struct watch){ .fd = RF_LWIP_FD_DIAL, .call = dialled };
+		dial = (struct loop_watch){ .fd = RF_LWIP_FD_DIAL, .call = dialled };
 		loop_want(&dial, EPOLLIN);
 	}
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct service *s = &services[i];
 
 		*s = (struct service){ .config = &c->service[i], .index = i };
-		s->listen = (struct watch){ .fd = -1, .call = from_host };
+		s->listen = (struct loop_watch){ .fd = -1, .call = from_host };
 		if (rf_lwip_on_host(s->config)) {
 			s->listen.fd = RF_LWIP_FD_LISTEN + (int)i;
 			loop_want(&s->listen, EPOLLIN);

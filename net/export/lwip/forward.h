@@ -9,7 +9,7 @@
 
 #include "join_table.h"
 
-int  services_open(struct service *, struct disk *, const struct rf_lwip_config *);
+int  services_open(struct service *, struct lwip_disk *, const struct rf_lwip_config *);
 void services_watch(struct service *, uint32_t count);
 
 #endif

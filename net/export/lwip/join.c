@@ -9,7 +9,7 @@
 #include "reach.h"
 #include "socks.h"
 
-static void host_event(struct watch *w)
+static void host_event(struct loop_watch *w)
 {
 	struct join *j = (struct join *)w;
 
@@ -24,7 +24,7 @@ static void host_event(struct watch *w)
 
 void join_host(struct join *j, int fd)
 {
-	j->host = (struct watch){ .fd = fd, .call = host_event };
+	j->host = (struct loop_watch){ .fd = fd, .call = host_event };
 }
 
 static void stream_changed(struct stream *s, void *owner)

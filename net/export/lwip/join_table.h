@@ -17,24 +17,24 @@
 #define JOIN_TRY_NS    10000000000ull /* of these, for the first of a name's addresses */
 #define JOIN_NAME      256
 
-struct disk;
+struct lwip_disk;
 
 /* One service line of the configuration. */
 struct service {
 	const struct rf_lwip_service *config;
 	uint32_t index;
-	struct watch listen; /* on the host, */
+	struct loop_watch listen; /* on the host, */
 	uint64_t listen_ns;  /* but not before: accept.h */
 	uint64_t accepted, refused, failed; /* failed: the other end could not be reached */
 	uint64_t to_host, to_stack;         /* bytes */
 	uint32_t active;
-	struct disk *disk; /* RF_LWIP_DISK */
+	struct lwip_disk *disk; /* RF_LWIP_DISK */
 };
 
 enum join_state { JOIN_FREE, JOIN_SOCKS, JOIN_RESOLVE, JOIN_CONNECT, JOIN_DIAL, JOIN_RUN };
 
 struct join {
-	struct watch host; /* first */
+	struct loop_watch host; /* first */
 	enum join_state state;
 	uint32_t       id;     /* index and how often it was used */
 	struct service *service;

@@ -65,15 +65,15 @@ static const struct link_ops ops = {
 	.flush = link_fd_flush,
 };
 
-static void readable(struct watch *w)
+static void readable(struct loop_watch *w)
 {
 	(void)w; /* to wake up was all */
 }
 
-void link_fd_open(struct link *link, struct watch *watch, const uint8_t mac[6], uint16_t mtu)
+void link_fd_open(struct link *link, struct loop_watch *watch, const uint8_t mac[6], uint16_t mtu)
 {
 	*link = (struct link){ .ops = &ops, .mtu = mtu, .known = true, .up = true };
 	memcpy(link->mac, mac, 6);
-	*watch = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = readable };
+	*watch = (struct loop_watch){ .fd = RF_EXPORT_FD_KICK, .call = readable };
 	loop_want(watch, EPOLLIN);
 }

@@ -6,6 +6,6 @@
 #include "link.h"
 #include "loop.h"
 
-void link_fd_open(struct link *, struct watch *, const uint8_t mac[6], uint16_t mtu);
+void link_fd_open(struct link *, struct loop_watch *, const uint8_t mac[6], uint16_t mtu);
 
 #endif

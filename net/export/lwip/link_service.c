@@ -22,7 +22,7 @@
 static struct net_link {
 	struct link    link; /* first */
 	struct rf_net *net;
-	struct watch   control, kick;
+	struct loop_watch   control, kick;
 	uint32_t       at;      /* buffer to send, filled next; 0: none */
 	uint32_t       generation; /* of the driver that was seen to run */
 	bool           starved; /* a frame could not be sent: wake us when buffers come back */
@@ -143,7 +143,7 @@ static void link_service_tick(struct link *link)
 	link_service_learn();
 }
 
-static void link_service_control(struct watch *w)
+static void link_service_control(struct loop_watch *w)
 {
 	int err = rf_net_control(it.net);
 
@@ -160,7 +160,7 @@ static void link_service_control(struct watch *w)
 	link_service_learn();
 }
 
-static void link_service_kicked(struct watch *w)
+static void link_service_kicked(struct loop_watch *w)
 {
 	(void)w; /* to wake up was all */
 }
@@ -187,8 +187,8 @@ struct link *link_service_open(void)
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
 	it.link.ops = &ops;
-	it.control = (struct watch){ .fd = RF_EXPORT_FD_CONTROL, .call = link_service_control };
-	it.kick = (struct watch){ .fd = RF_EXPORT_FD_KICK, .call = link_service_kicked };
+	it.control = (struct loop_watch){ .fd = RF_EXPORT_FD_CONTROL, .call = link_service_control };
+	it.kick = (struct loop_watch){ .fd = RF_EXPORT_FD_KICK, .call = link_service_kicked };
 	loop_want(&it.control, EPOLLIN);
 	loop_want(&it.kick, EPOLLIN | EPOLLET);
 	return &it.link;

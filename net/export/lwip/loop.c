@@ -19,7 +19,7 @@ void loop_open(void)
 		rf_die(RF_EXIT_BUG, "epoll_create1: %s", strerror(errno));
 }
 
-void loop_want(struct watch *w, uint32_t events)
+void loop_want(struct loop_watch *w, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = w };
 	int op = !events ? EPOLL_CTL_DEL : w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -31,7 +31,7 @@ void loop_want(struct watch *w, uint32_t events)
 	w->events = events;
 }
 
-void loop_close(struct watch *w)
+void loop_close(struct loop_watch *w)
 {
 	if (w->fd < 0)
 		return;
@@ -50,7 +50,7 @@ int loop_wait(int ms, void (*awake)(void))
 	if (awake)
 		awake();
 	for (int i = 0; i < n; i++) {
-		struct watch *w = ev[i].data.ptr;
+		struct loop_watch *w = ev[i].data.ptr;
 
 		if (w->fd >= 0)
 			w->call(w);

@@ -12,17 +12,17 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-struct watch {
+struct loop_watch {
 	int      fd;     /* -1: none */
 	uint32_t events; /* waited for now; 0: not in the epoll set at all */
-	void   (*call)(struct watch *);
+	void   (*call)(struct loop_watch *);
 };
 
 void loop_open(void);
 /* From now on waits for these: EPOLLIN, EPOLLOUT, EPOLLET; 0: for nothing, not even the end. */
-void loop_want(struct watch *, uint32_t events);
+void loop_want(struct loop_watch *, uint32_t events);
 /* Forgets the fd and closes it. */
-void loop_close(struct watch *);
+void loop_close(struct loop_watch *);
 /* Blocks for so long (-1: for ever), then calls, `awake` (NULL: nothing) first. Number of
  * events. */
 int  loop_wait(int ms, void (*awake)(void));

@@ -32,7 +32,7 @@ static struct {
 	struct link    link_fd;
 	struct stack   stack;
 	struct service services[RF_LWIP_SERVICES];
-	struct disk    disks[RF_LWIP_DISKS];
+	struct lwip_disk    disks[RF_LWIP_DISKS];
 	struct status  status;
 	bool           open;  /* the stack runs: the link is known */
 	uint64_t       ticked, busy_ns;
@@ -68,7 +68,7 @@ static void never_block(int fd, const char *what)
 
 static void open_link(void)
 {
-	static struct watch fd_link;
+	static struct loop_watch fd_link;
 
 	if (!(it.config.flags & RF_LWIP_LINK_FD)) {
 		it.link = link_service_open();

@@ -8,13 +8,13 @@
 
 struct service;
 struct stack;
-struct disk;
+struct lwip_disk;
 
 struct status {
 	const struct stack   *stack;
 	const struct service *services;
 	uint32_t              service_count;
-	const struct disk    *disks;
+	const struct lwip_disk    *disks;
 	uint32_t              disk_count;
 	uint64_t              started_ns;
 };
