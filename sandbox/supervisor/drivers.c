@@ -75,8 +75,9 @@ void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int c
 	if (msg->generation > d->r.last_wanted)
 		d->r.last_wanted = msg->generation;
 	d->want = (struct wanted_driver){ .waiting = true, .generation = msg->generation,
-				   .device_fd = msg->device_fd, .count = count,
-				   .due_ns = rf_now_ns() + dev_backoff(d, d->r.fruitless) };
+					  .device_fd = msg->device_fd, .count = count,
+					  .due_ns = rf_now_ns() +
+						    dev_backoff(d, d->r.fruitless) };
 	memcpy(d->want.fds, fds, sizeof(int) * (size_t)count);
 	if (dev_backoff(d, d->r.fruitless) && d->r.fruitless < d->cfg->policy.deaths)
 		rf_log("%s: %llu drivers in a row died without completing a request: the next one "
