@@ -186,7 +186,7 @@ void keeper_serve(struct keeper *k)
 	msg.type = RF_KEEP_REPLY;
 	/* A supervisor that asks also reads. One whose socket is full has lost its answer and
 	 * all events meanwhile. */
-	if (!keeper_tell(k, &msg, &give, give >= 0))
+	if (!keeper_tell(k, &msg, &give, give >= 0) && k->supervisor)
 		kill(k->supervisor, SIGKILL);
 	for (int i = 0; i < count; i++)
 		if (fds[i] >= 0)
