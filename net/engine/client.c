@@ -15,34 +15,34 @@
 
 const char *rf_net_name(const struct rf_net *n)
 {
-	return n->config.name;
+	return n->session.config.name;
 }
 
 const char *rf_net_words(const struct rf_net *n)
 {
-	return n->config.words;
+	return n->session.config.words;
 }
 
 uint64_t rf_net_spin_ns(const struct rf_net *n)
 {
-	return n->config.spin_ns;
+	return n->session.config.spin_ns;
 }
 
 int rf_net_control_fd(const struct rf_net *n)
 {
-	return RF_NET_FD(n, RF_EXPORT_FD_CONTROL);
+	return rf_session_fd(&n->session, RF_EXPORT_FD_CONTROL);
 }
 
 int rf_net_kick_fd(const struct rf_net *n)
 {
-	return RF_NET_FD(n, RF_EXPORT_FD_KICK);
+	return rf_session_fd(&n->session, RF_EXPORT_FD_KICK);
 }
 
 bool rf_net_notice(struct rf_net *n, struct rf_notice *out)
 {
 	const struct rf_notice_now now = {
-		.generation = n->generation, .up = rf_net_up(n), .gone = rf_net_gone(n),
-		.frames = true, .now_ns = rf_now_ns(), .log = n->stats->log,
+		.generation = n->session.generation, .up = rf_net_up(n), .gone = rf_net_gone(n),
+		.frames = true, .now_ns = rf_now_ns(), .log = n->session.stats->log,
 	};
 
 	return rf_notice_next(&n->notices, &now, out);

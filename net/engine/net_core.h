@@ -14,18 +14,8 @@
 #include "boot.h"
 #include "log.h"
 #include "net_service.h"
-#include "lived.h"
 #include "notice.h"
-#include "watch.h"
-
-enum rf_net_state {
-	RF_NET_NONE,     /* no driver was seen yet */
-	RF_NET_LIED,     /* its rings are not looked at any more */
-	RF_NET_GONE,     /* there will be none */
-	/* from here on it is alive */
-	RF_NET_PREPARED, /* its half is filled; it may or may not run */
-	RF_NET_UP,
-};
+#include "session.h"
 
 enum rf_net_buffer { RF_BUFFER_FREE, RF_BUFFER_POSTED, RF_BUFFER_HELD };
 
@@ -50,13 +40,12 @@ struct rf_net {
 	uint32_t             plain_max;       /* received in one buffer */
 	uint32_t             tx_base, tx_buffer;
 	uint8_t             *buffer;          /* this half's enum rf_net_buffer, by index */
-	enum rf_net_state    state;
-	uint32_t             half, generation;
 	uint32_t             tx_free_count;
 	struct rf_net_count {
 		uint64_t rx_frames, rx_bytes, rx_bad, tx_frames, tx_bytes, tx_done, tx_refused;
-		uint64_t lost_tx, violations, stalls, nudges, nudges_helped;
+		uint64_t lost_tx;
 	} count;
+	struct rf_session    session;         /* is the driver alive? */
 	uint32_t             tx_slot[RF_NET_DEPTH]; /* what is in the ring: at | RF_TX_* */
 	uint32_t             tx_free[RF_NET_TX_BUFFERS];
 
@@ -73,43 +62,26 @@ struct rf_net {
 	uint32_t             limbo[RF_NET_TX_BUFFERS];
 
 	/* the driver */
-	struct rf_watch      watch;
-	/* to the device process, which did not read; type 0: none */
-	struct rf_svc_msg    untold;
 	uint32_t             sent_then;       /* tx_done, and since when it stands still */
 	uint64_t             sent_ns;         /* with frames under way; 0: there were none */
 	uint64_t             sent_lived_ns;   /* and by the other clock */
-	struct rf_lived      lived;
-	bool                 stalled;
 	uint32_t             link;
 	uint64_t             rx_dropped, rx_dropped_before; /* this driver's; of all before it */
-	bool                 first_io_awaited;
-	uint32_t             await_generation;
 
 	/* set-up */
-	int                      first_fd;
-	struct rf_export_config  config;
 	struct rf_net_info       info;
-	bool                     info_known;
-	bool                     arena_ours;  /* nothing of a predecessor's is under way */
 	struct rf_notices        notices;
-	uint64_t                 ticked_ns;   /* by rf_net_wait() */
-	unsigned char           *data;
-	unsigned char           *rings;
-	struct rf_stats_service *stats;
+	uint64_t                 ticked_ns; /* by rf_net_wait() */
 	uint8_t                  buffers[2][RF_NET_DEPTH];
 };
 
-/* Number of a fd of enum rf_export_fd. */
-#define RF_NET_FD(n, which) ((n)->first_fd + (which) - RF_EXPORT_FD_CONTROL)
+static inline struct rf_net *rf_net_of(struct rf_session *session)
+{
+	return (struct rf_net *)((char *)session - offsetof(struct rf_net, session));
+}
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-static inline bool rf_net_alive(const struct rf_net *n)
-{
-	return n->state >= RF_NET_PREPARED;
-}
 
 /* Index of the buffer of this half that begins at `at`; >= rx_count if none does: bits
  * that a whole number of buffers does not have come to lie on top. */
@@ -135,19 +107,28 @@ static inline void rf_net_post(struct rf_net *n, uint32_t at)
 	n->free_ring[n->free_own++ & (RF_NET_DEPTH - 1)] = at;
 }
 
-/* frames.c: slots that came back. Their number; a lie is told. */
+/* send.c: slots that came back. Their number; a lie is told. */
 unsigned rf_net_reap(struct rf_net *);
-/* Moves what a dead driver had received to the stash. Records; *lie set: the rest is none. */
+/* The same of a dead driver, whose lie is not. */
+void rf_net_reap_dead(struct rf_net *, enum rf_violation *lie);
+
+/* receive.c: moves what a dead driver had received to the stash. Records; *lie set: the rest is
+ * none. */
 uint32_t rf_net_drain(struct rf_net *, enum rf_violation *lie);
 /* Of a frame in several parts, drops those there are: its driver is dead. */
 void rf_net_unchain(struct rf_net *);
 
-/* recover.c */
-void rf_net_lied(struct rf_net *, enum rf_violation);
-void rf_net_kick(struct rf_net *); /* wakes the driver */
-void rf_net_tell(struct rf_net *, enum rf_svc_type, uint32_t value);
+/* info.c: what the device process says of the interface, and of its cable. */
+int rf_interface_info(struct rf_session *, const struct rf_svc_msg *);
+int rf_interface_link(struct rf_session *, const struct rf_svc_msg *);
 
-/* count.c */
+/* recover.c */
+extern const struct rf_session_ops rf_net_session;
+
+/* ages.c: does the driver move, and are frames sent? */
+void rf_frames_look(struct rf_session *, uint64_t now);
+
+/* stats.c */
 void rf_net_publish(struct rf_net *);
 void rf_net_adopt(struct rf_net *);
 

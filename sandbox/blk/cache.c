@@ -31,7 +31,7 @@ static uint32_t at_most(uint64_t clients)
 
 static uint32_t connected(const struct rf_blk *s)
 {
-	uint64_t n = atomic_load_explicit(&s->stats->clients, memory_order_relaxed);
+	uint64_t n = atomic_load_explicit(&s->session.stats->clients, memory_order_relaxed);
 
 	return n ? at_most(n) : 1;
 }
@@ -90,31 +90,6 @@ void rf_cache_lost(struct rf_blk *s)
 		rf_log_peer("the device may have lost its write cache: the next flush fails");
 	}
 	head->losses = s->device->losses;
-}
-
-static int limits_changed(const struct rf_blk *s, const struct rf_blk_info *now)
-{
-	const struct rf_blk_info *was = &s->info;
-	bool same = was->size == now->size && was->block_size == now->block_size;
-
-	rf_log("this disk had %llu bytes in blocks of %u, and has %llu in blocks of %u now%s: its "
-	       "clients have to connect again",
-	       (unsigned long long)was->size, was->block_size, (unsigned long long)now->size,
-	       now->block_size, same ? ", with other limits or features" : "");
-	return -ESTALE;
-}
-
-/* The device was opened anew since. It may not be what was promised to clients; and another disk
- * the supervisor has refused before we are told, so that this is a second look. */
-int rf_disk_again(const struct rf_blk *s, const struct rf_blk_info *now,
-		  const struct rf_identity *disk)
-{
-	if (!rf_identity_same(&s->table->head.disk, disk)) {
-		rf_log("this was disk %s, and is %s now: its clients have to connect again",
-		       rf_identity_text(&s->table->head.disk), rf_identity_text(disk));
-		return -ESTALE;
-	}
-	return memcmp(now, &s->info, sizeof(*now)) ? limits_changed(s, now) : 0;
 }
 
 /* What only a flush makes safe was promised of another cache, or another disk: it is gone. */

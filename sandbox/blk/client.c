@@ -16,39 +16,39 @@
 
 const char *rf_blk_name(const struct rf_blk *s)
 {
-	return s->config.name;
+	return s->session.config.name;
 }
 
 const char *rf_blk_words(const struct rf_blk *s)
 {
-	return s->config.words;
+	return s->session.config.words;
 }
 
 uint64_t rf_blk_spin_ns(const struct rf_blk *s)
 {
-	return s->config.spin_ns;
+	return s->session.config.spin_ns;
 }
 
 uint32_t rf_blk_generation(const struct rf_blk *s)
 {
-	return s->generation;
+	return s->session.generation;
 }
 
 int rf_blk_control_fd(const struct rf_blk *s)
 {
-	return rf_blk_fd(s, RF_EXPORT_FD_CONTROL);
+	return rf_session_fd(&s->session, RF_EXPORT_FD_CONTROL);
 }
 
 int rf_blk_kick_fd(const struct rf_blk *s)
 {
-	return rf_blk_fd(s, RF_EXPORT_FD_KICK);
+	return rf_session_fd(&s->session, RF_EXPORT_FD_KICK);
 }
 
 bool rf_blk_notice(struct rf_blk *s, struct rf_notice *out)
 {
 	const struct rf_notice_now now = {
-		.generation = s->generation, .losses = rf_blk_losses(s), .up = rf_blk_up(s),
-		.gone = rf_blk_gone(s), .now_ns = rf_now_ns(), .log = s->stats->log,
+		.generation = s->session.generation, .losses = rf_blk_losses(s), .up = rf_blk_up(s),
+		.gone = rf_blk_gone(s), .now_ns = rf_now_ns(), .log = s->session.stats->log,
 	};
 
 	return rf_notice_next(&s->notices, &now, out);

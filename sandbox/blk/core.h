@@ -20,45 +20,34 @@
 #include "hold.h"
 #include "log.h"
 #include "notice.h"
+#include "session.h"
 #include "stats.h"
 #include "table.h"
-#include "watch.h"
 
-/* rf_blk.gate: why a request may not go straight into the ring */
-#define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
-#define RF_GATE_REDO   0x2u /* requests of a dead driver come first, one of them alone */
-#define RF_GATE_QUEUE  0x4u /* others wait already */
-#define RF_GATE_WRITES 0x8u /* writes are pending: look whether it overlaps one */
-#define RF_GATE_FILTER 0x10u /* for ever: every request goes to a filter */
-
-enum rf_driver_state {
-	RF_DRIVER_NONE,     /* none was seen yet */
-	RF_DRIVER_PREPARED, /* its half is filled; it may or may not run */
-	RF_DRIVER_UP,
-	RF_DRIVER_LIED,     /* its ring is not looked at any more */
-	RF_DRIVER_GONE,     /* there will be none */
-};
+/* rf_session.gate: why a request may not go straight into the ring, besides RF_GATE_DRIVER */
+#define RF_GATE_REDO   (RF_GATE_OWN << 0) /* a dead driver's requests come first, one alone */
+#define RF_GATE_QUEUE  (RF_GATE_OWN << 1) /* others wait already */
+#define RF_GATE_WRITES (RF_GATE_OWN << 2) /* writes are pending: look whether it overlaps one */
+#define RF_GATE_FILTER (RF_GATE_OWN << 3) /* for ever: every request goes to a filter */
 
 struct rf_counts {
 	uint64_t submitted, completed, bytes_read, bytes_written;
 	uint64_t corrupt; /* caught by predecessors */
-	uint64_t failed, reissued, violations, stalls, held_back, nudges, nudges_helped;
+	uint64_t failed, reissued, held_back;
 };
 
 struct rf_blk {
 	/* every request */
 	struct rf_ring_end     req, resp;
 	struct rf_table_entry *entry;
-	uint32_t               generation;
-	uint32_t               gate;
 	uint32_t               free_count;
 	uint32_t               dirty; /* records put and not published */
 	uint64_t               seq;   /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
 	uint64_t               block_mask;
+	struct rf_session      session; /* of it a plain read sees gate and generation */
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
-	uint32_t               awaiting; /* first_io_ns of some recovery is still 0 */
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
 	struct rf_hold         hold;
@@ -68,18 +57,7 @@ struct rf_blk {
 	struct rf_io **queue_tail;
 
 	/* the driver */
-	enum rf_driver_state state;
-	uint32_t             half;
 	bool                 alone;      /* the one request in flight is under suspicion */
-	bool                 was_up;     /* this generation: its driver may have seen the ring */
-	bool                 stalled;    /* this generation: reported */
-	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
-	struct rf_watch      watch;
-	bool                 dropped;    /* GONE for good, by its own export */
-	/* to the device process, which did not read; type 0: none */
-	struct rf_svc_msg    untold;
-	uint64_t             scanned_ns; /* when ages were looked at last */
-	uint64_t             lived_ns;   /* sum of the times between two looks, long ones cut */
 	uint64_t             slow_done;  /* discards and zeroings answered; as the last look */
 	uint64_t             slow_seen;  /* found it; and by that clock when it changed last */
 	uint64_t             slow_lived_ns;
@@ -103,31 +81,21 @@ struct rf_blk {
 	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
 
 	/* set-up */
-	int                      fds_up; /* its fds are those of enum rf_export_fd plus this */
-	struct rf_export_config  config;
 	struct rf_blk_info       info;
-	bool                     info_known;
 	bool                     refused; /* its export is to drop it */
 	struct rf_notices        notices;
 	uint64_t                 ticked_ns; /* by rf_blk_wait() */
-	bool                     arena_ours; /* no driver of a predecessor's writes to it */
-	unsigned char           *data;
-	unsigned char           *rings;
 	struct rf_table         *table;
-	struct rf_stats_service *stats;
 	const struct rf_stats_device *device;
 	struct rf_arena          arena;
 	struct rf_blk_filter    *filter;
 	struct rf_blk_filter     none; /* the filter of a disk that has none */
 };
 
-static inline int rf_blk_fd(const struct rf_blk *s, enum rf_export_fd fd)
+static inline struct rf_blk *rf_blk_of(struct rf_session *session)
 {
-	return (int)fd + s->fds_up;
+	return (struct rf_blk *)((char *)session - offsetof(struct rf_blk, session));
 }
-
-/* The channel of queue 0 in one half. */
-struct rf_blk_chan *rf_blk_chan_at(struct rf_blk *, uint32_t half);
 
 /* Puts the request of entry `index` into the ring under a new tag. */
 void rf_entry_put(struct rf_blk *, uint32_t index);
@@ -146,20 +114,17 @@ void rf_cache_lost(struct rf_blk *);
 /* The disk is known: was the one before, whose promises are in the table, another one, or had
  * another cache? */
 void rf_disk_known(struct rf_blk *, const struct rf_identity *);
-/* It was known: is it another one now? -ESTALE then, after one line in the log. */
-int rf_disk_again(const struct rf_blk *, const struct rf_blk_info *now,
-		  const struct rf_identity *);
-/* recover.c: the export has had its time to reuse memory. */
-/* a reissued request was answered; lets the next ones go. */
-void rf_redo_next(struct rf_blk *);
-void rf_first_io(struct rf_blk *);
-void rf_blk_lied(struct rf_blk *, enum rf_violation);
-void rf_driver_kick(struct rf_blk *); /* wakes it */
-/* To the device process. */
-void rf_tell(struct rf_blk *, enum rf_svc_type, uint32_t value);
+/* info.c: what the device process says of the disk; may clients see it? */
+int rf_disk_info(struct rf_session *, const struct rf_svc_msg *);
+int rf_disk_back(struct rf_session *, const struct rf_svc_msg *);
 
-/* ages.c: is a request too old? Once a 16th of the stall time is often enough. */
-void rf_ages_look(struct rf_blk *, uint64_t now);
+/* recover.c */
+extern const struct rf_session_ops rf_blk_session;
+/* A reissued request was answered; lets the next ones go. */
+void rf_redo_next(struct rf_blk *);
+
+/* ages.c: does the driver move, and is a request too old? */
+void rf_requests_look(struct rf_session *, uint64_t now);
 extern const char *const rf_op_names[];
 
 /* stats.c */

@@ -21,13 +21,10 @@
 #include "exit_code.h"
 #include "handed.h"
 
-static int config_read(struct rf_blk *s)
+static int config_check(struct rf_blk *s)
 {
-	struct rf_export_config *c = &s->config;
-	int err = rf_handed_config(rf_blk_fd(s, RF_EXPORT_FD_CONFIG), c);
+	const struct rf_export_config *c = &s->session.config;
 
-	if (err)
-		return err;
 	if (c->service != RF_SERVICE_BLOCK) {
 		rf_log("%s is no disk", c->name);
 		return -ENODEV;
@@ -36,57 +33,55 @@ static int config_read(struct rf_blk *s)
 		rf_log("%u queues asked for, 1 to %u are possible", c->queues, RF_MAX_QUEUES);
 		return -EINVAL;
 	}
-	err = rf_arena_open(&s->arena, c->arena_bytes);
+	int err = rf_arena_open(&s->arena, c->arena_bytes);
+
 	if (err)
 		rf_log("an arena of %llu bytes is not possible: %s",
 		       (unsigned long long)c->arena_bytes, strerror(-err));
 	return err;
 }
 
-static int map_all(struct rf_blk *s)
+static int table_map(struct rf_blk *s)
 {
+	int fd = rf_session_fd(&s->session, RF_EXPORT_FD_TABLE);
 	struct stat st;
-	int err = config_read(s);
 
-	if (err)
-		return err;
-	if (!fstat(rf_blk_fd(s, RF_EXPORT_FD_TABLE), &st) &&
-	    (uint64_t)st.st_size < RF_TABLE_USED &&
-	    ftruncate(rf_blk_fd(s, RF_EXPORT_FD_TABLE), RF_TABLE_USED)) {
+	if (!fstat(fd, &st) && (uint64_t)st.st_size < RF_TABLE_USED &&
+	    ftruncate(fd, RF_TABLE_USED)) {
 		rf_log("cannot make the in-flight table %zu bytes long: %s", RF_TABLE_USED,
 		       strerror(errno));
 		return -errno;
 	}
-	const int rw = PROT_READ | PROT_WRITE;
-	const uint64_t rings = 2ull * s->config.queues * RF_BLK_CHAN_BYTES;
-	if ((err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_DATA), "arena",
-				 s->config.arena_bytes, rw, &s->data)) ||
-	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
-				 &s->rings)) ||
-	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_TABLE), "table", RF_TABLE_USED, rw,
-				 &s->table)) ||
-	    (err = rf_handed_map(rf_blk_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
-				 &s->stats)))
+	return rf_handed_map(fd, "table", RF_TABLE_USED, PROT_READ | PROT_WRITE, &s->table);
+}
+
+static int service_map(struct rf_blk *s, int up)
+{
+	int err;
+
+	if ((err = rf_session_open(&s->session, &rf_blk_session, up)) || (err = config_check(s)) ||
+	    (err = rf_session_map(&s->session)) || (err = table_map(s)))
 		return err;
-	s->device = (const void *)((const char *)s->stats + RF_STATS_DEVICE);
-	return rf_handed_kick(rf_blk_fd(s, RF_EXPORT_FD_KICK));
+	s->device = (const void *)((const char *)s->session.stats + RF_STATS_DEVICE);
+	return 0;
 }
 
 /* Before the table is taken over: that makes one where there is none. */
 static int filter_choose(struct rf_blk *s, const struct rf_blk_filter_ops *const *ops)
 {
 	const struct rf_blk_below below = {
-		.service = s, .config = &s->config, .arena = &s->arena, .data = s->data,
+		.service = s, .config = &s->session.config, .arena = &s->arena,
+		.data = s->session.data,
 		.heir = s->table->head.magic == RF_TABLE_MAGIC,
 	};
 
-	s->none = (struct rf_blk_filter){ &rf_blk_no_filter, s, s->data };
+	s->none = (struct rf_blk_filter){ &rf_blk_no_filter, s, s->session.data };
 	s->filter = &s->none;
-	while (*ops && !(*ops)->wanted(&s->config))
+	while (*ops && !(*ops)->wanted(&s->session.config))
 		ops++;
 	if (!*ops)
 		return 0;
-	s->gate |= RF_GATE_FILTER;
+	s->session.gate |= RF_GATE_FILTER;
 	return (*ops)->open(&below, &s->filter);
 }
 
@@ -98,47 +93,43 @@ int rf_blk_open_filtered(struct rf_blk **out, int up,
 	if (!s)
 		return -ENOMEM;
 	memset(s, 0, sizeof(*s));
-	s->fds_up = up;
-	s->gate = RF_GATE_DRIVER;
 	s->queue_tail = &s->queue_head;
-	int err = map_all(s);
+	int err = service_map(s, up);
 	if (!err)
 		err = filter_choose(s, filters);
 	if (err) {
 		free(s);
 		return err;
 	}
-	s->arena_bytes = s->config.arena_bytes;
-	s->notices.since_ns = rf_now_ns();
+	s->arena_bytes = s->session.config.arena_bytes;
 	rf_table_take_over(s);
 	rf_stats_adopt(s);
+	s->notices.since_ns = rf_now_ns();
 	*out = s;
 	return 0;
 }
 
-struct rf_blk_chan *rf_blk_chan_at(struct rf_blk *s, uint32_t half)
-{
-	return (void *)(s->rings + (uint64_t)half * s->config.queues * RF_BLK_CHAN_BYTES);
-}
-
 const struct rf_export_config *rf_blk_config(const struct rf_blk *s)
 {
-	return &s->config;
+	return &s->session.config;
 }
 
 const struct rf_blk_info *rf_blk_info(const struct rf_blk *s)
 {
-	return s->info_known && s->arena_ours && s->filter->ops->ready(s->filter) ? &s->info : NULL;
+	bool ready = s->session.known && s->session.arena_ours &&
+		     s->filter->ops->ready(s->filter);
+
+	return ready ? &s->info : NULL;
 }
 
 bool rf_blk_up(const struct rf_blk *s)
 {
-	return s->state == RF_DRIVER_UP;
+	return s->session.state == RF_DRIVER_UP;
 }
 
 bool rf_blk_gone(const struct rf_blk *s)
 {
-	return s->state == RF_DRIVER_GONE;
+	return s->session.state == RF_DRIVER_GONE;
 }
 
 bool rf_blk_refused(const struct rf_blk *s)
@@ -154,7 +145,7 @@ void rf_blk_refuse(struct rf_blk *s, const char *why, ...)
 	va_start(args, why);
 	vsnprintf(text, sizeof(text), why, args);
 	va_end(args);
-	if (!s->fds_up)
+	if (!s->session.fds_up)
 		rf_die(RF_EXIT_INTEGRITY, "%s", text);
 	rf_log("%s", text);
 	s->refused = true;
@@ -167,7 +158,7 @@ uint32_t rf_blk_inflight(const struct rf_blk *s)
 
 struct rf_stats_service *rf_blk_stats(struct rf_blk *s)
 {
-	return s->stats;
+	return s->session.stats;
 }
 
 int rf_blk_alloc(struct rf_blk *s, uint32_t length, uint64_t *arena)

@@ -11,7 +11,6 @@
  *         was taken out before, so a slot is always free.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "core.h"
 #include "service.h"
@@ -47,7 +46,7 @@ static inline void entry_put(struct rf_blk *s, struct rf_table_entry *e, uint64_
 			     uint64_t offset, uint64_t arena)
 {
 	uint32_t tag = e->next_tag + RF_TAG_NEXT_SERIAL;
-	uint64_t head = tag | (uint64_t)s->generation << 32;
+	uint64_t head = tag | (uint64_t)s->session.generation << 32;
 	uint32_t slot = s->req.own++ & (RF_BLK_DEPTH - 1);
 
 	e->next_tag = tag;
@@ -79,7 +78,7 @@ static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t ow
 			s->flush_fails--;
 		}
 	} else if (owner == NO_OWNER) {
-		s->gate |= RF_GATE_WRITES;
+		s->session.gate |= RF_GATE_WRITES;
 		rf_hold_add(&s->hold, index, e->req.offset, e->req.offset + e->req.length, e->seq);
 	} else {
 		rf_hold_move(&s->hold, owner, index);
@@ -124,9 +123,9 @@ static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
 	}
 	rf_hold_remove(&s->hold, index);
 	if (s->hold.ready)
-		s->gate |= RF_GATE_QUEUE;
+		s->session.gate |= RF_GATE_QUEUE;
 	if (!s->hold.writers)
-		s->gate &= ~RF_GATE_WRITES;
+		s->session.gate &= ~RF_GATE_WRITES;
 	/* Without a volatile cache every write is on stable media. A filter's own are nobody's. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
 	    !rf_entry_io(e)->internal) {
@@ -169,7 +168,7 @@ static inline enum rf_violation judge(const struct rf_blk *s, const struct rf_bl
 {
 	uint32_t index = RF_TAG_INDEX(r->tag);
 
-	if (unlikely(r->generation != s->generation))
+	if (unlikely(r->generation != s->session.generation))
 		return RF_LIE_GENERATION;
 	if (unlikely(index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag))
 		return RF_LIE_TAG;
@@ -196,8 +195,8 @@ int rf_blk_take(struct rf_blk *s, enum rf_violation *lie)
 		if (unlikely(found))
 			break;
 		struct rf_table_entry *e = &s->entry[RF_TAG_INDEX(r.tag)];
-		if (unlikely(e->mark & RF_MARK_DIED && s->awaiting))
-			rf_first_io(s);
+		if (unlikely(e->mark & RF_MARK_DIED && s->session.awaiting))
+			rf_session_first_io(&s->session);
 		entry_finish(s, e, r.status);
 	}
 	*lie = found;
@@ -215,7 +214,7 @@ void rf_queue_pump(struct rf_blk *s)
 {
 	struct rf_hold *h = &s->hold;
 
-	while (!(s->gate & (RF_GATE_DRIVER | RF_GATE_REDO)) && s->free_count) {
+	while (!(s->session.gate & (RF_GATE_DRIVER | RF_GATE_REDO)) && s->free_count) {
 		if (h->ready) {
 			uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
 
@@ -244,7 +243,7 @@ void rf_queue_pump(struct rf_blk *s)
 	if (!s->queue_head)
 		s->queue_tail = &s->queue_head;
 	if (!s->queue_head && !h->ready)
-		s->gate &= ~RF_GATE_QUEUE;
+		s->session.gate &= ~RF_GATE_QUEUE;
 }
 
 static void queue_push(struct rf_blk *s, struct rf_io *io)
@@ -253,7 +252,7 @@ static void queue_push(struct rf_blk *s, struct rf_io *io)
 	io->next = NULL;
 	*s->queue_tail = io;
 	s->queue_tail = &io->next;
-	s->gate |= RF_GATE_QUEUE;
+	s->session.gate |= RF_GATE_QUEUE;
 }
 
 /* May this be asked of the disk? The limit of an operation is 0 where it needs a closer look: a
@@ -277,9 +276,9 @@ static int refuse(struct rf_blk *s, const struct rf_io *io)
 	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
 					  [RF_BLK_ZERO] = RF_BLK_HAS_ZERO };
 
-	if (s->state == RF_DRIVER_GONE)
+	if (s->session.state == RF_DRIVER_GONE)
 		return -EIO;
-	if (!s->info_known)
+	if (!s->session.known)
 		return -EINVAL;
 	if (io->op == RF_BLK_FLUSH)
 		return 0;
@@ -292,7 +291,7 @@ static int refuse(struct rf_blk *s, const struct rf_io *io)
 
 void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 {
-	if (s->state == RF_DRIVER_GONE) {
+	if (s->session.state == RF_DRIVER_GONE) {
 		io->done(io, -EIO);
 		return;
 	}
@@ -327,8 +326,8 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->gate & ~RF_GATE_WRITES || !s->free_count || io->flags || io->op > RF_BLK_WRITE ||
-	    !admissible(s, io, io->op) ||
+	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
+	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
 	s->count.submitted++;
@@ -339,7 +338,7 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 
 int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 {
-	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate || !s->free_count ||
+	if (unlikely(io->op != RF_BLK_READ || io->flags || s->session.gate || !s->free_count ||
 		     !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
 	s->count.submitted++;
@@ -354,22 +353,22 @@ void rf_blk_push(struct rf_blk *s)
 	s->dirty = 0;
 	rf_ring_publish(&s->req);
 	/* A successor that is still held back gets no kick: it looks before it sleeps. */
-	if (s->state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
-		rf_driver_kick(s);
+	if (s->session.state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
+		rf_session_kick(&s->session);
 }
 
 int rf_blk_poll(struct rf_blk *s)
 {
 	enum rf_violation lie = 0;
 
-	if (unlikely(s->state != RF_DRIVER_UP && s->state != RF_DRIVER_PREPARED))
+	if (unlikely(!rf_session_alive(&s->session)))
 		return 0;
 	int taken = rf_blk_take(s, &lie);
 	if (unlikely(lie))
-		rf_blk_lied(s, lie);
-	if (unlikely(s->gate & RF_GATE_REDO))
+		rf_session_lied(&s->session, lie);
+	if (unlikely(s->session.gate & RF_GATE_REDO))
 		rf_redo_next(s);
-	if (unlikely(s->gate & RF_GATE_QUEUE))
+	if (unlikely(s->session.gate & RF_GATE_QUEUE))
 		rf_queue_pump(s);
 	return taken;
 }
@@ -378,8 +377,7 @@ bool rf_blk_sleep(struct rf_blk *s)
 {
 	rf_blk_push(s);
 	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
-	if (s->config.spin_ns != UINT64_MAX &&
-	    (s->state == RF_DRIVER_UP || s->state == RF_DRIVER_PREPARED)) {
+	if (s->session.config.spin_ns != UINT64_MAX && rf_session_alive(&s->session)) {
 		rf_ring_arm(&s->resp);
 		if (rf_ring_ready(&s->resp)) {
 			rf_ring_disarm(&s->resp);
@@ -392,10 +390,8 @@ bool rf_blk_sleep(struct rf_blk *s)
 
 void rf_blk_wake(struct rf_blk *s, bool kicked)
 {
-	uint64_t count;
-
 	if (s->resp.ring)
 		rf_ring_disarm(&s->resp);
 	if (kicked)
-		(void)!read(rf_blk_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
+		rf_session_woken(&s->session);
 }

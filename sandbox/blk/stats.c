@@ -8,40 +8,38 @@
 
 #include "core.h"
 
-#define PUT(field, value) atomic_store_explicit(&s->stats->field, (value), memory_order_relaxed)
-#define GET(field)        atomic_load_explicit(&s->stats->field, memory_order_relaxed)
+#define PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
+#define GET(at)        atomic_load_explicit(&(at), memory_order_relaxed)
 
 void rf_stats_publish(struct rf_blk *s)
 {
 	const struct rf_counts *c = &s->count;
+	struct rf_stats_service *stats = s->session.stats;
 
-	PUT(submitted, c->submitted);
-	PUT(completed, c->completed);
-	PUT(bytes_read, c->bytes_read);
-	PUT(bytes_written, c->bytes_written);
-	PUT(failed, c->failed);
-	PUT(reissued, c->reissued);
-	PUT(violations, c->violations);
-	PUT(stalls, c->stalls);
-	PUT(held_back, c->held_back);
-	PUT(nudges, c->nudges + s->watch.nudges);
-	PUT(nudges_helped, c->nudges_helped + s->watch.helped);
-	PUT(corrupt, c->corrupt + s->filter->ops->caught(s->filter));
-	PUT(inflight, RF_BLK_DEPTH - s->free_count);
-	PUT(generation, s->generation);
+	PUT(stats->submitted, c->submitted);
+	PUT(stats->completed, c->completed);
+	PUT(stats->bytes_read, c->bytes_read);
+	PUT(stats->bytes_written, c->bytes_written);
+	PUT(stats->failed, c->failed);
+	PUT(stats->reissued, c->reissued);
+	PUT(stats->held_back, c->held_back);
+	PUT(stats->corrupt, c->corrupt + s->filter->ops->caught(s->filter));
+	PUT(stats->inflight, RF_BLK_DEPTH - s->free_count);
+	rf_session_publish(&s->session);
 }
 
 /* Counters go on where a dead predecessor left them. */
 void rf_stats_adopt(struct rf_blk *s)
 {
+	struct rf_stats_service *stats = s->session.stats;
+
 	s->count = (struct rf_counts){
-		.submitted = GET(submitted), .completed = GET(completed),
-		.bytes_read = GET(bytes_read), .bytes_written = GET(bytes_written),
-		.failed = GET(failed), .reissued = GET(reissued),
-		.violations = GET(violations), .stalls = GET(stalls),
-		.held_back = GET(held_back), .nudges = GET(nudges),
-		.nudges_helped = GET(nudges_helped), .corrupt = GET(corrupt),
+		.submitted = GET(stats->submitted), .completed = GET(stats->completed),
+		.bytes_read = GET(stats->bytes_read), .bytes_written = GET(stats->bytes_written),
+		.failed = GET(stats->failed), .reissued = GET(stats->reissued),
+		.held_back = GET(stats->held_back), .corrupt = GET(stats->corrupt),
 	};
-	PUT(inflight, 0);
-	PUT(clients, 0);
+	rf_session_adopt(&s->session);
+	PUT(stats->inflight, 0);
+	PUT(stats->clients, 0);
 }

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "log.h"
-#include "packet.h"
 
 int rf_handed_map(int fd, const char *what, uint64_t bytes, int prot, void *out)
 {
@@ -56,23 +55,4 @@ int rf_handed_kick(int fd)
 		return 0;
 	rf_log("fd %d (kick) was not handed over: %s", fd, strerror(errno));
 	return -errno;
-}
-
-void rf_svc_tell(int control, const struct rf_svc_msg *msg, struct rf_svc_msg *untold)
-{
-	/* If it is gone the control socket says so in a moment. */
-	int err = rf_packet_post(control, msg, sizeof(*msg));
-
-	if (err == -EAGAIN && msg->type != RF_SVC_SILENT)
-		*untold = *msg;
-	else if (!err && msg->type != RF_SVC_SILENT)
-		untold->type = 0;
-}
-
-void rf_svc_tell_again(int control, struct rf_svc_msg *untold)
-{
-	struct rf_svc_msg msg = *untold;
-
-	if (msg.type)
-		rf_svc_tell(control, &msg, untold);
 }

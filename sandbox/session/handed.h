@@ -19,12 +19,4 @@ int rf_handed_config(int fd, struct rf_export_config *);
 /* The kick eventfd: a driver that reads it empty must not be able to stop us. */
 int rf_handed_kick(int fd);
 
-/*
- * To the device process, which may be stopped or busy with its device: an export does not wait
- * for it. A message it has no room for is kept in *untold, the newest of them, for the next
- * tick; SILENT is said again in any case.
- */
-void rf_svc_tell(int control, const struct rf_svc_msg *, struct rf_svc_msg *untold);
-void rf_svc_tell_again(int control, struct rf_svc_msg *untold);
-
 #endif

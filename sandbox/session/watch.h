@@ -2,14 +2,14 @@
 /*
  * watch.h - does the driver still move? What an export sees of that, and whom it tells.
  *
- * Room:   sandbox/session, trusted; shared by the block and the net service.
+ * Room:   sandbox/session, trusted; used by rf_session_watch().
  * Trust:  the heartbeat is the driver's own word. One that beats and does no work is found
  *         by the age of its requests, whatever it beats.
  * Order:  work is waited for and none gets done for `nudge`: the driver is kicked, which
  *         costs an honest one a look at its device's queue, and finds an interrupt that was
  *         lost. If its heartbeat then stands still, RF_SVC_SILENT goes to the supervisor by
  *         way of the device process, again and again as long as it stands. Whether it hangs
- *         or is only not let run is decided there, by what the kernel says (silence.c).
+ *         or is only not let run is decided there, by what the kernel says (silent.c).
  * Slow:   an honest driver of a slow device is kicked in vain. The time until the next
  *         kick doubles up to RF_WATCH_SLOWEST, so that waiting costs next to nothing.
  */

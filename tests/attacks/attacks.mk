@@ -41,9 +41,9 @@ $(B)/attacks/served-net: tests/attacks/served_net.c $(SERVED_NET_C) | $(B)/gen/s
 	$(call making,CC)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -Itests/attacks $(INC_net) -o $@ $(filter %.c,$^)
 LAX_SERVED_NET := $(B)/lax/src/served-net
-$(B)/attacks/served-net-lax: tests/attacks/served_net.c $(LAX_SERVED_NET)/net/engine/frames.c \
-                             $(LAX_SERVED_NET)/sandbox/abi/ring.h $(filter-out %/frames.c,$(SERVED_NET_C)) \
-                             | $(B)/gen/session/filters.h
+$(B)/attacks/served-net-lax: tests/attacks/served_net.c $(LAX_SERVED_NET)/sandbox/abi/ring.h \
+                             $(addprefix $(LAX_SERVED_NET)/net/engine/,receive.c send.c) \
+                             $(filter-out %/receive.c %/send.c,$(SERVED_NET_C)) | $(B)/gen/session/filters.h
 	$(call making,CC)
 	$(HOSTCC) $(WARN) -g -O2 -D_GNU_SOURCE -include $(LAX_SERVED_NET)/sandbox/abi/ring.h -Itests/attacks \
 		$(INC_net) -o $@ $(filter %.c,$^)

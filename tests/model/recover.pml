@@ -4,8 +4,9 @@
  * made quiet. Every request ends once, and no late write of the device meets a buffer
  * or a queue that belongs to somebody else by then.
  *
- * Stands for: sandbox/device/core/generation.c (ending, died, quiet, start), sandbox/blk/recover.c
- *             (DOWN, QUIESCED, UP, the poison rule). Two requests, six deaths, two halves.
+ * Stands for: sandbox/device/core/generation.c (ending, died, quiet, start),
+ *             sandbox/session/session.c (DOWN, QUIESCED, UP), sandbox/blk/recover.c (the poison
+ *             rule). Two requests, six deaths, two halves.
  *             Reissued once, a request that was in flight at a death goes alone
  *             (ALONE_AFTER is 1 here, 2 in the code).
  * Honest:     drivers of this model answer only what the device did. What a lying one

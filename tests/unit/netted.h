@@ -17,11 +17,17 @@
 #include "sandbox/lib/clock.c"
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
+#include "sandbox/session/driver.c"
 #include "sandbox/session/handed.c"
-#include "net/engine/count.c"
-#include "net/engine/frames.c"
+#include "sandbox/session/open.c"
+#include "sandbox/session/session.c"
+#include "net/engine/ages.c"
+#include "net/engine/info.c"
 #include "net/engine/open.c"
+#include "net/engine/receive.c"
 #include "net/engine/recover.c"
+#include "net/engine/send.c"
+#include "net/engine/stats.c"
 #include "net/engine/sum.c"
 
 #include "rig.h"
@@ -192,9 +198,9 @@ static inline struct netted *netted_new(uint32_t features)
 
 static inline void netted_free(struct netted *t)
 {
-	munmap(t->n->data, ARENA);
-	munmap(t->n->rings, 2 * RF_NET_CHAN_BYTES);
-	munmap(t->n->stats, RF_STATS_DEVICE);
+	munmap(t->n->session.data, ARENA);
+	munmap(t->n->session.rings, 2 * RF_NET_CHAN_BYTES);
+	munmap(t->n->session.stats, RF_STATS_BYTES);
 	free(t->n);
 	rig_close(&t->rig);
 	free(t);
@@ -215,7 +221,7 @@ static inline void netted_no_lie(struct netted *t)
 	struct rf_svc_msg msg;
 
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
-	assert_int_equal(t->n->count.violations, 0);
+	assert_int_equal(t->n->session.count.violations, 0);
 }
 
 /* tx_frames = tx_done + lost_tx + under way, always. */

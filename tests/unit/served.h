@@ -21,11 +21,15 @@
 #include "sandbox/blk/cache.c"
 #include "sandbox/blk/hold.c"
 #include "sandbox/blk/no_filter.c"
+#include "sandbox/session/driver.c"
 #include "sandbox/session/handed.c"
+#include "sandbox/session/open.c"
+#include "sandbox/session/session.c"
 #include "sandbox/blk/integrity/memory_store.c"
 #include "sandbox/blk/integrity/integrity_jobs.c"
 #include "sandbox/blk/integrity/integrity_filter.c"
 #include "sandbox/blk/integrity/filters.c"
+#include "sandbox/blk/info.c"
 #include "sandbox/blk/open.c"
 #include "sandbox/blk/recover.c"
 #include "sandbox/blk/ages.c"
@@ -138,10 +142,10 @@ static inline struct disk_store *disk_of(const struct rf_blk *s)
 
 static inline void service_free(struct rf_blk *s)
 {
-	munmap(s->data, ARENA);
-	munmap(s->rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(s->session.data, ARENA);
+	munmap(s->session.rings, 2 * RF_BLK_CHAN_BYTES);
 	munmap(s->table, RF_TABLE_USED);
-	munmap(s->stats, RF_STATS_BYTES);
+	munmap(s->session.stats, RF_STATS_BYTES);
 	s->filter->ops->close(s->filter);
 	rf_arena_close(&s->arena);
 	free(s);

@@ -342,7 +342,7 @@ static void random_records_do_no_harm(void **state)
 	for (int round = 0; round < 1000; round++) {
 		struct netted *t = netted_new(ALL);
 
-		for (int i = 0; i < 100 && t->n->state == RF_NET_UP; i++) {
+		for (int i = 0; i < 100 && t->n->session.state == RF_DRIVER_UP; i++) {
 			struct rf_net_frame f, got[RF_NET_PARTS];
 
 			for (unsigned w = 0; w < 2; w++) {

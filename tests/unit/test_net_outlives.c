@@ -145,9 +145,9 @@ static void an_export_takes_the_counters_over(void **state)
 	say(t, 60);
 	say(t, 60);
 	rf_net_tick(t->n);
-	munmap(t->n->data, ARENA);
-	munmap(t->n->rings, 2 * RF_NET_CHAN_BYTES);
-	munmap(t->n->stats, RF_STATS_DEVICE);
+	munmap(t->n->session.data, ARENA);
+	munmap(t->n->session.rings, 2 * RF_NET_CHAN_BYTES);
+	munmap(t->n->session.stats, RF_STATS_DEVICE);
 	free(t->n);
 	assert_int_equal(rf_net_open(&t->n), 0);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
@@ -187,7 +187,7 @@ static void a_stuck_driver_is_woken_then_reported(void **state)
 
 	(void)state;
 	/* Nothing is under way: 50 times as long. */
-	t->n->config.nudge_ns = 1000000;
+	t->n->session.config.nudge_ns = 1000000;
 	rf_net_tick(t->n);
 	assert_int_equal(tick_until_told(t, &msg), RF_SVC_SILENT);
 	assert_true(rf_now_ns() - begin >= 50000000);
@@ -196,7 +196,7 @@ static void a_stuck_driver_is_woken_then_reported(void **state)
 	netted_free(t);
 	/* One that moves is never reported, however little it does. */
 	t = netted_new(0);
-	t->n->config.nudge_ns = 1000000;
+	t->n->session.config.nudge_ns = 1000000;
 	begin = rf_now_ns();
 	while (rf_now_ns() - begin < 100000000) {
 		t->chan->heartbeat++;
@@ -215,7 +215,7 @@ static void a_device_that_sends_nothing_is_a_stall(void **state)
 	uint64_t begin = rf_now_ns();
 
 	(void)state;
-	t->n->config.stall_ns = 40000000;
+	t->n->session.config.stall_ns = 40000000;
 	rf_net_tick(t->n);
 	while (rf_now_ns() - begin < 60000000)
 		usleep(1000); /* an alarm of the log may end one sleep early */
@@ -238,7 +238,7 @@ static void time_in_which_nobody_ran_is_no_stall(void **state)
 	struct rf_svc_msg msg;
 
 	(void)state;
-	t->n->config.stall_ns = 16 * 1000000;
+	t->n->session.config.stall_ns = 16 * 1000000;
 	memset(rf_net_at(t->n, f.at), 0, 60);
 	assert_int_equal(rf_net_tx(t->n, &f), 0);
 	rf_net_push(t->n);

@@ -129,7 +129,7 @@ static void a_lie_left_by_the_dead_is_counted_and_told_to_nobody(void **state)
 	driver_publish(t);
 	atomic_store(&ring_of(t->chan->tx.bytes)->head, 77);
 	netted_down(t);
-	assert_int_equal(t->n->count.violations, 1);
+	assert_int_equal(t->n->session.count.violations, 1);
 	assert_int_equal(rig_hear(&t->rig, &msg, 0), 0);
 	assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 1);
 	netted_free(t);
@@ -147,7 +147,7 @@ static void a_dead_index_reports_nothing(void **state)
 	netted_down(t);
 	assert_int_equal(t->n->count.tx_done, 0);
 	assert_int_equal(t->n->count.lost_tx, 5);
-	assert_int_equal(t->n->count.violations, 1);
+	assert_int_equal(t->n->session.count.violations, 1);
 	netted_free(t);
 }
 

@@ -8,7 +8,7 @@
 
 static struct rf_recovery_service *log_of(struct served *t, uint32_t generation)
 {
-	return &t->s->stats->log[generation % RF_STATS_LOG];
+	return &t->s->session.stats->log[generation % RF_STATS_LOG];
 }
 
 static void what_was_in_flight_is_reissued_in_order(void **state)
@@ -138,7 +138,7 @@ static void a_half_comes_back_empty(void **state)
 		served_cycle(t);
 		see_nothing(t);
 		assert_int_equal(atomic_load(&t->ram.resp.ring->tail), 0);
-		assert_int_equal(t->s->generation, i + 2);
+		assert_int_equal(t->s->session.generation, i + 2);
 	}
 	served_free(t);
 }
@@ -256,7 +256,7 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	assert_int_equal(rf_blk_control(second), 0);
 	assert_non_null(rf_blk_info(second));
 	served_up(t);
-	assert_int_equal(second->generation, 2);
+	assert_int_equal(second->session.generation, 2);
 	ask(t, &a[0], RF_BLK_READ, 4096, 512);
 	assert_int_equal(see(t).offset, 4096);
 	see_nothing(t);

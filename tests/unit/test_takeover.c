@@ -136,9 +136,15 @@ static void lose(struct served *t, bool heard)
 
 static void reopen(struct served *t)
 {
-	memset(t->s, 0, offsetof(struct rf_blk, fds_up));
-	t->s->state = RF_DRIVER_NONE;
-	t->s->gate = RF_GATE_DRIVER;
+	const struct rf_session set_up = t->s->session;
+
+	memset(t->s, 0, offsetof(struct rf_blk, info));
+	assert_int_equal(rf_session_open(&t->s->session, set_up.ops, set_up.fds_up), 0);
+	t->s->session.data = set_up.data;
+	t->s->session.rings = set_up.rings;
+	t->s->session.stats = set_up.stats;
+	t->s->session.known = set_up.known;
+	t->s->session.arena_ours = set_up.arena_ours;
 	t->s->queue_tail = &t->s->queue_head;
 	rf_table_take_over(t->s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * count.c - leaves the service's counters where others can read them.
+ * stats.c - leaves the service's counters where others can read them.
  *
  * Room:   net/engine, trusted. Counted in private memory, copied out when the
  *         loop sleeps or ticks: one writer, relaxed stores.
@@ -14,7 +14,7 @@
 
 struct rf_stats_net *rf_net_stats(struct rf_net *n)
 {
-	return (struct rf_stats_net *)((unsigned char *)n->stats + RF_STATS_NET);
+	return (struct rf_stats_net *)((unsigned char *)n->session.stats + RF_STATS_NET);
 }
 
 void rf_net_publish(struct rf_net *n)
@@ -35,17 +35,13 @@ void rf_net_publish(struct rf_net *n)
 	PUT(s->speed, n->info.speed);
 	PUT(s->mtu, n->info.mtu);
 	memcpy(s->mac, n->info.mac, sizeof(n->info.mac));
-	PUT(n->stats->submitted, c->rx_frames + c->tx_frames);
-	PUT(n->stats->completed, c->rx_frames + c->tx_done);
-	PUT(n->stats->bytes_read, c->rx_bytes);
-	PUT(n->stats->bytes_written, c->tx_bytes);
-	PUT(n->stats->failed, c->lost_tx);
-	PUT(n->stats->violations, c->violations);
-	PUT(n->stats->stalls, c->stalls);
-	PUT(n->stats->nudges, c->nudges + n->watch.nudges);
-	PUT(n->stats->nudges_helped, c->nudges_helped + n->watch.helped);
-	PUT(n->stats->inflight, n->tx_own - n->tx_done);
-	PUT(n->stats->generation, n->generation);
+	PUT(n->session.stats->submitted, c->rx_frames + c->tx_frames);
+	PUT(n->session.stats->completed, c->rx_frames + c->tx_done);
+	PUT(n->session.stats->bytes_read, c->rx_bytes);
+	PUT(n->session.stats->bytes_written, c->tx_bytes);
+	PUT(n->session.stats->failed, c->lost_tx);
+	PUT(n->session.stats->inflight, n->tx_own - n->tx_done);
+	rf_session_publish(&n->session);
 }
 
 /* Counters go on where a dead predecessor left them. What it had under way is lost. */
@@ -57,10 +53,9 @@ void rf_net_adopt(struct rf_net *n)
 		.rx_frames = GET(s->rx_frames), .rx_bytes = GET(s->rx_bytes),
 		.rx_bad = GET(s->rx_bad), .tx_frames = GET(s->tx_frames),
 		.tx_bytes = GET(s->tx_bytes), .tx_done = GET(s->tx_done),
-		.tx_refused = GET(s->tx_refused), .violations = GET(n->stats->violations),
-		.stalls = GET(n->stats->stalls), .nudges = GET(n->stats->nudges),
-		.nudges_helped = GET(n->stats->nudges_helped),
+		.tx_refused = GET(s->tx_refused),
 	};
 	n->count.lost_tx = n->count.tx_frames - n->count.tx_done;
 	n->rx_dropped_before = GET(s->rx_dropped);
+	rf_session_adopt(&n->session);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver.c - what an export does about its driver: kick it, watch it, report it.
+ *
+ * Room:   sandbox/session, trusted. See session.h.
+ * Wait:   the device process may be stopped or busy with its device: an export does not wait
+ *         for it. A message it has no room for is kept, the newest of them, for the next tick;
+ *         SILENT and LOOK are said again in any case.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "bounded.h"
+#include "clock.h"
+#include "log.h"
+#include "packet.h"
+#include "session.h"
+
+#define LOOK_FACTOR 4u /* kicks in vain, in nudges of time until the next one */
+
+static const char *const lie_names[] = {
+	[RF_LIE_INDEX] = "a ring index that cannot be",
+	[RF_LIE_TAG] = "an answer to no request",
+	[RF_LIE_GENERATION] = "an answer under another generation",
+	[RF_LIE_STATUS] = "a status no driver may give",
+	[RF_LIE_BUFFER] = "a buffer it does not have",
+	[RF_LIE_FRAME] = "a frame that cannot be",
+	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
+};
+
+/* If it is gone the control socket says so in a moment. */
+static int session_post(const struct rf_session *s, const struct rf_svc_msg *msg)
+{
+	return rf_packet_post(rf_session_fd(s, RF_EXPORT_FD_CONTROL), msg, sizeof(*msg));
+}
+
+static void session_send(struct rf_session *s, const struct rf_svc_msg *msg)
+{
+	int err = session_post(s, msg);
+
+	if (err == -EAGAIN)
+		s->untold = *msg;
+	else if (!err)
+		s->untold.type = 0;
+}
+
+static struct rf_svc_msg svc_message(const struct rf_session *s, enum rf_svc_type type,
+				     uint32_t value)
+{
+	return (struct rf_svc_msg){ .type = type, .generation = s->generation, .half = s->half,
+				    .value = value };
+}
+
+void rf_session_tell(struct rf_session *s, enum rf_svc_type type, uint32_t value)
+{
+	struct rf_svc_msg msg = svc_message(s, type, value);
+
+	session_send(s, &msg);
+}
+
+void rf_session_lied(struct rf_session *s, enum rf_violation lie)
+{
+	s->count.violations++;
+	s->state = RF_DRIVER_LIED;
+	s->gate |= RF_GATE_DRIVER;
+	rf_log_peer("driver generation %u gave %s: its rings are not read any more", s->generation,
+		    lie_names[lie]);
+	rf_session_tell(s, RF_SVC_VIOLATION, lie);
+	s->ops->publish(s);
+}
+
+void rf_session_left_behind(struct rf_session *s, enum rf_violation lie)
+{
+	s->count.violations++;
+	rf_log_peer("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
+}
+
+void rf_session_stalled(struct rf_session *s)
+{
+	s->stalled = true;
+	s->count.stalls++;
+	rf_session_tell(s, RF_SVC_STALL, 0);
+}
+
+/* A full eventfd keeps its driver awake, and would keep us waiting. */
+void rf_session_kick(struct rf_session *s)
+{
+	if (!rf_bounded_kick(rf_session_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
+		rf_session_lied(s, RF_LIE_WAKE);
+}
+
+void rf_session_woken(const struct rf_session *s)
+{
+	uint64_t count;
+
+	(void)!read(rf_session_fd(s, RF_EXPORT_FD_KICK), &count, sizeof(count));
+}
+
+void rf_session_first_io(struct rf_session *s)
+{
+	uint64_t now = rf_now_ns();
+
+	for (uint32_t g = s->await_from; g != s->generation; g++) {
+		struct rf_recovery_service *log = &s->stats->log[g % RF_STATS_LOG];
+
+		if (log->generation == g && !log->first_io_ns)
+			log->first_io_ns = now;
+	}
+	s->awaiting = false;
+}
+
+/* A device that reset itself answers nothing any more. The age of what waits would find that,
+ * too, but some requests may take minutes. */
+static void ask_for_a_look(const struct rf_session *s)
+{
+	struct rf_svc_msg msg = svc_message(s, RF_SVC_LOOK, 0);
+
+	(void)session_post(s, &msg);
+}
+
+static void report_silence(const struct rf_session *s, uint64_t now)
+{
+	struct rf_svc_msg msg = svc_message(s, RF_SVC_SILENT, s->watch.episode);
+
+	msg.at_ns = now;
+	(void)session_post(s, &msg);
+}
+
+void rf_session_watch(struct rf_session *s, uint64_t now, const struct rf_session_work *w)
+{
+	switch (rf_watch_look(&s->watch, now, w->nudge_ns, w->waiting, w->progress, w->beat)) {
+	case RF_WATCH_KICK:
+		rf_session_kick(s);
+		if (w->look && s->watch.factor >= LOOK_FACTOR)
+			ask_for_a_look(s);
+		break;
+	case RF_WATCH_SILENT:
+		report_silence(s, now);
+		break;
+	case RF_WATCH_FINE:
+		break;
+	}
+}
+
+void rf_session_tick(struct rf_session *s)
+{
+	struct rf_svc_msg again = s->untold;
+
+	if (again.type)
+		session_send(s, &again);
+	if (s->state == RF_DRIVER_UP)
+		s->ops->look(s, rf_now_ns());
+	s->ops->publish(s);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - what every session finds by fd number, and the counters that it leaves there.
+ *
+ * Room:   sandbox/session, trusted. Opened once, before the lock. Counters are kept in private
+ *         memory and copied out: one writer, relaxed stores.
+ */
+#include <sys/mman.h>
+
+#include "handed.h"
+#include "session.h"
+
+#define COUNT_PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
+#define COUNT_GET(at)        atomic_load_explicit(&(at), memory_order_relaxed)
+
+int rf_session_open(struct rf_session *s, const struct rf_session_ops *ops, int fds_up)
+{
+	s->ops = ops;
+	s->fds_up = fds_up;
+	s->state = RF_DRIVER_NONE;
+	s->gate = RF_GATE_DRIVER;
+	return rf_handed_config(rf_session_fd(s, RF_EXPORT_FD_CONFIG), &s->config);
+}
+
+int rf_session_map(struct rf_session *s)
+{
+	const int rw = PROT_READ | PROT_WRITE;
+	const uint64_t rings = 2ull * s->config.queues * s->ops->chan_bytes;
+	int err;
+
+	if ((err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_DATA), "arena",
+				 s->config.arena_bytes, rw, &s->data)) ||
+	    (err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
+				 &s->rings)) ||
+	    (err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
+				 &s->stats)))
+		return err;
+	return rf_handed_kick(rf_session_fd(s, RF_EXPORT_FD_KICK));
+}
+
+void *rf_session_chan(const struct rf_session *s, uint32_t half)
+{
+	return s->rings + (uint64_t)half * s->config.queues * s->ops->chan_bytes;
+}
+
+void rf_session_publish(const struct rf_session *s)
+{
+	COUNT_PUT(s->stats->violations, s->count.violations);
+	COUNT_PUT(s->stats->stalls, s->count.stalls);
+	COUNT_PUT(s->stats->nudges, s->count.nudges + s->watch.nudges);
+	COUNT_PUT(s->stats->nudges_helped, s->count.nudges_helped + s->watch.helped);
+	COUNT_PUT(s->stats->generation, s->generation);
+}
+
+void rf_session_adopt(struct rf_session *s)
+{
+	s->count.violations = COUNT_GET(s->stats->violations);
+	s->count.stalls = COUNT_GET(s->stats->stalls);
+	s->count.nudges = COUNT_GET(s->stats->nudges);
+	s->count.nudges_helped = COUNT_GET(s->stats->nudges_helped);
+}
