@@ -27,6 +27,7 @@ struct slot {
 static struct rf_blk *disk;
 static struct slot    slots[SLOTS];
 static uint64_t       serial, blocks, compared, wrong;
+static unsigned       pending; /* requests without an answer */
 static bool           ending;
 
 static void must(int err, const char *what)
@@ -62,6 +63,7 @@ static void submit(struct slot *slot, uint8_t op)
 	slot->io.length = BYTES;
 	slot->io.done = done;
 	must(rf_blk_submit(disk, &slot->io), "a request is refused");
+	pending++;
 }
 
 static void next_write(struct slot *slot)
@@ -82,6 +84,7 @@ static void done(struct rf_io *io, int status)
 	struct slot *slot = (struct slot *)io;
 	void *data = rf_blk_at(disk, io->arena);
 
+	pending--;
 	must(status, "a request failed");
 	if (io->op == RF_BLK_WRITE) {
 		memset(data, 0, BYTES);
@@ -137,7 +140,7 @@ int main(void)
 		seen += recoveries();
 	}
 	ending = true;
-	while (rf_blk_inflight(disk))
+	while (pending)
 		must(rf_blk_wait(disk, -1), "the disk");
 	dprintf(STDOUT_FILENO, "%llu blocks compared, %llu wrong\n",
 		(unsigned long long)compared, (unsigned long long)wrong);
