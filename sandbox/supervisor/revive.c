@@ -93,12 +93,8 @@ bool life_other_waits(const struct dev *d)
  * device server may come back with the old one: its device process waits for the end of the
  * connection, clients for the disk. A device behind VFIO is exchanged by a person.
  */
-void life_other(struct sup *s, struct dev *d, struct news *news)
+static void other_disk(struct sup *s, struct dev *d)
 {
-	if (!rf_identity_valid(&news->said->disk))
-		return dev_fail(s, d, RF_EXIT_DEVICE);
-	d->r.other_told &= rf_identity_same(&d->r.other, &news->said->disk);
-	d->r.other = news->said->disk;
 	if (d->r.state == DEV_REVIVING && d->cfg->policy.device.backend == RF_BACKEND_VFIO_USER)
 		return server_other(d);
 	rf_log("%s: it was disk %s, and is %s now: not served; 'ringfence restart %s' takes the "
@@ -106,6 +102,21 @@ void life_other(struct sup *s, struct dev *d, struct news *news)
 	       d->cfg->name, rf_identity_text(&d->r.disk), rf_identity_text(&d->r.other),
 	       d->cfg->name);
 	dev_fail(s, d, RF_EXIT_OTHER_DISK);
+}
+
+void life_other(struct sup *s, struct dev *d, struct news *news)
+{
+	if (!rf_identity_valid(&news->said->disk))
+		return dev_fail(s, d, RF_EXIT_DEVICE);
+	d->r.other_told &= rf_identity_same(&d->r.other, &news->said->disk);
+	d->r.other = news->said->disk;
+	other_disk(s, d);
+}
+
+/* A device process that was to wait ends when the supervisor was replaced, which has its own look. */
+static bool ended_for_other(const struct rf_keep_msg *dead)
+{
+	return WIFEXITED(dead->status) && WEXITSTATUS(dead->status) == RF_EXIT_OTHER_DISK;
 }
 
 /* A device process tells the export of its own number. One that dies before it wants a driver has
@@ -173,6 +184,8 @@ static void device_died_early(struct sup *s, struct dev *d, struct news *news)
 /* The same, but a device that was up before starts again. */
 void life_device_died_starting(struct sup *s, struct dev *d, struct news *news)
 {
+	if (ended_for_other(news->dead))
+		return other_disk(s, d);
 	if (d->r.served && !WIFEXITED(news->dead->status))
 		life_start_again(d);
 	if (WIFEXITED(news->dead->status))
@@ -188,8 +201,8 @@ void life_device_died(struct sup *s, struct dev *d, struct news *news)
 					 RF_EXIT_DEVICE;
 	char how[RF_ENDING];
 
-	if (code == RF_EXIT_OTHER_DISK && d->r.state == DEV_REVIVING)
-		return server_other(d);
+	if (ended_for_other(news->dead))
+		return other_disk(s, d);
 	count_server(d, code);
 	if (can_revive(s, d, code)) {
 		rf_log_peer("%s: its device process %s: a successor takes the device over",
