@@ -110,6 +110,16 @@ static bool harmless(int sig)
 	return sig == SIGCONT || sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH;
 }
 
+/* The launcher's own timer, by which it bounds a line to the log: see say.c. Behind the lock
+ * nobody can set one. */
+static bool own_timer(pid_t pid, int sig)
+{
+	siginfo_t info;
+
+	return sig == SIGALRM && !ptrace(PTRACE_GETSIGINFO, pid, 0, &info) &&
+	       info.si_code == SI_KERNEL;
+}
+
 bool rf_trace_last(int status)
 {
 	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
@@ -128,7 +138,7 @@ bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v)
 			ptrace(PTRACE_LISTEN, pid, 0, 0);
 			return true;
 		}
-	} else if (!event && !harmless(sig) && !stops_only(sig)) {
+	} else if (!event && !harmless(sig) && !stops_only(sig) && !own_timer(pid, sig)) {
 		/* A traced first process of a PID namespace would survive most signals, faults
 		 * included, and get them again for ever: hence SIGKILL. */
 		signal_fill(pid, sig, v);
