@@ -20,7 +20,9 @@ LAX_learn := -I$(B)/gen/learn
 LAX_GEN_learn := $(B)/gen/learn/filters.h
 
 lax_patches = $(patsubst %,tests/lax/%.patch,$(or $(LAX_OF_$(1)),$(1)))
-lax_files = $(sort $(shell sed -n 's|^+++ b/||p' $(lax_patches)))
+# PATCH:FILE of all that the patches name; make reads this once.
+LAX_FILES := $(shell awk '/^\+\+\+ b\// { print FILENAME ":" substr($$2, 3) }' tests/lax/*.patch)
+lax_files = $(sort $(foreach p,$(lax_patches),$(patsubst $(p):%,%,$(filter $(p):%,$(LAX_FILES)))))
 lax_copies = $(addprefix $(LAX_DIR)/src/$(1)/,$(lax_files))
 # Where a patched header lies before the shipped one.
 lax_include = $(sort $(patsubst %/,-I$(LAX_DIR)/src/$(1)/%,$(dir $(filter %.h,$(lax_files)))))
@@ -88,8 +90,9 @@ $(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*
 $(call lax_variant,learn,rf-launch rf-keeper,$(INC_launch) $(INC_keeper))
 .PHONY: learn
 learn: $(LAX_DIR)/learn/bin/rf-launch ## a ringfence that lists what system calls a driver would need: NOT a fence
-$(LAX_DIR)/learn/bin/rf-launch: $(addprefix $(LAX_DIR)/bin/learn/,rf-launch rf-keeper) | all
+$(LAX_DIR)/learn/bin/rf-launch: $(PROGRAMS) $(NET_PROGRAMS) $(LWIP_PROGRAMS) \
+        $(addprefix $(LAX_DIR)/bin/learn/,rf-launch rf-keeper) | $(DRIVERS) $(POLICIES)
 	$(call making,GEN)
-	cp $(B)/bin/* $(@D)
-	cp $^ $(@D)
+	cp $(filter $(B)/bin/%,$^) $(@D)
+	cp $(filter $(LAX_DIR)/%,$^) $(@D)
 	ln -sfn ../../drivers ../../policy $(LAX_DIR)/learn
