@@ -196,7 +196,7 @@ static int nvmet_system(const char *name, void *arg)
 	return rf_sysfs_each(path, nvmet_space, &down);
 }
 
-static int disk_user_find(struct disk *);
+static int disk_user_find(struct disk *d);
 
 static int holder_look(const char *name, void *arg)
 {

@@ -14,7 +14,7 @@
 #include "config.h"
 
 /* 0 or an exit code after a line. */
-int rf_tap_open(const struct rf_config_device *, int *fd);
+int rf_tap_open(const struct rf_config_device *, int *out);
 int rf_tap_configure(const struct rf_config_device *, uint16_t mtu, const uint8_t mac[6]);
 
 #endif

@@ -30,7 +30,7 @@ void show_recoveries(FILE *, const struct shown *);
  * Asks the supervisor at a control socket and prints its answer: `verb` is status,
  * status-json, recoveries, restart or stop. Exit code of `ringfence`.
  */
-int client_ask(const char *socket, const char *verb, const char *device, FILE *out);
+int client_ask(const char *path, const char *verb, const char *device, FILE *out);
 
 /*
  * Crash bundles of a run directory: a line for each, oldest first; or the report of a device's

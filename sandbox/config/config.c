@@ -49,7 +49,7 @@ static bool user_find(const char *name, uint32_t *uid)
 static int export_tap(struct rf_config_device *d, struct rf_words *w)
 {
 	const char *name = w->count > 2 ? w->word[2] : "";
-	uint64_t uid;
+	uint64_t uid = 0;
 
 	if ((w->count != 3 && w->count != 5) || (w->count == 5 && strcmp(w->word[3], "owner")))
 		return rf_words_error(w,

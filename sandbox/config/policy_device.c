@@ -258,7 +258,7 @@ static int key_map(struct rf_policy *p, struct rf_words *w)
 {
 	static const char *const names[] = { "ro", "rw", NULL };
 	struct rf_reg_window *r = &p->device.window[p->device.window_count];
-	uint8_t bar;
+	uint8_t bar = 0;
 	int err, mode;
 
 	if (p->device.window_count == RF_MAX_WINDOWS)

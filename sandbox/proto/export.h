@@ -45,7 +45,8 @@ enum rf_svc_type {
 };
 
 enum rf_violation {
-	RF_LIE_INDEX = 1,  /* a ring index that cannot be */
+	RF_LIE_NONE,
+	RF_LIE_INDEX,      /* a ring index that cannot be */
 	RF_LIE_TAG,        /* a response for no request, or one answered already */
 	RF_LIE_GENERATION, /* a response under another generation */
 	RF_LIE_STATUS,     /* a status no driver may give */

@@ -14,10 +14,9 @@ _Noreturn void rf_driver_start(const struct rf_boot *boot)
 	struct evil_ring r;
 
 	evil_attach(&r, boot);
-	struct rf_blk_req req = evil_take(&r);
+	(void)evil_take(&r);
 	for (uint64_t beat = 0;; beat++) {
 		atomic_store_explicit(&r.chan->heartbeat, beat, memory_order_relaxed);
 		rf_pause();
 	}
-	(void)req;
 }

@@ -35,7 +35,7 @@ struct tcp_sack_range;
 void rf_lwip_seg_sent(struct tcp_pcb *, struct tcp_seg *);
 void rf_lwip_seg_acked(struct tcp_pcb *, const struct tcp_seg *);
 void rf_lwip_timed_out(struct tcp_pcb *);
-void rf_lwip_ack(struct tcp_pcb *, const struct tcp_sack_range *, int count, bool progress);
+void rf_lwip_ack(struct tcp_pcb *, const struct tcp_sack_range *, int n, bool progress);
 #define LWIP_HOOK_TCP_SEG_SENT(pcb, seg)   rf_lwip_seg_sent(pcb, seg)
 #define LWIP_HOOK_TCP_SEG_ACKED(pcb, seg)  rf_lwip_seg_acked(pcb, seg)
 #define LWIP_HOOK_TCP_RTO(pcb)             rf_lwip_timed_out(pcb)

@@ -52,9 +52,9 @@ uint64_t stream_evicted(void);
 /* 0, or -EADDRINUSE and the like. `allow` is asked of every SYN: to whom it says no, nothing
  * is answered and nothing is kept of him. */
 int stream_listen(const ip_addr_t *at, uint16_t port, bool (*allow)(const ip_addr_t *, void *),
-		  stream_accept *, void *arg);
+		  stream_accept *accept, void *arg);
 /* NULL: no more streams, or no route. Then an event tells `connected` or `error`. */
-struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *, void *owner);
+struct stream *stream_connect(const ip_addr_t *to, uint16_t port, stream_event *event, void *owner);
 
 /* What can be read: 0, 1 or 2 pieces. Then consume() some or all of it. */
 int    stream_peek(struct stream *, struct iovec piece[2]);

@@ -48,9 +48,8 @@ bool link_look(struct rf_device *d)
 		d->link_down_ns = 0;
 	else if (!d->link_down_ns)
 		d->link_down_ns = now;
-	if (link == RF_NET_LINK_UP && d->net.link != RF_NET_LINK_UP)
-		link_changed(d, link);
-	else if (d->link_down_ns && now - d->link_down_ns >= DOWN_NS)
+	if ((link == RF_NET_LINK_UP && d->net.link != RF_NET_LINK_UP) ||
+	    (d->link_down_ns && now - d->link_down_ns >= DOWN_NS))
 		link_changed(d, link);
 	return !(d->cfg.flags & RF_DEVICE_NO_LOOK);
 }

@@ -62,7 +62,7 @@ static bool edge_must_wait(const struct nbd_server *srv, const struct nbd_part *
 	return false;
 }
 
-static void edge_read_done(struct nbd_edge *, int status);
+static void edge_read_done(struct nbd_edge *edge, int status);
 
 static void edge_first_done(struct rf_io *io, int status)
 {
