@@ -14,7 +14,10 @@ device disk0
   export nbd /tmp/disk0.sock
 CONF
 /build/bin/ringfence run /tmp/rf.conf &
-running() { /build/bin/ringfence status --json 2>/dev/null | grep -q '"state":"running","code":0.*"generation":[1-9]'; }
+running() {
+	/build/bin/ringfence status --json 2>/dev/null |
+		grep -q '"state":"running","code":0.*"generation":[1-9]'
+}
 wait_for 60 running || { echo "appliance: no driver came up"; exit 1; }
 echo "appliance: $disk is served at generation 1; killing its driver $kills times under load"
 /build/tests/killer disk0 $kills $seed 1 100 /tmp/stop >/tmp/kills.json &
@@ -27,7 +30,8 @@ wait $killer || errors=$((errors + 1))
 requests=$(/build/bin/ringfence status --json | sed -n 's/.*"completed":\([0-9]*\).*/\1/p')
 /build/bin/ringfence stop
 wait
-[ "$(basename "$(readlink /sys/bus/pci/devices/$disk/driver)")" = nvme ] || { echo "appliance: the disk was not given back"; errors=$((errors + 1)); }
+[ "$(basename "$(readlink /sys/bus/pci/devices/$disk/driver)")" = nvme ] ||
+	{ echo "appliance: the disk was not given back"; errors=$((errors + 1)); }
 elapsed=$(($(cut -d. -f1 /proc/uptime) - start))
 errors=$((errors + $(figure service_errors)))
 ok=false

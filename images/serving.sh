@@ -17,7 +17,10 @@ running() { status_is '"state":"running","code":0.*"generation":[1-9]'; }
 # field NAME: a number of the first device's status
 field() { $rf status --json 2>/dev/null | sed -n "1s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 # has_changed NAME FROM: that number is there, and is another one
-has_changed() { changed_now=$(field "$1"); [ -n "$changed_now" ] && [ "$changed_now" != 0 ] && [ "$changed_now" != "$2" ]; }
+has_changed() {
+	changed_now=$(field "$1")
+	[ -n "$changed_now" ] && [ "$changed_now" != 0 ] && [ "$changed_now" != "$2" ]
+}
 
 serve() {
 	$rf run $conf 2>/tmp/rf.err &

@@ -32,19 +32,30 @@ CONF
 rf=/build/bin/ringfence
 $rf run /tmp/rf.conf &
 server=$!
-of() { $rf status --json 2>/dev/null | sed -n "/\"device\":\"$1\"/s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
-up() { [ "$(of disk0 generation)" -ge 1 ] && [ "$(of nic0 generation)" -ge 1 ] && [ "$(of nic0 export_pid)" -ge 1 ]; } 2>/dev/null
+of() {
+	$rf status --json 2>/dev/null |
+		sed -n "/\"device\":\"$1\"/s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+up() {
+	[ "$(of disk0 generation)" -ge 1 ] && [ "$(of nic0 generation)" -ge 1 ] &&
+		[ "$(of nic0 export_pid)" -ge 1 ]
+} 2>/dev/null
 wait_for 60 up || { echo "storage: the drivers do not come up"; $rf status; exit 1; }
 
 # ---- what the kernel drives: neither -----------------------------------------------------
 kernels=''
 for p in /sys/bus/pci/devices/*; do
 	case $(cat $p/class) in
-	0x01* | 0x02*) [ "$(basename "$(readlink $p/driver)")" = vfio-pci ] || kernels="$kernels $p" ;;
+	0x01* | 0x02*) [ "$(basename "$(readlink $p/driver)")" = vfio-pci ] ||
+		kernels="$kernels $p" ;;
 	esac
 done
 [ -z "$kernels" ] && [ "$(ls /sys/class/net)" = lo ] && [ -z "$(ls /sys/class/block)" ] ||
-	{ echo "storage: the kernel drives something:$kernels $(ls /sys/class/net /sys/class/block)"; exit 1; }
+	{
+		echo "storage: the kernel drives something:$kernels" \
+			"$(ls /sys/class/net /sys/class/block)"
+		exit 1
+	}
 stack=$(of nic0 export_pid)
 nc -l -p 7 >/tmp/outside </dev/null &
 outside=$!
@@ -62,7 +73,8 @@ read -r verified outside_errors </tmp/outside || { verified=0 outside_errors=1; 
 errors=$((errors + outside_errors + $(of disk0 client_errors)))
 requests=$(of disk0 completed) reissued=$(of disk0 reissued)
 $rf status
-[ "$(of nic0 export_pid)" = "$stack" ] || { echo "storage: the stack did not live through it"; errors=$((errors + 1)); }
+[ "$(of nic0 export_pid)" = "$stack" ] ||
+	{ echo "storage: the stack did not live through it"; errors=$((errors + 1)); }
 $rf stop >/dev/null
 wait $server || errors=$((errors + 1))
 elapsed=$(($(cut -d. -f1 /proc/uptime) - start))
@@ -73,7 +85,8 @@ disk_kills=$(figure kills) nic_kills=$(nic_figure kills)
 recoveries=$(($(figure recoveries) + $(nic_figure recoveries)))
 sed -i "s/\"kills\":[0-9]*/\"kills\":$((disk_kills + nic_kills))/; s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/; s/\"requests\":[0-9]*/\"requests\":$requests/; s/\"reissued\":[0-9]*/\"reissued\":$reissued/" /tmp/kills.json
 ok=false
-[ $errors = 0 ] && [ $verified -ge $least ] && [ "$disk_kills" = $half ] && [ "$nic_kills" = $half ] &&
+[ $errors = 0 ] && [ $verified -ge $least ] && [ "$disk_kills" = $half ] &&
+	[ "$nic_kills" = $half ] &&
 	[ $recoveries = $((2 * half)) ] && ok=true
 echo "{\"ok\":$ok,$(cat /tmp/kills.json),\"disk_kills\":$disk_kills,\"nic_kills\":$nic_kills,\"nic\":\"$nic\",\"bytes_verified\":$verified,\"client_errors\":$errors,\"elapsed_s\":$elapsed,\"seed\":$seed}" >/results/storage.part
 table <<LINES

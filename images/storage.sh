@@ -28,7 +28,9 @@ fail() { echo "storage: $*" >&2; exit 1; }
 # A port of the host's where nobody listens now.
 free_port() {
 	local port
-	while port=$((20000 + RANDOM % 12000)); (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null; do :; done
+	while port=$((20000 + RANDOM % 12000)); (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null; do
+		:
+	done
 	echo $port
 }
 case $nic in
@@ -59,7 +61,8 @@ head -c 4M /dev/urandom >$dir/file
 copies() { # by one program in, by the other out
 	nbdcopy --connections=1 -- $dir/file $uri 2>>$dir/copy.log &&
 		qemu-img dd -f raw -O raw bs=1M count=4 if=$uri of=$dir/copy >>$dir/copy.log 2>&1 &&
-		cmp $dir/file $dir/copy >>$dir/copy.log 2>&1 && verified=$((verified + (4 << 20))) && return
+		cmp $dir/file $dir/copy >>$dir/copy.log 2>&1 &&
+		verified=$((verified + (4 << 20))) && return
 	errors=$((errors + 1))
 	echo "a copy failed:"
 	tail -5 $dir/copy.log

@@ -9,5 +9,6 @@ ulimit -l unlimited
 adapters virtio_net virtio_net 1af4:1041
 expect virtio_net/split "its queues are of the other kind" grep -q 'split queues' /tmp/rf.err
 adapters virtio_net_packed virtio_net 1af4:1041 3 4
-expect virtio_net_packed/packed "its queues are of the other kind" grep -q 'packed queues' /tmp/rf.err
+expect virtio_net_packed/packed "its queues are of the other kind" grep -q 'packed queues' \
+	/tmp/rf.err
 exit $guest_failed

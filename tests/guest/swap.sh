@@ -42,15 +42,18 @@ keeper=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$(field supervisor_pid)/status")
 for who in supervisor device export driver standby; do
 	expect swap/resident-$who "locked $locked kB, flags $flags" resident "$(field ${who}_pid)"
 	case $plain$who in
-	driver | standby) expect swap/ordinary-$who "it is real-time" eval '! first $(field ${who}_pid)' ;;
-	supervisor | device | export) expect swap/first-$who "it is not real-time" first "$(field ${who}_pid)" ;;
+	driver | standby)
+		expect swap/ordinary-$who "it is real-time" eval '! first $(field ${who}_pid)' ;;
+	supervisor | device | export)
+		expect swap/first-$who "it is not real-time" first "$(field ${who}_pid)" ;;
 	esac
 done
 
 # More than is free, and than is there once all files of this guest, which are in memory, are out.
 : >/tmp/hog
 kb() { sed -n "s/^$1:[^0-9]*\([0-9]*\) kB/\1/p" /proc/meminfo; }
-/build/tests/hog $((($(kb MemAvailable) + $(kb Shmem)) / 1024 + 64)) $seed /tmp/enough >/tmp/hog 2>/tmp/hog.err &
+/build/tests/hog $((($(kb MemAvailable) + $(kb Shmem)) / 1024 + 64)) $seed /tmp/enough >/tmp/hog \
+	2>/tmp/hog.err &
 hog=$!
 filled() { grep -q filled /tmp/hog || ! kill -0 $hog 2>/dev/null; }
 wait_for 120 filled
@@ -82,8 +85,10 @@ touch /tmp/enough
 wait $hog
 expect swap/verified "$(cat /tmp/hog /tmp/hog.err)" [ $? = 0 ]
 tail -1 /tmp/hog
-expect swap/came-back "no page came from the swap" [ "$(sed -n 's/.*"from_swap":\([0-9]*\).*/\1/p' /tmp/hog)" -gt 1000 ]
-expect swap/nobody-killed "$(dmesg | grep -iE 'out of memory|oom')" [ "$(sed -n 's/^oom_kill //p' /proc/vmstat)" = 0 ]
+expect swap/came-back "no page came from the swap" \
+	[ "$(sed -n 's/.*"from_swap":\([0-9]*\).*/\1/p' /tmp/hog)" -gt 1000 ]
+expect swap/nobody-killed "$(dmesg | grep -iE 'out of memory|oom')" \
+	[ "$(sed -n 's/^oom_kill //p' /proc/vmstat)" = 0 ]
 expect swap/no-error "$(field client_errors) requests failed, $(dmesg | grep -c 'I/O error')" \
 	sh -c "[ $(field client_errors) = 0 ] && ! dmesg | grep -qE 'I/O error|Read-error on swap'"
 swapoff /dev/nbd0
