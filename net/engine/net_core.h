@@ -12,6 +12,8 @@
 #define RF_NET_CORE_H
 
 #include "boot.h"
+#include "export.h"
+#include "export_config.h"
 #include "log.h"
 #include "net_service.h"
 #include "notice.h"

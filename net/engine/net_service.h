@@ -9,7 +9,7 @@
 #ifndef RF_NET_SERVICE_H
 #define RF_NET_SERVICE_H
 
-#include "export.h"
+#include "export_config.h"
 #include "net.h"
 #include "ringfence.h"
 #include "stats.h"

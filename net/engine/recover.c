@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "crash.h"
+#include "autopsy.h"
 #include "net_core.h"
 
 static uint32_t frames_drain(struct rf_session *session, enum rf_violation *lie)

@@ -17,6 +17,7 @@
 #include "blk_io.h"
 #include "boot.h"
 #include "export.h"
+#include "export_config.h"
 #include "hold.h"
 #include "log.h"
 #include "notice.h"

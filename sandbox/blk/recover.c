@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "autopsy.h"
 #include "core.h"
 #include "crash.h"
 #include "service.h"

@@ -10,7 +10,7 @@
 
 #include "blk_io.h"
 #include "block.h"
-#include "export.h"
+#include "export_config.h"
 #include "ringfence.h"
 
 struct rf_stats_service;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config_fetch.h"
 #include "log.h"
 #include "read.h"
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "export.h"
+#include "export_config.h"
 #include "log.h"
 #include "read.h"
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "config_fetch.h"
 #include "filter.h"
 #include "filters.h"
 #include "log.h"

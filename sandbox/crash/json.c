@@ -2,6 +2,8 @@
 /* json.c - a bundle for programs. See scribe.h. Room: sandbox/crash. */
 #include <string.h>
 
+#include "autopsy.h"
+#include "crash.h"
 #include "scribe.h"
 
 typedef unsigned long long ull;

@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "autopsy.h"
+#include "crash.h"
 #include "filter.h"
 #include "filters.h"
 #include "log.h"

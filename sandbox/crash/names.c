@@ -2,6 +2,7 @@
 /* names.c - names for numbers, and what a stack says. See scribe.h. Room: sandbox/crash. */
 #include <string.h>
 
+#include "crash.h"
 #include "scribe.h"
 
 #define RIP 16 /* in struct user_regs_struct */

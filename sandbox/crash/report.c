@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* report.c - a bundle for people. See scribe.h. Room: sandbox/crash. */
+#include "autopsy.h"
+#include "crash.h"
 #include "scribe.h"
 
 static void tell_frames(struct text *t, const struct findings *f)

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "autopsy.h"
 #include "crash.h"
 
 #define SCRIBE_BUNDLES 64u    /* most that are kept; each is two files */

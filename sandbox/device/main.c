@@ -19,6 +19,8 @@
 
 #include "clock.h"
 #include "device.h"
+#include "device_msg.h"
+#include "export.h"
 #include "fence.h"
 #include "filter.h"
 #include "filters.h"

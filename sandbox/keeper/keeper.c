@@ -9,6 +9,7 @@
  *         of root's capabilities two. It can start nothing: the spawner does that.
  */
 #include "clock.h"
+#include "device_msg.h"
 #include "filters.h"
 #include "keeper_inside.h"
 

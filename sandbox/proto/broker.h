@@ -2,11 +2,13 @@
 /*
  * broker.h - what only root may open or bind, for a supervisor that is not root.
  *
- * Room:   sandbox/proto. One opener a supervisor; both have a successor when
- *         either dies (keeper.c).
+ * Room:   sandbox/proto. One opener a supervisor; both have a successor when either dies
+ *         (keeper.c).
  * Wire:   SOCK_SEQPACKET; one struct rf_open_ask a packet, each answered by struct rf_open_answer
  *         with the fds.
- * Trust:  an ask names a device of the configuration, by index, and nothing else that matters:
+ * Writes: the supervisor asks, the opener answers.
+ * Reads:  both.
+ * Believed: an ask names a device of the configuration, by index, and nothing else that matters:
  *         paths, addresses and owners are out of the configuration, which the opener has of the
  *         keeper. The address and MTU of an interface are its device's own.
  */

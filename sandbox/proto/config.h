@@ -2,8 +2,12 @@
 /*
  * config.h - the operator's configuration and the policy of each driver.
  *
- * Room:   sandbox/proto. Written by rf-config, which reads the operator's files without any
- *         privilege; range-checked by the keeper before anybody uses it.
+ * Room:   sandbox/proto.
+ * Wire:   one struct rf_config in a memfd.
+ * Writes: rf-config, which reads the operator's files without any privilege.
+ * Reads:  keeper, zygote, opener and supervisor.
+ * Believed: once its ranges are checked (config_check.h), and what gives root something to do once
+ *         it is found in the file itself (sandbox/zygote/fetch_said.c).
  */
 #ifndef RF_CONFIG_H
 #define RF_CONFIG_H
@@ -90,13 +94,6 @@ struct rf_config {
 	int      count;
 	struct rf_config_device device[RF_MAX_DEVICES];
 };
-
-/* fds of rf-config. Its first packet is the name of the configuration file, with a copy of it;
- * after that it asks for files by name, and the answer is an int, 0 or -errno, with the fd. */
-#define RF_CONFIG_FD_OUT 3 /* memfd: struct rf_config */
-#define RF_CONFIG_FD_ASK 4 /* SEQPACKET to the keeper */
-#define RF_CONFIG_PATH   1024 /* most bytes of a name */
-#define RF_CONFIG_TEXT   (1u << 20) /* most bytes of the file */
 
 /* Programs, drivers and policies lie beside this program unless the file says else. 0 or
  * -errno. */

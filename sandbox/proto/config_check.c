@@ -8,8 +8,8 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "export.h"
 #include "config_check.h"
+#include "export_config.h"
 #include "pci_address.h"
 #include "walls.h"
 

@@ -2,9 +2,13 @@
 /*
  * control_socket.h - what `ringfence status` and the other commands ask of a supervisor.
  *
- * Room:   sandbox/proto. SOCK_SEQPACKET, for the owner only: one struct rf_ask, then one
- *         struct rf_snapshot a device with `status`, and at last one struct rf_answer.
- * Trust:  the supervisor prints nothing and parses no text: whoever asks does.
+ * Room:   sandbox/proto.
+ * Wire:   SOCK_SEQPACKET, for the owner only: one struct rf_ask, then one struct rf_snapshot a
+ *         device with `status`, and at last one struct rf_answer.
+ * Writes: `ringfence` asks, the supervisor answers.
+ * Reads:  both.
+ * Believed: verb and name as far as they are known. The supervisor prints nothing and parses no
+ *         text: whoever asks does, and makes printable what it gets.
  */
 #ifndef RF_SNAPSHOT_H
 #define RF_SNAPSHOT_H

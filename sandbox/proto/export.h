@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * export.h - messages between the trusted processes of one device.
+ * export.h - what a device process and the export of its device say to each other.
  *
- * Room:   sandbox/proto. SOCK_SEQPACKET, one message a packet, fds with it.
- * Trust:  both ends are ours, but a receiver still checks type and size: a
- *         process that was taken over must not take over the next one.
- *
- *   supervisor <-> device process   enum rf_dev_msg
- *   device process <-> export       enum rf_svc_msg
+ * Room:   sandbox/proto.
+ * Wire:   SOCK_SEQPACKET, one struct rf_svc_msg a packet, no fds.
+ * Writes: both.
+ * Reads:  both.
+ * Believed: a type, a size and a generation only as far as they fit: a process that was taken over
+ *         must not take over the next one.
  */
-#ifndef RF_CONTROL_H
-#define RF_CONTROL_H
+#ifndef RF_EXPORT_H
+#define RF_EXPORT_H
 
 #include <stdint.h>
 
 #include "block.h"
 #include "identity.h"
 #include "net.h"
-
-/* ---- device process <-> export ------------------------------------------ */
 
 enum rf_svc_type {
 	/* device -> export */
@@ -64,58 +62,6 @@ struct rf_svc_msg {
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 	struct rf_identity disk; /* block service */
-};
-
-/* Size of the memfd the in-flight table lives in. */
-#define RF_TABLE_BYTES 131072u
-
-/* ---- fds of an export process --------------------------------------------- */
-
-/*
- * Fixed numbers, from 3 on; all are there when it starts: X(what it is there, what the
- * supervisor keeps it as). Enum and supervisor are made of this one list, so that no number can
- * slip. The channel of (half, queue) lies at (half * queues + queue) * channel bytes.
- */
-#define RF_EXPORT_FD_LIST(X)                                                                   \
-	X(CONTROL, SVC_EXPORT)      /* SEQPACKET to the device process */                      \
-	X(CONFIG, EXPORT_CONFIG)    /* memfd: struct rf_export_config */                       \
-	X(DATA, DATA)               /* memfd: data arena */                                    \
-	X(RINGS, RINGS)             /* memfd: 2 halves x queues x channel bytes, which are */  \
-				    /* RF_BLK_CHAN_BYTES or RF_NET_CHAN_BYTES */               \
-	X(TABLE, TABLE)             /* memfd: the in-flight table */                           \
-	X(STATS, STATS)             /* memfd: struct rf_stats_service */                       \
-	X(KICK, KICK)               /* eventfd, read: a driver wakes us */                     \
-	X(WAKE0, WAKE0)             /* eventfd, write: wakes the driver of half 0, */          \
-	X(WAKE1, WAKE1)             /* and of half 1 */                                        \
-	X(LISTEN, LISTEN)           /* listening stream socket, or /dev/null */
-
-enum rf_export_fd {
-	RF_EXPORT_FD_BEFORE = 2,
-#define RF_EXPORT_FD_NUMBER(name, held) RF_EXPORT_FD_##name,
-	RF_EXPORT_FD_LIST(RF_EXPORT_FD_NUMBER)
-#undef RF_EXPORT_FD_NUMBER
-	RF_EXPORT_FDS
-};
-
-/* rf_export_config.flags */
-#define RF_EXPORT_READ_ONLY  0x1u
-#define RF_EXPORT_INTEGRITY_MEMORY 0x8u /* 'integrity memory' */
-#define RF_EXPORT_INTEGRITY_DISK 0x10u /* 'integrity disk' */
-#define RF_EXPORT_INTEGRITY_DISK_BYTES (96u << 20) /* memory for it, besides that of the arena */
-#define RF_EXPORT_FORMAT_ADOPT 0x20u /* rf-format: what is on the disk stays */
-#define RF_EXPORT_FORMAT_AGAIN 0x40u /* rf-format: although there is a checksum area */
-struct rf_export_config {
-	uint32_t flags;
-	uint32_t service;     /* enum rf_service_kind */
-	uint32_t queues;
-	uint64_t arena_bytes;
-	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
-	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */
-	uint64_t slow_ns;     /* the same of a discard or zeroing, and of what waits beside one */
-	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
-	uint64_t integrity_key[2];
-	char     name[64];    /* export name, shown to clients */
-	char     words[256];  /* 'export program': what stands behind its path */
 };
 
 #endif

@@ -2,12 +2,15 @@
 /*
  * keeper.h - what the supervisor asks of the keeper.
  *
- * Room:   sandbox/proto. The keeper is the parent and reaper of
- *         every process and holds fds by name, so that any other process may die
- *         and its successor finds them again: the supervisor too. It decides nothing.
- * Wire:   SOCK_SEQPACKET; one struct rf_keep_msg a packet, fds with it. Every
- *         request is answered by RF_KEEP_REPLY; RF_KEEP_EXITED and RF_KEEP_STOP
- *         come unasked, between answers.
+ * Room:   sandbox/proto. The keeper is the parent and reaper of every process and holds fds by
+ *         name, so that any other process may die and its successor finds them again: the
+ *         supervisor too. It decides nothing.
+ * Wire:   SOCK_SEQPACKET; one struct rf_keep_msg a packet, fds with it. Every request is answered
+ *         by RF_KEEP_REPLY; RF_KEEP_EXITED and RF_KEEP_STOP come unasked, between answers.
+ * Writes: the supervisor asks; the keeper answers, and tells of ends.
+ * Reads:  both.
+ * Believed: names and counts as far as they fit. What is to run, and as whom, is checked by the
+ *         zygote (zygote.h): a supervisor that was taken over gets nothing started as root.
  */
 #ifndef RF_KEEPER_H
 #define RF_KEEPER_H

@@ -2,16 +2,15 @@
 /*
  * launch.h - what the launcher is told: the one page it obeys.
  *
- * Room:   sandbox/proto. Written by the device process into a sealed memfd, read
- *         by the launcher before any byte of the driver's image.
- * Trust:  written by a trusted, unprivileged process. The launcher still checks
- *         every count and range, because a mistake here opens the fence.
- *
- * Arguments: argv[1] walls that stand already, argv[2] walls that are demanded, both
- * hexadecimal bit sets of walls.h; none: nothing stands, nothing is demanded.
- *
- * The launcher starts with exactly these fds; all but 0, 1 (and 2 with
- * RF_LAUNCH_DEVICE) are closed before the lock.
+ * Room:   sandbox/proto.
+ * Wire:   argv[1] walls that stand already, argv[2] walls that are demanded, both hexadecimal bit
+ *         sets of walls.h; none: nothing stands, nothing is demanded. One struct rf_launch in a
+ *         sealed memfd, and exactly the fds below; all but 0, 1 (and 2 with RF_LAUNCH_DEVICE) are
+ *         closed before the lock.
+ * Writes: the device process, the page; the zygote, the arguments.
+ * Reads:  the launcher, before any byte of the driver's image.
+ * Believed: nothing without a check of every count and range, because a mistake here opens the
+ *         fence.
  */
 #ifndef RF_LAUNCH_H
 #define RF_LAUNCH_H

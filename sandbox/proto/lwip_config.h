@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwip_config.h - what the lwIP process is to do: the lines of the configuration file,
- * parsed by the supervisor, read by rf-lwip and rf-dial out of a memfd.
+ * lwip_config.h - what the lwIP process is to do: the lines of the configuration file.
  *
  *   address  ADDR/BITS | dhcp | none          IPv4; dhcp if the line is absent
  *   address6 ADDR/BITS | auto | none          IPv6; none if absent; auto: by router (SLAAC)
@@ -18,7 +17,11 @@
  *   PLACE     ADDR:PORT, [ADDR6]:PORT, *:PORT to listen on every address of the stack, and
  *             NAME:PORT where the stack connects to it
  *
- * Room:   sandbox/proto, trusted.
+ * Room:   sandbox/proto.
+ * Wire:   one struct rf_lwip_config in a memfd, and inherited fds.
+ * Writes: rf-config, which parses the lines; the supervisor hands it on.
+ * Reads:  rf-lwip and rf-dial.
+ * Believed: all of it, once its ranges are checked (config_check.h).
  * Safety: nobody may use a listener but the allow-list. Without one that is 127.0.0.0/8
  *         and ::1 on the host, and nobody on the stack.
  */
@@ -60,7 +63,7 @@ struct rf_lwip_service {
 	struct rf_lwip_place listen, target;
 	struct rf_lwip_addr  allow[RF_LWIP_ALLOWS];
 	char     device[32];  /* RF_LWIP_DISK: which, by name in the configuration file */
-	uint32_t disk;        /* ... and by number, filled in by the supervisor: see the fds */
+	uint32_t disk;        /* ... and by number: see the fds */
 };
 
 enum rf_lwip_mode { RF_LWIP_OFF, RF_LWIP_STATIC, RF_LWIP_DHCP, RF_LWIP_AUTO };
@@ -91,21 +94,6 @@ struct rf_lwip_config {
 /* + index of the service: its listening socket, if it is the host's */
 #define RF_LWIP_FD_LISTEN   20
 #define RF_LWIP_DISK_FD(d)  (20 * ((int)(d) + 2)) /* control socket at 40 + 3, and so on */
-
-/* fds of rf-dial. */
-#define RF_DIAL_FD_STACK  3 /* SEQPACKET to rf-lwip */
-#define RF_DIAL_FD_CONFIG 4 /* memfd: struct rf_lwip_config */
-
-/* rf-lwip asks for a connection to the target of a service ... */
-struct rf_dial_ask {
-	uint32_t id; /* comes back */
-	uint32_t service;
-};
-/* ... and gets it as an fd: connected, or about to be. */
-struct rf_dial_answer {
-	uint32_t id;
-	int32_t  error; /* -errno: no fd comes with it */
-};
 
 /* Does it listen on the host; does any service connect to the host? */
 bool rf_lwip_on_host(const struct rf_lwip_service *);

@@ -2,10 +2,13 @@
 /*
  * stats.h - numbers the unprivileged trusted processes leave for `status`.
  *
- * Room:   sandbox/proto. A memfd of two pages-runs: the export writes struct
- *         rf_stats_service at 0, the device process struct rf_stats_device at
- *         RF_STATS_DEVICE. The supervisor and tests read them.
- * Trust:  numbers only; the supervisor prints them and compares `completed`.
+ * Room:   sandbox/proto.
+ * Wire:   a memfd: struct rf_stats_service at 0, struct rf_stats_net at RF_STATS_NET, struct
+ *         rf_stats_device at RF_STATS_DEVICE.
+ * Writes: the export, the first two; the device process, the third.
+ * Reads:  `ringfence status`, rf-scribe and tests; the supervisor, to see progress.
+ * Believed: numbers only, which are printed. The supervisor compares `completed` and the answers to
+ *         its pings, and nothing follows from them but for their own device.
  * Units:  times are CLOCK_MONOTONIC nanoseconds; 0 means "not yet".
  */
 #ifndef RF_STATS_H

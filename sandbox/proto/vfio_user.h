@@ -4,7 +4,9 @@
  *
  * Room:   sandbox/proto; compiled into our client (sandbox/device) and our server
  *         (tests/models). Specification: QEMU, docs/interop/vfio-user.rst, protocol 0.2.
- * Trust:  none. Either end may send any byte, any size and any fd at any time.
+ * Writes: both ends; a server out of this project, or any other.
+ * Reads:  both.
+ * Believed: nothing. Either end may send any byte, any size and any fd at any time.
  * Wire:   SOCK_STREAM on a UNIX socket, host byte order. A message is one header and
  *         `size` - 16 bytes of payload, sent by one sendmsg(2), its fds with it. Each
  *         structure below follows the header; the first of a group is both request and

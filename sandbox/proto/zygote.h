@@ -2,11 +2,13 @@
 /*
  * zygote.h - what the keeper asks of the zygote, the process that starts all others.
  *
- * Room:   sandbox/proto. SOCK_SEQPACKET; one struct rf_zygote_order a packet with the fds, each
- *         but FINISH answered by struct rf_zygote_done.
- * Writes: the keeper, its only client (sandbox/keeper/zygote_client.c).
- * Trust:  the zygote checks every order: it runs nothing as root but supervisor and broker out
- *         of files it opened itself, and everything else as one of ringfence's users.
+ * Room:   sandbox/proto.
+ * Wire:   SOCK_SEQPACKET; one struct rf_zygote_order a packet with the fds, each but FINISH
+ *         answered by struct rf_zygote_done.
+ * Writes: the keeper, its only client (sandbox/keeper/zygote_client.c), orders; the zygote answers.
+ * Reads:  both.
+ * Believed: no order without a check: nothing runs as root but supervisor and broker out of files
+ *         the zygote opened itself, and everything else as one of ringfence's users.
  */
 #ifndef RF_ZYGOTE_H
 #define RF_ZYGOTE_H

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "export.h"
+#include "export_config.h"
 
 /* `bytes` of the fd, which must have them, mapped; the address goes to *(void **)out. */
 int rf_handed_map(int fd, const char *what, uint64_t bytes, int prot, void *out);

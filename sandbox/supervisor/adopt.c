@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device_msg.h"
 #include "log.h"
 #include "supervisor.h"
 

@@ -11,6 +11,7 @@
  *         disk, is let be; so is one that has never answered yet, for starts take their time.
  */
 #include "clock.h"
+#include "device_msg.h"
 #include "log.h"
 #include "supervisor.h"
 

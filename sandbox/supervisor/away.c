@@ -7,6 +7,7 @@
  *         but its export: nobody else can tell it that clients are to wait no longer.
  */
 #include "clock.h"
+#include "export.h"
 #include "log.h"
 #include "supervisor.h"
 

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "deaths.h"
+#include "device_msg.h"
 #include "launch.h"
 #include "log.h"
 #include "supervisor.h"

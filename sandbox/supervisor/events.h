@@ -8,6 +8,7 @@
 #ifndef RF_EVENTS_H
 #define RF_EVENTS_H
 
+#include "device_msg.h"
 #include "supervisor.h"
 
 enum event {

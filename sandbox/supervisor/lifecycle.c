@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "device_msg.h"
 #include "ending.h"
 #include "events.h"
 #include "log.h"

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "device_msg.h"
+#include "export_config.h"
 #include "launch.h"
 #include "log.h"
 #include "supervisor.h"

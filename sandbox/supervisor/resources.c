@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "export_config.h"
 #include "log.h"
 #include "boot.h"
 #include "privilege.h"

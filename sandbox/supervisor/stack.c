@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dial.h"
 #include "ending.h"
 #include "log.h"
 #include "supervisor.h"

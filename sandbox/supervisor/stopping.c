@@ -5,6 +5,7 @@
  * Room:   sandbox/supervisor, no privilege.
  */
 #include "clock.h"
+#include "device_msg.h"
 #include "events.h"
 #include "log.h"
 

@@ -14,8 +14,8 @@
 
 #include "budget.h"
 #include "config.h"
-#include "export.h"
 #include "device_config.h"
+#include "device_msg.h"
 #include "keeper.h"
 #include "broker.h"
 #include "packet.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fetch.c - see fetch.h. Room: sandbox/zygote, root. */
+#include "config_fetch.h"
 #include "fetch.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fetch_said.c - see fetch_said.h. Room: sandbox/zygote, root. */
+#include "config_fetch.h"
 #include "fetch_said.h"
 
 #include <stdio.h>

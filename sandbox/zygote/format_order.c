@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* format_order.c - see format_order.h. Room: sandbox/zygote, root. */
+#include "export_config.h"
 #include "format_order.h"
 
 #include <string.h>
 
-#include "export.h"
 #include "log.h"
 
 static const struct {

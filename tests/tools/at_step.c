@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "device_msg.h"
 #include "export.h"
 #include "device_config.h"
 

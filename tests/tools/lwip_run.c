@@ -20,7 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "export.h"
+#include "export_config.h"
 #include "log.h"
 #include "read.h"
 

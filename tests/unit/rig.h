@@ -23,6 +23,7 @@
 #include "boot.h"
 #include "device_config.h"
 #include "export.h"
+#include "export_config.h"
 #include "packet.h"
 #include "stats.h"
 

@@ -21,6 +21,7 @@
 
 #include "bounded.h"
 #include "device.h"
+#include "export.h"
 #include "log.h"
 #include "packet.h"
 

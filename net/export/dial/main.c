@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "lock.h"
 #include "walls.h"
 #include "log.h"

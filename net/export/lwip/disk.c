@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* disk.c - see disk.h. Room: net/export/lwip, trusted. */
 #include "disk.h"
+#include "export_config.h"
 
 #include <errno.h>
 #include <stdio.h>

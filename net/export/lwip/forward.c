@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "dial.h"
 #include "disk.h"
 #include "http.h"
 #include "join.h"

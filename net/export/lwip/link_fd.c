@@ -7,13 +7,13 @@
  * fds:    the ones a net service would have: frames are read from RF_EXPORT_FD_KICK and
  *         written to RF_EXPORT_FD_WAKE0, so that one system call list fits both.
  */
+#include "export_config.h"
 #include "link_fd.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "export.h"
 #include "log.h"
 
 #define FRAME_MAX 9216

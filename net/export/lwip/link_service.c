@@ -6,6 +6,7 @@
  * Death:  of the driver goes by unseen but for lost frames, which TCP sends again as soon as its
  *         successor runs: the connections live in this process.
  */
+#include "export_config.h"
 #include "link_service.h"
 
 #include <errno.h>

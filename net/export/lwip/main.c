@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "export_config.h"
 #include "forward.h"
 #include "http.h"
 #include "join.h"

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "device_config.h"
+#include "export_config.h"
 #include "housekeeping.h"
 #include "lock.h"
 #include "log.h"

@@ -13,6 +13,7 @@
 
 #include "device_config.h"
 #include "disk_state.h"
+#include "export_config.h"
 
 #define refuse(d, ...) rf_blk_refuse(integrity_below(&(d)->base), __VA_ARGS__)
 

@@ -56,7 +56,6 @@
 
 #include "arena.h"
 #include "disk_layout.h"
-#include "export.h"
 #include "integrity_store.h"
 #include "log.h"
 

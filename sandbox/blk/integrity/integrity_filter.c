@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "export.h"
+#include "export_config.h"
 #include "integrity_store.h"
 
 static void integrity_submit(struct rf_blk_filter *f, struct rf_io *io)

@@ -19,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#include "export.h"
 #include "integrity_store.h"
 #include "log.h"
 #include "siphash.h"

@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "boot.h"
-#include "export.h"
 #include "device_config.h"
+#include "device_msg.h"
 #include "launch.h"
 #include "stats.h"
 

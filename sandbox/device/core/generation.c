@@ -17,6 +17,8 @@
 #include "bounded.h"
 #include "clock.h"
 #include "device.h"
+#include "device_msg.h"
+#include "export.h"
 #include "log.h"
 
 /* The longest delay of the next standby after a driver's start. */

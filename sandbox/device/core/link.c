@@ -12,6 +12,7 @@
  */
 #include "clock.h"
 #include "device.h"
+#include "export.h"
 #include "log.h"
 
 #define LOOK_NS 200000000u

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "device_msg.h"
 #include "log.h"
 #include "wait.h"
 

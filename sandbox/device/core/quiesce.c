@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "autopsy.h"
 #include "clock.h"
-#include "crash.h"
 #include "device.h"
 #include "log.h"
 #include "wait.h"

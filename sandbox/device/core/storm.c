@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "device_msg.h"
 #include "log.h"
 
 #define LOOK_NS    500000000u

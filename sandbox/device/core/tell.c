@@ -18,6 +18,8 @@
 #include <string.h>
 
 #include "device.h"
+#include "device_msg.h"
+#include "export.h"
 #include "log.h"
 #include "packet.h"
 #include "wait.h"

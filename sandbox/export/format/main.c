@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "exit_code.h"
+#include "export_config.h"
 #include "format.h"
 #include "housekeeping.h"
 #include "lock.h"

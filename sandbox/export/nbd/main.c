@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "exit_code.h"
+#include "export_config.h"
 #include "lock.h"
 #include "log.h"
 #include "nbd.h"

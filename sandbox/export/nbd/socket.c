@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "export_config.h"
 #include "log.h"
 #include "nbd.h"
 
