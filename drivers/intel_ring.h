@@ -10,6 +10,13 @@
 #ifndef RF_INTEL_RING_H
 #define RF_INTEL_RING_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "boot.h"
+#include "net.h"
+#include "rt.h"
 #include "rt_net.h"
 
 /* Off the path of plain frames: not inlined into it. */

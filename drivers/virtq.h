@@ -14,6 +14,11 @@
 #ifndef RF_VIRTQ_H
 #define RF_VIRTQ_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot.h"
+#include "driver_exit.h"
 #include "rt.h"
 #include "virtio.h"
 

@@ -14,6 +14,8 @@
 #ifndef RF_E1000E_H
 #define RF_E1000E_H
 
+#include <stdint.h>
+
 #include "intel_nic.h"
 
 /* ---- registers (BAR 0, 32 bits each); common ones are in intel_nic.h ----------------- */

@@ -12,6 +12,8 @@
 #ifndef RF_IGB_H
 #define RF_IGB_H
 
+#include <stdint.h>
+
 #include "intel_nic.h"
 
 /* ---- registers (BAR 0, 32 bits each); common ones are in intel_nic.h ----------------- */

@@ -11,10 +11,14 @@
 #ifndef RF_NET_CORE_H
 #define RF_NET_CORE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "boot.h"
 #include "export.h"
 #include "export_config.h"
 #include "log.h"
+#include "net.h"
 #include "net_service.h"
 #include "notice.h"
 #include "session.h"

@@ -12,15 +12,20 @@
 #ifndef RF_CORE_H
 #define RF_CORE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "arena.h"
 #include "blk_filter.h"
 #include "blk_io.h"
+#include "block.h"
 #include "boot.h"
 #include "export.h"
 #include "export_config.h"
 #include "hold.h"
 #include "log.h"
 #include "notice.h"
+#include "ring.h"
 #include "session.h"
 #include "stats.h"
 #include "table.h"

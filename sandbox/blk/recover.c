@@ -18,7 +18,6 @@
 
 #include "autopsy.h"
 #include "core.h"
-#include "crash.h"
 #include "service.h"
 
 #define ALONE_AFTER 2u /* reissues */

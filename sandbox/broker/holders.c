@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "device_config.h"
 #include "log.h"
 #include "broker.h"
 #include "sysfs.h"

@@ -11,6 +11,8 @@
 #ifndef RF_INTERFACE_H
 #define RF_INTERFACE_H
 
+#include <stdint.h>
+
 #include "config.h"
 
 /* 0 or an exit code after a line. */

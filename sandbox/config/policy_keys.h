@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "read.h"
+#include "words.h"
 
 struct policy_key {
 	const char *name;

@@ -8,7 +8,11 @@
 #ifndef RF_READ_H
 #define RF_READ_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "config.h"
+#include "lwip_config.h"
 #include "words.h"
 
 /* `c` holds defaults already, see config.h. Logs file:line and returns -EINVAL for a mistake

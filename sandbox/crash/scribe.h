@@ -16,6 +16,7 @@
 
 #include "autopsy.h"
 #include "crash.h"
+#include "stats.h"
 
 #define SCRIBE_BUNDLES 64u    /* most that are kept; each is two files */
 #define SCRIBE_BYTES   32768u /* most of one file */

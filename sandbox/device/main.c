@@ -6,10 +6,8 @@
  * Room:   sandbox/device. Started with the fds of enum rf_device_fd and nothing else.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

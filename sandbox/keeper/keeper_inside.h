@@ -9,9 +9,12 @@
 #define RF_KEEPER_INSIDE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "keeper.h"
 #include "stopped.h"
+#include "zygote.h"
 #include "zygote_client.h"
 
 struct slot {

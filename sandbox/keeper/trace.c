@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>

@@ -16,7 +16,9 @@
 #define RF_ZYGOTE_CLIENT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
+#include "keeper.h"
 #include "zygote.h"
 
 struct rf_spawner {

@@ -9,7 +9,6 @@
 #include "gate.h"
 
 #include <linux/seccomp.h>
-#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 

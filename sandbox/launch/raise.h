@@ -9,6 +9,8 @@
 #ifndef RF_RAISE_H
 #define RF_RAISE_H
 
+#include <stdint.h>
+
 #include "walls.h"
 
 /* First thing: no privileges, none to be had, nobody looks in, no file reached. */

@@ -2,7 +2,6 @@
 /* spec.c - see spec.h. Room: sandbox/launch, trusted. */
 #include "spec.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 

@@ -10,6 +10,8 @@
 #ifndef RF_FENCE_H
 #define RF_FENCE_H
 
+#include <stdint.h>
+
 #include "walls.h"
 
 #define RF_FENCE_WALLS                                                                     \

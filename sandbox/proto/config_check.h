@@ -7,6 +7,8 @@
 #ifndef RF_CONFIG_CHECK_H
 #define RF_CONFIG_CHECK_H
 
+#include <stdbool.h>
+
 #include "config.h"
 
 /* Is every string ended and of its form, every count, index and choice in range? NULL, or what

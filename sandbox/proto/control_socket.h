@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "device_config.h"
 #include "identity.h"
 #include "walls.h"
 

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "keeper.h"
+#include "walls.h"
 
 enum rf_zygote_type { RF_ZYGOTE_RUN = 1, RF_ZYGOTE_SUPERVISE, RF_ZYGOTE_OPEN, RF_ZYGOTE_FINISH };
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "block.h"
 #include "boot.h"
 #include "driver_exit.h"
 

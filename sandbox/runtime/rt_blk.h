@@ -16,6 +16,14 @@
 #ifndef RF_BLK_H
 #define RF_BLK_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+#include "boot.h"
+#include "ring.h"
 #include "rt.h"
 
 /* Most requests, and most completions, of one turn. */

@@ -19,6 +19,13 @@
 #ifndef RF_RUNTIME_NET_H
 #define RF_RUNTIME_NET_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot.h"
+#include "net.h"
+#include "ring.h"
 #include "rt.h"
 
 /* Most records of one call of receive(), send() or refill(). */

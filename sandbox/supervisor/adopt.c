@@ -12,7 +12,6 @@
  * Rule:   what ought to be there and is not is made, by the state the record tells; what
  *         the predecessor had begun is done again. Every step of a device's life can be.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

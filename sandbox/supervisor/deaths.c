@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 
 #include "ending.h"
-#include "log.h"
 
 #define X32_BIT   0x40000000u
 

@@ -8,7 +8,10 @@
 #ifndef RF_EVENTS_H
 #define RF_EVENTS_H
 
+#include <stdbool.h>
+
 #include "device_msg.h"
+#include "keeper.h"
 #include "supervisor.h"
 
 enum event {

@@ -11,12 +11,10 @@
  * Again:  any step may have been taken by a supervisor that died before it could write that
  *         down (adopt.c). Each can be taken twice.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "device_msg.h"

@@ -5,7 +5,6 @@
  *
  * Room:   sandbox/supervisor, no privilege. The keeper is the one that does it.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

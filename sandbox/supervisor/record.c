@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "supervisor.h"
 
 #define MAGIC 0x30647263657266ull

@@ -14,7 +14,6 @@
 
 #include "accept.h"
 #include "clock.h"
-#include "log.h"
 #include "control_socket.h"
 #include "supervisor.h"
 

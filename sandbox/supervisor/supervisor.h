@@ -10,18 +10,23 @@
 #define RF_SUPERVISOR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+#include "block.h"
 #include "budget.h"
 #include "config.h"
 #include "device_config.h"
 #include "device_msg.h"
 #include "keeper.h"
 #include "broker.h"
+#include "lwip_config.h"
+#include "net.h"
 #include "packet.h"
 #include "silent.h"
 #include "control_socket.h"
 #include "stats.h"
+#include "walls.h"
 
 /* Fds of one device; -1 where there is none. Held here and by the keeper. */
 enum dev_fd {

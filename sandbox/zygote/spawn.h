@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "keeper.h"
 #include "zygote.h"
 
 /* Once, before the first process: makes the empty root directory of all. */

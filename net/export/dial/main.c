@@ -10,7 +10,6 @@
  * Exit:   0 when rf-lwip is gone, 70 after one line in the log.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>

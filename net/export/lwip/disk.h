@@ -10,6 +10,7 @@
 
 #include "join_table.h"
 #include "nbd.h"
+#include "service.h"
 
 /* One `disk` line: the same disk may have several. */
 struct disk_export {

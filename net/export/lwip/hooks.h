@@ -9,6 +9,7 @@
 #define RF_LWIP_HOOKS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"

@@ -7,6 +7,9 @@
 #ifndef RF_LWIP_HTTP_H
 #define RF_LWIP_HTTP_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "status.h"
 #include "stream.h"
 

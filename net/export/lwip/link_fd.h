@@ -3,6 +3,8 @@
 #ifndef RF_LWIP_LINK_FD_H
 #define RF_LWIP_LINK_FD_H
 
+#include <stdint.h>
+
 #include "link.h"
 #include "loop.h"
 

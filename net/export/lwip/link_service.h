@@ -7,6 +7,8 @@
 #ifndef RF_LWIP_LINK_SERVICE_H
 #define RF_LWIP_LINK_SERVICE_H
 
+#include <stdint.h>
+
 #include "link.h"
 
 /* `link->known` turns true when the device process has told of the interface. */

@@ -8,6 +8,9 @@
 #ifndef RF_LWIP_STACK_H
 #define RF_LWIP_STACK_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "lwip/netif.h"
 
 #include "link.h"

@@ -18,10 +18,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "clock.h"
-#include "device_config.h"
 #include "export_config.h"
 #include "housekeeping.h"
 #include "lock.h"

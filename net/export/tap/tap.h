@@ -13,7 +13,10 @@
 #define RF_TAP_H
 
 #include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
 
+#include "net.h"
 #include "net_service.h"
 
 #define TAP_BATCH 64u /* most frames each way a turn */

@@ -8,10 +8,8 @@
  *         reads of a frame the device may have changed: it ends in a record whose offsets the
  *         service checks against the frame's length.
  */
-#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
-#include <string.h>
 
 #include "tap.h"
 

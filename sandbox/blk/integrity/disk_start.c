@@ -7,7 +7,6 @@
  *         a checkpoint, which finds out what a power cut has left; then clients.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 

@@ -52,9 +52,14 @@
 #ifndef RF_DISK_STATE_H
 #define RF_DISK_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "arena.h"
+#include "blk_filter.h"
+#include "blk_io.h"
+#include "block.h"
 #include "disk_layout.h"
 #include "integrity_store.h"
 #include "log.h"

@@ -11,6 +11,9 @@
 #ifndef RF_INTEGRITY_H
 #define RF_INTEGRITY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "blk_filter.h"
 #include "hold.h"
 #include "service.h"

@@ -6,7 +6,6 @@
  * Batch:  one at a time, so that what is there after a power cut is a beginning of what was
  *         written. One that failed is written again, before any page behind it.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "disk_state.h"

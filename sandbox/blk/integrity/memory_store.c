@@ -14,7 +14,6 @@
  * Ends:   with the process. Nothing is stored; a successor starts knowing nothing.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>

@@ -12,8 +12,12 @@
 #ifndef RF_INTEL_CONTROL_H
 #define RF_INTEL_CONTROL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "device.h"
 #include "intel_nic.h"
+#include "net.h"
 
 #define INTEL_PAGES 16u
 

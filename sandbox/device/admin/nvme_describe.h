@@ -9,6 +9,8 @@
 #ifndef RF_NVME_DESCRIBE_H
 #define RF_NVME_DESCRIBE_H
 
+#include <stdint.h>
+
 #include "device.h"
 #include "nvme.h"
 

@@ -7,6 +7,9 @@
 #ifndef RF_VIRTIO_PCI_H
 #define RF_VIRTIO_PCI_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "device.h"
 #include "virtio.h"
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "device.h"

@@ -13,10 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "block.h"
 #include "boot.h"
 #include "device_config.h"
 #include "device_msg.h"
 #include "launch.h"
+#include "net.h"
 #include "stats.h"
 
 struct rf_bar {

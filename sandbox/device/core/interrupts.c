@@ -8,7 +8,6 @@
  * Trust:  a device may claim vectors it has no capability for: configuration space
  *         is asked too.
  */
-#include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>

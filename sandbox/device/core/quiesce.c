@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "autopsy.h"
 #include "clock.h"

@@ -15,10 +15,13 @@
 #define RF_NBD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "blk_io.h"
+#include "block.h"
 #include "proto.h"
 #include "service.h"
 
