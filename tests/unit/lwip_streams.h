@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "log.h"
 #include "stream.h"
 
 static struct stream the_stream;

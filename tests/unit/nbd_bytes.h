@@ -8,6 +8,13 @@
 #ifndef NBD_BYTES_H
 #define NBD_BYTES_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "sandbox/export/nbd/proto.h"
 
 #include "exported.h"

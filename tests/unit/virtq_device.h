@@ -9,6 +9,14 @@
 #ifndef RF_TEST_VIRTQ_DEVICE_H
 #define RF_TEST_VIRTQ_DEVICE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "virtio.h"
 
 #define VQ_MOST 64u

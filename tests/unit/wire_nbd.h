@@ -7,7 +7,16 @@
 #ifndef RF_TEST_WIRE_NBD_H
 #define RF_TEST_WIRE_NBD_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "sandbox/export/nbd/proto.h"
+
+#include "wire_stack.h"
 
 static inline uint32_t nbd_hello(uint8_t *b)
 {

@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 
 #include "exported.h"
+#include "lwip_config.h"
+#include "read.h"
 #include "wire_peer.h"
 
 /* RF_LWIP names another one, of which a test is to show that it fails. */
