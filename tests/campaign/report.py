@@ -8,8 +8,10 @@ RESULTS = Path(__file__).resolve().parent.parent.parent / "build/results"
 CODE = ["bit-flip", "nop", "source", "destination", "pointer", "branch", "loop", "parameter"]
 KINDS = CODE + ["data", "mmio", "dma", "interrupt", "time", "device"]
 # What a fault that was activated came to. A driver that died of a lie it told is "violation".
-OUTCOMES = ["none", "reported", "crash", "violation", "hang", "stall", "device-process-replaced", "silent", "escape"]
-COLOURS = dict(zip(OUTCOMES, ["#c9d4dd", "#9fb8c9", "#4878a8", "#7a5ea8", "#d9a441", "#c97b3c", "#8a8a8a", "#c0392b", "#000000"]))
+OUTCOMES = ["none", "reported", "crash", "violation", "hang", "stall", "device-process-replaced",
+            "silent", "escape"]
+COLOURS = dict(zip(OUTCOMES, ["#c9d4dd", "#9fb8c9", "#4878a8", "#7a5ea8", "#d9a441", "#c97b3c",
+                              "#8a8a8a", "#c0392b", "#000000"]))
 WRONG = ["stale", "misplaced", "torn", "zeroed", "garbage"]
 # These can not make a driver or its device say anything false: a wrong block is ours.
 HARMLESS = {"interrupt", "time"}
@@ -71,9 +73,12 @@ def table(t):
     rows.append(["all code"] + [t.total(h, CODE) for h in heads[1:]])
     rows.append(["all"] + [t.total(h) for h in heads[1:]])
     width = [max(len(str(r[i])) for r in rows + [heads]) for i in range(len(heads))]
-    lines = ["  ".join(str(c).rjust(w) if i else str(c).ljust(w) for i, (c, w) in enumerate(zip(r, width)))
+    lines = ["  ".join(str(c).rjust(w) if i else str(c).ljust(w)
+                       for i, (c, w) in enumerate(zip(r, width)))
              for r in [heads] + rows]
-    lines += ["", "Wrong data that driver or device passed off as right (blocks), by what the block held:"]
+    lines += ["",
+              "Wrong data that driver or device passed off as right (blocks), by what the block "
+              "held:"]
     for k in KINDS:
         if sum(t.wrong[k].values()):
             lines.append(f"  {k:12}" + "".join(f"{t.wrong[k][w]:>8} {w}" for w in WRONG))
@@ -84,8 +89,10 @@ def table(t):
 
 def svg(name, width, height, body):
     (RESULTS / "campaign" / name).write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
-        f'font-size="12"><rect width="100%" height="100%" fill="white"/>' + "".join(body) + "</svg>\n")
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'font-family="sans-serif" '
+        f'font-size="12"><rect width="100%" height="100%" fill="white"/>' + "".join(body) +
+        "</svg>\n")
 
 
 def text(x, y, words, anchor="start"):
@@ -101,7 +108,8 @@ def picture_outcomes(t, name):
         for o in OUTCOMES:
             w = bar * t.kinds[k][o] / n if n else 0
             if w:
-                body.append(f'<rect x="{x:.1f}" y="{y}" width="{w:.1f}" height="19" fill="{COLOURS[o]}">'
+                body.append(
+                    f'<rect x="{x:.1f}" y="{y}" width="{w:.1f}" height="19" fill="{COLOURS[o]}">'
                             f'<title>{k}: {o} {t.kinds[k][o]}</title></rect>')
             x += w
     x, y = left, 40 + len(KINDS) * 26 + 14
@@ -109,7 +117,8 @@ def picture_outcomes(t, name):
         words = 24 + 7 * len(o)
         if x + words > left + bar:
             x, y = left, y + 20
-        body += [f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{COLOURS[o]}"/>', text(x + 16, y, o)]
+        body += [f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{COLOURS[o]}"/>',
+                 text(x + 16, y, o)]
         x += words
     body.append(text(left, 24, "What activated faults came to, by kind (how many)"))
     svg(name, left + bar + 30, y + 20, body)
@@ -128,13 +137,18 @@ def picture_recovery(t, name):
     step = width / (last + 1)
     for n in range(last + 1):
         h = height * bins[n] / most
-        body.append(f'<rect x="{left + n * step:.1f}" y="{40 + height - h:.1f}" width="{step - 1:.1f}" height="{h:.1f}" '
+        body.append(
+            f'<rect x="{left + n * step:.1f}" y="{40 + height - h:.1f}" width="{step - 1:.1f}" '
+            f'height="{h:.1f}" '
                     f'fill="#4878a8"><title>{bins[n]}</title></rect>')
         if n % 4 == 0:
             us = 100 * 2 ** (n / 2)
-            body.append(text(left + n * step, 56 + height, f"{us:.0f} us" if us < 1000 else f"{us / 1000:.3g} ms"
+            body.append(text(left + n * step, 56 + height, f"{us:.0f} us" if us < 1000
+                             else f"{us / 1000:.3g} ms"
                              if us < 1e6 else f"{us / 1e6:.3g} s", "middle"))
-    body += [text(left, 24, f"From a driver's death until a full queue was answered: {len(t.recoveries)} deaths"),
+    body += [text(left, 24,
+                  f"From a driver's death until a full queue was answered: {len(t.recoveries)} "
+                  f"deaths"),
              text(left - 6, 46, str(most), "end"), text(left - 6, 40 + height, "0", "end")]
     svg(name, left + width + 40, height + 80, body)
 
@@ -142,7 +156,8 @@ def picture_recovery(t, name):
 # ---- figures ------------------------------------------------------------------------------------
 
 def figures(name, t, seed, elapsed, harmed, jobs, other):
-    build = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    build = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True,
+                           text=True).stdout.strip()
     escapes = t.total("escape") + len(harmed)
     f = {
         "name": "campaign", "ok": not (escapes or t.lost or t.unrecovered), "build": build,
@@ -153,7 +168,8 @@ def figures(name, t, seed, elapsed, harmed, jobs, other):
         "silent_wrong": t.total("silent"), "silent_wrong_code": t.total("silent", CODE),
         "silent_blocks": sum(sum(w.values()) for w in t.wrong.values()), "client_errors": t.errors,
         "blocks_verified": t.verified, "requests": t.requests, "other_blocks_verified": other,
-        "seed": seed, "jobs": jobs, "elapsed_s": round(elapsed), "faults_per_s": round(t.total("injected") / elapsed, 1),
+        "seed": seed, "jobs": jobs, "elapsed_s": round(elapsed),
+        "faults_per_s": round(t.total("injected") / elapsed, 1),
     }
     for o in OUTCOMES[:-2]:
         f["outcome_" + o.replace("-", "_")] = t.total(o)

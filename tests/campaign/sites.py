@@ -21,7 +21,8 @@ def register(name):
     name = name.lstrip("%")
     if re.fullmatch(r"r\d+[dwb]?", name):
         return name.rstrip("dwb")
-    return name.lstrip("re").removesuffix("l") if name not in ("bl", "cl", "dl", "al") else name[0] + "x"
+    return name.lstrip("re").removesuffix("l") if name not in ("bl", "cl", "dl",
+                                                               "al") else name[0] + "x"
 
 
 class Insn:
@@ -29,7 +30,8 @@ class Insn:
         self.offset, self.code, self.function, self.text = offset, code, function, text
         self.words = text.split(None, 1)
         self.name = self.words[0]
-        self.operands = self.words[1].split("#")[0].split("<")[0].strip() if len(self.words) > 1 else ""
+        self.operands = self.words[1].split("#")[0].split("<")[0].strip() if len(
+            self.words) > 1 else ""
         self.decode()
 
     def decode(self):
@@ -55,14 +57,16 @@ class Insn:
         if rm == 4:
             self.sib = i
             i += 1
-        self.disp_bytes = {0: 4 if rm == 5 or self.sib and c[self.sib] & 7 == 5 else 0, 1: 1, 2: 4}[mod]
+        self.disp_bytes = {0: 4 if rm == 5 or self.sib and c[self.sib] & 7 == 5 else 0, 1: 1,
+                           2: 4}[mod]
         self.disp = i if self.disp_bytes else None
 
     def has_modrm(self):
         o = self.opcode
         if self.two:
             return not (o in (0x05, 0x0b, 0x31, 0xa2) or 0x80 <= o <= 0x8f or 0xc8 <= o <= 0xcf)
-        return (o < 0x40 and o & 7 < 4 or o in (0x63, 0x69, 0x6b, 0xc0, 0xc1, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff)
+        return (o < 0x40 and o & 7 < 4 or o in (0x63, 0x69, 0x6b, 0xc0, 0xc1, 0xc6, 0xc7, 0xf6,
+                                                0xf7, 0xfe, 0xff)
                 or 0x80 <= o <= 0x8f or 0xd0 <= o <= 0xd3)
 
     @property
@@ -77,7 +81,8 @@ class Insn:
     def with_field(self, at, shift):
         """All other values of a 3-bit register field."""
         old = self.code[at] >> shift & 7
-        return [self.with_byte(at, self.code[at] & ~(7 << shift) | new << shift) for new in range(8) if new != old]
+        return [self.with_byte(at, self.code[at] & ~(7 << shift) | new << shift) for new in range(8)
+                if new != old]
 
     def roles(self):
         """(source, destination): each the fields, as (byte, shift), that name such a register."""
@@ -122,7 +127,8 @@ def jump_mutations(insn):
     yield what, b"\x90" * n  # never taken
     if kind == "jcc":
         yield what, insn.with_byte(insn.at, c[insn.at] ^ 1)
-        always = insn.with_byte(insn.at, 0xeb) if n == 2 else b"\x90\xe9" + c[2:] if n == 6 else None
+        always = insn.with_byte(insn.at,
+                                0xeb) if n == 2 else b"\x90\xe9" + c[2:] if n == 6 else None
         if always:
             yield what, always
 
@@ -149,10 +155,12 @@ def mutations(insn, calls_soon):
                 yield "pointer", insn.with_byte(at, insn.code[at] ^ 1 << bit % 8)
     yield from jump_mutations(insn)
     if insn.name.startswith("cmp") and insn.operands.startswith("$"):
-        last = len(insn.code) - (4 if insn.opcode in (0x81, 0x3d) and 0x66 not in insn.code[:2] else 1)
+        last = len(insn.code) - (4 if insn.opcode in (0x81, 0x3d) and 0x66 not in insn.code[:2]
+                                 else 1)
         for step in (1, -1):
             yield "loop", insn.with_byte(last, insn.code[last] + step)
-    if calls_soon and register(insn.operands.split(",")[-1]) in ARGUMENTS and not insn.name.startswith(("cmp", "test")):
+    if calls_soon and register(
+        insn.operands.split(",")[-1]) in ARGUMENTS and not insn.name.startswith(("cmp", "test")):
         yield "parameter", b"\x90" * len(insn.code)
         for at, shift in destination:
             for code in insn.with_field(at, shift):
@@ -160,7 +168,8 @@ def mutations(insn, calls_soon):
 
 
 def listing(image):
-    out = subprocess.run(["objdump", "-d", "-w", "-j", ".text", image], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(["objdump", "-d", "-w", "-j", ".text", image], capture_output=True,
+                         text=True, check=True).stdout
     function = None
     for line in out.splitlines():
         head = re.fullmatch(r"[0-9a-f]+ <(.+)>:", line)
@@ -169,7 +178,8 @@ def listing(image):
             continue
         cells = line.split("\t")
         if len(cells) == 3 and function:
-            yield Insn(int(cells[0].strip(" :"), 16), bytes.fromhex(cells[1]), function, cells[2].strip())
+            yield Insn(int(cells[0].strip(" :"), 16), bytes.fromhex(cells[1]), function,
+                       cells[2].strip())
 
 
 def main():

@@ -30,7 +30,8 @@ def client(extra, size, seed):
     s.settimeout(120)
     if extra:
         # One option, unknown and to be skipped (0x1e), fills it.
-        s.setsockopt(socket.IPPROTO_IPV6, DSTOPTS, bytes([0, extra // 8 - 1, 0x1E, extra - 4]) + bytes(extra - 4))
+        s.setsockopt(socket.IPPROTO_IPV6, DSTOPTS, bytes([0, extra // 8 - 1, 0x1E, extra - 4]) +
+                     bytes(extra - 4))
     s.connect(("fd09::2", PORT))
     s.sendall(b"%d %d\n" % (size, seed) + random.Random(seed).randbytes(size))
     print(s.makefile().readline().strip())

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""measure.py [--list] [--tighten] [TREE] - the figures of the source's shape, each against its limit.
+"""measure.py [--list] [--tighten] [TREE] - figures of the source's shape, each against its limit.
 
 Prints every figure beside its limit and its goal, writes build/results/quality.json, and ends
 with 1 if a figure is above its limit. The limits lie in `limits` beside this script. --tighten
@@ -50,7 +50,8 @@ class Tree:
         if os.path.exists(os.path.join(top, ".git")):
             names = run("git", "ls-files", cwd=top).split("\n")
         else:
-            names = [os.path.relpath(os.path.join(d, f), top) for d, _, fs in os.walk(top) for f in fs]
+            names = [os.path.relpath(os.path.join(d, f), top) for d, _, fs in os.walk(top)
+                     for f in fs]
             names = [n for n in names if not n.startswith("build/")]
         self.files = sorted(n for n in names if n and not FOREIGN.search(n) and self.is_file(n))
         self.c = [n for n in self.files if n.endswith((".c", ".h"))]
@@ -70,8 +71,10 @@ class Tree:
 
 def functions(tree):
     """(file, name, line, lines) of every function that has a body."""
-    out = subprocess.run(["ctags", "--options=NONE", "--languages=C", "--langmap=C:.c.h", "--kinds-C=f",
-                          "--fields=+ne", "--output-format=json", "-L", "-", "-f", "-"], cwd=tree.top,
+    out = subprocess.run(["ctags", "--options=NONE", "--languages=C", "--langmap=C:.c.h",
+                          "--kinds-C=f",
+                          "--fields=+ne", "--output-format=json", "-L", "-", "-f", "-"],
+                         cwd=tree.top,
                          input="\n".join(tree.c), check=True, capture_output=True, text=True).stdout
     tags = [json.loads(line) for line in out.splitlines()]
     return [(t["path"], t["name"], t["line"], t["end"] - t["line"] + 1) for t in tags if "end" in t]
@@ -86,13 +89,17 @@ def lengths(tree, found):
     long_functions = [f for f in found if f[3] >= LONG]
     long_files = [f"{name}: {n} lines" for name, n in files.items() if n > LINES]
     wide = [f"{name}:{i}: {len(line.expandtabs(8))} columns" for name, lines in tree.text.items()
-            if not name.endswith(".md") for i, line in enumerate(lines, 1) if len(line.expandtabs(8)) > COLUMNS]
+            if not name.endswith(".md") for i, line in enumerate(lines, 1)
+            if len(line.expandtabs(8)) > COLUMNS]
     figures = {"files": len(files), "functions": n, "function_lines_p50": sizes[n // 2],
-               "function_lines_p90": sizes[min(n - 1, n * 9 // 10)], "function_lines_max": sizes[-1],
+               "function_lines_p90": sizes[min(n - 1, n * 9 // 10)],
+               "function_lines_max": sizes[-1],
                "functions_long_1pt": round(1000 * len(long_functions) / n),
-               "file_lines_max": max(files.values()), "files_long": len(long_files), "lines_wide": len(wide)}
+               "file_lines_max": max(files.values()), "files_long": len(long_files),
+               "lines_wide": len(wide)}
     top = sorted(long_functions, key=lambda f: -f[3])[:20]
-    return figures, {"function_lines_max": [f"{p}:{line}: {name}, {k} lines" for p, name, line, k in top],
+    return figures, {"function_lines_max": [f"{p}:{line}: {name}, {k} lines"
+                                            for p, name, line, k in top],
                      "files_long": sorted(long_files), "lines_wide": wide}
 
 
@@ -112,14 +119,16 @@ def includes(tree):
         return max(fits, key=lambda n: len(os.path.commonprefix([n, user])), default=None)
 
     return {(name, target) for name in tree.c for line in tree.text[name]
-            if (m := re.match(r'\s*#\s*include\s*"([^"]+)"', line)) and (target := find(name, m[1]))}
+            if (m := re.match(r'\s*#\s*include\s*"([^"]+)"', line)) and
+            (target := find(name, m[1]))}
 
 
 def cycles(tree):
     edges = includes(tree)
     fold = lambda key: {(key(a), key(b)) for a, b in edges if key(a) != key(b)}
     modules, rooms = circles(fold(lambda n: os.path.splitext(n)[0])), circles(fold(os.path.dirname))
-    figures = {"include_cycles": len(modules) + len(rooms), "cycle_files": max(map(len, modules), default=0)}
+    figures = {"include_cycles": len(modules) + len(rooms),
+               "cycle_files": max(map(len, modules), default=0)}
     return figures, {"include_cycles": [" ".join(c) for c in modules + rooms]}
 
 
@@ -135,7 +144,8 @@ def names(tree, found):
             where[name].add(path)
     twice = {name: paths for name, paths in where.items() if len(paths) > 1}
     order = sorted(twice, key=lambda n: (-len(twice[n]), n))
-    return {"names_twice": len(twice)}, {"names_twice": [f"{n}: {' '.join(sorted(twice[n]))}" for n in order]}
+    places = [f"{n}: {' '.join(sorted(twice[n]))}" for n in order]
+    return {"names_twice": len(twice)}, {"names_twice": places}
 
 
 def room_of(lines):
@@ -156,7 +166,8 @@ def banners(tree):
 
 
 def matches(tree, pattern):
-    return [f"{n}:{i}: {line.strip()}" for n in tree.product() for i, line in enumerate(tree.text[n], 1)
+    return [f"{n}:{i}: {line.strip()}" for n in tree.product()
+            for i, line in enumerate(tree.text[n], 1)
             if re.search(pattern, line)]
 
 
@@ -203,7 +214,8 @@ def report(figures, offenders, limits, listed):
     above = [n for n in limits if figures[n] > limits[n][0]]
     for name, value in figures.items():
         limit, goal = limits.get(name, ["", ""])
-        word = "ABOVE ITS LIMIT" if name in above else "" if name not in limits or value <= goal else "above its goal"
+        good = name not in limits or value <= goal
+        word = "ABOVE ITS LIMIT" if name in above else "" if good else "above its goal"
         print(f"{name:<20}{value:>7}  limit {limit:>5}  goal {goal:>5}  {word}".rstrip()
               if name in limits else f"{name:<20}{value:>7}")
         if word and listed:
@@ -212,15 +224,18 @@ def report(figures, offenders, limits, listed):
 
 
 def write(top, figures, ok):
-    build = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=top, capture_output=True, text=True)
+    build = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=top, capture_output=True,
+                           text=True)
     os.makedirs(os.path.join(top, "build/results"), exist_ok=True)
     with open(os.path.join(top, "build/results/quality.json"), "w") as f:
-        f.write(json.dumps({"name": "quality", "ok": ok, "build": build.stdout.strip() or "unversioned", **figures},
+        build = build.stdout.strip() or "unversioned"
+        f.write(json.dumps({"name": "quality", "ok": ok, "build": build, **figures},
                            separators=(",", ":")) + "\n")
 
 
 def main(arguments):
-    flags, rest = {a for a in arguments if a.startswith("--")}, [a for a in arguments if not a.startswith("--")]
+    flags = {a for a in arguments if a.startswith("--")}
+    rest = [a for a in arguments if not a.startswith("--")]
     if flags - {"--list", "--tighten"} or len(rest) > 1:
         sys.exit(__doc__.split("\n")[0])
     top = rest[0] if rest else os.path.dirname(os.path.dirname(HERE))
@@ -231,7 +246,8 @@ def main(arguments):
     above = report(figures, offenders, limits_read(path), "--list" in flags)
     write(top, figures, not above)
     if above:
-        print(f"quality: above the limit: {', '.join(above)}" + ("" if "--list" in flags else " (V=1 names the places)"))
+        print(f"quality: above the limit: {', '.join(above)}" +
+              ("" if "--list" in flags else " (V=1 names the places)"))
     sys.exit(bool(above))
 
 

@@ -22,7 +22,8 @@ class Client:
         try:
             self.s.connect(path)
             magic, _, flags = struct.unpack(">QQH", self.take(18))
-            self.s.sendall(struct.pack(">I", flags & 3) + struct.pack(">QII", 0x49484156454F5054, 1, 0))
+            self.s.sendall(struct.pack(">I", flags & 3) + struct.pack(">QII", 0x49484156454F5054, 1,
+                                                                      0))
             self.take(10 if flags & 2 else 134)
             return magic == 0x4E42444D41474943
         except (OSError, ConnectionError):
@@ -85,7 +86,8 @@ restart progress-free 8 backoff 10ms cap 5s
 
 
 class Rig:
-    def __init__(self, cache="lossy", reset="kept", backoff="10ms", deaths=8, bare=False, integrity=False,
+    def __init__(self, cache="lossy", reset="kept", backoff="10ms", deaths=8, bare=False,
+                 integrity=False,
                  strict=False):
         """reset: what the policy says a soft reset does to the cache. deaths: the budget. bare: a
         device that keeps its state, without a control half, and not yet run. integrity: disk."""
@@ -97,21 +99,26 @@ class Rig:
             for line in f.readlines() if not bare else BARE.splitlines(True):
                 to.write("stall 500ms\n" if line.startswith("stall") else
                          f"cache {reset}\n" if line.startswith("cache") else
-                         line.replace("progress-free 8 backoff 10ms", f"progress-free {deaths} backoff {backoff}"))
+                         line.replace("progress-free 8 backoff 10ms",
+                                      f"progress-free {deaths} backoff {backoff}"))
         if deaths != 8:
             with open(f"{self.dir}/nvme.policy", "a") as to:
                 to.write("server-away 1s\n")  # deaths within it do not count
         with open(f"{self.dir}/rf.conf", "w") as f:
-            f.write(f"run-dir {self.dir}/run\npolicy-dir {self.dir}\ndriver-dir {os.getcwd()}/build/drivers\n"
-                    f"device disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n  export nbd {self.dir}/nbd\n")
+            f.write(f"run-dir {self.dir}/run\npolicy-dir {self.dir}\ndriver-dir "
+                    f"{os.getcwd()}/build/drivers\n"
+                    f"device disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n  export nbd "
+                    f"{self.dir}/nbd\n")
         if integrity:
             self.format()
         if not bare:
             self.run()
 
     def serve(self, cache, *options):
-        self.model = self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock", "--control",
-                                f"{self.dir}/ctl", "--size", "16M", "--block", "4096", "--cache", cache, *options)
+        self.model = self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock",
+                                "--control",
+                                f"{self.dir}/ctl", "--size", "16M", "--block", "4096", "--cache",
+                                cache, *options)
         until("the model", 60, lambda: self.tell("counters") is not None)
 
     def logged(self, text):
@@ -123,7 +130,8 @@ class Rig:
             f.write(os.urandom(16))
         with open(f"{self.dir}/rf.conf", "a") as f:
             f.write(f"  integrity disk {self.dir}/key\n")
-        expect("a format", self.start("build/bin/ringfence", "format", f"{self.dir}/rf.conf", "disk0", "--yes").wait(60), 0)
+        expect("a format", self.start("build/bin/ringfence", "format", f"{self.dir}/rf.conf",
+                                      "disk0", "--yes").wait(60), 0)
 
     def run(self):
         self.keeper = self.start("build/bin/ringfence", "run", f"{self.dir}/rf.conf")
@@ -138,7 +146,8 @@ class Rig:
         return p.stdout if p.returncode == 0 else None
 
     def status(self):
-        p = subprocess.run(["build/bin/ringfence", "--run-dir", f"{self.dir}/run", "status", "--json"],
+        p = subprocess.run(["build/bin/ringfence", "--run-dir", f"{self.dir}/run", "status",
+                            "--json"],
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         return json.loads(p.stdout)[0] if p.returncode == 0 and p.stdout else {}
 
@@ -186,13 +195,15 @@ class Adapter(Rig):
         self.dir = tempfile.mkdtemp(prefix="ringfence-losses.")
         self.log = open(f"{self.dir}/log", "w")
         self.keeper = None
-        self.model = self.start("build/models/e1000e", "--socket", f"{self.dir}/nic.sock", "--control", f"{self.dir}/ctl",
+        self.model = self.start("build/models/e1000e", "--socket", f"{self.dir}/nic.sock",
+                                "--control", f"{self.dir}/ctl",
                                 "--loop", "yes")
         until("the model", 60, lambda: self.tell("counters") is not None)
         with open("policy/e1000e.policy") as f, open(f"{self.dir}/e1000e.policy", "w") as to:
             to.write(f.read() + lines)
         with open(f"{self.dir}/rf.conf", "w") as f:
-            f.write(f"run-dir {self.dir}/run\npolicy-dir {self.dir}\ndriver-dir {os.getcwd()}/build/drivers\n"
+            f.write(f"run-dir {self.dir}/run\npolicy-dir {self.dir}\ndriver-dir "
+                    f"{os.getcwd()}/build/drivers\n"
                     f"device nic0\n  policy e1000e\n  socket {self.dir}/nic.sock\n"
                     f"  export program {os.getcwd()}/build/tests/rf-netload output"
                     f" {self.dir}/load mode=forward frames=1000000000\n")
