@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "export.h"
+#include "export_config.h"
 #include "lived.h"
 #include "stats.h"
 #include "watch.h"

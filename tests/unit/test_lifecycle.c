@@ -20,7 +20,6 @@
 #include "sandbox/lib/clock.c"
 #include "sandbox/lib/ending.c"
 #include "sandbox/supervisor/backoff.c"
-#include "sandbox/supervisor/backoff.c"
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/lifecycle.c"
 #include "sandbox/supervisor/revive.c"
