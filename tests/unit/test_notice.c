@@ -91,7 +91,7 @@ static void a_successor_that_dies_at_once_prolongs_the_outage(void **state)
 
 	(void)state;
 	served_down(t);
-	uint64_t first = t->s->stats->log[1].down_ns;
+	uint64_t first = t->s->session.stats->log[1].down_ns;
 	served_down(t);
 	expect(t, RF_NOTICE_DOWN, 1, 0);
 	expect(t, RF_NOTICE_DOWN, 2, 0);
@@ -215,9 +215,9 @@ static void a_wait_watches_the_driver(void **state)
 	struct ask a;
 
 	(void)state;
-	t->s->config.nudge_ns = 1000000;
+	t->s->session.config.nudge_ns = 1000000;
 	assert_int_equal(ask(t, &a, RF_BLK_READ, 0, 4096), 0);
-	while (!t->s->watch.nudges) {
+	while (!t->s->session.watch.nudges) {
 		rig_must(write(t->rig.fd[RF_EXPORT_FD_KICK], &one, 8) == 8, "kick");
 		assert_int_equal(rf_blk_wait(t->s, -1), 0);
 	}

@@ -17,11 +17,6 @@
 
 #include "sandbox/keeper/trace.c"
 
-void rf_log(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
 const char *rf_call_name(const struct rf_verdict *v)
 {
 	(void)v;
@@ -49,7 +44,7 @@ static int traced(void (*does)(void), struct rf_verdict *v)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (!WIFSTOPPED(status))
 			break;
-		(void)rf_trace_stop(pid, status, v, "child");
+		(void)rf_trace_stop(pid, status, v);
 	}
 	close(gate[0]);
 	close(gate[1]);
