@@ -104,7 +104,7 @@ NET_C      := $(SESSION_C) $(wildcard net/engine/*.c)
 BLK        := $(BLK_C:%.c=$(B)/obj/%.o)
 NET_ENGINE := $(NET_C:%.c=$(B)/obj/%.o)
 PROGRAMS   := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd \
-        rf-format rf-launch rf-scribe)
+        rf-format rf-launch rf-crash)
 DRIVERS    := $(patsubst drivers/%.c,$(B)/drivers/%,$(wildcard drivers/*.c))
 HOSTILE    := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*.c))
 POLICIES   := $(patsubst policy/%,$(B)/policy/%,$(wildcard policy/*.policy))
@@ -137,7 +137,7 @@ OF_rf-keeper     := $(call objs,sandbox/zygote/*.c sandbox/keeper/*.c sandbox/br
 OF_rf-supervisor := $(call objs,sandbox/supervisor/*.c)
 OF_rf-config     := $(call objs,sandbox/config/*.c)
 OF_ringfence     := $(call objs,sandbox/cli/*.c)
-OF_rf-scribe     := $(call objs,sandbox/crash/*.c)
+OF_rf-crash     := $(call objs,sandbox/crash/*.c)
 OF_rf-launch     := $(call objs,sandbox/launch/*.c)
 OF_rf-device     := $(DEVICE_C:%.c=$(B)/obj/%.o)
 OF_rf-nbd        := $(call objs,sandbox/export/nbd/*.c) $(BLK)
@@ -182,13 +182,13 @@ $(B)/gen/config/filters.h: $(B)/tools/policyc policy/syscalls/config.list
 $(B)/gen/keeper/filters.h: $(B)/tools/policyc policy/syscalls/keeper.list
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
-$(B)/gen/broker/filters.h: $(B)/tools/policyc policy/syscalls/opener.list
+$(B)/gen/broker/filters.h: $(B)/tools/policyc policy/syscalls/broker.list
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/supervisor/filters.h: $(B)/tools/policyc policy/syscalls/supervisor.list
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
-$(B)/gen/crash/filters.h: $(B)/tools/policyc policy/syscalls/scribe.list
+$(B)/gen/crash/filters.h: $(B)/tools/policyc policy/syscalls/crash.list
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 $(B)/gen/proto/syscalls.h: $(B)/tools/policyc

@@ -74,8 +74,8 @@ guest-shell: all ## a shell in the guest, an NVMe disk in it (GUEST="-d edu ..."
 	@images/run-guest -s -d nvme,serial=rf0,size=1G $(GUEST)
 
 ##@ Run
-RUN_NEEDS := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-launch rf-scribe) $(B)/drivers/nvme $(B)/policy/nvme.policy \
-             $(B)/models/nvme $(B)/tests/killer $(B)/tests/tell $(B)/tests/nbd_verify
+RUN_NEEDS := $(addprefix $(B)/bin/,ringfence rf-keeper rf-supervisor rf-config rf-device rf-nbd rf-launch rf-crash) $(B)/drivers/nvme $(B)/policy/nvme.policy \
+             $(B)/models/nvme $(B)/tests/killer $(B)/tests/model_ctl $(B)/tests/nbd_verify
 .PHONY: run appliance storage
 run: $(RUN_NEEDS) ## the main job on this machine, without root or a guest: a device model, kills and faults
 	@rm -f $(B)/results/run.part $(B)/results/run.json

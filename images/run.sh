@@ -21,7 +21,7 @@ mkdir -p build/logs build/results
 rf() { build/bin/ringfence --run-dir $dir/run "$@"; }
 member() { rf status --json 2>/dev/null | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 running() { rf status --json 2>/dev/null | grep -q '"state":"running".*"driver_pid":[1-9]'; }
-tell() { build/tests/tell $dir/nvme.ctl "$@"; }
+tell() { build/tests/model_ctl $dir/nvme.ctl "$@"; }
 
 model=0 killer=0 load=0 ringfence=0
 cleanup() {

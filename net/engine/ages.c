@@ -19,7 +19,7 @@ int rf_net_patience(const struct rf_net *n)
 {
 	const struct rf_session *session = &n->session;
 
-	return session->state == RF_DRIVER_UP && sending(n) ? rf_watch_turn(&session->watch) :
+	return session->state == RF_DRIVER_UP && sending(n) ? rf_hang_watch_turn(&session->watch) :
 							      TICK_MS;
 }
 
@@ -42,7 +42,7 @@ static void look_at_driver(struct rf_net *n, uint64_t now)
 	const struct rf_session_work work = {
 		.waiting = true,
 		.progress = n->count.rx_frames + n->count.tx_done,
-		.beat = atomic_load_explicit(&n->chan->heartbeat, memory_order_acquire),
+		.heartbeat = atomic_load_explicit(&n->chan->heartbeat, memory_order_acquire),
 		.nudge_ns = sending(n) ? nudge_ns : nudge_ns * IDLE_NUDGES,
 	};
 
@@ -63,7 +63,7 @@ static void look_at_sending(struct rf_net *n, uint64_t now)
 	}
 	if (n->session.lived.ns - n->sent_lived_ns < stall_ns || n->session.stalled ||
 	    (n->session.config.nudge_ns &&
-	     !rf_watch_alive_since(&n->session.watch, n->sent_ns + stall_ns)))
+	     !rf_hang_watch_alive_since(&n->session.watch, n->sent_ns + stall_ns)))
 		return;
 	rf_log_peer("%u frames handed to driver generation %u: none was sent for %llu ms",
 		    n->tx_own - n->tx_done, n->session.generation,

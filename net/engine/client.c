@@ -11,7 +11,7 @@
 #include "net_core.h"
 #include "wait.h"
 
-#define TURN_NS (RF_WATCH_TURN_MS * 1000000ull)
+#define TURN_NS (RF_HANG_TURN_MS * 1000000ull)
 
 const char *rf_net_name(const struct rf_net *n)
 {

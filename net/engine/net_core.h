@@ -6,7 +6,7 @@
  * Buffer: a receive buffer is FREE (of a half that has no driver), POSTED (the driver's),
  *         or HELD (the export's, or under way as a frame that is forwarded).
  *         A send buffer is on the stack of free ones, the export's, in tx_slot[], or in
- *         limbo: its driver is dead, and the device perhaps still reads it.
+ *         quarantine: its driver is dead, and the device perhaps still reads it.
  */
 #ifndef RF_NET_CORE_H
 #define RF_NET_CORE_H
@@ -63,9 +63,9 @@ struct rf_net {
 	/* frames of the dead, whole ones */
 	uint32_t             stash_head, stash_tail;
 	struct rf_net_frame  stash[2 * RF_NET_DEPTH];
-	uint32_t             limbo_count;
+	uint32_t             quarantine_count;
 	/* of two deaths, if it was never quiet between */
-	uint32_t             limbo[RF_NET_TX_BUFFERS];
+	uint32_t             quarantine[RF_NET_TX_BUFFERS];
 
 	/* the driver */
 	uint32_t             sent_then;       /* tx_done, and since when it stands still */
@@ -113,14 +113,14 @@ static inline void rf_net_post(struct rf_net *n, uint32_t at)
 	n->free_ring[n->free_own++ & (RF_NET_DEPTH - 1)] = at;
 }
 
-/* send.c: slots that came back. Their number; a lie is told. */
+/* send.c: slots that came back. Their number; a protocol error is reported. */
 unsigned rf_net_reap(struct rf_net *);
 /* The same of a dead driver, whose lie is not. */
-void rf_net_reap_dead(struct rf_net *, enum rf_violation *lie);
+void rf_net_reap_dead(struct rf_net *, enum rf_proto_error *bad);
 
-/* receive.c: moves what a dead driver had received to the stash. Records; *lie set: the rest is
+/* receive.c: moves what a dead driver had received to the stash. Records; *bad set: the rest is
  * none. */
-uint32_t rf_net_drain(struct rf_net *, enum rf_violation *lie);
+uint32_t rf_net_drain(struct rf_net *, enum rf_proto_error *bad);
 /* Of a frame in several parts, drops those there are: its driver is dead. */
 void rf_net_unchain(struct rf_net *);
 

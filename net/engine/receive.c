@@ -5,7 +5,7 @@
  * Room:   net/engine, trusted.
  * Trust:  a record is fetched out of the ring once, as two words, and only these are looked
  *         at. A buffer must be one the driver has, the length fit into it, the metadata be
- *         within the frame; the first lie ends the use of that driver's rings.
+ *         within the frame; the first protocol error ends the use of that driver's rings.
  *         Frames only a peer can have made so (too short, too long) are dropped and counted.
  */
 #include <string.h>
@@ -34,23 +34,23 @@ static bool chain_fits(const struct rf_net *n)
 	return f->length >= ETH_BYTES && total <= (f->gso ? 65535u + ETH_BYTES + 4 : n->frame_max);
 }
 
-static enum rf_violation chain_judge(const struct rf_net *n, const struct rf_net_frame *f)
+static enum rf_proto_error chain_judge(const struct rf_net *n, const struct rf_net_frame *f)
 {
 	if (n->chain_count && (f->flags & ~RF_NET_MORE || f->gso))
-		return RF_LIE_FRAME;
+		return RF_BAD_FRAME;
 	if (f->flags & ~KNOWN || f->gso > RF_NET_GSO_TCP6 || n->chain_count == RF_NET_PARTS)
-		return RF_LIE_FRAME;
+		return RF_BAD_FRAME;
 	if (f->flags & RF_NET_CSUM && f->csum_start + f->csum_offset + 2u > f->length)
-		return RF_LIE_FRAME;
+		return RF_BAD_FRAME;
 	if (f->gso &&
 	    (!f->gso_size || !(f->flags & RF_NET_CSUM) || !(n->info.features & RF_NET_HAS_RX_GSO)))
-		return RF_LIE_FRAME;
+		return RF_BAD_FRAME;
 	return 0;
 }
 
 /* A record of a buffer that is HELD: adds to the chain. Sets chain_whole if that is a frame
  * now. */
-static enum rf_violation rx_other(struct rf_net *n, uint64_t first, uint64_t second)
+static enum rf_proto_error rx_other(struct rf_net *n, uint64_t first, uint64_t second)
 {
 	struct rf_net_frame f;
 
@@ -60,9 +60,9 @@ static enum rf_violation rx_other(struct rf_net *n, uint64_t first, uint64_t sec
 		rf_net_post(n, f.at); /* given back empty */
 		return 0;
 	}
-	enum rf_violation lie = chain_judge(n, &f);
-	if (lie)
-		return lie;
+	enum rf_proto_error bad = chain_judge(n, &f);
+	if (bad)
+		return bad;
 	if (n->chain_count)
 		f = (struct rf_net_frame){ .at = f.at, .length = f.length, .flags = f.flags };
 	n->chain[n->chain_count++] = f;
@@ -98,22 +98,22 @@ static inline const volatile word_t *rx_record(const struct rf_net *n, uint32_t 
 }
 
 /* Takes the next record, whatever it is. */
-static enum rf_violation rx_next(struct rf_net *n)
+static enum rf_proto_error rx_next(struct rf_net *n)
 {
 	const volatile word_t *record = rx_record(n, n->rx.own);
 	uint64_t first = record[0], second = record[1];
 	uint32_t i = rf_net_index(n, (uint32_t)first);
 
 	if (i >= n->rx_count || n->buffer[i] != RF_BUFFER_POSTED)
-		return RF_LIE_BUFFER;
+		return RF_BAD_BUFFER;
 	if (WORD_LENGTH(first) > n->rx_buffer)
-		return RF_LIE_FRAME;
+		return RF_BAD_FRAME;
 	n->rx.own++;
 	n->buffer[i] = RF_BUFFER_HELD;
-	enum rf_violation lie = rx_other(n, first, second);
-	if (lie)
+	enum rf_proto_error bad = rx_other(n, first, second);
+	if (bad)
 		n->buffer[i] = RF_BUFFER_POSTED;
-	return lie;
+	return bad;
 }
 
 /* Takes records up to `end` and as long as each is a frame in one buffer with nothing to say
@@ -144,25 +144,25 @@ rx_plain(struct rf_net *n, struct rf_net_frame *out, uint32_t end)
 	return own - first;
 }
 
-/* Takes records of the current driver. *lie set: the next one is no good. */
+/* Takes records of the current driver. *bad set: the next one is no good. */
 static unsigned rx_take(struct rf_net *n, struct rf_net_frame *out, unsigned max,
-			enum rf_violation *lie)
+			enum rf_proto_error *bad)
 {
 	unsigned given = chain_deliver(n, out, max);
 	int      ready = rf_ring_ready(&n->rx);
 
 	if (unlikely(ready < 0)) {
-		*lie = RF_LIE_INDEX;
+		*bad = RF_BAD_INDEX;
 		return given;
 	}
 	const uint32_t end = n->rx.own + (uint32_t)ready;
-	while (n->rx.own != end && given < max && !n->chain_whole && !*lie) {
+	while (n->rx.own != end && given < max && !n->chain_whole && !*bad) {
 		if (!n->chain_count)
 			given += rx_plain(n, out + given,
 					  n->rx.own + frame_min(end - n->rx.own, max - given));
 		if (n->rx.own == end || given == max)
 			break;
-		*lie = rx_next(n);
+		*bad = rx_next(n);
 		given += chain_deliver(n, out + given, max - given);
 	}
 	return given;
@@ -191,15 +191,15 @@ static unsigned stash_take(struct rf_net *n, struct rf_net_frame *out, unsigned 
 static __attribute__((noinline)) unsigned rx_rest(struct rf_net *n, struct rf_net_frame *out,
 						  unsigned given, unsigned max)
 {
-	enum rf_violation lie = 0;
+	enum rf_proto_error bad = 0;
 
 	if (n->stash_head != n->stash_tail)
 		return stash_take(n, out, max);
 	if (!rf_session_alive(&n->session))
 		return given;
-	given += rx_take(n, out + given, max - given, &lie);
-	if (lie)
-		rf_session_lied(&n->session, lie);
+	given += rx_take(n, out + given, max - given, &bad);
+	if (bad)
+		rf_session_proto_error(&n->session, bad);
 	if (n->session.awaiting && given)
 		rf_session_first_io(&n->session);
 	return given;
@@ -223,23 +223,23 @@ unsigned rf_net_rx(struct rf_net *n, struct rf_net_frame *out, unsigned max)
 	return likely(n->rx.own == end) ? given : rx_rest(n, out, given, max);
 }
 
-uint32_t rf_net_drain(struct rf_net *n, enum rf_violation *lie)
+uint32_t rf_net_drain(struct rf_net *n, enum rf_proto_error *bad)
 {
 	const uint32_t mask = 2 * RF_NET_DEPTH - 1;
 	struct rf_net_frame out[RF_NET_PARTS];
 	uint32_t drained = 0, got;
 
 	do {
-		got = rx_take(n, out, RF_NET_PARTS, lie);
+		got = rx_take(n, out, RF_NET_PARTS, bad);
 		/* Each record holds a buffer, and there are no more of these. */
 		for (uint32_t i = 0; i < got; i++)
 			n->stash[n->stash_tail++ & mask] = out[i];
 		drained += got;
-	} while (got && !*lie);
+	} while (got && !*bad);
 	return drained;
 }
 
-/* The rest of a frame that never came, or was a lie. */
+/* The rest of a frame that never came, or was a protocol error. */
 void rf_net_unchain(struct rf_net *n)
 {
 	if (!n->chain_count)

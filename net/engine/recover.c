@@ -4,24 +4,24 @@
  *
  * Room:   net/engine, trusted. The net engine's half of session.h.
  * Steps:  DOWN      frames the dead driver had received are kept; those it had not reported
- *                   as sent are lost, counted, and their buffers in limbo, because the device
+ *                   as sent are lost, counted, and their buffers in quarantine, because the device
  *                   may still read them. The receive buffers of the successor's half, which
  *                   only its own generations ever had, are posted.
- *         QUIESCED  the device is silent: limbo is over.
+ *         QUIESCED  the device is silent: quarantine is over.
  *         UP        what was sent since DOWN lies in the successor's ring already.
  */
 #include <string.h>
 
-#include "autopsy.h"
+#include "capture.h"
 #include "net_core.h"
 
-static uint32_t frames_drain(struct rf_session *session, enum rf_violation *lie)
+static uint32_t frames_drain(struct rf_session *session, enum rf_proto_error *bad)
 {
 	struct rf_net *n = rf_net_of(session);
-	uint32_t drained = rf_net_drain(n, lie);
+	uint32_t drained = rf_net_drain(n, bad);
 
-	if (!*lie)
-		rf_net_reap_dead(n, lie);
+	if (!*bad)
+		rf_net_reap_dead(n, bad);
 	return drained;
 }
 
@@ -37,7 +37,7 @@ static uint32_t frames_lose(struct rf_net *n)
 		if (slot & RF_TX_KEPT)
 			continue;
 		if (at >= n->tx_base)
-			n->limbo[n->limbo_count++] = at;
+			n->quarantine[n->quarantine_count++] = at;
 		else if (rf_net_index(n, at) < n->rx_count)
 			n->buffer[rf_net_index(n, at)] = RF_BUFFER_FREE;
 		else
@@ -93,22 +93,22 @@ static void frames_fill(struct rf_session *session)
 
 static void frames_capture(struct rf_session *session, uint32_t generation, uint32_t half)
 {
-	struct rf_autopsy_net *a = (void *)((char *)session->stats + RF_AUTOPSY_NET);
+	struct rf_capture_net *a = (void *)((char *)session->stats + RF_CAPTURE_NET);
 	const struct rf_net_chan *chan = rf_session_chan(session, half);
 	const struct rf_ring *tx = (const void *)chan->tx.bytes, *rx = (const void *)chan->rx.bytes;
 
-	a += generation % RF_AUTOPSY_SLOTS;
+	a += generation % RF_CAPTURE_SLOTS;
 	a->generation = 0;
 	a->tx_tail = tx->tail;
 	a->tx_head = tx->head;
 	a->rx_tail = rx->tail;
 	a->heartbeat = chan->heartbeat;
-	for (uint32_t i = 1; i <= RF_AUTOPSY_TAIL; i++) {
+	for (uint32_t i = 1; i <= RF_CAPTURE_TAIL; i++) {
 		uint32_t t = a->tx_tail - i, r = a->rx_tail - i;
 
-		memcpy(&a->tx[t % RF_AUTOPSY_TAIL], tx->records + t % RF_NET_DEPTH * sizeof(*a->tx),
+		memcpy(&a->tx[t % RF_CAPTURE_TAIL], tx->records + t % RF_NET_DEPTH * sizeof(*a->tx),
 		       sizeof(*a->tx));
-		memcpy(&a->rx[r % RF_AUTOPSY_TAIL], rx->records + r % RF_NET_DEPTH * sizeof(*a->rx),
+		memcpy(&a->rx[r % RF_CAPTURE_TAIL], rx->records + r % RF_NET_DEPTH * sizeof(*a->rx),
 		       sizeof(*a->rx));
 	}
 	a->generation = generation;
@@ -119,8 +119,8 @@ static void frames_quiesced(struct rf_session *session, bool cache_lost)
 	struct rf_net *n = rf_net_of(session);
 
 	(void)cache_lost;
-	while (n->limbo_count)
-		rf_net_tx_free(n, n->limbo[--n->limbo_count]);
+	while (n->quarantine_count)
+		rf_net_tx_free(n, n->quarantine[--n->quarantine_count]);
 }
 
 static void frames_up(struct rf_session *session)

@@ -16,14 +16,14 @@
                        receive buffers that are forwarded do not all wait here */
 
 static inline __attribute__((always_inline)) unsigned slots_reap(struct rf_net *n,
-								 enum rf_violation *lie)
+								 enum rf_proto_error *bad)
 {
 	uint32_t head = atomic_load_explicit(&n->tx_shared->head, memory_order_acquire);
 	uint32_t done = n->tx_done, free_count = n->tx_free_count, parts = 0;
 	const uint32_t tx_base = n->tx_base;
 
 	if (unlikely(head - done > n->tx_seen - done)) {
-		*lie = RF_LIE_INDEX;
+		*bad = RF_BAD_INDEX;
 		return 0;
 	}
 	for (; done != head; done++) {
@@ -50,17 +50,17 @@ static inline __attribute__((always_inline)) unsigned slots_reap(struct rf_net *
 
 unsigned rf_net_reap(struct rf_net *n)
 {
-	enum rf_violation lie = 0;
-	unsigned done = slots_reap(n, &lie);
+	enum rf_proto_error bad = 0;
+	unsigned done = slots_reap(n, &bad);
 
-	if (unlikely(lie))
-		rf_session_lied(&n->session, lie);
+	if (unlikely(bad))
+		rf_session_proto_error(&n->session, bad);
 	return done;
 }
 
-void rf_net_reap_dead(struct rf_net *n, enum rf_violation *lie)
+void rf_net_reap_dead(struct rf_net *n, enum rf_proto_error *bad)
 {
-	(void)slots_reap(n, lie);
+	(void)slots_reap(n, bad);
 }
 
 static inline unsigned tx_room(struct rf_net *n, unsigned want)

@@ -41,7 +41,7 @@ struct rf_blk_resp {
 };
 _Static_assert(sizeof(struct rf_blk_resp) == 16, "four responses a cache line");
 
-/* The only answers a driver may give: the service takes any other for a lie. */
+/* The only answers a driver may give: the service takes any other for a protocol error. */
 static inline bool rf_blk_status_valid(int32_t status)
 {
 	return status == 0 || status == -EIO || status == -ENOSPC || status == -EOPNOTSUPP ||

@@ -14,7 +14,7 @@
  *         if it is set. A full fence between store and load on both sides makes
  *         sure that at least one of them sees the other.
  *
- * Errors: -EPROTO means that the peer's index is impossible (a lie, never a
+ * Errors: -EPROTO means that the peer's index is impossible (a protocol error, never a
  *         race). The ring is then dead for this generation.
  */
 #ifndef RF_RING_H

@@ -47,7 +47,7 @@ static bool too_old(const struct rf_blk *s, uint32_t i)
 	uint64_t age = s->session.lived.ns - s->stall[i].lived_ns;
 
 	if (s->session.config.nudge_ns &&
-	    !rf_watch_alive_since(&s->session.watch, s->stall[i].since + most))
+	    !rf_hang_watch_alive_since(&s->session.watch, s->stall[i].since + most))
 		return false;
 	if (s->stall[i].slow && age < most * SLOW_AT_MOST &&
 	    s->stall[i].lived_ns < s->slow_lived_ns)
@@ -102,7 +102,7 @@ void rf_requests_look(struct rf_session *session, uint64_t now)
 		.waiting = s->free_count != RF_BLK_DEPTH,
 		.look = true,
 		.progress = s->count.completed,
-		.beat = atomic_load_explicit(&chan->heartbeat, memory_order_acquire),
+		.heartbeat = atomic_load_explicit(&chan->heartbeat, memory_order_acquire),
 		.nudge_ns = session->config.nudge_ns,
 	};
 
@@ -115,11 +115,11 @@ void rf_requests_look(struct rf_session *session, uint64_t now)
 
 int rf_blk_patience(const struct rf_blk *s)
 {
-	if (s->session.untold.type)
-		return RF_WATCH_TURN_MS;
+	if (s->session.unsent.type)
+		return RF_HANG_TURN_MS;
 	bool waits = s->free_count != RF_BLK_DEPTH && s->session.state == RF_DRIVER_UP;
 
-	return waits ? rf_watch_turn(&s->session.watch) : -1;
+	return waits ? rf_hang_watch_turn(&s->session.watch) : -1;
 }
 
 void rf_blk_tick(struct rf_blk *s)

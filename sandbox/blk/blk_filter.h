@@ -33,8 +33,9 @@ struct rf_blk_below {
 	struct rf_blk             *service;
 	const struct rf_export_config *config;
 	struct rf_arena               *arena; /* to take room for requests of its own, in open() */
-	unsigned char                 *data;  /* the arena as drivers and devices see it */
-	bool                           heir;  /* a predecessor may have left changes in the cache */
+	unsigned char                 *data;      /* the arena as drivers and devices see it */
+	/* a predecessor may have left changes in the cache */
+	bool                           inherited;
 };
 
 struct rf_blk_filter_ops {

@@ -10,7 +10,7 @@
 #include "ringfence.h"
 
 /* Requests held behind an overlapping one; a further one stops the queue. */
-#define RF_HELD_MAX 64u
+#define RF_DEFERRED_MAX 64u
 
 static inline void rf_io_waits(const struct rf_io *io)
 {

@@ -7,7 +7,7 @@
  *         asked for so far fail, or else the next one, once. A write with FUA does not: it
  *         promises nothing about others.
  * Death:  each store to the table's head is one that a successor may find as the last one.
- *         "untold" is there before "unflushed" goes, and both before the loss counts as
+ *         "loss_pending" is there before "unflushed" goes, and both before the loss counts as
  *         dealt with; done twice it comes to the same.
  */
 #include <errno.h>
@@ -19,14 +19,14 @@
 
 /*
  * NBD knows no client by name. Once one has gone that must hear of a loss, whoever connects is
- * told: for OWED_NS, and after that until as many were told as had gone.
+ * told: for UNREPORTED_NS, and after that until as many were told as had gone.
  */
-#define OWED_NS   600000000000ull
-#define OWED_MOST 64u /* counted; twice the seats of an export */
+#define UNREPORTED_NS 600000000000ull
+#define UNREPORTED_MAX 64u /* counted; twice the slots of an export */
 
 static uint32_t at_most(uint64_t clients)
 {
-	return clients < OWED_MOST ? (uint32_t)clients : OWED_MOST;
+	return clients < UNREPORTED_MAX ? (uint32_t)clients : UNREPORTED_MAX;
 }
 
 static uint32_t connected(const struct rf_blk *s)
@@ -38,9 +38,9 @@ static uint32_t connected(const struct rf_blk *s)
 
 static void owe(struct rf_blk *s, uint32_t clients)
 {
-	s->table->head.owed += clients;
-	s->owed = at_most((uint64_t)s->owed + clients);
-	s->owed_since = rf_now_ns();
+	s->table->head.unreported += clients;
+	s->unreported = at_most((uint64_t)s->unreported + clients);
+	s->unreported_since = rf_now_ns();
 }
 
 static uint32_t queued_flushes(const struct rf_blk *s)
@@ -59,7 +59,7 @@ static void fail_flushes(struct rf_blk *s)
 	bool covered = false;
 	uint32_t queued = queued_flushes(s);
 
-	s->table->head.untold = 1;
+	s->table->head.loss_pending = 1;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
 		    rf_entry_io(&s->entry[i])->internal)
@@ -79,10 +79,10 @@ void rf_cache_lost(struct rf_blk *s)
 
 	s->filter->ops->lost(s->filter);
 	if (s->acked != s->flushed) {
-		head->owed += connected(s); /* until rf_blk_told() */
+		head->unreported += connected(s); /* until rf_blk_losses_all_reported() */
 		if (s->left_upto > s->flushed)
 			owe(s, s->left);
-		if (!s->export_tells)
+		if (!s->export_reports_losses)
 			fail_flushes(s);
 		head->unflushed = 0;
 		s->flushed = s->acked;
@@ -142,20 +142,20 @@ void rf_table_take_over(struct rf_blk *s)
 		       "them again", found);
 	s->acked = s->left_upto = head->unflushed != 0;
 	s->left = connected(s); /* to the predecessor */
-	s->flush_fails = head->untold != 0;
+	s->flush_fails = head->loss_pending != 0;
 	if (head->losses != s->device->losses)
 		rf_cache_lost(s); /* it died before it heard of that */
-	s->owed = at_most(head->owed);
-	if (s->owed)
-		s->owed_since = rf_now_ns();
+	s->unreported = at_most(head->unreported);
+	if (s->unreported)
+		s->unreported_since = rf_now_ns();
 }
 
 /* A predecessor that failed a flush for all had not told each. */
-void rf_blk_tells(struct rf_blk *s)
+void rf_blk_reports_losses(struct rf_blk *s)
 {
-	s->export_tells = true;
+	s->export_reports_losses = true;
 	s->flush_fails = 0;
-	s->table->head.untold = 0;
+	s->table->head.loss_pending = 0;
 }
 
 uint64_t rf_blk_acked(const struct rf_blk *s)
@@ -168,11 +168,12 @@ uint32_t rf_blk_losses(const struct rf_blk *s)
 	return s->losses;
 }
 
-uint32_t rf_blk_losses_told(struct rf_blk *s)
+uint32_t rf_blk_losses_reported(struct rf_blk *s)
 {
-	if (s->owed_since && !s->owed && rf_now_ns() - s->owed_since > OWED_NS)
-		s->owed_since = 0;
-	return s->owed_since ? RF_LOSSES_UNKNOWN : s->losses;
+	if (s->unreported_since && !s->unreported &&
+	    rf_now_ns() - s->unreported_since > UNREPORTED_NS)
+		s->unreported_since = 0;
+	return s->unreported_since ? RF_LOSSES_UNKNOWN : s->losses;
 }
 
 void rf_blk_left(struct rf_blk *s, uint64_t wrote)
@@ -186,34 +187,34 @@ void rf_blk_left(struct rf_blk *s, uint64_t wrote)
 		s->left_upto = wrote;
 }
 
-void rf_blk_owe(struct rf_blk *s)
+void rf_blk_loss_unreported(struct rf_blk *s)
 {
 	owe(s, 1);
 }
 
-void rf_blk_untold(struct rf_blk *s)
+void rf_blk_loss_to_report(struct rf_blk *s)
 {
-	s->table->head.owed++;
+	s->table->head.unreported++;
 }
 
-void rf_blk_paid(struct rf_blk *s)
+void rf_blk_loss_reported(struct rf_blk *s)
 {
-	if (s->owed)
-		s->owed--;
+	if (s->unreported)
+		s->unreported--;
 }
 
 /* Its time goes on from the loss: a client that breaks again and again does not prolong it. */
-void rf_blk_unpaid(struct rf_blk *s)
+void rf_blk_loss_report_lost(struct rf_blk *s)
 {
-	if (!s->owed_since) {
+	if (!s->unreported_since) {
 		owe(s, 1);
 		return;
 	}
-	s->table->head.owed++;
-	s->owed = at_most((uint64_t)s->owed + 1);
+	s->table->head.unreported++;
+	s->unreported = at_most((uint64_t)s->unreported + 1);
 }
 
-void rf_blk_told(struct rf_blk *s)
+void rf_blk_losses_all_reported(struct rf_blk *s)
 {
-	s->table->head.owed = s->owed ? s->owed : s->owed_since != 0;
+	s->table->head.unreported = s->unreported ? s->unreported : s->unreported_since != 0;
 }

@@ -12,7 +12,7 @@
 #include "service.h"
 #include "wait.h"
 
-#define TURN_NS (RF_WATCH_TURN_MS * 1000000ull)
+#define TURN_NS (RF_HANG_TURN_MS * 1000000ull)
 
 const char *rf_blk_name(const struct rf_blk *s)
 {

@@ -22,7 +22,7 @@
 #include "boot.h"
 #include "export.h"
 #include "export_config.h"
-#include "hold.h"
+#include "order.h"
 #include "log.h"
 #include "notice.h"
 #include "ring.h"
@@ -56,7 +56,7 @@ struct rf_blk {
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
-	struct rf_hold         hold;
+	struct rf_order        order;
 
 	/* requests that wait */
 	struct rf_io  *queue_head;
@@ -79,11 +79,13 @@ struct rf_blk {
 	uint64_t flushed;     /* of these, covered by a flush or reported lost */
 	uint32_t flush_fails; /* so many flushes to come do */
 	uint32_t losses;
-	bool     export_tells; /* each client, by rf_blk_losses(): no flush is failed for all */
-	uint32_t left;        /* clients that went away, their last write not flushed: */
-	uint64_t left_upto;   /* the newest of those writes; flushed: there are none */
-	uint32_t owed;        /* clients that went away and were not told of a loss, not yet back */
-	uint64_t owed_since;  /* 0: whoever comes was told of all losses, or has nothing to hear */
+	/* each client, by rf_blk_losses(): no flush is failed for all */
+	bool     export_reports_losses;
+	uint32_t left;             /* clients that went away, their last write not flushed: */
+	uint64_t left_upto;        /* the newest of those writes; flushed: there are none */
+	uint32_t unreported;  /* clients that went away and were not told of a loss, not yet back */
+	/* 0: whoever comes was told of all losses, or has nothing to hear */
+	uint64_t unreported_since;
 	uint64_t covers[RF_BLK_DEPTH]; /* flush in flight: `acked` when it was issued */
 
 	/* set-up */
@@ -110,8 +112,8 @@ void rf_entry_finish(struct rf_blk *, uint32_t index, int status);
 /* Lets waiting requests go as far as they may. */
 void rf_queue_pump(struct rf_blk *);
 
-/* Takes the responses of the current generation; a lie: returns with *lie set. */
-int rf_blk_take(struct rf_blk *, enum rf_violation *lie);
+/* Takes the responses of the current generation; a protocol error: returns with *bad set. */
+int rf_blk_take(struct rf_blk *, enum rf_proto_error *bad);
 
 /* cache.c: takes the table over as it lies there, and promises on what it promised. */
 void rf_table_take_over(struct rf_blk *);

@@ -19,7 +19,7 @@
 #include "device_config.h"
 #include "service.h"
 #include "exit_code.h"
-#include "handed.h"
+#include "inherited.h"
 
 static int config_check(struct rf_blk *s)
 {
@@ -52,7 +52,7 @@ static int table_map(struct rf_blk *s)
 		       strerror(errno));
 		return -errno;
 	}
-	return rf_handed_map(fd, "table", RF_TABLE_USED, PROT_READ | PROT_WRITE, &s->table);
+	return rf_inherited_map(fd, "table", RF_TABLE_USED, PROT_READ | PROT_WRITE, &s->table);
 }
 
 static int service_map(struct rf_blk *s, int up)
@@ -72,7 +72,7 @@ static int filter_choose(struct rf_blk *s, const struct rf_blk_filter_ops *const
 	const struct rf_blk_below below = {
 		.service = s, .config = &s->session.config, .arena = &s->arena,
 		.data = s->session.data,
-		.heir = s->table->head.magic == RF_TABLE_MAGIC,
+		.inherited = s->table->head.magic == RF_TABLE_MAGIC,
 	};
 
 	s->none = (struct rf_blk_filter){ &rf_blk_no_filter, s, s->session.data };

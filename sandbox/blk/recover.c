@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "autopsy.h"
+#include "capture.h"
 #include "core.h"
 #include "service.h"
 
@@ -61,7 +61,7 @@ void rf_redo_next(struct rf_blk *s)
 {
 	uint32_t list[RF_BLK_DEPTH], n;
 
-	if (s->session.state == RF_DRIVER_LIED || in_state(s, RF_ENTRY_FLIGHT))
+	if (s->session.state == RF_DRIVER_FAULTY || in_state(s, RF_ENTRY_FLIGHT))
 		return;
 	s->alone = redo_list(s, ALONE_AFTER, list) > 0;
 	if (s->alone) {
@@ -74,15 +74,15 @@ void rf_redo_next(struct rf_blk *s)
 	s->session.gate &= ~RF_GATE_REDO;
 }
 
-static uint32_t requests_drain(struct rf_session *session, enum rf_violation *lie)
+static uint32_t requests_drain(struct rf_session *session, enum rf_proto_error *bad)
 {
 	struct rf_blk *s = rf_blk_of(session);
 	uint32_t drained = 0;
 	int taken;
 
-	while ((taken = rf_blk_take(s, lie)) > 0 && !*lie)
+	while ((taken = rf_blk_take(s, bad)) > 0 && !*bad)
 		drained += (uint32_t)taken;
-	return *lie ? drained + (uint32_t)taken : drained;
+	return *bad ? drained + (uint32_t)taken : drained;
 }
 
 /* One that was in flight is not any more. */
@@ -139,23 +139,23 @@ static void requests_fill(struct rf_session *session)
 
 static void requests_capture(struct rf_session *session, uint32_t generation, uint32_t half)
 {
-	struct rf_autopsy_service *a = (void *)((char *)session->stats + RF_AUTOPSY_SERVICE);
+	struct rf_capture_service *a = (void *)((char *)session->stats + RF_CAPTURE_SERVICE);
 	const struct rf_blk_chan *chan = rf_session_chan(session, half);
 	const struct rf_ring *req = (const void *)chan->req.bytes,
 			     *resp = (const void *)chan->resp.bytes;
 
-	a += generation % RF_AUTOPSY_SLOTS;
+	a += generation % RF_CAPTURE_SLOTS;
 	a->generation = 0;
 	a->req_tail = req->tail;
 	a->resp_tail = resp->tail;
 	a->heartbeat = chan->heartbeat;
-	for (uint32_t i = 1; i <= RF_AUTOPSY_TAIL; i++) {
+	for (uint32_t i = 1; i <= RF_CAPTURE_TAIL; i++) {
 		uint32_t q = a->req_tail - i, p = a->resp_tail - i;
 
-		memcpy(&a->req[q % RF_AUTOPSY_TAIL],
+		memcpy(&a->req[q % RF_CAPTURE_TAIL],
 		       req->records + q % RF_BLK_DEPTH * sizeof(struct rf_blk_req),
 		       sizeof(struct rf_blk_req));
-		memcpy(&a->resp[p % RF_AUTOPSY_TAIL],
+		memcpy(&a->resp[p % RF_CAPTURE_TAIL],
 		       resp->records + p % RF_BLK_DEPTH * sizeof(struct rf_blk_resp),
 		       sizeof(struct rf_blk_resp));
 	}
@@ -200,7 +200,7 @@ static void requests_up(struct rf_session *session)
 /* Those that were held back behind an older one. */
 static void held_fail(struct rf_blk *s)
 {
-	struct rf_hold *h = &s->hold;
+	struct rf_order *h = &s->order;
 	uint64_t waiting;
 
 	while ((waiting = h->held | h->ready)) {
@@ -210,7 +210,7 @@ static void held_fail(struct rf_blk *s)
 		h->held &= ~(1ull << i);
 		h->ready &= ~(1ull << i);
 		if (rf_op_writes(io->op))
-			rf_hold_remove(h, RF_BLK_DEPTH + i);
+			rf_order_remove(h, RF_BLK_DEPTH + i);
 		rf_io_goes_on(io);
 		io->done(io, -EIO);
 	}

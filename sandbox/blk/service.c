@@ -5,7 +5,7 @@
  * Room:   sandbox/blk, trusted.
  * Trust:  a response is copied out of the ring once and only the copy is looked at.
  *         Generation, tag and status are checked before anything is done with it; the
- *         first lie ends the use of that driver's ring.
+ *         first protocol error ends the use of that driver's ring.
  * Space:  the request ring needs no check for room, and the driver's index of it is
  *         never read: at most RF_BLK_DEPTH requests are unanswered, an answered one
  *         was taken out before, so a slot is always free.
@@ -66,7 +66,7 @@ void rf_entry_put(struct rf_blk *s, uint32_t index)
 	entry_put(s, e, what, e->req.offset, e->req.arena);
 }
 
-/* A request that makes others wait is known to the hold-back from here on. */
+/* A request that makes others wait is known to the order from here on. */
 static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t owner)
 {
 	uint32_t index = (uint32_t)(e - s->entry);
@@ -79,9 +79,10 @@ static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t ow
 		}
 	} else if (owner == NO_OWNER) {
 		s->session.gate |= RF_GATE_WRITES;
-		rf_hold_add(&s->hold, index, e->req.offset, e->req.offset + e->req.length, e->seq);
+		rf_order_add(&s->order, index, e->req.offset, e->req.offset + e->req.length,
+			     e->seq);
 	} else {
-		rf_hold_move(&s->hold, owner, index);
+		rf_order_move(&s->order, owner, index);
 	}
 }
 
@@ -113,7 +114,7 @@ static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
 
 	if (e->req.op == RF_BLK_FLUSH) {
 		if (e->mark & RF_MARK_LOST) {
-			s->table->head.untold = s->flush_fails != 0;
+			s->table->head.loss_pending = s->flush_fails != 0;
 			return status ? status : -EIO;
 		}
 		if (!status && s->covers[index] > s->flushed)
@@ -121,10 +122,10 @@ static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
 		s->table->head.unflushed = s->acked != s->flushed;
 		return status;
 	}
-	rf_hold_remove(&s->hold, index);
-	if (s->hold.ready)
+	rf_order_remove(&s->order, index);
+	if (s->order.ready)
 		s->session.gate |= RF_GATE_QUEUE;
-	if (!s->hold.writers)
+	if (!s->order.writers)
 		s->session.gate &= ~RF_GATE_WRITES;
 	/* Without a volatile cache every write is on stable media. A filter's own are nobody's. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
@@ -164,27 +165,27 @@ void rf_entry_finish(struct rf_blk *s, uint32_t index, int status)
 }
 
 /* Looks at the copy of a response. 0: it answers entry RF_TAG_INDEX(r->tag). */
-static inline enum rf_violation judge(const struct rf_blk *s, const struct rf_blk_resp *r)
+static inline enum rf_proto_error judge(const struct rf_blk *s, const struct rf_blk_resp *r)
 {
 	uint32_t index = RF_TAG_INDEX(r->tag);
 
 	if (unlikely(r->generation != s->session.generation))
-		return RF_LIE_GENERATION;
+		return RF_BAD_GENERATION;
 	if (unlikely(index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag))
-		return RF_LIE_TAG;
+		return RF_BAD_TAG;
 	if (unlikely(r->status && !rf_blk_status_valid(r->status)))
-		return RF_LIE_STATUS;
+		return RF_BAD_STATUS;
 	return 0;
 }
 
-int rf_blk_take(struct rf_blk *s, enum rf_violation *lie)
+int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
 {
 	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
 	int ready = rf_ring_ready(&end), taken = 0;
-	enum rf_violation found = 0;
+	enum rf_proto_error found = 0;
 
 	if (unlikely(ready < 0))
-		*lie = RF_LIE_INDEX;
+		*bad = RF_BAD_INDEX;
 	if (ready <= 0)
 		return 0;
 	for (; taken < ready; taken++) {
@@ -199,7 +200,7 @@ int rf_blk_take(struct rf_blk *s, enum rf_violation *lie)
 			rf_session_first_io(&s->session);
 		entry_finish(s, e, r.status);
 	}
-	*lie = found;
+	*bad = found;
 	rf_ring_release(&end);
 	s->resp = end;
 	return taken;
@@ -212,7 +213,7 @@ static inline bool has_range(uint8_t op)
 
 void rf_queue_pump(struct rf_blk *s)
 {
-	struct rf_hold *h = &s->hold;
+	struct rf_order *h = &s->order;
 
 	while (!(s->session.gate & (RF_GATE_DRIVER | RF_GATE_REDO)) && s->free_count) {
 		if (h->ready) {
@@ -228,8 +229,8 @@ void rf_queue_pump(struct rf_blk *s)
 			break;
 		uint64_t seq = s->seq + 1;
 		if (has_range(io->op) &&
-		    rf_hold_conflict(h, io->offset, io->offset + io->length, seq)) {
-			if (!rf_hold_back(h, io, seq))
+		    rf_order_conflict(h, io->offset, io->offset + io->length, seq)) {
+			if (!rf_order_defer(h, io, seq))
 				break;
 			s->count.held_back++;
 			s->queue_head = io->next;
@@ -328,7 +329,7 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	io->internal = false;
 	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
 	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
-	    rf_hold_conflict(&s->hold, io->offset, io->offset + io->length, seq))
+	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
 	s->count.submitted++;
 	s->seq = seq;
@@ -359,13 +360,13 @@ void rf_blk_push(struct rf_blk *s)
 
 int rf_blk_poll(struct rf_blk *s)
 {
-	enum rf_violation lie = 0;
+	enum rf_proto_error bad = 0;
 
 	if (unlikely(!rf_session_alive(&s->session)))
 		return 0;
-	int taken = rf_blk_take(s, &lie);
-	if (unlikely(lie))
-		rf_session_lied(&s->session, lie);
+	int taken = rf_blk_take(s, &bad);
+	if (unlikely(bad))
+		rf_session_proto_error(&s->session, bad);
 	if (unlikely(s->session.gate & RF_GATE_REDO))
 		rf_redo_next(s);
 	if (unlikely(s->session.gate & RF_GATE_QUEUE))

@@ -29,25 +29,25 @@ void rf_blk_drop(struct rf_blk *);
  * flush for each, unless the export tells each of its clients by comparing: it says so, once,
  * before its first client. */
 uint32_t rf_blk_losses(const struct rf_blk *);
-void rf_blk_tells(struct rf_blk *);
+void rf_blk_reports_losses(struct rf_blk *);
 /* Of these, how many a client that connects now was told of; unknown, if it may be one that
  * went away, or whose export died, before it could be told. */
 #define RF_LOSSES_UNKNOWN (~0u)
-uint32_t rf_blk_losses_told(struct rf_blk *);
+uint32_t rf_blk_losses_reported(struct rf_blk *);
 /* Number of the newest write that was acknowledged and that only a flush makes safe. */
 uint64_t rf_blk_acked(const struct rf_blk *);
 /* A client went away; `wrote`: rf_blk_acked() at its last write, 0: it wrote nothing. */
 void rf_blk_left(struct rf_blk *, uint64_t wrote);
 /* A client went away without having been told. */
-void rf_blk_owe(struct rf_blk *);
+void rf_blk_loss_unreported(struct rf_blk *);
 /* There is news that one client was not told yet, though it may have heard of all losses. */
-void rf_blk_untold(struct rf_blk *);
+void rf_blk_loss_to_report(struct rf_blk *);
 /* One that counted as unknown was told. */
-void rf_blk_paid(struct rf_blk *);
+void rf_blk_loss_reported(struct rf_blk *);
 /* It went away, perhaps without having read that. */
-void rf_blk_unpaid(struct rf_blk *);
+void rf_blk_loss_report_lost(struct rf_blk *);
 /* All clients there are were told of all losses: the answer was sent. */
-void rf_blk_told(struct rf_blk *);
+void rf_blk_losses_all_reported(struct rf_blk *);
 
 /* The export's own part of the counters (clients, client_errors) is written by it. */
 struct rf_stats_service *rf_blk_stats(struct rf_blk *);

@@ -73,9 +73,9 @@ struct rf_table_head {
 	uint32_t entry_bytes;
 	uint32_t generation;
 	_Atomic uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
-	_Atomic uint32_t untold; /* such a write was lost, and no flush has said so yet */
-	_Atomic uint32_t owed;   /* likewise, and so many clients may not have been told */
-	_Atomic uint32_t losses; /* rf_stats_device.losses that all this takes into account */
+	_Atomic uint32_t loss_pending; /* such a write was lost, and no flush has said so yet */
+	_Atomic uint32_t unreported;   /* likewise, and so many clients may not have been told */
+	_Atomic uint32_t losses;       /* rf_stats_device.losses that all this takes into account */
 	struct rf_identity disk; /* whose promises these are; half of a name is another disk's */
 };
 

@@ -33,7 +33,7 @@ static int bundles; /* directory */
  * made it. */
 static int bundles_open(void)
 {
-	const uint32_t uid = RF_UID_BASE + RF_UID_SCRIBE;
+	const uint32_t uid = RF_UID_BASE + RF_UID_CRASH;
 	char path[300];
 
 	snprintf(path, sizeof(path), "%s/bundles", config.run_dir);
@@ -45,7 +45,7 @@ static int bundles_open(void)
 }
 
 /* The pid of the keeper whose socket this is, which is the pid a person knows. The listener is
- * its opener, the keeper's child. 0: not known. */
+ * its broker, the keeper's child. 0: not known. */
 static int keeper_of(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -61,7 +61,7 @@ static int keeper_of(const char *path)
 		close(sock);
 	snprintf(file, sizeof(file), "/proc/%d/stat", who.pid);
 	/* proc_pid_stat(5): PID (NAME) STATE PARENT ... */
-	if (who.pid && !rf_sysfs_read(file, stat, sizeof(stat)) && strstr(stat, "(rf-opener)"))
+	if (who.pid && !rf_sysfs_read(file, stat, sizeof(stat)) && strstr(stat, "(rf-broker)"))
 		(void)sscanf(strstr(stat, ") "), ") %*c %d", &keeper);
 	return keeper;
 }
@@ -88,7 +88,7 @@ static int program(uint32_t which, int *fd)
 {
 	const char *const names[] = { [RF_PROGRAM_LAUNCHER] = "rf-launch",
 				      [RF_PROGRAM_DEVICE] = "rf-device",
-				      [RF_PROGRAM_SCRIBE] = "rf-scribe",
+				      [RF_PROGRAM_CRASH] = "rf-crash",
 				      [RF_PROGRAM_DIAL] = "rf-dial" };
 	uint32_t kind = which - RF_PROGRAM_EXPORT;
 	const char *name = which < RF_PROGRAM_EXPORT ? names[which]
@@ -315,7 +315,7 @@ static int serve(const struct rf_open_ask *ask, int *group, int *fds)
 	}
 }
 
-int rf_opener_main(int sock, int config_fd)
+int rf_broker_main(int sock, int config_fd)
 {
 	struct rf_open_ask ask;
 	int none[RF_PACKET_FDS], count;
@@ -330,7 +330,7 @@ int rf_opener_main(int sock, int config_fd)
 	rf_dir_make(config.run_dir, "restore", 0700);
 	bundles = bundles_open();
 	umask(0117); /* sockets of exports are their owner's and group's */
-	rf_lock(rf_filters, "opener");
+	rf_lock(rf_filters, "broker");
 	while (rf_packet_recv(sock, &ask, sizeof(ask), none, &count, 0) == sizeof(ask)) {
 		int fds[RF_OPEN_FDS] = { -1, -1 }, opened = 0;
 		struct rf_open_answer a = { .group = -1 };

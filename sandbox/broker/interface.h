@@ -3,7 +3,7 @@
  * interface.h - the interface a TAP export serves: made, named, given its owner with privilege;
  * frames are moved by rf-tap, which has none.
  *
- * Room:   sandbox/broker, root behind a list; used by the opener only. Nothing is read from the
+ * Room:   sandbox/broker, root behind a list; used by the broker only. Nothing is read from the
  *         interface here.
  * Stays:  the interface is persistent: addresses and routes the operator gave it survive
  *         drivers, exports and ringfence itself.

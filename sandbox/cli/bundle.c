@@ -17,7 +17,7 @@
 
 #include "show.h"
 
-#define MOST 1024 /* rf-scribe keeps far fewer */
+#define MOST 1024 /* rf-crash keeps far fewer */
 
 /* NUMBER-DEVICE-GENERATION.txt, as in sandbox/crash. */
 struct bundle {

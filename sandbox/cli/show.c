@@ -81,7 +81,7 @@ static void put_device_json(FILE *f, const struct shown *d)
 		NAME_OF(exports, s->export_kind), s->generation, s->driver_pid, s->device_pid,
 		s->export_pid, s->standby_pid, (ull)s->deaths, (ull)s->standby_deaths,
 		(ull)s->process_deaths, (ull)s->died_of[DEATH_CRASH], (ull)s->died_of[DEATH_HANG],
-		(ull)s->died_of[DEATH_STALL], (ull)s->died_of[DEATH_LIE],
+		(ull)s->died_of[DEATH_STALL], (ull)s->died_of[DEATH_PROTO],
 		(ull)s->died_of[DEATH_STORM]);
 	if (d->service)
 		put_service_json(f, s, d->service);
@@ -167,7 +167,8 @@ static void put_deaths(FILE *f, const struct rf_snapshot *s)
 {
 	static const char *const kinds[DEATHS] = {
 		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
-		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "export replaced", [DEATH_STORM] = "storm",
+		[DEATH_PROTO] = "protocol error", [DEATH_HANDOVER] = "export replaced",
+		[DEATH_STORM] = "storm",
 	};
 	const char *comma = "";
 

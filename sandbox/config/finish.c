@@ -75,7 +75,7 @@ static int finish_backend(const struct place *p, struct rf_config_device *d)
 static int finish_export(const struct place *p, struct rf_config_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
-	uint32_t control = d->policy.device.control;
+	uint32_t control = d->policy.device.admin;
 
 	if (d->export_kind == RF_EXPORT_NONE)
 		return mistake(p, d, "has no 'export' line");
@@ -92,7 +92,7 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
-	if (d->mtu && ((control != RF_CONTROL_E1000E && control != RF_CONTROL_IGB) ||
+	if (d->mtu && ((control != RF_ADMIN_E1000E && control != RF_ADMIN_IGB) ||
 		       d->export_kind != RF_EXPORT_TAP))
 		return mistake(
 			p, d,

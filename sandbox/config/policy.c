@@ -158,10 +158,10 @@ static int complete(const char *file, struct rf_policy *p)
 			      : !p->device.queue_bytes                   ? "queue-memory"
 			      : !p->device.queue_entries                 ? "queue-entries"
 			      : !p->deaths                               ? "restart"
-			      : p->device.control == RF_CONTROL_NONE &&
+			      : p->device.admin == RF_ADMIN_NONE &&
 						p->device.service == RF_SERVICE_NET &&
 						!p->device.net.mtu       ? "net"
-			      : p->device.control == RF_CONTROL_NONE &&
+			      : p->device.admin == RF_ADMIN_NONE &&
 						p->device.service == RF_SERVICE_BLOCK &&
 						!p->device.blk.size      ? "disk"
 			      : p->device.backend && !p->device.interrupts ? "interrupt"

@@ -64,18 +64,18 @@ static int key_backend(struct rf_policy *p, struct rf_words *w)
 
 static int key_control(struct rf_policy *p, struct rf_words *w)
 {
-	static const char *const names[RF_CONTROLS + 1] = {
-		[RF_CONTROL_NONE] = "none",
-		[RF_CONTROL_NVME] = "nvme",
-		[RF_CONTROL_E1000E] = "e1000e",
-		[RF_CONTROL_IGB] = "igb",
-		[RF_CONTROL_VIRTIO_NET] = "virtio_net",
-		[RF_CONTROL_VIRTIO_BLK] = "virtio_blk",
+	static const char *const names[RF_ADMINS + 1] = {
+		[RF_ADMIN_NONE] = "none",
+		[RF_ADMIN_NVME] = "nvme",
+		[RF_ADMIN_E1000E] = "e1000e",
+		[RF_ADMIN_IGB] = "igb",
+		[RF_ADMIN_VIRTIO_NET] = "virtio_net",
+		[RF_ADMIN_VIRTIO_BLK] = "virtio_blk",
 	};
 	int n = policy_choice(w, 1, names);
 
 	if (n >= 0)
-		p->device.control = (uint32_t)n;
+		p->device.admin = (uint32_t)n;
 	return n < 0 ? n : 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.c - symbols and build id out of a driver's image. See scribe.h.
+ * image.c - symbols and build id out of a driver's image. See crash_report.h.
  *
  * Room:   sandbox/crash, trusted. The file is anybody's: every offset is checked before use,
  *         and no look takes longer than the largest honest image would.
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scribe.h"
+#include "crash_report.h"
 
 #define SECTIONS 128u   /* most that are looked at; our images have 30 */
 #define SYMBOLS  65536u /* the same of the first symbol table; our images have under 1,000 */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - rf-scribe: waits for a death, gathers what is known of it, writes it down.
+ * main.c - rf-crash: waits for a death, gathers what is known of it, writes it down.
  *
- * Room:   sandbox/crash, trusted, unprivileged. Fds: enum rf_scribe_fd.
+ * Room:   sandbox/crash, trusted, unprivileged. Fds: enum rf_crash_fd.
  * Files:  NUMBER-DEVICE-GENERATION.json and .txt; the oldest go when there are more than
- *         SCRIBE_BUNDLES. Numbers go on where the last rf-scribe of this directory ended.
+ *         CRASH_BUNDLES. Numbers go on where the last rf-crash of this directory ended.
  * Order:  after the recovery, so that its times are known and it is not in its way; after
  *         WAIT_MS at the latest.
  */
@@ -25,22 +25,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "autopsy.h"
+#include "capture.h"
 #include "crash.h"
 #include "filter.h"
 #include "filters.h"
 #include "log.h"
 #include "packet.h"
-#include "scribe.h"
+#include "crash_report.h"
 
 #define WAIT_MS  1000
 #define STEP_MS  5
 #define NAME_MAX_BYTES 64
 
-/* Names of the bundles there are, without their endings; number % SCRIBE_BUNDLES. */
-static char     kept[SCRIBE_BUNDLES][NAME_MAX_BYTES];
+/* Names of the bundles there are, without their endings; number % CRASH_BUNDLES. */
+static char     kept[CRASH_BUNDLES][NAME_MAX_BYTES];
 static uint32_t number; /* of the last one */
-static char     kernel[SCRIBE_LINES][256];
+static char     kernel[CRASH_LINES][256];
 static unsigned kernel_lines;
 
 /* ---- the directory -------------------------------------------------------------------- */
@@ -53,7 +53,7 @@ static void remove_one(char *name)
 		return;
 	for (int i = 0; i < 2; i++) {
 		snprintf(file, sizeof(file), "%s%s", name, i ? ".txt" : ".json");
-		unlinkat(RF_SCRIBE_FD_DIR, file, 0);
+		unlinkat(RF_CRASH_FD_DIR, file, 0);
 	}
 	name[0] = 0;
 }
@@ -68,15 +68,15 @@ static void find_one(const char *file, uint32_t newest)
 	if (!n || n > newest || !end || (size_t)(end - file) >= sizeof(name))
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(end - file), file);
-	if (newest - n >= SCRIBE_BUNDLES)
+	if (newest - n >= CRASH_BUNDLES)
 		remove_one(name);
 	else
-		memcpy(kept[n % SCRIBE_BUNDLES], name, sizeof(name));
+		memcpy(kept[n % CRASH_BUNDLES], name, sizeof(name));
 }
 
 static void find_all(void)
 {
-	int fd = openat(RF_SCRIBE_FD_DIR, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(RF_CRASH_FD_DIR, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
@@ -96,7 +96,7 @@ static void write_file(const char *name, const char *ending, const struct text *
 	char file[NAME_MAX_BYTES + 8];
 
 	snprintf(file, sizeof(file), "%s%s", name, ending);
-	int fd = openat(RF_SCRIBE_FD_DIR, file,
+	int fd = openat(RF_CRASH_FD_DIR, file,
 			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, t->at, t->used) != (ssize_t)t->used)
 		rf_log("%s: %s", file, strerror(errno));
@@ -107,7 +107,7 @@ static void write_file(const char *name, const char *ending, const struct text *
 static void crash_keep(const struct findings *f)
 {
 	static struct text text;
-	char *name = kept[++number % SCRIBE_BUNDLES];
+	char *name = kept[++number % CRASH_BUNDLES];
 
 	remove_one(name);
 	snprintf(name, NAME_MAX_BYTES, "%08u-%s-%u", number, f->death->device,
@@ -141,13 +141,13 @@ static void listen_to_kernel(void)
 	char line[1024];
 	ssize_t n;
 
-	while ((n = read(RF_SCRIBE_FD_KMSG, line, sizeof(line) - 1)) > 0 ||
+	while ((n = read(RF_CRASH_FD_KMSG, line, sizeof(line) - 1)) > 0 ||
 	       (n < 0 && errno == EPIPE)) {
 		line[n > 0 ? n : 0] = 0;
 		const char *text = concerns(line);
 		if (!text)
 			continue;
-		if (kernel_lines == SCRIBE_LINES)
+		if (kernel_lines == CRASH_LINES)
 			memmove(kernel[0], kernel[1], sizeof(kernel[0]) * --kernel_lines);
 		snprintf(kernel[kernel_lines++], sizeof(kernel[0]), "%.*s",
 			 (int)strcspn(text, "\n"), text);
@@ -179,16 +179,16 @@ static void crash_look(struct findings *f, const char *stats)
 	uint32_t g = f->death->generation;
 	const struct rf_stats_service *service = (const void *)stats;
 	const struct rf_stats_device *device = (const void *)(stats + RF_STATS_DEVICE);
-	const struct rf_autopsy_service *a = (const void *)(stats + RF_AUTOPSY_SERVICE);
-	const struct rf_autopsy_net *n = (const void *)(stats + RF_AUTOPSY_NET);
-	const struct rf_autopsy_device *b = (const void *)(stats + RF_AUTOPSY_DEVICE);
+	const struct rf_capture_service *a = (const void *)(stats + RF_CAPTURE_SERVICE);
+	const struct rf_capture_net *n = (const void *)(stats + RF_CAPTURE_NET);
+	const struct rf_capture_device *b = (const void *)(stats + RF_CAPTURE_DEVICE);
 
 	for (int ms = 0; ms < WAIT_MS && device->log[g % RF_STATS_LOG].generation != g;
 	     ms += STEP_MS)
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
-	a += g % RF_AUTOPSY_SLOTS;
-	n += g % RF_AUTOPSY_SLOTS;
-	b += g % RF_AUTOPSY_SLOTS;
+	a += g % RF_CAPTURE_SLOTS;
+	n += g % RF_CAPTURE_SLOTS;
+	b += g % RF_CAPTURE_SLOTS;
 	f->service = a->generation == g ? a : NULL;
 	f->net = n->generation == g ? n : NULL;
 	f->device = b->generation == g ? b : NULL;
@@ -233,20 +233,20 @@ int main(void)
 	static struct rf_death death;
 	int fds[RF_PACKET_FDS], count, n;
 
-	rf_log_name = "rf-scribe";
+	rf_log_name = "rf-crash";
 	/* Writing reports must not delay processes with a real-time policy. */
 	syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &(struct sched_param){0});
 	setpriority(PRIO_PROCESS, 0, 10);
 	find_all();
-	fcntl(RF_SCRIBE_FD_KMSG, F_SETFL, O_NONBLOCK);
+	fcntl(RF_CRASH_FD_KMSG, F_SETFL, O_NONBLOCK);
 	/* no driver of this run caused what was logged before */
-	lseek(RF_SCRIBE_FD_KMSG, 0, SEEK_END);
+	lseek(RF_CRASH_FD_KMSG, 0, SEEK_END);
 	crash_lock();
 	for (;;) {
-		struct pollfd p = {.fd = RF_SCRIBE_FD_CONTROL, .events = POLLIN};
+		struct pollfd p = {.fd = RF_CRASH_FD_CONTROL, .events = POLLIN};
 
 		poll(&p, 1, -1);
-		n = rf_packet_recv(RF_SCRIBE_FD_CONTROL, &death, sizeof(death), fds, &count,
+		n = rf_packet_recv(RF_CRASH_FD_CONTROL, &death, sizeof(death), fds, &count,
 				   MSG_DONTWAIT);
 		if (n == 0)
 			return 0;

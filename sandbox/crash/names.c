@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* names.c - names for numbers, and what a stack says. See scribe.h. Room: sandbox/crash. */
+/* names.c - names for numbers, and what a stack says. See crash_report.h. Room: sandbox/crash. */
 #include <string.h>
 
 #include "crash.h"
-#include "scribe.h"
+#include "crash_report.h"
 
 #define RIP 16 /* in struct user_regs_struct */
 
@@ -58,7 +58,7 @@ unsigned backtrace(const struct findings *f, uint64_t *offsets)
 	offsets[n++] = d->regs[RIP] - d->image;
 	/* There are no frame pointers: every stack word that looks like a return address is
 	 * taken for one. */
-	for (uint32_t i = 0; i < d->stack_words && i < RF_DEATH_STACK && n < SCRIBE_FRAMES; i++) {
+	for (uint32_t i = 0; i < d->stack_words && i < RF_DEATH_STACK && n < CRASH_FRAMES; i++) {
 		uint64_t offset = d->stack[i] - d->image;
 
 		if (offset < d->image_bytes && image_returns(&f->image, offset))

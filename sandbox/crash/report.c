@@ -1,78 +1,81 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c - a bundle for people. See scribe.h. Room: sandbox/crash. */
-#include "autopsy.h"
+/* report.c - a bundle for people. See crash_report.h. Room: sandbox/crash. */
+#include "capture.h"
 #include "crash.h"
-#include "scribe.h"
+#include "crash_report.h"
 
-static void tell_frames(struct text *t, const struct findings *f)
+static void report_frames(struct text *t, const struct findings *f)
 {
-	uint64_t offset[SCRIBE_FRAMES];
+	uint64_t offset[CRASH_FRAMES];
 	unsigned n = backtrace(f, offset);
 	char symbol[96];
 
 	for (unsigned i = 0; i < n; i++) {
 		image_symbol(&f->image, offset[i], symbol, sizeof(symbol));
-		say(t, "  %s image+%#llx  %s\n", i ? "from" : "at  ", (unsigned long long)offset[i],
-		    symbol);
+		text_add(t, "  %s image+%#llx  %s\n", i ? "from" : "at  ",
+			 (unsigned long long)offset[i], symbol);
 	}
 }
 
-static void tell_registers(struct text *t, const struct rf_death *d)
+static void report_registers(struct text *t, const struct rf_death *d)
 {
-	say(t, "\nRegisters\n");
+	text_add(t, "\nRegisters\n");
 	for (unsigned i = 0; i < RF_DEATH_REGS; i++)
-		say(t, "  %-8s %016llx%s", register_names[i], (unsigned long long)d->regs[i],
-		    i % 3 == 2 ? "\n" : "");
+		text_add(t, "  %-8s %016llx%s", register_names[i], (unsigned long long)d->regs[i],
+			 i % 3 == 2 ? "\n" : "");
 }
 
-static void tell_rings(struct text *t, const struct rf_autopsy_service *a)
+static void report_rings(struct text *t, const struct rf_capture_service *a)
 {
-	say(t,
-	    "\nIt had made %llu turns, was given %u requests and gave %u answers. The last "
-	    "requests:\n",
-	    (unsigned long long)a->heartbeat, a->req_tail, a->resp_tail);
+	text_add(t,
+		 "\nIt had made %llu turns, was given %u requests and gave %u answers. The last "
+		 "requests:\n",
+		 (unsigned long long)a->heartbeat, a->req_tail, a->resp_tail);
 	for (uint32_t i = tail_start(a->req_tail); i != a->req_tail; i++) {
-		const struct rf_blk_req *r = &a->req[i % RF_AUTOPSY_TAIL];
+		const struct rf_blk_req *r = &a->req[i % RF_CAPTURE_TAIL];
 
-		say(t, "  %08x %-8s %10u bytes at %llu\n", r->tag, request_name(r->op), r->length,
-		    (unsigned long long)r->offset);
+		text_add(t, "  %08x %-8s %10u bytes at %llu\n", r->tag, request_name(r->op),
+			 r->length, (unsigned long long)r->offset);
 	}
-	say(t, "The last answers:\n");
+	text_add(t, "The last answers:\n");
 	for (uint32_t i = tail_start(a->resp_tail); i != a->resp_tail; i++)
-		say(t, "  %08x status %d\n", a->resp[i % RF_AUTOPSY_TAIL].tag,
-		    a->resp[i % RF_AUTOPSY_TAIL].status);
-	say(t, "Its last register writes, in no order (offset = value):\n ");
+		text_add(t, "  %08x status %d\n", a->resp[i % RF_CAPTURE_TAIL].tag,
+			 a->resp[i % RF_CAPTURE_TAIL].status);
+	text_add(t, "Its last register writes, in no order (offset = value):\n ");
 	for (unsigned i = 0; i < RF_BLK_MMIO; i++)
-		say(t, " %#x=%#x", (unsigned)(a->mmio[i] >> 32), (unsigned)a->mmio[i]);
-	say(t, "\n");
+		text_add(t, " %#x=%#x", (unsigned)(a->mmio[i] >> 32), (unsigned)a->mmio[i]);
+	text_add(t, "\n");
 }
 
-static void tell_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame,
+static void report_frames_of(struct text *t, const char *what, const struct rf_net_frame *frame,
 			   uint32_t tail)
 {
-	say(t, "The last it %s:\n", what);
+	text_add(t, "The last it %s:\n", what);
 	for (uint32_t i = tail_start(tail); i != tail; i++)
-		say(t, "  %5u bytes at arena+%#llx, flags %#x\n", frame[i % RF_AUTOPSY_TAIL].length,
-		    (unsigned long long)frame[i % RF_AUTOPSY_TAIL].at * RF_NET_UNIT,
-		    frame[i % RF_AUTOPSY_TAIL].flags);
+		text_add(t, "  %5u bytes at arena+%#llx, flags %#x\n",
+			 frame[i % RF_CAPTURE_TAIL].length,
+			 (unsigned long long)frame[i % RF_CAPTURE_TAIL].at * RF_NET_UNIT,
+			 frame[i % RF_CAPTURE_TAIL].flags);
 }
 
-static void tell_net(struct text *t, const struct rf_autopsy_net *a)
+static void report_net(struct text *t, const struct rf_capture_net *a)
 {
-	say(t,
-	    "\nIt had made %llu turns, was given %u frames to send, said %u were sent, and gave %u "
-	    "frames.\n",
-	    (unsigned long long)a->heartbeat, a->tx_tail, a->tx_head, a->rx_tail);
-	tell_frames_of(t, "was to send", a->tx, a->tx_tail);
-	tell_frames_of(t, "gave", a->rx, a->rx_tail);
+	text_add(t,
+		 "\nIt had made %llu turns, was given %u frames to send, said %u were sent, and "
+		 "gave %u "
+		 "frames.\n",
+		 (unsigned long long)a->heartbeat, a->tx_tail, a->tx_head, a->rx_tail);
+	report_frames_of(t, "was to send", a->tx, a->tx_tail);
+	report_frames_of(t, "gave", a->rx, a->rx_tail);
 }
 
-static void tell_device(struct text *t, const struct rf_death *d, const struct rf_autopsy_device *a)
+static void report_device(struct text *t, const struct rf_death *d,
+			  const struct rf_capture_device *a)
 {
-	say(t, "\nThe device's registers before the reset\n");
-	for (uint32_t i = 0; i < a->count && i < RF_AUTOPSY_REGS; i++)
-		say(t, "  BAR%u+%#x %s = %#x\n", a->reg[i].bar, a->reg[i].offset,
-		    device_register(d, a->reg[i].offset), a->reg[i].value);
+	text_add(t, "\nThe device's registers before the reset\n");
+	for (uint32_t i = 0; i < a->count && i < RF_CAPTURE_REGS; i++)
+		text_add(t, "  BAR%u+%#x %s = %#x\n", a->reg[i].bar, a->reg[i].offset,
+			 device_register(d, a->reg[i].offset), a->reg[i].value);
 }
 
 void bundle_report(struct text *t, const struct findings *f)
@@ -81,26 +84,31 @@ void bundle_report(struct text *t, const struct findings *f)
 	char id[48];
 
 	image_build_id(&f->image, id, sizeof(id));
-	say(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s.\n",
-	    d->device, d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION);
-	tell_frames(t, f);
-	tell_registers(t, d);
+	text_add(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s.\n",
+		 d->device, d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION);
+	report_frames(t, f);
+	report_registers(t, d);
 	if (f->service)
-		tell_rings(t, f->service);
+		report_rings(t, f->service);
 	if (f->net)
-		tell_net(t, f->net);
+		report_net(t, f->net);
 	if (f->device)
-		tell_device(t, d, f->device);
+		report_device(t, d, f->device);
 	if (f->recovery)
-		say(t, "\nReset: %s, quiet after %llu us, the next driver ran after %llu us.\n",
-		    reset_name(f->recovery->method),
-		    (unsigned long long)(f->recovery->quiesced_ns - f->recovery->detect_ns) / 1000,
-		    (unsigned long long)(f->recovery->enabled_ns - f->recovery->detect_ns) / 1000);
+		text_add(t,
+			 "\nReset: %s, quiet after %llu us, the next driver ran after %llu us.\n",
+			 reset_name(f->recovery->method),
+			 (unsigned long long)(f->recovery->quiesced_ns - f->recovery->detect_ns) /
+				 1000,
+			 (unsigned long long)(f->recovery->enabled_ns - f->recovery->detect_ns) /
+				 1000);
 	if (f->reissue)
-		say(t, "%u requests in flight: %u answered before, %u given to the next driver.\n",
-		    f->reissue->inflight, f->reissue->drained, f->reissue->reissued);
+		text_add(
+			t,
+			"%u requests in flight: %u answered before, %u given to the next driver.\n",
+			f->reissue->inflight, f->reissue->drained, f->reissue->reissued);
 	if (f->kernel_lines)
-		say(t, "\nThe kernel said since the last bundle\n");
+		text_add(t, "\nThe kernel said since the last bundle\n");
 	for (unsigned i = 0; i < f->kernel_lines; i++)
-		say(t, "  %s\n", f->kernel[i]);
+		text_add(t, "  %s\n", f->kernel[i]);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* text.c - text that is cut rather than overflown. See scribe.h. Room: sandbox/crash. */
+/* text.c - text that is cut rather than overflown. See crash_report.h. Room: sandbox/crash. */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "scribe.h"
+#include "crash_report.h"
 
-void say(struct text *t, const char *fmt, ...)
+void text_add(struct text *t, const char *fmt, ...)
 {
 	va_list args;
 
@@ -17,16 +17,16 @@ void say(struct text *t, const char *fmt, ...)
 		t->used = sizeof(t->at) - 1;
 }
 
-void say_string(struct text *t, const char *s)
+void text_add_string(struct text *t, const char *s)
 {
-	say(t, "\"");
+	text_add(t, "\"");
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
-			say(t, "\\%c", *s);
+			text_add(t, "\\%c", *s);
 		else if ((unsigned char)*s < ' ' || (unsigned char)*s > 126)
-			say(t, "?");
+			text_add(t, "?");
 		else
-			say(t, "%c", *s);
+			text_add(t, "%c", *s);
 	}
-	say(t, "\"");
+	text_add(t, "\"");
 }

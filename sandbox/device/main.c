@@ -34,18 +34,18 @@ static void device_lock(const struct rf_device *d)
 
 	while (strcmp(f->name, name))
 		f++;
-	rf_fence_raise(RF_FENCE_WALLS);
+	rf_fence_apply(RF_FENCE_WALLS);
 	int err = rf_filter_set(f->code, f->count);
 	if (err)
 		rf_die(RF_EXIT_SYSTEM, "cannot lock itself: %s", strerror(-err));
 }
 
 /*
- * Takes a real-time policy where the supervisor allowed one (rf_keep_spawn.hurry): from here on
+ * Takes a real-time policy where the supervisor allowed one (rf_keep_spawn.realtime): from here on
  * this process sleeps until a recovery, and works for some hundred microseconds then. Without it a
  * recovery takes longer on a busy machine.
  */
-static void hurry(void)
+static void realtime(void)
 {
 	struct sched_param p = { .sched_priority = 1 };
 
@@ -58,7 +58,7 @@ static void device_read_config(struct rf_device *d)
 		rf_die(RF_EXIT_BUG, "its configuration is not there");
 	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
 		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER ||
-		  d->cfg.control >= RF_CONTROLS);
+		  d->cfg.admin >= RF_ADMINS);
 	for (uint32_t i = 0; i < d->cfg.step_count; i++)
 		RF_BUG_ON(d->cfg.step[i].bar > 5);
 }
@@ -108,15 +108,15 @@ static int open_backend(struct rf_device *d)
 	return irq_open(d);
 }
 
-static const struct rf_control_ops *const controls[RF_CONTROLS] = {
-	[RF_CONTROL_NVME] = &rf_control_nvme,
-	[RF_CONTROL_E1000E] = &rf_control_e1000e,
-	[RF_CONTROL_IGB] = &rf_control_igb,
-	[RF_CONTROL_VIRTIO_NET] = &rf_control_virtio_net,
-	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
+static const struct rf_admin_ops *const controls[RF_ADMINS] = {
+	[RF_ADMIN_NVME] = &rf_admin_nvme,
+	[RF_ADMIN_E1000E] = &rf_admin_e1000e,
+	[RF_ADMIN_IGB] = &rf_admin_igb,
+	[RF_ADMIN_VIRTIO_NET] = &rf_admin_virtio_net,
+	[RF_ADMIN_VIRTIO_BLK] = &rf_admin_virtio_blk,
 };
 
-/* No control half: the disk or the interface as the policy states it. */
+/* No admin plane: the disk or the interface as the policy states it. */
 static void describe_by_policy(struct rf_device *d)
 {
 	if (d->cfg.service == RF_SERVICE_NET) {
@@ -131,7 +131,7 @@ static void describe_by_policy(struct rf_device *d)
 		d->info.features |= RF_BLK_READ_ONLY;
 }
 
-/* Brings the device up. A control half resets the device first. A device without one is reset
+/* Brings the device up. An admin plane resets the device first. A device without one is reset
  * here, since opening does not reset every device: it may still be doing what a predecessor told
  * it. */
 static void open_device(struct rf_device *d)
@@ -140,11 +140,11 @@ static void open_device(struct rf_device *d)
 
 	if (d->backend && (err = open_backend(d)))
 		_exit(err);
-	d->control = controls[d->cfg.control];
-	err = d->control ? d->control->identify(d) : device_quiesce(d);
+	d->admin_ops = controls[d->cfg.admin];
+	err = d->admin_ops ? d->admin_ops->identify(d) : device_quiesce(d);
 	if (err < 0)
 		_exit(RF_EXIT_DEVICE);
-	if (!d->control)
+	if (!d->admin_ops)
 		describe_by_policy(d);
 	left_note_header(d);
 	identity_complete(d);
@@ -154,7 +154,7 @@ static void open_device(struct rf_device *d)
 static void pong(struct rf_device *d, uint32_t value)
 {
 	d->stats->pong = value;
-	tell_export(d, RF_SVC_PING, d->generation, 0, value);
+	notify_export(d, RF_SVC_PING, d->generation, 0, value);
 	rf_log_catch_up();
 }
 
@@ -196,10 +196,10 @@ static void on_supervisor(struct rf_device *d)
  * /proc. */
 static void pass_on(struct rf_device *d, const struct rf_svc_msg *msg)
 {
-	struct rf_dev_msg on = { .type = RF_DEV_SILENT, .generation = msg->generation,
+	struct rf_dev_msg on = { .type = RF_DEV_UNRESPONSIVE, .generation = msg->generation,
 				 .value = msg->value, .at_ns = msg->at_ns };
 
-	tell_silent(d, &on);
+	notify_unresponsive(d, &on);
 }
 
 static void on_export(struct rf_device *d)
@@ -213,13 +213,13 @@ static void on_export(struct rf_device *d)
 		return generation_prepared(d, msg.generation);
 	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
 		return; /* about a driver that is dead already */
-	if (msg.type == RF_SVC_SILENT)
+	if (msg.type == RF_SVC_UNRESPONSIVE)
 		return pass_on(d, &msg);
 	if (msg.type == RF_SVC_LOOK)
 		return generation_look(d);
-	if (msg.type == RF_SVC_VIOLATION || msg.type == RF_SVC_STALL)
-		generation_condemn(d, msg.type == RF_SVC_STALL     ? RF_KILL_STALLED :
-				      msg.value == RF_LIE_WAKE ? RF_KILL_STORM : RF_KILL_LIE);
+	if (msg.type == RF_SVC_PROTO_ERROR || msg.type == RF_SVC_STALL)
+		generation_request_kill(d, msg.type == RF_SVC_STALL ? RF_KILL_STALLED :
+				      msg.value == RF_BAD_WAKE ? RF_KILL_STORM : RF_KILL_PROTO);
 }
 
 static bool drivers_left(const struct rf_device *d)
@@ -256,7 +256,7 @@ static void device_turn(struct rf_device *d)
 		{ .fd = d->slot[0].pidfd, .events = POLLIN },
 		{ .fd = d->slot[1].pidfd, .events = POLLIN },
 		{ .fd = RF_DEVICE_FD_SUPERVISOR,
-		  .events = (short)(POLLIN | (tell_waits(d) ? POLLOUT : 0)) },
+		  .events = (short)(POLLIN | (notify_pending(d) ? POLLOUT : 0)) },
 		{ .fd = d->service, .events = POLLIN },
 		{ .fd = d->gone_event, .events = POLLIN },
 		{ .fd = d->error_event, .events = POLLIN },
@@ -274,10 +274,10 @@ static void device_turn(struct rf_device *d)
 	if (link_look(d))
 		generation_look(d);
 	if (storm_look(d))
-		generation_condemn(d, RF_KILL_STORM);
+		generation_request_kill(d, RF_KILL_STORM);
 	if (p[2].revents & ~POLLOUT)
 		on_supervisor(d);
-	if (p[2].revents & POLLOUT && tell_rest(d))
+	if (p[2].revents & POLLOUT && notify_flush(d))
 		generation_want(d);
 	if (p[3].revents & POLLIN)
 		on_export(d);
@@ -297,11 +297,11 @@ static void device_turn(struct rf_device *d)
  * back. */
 static void end_device(struct rf_device *d)
 {
-	bool changed = d->control && left_changed(d);
+	bool changed = d->admin_ops && left_changed(d);
 
-	if (!d->control)
+	if (!d->admin_ops)
 		(void)device_quiesce(d);
-	else if (d->control->shutdown(d) && !changed)
+	else if (d->admin_ops->shutdown(d) && !changed)
 		d->stats->written_back = 1;
 	if (d->backend)
 		(void)config_bus_master(d, false);
@@ -309,9 +309,9 @@ static void end_device(struct rf_device *d)
 
 static void serve(struct rf_device *d)
 {
-	tell_supervisor(d, RF_DEV_READY, 0, 0);
+	notify_supervisor(d, RF_DEV_READY, 0, 0);
 	d->export_knows = true;
-	tell_export(d, RF_SVC_INFO, 0, 0, 0);
+	notify_export(d, RF_SVC_INFO, 0, 0, 0);
 	if (d->cfg.revived)
 		generation_revived(d);
 	generation_start(d);
@@ -322,7 +322,7 @@ static void serve(struct rf_device *d)
 static void refuse(struct rf_device *d)
 {
 	d->refused = true;
-	tell_supervisor(d, RF_DEV_OTHER, 0, 0);
+	notify_supervisor(d, RF_DEV_OTHER, 0, 0);
 }
 
 int main(void)
@@ -340,7 +340,7 @@ int main(void)
 	/* Waits here are microseconds long: the default timer slack of 50 us would dominate
 	 * them. */
 	prctl(PR_SET_TIMERSLACK, 1000);
-	hurry();
+	realtime();
 	device_lock(&d);
 	identity_other(&d) ? refuse(&d) : serve(&d);
 	while (!d.stopping || drivers_left(&d))

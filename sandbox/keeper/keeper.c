@@ -6,7 +6,7 @@
  * Trust:  obeys its one client, the supervisor. Sees no byte that a driver, a
  *         device or a peer wrote.
  * Fence:  from its first supervisor on a system call list (policy/syscalls/keeper.list), and
- *         of root's capabilities two. It can start nothing: the spawner does that.
+ *         of root's capabilities two. It can start nothing: the zygote does that.
  */
 #include "clock.h"
 #include "device_msg.h"
@@ -49,14 +49,14 @@ static struct slot *slot_of(struct keeper *k, pid_t pid)
 	return NULL;
 }
 
-static void tell_exited(struct keeper *k, struct slot *s)
+static void notify_exited(struct keeper *k, struct slot *s)
 {
 	struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = s->pid, .status = s->status,
 				   .time_ns = s->time_ns,
-				   .walls = s->run.walls, .verdict = s->verdict };
+				   .walls = s->run.walls, .exit_info = s->exit_info };
 
 	memcpy(msg.name, s->name, RF_KEEP_NAME);
-	s->told = keeper_tell(k, &msg, NULL, 0);
+	s->told = keeper_notify(k, &msg, NULL, 0);
 }
 
 static void exited(struct keeper *k, struct slot *s, int status)
@@ -67,25 +67,26 @@ static void exited(struct keeper *k, struct slot *s, int status)
 	s->dead = true;
 	s->time_ns = rf_clock_ns(CLOCK_REALTIME);
 	/* We killed it for this signal. */
-	s->status = s->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ? s->verdict.signal :
-									      status;
-	tell_exited(k, s);
+	s->status = s->exit_info.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ?
+			    s->exit_info.signal :
+			    status;
+	notify_exited(k, s);
 }
 
 static void stop_ask(struct keeper *k)
 {
 	k->stop = true;
-	k->stop_told = keeper_tell(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
+	k->stop_told = keeper_notify(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
 }
 
 /* Sends what the supervisor's socket had no room for. True: nothing is left to send. */
-static bool keeper_tell_rest(struct keeper *k)
+static bool keeper_notify_pending(struct keeper *k)
 {
 	if (k->stop && !k->stop_told)
 		stop_ask(k);
 	for (int i = 0; i < RF_KEEP_SLOTS; i++) {
 		if (k->slots[i].dead && !k->slots[i].told)
-			tell_exited(k, &k->slots[i]);
+			notify_exited(k, &k->slots[i]);
 		if (k->slots[i].dead && !k->slots[i].told)
 			return false;
 	}
@@ -94,40 +95,40 @@ static bool keeper_tell_rest(struct keeper *k)
 
 /* No process can be started any more, so no successor either: all end in good order while they
  * are still there. */
-static void spawner_ended(struct keeper *k, int status)
+static void zygote_ended(struct keeper *k, int status)
 {
-	k->spawner.pid = 0;
+	k->zygote.pid = 0;
 	char how[RF_ENDING];
 
-	rf_log("the spawner, which starts all processes, %s: ending all", rf_ending(status, how));
+	rf_log("the zygote, which starts all processes, %s: ending all", rf_ending(status, how));
 	stop_ask(k);
 }
 
 /* The device process learns that its driver executes nothing more, before the kernel has taken
  * the driver's memory down and before we have reaped it. If this message is lost, the pidfd says
  * so later. */
-static void tell_ending(struct keeper *k, const struct slot *s)
+static void notify_ending(struct keeper *k, const struct slot *s)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation };
-	const struct slot *to = s->tell[0] ? slot_find(k, s->tell) : NULL;
+	const struct slot *to = s->notify[0] ? slot_find(k, s->notify) : NULL;
 
 	if (to)
 		(void)rf_packet_post(to->fd, &msg, sizeof(msg));
 }
 
-/* A supervisor without an opener can open nothing: it is killed too, and the next one gets an
- * opener of its own. An opener ends by itself when its supervisor is gone. */
-static void opener_ended(struct keeper *k, int status)
+/* A supervisor without a broker can open nothing: it is killed too, and the next one gets a
+ * broker of its own. A broker ends by itself when its supervisor is gone. */
+static void broker_ended(struct keeper *k, int status)
 {
 	char how[RF_ENDING];
 
-	k->opener = 0;
+	k->broker = 0;
 	if (!k->supervisor || (WIFEXITED(status) && !WEXITSTATUS(status)))
 		return;
 	if (WIFEXITED(status))
 		k->refused = WEXITSTATUS(status); /* it has said why */
 	else
-		rf_log("the opener, which opens devices, %s", rf_ending(status, how));
+		rf_log("the broker, which opens devices, %s", rf_ending(status, how));
 	kill(k->supervisor, SIGKILL);
 }
 
@@ -135,18 +136,18 @@ static void opener_ended(struct keeper *k, int status)
  * ptrace events. */
 static void stopped(struct keeper *k, const struct slot *s, pid_t pid, int status)
 {
-	bool ours = s || pid == k->supervisor || pid == k->opener;
+	bool ours = s || pid == k->supervisor || pid == k->broker;
 
 	if (!WIFSTOPPED(status))
 		rf_stopped_remove(&k->stopped, pid);
 	else if (ours)
 		rf_stopped_add(&k->stopped, pid,
-			       s && s->tell[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
+			       s && s->notify[0] ? RF_STOPPED_DRIVER : RF_STOPPED_LOOKS);
 	else
-		kill(pid, SIGCONT); /* the spawner, or a helper of its: it has no successor */
+		kill(pid, SIGCONT); /* the zygote, or a helper of its: it has no successor */
 }
 
-/* Pings the supervisor, and kills one that does not answer. It may be waiting for the opener,
+/* Pings the supervisor, and kills one that does not answer. It may be waiting for the broker,
  * which waits for the kernel: hence a whole minute. The minute is counted in pings, since none
  * is sent while all of ringfence is stopped or frozen. */
 static void supervisor_look(struct keeper *k)
@@ -157,13 +158,13 @@ static void supervisor_look(struct keeper *k)
 	if (now - k->look_ns < LOOK_NS || !k->supervisor)
 		return;
 	k->look_ns = now;
-	if (!k->owed++)
-		(void)keeper_tell(k, &ping, NULL, 0);
-	if (k->owed < LOOKS_MOST)
+	if (!k->unanswered++)
+		(void)keeper_notify(k, &ping, NULL, 0);
+	if (k->unanswered < LOOKS_MOST)
 		return;
 	rf_log("the supervisor does not answer: killed, so that it is replaced");
 	kill(k->supervisor, SIGKILL);
-	k->owed = 1;
+	k->unanswered = 1;
 }
 
 /* Milliseconds until the next ping, or until a stopped process is due. */
@@ -186,7 +187,7 @@ static void end_stopped(struct keeper *k)
 		rf_log("%s was stopped by a signal and does not go on: killed, so that it is "
 		       "replaced",
 		       s                ? s->name :
-		       pid == k->opener ? "the opener" :
+		       pid == k->broker ? "the broker" :
 					  "the supervisor");
 		kill(pid, SIGKILL);
 	}
@@ -201,7 +202,7 @@ static bool reap_one(struct keeper *k, int flags)
 
 	if (pid <= 0)
 		return pid < 0 && errno == EINTR;
-	if (WIFCONTINUED(status) || (WIFSTOPPED(status) && !(s && s->tell[0]))) {
+	if (WIFCONTINUED(status) || (WIFSTOPPED(status) && !(s && s->notify[0]))) {
 		stopped(k, s, pid, status);
 		return true;
 	}
@@ -209,24 +210,24 @@ static bool reap_one(struct keeper *k, int flags)
 		rf_stopped_remove(&k->stopped, pid);
 	if (WIFSTOPPED(status)) {
 		if (rf_trace_last(status))
-			tell_ending(k, s);
-		if (rf_trace_stop(pid, status, &s->verdict))
+			notify_ending(k, s);
+		if (rf_trace_stop(pid, status, &s->exit_info))
 			stopped(k, s, pid, status);
 		else
 			rf_stopped_remove(&k->stopped, pid);
 	} else if (pid == k->supervisor) {
 		k->supervisor = 0;
 		k->status = status;
-		/* An opener that went on would work beside its successor. */
-		if (k->opener)
-			kill(k->opener, SIGKILL);
-	} else if (pid == k->opener) {
-		opener_ended(k, status);
-	} else if (pid == k->spawner.pid) {
-		spawner_ended(k, status);
+		/* A broker that went on would work beside its successor. */
+		if (k->broker)
+			kill(k->broker, SIGKILL);
+	} else if (pid == k->broker) {
+		broker_ended(k, status);
+	} else if (pid == k->zygote.pid) {
+		zygote_ended(k, status);
 	} else if (s) {
 		exited(k, s, status);
-	} /* else a helper of the spawner's, which cloned a driver and ended */
+	} /* else a helper of the zygote's, which cloned a driver and ended */
 	return true;
 }
 
@@ -243,13 +244,13 @@ static int supervisor_start(struct keeper *k)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ours) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between))
 		return -errno;
-	pid_t opener = rf_spawner_open(&k->spawner, between[0]);
+	pid_t broker = rf_zygote_open(&k->zygote, between[0]);
 	pid_t supervisor =
-		opener < 0 ? opener : rf_spawner_supervise(&k->spawner, ours[1], between[1]);
+		broker < 0 ? broker : rf_zygote_supervise(&k->zygote, ours[1], between[1]);
 	close(between[0]);
 	close(between[1]);
 	close(ours[1]);
-	k->opener = opener > 0 ? opener : 0;
+	k->broker = broker > 0 ? broker : 0;
 	if (supervisor < 0) {
 		close(ours[0]);
 		return supervisor;
@@ -257,17 +258,17 @@ static int supervisor_start(struct keeper *k)
 	k->client = ours[0];
 	k->supervisor = supervisor;
 	k->started_ns = k->look_ns = rf_clock_ns(CLOCK_MONOTONIC);
-	k->owed = 0;
+	k->unanswered = 0;
 	return 0;
 }
 
 /* Sends a new supervisor the events that its predecessor did not acknowledge. */
-static void tell_again(struct keeper *k)
+static void notify_again(struct keeper *k)
 {
 	for (int i = 0; i < RF_KEEP_SLOTS; i++)
 		k->slots[i].told = false;
 	k->stop_told = false;
-	(void)keeper_tell_rest(k);
+	(void)keeper_notify_pending(k);
 }
 
 /* A supervisor that exits has ended all processes before. One that was killed gets a successor,
@@ -281,7 +282,7 @@ static void supervisor_ended(struct keeper *k)
 	k->code = 70;
 	if (k->refused)
 		k->code = k->refused;
-	else if (k->done && k->spawner.pid)
+	else if (k->done && k->zygote.pid)
 		k->code = WEXITSTATUS(k->status);
 	if (k->done)
 		return;
@@ -295,7 +296,7 @@ static void supervisor_ended(struct keeper *k)
 	       err ? strerror(-err) :
 		     "a successor takes over");
 	if (!err)
-		tell_again(k);
+		notify_again(k);
 }
 
 static int kill_all(struct keeper *k)
@@ -316,7 +317,7 @@ static void end_all(struct keeper *k)
 	/* A device cannot be given back while a fd of it is held. */
 	keeper_drop(k, "");
 	/* A supervisor that exits with any other code has given its devices back. */
-	rf_spawner_finish(&k->spawner, k->code == RF_EXIT_BUG);
+	rf_zygote_finish(&k->zygote, k->code == RF_EXIT_BUG);
 }
 
 int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
@@ -331,12 +332,12 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	int err = rf_spawner_start(&k.spawner, zygote, config, program_dir);
-	rf_hurry();
+	int err = rf_zygote_start(&k.zygote, zygote, config, program_dir);
+	rf_realtime();
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
 	if (err) {
-		/* A spawner that is gone has logged why. */
+		/* A zygote that is gone has logged why. */
 		if (err != -EPIPE)
 			rf_log("cannot start: %s", strerror(-err));
 		k.code = RF_EXIT_SYSTEM;
@@ -347,7 +348,7 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 		rf_lock(rf_filters, "keeper");
 	}
 	while (!k.done) {
-		short more = keeper_tell_rest(&k) ? 0 : POLLOUT;
+		short more = keeper_notify_pending(&k) ? 0 : POLLOUT;
 		struct pollfd p[2] = { { .fd = sig, .events = POLLIN },
 				       { .fd = k.client, .events = (short)(POLLIN | more) } };
 		struct signalfd_siginfo info;
@@ -367,7 +368,7 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 		keeper_reap(&k);
 		end_stopped(&k);
 		supervisor_look(&k);
-		if (!k.supervisor && !k.opener)
+		if (!k.supervisor && !k.broker)
 			supervisor_ended(&k);
 	}
 	end_all(&k);

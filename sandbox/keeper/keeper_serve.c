@@ -38,7 +38,7 @@ static void slot_free(struct slot *s)
 	*s = (struct slot){ 0 };
 }
 
-bool keeper_tell(struct keeper *k, struct rf_keep_msg *msg, const int *fds, int count)
+bool keeper_notify(struct keeper *k, struct rf_keep_msg *msg, const int *fds, int count)
 {
 	return rf_packet_offer(k->client, msg, sizeof(*msg), fds, count) != -EAGAIN;
 }
@@ -76,13 +76,13 @@ static int do_spawn(struct keeper *k, struct rf_keep_msg *msg, int *fds, int cou
 		slot_free(s);
 	if (!(s = slot_new(k, msg->name)))
 		return -ENFILE;
-	int err = rf_spawner_run(&k->spawner, &msg->spawn, fds, count, &s->run);
+	int err = rf_zygote_run(&k->zygote, &msg->spawn, fds, count, &s->run);
 	if (err) {
 		*s = (struct slot){ 0 };
 		return err;
 	}
 	rf_spawn_seize(&s->run);
-	memcpy(s->tell, msg->spawn.tell, RF_KEEP_NAME - 1);
+	memcpy(s->notify, msg->spawn.notify, RF_KEEP_NAME - 1);
 	s->generation = msg->spawn.generation;
 	s->fd = s->run.pidfd;
 	msg->pid = s->pid = s->run.pid;
@@ -114,7 +114,7 @@ static int do_list(struct keeper *k, struct rf_keep_msg *msg)
 	return -ENOENT;
 }
 
-static int do_bury(struct keeper *k, const struct rf_keep_msg *msg)
+static int do_ack_exit(struct keeper *k, const struct rf_keep_msg *msg)
 {
 	struct slot *s = slot_find(k, msg->name);
 
@@ -142,13 +142,13 @@ static int keeper_obey(struct keeper *k, struct rf_keep_msg *msg, int *fds, int 
 	int err = 0;
 
 	switch (msg->type) {
-	case RF_KEEP_PUT:
+	case RF_KEEP_STORE:
 		return do_put(k, msg, fds, count);
-	case RF_KEEP_GET:
+	case RF_KEEP_RETRIEVE:
 		s = slot_find(k, msg->name);
 		*give = s ? s->fd : -1;
 		return s ? 0 : -ENOENT;
-	case RF_KEEP_DROP:
+	case RF_KEEP_DELETE:
 		keeper_drop(k, msg->name);
 		return 0;
 	case RF_KEEP_SPAWN:
@@ -163,10 +163,10 @@ static int keeper_obey(struct keeper *k, struct rf_keep_msg *msg, int *fds, int 
 	case RF_KEEP_LIST:
 		return do_list(k, msg);
 	case RF_KEEP_PONG:
-		k->owed = 0;
+		k->unanswered = 0;
 		return 0;
-	case RF_KEEP_BURY:
-		return do_bury(k, msg);
+	case RF_KEEP_ACK_EXIT:
+		return do_ack_exit(k, msg);
 	default:
 		return -EINVAL;
 	}
@@ -186,7 +186,7 @@ void keeper_serve(struct keeper *k)
 	msg.type = RF_KEEP_REPLY;
 	/* A supervisor that asks also reads. One whose socket is full has lost its answer and
 	 * all events meanwhile. */
-	if (!keeper_tell(k, &msg, &give, give >= 0) && k->supervisor)
+	if (!keeper_notify(k, &msg, &give, give >= 0) && k->supervisor)
 		kill(k->supervisor, SIGKILL);
 	for (int i = 0; i < count; i++)
 		if (fds[i] >= 0)

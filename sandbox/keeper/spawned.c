@@ -37,6 +37,6 @@ void rf_spawn_walls(struct rf_spawned *out)
 		out->walls.locked = 1;
 		out->walls.image = r.image;
 		out->walls.image_bytes = r.image_bytes;
-		out->walls.gate = r.gate;
+		out->walls.trampoline = r.trampoline;
 	}
 }

@@ -16,7 +16,8 @@
 
 #define RF_STOPPED_LOOK_MS 100
 #define RF_STOPPED_LOOKS   10  /* of any process */
-#define RF_STOPPED_DRIVER  100 /* of a driver: with work to do it is found sooner (silent.h) */
+/* of a driver: with work to do it is found sooner (hang_detector.h) */
+#define RF_STOPPED_DRIVER  100
 #define RF_STOPPED_MOST    64
 
 struct rf_stopped {

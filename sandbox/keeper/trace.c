@@ -31,7 +31,7 @@ static int registers(pid_t pid, struct user_regs_struct *r)
 	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v);
 }
 
-static void trace_keep(pid_t pid, const struct user_regs_struct *r, struct rf_verdict *v)
+static void trace_keep(pid_t pid, const struct user_regs_struct *r, struct rf_exit_info *v)
 {
 	struct iovec to = {v->stack, sizeof(v->stack)};
 	struct iovec from = {(void *)(uintptr_t)(r->rsp & ~7ull), sizeof(v->stack)};
@@ -52,7 +52,7 @@ static uint32_t arch_of(pid_t pid)
 	return info.arch;
 }
 
-static void call_fill(pid_t pid, struct rf_verdict *v)
+static void call_fill(pid_t pid, struct rf_exit_info *v)
 {
 	struct user_regs_struct r;
 
@@ -72,7 +72,7 @@ static void call_fill(pid_t pid, struct rf_verdict *v)
 	v->seen |= RF_SEEN_END;
 }
 
-static void signal_fill(pid_t pid, int sig, struct rf_verdict *v)
+static void signal_fill(pid_t pid, int sig, struct rf_exit_info *v)
 {
 	struct user_regs_struct r;
 	siginfo_t info;
@@ -109,7 +109,7 @@ static bool harmless(int sig)
 	return sig == SIGCONT || sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH;
 }
 
-/* The launcher's own timer, by which it bounds a line to the log: see say.c. Behind the lock
+/* The launcher's own timer, by which it bounds a line to the log: see launch_log.c. Behind the lock
  * nobody can set one. */
 static bool own_timer(pid_t pid, int sig)
 {
@@ -124,7 +124,7 @@ bool rf_trace_last(int status)
 	return STOP_EVENT(status) == PTRACE_EVENT_EXIT;
 }
 
-bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v)
+bool rf_trace_stop(pid_t pid, int status, struct rf_exit_info *v)
 {
 	int event = STOP_EVENT(status), sig = WSTOPSIG(status), deliver = 0;
 

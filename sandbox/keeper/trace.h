@@ -27,6 +27,6 @@ bool rf_trace_last(int status);
 
 /* Handles a WIFSTOPPED status: fills in *v and lets the driver go on. True: a signal stopped the
  * driver, and it stays stopped. */
-bool rf_trace_stop(pid_t pid, int status, struct rf_verdict *v);
+bool rf_trace_stop(pid_t pid, int status, struct rf_exit_info *v);
 
 #endif

@@ -18,7 +18,7 @@
 #define ANSWER_MS    200
 #define ANSWER_TRIES 300
 
-int rf_spawner_start(struct rf_spawner *s, rf_zygote_life *life, int config,
+int rf_zygote_start(struct rf_zygote *s, rf_zygote_life *life, int config,
 		     const char *program_dir)
 {
 	int pair[2];
@@ -30,7 +30,7 @@ int rf_spawner_start(struct rf_spawner *s, rf_zygote_life *life, int config,
 	if (s->pid < 0)
 		return -errno;
 	if (!s->pid) {
-		prctl(PR_SET_NAME, "rf-spawner");
+		prctl(PR_SET_NAME, "rf-zygote");
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != keeper)
 			_exit(RF_EXIT_BUG);
@@ -45,7 +45,7 @@ int rf_spawner_start(struct rf_spawner *s, rf_zygote_life *life, int config,
 
 /* Waits for its answer. Nothing it does takes long, but a signal may have stopped it. False: it
  * is gone, or was killed for its silence. */
-static bool answers(const struct rf_spawner *s)
+static bool answers(const struct rf_zygote *s)
 {
 	struct pollfd p = { .fd = s->sock, .events = POLLIN };
 	int ready = 0;
@@ -57,13 +57,13 @@ static bool answers(const struct rf_spawner *s)
 			kill(s->pid, SIGCONT);
 	}
 	if (ready <= 0) {
-		rf_log("the spawner, which starts all processes, does not answer: killed");
+		rf_log("the zygote, which starts all processes, does not answer: killed");
 		kill(s->pid, SIGKILL);
 	}
 	return ready > 0;
 }
 
-static int zygote_ask(const struct rf_spawner *s, const struct rf_zygote_order *o, const int *fds,
+static int zygote_ask(const struct rf_zygote *s, const struct rf_zygote_order *o, const int *fds,
 		      int count, struct rf_spawned *out)
 {
 	struct rf_zygote_done d;
@@ -82,7 +82,7 @@ static int zygote_ask(const struct rf_spawner *s, const struct rf_zygote_order *
 	return 0;
 }
 
-int rf_spawner_run(const struct rf_spawner *s, const struct rf_keep_spawn *spawn, const int *fds,
+int rf_zygote_run(const struct rf_zygote *s, const struct rf_keep_spawn *spawn, const int *fds,
 		   int count, struct rf_spawned *out)
 {
 	struct rf_zygote_order o = { .type = RF_ZYGOTE_RUN, .spawn = *spawn };
@@ -90,8 +90,8 @@ int rf_spawner_run(const struct rf_spawner *s, const struct rf_keep_spawn *spawn
 	return zygote_ask(s, &o, fds, count, out);
 }
 
-/* For a supervisor or an opener, of which the keeper needs no pidfd. */
-static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const int *fds,
+/* For a supervisor or a broker, of which the keeper needs no pidfd. */
+static pid_t ask_own(const struct rf_zygote *s, enum rf_zygote_type type, const int *fds,
 		     int count)
 {
 	struct rf_zygote_order o = { .type = type };
@@ -104,19 +104,19 @@ static pid_t ask_own(const struct rf_spawner *s, enum rf_zygote_type type, const
 	return run.pid;
 }
 
-pid_t rf_spawner_supervise(const struct rf_spawner *s, int keeper, int opener)
+pid_t rf_zygote_supervise(const struct rf_zygote *s, int keeper, int broker)
 {
-	const int fds[] = { keeper, opener };
+	const int fds[] = { keeper, broker };
 
 	return ask_own(s, RF_ZYGOTE_SUPERVISE, fds, 2);
 }
 
-pid_t rf_spawner_open(const struct rf_spawner *s, int sock)
+pid_t rf_zygote_open(const struct rf_zygote *s, int sock)
 {
 	return ask_own(s, RF_ZYGOTE_OPEN, &sock, 1);
 }
 
-void rf_spawner_finish(struct rf_spawner *s, bool give_back)
+void rf_zygote_finish(struct rf_zygote *s, bool give_back)
 {
 	struct rf_zygote_order o = { .type = RF_ZYGOTE_FINISH, .give_back = give_back };
 

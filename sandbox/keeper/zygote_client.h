@@ -5,11 +5,11 @@
  *
  * Room:   sandbox/keeper, two capabilities.
  * Why:    what a driver is born into (namespaces, users, control groups) takes system calls that
- *         a filter hands down to every child. The keeper forks the spawner before it locks
- *         itself; the spawner's children are the keeper's (CLONE_PARENT), which reaps, kills and
+ *         a filter hands down to every child. The keeper forks the zygote before it locks
+ *         itself; the zygote's children are the keeper's (CLONE_PARENT), which reaps, kills and
  *         traces them as its own.
- * Trust:  the spawner obeys fixed records of the keeper and looks at them first: what it runs is
- *         either supervisor or opener, out of files it opened itself, or one of ringfence's users.
+ * Trust:  the zygote obeys fixed records of the keeper and looks at them first: what it runs is
+ *         either supervisor or broker, out of files it opened itself, or one of ringfence's users.
  * Death:  whichever of the two dies, all ends: see keeper.c.
  */
 #ifndef RF_ZYGOTE_CLIENT_H
@@ -21,26 +21,26 @@
 #include "keeper.h"
 #include "zygote.h"
 
-struct rf_spawner {
+struct rf_zygote {
 	int   sock;
 	pid_t pid; /* 0: it is dead, and reaped */
 };
 
-/* Forks it; what it is then runs. `config`: what supervisors and openers get. 0 or -errno. */
-int rf_spawner_start(struct rf_spawner *, rf_zygote_life *, int config, const char *program_dir);
+/* Forks it; what it is then runs. `config`: what supervisors and brokers get. 0 or -errno. */
+int rf_zygote_start(struct rf_zygote *, rf_zygote_life *, int config, const char *program_dir);
 
-/* As rf_spawn(), but the child is the keeper's. -EPIPE: the spawner is dead. */
-int rf_spawner_run(const struct rf_spawner *, const struct rf_keep_spawn *, const int *fds,
+/* As rf_spawn(), but the child is the keeper's. -EPIPE: the zygote is dead. */
+int rf_zygote_run(const struct rf_zygote *, const struct rf_keep_spawn *, const int *fds,
 		   int count, struct rf_spawned *);
 
-/* The first starts a supervisor, with sockets to its keeper and its opener; the second an
- * opener, whose supervisor asks over `sock`. The pid, or -errno. */
-pid_t rf_spawner_supervise(const struct rf_spawner *, int keeper, int opener);
-pid_t rf_spawner_open(const struct rf_spawner *, int sock);
+/* The first starts a supervisor, with sockets to its keeper and its broker; the second a
+ * broker, whose supervisor asks over `sock`. The pid, or -errno. */
+pid_t rf_zygote_supervise(const struct rf_zygote *, int keeper, int broker);
+pid_t rf_zygote_open(const struct rf_zygote *, int sock);
 
 /* When all others are reaped: has control groups removed, and devices given back if nobody else
  * did that. Returns when it is done. */
-void rf_spawner_finish(struct rf_spawner *, bool give_back);
+void rf_zygote_finish(struct rf_zygote *, bool give_back);
 
 /* Seizes (ptrace) a driver before its launcher is executed. Does nothing for other processes. */
 void rf_spawn_seize(const struct rf_spawned *);

@@ -5,7 +5,7 @@
  * Room:   sandbox/launch, trusted, without privileges. See launch.h for what it
  *         is given.
  * Order:  drop what is left to drop; read and check the page and the image; map
- *         them; then the gate (gate.c): unmap all of ours, close, lock, wait, jump.
+ *         them; then the trampoline (trampoline.c): unmap all of ours, close, lock, wait, jump.
  *         No byte of the image runs before the lock.
  * Errors: one line to RF_LAUNCH_FD_LOG and an exit code of enum rf_launch_exit.
  */
@@ -23,15 +23,15 @@
 #include <unistd.h>
 
 #include "filters.h"
-#include "gate.h"
+#include "trampoline.h"
 #include "image.h"
-#include "raise.h"
-#include "say.h"
-#include "space.h"
+#include "walls_apply.h"
+#include "launch_log.h"
+#include "address_space.h"
 #include "spec.h"
 
 #define PAGE 4096ull
-/* Of the stack, below the plan: what the gate itself may use. */
+/* Of the stack, below the plan: what the trampoline itself may use. */
 #define GATE_STACK 1024u
 
 /* ---- what it is given --------------------------------------------------------- */
@@ -42,15 +42,15 @@ static void spec_read(struct rf_launch *spec)
 	ssize_t     got = pread(RF_LAUNCH_FD_SPEC, spec, sizeof(*spec), 0);
 
 	if (got != (ssize_t)sizeof(*spec))
-		rf_quit(RF_LAUNCH_BAD_SPEC, "bad launch page: shorter than it should be");
+		rf_launch_die(RF_LAUNCH_BAD_SPEC, "bad launch page: shorter than it should be");
 	wrong = rf_spec_check(spec);
 	if (wrong)
-		rf_quit(RF_LAUNCH_BAD_SPEC, "bad launch page: %s", wrong);
+		rf_launch_die(RF_LAUNCH_BAD_SPEC, "bad launch page: %s", wrong);
 	for (int fd = 0; fd < RF_LAUNCH_FD_WINDOW + (int)spec->fd_count; fd++) {
 		bool needed = fd != RF_FD_DEVICE || (spec->flags & RF_LAUNCH_DEVICE);
 
 		if (needed && fcntl(fd, F_GETFD) < 0)
-			rf_quit(RF_LAUNCH_BAD_SPEC, "fd %d is not there", fd);
+			rf_launch_die(RF_LAUNCH_BAD_SPEC, "fd %d is not there", fd);
 	}
 }
 
@@ -59,12 +59,13 @@ static const struct rf_filter *filter_find(const char *name)
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
-		rf_quit(RF_LAUNCH_NO_FILTER, "the kernel has no seccomp filters: %s",
-			strerror(errno));
+		rf_launch_die(RF_LAUNCH_NO_FILTER, "the kernel has no seccomp filters: %s",
+			      strerror(errno));
 	for (unsigned i = 0; i < RF_FILTER_COUNT; i++)
-		if (!strcmp(rf_filters[i].name, name) && rf_filters[i].count <= RF_GATE_MAX_CODE)
+		if (!strcmp(rf_filters[i].name, name) &&
+		    rf_filters[i].count <= RF_TRAMPOLINE_MAX_CODE)
 			return &rf_filters[i];
-	rf_quit(RF_LAUNCH_NO_FILTER, "no system call list \"%s\" was built in", name);
+	rf_launch_die(RF_LAUNCH_NO_FILTER, "no system call list \"%s\" was built in", name);
 }
 
 /* The whole file, mapped. Sealed, so that what was checked is what will run. */
@@ -75,34 +76,35 @@ static const unsigned char *image_open(size_t *bytes)
 	void       *file;
 
 	if (seals < 0 || !(seals & F_SEAL_WRITE) || !(seals & F_SEAL_SHRINK))
-		rf_quit(RF_LAUNCH_BAD_IMAGE, "bad driver image: not in a sealed memfd");
+		rf_launch_die(RF_LAUNCH_BAD_IMAGE, "bad driver image: not in a sealed memfd");
 	if (fstat(RF_LAUNCH_FD_IMAGE, &st) || st.st_size <= 0)
-		rf_quit(RF_LAUNCH_BAD_IMAGE, "bad driver image: an empty file");
+		rf_launch_die(RF_LAUNCH_BAD_IMAGE, "bad driver image: an empty file");
 	if (st.st_size > RF_IMAGE_MAX_BYTES)
-		rf_quit(RF_LAUNCH_BAD_IMAGE,
-			"bad driver image: a file above the size limit of 16 MiB");
+		rf_launch_die(RF_LAUNCH_BAD_IMAGE,
+			      "bad driver image: a file above the size limit of 16 MiB");
 	*bytes = (size_t)st.st_size;
 	file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, RF_LAUNCH_FD_IMAGE, 0);
 	if (file == MAP_FAILED)
-		rf_quit(RF_LAUNCH_SYSTEM, "cannot read the driver image: %s", strerror(errno));
+		rf_launch_die(RF_LAUNCH_SYSTEM, "cannot read the driver image: %s",
+			      strerror(errno));
 	return file;
 }
 
 /* ---- the last steps ----------------------------------------------------------- */
 
-static void plan_keep(struct rf_gate_plan *plan, uint64_t start, uint64_t bytes)
+static void plan_keep(struct rf_trampoline_plan *plan, uint64_t start, uint64_t bytes)
 {
 	uint64_t i = plan->keep_count++;
 
-	if (i >= RF_GATE_MAX_KEEP)
-		rf_quit(RF_LAUNCH_SYSTEM, "bug: more mappings than the gate can keep");
+	if (i >= RF_TRAMPOLINE_MAX_KEEP)
+		rf_launch_die(RF_LAUNCH_SYSTEM, "bug: more mappings than the trampoline can keep");
 	for (; i && plan->keep[i - 1].start > start; i--)
 		plan->keep[i] = plan->keep[i - 1];
-	plan->keep[i] = (struct rf_gate_keep){ .start = start, .end = start + bytes };
+	plan->keep[i] = (struct rf_trampoline_keep){ .start = start, .end = start + bytes };
 }
 
-/* All the driver's memory, plus the gate's own page. */
-static void plan_keep_all(struct rf_gate_plan *plan, const struct rf_space *s,
+/* All the driver's memory, plus the trampoline's own page. */
+static void plan_keep_all(struct rf_trampoline_plan *plan, const struct rf_address_space *s,
 			  const struct rf_image *img)
 {
 	for (unsigned i = 0; i < img->segment_count; i++) {
@@ -115,7 +117,7 @@ static void plan_keep_all(struct rf_gate_plan *plan, const struct rf_space *s,
 	}
 	plan_keep(plan, s->tls.at, s->tls.bytes);
 	plan_keep(plan, s->stack.at, s->stack.bytes);
-	plan_keep(plan, (uint64_t)(uintptr_t)__start_rf_gate, PAGE);
+	plan_keep(plan, (uint64_t)(uintptr_t)__start_rf_trampoline, PAGE);
 	/* Resident memory, where the limit allows it: a driver may serve the swap. */
 	mlock((void *)(uintptr_t)s->tls.at, s->tls.bytes);
 	mlock((void *)(uintptr_t)s->stack.at, s->stack.bytes);
@@ -123,16 +125,17 @@ static void plan_keep_all(struct rf_gate_plan *plan, const struct rf_space *s,
 		plan_keep(plan, s->window[i].at, s->window[i].bytes);
 }
 
-static struct rf_gate_plan *gate_plan_make(const struct rf_launch *spec,
-					   const struct rf_filter *filter, const struct rf_space *s,
-					   const struct rf_image *img)
+static struct rf_trampoline_plan *trampoline_plan_make(const struct rf_launch *spec,
+						       const struct rf_filter *filter,
+						       const struct rf_address_space *s,
+						       const struct rf_image *img)
 {
 	static const char failed[] = "rf-launch: cannot unmap the launcher from the driver\n";
 	uint64_t             top = s->stack.at + s->stack.bytes;
-	struct rf_gate_plan *plan =
+	struct rf_trampoline_plan *plan =
 		(void *)(uintptr_t)((top - sizeof(*plan)) & ~(uint64_t)63);
 
-	_Static_assert(sizeof(failed) <= RF_GATE_LINE, "the line fits");
+	_Static_assert(sizeof(failed) <= RF_TRAMPOLINE_LINE, "the line fits");
 	plan_keep_all(plan, s, img);
 	plan->first_closed_fd = spec->flags & RF_LAUNCH_DEVICE ? RF_FD_DEVICE + 1 : RF_FD_DEVICE;
 	plan->thread = s->thread;
@@ -152,11 +155,11 @@ static struct rf_gate_plan *gate_plan_make(const struct rf_launch *spec,
 	return plan;
 }
 
-_Noreturn static void gate_enter(const struct rf_gate_plan *plan)
+_Noreturn static void tramp_enter(const struct rf_trampoline_plan *plan)
 {
-	if (__stop_rf_gate - __start_rf_gate != (long)PAGE ||
-	    (uint64_t)(uintptr_t)__start_rf_gate % PAGE)
-		rf_quit(RF_LAUNCH_SYSTEM, "bug: the gate does not fill one page");
+	if (__stop_rf_trampoline - __start_rf_trampoline != (long)PAGE ||
+	    (uint64_t)(uintptr_t)__start_rf_trampoline % PAGE)
+		rf_launch_die(RF_LAUNCH_SYSTEM, "bug: the trampoline does not fill one page");
 	/* The kernel must not write to our memory, which is gone, when this process dies. */
 	syscall(SYS_set_tid_address, NULL);
 	__asm__ volatile("mov %1, %%rsp\n\t"
@@ -164,7 +167,7 @@ _Noreturn static void gate_enter(const struct rf_gate_plan *plan)
 			 "pushq $0\n\t"
 			 "jmp *%2"
 			 :
-			 : "D"(plan), "r"((uint64_t)(uintptr_t)plan), "r"(rf_gate_run)
+			 : "D"(plan), "r"((uint64_t)(uintptr_t)plan), "r"(rf_trampoline_run)
 			 : "memory");
 	__builtin_unreachable();
 }
@@ -179,7 +182,7 @@ int main(int argc, char **argv)
 {
 	static struct rf_launch      spec;
 	static struct rf_image       img;
-	static struct rf_space       space;
+	static struct rf_address_space space;
 	static struct rf_wall_report report;
 	const struct rf_filter      *filter;
 	const unsigned char         *file;
@@ -187,28 +190,28 @@ int main(int argc, char **argv)
 	size_t bytes;
 	int    rc;
 
-	rf_raise_first(&report);
+	rf_walls_apply_first(&report);
 	spec_read(&spec);
 	filter = filter_find(spec.filter);
 	file = image_open(&bytes);
 	wrong = rf_image_check(&img, file, bytes);
 	if (wrong)
-		rf_quit(RF_LAUNCH_BAD_IMAGE, "bad driver image: %s", wrong);
-	rf_space_reserve(&space, &spec, &img);
+		rf_launch_die(RF_LAUNCH_BAD_IMAGE, "bad driver image: %s", wrong);
+	rf_address_space_reserve(&space, &spec, &img);
 	rc = rf_image_map(&img, RF_LAUNCH_FD_IMAGE, file, (char *)(uintptr_t)space.image.at);
 	if (rc)
-		rf_quit(RF_LAUNCH_SYSTEM, "cannot map the driver image: %s", strerror(-rc));
-	rf_space_map_tls(&space, &img);
-	rf_space_map_stack(&space);
-	rf_space_map_windows(&space, &spec);
-	rf_space_seal(&space, &spec);
-	rf_space_hold(&space);
-	struct rf_gate_plan *plan = gate_plan_make(&spec, filter, &space, &img);
+		rf_launch_die(RF_LAUNCH_SYSTEM, "cannot map the driver image: %s", strerror(-rc));
+	rf_address_space_map_tls(&space, &img);
+	rf_address_space_map_stack(&space);
+	rf_address_space_map_windows(&space, &spec);
+	rf_address_space_seal(&space, &spec);
+	rf_address_space_hold(&space);
+	struct rf_trampoline_plan *plan = trampoline_plan_make(&spec, filter, &space, &img);
 
-	rf_raise_limits(&report);
+	rf_walls_apply_limits(&report);
 	report.image = space.image.at;
 	report.image_bytes = img.span;
-	report.gate = (uint64_t)(uintptr_t)__start_rf_gate;
-	rf_raise_report(&report, walls_given(argc, argv, 1), walls_given(argc, argv, 2));
-	gate_enter(plan);
+	report.trampoline = (uint64_t)(uintptr_t)__start_rf_trampoline;
+	rf_walls_apply_report(&report, walls_given(argc, argv, 1), walls_given(argc, argv, 2));
+	tramp_enter(plan);
 }

@@ -35,7 +35,7 @@ static void limits_lower(uint64_t wanted)
 	}
 }
 
-uint64_t rf_fence_raise(uint64_t wanted)
+uint64_t rf_fence_apply(uint64_t wanted)
 {
 	uint64_t up = wanted & RF_FENCE_WALLS;
 
@@ -43,7 +43,7 @@ uint64_t rf_fence_raise(uint64_t wanted)
 		rf_die(RF_EXIT_SYSTEM, "cannot hide its memory: %s", strerror(errno));
 	if (up & RF_WALL_BIT(RF_WALL_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rf_die(RF_EXIT_SYSTEM, "cannot give up privileges: %s", strerror(errno));
-	if (up & RF_WALL_BIT(RF_WALL_LANDLOCK) && rf_landlock_raise())
+	if (up & RF_WALL_BIT(RF_WALL_LANDLOCK) && rf_landlock_apply())
 		up &= ~RF_WALL_BIT(RF_WALL_LANDLOCK);
 	if (up & RF_WALL_BIT(RF_WALL_MDWE) && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0))
 		up &= ~RF_WALL_BIT(RF_WALL_MDWE);

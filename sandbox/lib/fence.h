@@ -25,6 +25,6 @@
  * Not limited: files (the log may be one), descriptors (clients come and go), and the stack,
  * which still grows; of memory only what is private, which is where a heap is.
  */
-uint64_t rf_fence_raise(uint64_t wanted);
+uint64_t rf_fence_apply(uint64_t wanted);
 
 #endif

@@ -24,7 +24,7 @@ static struct ruleset ruleset_of(long abi)
 	    .files = (1ull << n) - 1, .net = abi >= 4 ? 3 : 0, .scoped = abi >= 6 ? 3 : 0};
 }
 
-int rf_landlock_raise(void)
+int rf_landlock_apply(void)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 

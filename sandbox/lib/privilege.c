@@ -39,7 +39,7 @@ void rf_memory_hold(void)
  * Children do not inherit it, unless whoever started us chose such a policy for all. Where it is
  * refused, a recovery takes a little longer on a busy machine.
  */
-void rf_hurry(void)
+void rf_realtime(void)
 {
 	struct sched_param p = { .sched_priority = 1 };
 

@@ -18,7 +18,7 @@ void rf_memory_hold(void);
 const void *rf_pages_hold(int fd);
 void rf_pages_drop(int fd, const void *pages);
 /* Gives this process a real-time policy, so that it runs before others. */
-void rf_hurry(void);
+void rf_realtime(void);
 
 /* Makes a directory, or makes sure that it is ours. Ends this process if it is not. */
 void rf_dir_make(const char *base, const char *name, mode_t mode);

@@ -21,7 +21,7 @@ static inline int rf_wait_fds(struct pollfd *p, unsigned count, int ms)
 }
 
 /* Less than a second. A signal may cut it short. */
-static inline void rf_rest(uint32_t ns)
+static inline void rf_sleep_ns(uint32_t ns)
 {
 	struct timespec t = { .tv_nsec = ns };
 

@@ -61,8 +61,8 @@ struct rf_wall_report {
 	uint64_t up;       /* RF_WALL_BIT()s */
 	uint64_t image;    /* launcher: where the driver's image begins, and its size */
 	uint64_t image_bytes;
-	uint64_t gate;     /* launcher: its page that stays */
-	uint8_t  locked;   /* launcher: this one is from the launcher, just before the lock */
+	uint64_t trampoline; /* launcher: its page that stays */
+	uint8_t  locked;     /* launcher: this one is from the launcher, just before the lock */
 	uint8_t  why[RF_WALLS];
 	uint8_t  reserved[64 - 1 - RF_WALLS];
 };

@@ -2,25 +2,25 @@
 /*
  * broker.h - what only root may open or bind, for a supervisor that is not root.
  *
- * Room:   sandbox/proto. One opener a supervisor; both have a successor when either dies
+ * Room:   sandbox/proto. One broker a supervisor; both have a successor when either dies
  *         (keeper.c).
  * Wire:   SOCK_SEQPACKET; one struct rf_open_ask a packet, each answered by struct rf_open_answer
  *         with the fds.
- * Writes: the supervisor asks, the opener answers.
+ * Writes: the supervisor asks, the broker answers.
  * Reads:  both.
  * Believed: an ask names a device of the configuration, by index, and nothing else that matters:
- *         paths, addresses and owners are out of the configuration, which the opener has of the
+ *         paths, addresses and owners are out of the configuration, which the broker has of the
  *         keeper. The address and MTU of an interface are its device's own.
  */
-#ifndef RF_OPENER_H
-#define RF_OPENER_H
+#ifndef RF_BROKER_H
+#define RF_BROKER_H
 
 #include <stdint.h>
 
 #include "config.h"
 
 /* Offsets to RF_UID_BASE: whose bundles are, and who the supervisor is. */
-#define RF_UID_SCRIBE     80u
+#define RF_UID_CRASH      80u
 #define RF_UID_SUPERVISOR 129u
 
 enum rf_open_what {
@@ -28,7 +28,7 @@ enum rf_open_what {
 	RF_OPEN_CONTROL = 1, /* its control socket, listening */
 	RF_OPEN_PROGRAM,   /* the program `service`: enum rf_open_program */
 	RF_OPEN_NULL,      /* /dev/null */
-	RF_OPEN_BUNDLES,   /* rf-scribe's directory, */
+	RF_OPEN_BUNDLES,   /* rf-crash's directory, */
 	RF_OPEN_KMSG,      /* and the kernel's log; -1: it is not to be had */
 	RF_OPEN_RETURN,    /* what a predecessor left taken goes back */
 	RF_OPEN_DEATHS,    /* the file of deaths, a full one put aside */
@@ -50,7 +50,7 @@ enum rf_open_what {
 enum rf_open_program {
 	RF_PROGRAM_LAUNCHER,
 	RF_PROGRAM_DEVICE,
-	RF_PROGRAM_SCRIBE,
+	RF_PROGRAM_CRASH,
 	RF_PROGRAM_DIAL,
 	RF_PROGRAM_EXPORT, /* + its kind */
 };
@@ -74,17 +74,17 @@ struct rf_open_answer {
 
 /*
  * It is in another's hands just now, and may be free in a moment: a server whose queue of clients
- * is full, a disk that a program looks at. Nothing was said. The opener waits for neither, since
- * all devices wait for the opener: who asks may ask again.
+ * is full, a disk that a program looks at. Nothing was said. The broker waits for neither, since
+ * all devices wait for the broker: who asks may ask again.
  */
 #define RF_OPEN_LATER 0x100
 
 #define RF_OPEN_FDS 2 /* most of an answer */
 
-/* The opener's whole life, until nobody asks any more. */
-int rf_opener_main(int sock, int config);
+/* The broker's whole life, until nobody asks any more. */
+int rf_broker_main(int sock, int config);
 
-/* For the zygote, when no opener lives any more: gives back every device that was left taken. */
+/* For the zygote, when no broker lives any more: gives back every device that was left taken. */
 void rf_pci_give_back_all(const struct rf_config *);
 
 #endif

@@ -8,7 +8,7 @@
 #define X32_BIT  0x40000000u
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-const char *rf_call_name(const struct rf_verdict *v)
+const char *rf_call_name(const struct rf_exit_info *v)
 {
 	uint64_t nr = (uint64_t)v->call;
 	const char *name = NULL;

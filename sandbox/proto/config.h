@@ -5,9 +5,9 @@
  * Room:   sandbox/proto.
  * Wire:   one struct rf_config in a memfd.
  * Writes: rf-config, which reads the operator's files without any privilege.
- * Reads:  keeper, zygote, opener and supervisor.
+ * Reads:  keeper, zygote, broker and supervisor.
  * Believed: once its ranges are checked (config_check.h), and what gives root something to do once
- *         it is found in the file itself (sandbox/zygote/fetch_said.c).
+ *         it is found in the file itself (sandbox/zygote/config_stated.c).
  */
 #ifndef RF_CONFIG_H
 #define RF_CONFIG_H

@@ -2,7 +2,7 @@
 /*
  * config_check.h - is a configuration record one that can be believed?
  *
- * Room:   sandbox/proto. Asked by keeper and opener, who get it from others.
+ * Room:   sandbox/proto. Asked by keeper and broker, who get it from others.
  */
 #ifndef RF_CONFIG_CHECK_H
 #define RF_CONFIG_CHECK_H

@@ -44,7 +44,15 @@ enum dev_state {
 };
 
 /* Why a driver that ran is dead. */
-enum death { DEATH_CRASH, DEATH_HANG, DEATH_STALL, DEATH_LIE, DEATH_HANDOVER, DEATH_STORM, DEATHS };
+enum death {
+	DEATH_CRASH,
+	DEATH_HANG,
+	DEATH_STALL,
+	DEATH_PROTO,
+	DEATH_HANDOVER,
+	DEATH_STORM,
+	DEATHS
+};
 
 /* One device. With it comes the memfd of stats.h, if the device is open. */
 struct rf_snapshot {

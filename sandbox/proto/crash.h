@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crash.h - one driver's death, as rf-scribe is told of it to put a bundle together.
+ * crash.h - one driver's death, as rf-crash is told of it to put a bundle together.
  *
  * Room:   sandbox/proto.
- * Wire:   SOCK_SEQPACKET, RF_SCRIBE_FD_CONTROL: one struct rf_death a packet, with the fds of enum
- *         rf_death_fd. What export and device process saw is in the memory of autopsy.h.
+ * Wire:   SOCK_SEQPACKET, RF_CRASH_FD_CONTROL: one struct rf_death a packet, with the fds of enum
+ *         rf_death_fd. What export and device process saw is in the memory of capture.h.
  * Writes: the supervisor; registers and stack are as the keeper read them.
- * Reads:  rf-scribe, which writes the bundle and holds nothing else.
+ * Reads:  rf-crash, which writes the bundle and holds nothing else.
  * Believed: the supervisor's strings; the length of the stack as far as there is room. Registers
  *         and stack are a driver's own: they are printed as numbers and nothing follows from them.
  */
@@ -15,12 +15,12 @@
 
 #include <stdint.h>
 
-/* Fds rf-scribe starts with, besides its log (2). */
-enum rf_scribe_fd {
-	RF_SCRIBE_FD_CONTROL = 3,
-	RF_SCRIBE_FD_DIR,  /* where bundles go */
-	RF_SCRIBE_FD_KMSG, /* the kernel's log, or /dev/null */
-	RF_SCRIBE_FDS
+/* Fds rf-crash starts with, besides its log (2). */
+enum rf_crash_fd {
+	RF_CRASH_FD_CONTROL = 3,
+	RF_CRASH_FD_DIR,   /* where bundles go */
+	RF_CRASH_FD_KMSG,  /* the kernel's log, or /dev/null */
+	RF_CRASH_FDS
 };
 enum rf_death_fd { RF_DEATH_FD_STATS, RF_DEATH_FD_IMAGE, RF_DEATH_FDS };
 

@@ -25,14 +25,14 @@
 
 enum rf_backend { RF_BACKEND_NONE, RF_BACKEND_VFIO, RF_BACKEND_VFIO_USER };
 enum rf_service_kind { RF_SERVICE_BLOCK, RF_SERVICE_NET };
-enum rf_control {
-	RF_CONTROL_NONE,
-	RF_CONTROL_NVME,
-	RF_CONTROL_E1000E,
-	RF_CONTROL_IGB,
-	RF_CONTROL_VIRTIO_NET,
-	RF_CONTROL_VIRTIO_BLK,
-	RF_CONTROLS,
+enum rf_admin {
+	RF_ADMIN_NONE,
+	RF_ADMIN_NVME,
+	RF_ADMIN_E1000E,
+	RF_ADMIN_IGB,
+	RF_ADMIN_VIRTIO_NET,
+	RF_ADMIN_VIRTIO_BLK,
+	RF_ADMINS,
 };
 
 /* Kinds of interrupt a policy accepts, in order of preference. */
@@ -72,7 +72,7 @@ struct rf_device_config {
 	/* system call list of the driver; driver-device where it has RF_FD_DEVICE */
 	char     filter[32];
 	uint32_t backend;      /* enum rf_backend */
-	uint32_t control;      /* enum rf_control */
+	uint32_t admin;        /* enum rf_admin */
 	uint32_t service;      /* enum rf_service_kind */
 	uint32_t flags;        /* RF_DEVICE_* */
 	uint32_t match_class, match_vendor, match_device; /* ~0: any */
@@ -87,14 +87,14 @@ struct rf_device_config {
 	/* interrupts a second, beyond what is completed, that are a storm; 0: none */
 	uint32_t storm_rate;
 	uint32_t nsid;         /* NVMe namespace */
-	uint32_t mtu;          /* wanted of a NIC whose control half can set it; 0: 1500 */
+	uint32_t mtu;          /* wanted of a NIC whose admin plane can set it; 0: 1500 */
 	/* 0, or: its predecessor died; every generation up to this was used */
 	uint32_t revived;
 	uint32_t step_count;
 	uint32_t window_count;
 	struct rf_reset_step step[RF_MAX_STEPS];
 	struct rf_reg_window window[RF_MAX_WINDOWS];
-	struct rf_blk_info   blk; /* for RF_CONTROL_NONE: the disk as the policy states it, */
+	struct rf_blk_info   blk; /* for RF_ADMIN_NONE: the disk as the policy states it, */
 	struct rf_net_info   net; /* or the interface */
 	struct rf_identity   disk; /* which it has to be; not known: any */
 };
@@ -117,7 +117,7 @@ static inline uint32_t rf_chan_bytes(uint32_t service)
 	X(GROUP, GROUP)             /* /dev/vfio/N, a vfio-user server, or /dev/null */        \
 	X(DATA, DATA)               /* memfd: data arena */                                    \
 	X(QUEUES, QUEUES)           /* memfd: two halves of queue memory */                    \
-	X(ADMIN, ADMIN)             /* memfd: control half's own DMA pages */                  \
+	X(ADMIN, ADMIN)             /* memfd: admin plane's own DMA pages */                   \
 	X(RINGS, RINGS)             /* memfd: passed on to the launcher, never read here */    \
 	X(BOOT, BOOT)               /* memfd: two pages, boot record of each half */           \
 	X(STATS, STATS)             /* memfd: struct rf_stats_device at RF_STATS_DEVICE */     \

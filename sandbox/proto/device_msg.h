@@ -26,11 +26,11 @@ enum rf_dev_type {
 	RF_DEV_KILL,      /* generation, value enum rf_kill: kill it */
 	/* generation: its driver died, or is about to and executes nothing more */
 	RF_DEV_DOWN,
-	RF_DEV_UP,      /* generation: its driver runs */
-	RF_DEV_FAILED,  /* value: exit code; text said why in the log. The end */
-	RF_DEV_SILENT,  /* generation, value, at_ns: RF_SVC_SILENT, passed on */
-	RF_DEV_OTHER,   /* disk: it is not the one that it has to be, and is not touched */
-	RF_DEV_ADOPTED, /* answer to ADOPT. generation: the driver that runs, 0: none; value as
+	RF_DEV_UP,           /* generation: its driver runs */
+	RF_DEV_FAILED,       /* value: exit code; text said why in the log. The end */
+	RF_DEV_UNRESPONSIVE, /* generation, value, at_ns: RF_SVC_UNRESPONSIVE, passed on */
+	RF_DEV_OTHER,        /* disk: it is not the one that it has to be, and is not touched */
+	RF_DEV_ADOPTED,      /* answer to ADOPT. generation: the driver that runs, 0: none; value as
 	                     asked; downs; info or net. What is still to be done is said again
 	                     after it */
 	/* supervisor -> device */
@@ -47,10 +47,10 @@ enum rf_dev_type {
 };
 /* KILL: why. */
 enum rf_kill {
-	RF_KILL_LIE = 1,  /* its export saw a violation */
+	RF_KILL_PROTO = 1, /* its export saw a violation */
 	RF_KILL_STALLED,  /* a request is older than allowed, or its device is not as it was left */
-	RF_KILL_STORM,    /* its device interrupts without end */
-	RF_KILL_HANDOVER, /* its export died, and requests with it */
+	RF_KILL_STORM,     /* its device interrupts without end */
+	RF_KILL_HANDOVER,  /* its export died, and requests with it */
 };
 
 enum rf_want_fd {
@@ -64,7 +64,7 @@ struct rf_dev_msg {
 	uint32_t generation;
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
-	uint64_t at_ns;     /* SILENT */
+	uint64_t at_ns;     /* UNRESPONSIVE */
 	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */

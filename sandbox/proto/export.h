@@ -32,25 +32,25 @@ enum rf_svc_type {
 	RF_SVC_PING,      /* value: goes into the statistics */
 	RF_SVC_LINK,      /* net: value enum rf_net_link: the cable was pulled, or is in again */
 	/* export -> device */
-	RF_SVC_VIOLATION, /* generation, value enum rf_violation: kill it */
-	RF_SVC_PREPARED,  /* generation: answer to DOWN; the half of this successor is ready, it
+	RF_SVC_PROTO_ERROR, /* generation, value enum rf_proto_error: kill it */
+	RF_SVC_PREPARED,    /* generation: answer to DOWN; the half of this successor is ready, it
 	                     may run once the device is quiet */
-	RF_SVC_STALL,     /* generation: oldest request in flight is older than allowed */
-	RF_SVC_SILENT,    /* generation: it was kicked and its heartbeat did not move up to at_ns;
+	RF_SVC_STALL,        /* generation: oldest request in flight is older than allowed */
+	RF_SVC_UNRESPONSIVE, /* generation: kicked, and its heartbeat did not move up to at_ns;
 	                     value: number of the kick. Sent again while that is so */
 	RF_SVC_LOOK,      /* generation: its driver moves and gets nothing done for a while: is the
 	                     device as it was left? May be lost: it is asked again and again */
 };
 
-enum rf_violation {
-	RF_LIE_NONE,
-	RF_LIE_INDEX,      /* a ring index that cannot be */
-	RF_LIE_TAG,        /* a response for no request, or one answered already */
-	RF_LIE_GENERATION, /* a response under another generation */
-	RF_LIE_STATUS,     /* a status no driver may give */
-	RF_LIE_BUFFER,     /* net: a buffer it does not have */
-	RF_LIE_FRAME,      /* net: a frame that cannot be */
-	RF_LIE_WAKE,       /* its wake-up eventfd is full: whoever else holds it did that */
+enum rf_proto_error {
+	RF_BAD_NONE,
+	RF_BAD_INDEX,      /* a ring index that cannot be */
+	RF_BAD_TAG,        /* a response for no request, or one answered already */
+	RF_BAD_GENERATION, /* a response under another generation */
+	RF_BAD_STATUS,     /* a status no driver may give */
+	RF_BAD_BUFFER,     /* net: a buffer it does not have */
+	RF_BAD_FRAME,      /* net: a frame that cannot be */
+	RF_BAD_WAKE,       /* its wake-up eventfd is full: whoever else holds it did that */
 };
 
 struct rf_svc_msg {
@@ -58,7 +58,7 @@ struct rf_svc_msg {
 	uint32_t generation;
 	uint32_t half; /* 0 or 1: which half of rings and queue memory */
 	uint32_t value;
-	uint64_t at_ns; /* SILENT: CLOCK_MONOTONIC */
+	uint64_t at_ns; /* UNRESPONSIVE: CLOCK_MONOTONIC */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 	struct rf_identity disk; /* block service */

@@ -25,7 +25,7 @@
 #define RF_KEEP_SLOTS 256 /* most names (fds and processes) held */
 
 /* A driver's end, as far as it could be seen. */
-struct rf_verdict {
+struct rf_exit_info {
 	uint32_t seen; /* enum rf_seen bits */
 	uint32_t arch; /* AUDIT_ARCH_* of the system call */
 	int64_t call;  /* RF_SEEN_END: system call it was in, -1: none */
@@ -45,23 +45,23 @@ enum rf_seen {
 };
 
 /* The system call of a verdict, "unknown" if it has no name. */
-const char *rf_call_name(const struct rf_verdict *);
+const char *rf_call_name(const struct rf_exit_info *);
 
 enum rf_keep_type {
-	RF_KEEP_PUT = 1, /* hold the fd under `name`, replacing an older one */
-	RF_KEEP_GET,     /* reply carries the fd; error -ENOENT */
-	RF_KEEP_DROP,    /* forget every name that begins with `name` */
-	RF_KEEP_SPAWN,   /* run fds[0] as `name`; reply: pid, and its pidfd */
-	RF_KEEP_KILL,    /* SIGKILL the process `name`; -ENOENT if there is none */
-	RF_KEEP_WALLS,   /* reply: walls around the driver `name` */
-	RF_KEEP_LIST,    /* reply: name and pid of the first live process at or behind slot `at`,
+	RF_KEEP_STORE = 1, /* hold the fd under `name`, replacing an older one */
+	RF_KEEP_RETRIEVE,  /* reply carries the fd; error -ENOENT */
+	RF_KEEP_DELETE,    /* forget every name that begins with `name` */
+	RF_KEEP_SPAWN,     /* run fds[0] as `name`; reply: pid, and its pidfd */
+	RF_KEEP_KILL,      /* SIGKILL the process `name`; -ENOENT if there is none */
+	RF_KEEP_WALLS,     /* reply: walls around the driver `name` */
+	RF_KEEP_LIST,      /* reply: name and pid of the first live process at or behind slot `at`,
 	                    which becomes the one behind it; error -ENOENT: there is none */
-	RF_KEEP_BURY,    /* the end of process `name`, `pid`, is dealt with */
-	RF_KEEP_PONG,    /* answer to PING */
+	RF_KEEP_ACK_EXIT, /* the end of process `name`, `pid`, is dealt with */
+	RF_KEEP_PONG,     /* answer to PING */
 	RF_KEEP_REPLY,
 	RF_KEEP_EXITED,  /* process `name` was reaped: pid, status as of waitpid(2); of a driver
 	                    its walls and verdict. Told again to the next supervisor unless it was
-	                    buried, or one of its name spawned */
+	                    acknowledged, or one of its name spawned */
 	/* is the supervisor at work? One that does not say so for a minute is killed */
 	RF_KEEP_PING,
 	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
@@ -71,14 +71,14 @@ enum rf_fence {
 	RF_FENCE_NONE,
 	RF_FENCE_ROOT,   /* of a root keeper: an empty root, namespaces if there are any yet */
 	RF_FENCE_DRIVER, /* every wall of walls.h that the keeper's child puts up */
-	RF_FENCE_OWN,    /* the spawner's only: opener, or supervisor with /proc for its root */
+	RF_FENCE_OWN,    /* the zygote's only: broker, or supervisor with /proc for its root */
 };
 
-/* Fds supervisor and opener start with, besides their log (2). */
+/* Fds supervisor and broker start with, besides their log (2). */
 enum rf_own_fd {
-	RF_OWN_FD_ABOVE = 3, /* socket: the supervisor's keeper, the opener's supervisor */
+	RF_OWN_FD_ABOVE = 3, /* socket: the supervisor's keeper, the broker's supervisor */
 	RF_OWN_FD_CONFIG,    /* memfd with struct rf_config */
-	RF_OWN_FD_OPENER,    /* the supervisor's */
+	RF_OWN_FD_BROKER,    /* the supervisor's */
 };
 
 /* SPAWN: the child gets fds[i] as number target[i], for i >= 1, and nothing else. */
@@ -87,12 +87,13 @@ struct rf_keep_spawn {
 	uint64_t memlock;     /* RLIMIT_MEMLOCK, bytes */
 	uint64_t nofile;      /* RLIMIT_NOFILE */
 	uint32_t fence;       /* enum rf_fence */
-	uint32_t hurry;       /* it may go before whoever keeps the processors busy */
+	uint32_t realtime;    /* it may go before whoever keeps the processors busy */
 	int32_t  target[RF_PACKET_FDS];
 	uint64_t demand;      /* driver: RF_WALL_BIT()s without which it must not run */
 	char     group[32];   /* driver: name of its control group. RF_FENCE_OWN: its verb */
-	char     tell[RF_KEEP_NAME]; /* driver: the held socket that hears (RF_DEV_ENDING) of its */
-	uint32_t generation;         /* last stop, under this number; "": nobody does */
+	/* driver: the held socket that hears (RF_DEV_ENDING) of its */
+	char     notify[RF_KEEP_NAME];
+	uint32_t generation;           /* last stop, under this number; "": nobody does */
 	char     argv0[32];
 };
 
@@ -106,7 +107,7 @@ struct rf_keep_msg {
 	uint64_t time_ns;              /* EXITED: when, CLOCK_REALTIME */
 	struct rf_keep_spawn spawn;    /* SPAWN */
 	struct rf_wall_report walls;   /* EXITED, reply to WALLS */
-	struct rf_verdict verdict;     /* EXITED */
+	struct rf_exit_info exit_info; /* EXITED */
 };
 
 /* The zygote's whole life, in a process that the keeper forks for it: it does not return.

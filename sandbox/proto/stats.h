@@ -6,7 +6,7 @@
  * Wire:   a memfd: struct rf_stats_service at 0, struct rf_stats_net at RF_STATS_NET, struct
  *         rf_stats_device at RF_STATS_DEVICE.
  * Writes: the export, the first two; the device process, the third.
- * Reads:  `ringfence status`, rf-scribe and tests; the supervisor, to see progress.
+ * Reads:  `ringfence status`, rf-crash and tests; the supervisor, to see progress.
  * Believed: numbers only, which are printed. The supervisor compares `completed` and the answers to
  *         its pings, and nothing follows from them but for their own device.
  * Units:  times are CLOCK_MONOTONIC nanoseconds; 0 means "not yet".

@@ -5,7 +5,7 @@
  * Room:   sandbox/session, trusted. See session.h.
  * Wait:   the device process may be stopped or busy with its device: an export does not wait
  *         for it. A message it has no room for is kept, the newest of them, for the next tick;
- *         SILENT and LOOK are said again in any case.
+ *         UNRESPONSIVE and LOOK are said again in any case.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -18,14 +18,14 @@
 
 #define LOOK_FACTOR 4u /* kicks in vain, in nudges of time until the next one */
 
-static const char *const lie_names[] = {
-	[RF_LIE_INDEX] = "a ring index that cannot be",
-	[RF_LIE_TAG] = "an answer to no request",
-	[RF_LIE_GENERATION] = "an answer under another generation",
-	[RF_LIE_STATUS] = "a status no driver may give",
-	[RF_LIE_BUFFER] = "a buffer it does not have",
-	[RF_LIE_FRAME] = "a frame that cannot be",
-	[RF_LIE_WAKE] = "a wake-up that its device server keeps full",
+static const char *const proto_error_names[] = {
+	[RF_BAD_INDEX] = "a ring index that cannot be",
+	[RF_BAD_TAG] = "an answer to no request",
+	[RF_BAD_GENERATION] = "an answer under another generation",
+	[RF_BAD_STATUS] = "a status no driver may give",
+	[RF_BAD_BUFFER] = "a buffer it does not have",
+	[RF_BAD_FRAME] = "a frame that cannot be",
+	[RF_BAD_WAKE] = "a wake-up that its device server keeps full",
 };
 
 /* If it is gone the control socket says so in a moment. */
@@ -39,9 +39,9 @@ static void session_send(struct rf_session *s, const struct rf_svc_msg *msg)
 	int err = session_post(s, msg);
 
 	if (err == -EAGAIN)
-		s->untold = *msg;
+		s->unsent = *msg;
 	else if (!err)
-		s->untold.type = 0;
+		s->unsent.type = 0;
 }
 
 static struct rf_svc_msg svc_message(const struct rf_session *s, enum rf_svc_type type,
@@ -51,42 +51,43 @@ static struct rf_svc_msg svc_message(const struct rf_session *s, enum rf_svc_typ
 				    .value = value };
 }
 
-void rf_session_tell(struct rf_session *s, enum rf_svc_type type, uint32_t value)
+void rf_session_notify(struct rf_session *s, enum rf_svc_type type, uint32_t value)
 {
 	struct rf_svc_msg msg = svc_message(s, type, value);
 
 	session_send(s, &msg);
 }
 
-void rf_session_lied(struct rf_session *s, enum rf_violation lie)
+void rf_session_proto_error(struct rf_session *s, enum rf_proto_error bad)
 {
 	s->count.violations++;
-	s->state = RF_DRIVER_LIED;
+	s->state = RF_DRIVER_FAULTY;
 	s->gate |= RF_GATE_DRIVER;
 	rf_log_peer("driver generation %u gave %s: its rings are not read any more", s->generation,
-		    lie_names[lie]);
-	rf_session_tell(s, RF_SVC_VIOLATION, lie);
+		    proto_error_names[bad]);
+	rf_session_notify(s, RF_SVC_PROTO_ERROR, bad);
 	s->ops->publish(s);
 }
 
-void rf_session_left_behind(struct rf_session *s, enum rf_violation lie)
+void rf_session_left_behind(struct rf_session *s, enum rf_proto_error bad)
 {
 	s->count.violations++;
-	rf_log_peer("driver generation %u, dead, left %s behind", s->generation, lie_names[lie]);
+	rf_log_peer("driver generation %u, dead, left %s behind", s->generation,
+		    proto_error_names[bad]);
 }
 
 void rf_session_stalled(struct rf_session *s)
 {
 	s->stalled = true;
 	s->count.stalls++;
-	rf_session_tell(s, RF_SVC_STALL, 0);
+	rf_session_notify(s, RF_SVC_STALL, 0);
 }
 
 /* A full eventfd keeps its driver awake, and would keep us waiting. */
 void rf_session_kick(struct rf_session *s)
 {
 	if (!rf_bounded_kick(rf_session_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
-		rf_session_lied(s, RF_LIE_WAKE);
+		rf_session_proto_error(s, RF_BAD_WAKE);
 }
 
 void rf_session_woken(const struct rf_session *s)
@@ -120,7 +121,7 @@ static void ask_for_a_look(const struct rf_session *s)
 
 static void report_silence(const struct rf_session *s, uint64_t now)
 {
-	struct rf_svc_msg msg = svc_message(s, RF_SVC_SILENT, s->watch.episode);
+	struct rf_svc_msg msg = svc_message(s, RF_SVC_UNRESPONSIVE, s->watch.episode);
 
 	msg.at_ns = now;
 	(void)session_post(s, &msg);
@@ -128,23 +129,24 @@ static void report_silence(const struct rf_session *s, uint64_t now)
 
 void rf_session_watch(struct rf_session *s, uint64_t now, const struct rf_session_work *w)
 {
-	switch (rf_watch_look(&s->watch, now, w->nudge_ns, w->waiting, w->progress, w->beat)) {
-	case RF_WATCH_KICK:
+	switch (rf_hang_watch_look(&s->watch, now, w->nudge_ns, w->waiting, w->progress,
+				   w->heartbeat)) {
+	case RF_HANG_KICK:
 		rf_session_kick(s);
 		if (w->look && s->watch.factor >= LOOK_FACTOR)
 			ask_for_a_look(s);
 		break;
-	case RF_WATCH_SILENT:
+	case RF_HANG_UNRESPONSIVE:
 		report_silence(s, now);
 		break;
-	case RF_WATCH_FINE:
+	case RF_HANG_FINE:
 		break;
 	}
 }
 
 void rf_session_tick(struct rf_session *s)
 {
-	struct rf_svc_msg again = s->untold;
+	struct rf_svc_msg again = s->unsent;
 
 	if (again.type)
 		session_send(s, &again);

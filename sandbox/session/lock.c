@@ -25,7 +25,7 @@ int rf_service_lock_without(const char *name, uint64_t walls)
 {
 	/* The disk served may hold the swap: then our pages must not be on it. */
 	rf_memory_lock(MCL_CURRENT | MCL_FUTURE);
-	rf_fence_raise(RF_FENCE_WALLS & ~walls);
+	rf_fence_apply(RF_FENCE_WALLS & ~walls);
 	for (unsigned i = 0; i < RF_FILTER_COUNT; i++)
 		if (!strcmp(rf_filters[i].name, name))
 			return install(&rf_filters[i]);

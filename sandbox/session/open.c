@@ -7,7 +7,7 @@
  */
 #include <sys/mman.h>
 
-#include "handed.h"
+#include "inherited.h"
 #include "session.h"
 
 #define COUNT_PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
@@ -19,7 +19,7 @@ int rf_session_open(struct rf_session *s, const struct rf_session_ops *ops, int 
 	s->fds_up = fds_up;
 	s->state = RF_DRIVER_NONE;
 	s->gate = RF_GATE_DRIVER;
-	return rf_handed_config(rf_session_fd(s, RF_EXPORT_FD_CONFIG), &s->config);
+	return rf_inherited_config(rf_session_fd(s, RF_EXPORT_FD_CONFIG), &s->config);
 }
 
 int rf_session_map(struct rf_session *s)
@@ -28,14 +28,14 @@ int rf_session_map(struct rf_session *s)
 	const uint64_t rings = 2ull * s->config.queues * s->ops->chan_bytes;
 	int err;
 
-	if ((err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_DATA), "arena",
-				 s->config.arena_bytes, rw, &s->data)) ||
-	    (err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
-				 &s->rings)) ||
-	    (err = rf_handed_map(rf_session_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES, rw,
-				 &s->stats)))
+	if ((err = rf_inherited_map(rf_session_fd(s, RF_EXPORT_FD_DATA), "arena",
+				    s->config.arena_bytes, rw, &s->data)) ||
+	    (err = rf_inherited_map(rf_session_fd(s, RF_EXPORT_FD_RINGS), "rings", rings, rw,
+				    &s->rings)) ||
+	    (err = rf_inherited_map(rf_session_fd(s, RF_EXPORT_FD_STATS), "stats", RF_STATS_BYTES,
+				    rw, &s->stats)))
 		return err;
-	return rf_handed_kick(rf_session_fd(s, RF_EXPORT_FD_KICK));
+	return rf_inherited_kick(rf_session_fd(s, RF_EXPORT_FD_KICK));
 }
 
 void *rf_session_chan(const struct rf_session *s, uint32_t half)

@@ -23,7 +23,7 @@ static void session_attach(struct rf_session *s, uint32_t generation, uint32_t h
 	s->generation = generation;
 	s->half = half;
 	s->was_up = s->stalled = false;
-	rf_watch_reset(&s->watch);
+	rf_hang_watch_reset(&s->watch);
 	s->ops->attach(s);
 	s->state = RF_DRIVER_PREPARED;
 }
@@ -41,14 +41,14 @@ static bool down_fits(const struct rf_session *s, const struct rf_svc_msg *msg)
 
 static uint32_t session_drain(struct rf_session *s)
 {
-	enum rf_violation lie = 0;
+	enum rf_proto_error bad = 0;
 
 	if (!rf_session_alive(s))
 		return 0;
-	uint32_t drained = s->ops->drain(s, &lie);
+	uint32_t drained = s->ops->drain(s, &bad);
 
-	if (lie)
-		rf_session_left_behind(s, lie);
+	if (bad)
+		rf_session_left_behind(s, bad);
 	/* One that answers has run, whether we were told or not. */
 	s->was_up |= drained > 0;
 	return drained;
@@ -74,7 +74,7 @@ static int session_down(struct rf_session *s, const struct rf_svc_msg *msg)
 	memset(rf_session_chan(s, msg->half), 0, s->ops->chan_bytes);
 	session_attach(s, msg->generation + 1, msg->half);
 	s->ops->fill(s);
-	rf_session_tell(s, RF_SVC_PREPARED, 0);
+	rf_session_notify(s, RF_SVC_PREPARED, 0);
 	s->ops->capture(s, msg->generation, !msg->half);
 	return 0;
 }
@@ -100,7 +100,7 @@ static int session_up(struct rf_session *s, const struct rf_svc_msg *msg)
 		return -EPROTO;
 	s->was_up = s->arena_ours = true;
 	s->ops->quiesced(s, false);
-	if (s->state == RF_DRIVER_LIED) /* before it was announced */
+	if (s->state == RF_DRIVER_FAULTY) /* before it was announced */
 		return 0;
 	s->state = RF_DRIVER_UP;
 	s->gate &= ~RF_GATE_DRIVER;
@@ -123,7 +123,7 @@ static int session_back(struct rf_session *s, const struct rf_svc_msg *msg)
 	int err = s->ops->back(s, msg);
 
 	if (!err)
-		s->state = RF_DRIVER_LIED; /* a driver of which nothing is read any more */
+		s->state = RF_DRIVER_FAULTY; /* a driver of which nothing is read any more */
 	return err;
 }
 
@@ -136,7 +136,7 @@ static int session_after_gone(struct rf_session *s, const struct rf_svc_msg *msg
 	if (msg->type == RF_SVC_DOWN) {
 		s->generation = msg->generation + 1;
 		s->half = msg->half & 1;
-		rf_session_tell(s, RF_SVC_PREPARED, 0);
+		rf_session_notify(s, RF_SVC_PREPARED, 0);
 	}
 	return 0;
 }

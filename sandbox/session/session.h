@@ -16,7 +16,7 @@
  *           all but UP, GONE  QUIESCED: quiesced             -> as it was
  *           all but GONE      GONE: gone                     -> GONE
  *           GONE              INFO: back, if the engine can  -> LIED, until DOWN
- *         An impossible answer of a driver that is alive (rf_session_lied()) -> LIED.
+ *         An impossible answer of a driver that is alive (rf_session_proto_error()) -> LIED.
  * Trust:  the device process is ours; what it says must fit all the same, or the export ends.
  */
 #ifndef RF_SESSION_H
@@ -30,11 +30,11 @@
 #include "export_config.h"
 #include "lived.h"
 #include "stats.h"
-#include "watch.h"
+#include "hang_watch.h"
 
 enum rf_driver_state {
 	RF_DRIVER_NONE,     /* none was seen yet */
-	RF_DRIVER_LIED,     /* its rings are not looked at any more */
+	RF_DRIVER_FAULTY,   /* its rings are not looked at any more */
 	RF_DRIVER_GONE,     /* there will be none */
 	/* from here on it is alive */
 	RF_DRIVER_PREPARED, /* its half is filled; it may or may not run */
@@ -42,17 +42,17 @@ enum rf_driver_state {
 };
 
 /* rf_session.gate; an engine has further bits of its own, from RF_GATE_OWN on */
-#define RF_GATE_DRIVER 0x1u /* no driver is up, or it lied */
+#define RF_GATE_DRIVER 0x1u /* no driver is up, or it broke the protocol */
 #define RF_GATE_OWN    0x2u
 
 struct rf_session;
 
 /* What the watch looks at. */
 struct rf_session_work {
-	bool     waiting;  /* there is work the driver should do */
-	bool     look;     /* if it is kicked in vain, the device process looks at the device */
-	uint64_t progress; /* any count of work done */
-	uint64_t beat;     /* the driver's heartbeat, read after `now` */
+	bool     waiting;   /* there is work the driver should do */
+	bool     look;      /* if it is kicked in vain, the device process looks at the device */
+	uint64_t progress;  /* any count of work done */
+	uint64_t heartbeat; /* the driver's heartbeat, read after `now` */
 	uint64_t nudge_ns;
 };
 
@@ -62,8 +62,8 @@ struct rf_session_ops {
 	 * -ESTALE, after a line in the log: it is another one than before. */
 	int (*info)(struct rf_session *, const struct rf_svc_msg *);
 	/* All that a dead driver had published, which is true: it had it before it died. Records;
-	 * *lie set: what follows is none. */
-	uint32_t (*drain)(struct rf_session *, enum rf_violation *lie);
+	 * *bad set: what follows is none. */
+	uint32_t (*drain)(struct rf_session *, enum rf_proto_error *bad);
 	/* Nothing is in flight any more: what was goes into the log. True: the device's next
 	 * answer ends this recovery. */
 	bool (*collect)(struct rf_session *, struct rf_recovery_service *log);
@@ -99,10 +99,10 @@ struct rf_session {
 	bool                 was_up;     /* this generation: it may have seen its ring */
 	bool                 stalled;    /* this generation: reported */
 	uint32_t             await_from; /* first generation whose first_io_ns is awaited */
-	struct rf_watch      watch;
+	struct rf_hang_watch watch;
 	struct rf_lived      lived;      /* for an engine that waits for its device */
 	/* to the device process, which did not read; type 0: none */
-	struct rf_svc_msg    untold;
+	struct rf_svc_msg    unsent;
 	struct {
 		uint64_t violations, stalls, nudges, nudges_helped; /* nudges: of predecessors */
 	} count;
@@ -150,11 +150,11 @@ void rf_session_tick(struct rf_session *);
 void rf_session_watch(struct rf_session *, uint64_t now, const struct rf_session_work *);
 
 /* To the device process. */
-void rf_session_tell(struct rf_session *, enum rf_svc_type, uint32_t value);
+void rf_session_notify(struct rf_session *, enum rf_svc_type, uint32_t value);
 /* The driver gave an answer that cannot be: its rings are not looked at any more. */
-void rf_session_lied(struct rf_session *, enum rf_violation);
+void rf_session_proto_error(struct rf_session *, enum rf_proto_error);
 /* A dead one had given that answer last. */
-void rf_session_left_behind(struct rf_session *, enum rf_violation);
+void rf_session_left_behind(struct rf_session *, enum rf_proto_error);
 /* Its device does not answer any more, which was logged. */
 void rf_session_stalled(struct rf_session *);
 /* Wakes the driver. */

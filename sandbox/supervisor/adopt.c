@@ -90,7 +90,7 @@ static void hand_again(struct sup *s, struct dev *d, unsigned half)
 	if (!d->r.driver_pid[half])
 		return;
 	snprintf(name, sizeof(name), "%s.driver.%u", d->cfg->name, msg.generation);
-	int pidfd = keep_get(s, name);
+	int pidfd = keep_retrieve(s, name);
 	if (pidfd < 0)
 		return;
 	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), &pidfd, 1);
@@ -180,7 +180,7 @@ int adopt_all(struct sup *s, int record)
 		return RF_EXIT_BUG;
 	}
 	s->takeovers++;
-	if ((s->listener = keep_get(s, "control")) < 0)
+	if ((s->listener = keep_retrieve(s, "control")) < 0)
 		return RF_EXIT_BUG;
 	for (int i = 0; i < s->config.count; i++)
 		if (dev_find(s, &s->dev[i]))

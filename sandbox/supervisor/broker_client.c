@@ -17,9 +17,9 @@ static int broker_ask(struct sup *s, const struct rf_open_ask *o, int *group, in
 	int got[RF_PACKET_FDS], count;
 
 	fds[0] = fds[1] = -1;
-	if (rf_packet_send(s->opener, o, sizeof(*o), NULL, 0) ||
-	    rf_packet_recv(s->opener, &a, sizeof(a), got, &count, 0) != sizeof(a))
-		for (;;) /* the opener is gone: the keeper kills us too, and starts both anew */
+	if (rf_packet_send(s->broker, o, sizeof(*o), NULL, 0) ||
+	    rf_packet_recv(s->broker, &a, sizeof(a), got, &count, 0) != sizeof(a))
+		for (;;) /* the broker is gone: the keeper kills us too, and starts both anew */
 			(void)ppoll(NULL, 0, NULL, NULL);
 	RF_BUG_ON(count > RF_OPEN_FDS || a.code == RF_EXIT_BUG);
 	memcpy(fds, got, sizeof(int) * (size_t)count);
@@ -95,7 +95,7 @@ int open_program(struct sup *s, uint32_t program)
 	int fd;
 
 	if (open_service(s, &s->dev[0], RF_OPEN_PROGRAM, program, &fd))
-		_exit(RF_EXIT_SYSTEM); /* the opener has said why */
+		_exit(RF_EXIT_SYSTEM); /* the broker has said why */
 	rf_pages_hold(fd);
 	return fd;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scribe.c - hands what is known of a dead driver to rf-scribe, which writes its bundle.
+ * crash_client.c - hands what is known of a dead driver to rf-crash, which writes its bundle.
  *
- * Room:   sandbox/supervisor, no privilege. rf-scribe is not: its own user, an empty root, a
+ * Room:   sandbox/supervisor, no privilege. rf-crash is not: its own user, an empty root, a
  *         list of system calls, and of fds one directory, the records, and the kernel's log.
  * Loss:   it never holds a recovery up. A record it has no room for is not sent; the gap in
  *         the numbers says so in the next bundle.
@@ -20,10 +20,10 @@
 
 static uint32_t uid_of(const struct sup *s)
 {
-	return s->config.uid_base + RF_UID_SCRIBE;
+	return s->config.uid_base + RF_UID_CRASH;
 }
 
-/* Best effort: without rf-scribe a death gets no bundle. A predecessor's rf-scribe may still be
+/* Best effort: without rf-crash a death gets no bundle. A predecessor's rf-crash may still be
  * ending, so that the name is taken; then the next death starts one. */
 static void crash_client_start(struct sup *s)
 {
@@ -32,46 +32,46 @@ static void crash_client_start(struct sup *s)
 				       .gid = uid,
 				       .nofile = 64,
 				       .fence = RF_FENCE_ROOT,
-				       .argv0 = "rf-scribe",
-				       .target = { 0, 2, RF_SCRIBE_FD_CONTROL, RF_SCRIBE_FD_DIR,
-						   RF_SCRIBE_FD_KMSG } };
+				       .argv0 = "rf-crash",
+				       .target = { 0, 2, RF_CRASH_FD_CONTROL, RF_CRASH_FD_DIR,
+						   RF_CRASH_FD_KMSG } };
 	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return;
-	const int fds[] = { s->scribe.program, 2, pair[1], s->scribe.dir, s->scribe.kmsg };
-	int err = keep_spawn(s, "scribe", &spawn, fds, 5, &pid, NULL);
+	const int fds[] = { s->reporter.program, 2, pair[1], s->reporter.dir, s->reporter.kmsg };
+	int err = keep_spawn(s, "crash", &spawn, fds, 5, &pid, NULL);
 	close(pair[1]);
 	if (!err) {
-		s->scribe.socket = pair[0];
+		s->reporter.socket = pair[0];
 		return;
 	}
 	close(pair[0]);
 	if (err != -EEXIST)
-		rf_log("cannot start rf-scribe: %s: no crash bundles", strerror(-err));
+		rf_log("cannot start rf-crash: %s: no crash bundles", strerror(-err));
 }
 
-void scribe_open(struct sup *s)
+void crash_reporter_start(struct sup *s)
 {
-	s->scribe.program = open_program(s, RF_PROGRAM_SCRIBE);
-	if (open_one(s, &s->dev[0], RF_OPEN_BUNDLES, &s->scribe.dir))
+	s->reporter.program = open_program(s, RF_PROGRAM_CRASH);
+	if (open_one(s, &s->dev[0], RF_OPEN_BUNDLES, &s->reporter.dir))
 		_exit(RF_EXIT_SYSTEM);
-	if (open_one(s, &s->dev[0], RF_OPEN_KMSG, &s->scribe.kmsg) || s->scribe.kmsg < 0)
-		s->scribe.kmsg = s->null;
-	s->scribe.socket = -1;
+	if (open_one(s, &s->dev[0], RF_OPEN_KMSG, &s->reporter.kmsg) || s->reporter.kmsg < 0)
+		s->reporter.kmsg = s->null;
+	s->reporter.socket = -1;
 	crash_client_start(s);
 }
 
-void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
-		 const char *words, const char *json)
+void crash_report_request(struct sup *s, const struct dev *d, const struct rf_keep_msg *m,
+			  enum death why, const char *words, const char *json)
 {
 	static const char *const names[DEATHS] = {
 		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
-		[DEATH_LIE] = "lie", [DEATH_HANDOVER] = "handover", [DEATH_STORM] = "storm",
+		[DEATH_PROTO] = "lie", [DEATH_HANDOVER] = "handover", [DEATH_STORM] = "storm",
 	};
-	struct rf_death death = { .seq = ++s->scribe.deaths,
-				  .stack_words = m->verdict.stack_words };
+	struct rf_death death = { .seq = ++s->reporter.deaths,
+				  .stack_words = m->exit_info.stack_words };
 	const int fds[RF_DEATH_FDS] = { [RF_DEATH_FD_STATS] = d->fd[FD_STATS],
 					[RF_DEATH_FD_IMAGE] = d->fd[FD_IMAGE] };
 
@@ -86,13 +86,13 @@ void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m
 	snprintf(death.why, sizeof(death.why), "%s", names[why]);
 	snprintf(death.words, sizeof(death.words), "%s", words);
 	snprintf(death.json, sizeof(death.json), "%s", json);
-	memcpy(death.regs, m->verdict.regs, sizeof(death.regs));
-	memcpy(death.stack, m->verdict.stack, sizeof(death.stack));
-	if (s->scribe.socket < 0)
+	memcpy(death.regs, m->exit_info.regs, sizeof(death.regs));
+	memcpy(death.stack, m->exit_info.stack, sizeof(death.stack));
+	if (s->reporter.socket < 0)
 		crash_client_start(s);
-	if (s->scribe.socket >= 0 &&
-	    rf_packet_send(s->scribe.socket, &death, sizeof(death), fds, RF_DEATH_FDS) == -EPIPE) {
-		close(s->scribe.socket);
-		s->scribe.socket = -1; /* the next death starts another one */
+	if (s->reporter.socket >= 0 && rf_packet_send(s->reporter.socket, &death, sizeof(death),
+						      fds, RF_DEATH_FDS) == -EPIPE) {
+		close(s->reporter.socket);
+		s->reporter.socket = -1; /* the next death starts another one */
 	}
 }

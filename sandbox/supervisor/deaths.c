@@ -21,8 +21,9 @@ struct text {
 	size_t room, used;
 };
 
-static void deaths_say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void deaths_say(struct text *t, const char *fmt, ...)
+static void deaths_append(struct text *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static void deaths_append(struct text *t, const char *fmt, ...)
 {
 	va_list args;
 
@@ -36,7 +37,7 @@ static void deaths_say(struct text *t, const char *fmt, ...)
 
 /* ---- the system call ------------------------------------------------------------- */
 
-static const char *abi_name(const struct rf_verdict *v)
+static const char *abi_name(const struct rf_exit_info *v)
 {
 	if (v->arch == AUDIT_ARCH_I386)
 		return "i386";
@@ -49,7 +50,7 @@ static const char *abi_name(const struct rf_verdict *v)
 static bool by_list(const struct rf_keep_msg *m)
 {
 	return WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGSYS &&
-	       m->verdict.seen & RF_SEEN_END && !(m->verdict.seen & RF_SEEN_SIGNAL);
+	       m->exit_info.seen & RF_SEEN_END && !(m->exit_info.seen & RF_SEEN_SIGNAL);
 }
 
 /* ---- the wall ----------------------------------------------------------------------- */
@@ -61,9 +62,9 @@ bool rf_death_ran(const struct rf_keep_msg *m)
 
 static bool is_fault(const struct rf_keep_msg *m)
 {
-	int sig = m->verdict.signal;
+	int sig = m->exit_info.signal;
 
-	return m->verdict.seen & RF_SEEN_SIGNAL && m->verdict.code > 0 &&
+	return m->exit_info.seen & RF_SEEN_SIGNAL && m->exit_info.code > 0 &&
 	       (sig == SIGSEGV || sig == SIGBUS);
 }
 
@@ -79,29 +80,29 @@ static const char *wall_of(const struct rf_keep_msg *m)
 	return NULL;
 }
 
-/* Says where the instruction lies: in the image, in the gate, or elsewhere. */
+/* Says where the instruction lies: in the image, in the trampoline, or elsewhere. */
 static void deaths_place(struct text *t, const struct rf_keep_msg *m, const char *image,
-			 const char *gate, const char *elsewhere)
+			 const char *trampoline, const char *elsewhere)
 {
 	/* After a system call the instruction pointer is behind it; all system call instructions
 	 * have two bytes. */
-	uint64_t ip = m->verdict.ip - (by_list(m) ? 2 : 0);
+	uint64_t ip = m->exit_info.ip - (by_list(m) ? 2 : 0);
 
 	if (m->walls.locked && ip - m->walls.image < m->walls.image_bytes)
-		deaths_say(t, image, (ull)(ip - m->walls.image));
-	else if (m->walls.locked && ip - m->walls.gate < 4096)
-		deaths_say(t, gate, (ull)(ip - m->walls.gate));
+		deaths_append(t, image, (ull)(ip - m->walls.image));
+	else if (m->walls.locked && ip - m->walls.trampoline < 4096)
+		deaths_append(t, trampoline, (ull)(ip - m->walls.trampoline));
 	else
-		deaths_say(t, elsewhere, (ull)ip);
+		deaths_append(t, elsewhere, (ull)ip);
 }
 
 /* ---- words ----------------------------------------------------------------------------- */
 
 static void call_words(struct text *t, const struct rf_keep_msg *m)
 {
-	const struct rf_verdict *v = &m->verdict;
+	const struct rf_exit_info *v = &m->exit_info;
 
-	deaths_say(t,
+	deaths_append(t,
 	    "made a system call that is not on its list: %s (%s, number %lld) with (%#llx, %#llx, "
 	    "%#llx, %#llx, %#llx, %#llx)",
 	    rf_call_name(v), abi_name(v), (long long)(v->call & ~(int64_t)X32_BIT), (ull)v->args[0],
@@ -110,10 +111,10 @@ static void call_words(struct text *t, const struct rf_keep_msg *m)
 
 static void signal_words(struct text *t, const struct rf_keep_msg *m)
 {
-	const struct rf_verdict *v = &m->verdict;
+	const struct rf_exit_info *v = &m->exit_info;
 
 	if (!(v->seen & RF_SEEN_SIGNAL))
-		deaths_say(
+		deaths_append(
 			t, "died of signal %d (%s)%s", WTERMSIG(m->status),
 			rf_signal_name(WTERMSIG(m->status)),
 			WTERMSIG(m->status) == SIGKILL
@@ -121,16 +122,16 @@ static void signal_words(struct text *t, const struct rf_keep_msg *m)
 			: v->seen ? ""
 				  : ", no stop showed why");
 	else if (is_fault(m))
-		deaths_say(t, "touched %#llx, which it may not (%s)", (ull)v->address,
+		deaths_append(t, "touched %#llx, which it may not (%s)", (ull)v->address,
 		    rf_signal_name(v->signal));
 	else if (v->code > 0)
-		deaths_say(t, "died of signal %d (%s)", v->signal, rf_signal_name(v->signal));
+		deaths_append(t, "died of signal %d (%s)", v->signal, rf_signal_name(v->signal));
 	else if (v->address)
-		deaths_say(t, "got signal %d (%s) from process %llu", v->signal,
+		deaths_append(t, "got signal %d (%s) from process %llu", v->signal,
 			   rf_signal_name(v->signal), (ull)v->address);
 	else
 		/* The sender is outside of the driver's PID namespace, and has no pid there. */
-		deaths_say(t, "got signal %d (%s) from outside", v->signal,
+		deaths_append(t, "got signal %d (%s) from outside", v->signal,
 			   rf_signal_name(v->signal));
 }
 
@@ -141,7 +142,7 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 
 	text[0] = 0;
 	if (WIFEXITED(m->status)) {
-		deaths_say(&t, "ended with code %d%s", WEXITSTATUS(m->status),
+		deaths_append(&t, "ended with code %d%s", WEXITSTATUS(m->status),
 		    rf_death_ran(m) ? "" : " before its image ran");
 		return;
 	}
@@ -149,47 +150,47 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 		call_words(&t, m);
 	else
 		signal_words(&t, m);
-	if (wall || m->verdict.seen & RF_SEEN_SIGNAL)
-		deaths_place(&t, m, ", at image+%#llx", ", in the gate+%#llx",
+	if (wall || m->exit_info.seen & RF_SEEN_SIGNAL)
+		deaths_place(&t, m, ", at image+%#llx", ", in the trampoline+%#llx",
 			     ", at %#llx outside its image");
 	if (wall)
-		deaths_say(&t, "; wall: %s", wall);
+		deaths_append(&t, "; wall: %s", wall);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */
 
 void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, size_t room)
 {
-	const struct rf_verdict *v = &m->verdict;
+	const struct rf_exit_info *v = &m->exit_info;
 	struct text t = {text, room, 0};
 	unsigned generation = 0;
 
 	text[0] = 0;
 	sscanf(strrchr(m->name, '.') ? strrchr(m->name, '.') + 1 : "0", "%u", &generation);
-	deaths_say(&t,
+	deaths_append(&t,
 		   "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
 		   (long long)(m->time_ns / 1000000000), (long)(m->time_ns % 1000000000 / 1000000),
 		   device, generation, m->pid, rf_death_ran(m) ? "true" : "false");
 	if (WIFEXITED(m->status))
-		deaths_say(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
+		deaths_append(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
 	else
-		deaths_say(&t, ",\"signal\":%d", WTERMSIG(m->status));
+		deaths_append(&t, ",\"signal\":%d", WTERMSIG(m->status));
 	if (wall_of(m))
-		deaths_say(&t, ",\"wall\":\"%s\"", wall_of(m));
+		deaths_append(&t, ",\"wall\":\"%s\"", wall_of(m));
 	if (by_list(m)) {
-		deaths_say(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[",
+		deaths_append(&t, ",\"syscall\":\"%s\",\"number\":%lld,\"abi\":\"%s\",\"args\":[",
 		    rf_call_name(v), (long long)(v->call & ~(int64_t)X32_BIT), abi_name(v));
 		for (int i = 0; i < 6; i++)
-			deaths_say(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
-		deaths_say(&t, "]");
+			deaths_append(&t, "%s\"%#llx\"", i ? "," : "", (ull)v->args[i]);
+		deaths_append(&t, "]");
 	}
 	if (v->seen & RF_SEEN_SIGNAL)
-		deaths_say(&t, ",\"signal_code\":%d,\"%s\":\"%#llx\"", v->code,
+		deaths_append(&t, ",\"signal_code\":%d,\"%s\":\"%#llx\"", v->code,
 		    v->code > 0 ? "fault_address" : "sender_pid", (ull)v->address);
 	if (v->seen)
 		deaths_place(&t, m, ",\"image_offset\":\"%#llx\"", ",\"gate_offset\":\"%#llx\"",
 			     ",\"ip\":\"%#llx\"");
-	deaths_say(&t, ",\"registers\":%s}\n",
+	deaths_append(&t, ",\"registers\":%s}\n",
 	    v->seen & RF_SEEN_END ? "\"exit stop\""
 	    : v->seen             ? "\"signal stop\""
 				  : "\"no stop came\"");

@@ -133,7 +133,8 @@ void dev_want_due(struct sup *s, struct dev *d)
 void dev_kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death why)
 {
 	static const char *const words[DEATHS] = {
-		[DEATH_HANG] = "hangs", [DEATH_STALL] = "does not answer", [DEATH_LIE] = "lied",
+		[DEATH_HANG] = "hangs", [DEATH_STALL] = "does not answer",
+		[DEATH_PROTO] = "broke the protocol",
 		[DEATH_STORM] = "has its device interrupt without end",
 	};
 
@@ -145,7 +146,7 @@ void dev_kill_for(struct sup *s, struct dev *d, uint32_t generation, enum death 
 	dev_kill_driver(s, d, generation);
 }
 
-void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
+void dev_unresponsive(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 {
 	pid_t pid = d->r.driver_pid[msg->generation & 1];
 	struct rf_sample now;
@@ -153,15 +154,15 @@ void dev_silent(struct sup *s, struct dev *d, const struct rf_dev_msg *msg)
 	if (msg->generation != d->r.generation || !pid || d->r.killed == msg->generation ||
 	    rf_sample_take(pid, &now))
 		return;
-	if (rf_silence_hung(&d->silence, msg->generation, msg->value, msg->at_ns, &now,
+	if (rf_hang_detected(&d->hang, msg->generation, msg->value, msg->at_ns, &now,
 			    d->cfg->policy.hang_ns)) {
 		rf_log_peer("%s: driver %u has no heartbeat: it used %llu.%llu ms of processor "
 			    "time without one, or sleeps "
 			    "(state %c, looked at %d times)",
 			    d->cfg->name, msg->generation,
-			    (unsigned long long)d->silence.spun_ns / 1000000,
-			    (unsigned long long)d->silence.spun_ns / 100000 % 10,
-			    d->silence.last.state, d->silence.samples);
+			    (unsigned long long)d->hang.spun_ns / 1000000,
+			    (unsigned long long)d->hang.spun_ns / 100000 % 10,
+			    d->hang.last.state, d->hang.samples);
 		dev_kill_for(s, d, msg->generation, DEATH_HANG);
 	}
 }
@@ -200,8 +201,8 @@ void dev_driver_died(struct sup *s, struct dev *d, const struct rf_keep_msg *msg
 	death_append(s, line);
 	if (!ours)
 		rf_log_peer("%s: driver %u %s", d->cfg->name, generation, words);
-	scribe_tell(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH, words,
-		    line);
+	crash_report_request(s, d, msg, d->r.killed == generation ? d->r.killed_for : DEATH_CRASH,
+			     words, line);
 	/* The exit code is the launcher's only if the image never ran: later it is the driver's
 	 * own claim. */
 	if (WIFEXITED(msg->status) && !rf_death_ran(msg) &&

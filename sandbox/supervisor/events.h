@@ -17,9 +17,20 @@
 enum event {
 	EV_DUE, /* dev_due_ns() is over */
 	/* its device process says */
-	EV_READY, EV_ADOPTED, EV_WANT, EV_KILL, EV_SILENT, EV_DOWN, EV_UP, EV_FAILED, EV_OTHER,
+	EV_READY,
+	EV_ADOPTED,
+	EV_WANT,
+	EV_KILL,
+	EV_UNRESPONSIVE,
+	EV_DOWN,
+	EV_UP,
+	EV_FAILED,
+	EV_OTHER,
 	/* it is reaped, and its pid is forgotten */
-	EV_DRIVER_DIED, EV_EXPORT_DIED, EV_STACK_DIED, EV_DEVICE_DIED,
+	EV_DRIVER_DIED,
+	EV_EXPORT_DIED,
+	EV_STACK_DIED,
+	EV_DEVICE_DIED,
 	EV_RESTART, /* a person asks for it */
 	EVENTS
 };

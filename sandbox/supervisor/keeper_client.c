@@ -75,16 +75,16 @@ int keep_spawn(struct sup *s, const char *name, struct rf_keep_spawn *spawn, con
 	return err;
 }
 
-int keep_put(struct sup *s, const char *name, int fd)
+int keep_store(struct sup *s, const char *name, int fd)
 {
-	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_PUT, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_STORE, name);
 
 	return call(s, &msg, &fd, 1, NULL);
 }
 
-int keep_get(struct sup *s, const char *name)
+int keep_retrieve(struct sup *s, const char *name)
 {
-	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_GET, name);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_RETRIEVE, name);
 	int fd = -1;
 	int err = call(s, &msg, NULL, 0, &fd);
 
@@ -97,11 +97,11 @@ int keep_list(struct sup *s, struct rf_keep_msg *msg)
 	return call(s, msg, NULL, 0, NULL);
 }
 
-void keep_bury(struct sup *s, const struct rf_keep_msg *dead)
+void keep_ack_exit(struct sup *s, const struct rf_keep_msg *dead)
 {
 	struct rf_keep_msg msg = *dead;
 
-	msg.type = RF_KEEP_BURY;
+	msg.type = RF_KEEP_ACK_EXIT;
 	(void)call(s, &msg, NULL, 0, NULL); /* -ENOENT: a new process has the name */
 }
 
@@ -112,9 +112,9 @@ int keep_kill(struct sup *s, const char *name)
 	return call(s, &msg, NULL, 0, NULL);
 }
 
-void keep_drop(struct sup *s, const char *prefix)
+void keep_delete(struct sup *s, const char *prefix)
 {
-	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_DROP, prefix);
+	struct rf_keep_msg msg = keeper_client_request(RF_KEEP_DELETE, prefix);
 
 	(void)call(s, &msg, NULL, 0, NULL);
 }

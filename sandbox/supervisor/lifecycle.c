@@ -70,7 +70,7 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->r.fruitless = d->r.last_up = d->r.last_wanted = d->r.killed = 0;
 	d->r.budget = d->r.export_budget = d->r.driver_budget = d->r.standby_budget =
 		(struct budget){ .at_ns = rf_now_ns() };
-	d->silence = (struct rf_silence){ 0 };
+	d->hang = (struct rf_hang_detector){ 0 };
 	d->r.lent = d->adopting = false;
 	d->r.export_failures = 0;
 	d->r.export_due_ns = 0;
@@ -121,7 +121,7 @@ static void ready(struct sup *s, struct dev *d, struct news *news)
 	if (d->cfg->export_kind == RF_EXPORT_TAP && !d->r.export_pid &&
 	    (d->r.code = open_interface(s, d)))
 		return dev_stop(s, d);
-	d->alive.known[0] = d->r.device_pid; /* it answers pings from now on */
+	d->ping.known[0] = d->r.device_pid; /* it answers pings from now on */
 	if (stack_of(s, d))
 		stack_try(s, stack_of(s, d));
 	else if (!d->r.export_pid)
@@ -180,23 +180,23 @@ static void want(struct sup *s, struct dev *d, struct news *news)
 	dev_want_due(s, d);
 }
 
-static void condemned(struct sup *s, struct dev *d, struct news *news)
+static void kill_requested(struct sup *s, struct dev *d, struct news *news)
 {
 	static const enum death deaths[] = {
-		[RF_KILL_LIE] = DEATH_LIE, [RF_KILL_STALLED] = DEATH_STALL,
+		[RF_KILL_PROTO] = DEATH_PROTO, [RF_KILL_STALLED] = DEATH_STALL,
 		[RF_KILL_STORM] = DEATH_STORM, [RF_KILL_HANDOVER] = DEATH_HANDOVER,
 	};
 	uint32_t why = news->said->value;
 
 	/* A compromised device process may send any value. */
-	if (why < RF_KILL_LIE || why >= sizeof(deaths) / sizeof(deaths[0]))
-		why = RF_KILL_LIE;
+	if (why < RF_KILL_PROTO || why >= sizeof(deaths) / sizeof(deaths[0]))
+		why = RF_KILL_PROTO;
 	dev_kill_for(s, d, news->said->generation, deaths[why]);
 }
 
-static void silent(struct sup *s, struct dev *d, struct news *news)
+static void unresponsive(struct sup *s, struct dev *d, struct news *news)
 {
-	dev_silent(s, d, news->said);
+	dev_unresponsive(s, d, news->said);
 }
 
 static void down(struct sup *s, struct dev *d, struct news *news)
@@ -304,7 +304,8 @@ static action *const table[DEV_STATES][EVENTS] = {
 	},
 	[DEV_RUNNING] = {
 		[EV_DUE] = running_due, [EV_ADOPTED] = adopted, [EV_WANT] = want,
-		[EV_KILL] = condemned, [EV_SILENT] = silent, [EV_DOWN] = down, [EV_UP] = up,
+		[EV_KILL] = kill_requested, [EV_UNRESPONSIVE] = unresponsive, [EV_DOWN] = down,
+		[EV_UP] = up,
 		[EV_FAILED] = failed, [EV_DRIVER_DIED] = driver_died,
 		[EV_EXPORT_DIED] = export_died, [EV_STACK_DIED] = stack_died,
 		[EV_DEVICE_DIED] = life_device_died, [EV_RESTART] = life_restart,
@@ -316,7 +317,7 @@ static action *const table[DEV_STATES][EVENTS] = {
 		[EV_RESTART] = life_revive_now,
 	},
 	[DEV_QUARANTINED] = {
-		[EV_DUE] = quarantined_due, [EV_ADOPTED] = adopted, [EV_KILL] = condemned,
+		[EV_DUE] = quarantined_due, [EV_ADOPTED] = adopted, [EV_KILL] = kill_requested,
 		[EV_DOWN] = down, [EV_UP] = up, [EV_FAILED] = failed,
 		[EV_DRIVER_DIED] = driver_died, [EV_EXPORT_DIED] = export_died,
 		[EV_STACK_DIED] = stack_died, [EV_DEVICE_DIED] = life_stop,
@@ -385,7 +386,7 @@ void dev_message(struct sup *s, struct dev *d)
 	static const enum event events[] = {
 		[RF_DEV_READY] = EV_READY, [RF_DEV_WANT] = EV_WANT, [RF_DEV_KILL] = EV_KILL,
 		[RF_DEV_DOWN] = EV_DOWN, [RF_DEV_UP] = EV_UP, [RF_DEV_FAILED] = EV_FAILED,
-		[RF_DEV_SILENT] = EV_SILENT, [RF_DEV_ADOPTED] = EV_ADOPTED,
+		[RF_DEV_UNRESPONSIVE] = EV_UNRESPONSIVE, [RF_DEV_ADOPTED] = EV_ADOPTED,
 		[RF_DEV_OTHER] = EV_OTHER,
 	};
 	struct rf_dev_msg msg;
@@ -437,9 +438,9 @@ void dev_exited(struct sup *s, const struct rf_keep_msg *dead)
 	enum event event;
 
 	/* The predecessor handled this death, but died before it acknowledged it. */
-	if (!d || dead->pid == d->r.buried)
+	if (!d || dead->pid == d->r.exit_acked)
 		return;
-	d->r.buried = dead->pid;
+	d->r.exit_acked = dead->pid;
 	if (forget(d, dead, what, &event))
 		happens(s, d, event, &(struct news){ .dead = dead, .dial = !strcmp(what, "dial") });
 }

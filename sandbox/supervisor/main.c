@@ -34,7 +34,7 @@ static void supervisor_open_all(struct sup *s)
 		if (kind == RF_EXPORT_LWIP && !s->dial && rf_lwip_dials(&s->config.device[i].lwip))
 			s->dial = open_program(s, RF_PROGRAM_DIAL);
 	}
-	scribe_open(s);
+	crash_reporter_start(s);
 }
 
 /* The latest of all devices. 0 while a launcher is waiting for a death to be acknowledged. */
@@ -63,8 +63,8 @@ static int supervisor_wait_time(const struct sup *s, uint64_t busy)
 	for (int i = 0; i < s->config.count; i++) {
 		if (dev_due_ns(&s->dev[i]) < first)
 			first = dev_due_ns(&s->dev[i]);
-		if (alive_due_ns(&s->dev[i]) < first)
-			first = alive_due_ns(&s->dev[i]);
+		if (ping_due_ns(&s->dev[i]) < first)
+			first = ping_due_ns(&s->dev[i]);
 	}
 	if (first == ~0ull)
 		return -1;
@@ -99,7 +99,7 @@ static void keeper_events(struct sup *s)
 			continue;
 		dev_exited(s, &msg);
 		record_write(s);
-		keep_bury(s, &msg);
+		keep_ack_exit(s, &msg);
 	}
 }
 
@@ -136,7 +136,7 @@ static void supervisor_turn(struct sup *s)
 	status_due(s);
 	for (int i = 0; i < s->config.count; i++) {
 		dev_due(s, &s->dev[i]);
-		alive_look(s, &s->dev[i]);
+		ping_tick(s, &s->dev[i]);
 	}
 	rf_log_catch_up();
 	record_write(s);
@@ -147,11 +147,11 @@ static int first(struct sup *s)
 {
 	for (int i = 0; i < s->config.count; i++)
 		s->dev[i].r.state = DEV_WAITING;
-	keep_drop(s, "control"); /* left by a supervisor that died before it made the record */
+	keep_delete(s, "control"); /* left by a supervisor that died before it made the record */
 	if (open_one(s, &s->dev[0], RF_OPEN_CONTROL, &s->listener))
 		return RF_EXIT_IN_USE;
 	open_return(s);
-	int err = keep_put(s, "control", s->listener);
+	int err = keep_store(s, "control", s->listener);
 	if (!err)
 		err = record_make(s);
 	if (err)
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
 	rf_memory_hold();
 	signal(SIGPIPE, SIG_IGN);
 	s.keeper = RF_OWN_FD_ABOVE;
-	s.opener = RF_OWN_FD_OPENER;
+	s.broker = RF_OWN_FD_BROKER;
 	s.pid = getpid();
 	s.deaths = -1;
 	if (pread(RF_OWN_FD_CONFIG, &s.config, sizeof(s.config), 0) != sizeof(s.config))
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < RF_CLIENTS; i++)
 		s.client[i].fd = -1;
-	int record = keep_get(&s, "record");
+	int record = keep_retrieve(&s, "record");
 	supervisor_open_all(&s);
 	int code = record < 0 ? first(&s) : adopt_all(&s, record);
 	if (code)

@@ -67,7 +67,7 @@ void dev_kill_drivers(struct sup *s, struct dev *d)
 			dev_kill_driver(s, d, d->r.generation_of[half]);
 }
 
-/* ---- birth ------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------ */
 
 struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int role,
 				  const char *program)
@@ -99,13 +99,13 @@ int dev_spawn(struct sup *s, struct dev *d, const char *what, struct rf_keep_spa
 	return err;
 }
 
-void hand(struct handed *h, int fd, int target)
+void hand(struct child_fds *h, int fd, int target)
 {
 	h->spawn.target[h->count] = target;
 	h->fds[h->count++] = fd;
 }
 
-void hand_first(struct handed *h, const struct sup *s, int program)
+void hand_first(struct child_fds *h, const struct sup *s, int program)
 {
 	hand(h, program, -1);
 	hand(h, s->null, 0);
@@ -114,13 +114,13 @@ void hand_first(struct handed *h, const struct sup *s, int program)
 }
 
 /* One of the device's fds, or /dev/null where it has none. */
-static void hand_held(struct handed *h, const struct sup *s, const struct dev *d,
+static void hand_held(struct child_fds *h, const struct sup *s, const struct dev *d,
 		      enum dev_fd held, int target)
 {
 	hand(h, d->fd[held] >= 0 ? d->fd[held] : s->null, target);
 }
 
-void hand_export(struct handed *h, const struct sup *s, const struct dev *d, int base)
+void hand_export(struct child_fds *h, const struct sup *s, const struct dev *d, int base)
 {
 #define HAND(name, held) hand_held(h, s, d, FD_##held, base + RF_EXPORT_FD_##name);
 	RF_EXPORT_FD_LIST(HAND)
@@ -129,10 +129,10 @@ void hand_export(struct handed *h, const struct sup *s, const struct dev *d, int
 
 int dev_start_device(struct sup *s, struct dev *d)
 {
-	struct handed h = { .spawn = dev_spawn_as(s, d, 0, "rf-device") };
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, 0, "rf-device") };
 
 	/* Not with a device server, which could keep a real-time process busy for ever. */
-	h.spawn.hurry = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
+	h.spawn.realtime = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
 	d->r.downs = 0;
 	hand_first(&h, s, s->rf_device);
 #define HAND(name, held) hand_held(&h, s, d, FD_##held, RF_DEVICE_FD_##name);
@@ -163,7 +163,7 @@ int dev_export(struct sup *s, struct dev *d)
 {
 	enum rf_export_kind kind = d->cfg->export_kind;
 	bool own = rf_export_own(kind);
-	struct handed h = { .spawn = dev_spawn_as(s, d, 1, own ? own_name(d->cfg->program) :
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, 1, own ? own_name(d->cfg->program) :
 								 rf_export_programs[kind]) };
 
 	d->r.export_due_ns = 0;
@@ -184,7 +184,7 @@ int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 {
 	const struct wanted_driver *w = &d->want;
 	unsigned half = w->generation & 1;
-	struct handed h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
 	bool last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;
 	char what[32];
 
@@ -205,7 +205,7 @@ int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 	for (int i = 1; i < w->count - last; i++)
 		hand(&h, w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
 	d->r.generation_of[half] = h.spawn.generation = w->generation;
-	dev_fd_name(h.spawn.tell, d, FD_SUP_OURS);
+	dev_fd_name(h.spawn.notify, d, FD_SUP_OURS);
 	snprintf(what, sizeof(what), "driver.%u", w->generation);
 	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &d->r.driver_pid[half], pidfd);
 }

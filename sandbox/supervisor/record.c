@@ -80,7 +80,7 @@ int record_make(struct sup *s)
 	int err = ftruncate(fd, sizeof(struct record)) ? -errno : record_map(s, fd);
 	if (!err) {
 		record_write(s);
-		err = keep_put(s, "record", fd);
+		err = keep_store(s, "record", fd);
 	}
 	close(fd);
 	return err;

@@ -323,7 +323,7 @@ static int resources_keep(struct sup *s, struct dev *d, enum dev_fd i)
 	int err;
 
 	dev_fd_name(name, d, i);
-	if (d->fd[i] < 0 || !(err = keep_put(s, name, d->fd[i])))
+	if (d->fd[i] < 0 || !(err = keep_store(s, name, d->fd[i])))
 		return 0;
 	rf_log("%s: cannot store its descriptor %s with the keeper: %s", d->cfg->name, name,
 	       strerror(-err));
@@ -359,7 +359,7 @@ int dev_reopen(struct sup *s, struct dev *d)
 		char name[RF_KEEP_NAME];
 
 		dev_fd_name(name, d, fresh[i]);
-		keep_drop(s, name);
+		keep_delete(s, name);
 		if (d->fd[fresh[i]] >= 0)
 			close(d->fd[fresh[i]]);
 		d->fd[fresh[i]] = -1;
@@ -439,7 +439,7 @@ int dev_find(struct sup *s, struct dev *d)
 		char name[RF_KEEP_NAME];
 
 		dev_fd_name(name, d, i);
-		d->fd[i] = keep_get(s, name);
+		d->fd[i] = keep_retrieve(s, name);
 		if (d->fd[i] < 0)
 			d->fd[i] = -1;
 	}
@@ -471,7 +471,7 @@ void dev_close(struct sup *s, struct dev *d)
 		d->fd[i] = -1;
 	}
 	snprintf(prefix, sizeof(prefix), "%s/", d->cfg->name);
-	keep_drop(s, prefix);
+	keep_delete(s, prefix);
 	/* Unbinding waits for the last fd and mapping, so this comes last. */
 	if (d->cfg->policy.device.backend == RF_BACKEND_VFIO)
 		(void)open_do(s, d, RF_OPEN_GIVE_BACK);

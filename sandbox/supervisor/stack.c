@@ -46,7 +46,7 @@ static bool all_there(const struct sup *s, const struct dev *d)
 /* ---- start -------------------------------------------------------------------------------- */
 
 /* The service of one device; `base` is added to the numbers of enum rf_export_fd. */
-static int hand_service(struct handed *h, struct sup *s, struct dev *d, int base)
+static int hand_service(struct child_fds *h, struct sup *s, struct dev *d, int base)
 {
 	int err = dev_lend(s, d);
 
@@ -58,7 +58,7 @@ static int hand_service(struct handed *h, struct sup *s, struct dev *d, int base
 static int start_lwip(struct sup *s, struct dev *d, int dial)
 {
 	const struct rf_lwip_config *c = &d->cfg->lwip;
-	struct handed h = { .spawn = dev_spawn_as(s, d, 1, "rf-lwip") };
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, 1, "rf-lwip") };
 	int err;
 
 	hand_first(&h, s, s->export[RF_EXPORT_LWIP]);
@@ -85,7 +85,7 @@ static int start_lwip(struct sup *s, struct dev *d, int dial)
  * user of its own. */
 static int start_dial(struct sup *s, struct dev *d, int socket_fd)
 {
-	struct handed h = { .spawn = dev_spawn_as(s, d, 1, "rf-dial") };
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, 1, "rf-dial") };
 
 	hand_first(&h, s, s->dial);
 	hand(&h, socket_fd, RF_DIAL_FD_STACK);

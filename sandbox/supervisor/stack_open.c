@@ -47,11 +47,11 @@ void stack_keep(struct sup *s, struct dev *d)
 	char name[RF_KEEP_NAME];
 
 	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
-	(void)keep_put(s, name, d->r.stack.config);
+	(void)keep_store(s, name, d->r.stack.config);
 	for (uint32_t i = 0; i < d->cfg->lwip.count; i++) {
 		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
 		if (d->r.stack.listen[i] >= 0)
-			(void)keep_put(s, name, d->r.stack.listen[i]);
+			(void)keep_store(s, name, d->r.stack.listen[i]);
 	}
 }
 
@@ -60,12 +60,12 @@ void stack_find(struct sup *s, struct dev *d)
 	char name[RF_KEEP_NAME];
 
 	snprintf(name, sizeof(name), "%s/stack", d->cfg->name);
-	d->r.stack.config = keep_get(s, name);
+	d->r.stack.config = keep_retrieve(s, name);
 	d->r.stack.open = d->r.stack.config >= 0;
 	for (uint32_t i = 0; i < RF_LWIP_SERVICES; i++) {
 		snprintf(name, sizeof(name), "%s/stack.%u", d->cfg->name, i);
 		d->r.stack.listen[i] =
-			d->r.stack.open && i < d->cfg->lwip.count ? keep_get(s, name) : -1;
+			d->r.stack.open && i < d->cfg->lwip.count ? keep_retrieve(s, name) : -1;
 	}
 }
 

@@ -23,7 +23,7 @@
 #include "lwip_config.h"
 #include "net.h"
 #include "packet.h"
-#include "silent.h"
+#include "hang_detector.h"
 #include "control_socket.h"
 #include "stats.h"
 #include "walls.h"
@@ -50,13 +50,13 @@ struct wanted_driver {
 	int      fds[RF_PACKET_FDS], count;
 };
 
-/* Of alive.c; [0]: its device process, [1]: its export. */
-struct alive {
+/* Of ping.c; [0]: its device process, [1]: its export. */
+struct ping {
 	uint32_t asked;      /* number of the last question */
 	uint64_t due_ns;     /* the next look, or question */
 	pid_t    pid[2];     /* who was asked, */
 	pid_t    known[2];   /* and has answered once */
-	struct rf_silence silence[2];
+	struct rf_hang_detector hang[2];
 };
 
 /* The processes of 'export lwip': rf-lwip is the device's export_pid, rf-dial is here. */
@@ -103,7 +103,7 @@ struct dev_record {
 	uint32_t       generation_of[2]; /* of driver_pid[] */
 	uint64_t       deaths, standby_deaths, process_deaths, server_failures, fruitless;
 	uint64_t       died_of[DEATHS];
-	pid_t          buried;       /* its last process whose exit was handled */
+	pid_t          exit_acked;   /* its last process whose exit was handled */
 	uint32_t       killed;       /* generation we killed last, */
 	enum death     killed_for;   /* and why */
 	struct budget  driver_budget, standby_budget;
@@ -133,8 +133,8 @@ struct dev {
 	uint64_t       open_until_ns; /* its device may be in another's hands until then */
 	/* times its export could not be had, for want of memory or a process */
 	unsigned       export_short;
-	struct rf_silence silence;
-	struct alive   alive;
+	struct rf_hang_detector hang;
+	struct ping    ping;
 	const struct rf_stats_service *service; /* mapped read-only */
 	const struct rf_stats_device  *device;
 	const void    *image;        /* pages of FD_IMAGE */
@@ -150,7 +150,7 @@ struct client {
 struct sup {
 	struct rf_config config;
 	struct dev       dev[RF_MAX_DEVICES];
-	int   keeper, opener; /* sockets */
+	int   keeper, broker; /* sockets */
 	int   listener;    /* control socket, */
 	uint64_t listen_ns; /* not looked at before: accept.h; 0: it is */
 	struct client client[RF_CLIENTS];
@@ -167,21 +167,21 @@ struct sup {
 	struct {
 		int program, dir, kmsg, socket; /* -1: it does not run */
 		uint64_t deaths;   /* it was told of, or had no room for */
-	} scribe;
+	} reporter;
 };
 
 /* keeper_client.c: one request and its answer. -errno of the keeper. Events that
  * come meanwhile are kept for keep_event(). */
 int keep_spawn(struct sup *, const char *name, struct rf_keep_spawn *, const int *fds, int count,
 	       pid_t *pid, int *pidfd);
-int keep_put(struct sup *, const char *name, int fd);
-int keep_get(struct sup *, const char *name); /* fd */
+int keep_store(struct sup *, const char *name, int fd);
+int keep_retrieve(struct sup *, const char *name); /* fd */
 /* The next live process: its name and pid, at msg->at. -ENOENT: that was all. */
 int keep_list(struct sup *, struct rf_keep_msg *msg);
-void keep_bury(struct sup *, const struct rf_keep_msg *dead);
+void keep_ack_exit(struct sup *, const struct rf_keep_msg *dead);
 bool keep_dead(pid_t); /* its exit is in the backlog, not yet taken by keep_event() */
 int keep_kill(struct sup *, const char *name);
-void keep_drop(struct sup *, const char *prefix);
+void keep_delete(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
 void keep_pong(struct sup *);
 /* An event is in the backlog: poll() on the keeper's socket does not report it. */
@@ -226,20 +226,20 @@ void dev_want_due(struct sup *, struct dev *);     /* spawns it, unless it is he
 void dev_give_up(struct dev *);                    /* tells its device process of the quarantine */
 void dev_count_death(struct dev *, uint32_t generation);
 void dev_kill_for(struct sup *, struct dev *, uint32_t generation, enum death why);
-void dev_silent(struct sup *, struct dev *, const struct rf_dev_msg *);
+void dev_unresponsive(struct sup *, struct dev *, const struct rf_dev_msg *);
 void dev_driver_died(struct sup *, struct dev *, const struct rf_keep_msg *);
 void dev_walls(struct sup *, struct dev *);        /* learns them, unless it did */
 
 /* processes.c: -errno after a line in the log. */
 /* What a process is handed: fds[i] as number spawn.target[i]. */
-struct handed {
+struct child_fds {
 	struct rf_keep_spawn spawn;
 	int fds[RF_PACKET_FDS], count;
 };
-void hand(struct handed *, int fd, int target);
-void hand_first(struct handed *, const struct sup *, int program); /* and stdin to stderr */
+void hand(struct child_fds *, int fd, int target);
+void hand_first(struct child_fds *, const struct sup *, int program); /* and stdin to stderr */
 /* The fds of an export for this device; `base` is added to the numbers of enum rf_export_fd. */
-void hand_export(struct handed *, const struct sup *, const struct dev *, int base);
+void hand_export(struct child_fds *, const struct sup *, const struct dev *, int base);
 /* One of its processes, as the user of that role: 0 the device process, 1 the export. */
 struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int role,
 				  const char *program);
@@ -308,20 +308,20 @@ void stack_try(struct sup *, struct dev *);     /* starts it if all it needs is 
 void stack_adopt(struct sup *, struct dev *);   /* after a supervisor that died */
 void stack_exited(struct sup *, struct dev *, const struct rf_keep_msg *, bool dial);
 
-/* alive.c: processes that take no messages any more are found and killed. */
-uint64_t alive_due_ns(const struct dev *);
-void alive_look(struct sup *, struct dev *);
+/* ping.c: processes that take no messages any more are found and killed. */
+uint64_t ping_due_ns(const struct dev *);
+void ping_tick(struct sup *, struct dev *);
 
-/* away.c: a device server that cannot be reached. */
+/* server_away.c: a device server that cannot be reached. */
 void server_away(struct dev *); /* just now: tried again later */
 void server_other(struct dev *); /* it has another disk: likewise */
 void server_back(struct dev *); /* its device is ready */
 void server_clients_fail(struct dev *);
 
-/* scribe.c: a dead driver's bundle is written by another process. */
-void scribe_open(struct sup *);
-void scribe_tell(struct sup *, const struct dev *, const struct rf_keep_msg *, enum death why,
-		 const char *words, const char *json);
+/* crash_client.c: a dead driver's bundle is written by another process. */
+void crash_reporter_start(struct sup *);
+void crash_report_request(struct sup *, const struct dev *, const struct rf_keep_msg *,
+			  enum death why, const char *words, const char *json);
 
 /* status.c: the control socket. */
 void status_accept(struct sup *);                  /* somebody connects */

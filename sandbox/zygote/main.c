@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - rf-keeper: keeper, spawner and opener. Room: sandbox/zygote, root.
+ * main.c - rf-keeper: keeper, zygote and broker. Room: sandbox/zygote, root.
  *
  * Started by the command line (sandbox/cli), which waits for nothing and becomes this.
  */
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "broker.h"
-#include "fetch.h"
+#include "config_load.h"
 #include "format_order.h"
 #include "keeper.h"
 #include "log.h"
@@ -89,9 +89,9 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(verb, "open") && argc == 2) {
-		prctl(PR_SET_NAME, "rf-opener");
+		prctl(PR_SET_NAME, "rf-broker");
 		rf_memory_hold();
-		return rf_opener_main(RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG);
+		return rf_broker_main(RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG);
 	}
 	const bool format = !strcmp(verb, "format") && argc == 5;
 	if (!format && ((strcmp(verb, "run") && strcmp(verb, "check")) || argc != 3))
@@ -99,14 +99,14 @@ int main(int argc, char **argv)
 	inherited_close();
 	inherited_signals();
 	inherited_limits();
-	int code = rf_config_fetch(argv[2], &c);
+	int code = rf_config_load(argv[2], &c);
 	if (!code && verb[0] == 'c')
 		return say_checked(argv[2], c.count);
 	if (!code && format)
 		code = rf_format_only(&c, argv[2], argv[3], argv[4]);
 	if (code)
 		return code;
-	/* Sealed: the opener believes this memory, whoever else has it. */
+	/* Sealed: the broker believes this memory, whoever else has it. */
 	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	int fd = memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 || write(fd, &c, sizeof(c)) != sizeof(c) || fcntl(fd, F_ADD_SEALS, seals))

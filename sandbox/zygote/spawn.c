@@ -22,7 +22,7 @@
 #include "launch.h"
 #include "log.h"
 #include "packet.h"
-#include "pit.h"
+#include "ns_set.h"
 #include "privilege.h"
 
 /* Fds are moved out of the way of their targets first. */
@@ -31,7 +31,7 @@
 /* Memory of a driver's control group beyond what it may lock: image, stack, page tables. */
 #define GROUP_MEMORY (64ull << 20)
 
-static struct rf_pit pit = {.user = -1};
+static struct rf_ns_set ns_set = {.user = -1};
 static uint8_t group_why; /* errno: why there are no control groups */
 static bool for_parent;   /* new processes are children of our parent */
 
@@ -134,14 +134,14 @@ static void spawn_limits_set(const struct rf_keep_spawn *spawn)
 	spawn_limit(RLIMIT_CORE, 0);
 	/* It may run in real time, and is killed if it does so for a second without a pause.
 	 * Only root can allow that. */
-	if (spawn->hurry && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
+	if (spawn->realtime && !setrlimit(RLIMIT_RTPRIO, &(struct rlimit){1, 1}))
 		spawn_limit(RLIMIT_RTTIME, 1000000);
 }
 
 /* Enters the namespaces. Where none gives an empty root, a root process changes its own. */
 static uint64_t outside_leave(void)
 {
-	uint64_t up = rf_pit_enter(&pit);
+	uint64_t up = rf_ns_set_enter(&ns_set);
 
 	if (up & RF_WALL_BIT(RF_WALL_ROOT) || geteuid())
 		return up;
@@ -192,7 +192,7 @@ static _Noreturn void child(const struct rf_keep_spawn *spawn, const int *fds, i
 /* ---- a driver ------------------------------------------------------------------------ */
 
 /* What the child has from its parent's memory. */
-struct birth {
+struct child_start {
 	const struct rf_keep_spawn *spawn;
 	const int *fds;
 	int count;
@@ -213,7 +213,7 @@ static int seized_wait(int report)
 	return why;
 }
 
-static _Noreturn void driver_child(const struct birth *b)
+static _Noreturn void driver_child(const struct child_start *b)
 {
 	struct rf_wall_report r = {.up = b->up};
 	char up[20], demand[20];
@@ -222,7 +222,7 @@ static _Noreturn void driver_child(const struct birth *b)
 	bool root = !geteuid();
 
 	rf_log_name = b->spawn->argv0;
-	memcpy(r.why, pit.why, RF_WALLS);
+	memcpy(r.why, ns_set.why, RF_WALLS);
 	r.why[RF_WALL_CGROUP] = b->group_why;
 	r.up |= outside_leave();
 	memcpy(fds, b->fds, sizeof(int) * (size_t)b->count);
@@ -249,7 +249,7 @@ static _Noreturn void driver_child(const struct birth *b)
 }
 
 /* Has the child start in the control group of its device, if there are control groups. */
-static void group_join(struct birth *b, struct clone_args *args)
+static void group_join(struct child_start *b, struct clone_args *args)
 {
 	b->group_why = group_why;
 	if (group_why)
@@ -271,7 +271,7 @@ static void parent_choose(struct clone_args *args, bool ours)
 }
 
 /* Clones the child into a PID namespace of its own: as root, or inside a user namespace. */
-static long born(struct birth *b, struct clone_args *args)
+static long clone_child(struct child_start *b, struct clone_args *args)
 {
 	args->flags |= CLONE_NEWPID;
 	b->up |= RF_WALL_BIT(RF_WALL_PID_NS);
@@ -286,7 +286,7 @@ static long born(struct birth *b, struct clone_args *args)
  * clones the driver as a child of its own parent. The helper shares our fd table, so that its pidfd
  * is ours. We are suspended until it has ended.
  */
-static long born_inside(struct birth *b, struct clone_args *args)
+static long clone_in_user_ns(struct child_start *b, struct clone_args *args)
 {
 	struct clone_args helper = {.flags = CLONE_FILES | CLONE_VFORK};
 	volatile long *result =
@@ -302,12 +302,12 @@ static long born_inside(struct birth *b, struct clone_args *args)
 	parent_choose(args, true);
 	long n = syscall(SYS_clone3, &helper, sizeof(helper));
 	if (!n) {
-		if (setns(pit.user, CLONE_NEWUSER)) {
+		if (setns(ns_set.user, CLONE_NEWUSER)) {
 			*result = -errno;
 			_exit(0);
 		}
 		b->up |= RF_WALL_BIT(RF_WALL_USER_NS);
-		*result = born(b, args);
+		*result = clone_child(b, args);
 		_exit(0);
 	}
 	long err = n < 0 ? -errno : 0;
@@ -319,7 +319,7 @@ static long born_inside(struct birth *b, struct clone_args *args)
 	return err;
 }
 
-static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spawned *out)
+static int driver_spawn(struct child_start *b, struct clone_args *args, struct rf_spawned *out)
 {
 	int pair[2];
 
@@ -328,8 +328,8 @@ static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spaw
 	b->report = pair[1];
 	group_join(b, args);
 	long n;
-	if (pit.user >= 0) {
-		n = born_inside(b, args);
+	if (ns_set.user >= 0) {
+		n = clone_in_user_ns(b, args);
 	} else if (geteuid()) {
 		/* Without root and without a user namespace there is no PID namespace either. */
 		n = syscall(SYS_clone3, args, sizeof(*args));
@@ -337,7 +337,7 @@ static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spaw
 			driver_child(b);
 		n = n < 0 ? -errno : n;
 	} else {
-		n = born(b, args);
+		n = clone_child(b, args);
 	}
 	if (args->flags & CLONE_INTO_CGROUP)
 		close((int)args->cgroup);
@@ -355,12 +355,12 @@ static int driver_spawn(struct birth *b, struct clone_args *args, struct rf_spaw
 
 void rf_spawn_prepare(void)
 {
-	rf_pit_open(&pit);
+	rf_ns_set_open(&ns_set);
 	group_why = (uint8_t)-rf_cgroup_open();
 	/* Only root makes namespaces without a user namespace. */
-	if (geteuid() && pit.user < 0)
-		pit.why[RF_WALL_PID_NS] =
-		    pit.why[RF_WALL_USER_NS] ? pit.why[RF_WALL_USER_NS] : EPERM;
+	if (geteuid() && ns_set.user < 0)
+		ns_set.why[RF_WALL_PID_NS] =
+		    ns_set.why[RF_WALL_USER_NS] ? ns_set.why[RF_WALL_USER_NS] : EPERM;
 }
 
 void rf_spawn_for_parent(void)
@@ -371,7 +371,7 @@ void rf_spawn_for_parent(void)
 void rf_spawn_finish(void)
 {
 	rf_cgroup_close();
-	rf_pit_close(&pit);
+	rf_ns_set_close(&ns_set);
 }
 
 int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struct rf_spawned *out)
@@ -388,7 +388,9 @@ int rf_spawn(const struct rf_keep_spawn *spawn, const int *fds, int count, struc
 	*out = (struct rf_spawned){.pidfd = -1, .report = -1};
 	parent_choose(&args, for_parent);
 	if (spawn->fence == RF_FENCE_DRIVER) {
-		struct birth b = {.spawn = spawn, .fds = fds, .count = count, .keeper = parent};
+		struct child_start b = {
+			.spawn = spawn, .fds = fds, .count = count, .keeper = parent
+		};
 
 		return driver_spawn(&b, &args, out);
 	}

@@ -42,15 +42,15 @@ static int order_check(const struct rf_zygote_order *o, int count)
 	return 0;
 }
 
-/* Starts a supervisor or an opener. uid ~0: it stays root. sockets[1]: a supervisor's, to its
- * opener. */
+/* Starts a supervisor or a broker. uid ~0: it stays root. sockets[1]: a supervisor's, to its
+ * broker. */
 static int own(const char *verb, uint32_t uid, int program, int config, const int *sockets,
 	       int count, struct rf_spawned *run)
 {
 	struct rf_keep_spawn spawn = { .fence = RF_FENCE_OWN, .uid = uid, .gid = uid,
 				       .argv0 = "ringfence",
 				       .target = { -1, RF_OWN_FD_ABOVE, RF_OWN_FD_CONFIG,
-						   RF_OWN_FD_OPENER } };
+						   RF_OWN_FD_BROKER } };
 	const int fds[] = { program, sockets[0], config, sockets[1] };
 
 	strcpy(spawn.group, verb);
@@ -88,7 +88,7 @@ static _Noreturn void zygote_obey(int keeper, int config, const char *program_di
 	struct rf_zygote_order o;
 
 	snprintf(path, sizeof(path), "%s/rf-supervisor", program_dir);
-	int supervisor = program_open(path), opener = program_open("/proc/self/exe");
+	int supervisor = program_open(path), broker = program_open("/proc/self/exe");
 	while (rf_packet_recv(keeper, &o, sizeof(o), fds, &count, 0) == sizeof(o)) {
 		struct rf_spawned run = { .pidfd = -1, .report = -1 };
 		struct rf_zygote_done d = { .error = -EINVAL };
@@ -101,7 +101,7 @@ static _Noreturn void zygote_obey(int keeper, int config, const char *program_di
 			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor,
 				      config, fds, 2, &run);
 		else if (o.type == RF_ZYGOTE_OPEN && count == 1)
-			d.error = own("open", ~0u, opener, config, fds, 1, &run);
+			d.error = own("open", ~0u, broker, config, fds, 1, &run);
 		else if (o.type == RF_ZYGOTE_RUN && !(d.error = order_check(&o, count)))
 			d.error = rf_spawn(&o.spawn, fds, count, &run);
 		d.pid = run.pid;
@@ -121,7 +121,7 @@ void rf_zygote_main(int keeper, int config, const char *program_dir)
 	/* A fork inherits neither. */
 	rf_memory_hold();
 	rf_spawn_prepare();
-	rf_hurry();
+	rf_realtime();
 	rf_spawn_for_parent();
 	zygote_obey(keeper, config, program_dir);
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "launching.h"
+#include "launch_fixture.h"
 #include "spawn.h"
 #include "trace.h"
 #include "zygote_client.h"
@@ -41,7 +41,7 @@ struct attack;
 struct target {
 	struct launching l;
 	struct rf_spawned run;
-	struct rf_verdict verdict;
+	struct rf_exit_info exit_info;
 	struct evil_page *page;
 	int page_fd, program;
 	uint64_t param[4];

@@ -5,13 +5,13 @@ INC_attacks := -I$(B)/lax/src/walls/sandbox/lib -Itests/attacks -Itests/unit -Is
                -Isandbox/blk $(INC_session) -I$(B)/gen/proto -I.
 ATTACKS_OWN  := $(addprefix tests/attacks/,main.c target.c calls.c reach.c memory.c life.c \
         image.c scene.c ring.c net.c peer.c walls.c)
-ATTACKS_KEEP := $(addprefix $(B)/lax/src/walls/sandbox/,zygote/spawn.c zygote/pit.c keeper/spawned.c) \
+ATTACKS_KEEP := $(addprefix $(B)/lax/src/walls/sandbox/,zygote/spawn.c zygote/ns_set.c keeper/spawned.c) \
                 sandbox/zygote/cgroup.c sandbox/keeper/trace.c sandbox/supervisor/deaths.c sandbox/proto/call_name.c \
                 sandbox/lib/privilege.c sandbox/lib/filter.c sandbox/lib/walls.c \
                 sandbox/lib/log.c sandbox/lib/packet.c sandbox/lib/ending.c sandbox/lib/memory_lock.c
 CFLAGS_ATTACKS = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
 
-$(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) $(wildcard tests/attacks/*.h) tests/unit/launching.h \
+$(B)/attacks/attacks: $(ATTACKS_OWN) $(ATTACKS_KEEP) $(wildcard tests/attacks/*.h) tests/unit/launch_fixture.h \
                       tests/unit/rig.h | $(B)/gen/proto/syscalls.h $(B)/gen/launch/filters.h
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_ATTACKS) $(INC_attacks) -o $@ $(filter %.c,$^)

@@ -33,7 +33,7 @@ static bool call_dies(const struct attack *a, enum mode mode, const uint64_t *pa
 	memcpy(t.param, param, sizeof(t.param));
 	MUST(!target_spawn(&t, attack_off(a, mode)));
 	target_wait(&t, 3000);
-	const struct rf_verdict *v = &t.verdict;
+	const struct rf_exit_info *v = &t.exit_info;
 	bool killed =
 	    t.ended && WIFSIGNALED(t.status) &&
 	    (WTERMSIG(t.status) == SIGSYS || (probe_call(param) && WTERMSIG(t.status) == SIGILL));

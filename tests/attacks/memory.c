@@ -3,7 +3,7 @@
  * tests/attacks. */
 #include "attack.h"
 
-#include "space.h"
+#include "address_space.h"
 
 #define ARENA_FD (RF_LAUNCH_FD_WINDOW + 2)
 

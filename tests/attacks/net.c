@@ -4,8 +4,8 @@
  * attack.h and scene.h.
  *
  * Room:   tests/attacks. The export is served_net.c, which keeps books of its own.
- * Judged: the driver is reported for a lie. Got through: the export died, or was given what
- *         its books say cannot be.
+ * Judged: the driver is reported for a protocol error. Got through: the export died, or was given
+ *         what its books say cannot be.
  */
 #include "attack.h"
 

@@ -95,7 +95,7 @@ static int region_that_shrinks(void)
 	SURE(fd >= 0 && !ftruncate(fd, BAR0_BYTES));
 	struct rf_device *d = with_page(fd);
 
-	if (d->doorbell.road == RF_ROAD_PROXY)
+	if (d->doorbell.mode == RF_DOORBELL_PROXY)
 		return verdict(false, "it is reached by messages");
 	pid_t driver = fork();
 	if (!driver) {
@@ -118,7 +118,7 @@ static int region_of_a_file(void)
 	int fd = mkstemp(name);
 	SURE(fd >= 0 && !unlink(name) && !ftruncate(fd, BAR0_BYTES));
 	struct rf_device *d = with_page(fd);
-	bool mapped = d->doorbell.road != RF_ROAD_PROXY;
+	bool mapped = d->doorbell.mode != RF_DOORBELL_PROXY;
 
 	return verdict(mapped, mapped ? "the driver maps it, and waits for its file system" :
 					"it is reached by messages");

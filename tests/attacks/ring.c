@@ -27,7 +27,7 @@ static enum outcome ring_once(const struct attack *a, enum mode mode, uint64_t p
 					   : 0;
 	struct scene s;
 
-	/* What a lie leaves unanswered is noticed by its age. */
+	/* What a protocol error leaves unanswered is noticed by its age. */
 	bool stall = mode != CONTROL && (expect == EXPECT_STALL || expect == EXPECT_REPORT);
 	scene_open(&s, without ? SERVED_LAX : SERVED, a->image, without, stall ? 300000000 : 0);
 	s.t.param[0] = param;

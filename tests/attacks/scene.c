@@ -18,7 +18,7 @@ void scene_open(struct scene *s, const char *served, const char *image, unsigned
 	MUST(s->served >= 0);
 	if (!s->served) {
 		rig_install(&s->rig);
-		/* It would tell of every lie, as it should. */
+		/* It would tell of every protocol error, as it should. */
 		dup2(open("/dev/null", O_WRONLY), 2);
 		execl(served, "served", (char *)NULL);
 		_exit(98);
@@ -56,7 +56,7 @@ void scene_look(struct scene *s, int ms)
 	struct rf_svc_msg msg;
 	uint32_t type = rig_hear(&s->rig, &msg, ms);
 
-	if ((type == RF_SVC_VIOLATION || type == RF_SVC_STALL) && !s->heard) {
+	if ((type == RF_SVC_PROTO_ERROR || type == RF_SVC_STALL) && !s->heard) {
 		s->heard = type;
 		s->lie = msg.value;
 	}
@@ -104,7 +104,7 @@ enum outcome scene_judge(const struct scene *s, enum expect expect, char *what)
 	if (s->page->finished) {
 		snprintf(what, WHAT, "%llu requests answered, none twice",
 			 (unsigned long long)s->page->completed);
-		/* The lie was among the answers. */
+		/* The protocol error was among the answers. */
 		return expect == EXPECT_SERVED || expect == EXPECT_EITHER ? STOPPED : THROUGH;
 	}
 	snprintf(what, WHAT, "nobody noticed; %llu of %u requests answered",

@@ -10,7 +10,7 @@
 
 #include "attack.h"
 #include "rig.h"
-#include "served.h"
+#include "shared_page.h"
 
 #define WANTED 400u
 
@@ -25,11 +25,11 @@ struct scene {
 	pid_t served;
 	int served_status;
 	bool served_ended;
-	uint32_t heard; /* RF_SVC_VIOLATION or RF_SVC_STALL */
+	uint32_t heard; /* RF_SVC_PROTO_ERROR or RF_SVC_STALL */
 	uint32_t lie;
 };
 
-/* Starts the program `served`, an export, with checks left out (WITHOUT_* of served.h). */
+/* Starts the program `served`, an export, with checks left out (WITHOUT_* of shared_page.h). */
 void scene_open(struct scene *, const char *served, const char *image, unsigned without,
 		uint64_t stall_ns);
 /* The driver gets the export's memory and eventfds in place of its own. */

@@ -6,7 +6,7 @@
  * Room:   tests/attacks. Linked with the service as it is shipped, or with one whose
  *         checks ask rf_without first (rf-served-lax).
  */
-#include "served.h"
+#include "shared_page.h"
 
 #include <errno.h>
 #include <string.h>

@@ -18,7 +18,7 @@
 #include "device_config.h"
 #include "log.h"
 #include "net_service.h"
-#include "served.h"
+#include "shared_page.h"
 
 #define SEND 8u
 

@@ -20,7 +20,7 @@ uint64_t attack_off(const struct attack *a, enum mode mode)
 	return mode == CONTROL && a->wall >= 0 ? off | RF_WALL_BIT(a->wall) : off;
 }
 
-/* launching.h's windows, plus queue memory to tell on. */
+/* launch_fixture.h's windows, plus queue memory to tell on. */
 void target_init(struct target *t, const char *image)
 {
 	char path[128];
@@ -80,14 +80,14 @@ void target_look(struct target *t)
 	while (!t->ended && waitpid(t->run.pid, &status, WNOHANG | __WALL | WUNTRACED) > 0) {
 		if (!WIFSTOPPED(status)) {
 			t->ended = true;
-			t->status = t->verdict.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status)
-					? t->verdict.signal
+			t->status = t->exit_info.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status)
+					? t->exit_info.signal
 					: status;
 			break;
 		}
 		t->stopped |= WSTOPSIG(status) == SIGSTOP && status >> 16 == 128;
 		if (rf_wall_wanted(RF_WALL_SEIZED))
-			rf_trace_stop(t->run.pid, status, &t->verdict);
+			rf_trace_stop(t->run.pid, status, &t->exit_info);
 		else
 			t->stopped |= WSTOPSIG(status) == SIGSTOP;
 	}
@@ -144,7 +144,7 @@ void target_end(struct target *t)
 /* What came of it, in words. Reads the log and the kicks. */
 enum outcome target_judge(struct target *t, char *what)
 {
-	struct rf_keep_msg m = {.status = t->status, .verdict = t->verdict};
+	struct rf_keep_msg m = {.status = t->status, .exit_info = t->exit_info};
 	ssize_t got = read(t->l.log_r, t->log, sizeof(t->log) - 1);
 
 	t->kicks = launching_kicks(&t->l, 0);

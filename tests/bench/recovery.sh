@@ -25,7 +25,7 @@ wait_for 120 warm || { echo "the load makes no progress"; exit 1; }
 /build/tests/killer $option disk0 $kills $seed 16 200 >/tmp/kills.json
 code=$?
 echo '"kept_kills":0' >/tmp/kept.json
-[ $pairs = 0 ] || /build/tests/kept disk0 $pairs 5 >/tmp/kept.json || code=1
+[ $pairs = 0 ] || /build/tests/throughput_kept disk0 $pairs 5 >/tmp/kept.json || code=1
 # At least one round of the load must have ended, so that it has verified something.
 wait_for 60 test -s /tmp/load.json || code=1
 $rf status

@@ -22,7 +22,7 @@ _Noreturn void evil_done(const struct rf_boot *boot, long ret)
 	rf_exit(0);
 }
 
-/* Straight from the gate: no instruction of the runtime has run. */
+/* Straight from the trampoline: no instruction of the runtime has run. */
 __asm__(".globl rf_driver_start\n"
 	".type rf_driver_start, @function\n"
 	".section .text.rf_driver_start, \"ax\", @progbits\n"

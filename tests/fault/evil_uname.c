@@ -16,6 +16,6 @@ _Noreturn void rf_driver_start(const struct rf_boot *boot)
 	evil_begin(boot);
 	long ret = evil_call(SYS_uname, EVIL_P(name), 0, 0, 0, 0, 0);
 	if (!ret && !memcmp(name[1], "pit", 4))
-		ret = -1; /* the pit is no host */
+		ret = -1; /* the name inside the fence is no host's */
 	evil_end(boot, ret);
 }

@@ -42,7 +42,7 @@ static void *guarded_mmap(void *at, size_t bytes, int prot, int flags, int fd, o
 #include "sandbox/device/admin/intel_nic.c"
 #include "sandbox/device/admin/virtio_pci.c"
 /* Here, and not linked: what it remembers of a device is forgotten between two. */
-#include "sandbox/device/admin/virtio_control.c"
+#include "sandbox/device/admin/virtio_admin.c"
 
 #define MUST(x) ((x) ? (void)0 : abort())
 #define SPACE   0x20000u /* register file: of any BAR the first so many bytes */
@@ -169,23 +169,23 @@ static void nvme_complete(uint32_t tail)
 
 static bool is_queue_word(uint32_t bar, uint64_t offset, uint32_t which)
 {
-	return d.cfg.control >= RF_CONTROL_VIRTIO_NET && bar == 4 && offset == r.common + which;
+	return d.cfg.admin >= RF_ADMIN_VIRTIO_NET && bar == 4 && offset == r.common + which;
 }
 
 static void register_written(uint32_t bar, uint64_t offset, uint32_t value)
 {
 	if (is_queue_word(bar, offset, VIRTIO_QUEUE_SELECT))
 		selected = value;
-	if (d.cfg.control == RF_CONTROL_NVME && !bar && offset == NVME_REG_CC) {
+	if (d.cfg.admin == RF_ADMIN_NVME && !bar && offset == NVME_REG_CC) {
 		uint32_t status = value & NVME_CC_EN       ? NVME_CSTS_RDY :
 				  value & NVME_CC_SHN_MASK ? 2u << 2 :
 							     0;
 		memcpy(regs + NVME_REG_CSTS, &status, 4);
 		admin_done = 0;
 	}
-	if (d.cfg.control == RF_CONTROL_NVME && !bar && offset == NVME_REG_DBS)
+	if (d.cfg.admin == RF_ADMIN_NVME && !bar && offset == NVME_REG_DBS)
 		nvme_complete(value);
-	if ((d.cfg.control == RF_CONTROL_E1000E || d.cfg.control == RF_CONTROL_IGB) && !bar &&
+	if ((d.cfg.admin == RF_ADMIN_E1000E || d.cfg.admin == RF_ADMIN_IGB) && !bar &&
 	    offset == INTEL_CTRL)
 		regs[3] &= (uint8_t)~(INTEL_CTRL_RST >> 24);
 }
@@ -385,11 +385,11 @@ static void build_registers(void)
 	uint64_t cap = 0xff | (uint64_t)(r.dstrd & 15) << 32 | 1ull << 37 | 1ull << 24;
 
 	memset(regs, 0, sizeof(regs));
-	if (d.cfg.control == RF_CONTROL_NVME) {
+	if (d.cfg.admin == RF_ADMIN_NVME) {
 		memcpy(regs, &cap, 8);
 		regs[0x4000 + 7] = 1;   /* namespace size; and the format is of 512 bytes */
 		regs[0x4000 + 128 + 2] = 9;
-	} else if (d.cfg.control < RF_CONTROL_VIRTIO_NET) {
+	} else if (d.cfg.admin < RF_ADMIN_VIRTIO_NET) {
 		memcpy(regs + INTEL_RAL(0), "\x02\x11\x22\x33\x44\x55\0\x80", 8);
 		regs[INTEL_STATUS] = INTEL_STATUS_LU;
 		regs[IGB_MDIC + 3] = 0x10;
@@ -400,7 +400,7 @@ static void build_registers(void)
 		regs[r.common + VIRTIO_NUM_QUEUES] = 3;
 	}
 	/* 2:0:1:0:0:0, or that many sectors; a request of a megabyte; blocks of 512 bytes. */
-	if (d.cfg.control >= RF_CONTROL_VIRTIO_NET && r.device <= SPACE - 64) {
+	if (d.cfg.admin >= RF_ADMIN_VIRTIO_NET && r.device <= SPACE - 64) {
 		regs[r.device] = 2;
 		regs[r.device + 2] = 1;
 		regs[r.device + 10] = 0x10;

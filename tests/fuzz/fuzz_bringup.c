@@ -26,10 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- what the device process does with it ---------------------------------- */
 
-static const struct rf_control_ops *const controls[] = {
-	[RF_CONTROL_NVME] = &rf_control_nvme, [RF_CONTROL_E1000E] = &rf_control_e1000e,
-	[RF_CONTROL_IGB] = &rf_control_igb, [RF_CONTROL_VIRTIO_NET] = &rf_control_virtio_net,
-	[RF_CONTROL_VIRTIO_BLK] = &rf_control_virtio_blk,
+static const struct rf_admin_ops *const admin_planes[] = {
+	[RF_ADMIN_NVME] = &rf_admin_nvme, [RF_ADMIN_E1000E] = &rf_admin_e1000e,
+	[RF_ADMIN_IGB] = &rf_admin_igb, [RF_ADMIN_VIRTIO_NET] = &rf_admin_virtio_net,
+	[RF_ADMIN_VIRTIO_BLK] = &rf_admin_virtio_blk,
 };
 
 static void judge_pages(void)
@@ -39,13 +39,14 @@ static void judge_pages(void)
 	uint64_t regs_at = b->regs, other = regs_at + b->complete - b->submit;
 	struct stat st;
 
-	MUST(b->road != RF_ROAD_NONE && b->bytes && !(b->at % RF_PAGE) && !(b->bytes % RF_PAGE));
+	MUST(b->mode != RF_DOORBELL_NONE && b->bytes && !(b->at % RF_PAGE) &&
+	     !(b->bytes % RF_PAGE));
 	MUST(regs_at <= b->bytes - width && other <= b->bytes - width);
 	MUST(!fstat(b->fd, &st) && b->at + b->bytes <= (uint64_t)((st.st_size + 4095) & ~4095ll));
-	MUST(b->road == RF_ROAD_PROXY || fcntl(b->fd, F_GET_SEALS) & F_SEAL_SHRINK);
+	MUST(b->mode == RF_DOORBELL_PROXY || fcntl(b->fd, F_GET_SEALS) & F_SEAL_SHRINK);
 	if (b->asleep != ~0ull)
 		MUST(b->asleep <= (b->sleep_fd >= 0 ? RF_PAGE : b->bytes) - 4);
-	if (b->road != RF_ROAD_PAGE && b->road != RF_ROAD_ASLEEP)
+	if (b->mode != RF_DOORBELL_PAGE && b->mode != RF_DOORBELL_ASLEEP)
 		return;
 	uint64_t first = b->submit - regs_at, end = first + b->bytes;
 	MUST(b->bar != d.msix_table_bar || end <= d.msix_table || first >= d.msix_table_end);
@@ -58,7 +59,7 @@ static void be_rung(void)
 	struct pollfd p[RF_BACKEND_FDS];
 	uint64_t one = 1;
 
-	if (d.doorbell.road != RF_ROAD_PROXY)
+	if (d.doorbell.mode != RF_DOORBELL_PROXY)
 		return;
 	d.backend->doorbell_clear(&d);
 	for (int turn = 0; turn < 2; turn++) {
@@ -80,23 +81,23 @@ static void use(void)
 {
 	if (d.backend->open(&d))
 		return;
-	(void)config_match(&d); /* whatever it is: its control half meets it */
+	(void)config_match(&d); /* whatever it is: its admin plane meets it */
 	quirks_look(&d);
 	config_find_msix(&d);
 	if (config_bus_master(&d, true) || dma_map_all(&d) || irq_open(&d))
 		return;
-	d.control = controls[d.cfg.control];
-	if (d.control->identify(&d))
+	d.admin_ops = admin_planes[d.cfg.admin];
+	if (d.admin_ops->identify(&d))
 		return; /* the process ends */
 	judge_pages();
 	for (unsigned half = 0; half < 2; half++)
-		(void)d.control->enable(&d, half);
+		(void)d.admin_ops->enable(&d, half);
 	be_rung();
-	if (d.control->link)
-		(void)d.control->link(&d);
-	d.control->quiet(&d);
+	if (d.admin_ops->link)
+		(void)d.admin_ops->link(&d);
+	d.admin_ops->quiet(&d);
 	(void)d.backend->reset(&d);
-	d.control->shutdown(&d);
+	d.admin_ops->shutdown(&d);
 }
 
 static void tidy(void)
@@ -104,9 +105,9 @@ static void tidy(void)
 	for (int i = 0; i < RF_VU_PCI_REGIONS; i++)
 		if (d.user && d.user->region[i].fd > 2)
 			close(d.user->region[i].fd);
-	if (d.doorbell.road == RF_ROAD_ASLEEP || d.doorbell.road == RF_ROAD_SHADOW)
+	if (d.doorbell.mode == RF_DOORBELL_ASLEEP || d.doorbell.mode == RF_DOORBELL_SHADOW)
 		close(d.doorbell.event);
-	if (d.doorbell.road == RF_ROAD_PROXY || d.doorbell.road == RF_ROAD_SHADOW)
+	if (d.doorbell.mode == RF_DOORBELL_PROXY || d.doorbell.mode == RF_DOORBELL_SHADOW)
 		close(d.doorbell.fd);
 	if (guarded)
 		munmap(guarded, guarded_bytes);
@@ -138,8 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&pci, 0, sizeof(pci));
 	for (int i = 0; i < 6; i++)
 		sizes[i] = r.bar[i] % 32 >= 4 ? 1u << r.bar[i] % 32 : 0;
-	d.cfg = (struct rf_device_config){ .control = RF_CONTROL_NVME +
-						      r.kind % (RF_CONTROLS - RF_CONTROL_NVME),
+	d.cfg = (struct rf_device_config){ .admin_ops = RF_ADMIN_NVME +
+						      r.kind % (RF_ADMINS - RF_ADMIN_NVME),
 					   .backend = RF_BACKEND_VFIO_USER,
 					   .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX,
 					   .match_class = ~0u,
@@ -150,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .queue_entries = 256,
 					   .queues = 1,
 					   .nsid = 1 };
-	d.cfg.service = d.cfg.control == RF_CONTROL_NVME || d.cfg.control == RF_CONTROL_VIRTIO_BLK ?
+	d.cfg.service = d.cfg.admin == RF_ADMIN_NVME || d.cfg.admin == RF_ADMIN_VIRTIO_BLK ?
 				RF_SERVICE_BLOCK :
 				RF_SERVICE_NET;
 	d.backend = &rf_backend_vfio_user;

@@ -86,7 +86,7 @@ static void devices_make(void)
 	s.dev[0].r.state = DEV_RUNNING;
 	s.dev[0].fd[FD_STATS] = -1;
 	s.dev[1].fd[FD_STATS] = 2;
-	s.dev[0].r.deaths = s.dev[0].r.died_of[DEATH_LIE] = 3;
+	s.dev[0].r.deaths = s.dev[0].r.died_of[DEATH_PROTO] = 3;
 	s.dev[0].r.walls.locked = 1;
 	signal(SIGPIPE, SIG_IGN);
 }

@@ -7,7 +7,7 @@
  * Judged: a frame lies in one receive buffer of a generation, wholly, that is not already here;
  *         a buffer to send with is nobody else's; counters add up. The sanitizers see the rest.
  */
-#include "tests/unit/netted.h"
+#include "tests/unit/net_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

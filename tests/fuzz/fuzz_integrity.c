@@ -23,7 +23,7 @@ static ssize_t write_here(int fd, const void *at, size_t bytes)
 #define _exit end_here
 #define write write_here
 #define JOURNAL_PAGES 32u
-#include "tests/unit/served.h"
+#include "tests/unit/blk_fixture.h"
 #undef _exit
 #undef write
 

@@ -7,7 +7,7 @@
  *         pieces by length bytes.
  * Judged: when the client is gone, nothing of it is left in the server.
  */
-#include "tests/unit/served.h"
+#include "tests/unit/blk_fixture.h"
 
 #undef skip /* of cmocka */
 #include "sandbox/lib/accept.c"
@@ -20,7 +20,7 @@
 #include "sandbox/export/nbd/pool.c"
 #include "sandbox/export/nbd/reply.c"
 #include "sandbox/export/nbd/request.c"
-#include "sandbox/export/nbd/seats.c"
+#include "sandbox/export/nbd/slots.c"
 #include "sandbox/export/nbd/send.c"
 #include "sandbox/export/nbd/socket.c"
 
@@ -55,16 +55,16 @@ static void turn(struct nbd_conn *c)
 	while (ram_take(&t->ram, &req))
 		ram_answer(&t->ram, &req, ram_execute(&t->ram, &req));
 	rf_blk_poll(t->s);
-	while (srv.dirty) {
-		struct nbd_conn *d = srv.dirty;
+	while (srv.output_list) {
+		struct nbd_conn *d = srv.output_list;
 
-		srv.dirty = d->dirty_next;
-		d->dirty = false;
+		srv.output_list = d->output_next;
+		d->has_output = false;
 		nbd_conn_send(d);
 	}
 	if (srv.retry) {
 		srv.retry = false;
-		if (c->stuck && c->state < NBD_CLOSING && c->state != NBD_FREE)
+		if (c->throttled && c->state < NBD_CLOSING && c->state != NBD_FREE)
 			nbd_conn_input(c);
 	}
 }
@@ -94,8 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		abort();
-	struct nbd_conn *c = nbd_conn_seat(&srv, "a fuzzer");
-	c->via = &over_socket;
+	struct nbd_conn *c = nbd_conn_slot(&srv, "a fuzzer");
+	c->transport = &over_socket;
 	c->fd = pair[0];
 	nbd_conn_open(c, &srv.whole);
 	if (options & 1 && send(pair[1], hello, sizeof(hello), 0) != sizeof(hello))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_pci.c - a PCI function of which every byte lies: configuration space with its
- * capability lists, and whatever its registers say to the control halves.
+ * capability lists, and whatever its registers say to the admin planes.
  *
- * Room:   tests/fuzz. Input: a byte for the control half, one a BAR for its size, 16 bits for
+ * Room:   tests/fuzz. Input: a byte for the admin plane, one a BAR for its size, 16 bits for
  *         the length of configuration space, then that, then what registers read as, over
  *         and over. Waits end at once: the clock jumps.
  * Judged: no access leaves a BAR or configuration space, no page that a driver would get has
@@ -25,7 +25,7 @@
 #include "log.h"
 #include "nvme.h"
 /* Here, and not linked: what it remembers of a device is forgotten between two. */
-#include "sandbox/device/admin/virtio_control.c"
+#include "sandbox/device/admin/virtio_admin.c"
 
 #define MUST(x) ((x) ? (void)0 : abort())
 
@@ -211,9 +211,9 @@ static const struct rf_backend_ops hostile = {
 
 /* ---- what the device process does with it -------------------------------------------- */
 
-static const struct rf_control_ops *const controls[] = {
-	NULL, &rf_control_nvme, &rf_control_e1000e, &rf_control_igb, &rf_control_virtio_net,
-	&rf_control_virtio_blk,
+static const struct rf_admin_ops *const controls[] = {
+	NULL, &rf_admin_nvme, &rf_admin_e1000e, &rf_admin_igb, &rf_admin_virtio_net,
+	&rf_admin_virtio_blk,
 };
 
 /* The pages the driver would get for its doorbells. */
@@ -222,7 +222,7 @@ static void judge_doorbells(const struct rf_device *d)
 	const struct rf_doorbells *b = &d->doorbell;
 	uint64_t first = b->at, end = b->at + b->bytes;
 
-	if (b->road == RF_ROAD_NONE)
+	if (b->mode == RF_DOORBELL_NONE)
 		return;
 	inside(d, b->bar, first, b->bytes);
 	MUST(!(first % RF_PAGE) && !(end % RF_PAGE) && b->regs < b->bytes);
@@ -241,17 +241,17 @@ static void judge_words(const struct rf_device *d)
 		MUST(!(d->net.mac[0] & 1) && d->net.mtu >= 68 && d->net.rx_buffer >= 2048);
 }
 
-static void use(struct rf_device *d, const struct rf_control_ops *control)
+static void use(struct rf_device *d, const struct rf_admin_ops *control)
 {
 	if (config_snapshot(d) || config_fenced(d))
 		return;
-	(void)config_match(d); /* whatever it is: its control half meets it */
+	(void)config_match(d); /* whatever it is: its admin plane meets it */
 	quirks_look(d);
 	config_find_msix(d);
 	if (config_bus_master(d, true) || dma_map_all(d) || irq_open(d))
 		return;
 	(void)pci_bringup(d);
-	d->control = control;
+	d->admin_ops = control;
 	if (control) {
 		if (control->identify(d))
 			return; /* the process ends */

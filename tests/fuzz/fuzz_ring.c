@@ -8,7 +8,7 @@
  *         sanitizers see the rest.
  */
 #define ARENA (256u << 10) /* little to map anew for each input */
-#include "tests/unit/served.h"
+#include "tests/unit/blk_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -20,14 +20,14 @@
 #include "net/export/lwip/stack.c"
 #include "lwip/dns.h"
 #include "net/export/lwip/join_table.c"
-#include "net/export/lwip/join.c"
+#include "net/export/lwip/proxy.c"
 /* Names are resolved when the input says so. */
 static dns_found_callback asked;
 static void *asked_for;
 static err_t resolve(const char *name, ip_addr_t *address, dns_found_callback found, void *arg,
 		     u8_t type);
 #define dns_gethostbyname_addrtype resolve
-#include "net/export/lwip/reach.c"
+#include "net/export/lwip/proxy_connect.c"
 #include "net/export/lwip/socks.c"
 
 #include <unistd.h>
@@ -123,7 +123,7 @@ static void happens(uint32_t kind, const uint8_t *data, size_t length)
 		client = -1;
 	} else if (kind == 7) {
 		clock_ns += length * 10000000000ull;
-		join_tick(clock_ns);
+		proxy_tick(clock_ns);
 	} else if (asked && (kind == 1 || kind == 2)) {
 		resolve_happens(kind == 1);
 	} else {
@@ -134,14 +134,14 @@ static void happens(uint32_t kind, const uint8_t *data, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int pair[2];
-	struct join *j;
+	struct proxy *j;
 
 	RF_BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
 	client = pair[0];
-	j = join_new(&service);
-	join_host(j, pair[1]);
+	j = proxy_new(&service);
+	proxy_host(j, pair[1]);
 	socks_begin(j);
-	while (size && j->state != JOIN_FREE) {
+	while (size && j->state != PROXY_FREE) {
 		uint32_t kind = data[0] & 7;
 		size_t length = data[0] >> 3;
 
@@ -159,15 +159,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			data += length;
 			size -= length;
 		}
-		if (j->state != JOIN_FREE && j->host.events)
+		if (j->state != PROXY_FREE && j->host.events)
 			j->host.call(&j->host);
 	}
-	if (j->state != JOIN_FREE)
-		join_drop(j, false);
+	if (j->state != PROXY_FREE)
+		proxy_drop(j, false);
 	if (client >= 0)
 		close(client);
 	if (asked)
-		resolve_happens(true); /* too late: the join is gone */
-	RF_BUG_ON(stream_open || service.active || free_joins != JOINS);
+		resolve_happens(true); /* too late: the proxied connection is gone */
+	RF_BUG_ON(stream_open || service.active || free_proxies != PROXIES);
 	return 0;
 }

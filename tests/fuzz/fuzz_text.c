@@ -20,8 +20,8 @@
 #include "sandbox/config/config.c"
 #include "sandbox/config/config_lwip.c"
 #include "sandbox/config/integrity.c"
-#include "sandbox/zygote/fetch.h"
-#include "sandbox/zygote/fetch_said.h"
+#include "sandbox/zygote/config_load.h"
+#include "sandbox/zygote/config_stated.h"
 #include "sandbox/config/policy.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void configuration(const char *path, const uint8_t *text, size_t bytes)
 {
 	static struct rf_config config, defaults;
-	const struct rf_said said = { (const char *)text, bytes, path, &defaults };
+	const struct rf_config_text said = { (const char *)text, bytes, path, &defaults };
 
 	if (rf_config_defaults(&config))
 		abort();
@@ -40,7 +40,7 @@ static void configuration(const char *path, const uint8_t *text, size_t bytes)
 		return;
 	const char *wrong = rf_config_wrong(&config);
 	if (!wrong)
-		wrong = rf_config_unsaid(&said, &config);
+		wrong = rf_config_unstated(&said, &config);
 	if (!wrong)
 		return;
 	fprintf(stderr, "root would not believe it: %s\n", wrong);

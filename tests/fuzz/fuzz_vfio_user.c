@@ -212,11 +212,11 @@ static void tidy(struct rf_device *d)
 			close(d->user->region[i].fd);
 	if (d->gone_event >= 0)
 		close(d->gone_event);
-	if (d->doorbell.road != RF_ROAD_NONE && d->doorbell.event >= 0)
+	if (d->doorbell.mode != RF_DOORBELL_NONE && d->doorbell.event >= 0)
 		close(d->doorbell.event);
 	if (d->user->proxy)
 		munmap((void *)d->user->proxy, d->doorbell.bytes);
-	if (d->doorbell.road == RF_ROAD_PROXY || d->doorbell.road == RF_ROAD_SHADOW)
+	if (d->doorbell.mode == RF_DOORBELL_PROXY || d->doorbell.mode == RF_DOORBELL_SHADOW)
 		close(d->doorbell.fd);
 }
 

@@ -10,7 +10,7 @@ ulimit -l unlimited
 disk=$(nvme_address rf0)
 other=$(nvme_address rf1)
 bar=/sys/bus/pci/devices/$disk/resource0
-look=/build/tests/look
+look=/build/tests/peek
 
 attack outside exact-dma-map "write outside the arena, right behind it"
 attack straddle exact-dma-map "write across the arena's end"

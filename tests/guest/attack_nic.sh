@@ -7,7 +7,7 @@
 . /tests/guest/serving.inc
 . /tests/guest/attacks.inc
 ulimit -l unlimited
-look=/build/tests/look
+look=/build/tests/peek
 
 # adapter POLICY PAGE: $disk by the hostile driver; its doorbells begin in that page of the BAR
 adapter() {

@@ -10,7 +10,7 @@ echo $disk >/sys/bus/pci/devices/$disk/driver/unbind
 # Memory of somebody who has nothing to do with the disk.
 dd if=/dev/zero of=/dev/shm/canary bs=4096 count=1 2>/dev/null
 page() { od -An -tx8 -N8 /dev/shm/canary | tr -d ' '; }
-/build/tests/rogue /sys/bus/pci/devices/$disk $(/build/tests/look phys /dev/shm/canary 0)
+/build/tests/unfenced_nvme /sys/bus/pci/devices/$disk $(/build/tests/peek phys /dev/shm/canary 0)
 expect no-iommu/rogue "a read did not overwrite memory of another process: $(page)" [ "$(page)" = a5a5a5a5a5a5a5a5 ]
 if [ $guest_failed = 0 ]; then
 	echo "control machine-address|without an IOMMU a page of another process was overwritten"

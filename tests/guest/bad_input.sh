@@ -36,7 +36,7 @@ refused bad/cut-image 72 - 'bad driver image'
 
 # ---- memory ----
 config
-refused bad/memlock 73 1 'locked-memory limit of .* KiB, and it is 8192 KiB' /build/tests/without 8388608
+refused bad/memlock 73 1 'locked-memory limit of .* KiB, and it is 8192 KiB' /build/tests/no_resource_cap 8388608
 
 # ---- in use ----
 cat >/tmp/null.conf <<CONF

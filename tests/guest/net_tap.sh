@@ -77,9 +77,10 @@ sent() { now=$(of near rx_frames); [ -n "$now" ] && [ "$now" -gt "$1" ]; }
 device_killed() {
 	export=$(of near export_pid)
 	wait_for 60 sent $(($(of near rx_frames) + 500)) || return 1
-	opener=$(of near device_pid)
-	kill -9 "$opener" || return 1
-	replaced() { now=$(of near device_pid); [ -n "$now" ] && [ "$now" != 0 ] && [ "$now" != "$opener" ]; }
+	broker=$(of near device_pid)
+	kill -9 "$broker" || return 1
+	replaced() { now=$(of near device_pid); [ -n "$now" ] && [ "$now" != 0 ] &&
+		[ "$now" != "$broker" ]; }
 	driven() { now=$(of near generation); [ -n "$now" ] && [ "$now" != 0 ]; }
 	wait_for 60 replaced && wait_for 60 driven || return 1
 	before=$(transfers)

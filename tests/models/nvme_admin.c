@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nvme_admin.c - admin commands: those our control half uses and those that Linux's driver
+ * nvme_admin.c - admin commands: those our admin plane uses and those that Linux's driver
  * cannot do without. One namespace, id 1.
  *
  * Room:   tests/models. Base 5 (admin commands).

@@ -14,12 +14,12 @@ $(NET_CLIENTS): $(B)/tests/net-%: tests/net/%.c tests/net/ends.h
 
 ##@ Test
 .PHONY: check-net
-check-net: all $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
+check-net: all $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/model_ctl | $(B)/.deps-net ## interfaces: ping, iperf3, curl while drivers die (network namespaces, no guest)
 	@tests/net/run $(NET)
-check-needs: $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | \
+check-needs: $(B)/tests/net-pair $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/model_ctl | \
         $(B)/.deps-net
 .PHONY: check-net-kills
-check-net-kills: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## one TCP connection while its NIC's driver is killed KILLS= (10000) times
+check-net-kills: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/model_ctl | $(B)/.deps-net ## one TCP connection while its NIC's driver is killed KILLS= (10000) times
 	@mkdir -p $(B)/results; rm -f $(B)/results/net-connection.json
 	@LIMIT=3600 KILLS=$(or $(KILLS),10000) RESULT=$(B)/results/net-connection.json tests/net/run connection; code=$$?; \
 	cat $(B)/net-connection.out; exit $$code
@@ -35,13 +35,13 @@ bench-appliance: bench-net-guest bench-lwip
 bench-net-native: bench-appliance
 endif
 .PHONY: bench-tcp-loss
-bench-tcp-loss: all $(addprefix $(B)/tests/,rf-dial lwip_run pour impair tcp_rate) | $(B)/.deps-net ## TCP over a cable that loses one frame in a hundred, beside the kernel's Reno over another (native)
+bench-tcp-loss: all $(addprefix $(B)/tests/,rf-dial lwip_run tcp_stream impair tcp_rate) | $(B)/.deps-net ## TCP over a cable that loses one frame in a hundred, beside the kernel's Reno over another (native)
 	@mkdir -p $(B)/results; rm -f $(B)/results/bench-tcp-loss.json
 	@RESULT=$(B)/results/bench-tcp-loss.json tests/net/lwip as_fast_as_reno
 .PHONY: bench-recovery-net
 KILLS_NET ?= 1000
 bench-recovery: bench-recovery-net
-bench-recovery-net: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/tell | $(B)/.deps-net ## restart time of a killed NIC driver, every frame accounted for (KILLS_NET=1000, twice; native)
+bench-recovery-net: all $(NET_CLIENTS) $(MODELS) $(B)/tests/killer $(B)/tests/model_ctl | $(B)/.deps-net ## restart time of a killed NIC driver, every frame accounted for (KILLS_NET=1000, twice; native)
 	@mkdir -p $(B)/results; rm -f $(B)/results/net-recovery.json
 	@LIMIT=1800 KILLS=$(KILLS_NET) RESULT=$(B)/results/net-recovery.json tests/net/run recovery; code=$$?; \
 	cat $(B)/net-recovery.out; exit $$code

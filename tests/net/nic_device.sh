@@ -29,7 +29,7 @@ for ((i = 1; i <= kills; i++)); do
 	cmp "$work/page" "$work/www/file" || die "curl got something else"
 done
 # A server that hangs up is connected to again.
-"$B/tests/tell" "$work/nic.ctl" disconnect >/dev/null
+"$B/tests/model_ctl" "$work/nic.ctl" disconnect >/dev/null
 until_true 60 ping -c 1 -W 1 10.9.0.2 || die "no frame after the device server hung up: $(status)"
 [ "$(value export_pid)" = "$export" ] || die "another export"
 [ "$(value process_deaths)" = "$kills" ] || die "deaths nobody asked for: $(status)"

@@ -5,7 +5,7 @@
 
 nic_up
 more() { [ "$(value "$1")" -gt "$2" ]; }
-tell() { "$B/tests/tell" "$work/nic.ctl" "$@"; }
+tell() { "$B/tests/model_ctl" "$work/nic.ctl" "$@"; }
 began=$(date +%s%N)
 tell fault hang after 10 || die "the model takes no fault"
 ping -i 0.05 -q -w 60 10.9.0.2 >"$work/ping.log" 2>&1 & children+=($!)

@@ -18,7 +18,7 @@ quiet_cable() { # NEAR_MAC FAR_MAC
 counters() {
 	mkdir -p "$1"
 	status >"$1/status"
-	"$B/tests/tell" "$work/nic.ctl" counters >"$1/model"
+	"$B/tests/model_ctl" "$work/nic.ctl" counters >"$1/model"
 	cat /proc/net/dev >"$1/near.dev"; cat /proc/net/snmp >"$1/near.snmp"
 	$far cat /proc/net/dev >"$1/far.dev"; $far cat /proc/net/snmp >"$1/far.snmp"
 }
@@ -39,9 +39,10 @@ quiet_cable "$(mac near)" "$($far ip -o link show far | sed 's,.*link/ether \([0
 
 # ---- what the stream can see --------------------------------------------------------------
 paced control -1400
-done_all() { "$B/tests/tell" "$work/nic.ctl" counters | grep -q "^fault $1 $2$"; }
+done_all() { "$B/tests/model_ctl" "$work/nic.ctl" counters | grep -q "^fault $1 $2$"; }
 for fault in "drop count 7" "duplicate count 5" "corrupt count 3"; do
-	"$B/tests/tell" "$work/nic.ctl" fault $fault >/dev/null || die "the model takes no fault"
+	"$B/tests/model_ctl" "$work/nic.ctl" fault $fault >/dev/null ||
+		die "the model takes no fault"
 	until_true 60 done_all ${fault%% *} ${fault##* } || die "no ${fault##* } frames for '$fault'"
 done
 paced_end control

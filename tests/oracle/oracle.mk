@@ -8,7 +8,7 @@ $(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/sh
 	$(LINK_TRUSTED)
 check-programs: $(B)/tests/oracle
 
-ORACLE_NEEDS := all $(MODELS) $(B)/tests/oracle $(B)/tests/tell
+ORACLE_NEEDS := all $(MODELS) $(B)/tests/oracle $(B)/tests/model_ctl
 
 ##@ Prove
 .PHONY: oracle

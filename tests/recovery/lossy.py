@@ -90,7 +90,7 @@ class Rig:
                  integrity=False,
                  strict=False):
         """reset: what the policy says a soft reset does to the cache. deaths: the budget. bare: a
-        device that keeps its state, without a control half, and not yet run. integrity: disk."""
+        device that keeps its state, without an admin plane, and not yet run. integrity: disk."""
         self.dir = tempfile.mkdtemp(prefix="ringfence-losses.")
         self.log = open(f"{self.dir}/log", "w")
         self.keeper = None
@@ -141,7 +141,8 @@ class Rig:
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def tell(self, *words):
-        p = subprocess.run(["build/tests/tell", f"{self.dir}/ctl", *words], stdout=subprocess.PIPE,
+        p = subprocess.run(["build/tests/model_ctl", f"{self.dir}/ctl", *words],
+                           stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL, text=True)
         return p.stdout if p.returncode == 0 else None
 

@@ -5,8 +5,8 @@ $(B)/tests/%: $(B)/obj/tests/tools/%.o $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)
 # Those that read `status` do it as the command line does; one takes lines of a configuration.
-$(addprefix $(B)/obj/tests/tools/,killer.o kept.o): INC = $(INC_cli)
-$(B)/tests/killer $(B)/tests/kept: $(B)/obj/sandbox/cli/ask.o $(B)/obj/sandbox/cli/show.o
+$(addprefix $(B)/obj/tests/tools/,killer.o throughput_kept.o): INC = $(INC_cli)
+$(B)/tests/killer $(B)/tests/throughput_kept: $(B)/obj/sandbox/cli/ask.o $(B)/obj/sandbox/cli/show.o
 $(B)/obj/tests/tools/lwip_run.o: INC = $(INC_config)
 $(B)/tests/lwip_run: $(B)/obj/sandbox/config/lwip_words.o
 check-programs: $(TOOLS)

@@ -3,7 +3,7 @@
  * busy_load.h - what a load generator asks of a C library and of its start, for busy.h: the clock
  * is the test's.
  *
- * Room:   tests/unit. Included ahead of the program's source, in the place of its say.h.
+ * Room:   tests/unit. Included ahead of the program's source, in the place of its launch_log.h.
  */
 #ifndef RF_TEST_BUSY_LOAD_H
 #define RF_TEST_BUSY_LOAD_H

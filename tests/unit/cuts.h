@@ -3,7 +3,7 @@
  * cuts.h - `integrity disk` on a disk with a cache, one request of the driver at a time, and
  * one disaster at any place among them.
  *
- * Room:   tests/unit. The test is client, driver and disk; see served.h.
+ * Room:   tests/unit. The test is client, driver and disk; see blk_fixture.h.
  * Script: what a client does: an operation, first block and count, as in "w02" (w write, u write
  *         with FUA, d discard, z zeroing, r read, s flush, without a place); "," waits for all
  *         answers, "." for all that goes on. Scripted disasters: K the driver dies, L the device
@@ -18,7 +18,7 @@
 #define RF_TEST_CUTS_H
 
 #include "area.h"
-#include "served.h"
+#include "blk_fixture.h"
 
 /* Blocks of the client: the last two of one table page, the first two of the next. */
 enum { BLOCK = 512, BLOCKS = 4, FIRST = 246, SLOTS = 16, VERSIONS = 64, DISK = 280 * 4096 };

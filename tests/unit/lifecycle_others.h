@@ -174,8 +174,8 @@ void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n
 	(void)m, (void)d, (void)n;
 	*t = '\0';
 }
-void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
-		 const char *w, const char *j)
+void crash_report_request(struct sup *s, const struct dev *d, const struct rf_keep_msg *m,
+			  enum death why, const char *w, const char *j)
 {
 	(void)s, (void)d, (void)m, (void)why, (void)w, (void)j;
 }

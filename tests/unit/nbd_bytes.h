@@ -17,7 +17,7 @@
 
 #include "sandbox/export/nbd/proto.h"
 
-#include "exported.h"
+#include "export_fixture.h"
 
 static inline int dial(struct exported *e)
 {

@@ -4,7 +4,7 @@
  * cache: random requests of every kind, random deaths of drivers and exports, lies, resets
  * that drop the cache, power cuts.
  *
- * Room:   tests/unit. The test is client, driver and disk; see served.h.
+ * Room:   tests/unit. The test is client, driver and disk; see blk_fixture.h.
  * Book:   every change has a number, which is what the block then holds. A block must never
  *         read as older than what was asked for before; and what is promised must be on
  *         stable storage at any moment, because the power may fail at any.
@@ -13,7 +13,7 @@
 #define RF_TEST_PROMISES_H
 
 #include "area.h"
-#include "served.h"
+#include "blk_fixture.h"
 
 enum { BLOCKS = 64, SLOTS = 24, MOST = 4 /* blocks of a request */, SECTOR = 4096 };
 
@@ -352,7 +352,7 @@ static void clients_come_back(struct world *w)
 	uint64_t after = 0;
 	struct slot *next;
 
-	w->told = rf_blk_losses_told(w->t->s);
+	w->told = rf_blk_losses_reported(w->t->s);
 	do {
 		next = NULL;
 		for (unsigned i = 0; i < SLOTS; i++)

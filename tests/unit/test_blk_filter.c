@@ -3,9 +3,9 @@
  * test_blk_filter.c - what the block core owes a filter (blk_filter.h), with a filter that notes
  * each call, hands requests down when the test says so, and makes some of its own.
  *
- * Room:   tests/unit. The test is client, filter and driver; see served.h.
+ * Room:   tests/unit. The test is client, filter and driver; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 enum { KEPT = 8 };
 

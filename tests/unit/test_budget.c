@@ -52,7 +52,7 @@ int dev_start_driver(struct sup *s, struct dev *d, int *fd)
 	return 0;
 }
 void death_append(struct sup *s, const char *line) { (void)s, (void)line; }
-void keep_bury(struct sup *s, const struct rf_keep_msg *m) { (void)s, (void)m; }
+void keep_ack_exit(struct sup *s, const struct rf_keep_msg *m) { (void)s, (void)m; }
 int keep_walls(struct sup *s, const char *name, struct rf_wall_report *w)
 {
 	(void)s, (void)name, (void)w;
@@ -69,15 +69,15 @@ void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n
 	(void)m, (void)d, (void)n;
 	*t = '\0';
 }
-void scribe_tell(struct sup *s, const struct dev *d, const struct rf_keep_msg *m, enum death why,
-		 const char *w, const char *j)
+void crash_report_request(struct sup *s, const struct dev *d, const struct rf_keep_msg *m,
+			  enum death why, const char *w, const char *j)
 {
 	(void)s, (void)d, (void)m, (void)why, (void)w, (void)j;
 }
 
 #include "sandbox/supervisor/backoff.c"
 #include "sandbox/supervisor/drivers.c"
-#include "sandbox/supervisor/silent.c"
+#include "sandbox/supervisor/hang_detector.c"
 
 enum { MOST = 8 };
 

@@ -83,26 +83,26 @@ static void test_lists_end(void **state)
 	assert_int_equal(config_find(&d, PCI_CAP_ID_EXP, 12), 0);
 }
 
-/* The policy lets everything through; its control half does not know everything. */
-static void test_control_halves_know_their_devices(void **state)
+/* The policy lets everything through; its admin plane does not know everything. */
+static void test_admin_planes_know_their_devices(void **state)
 {
 	static const struct {
-		uint32_t control, class;
+		uint32_t admin, class;
 		uint16_t vendor, device;
 		int code;
 	} cases[] = {
-		{ RF_CONTROL_NONE, 0xff0000, 0x1234, 0x11e8, 0 },
-		{ RF_CONTROL_NVME, 0x010802, 0x144d, 0xa808, 0 },
-		{ RF_CONTROL_NVME, 0x010601, 0x144d, 0xa808, RF_EXIT_NO_DEVICE },
-		{ RF_CONTROL_E1000E, 0x020000, 0x8086, 0x10d3, 0 },
-		{ RF_CONTROL_E1000E, 0x020000, 0x8086, 0x15b8, RF_EXIT_NO_DEVICE },
-		{ RF_CONTROL_E1000E, 0x020000, 0x1af4, 0x10d3, RF_EXIT_NO_DEVICE },
-		{ RF_CONTROL_IGB, 0x020000, 0x8086, 0x10c9, 0 },
-		{ RF_CONTROL_IGB, 0x020000, 0x8086, 0x1521, RF_EXIT_NO_DEVICE },
-		{ RF_CONTROL_VIRTIO_BLK, 0x010000, 0x1af4, 0x1042, 0 },
-		{ RF_CONTROL_VIRTIO_BLK, 0x010000, 0x1af4, 0x1041, RF_EXIT_NO_DEVICE },
-		{ RF_CONTROL_VIRTIO_NET, 0x020000, 0x1af4, 0x1041, 0 },
-		{ RF_CONTROL_VIRTIO_NET, 0x020000, 0x1af4, 0, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_NONE, 0xff0000, 0x1234, 0x11e8, 0 },
+		{ RF_ADMIN_NVME, 0x010802, 0x144d, 0xa808, 0 },
+		{ RF_ADMIN_NVME, 0x010601, 0x144d, 0xa808, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_E1000E, 0x020000, 0x8086, 0x10d3, 0 },
+		{ RF_ADMIN_E1000E, 0x020000, 0x8086, 0x15b8, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_E1000E, 0x020000, 0x1af4, 0x10d3, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_IGB, 0x020000, 0x8086, 0x10c9, 0 },
+		{ RF_ADMIN_IGB, 0x020000, 0x8086, 0x1521, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_VIRTIO_BLK, 0x010000, 0x1af4, 0x1042, 0 },
+		{ RF_ADMIN_VIRTIO_BLK, 0x010000, 0x1af4, 0x1041, RF_EXIT_NO_DEVICE },
+		{ RF_ADMIN_VIRTIO_NET, 0x020000, 0x1af4, 0x1041, 0 },
+		{ RF_ADMIN_VIRTIO_NET, 0x020000, 0x1af4, 0, RF_EXIT_NO_DEVICE },
 	};
 
 	(void)state;
@@ -111,7 +111,7 @@ static void test_control_halves_know_their_devices(void **state)
 		uint32_t id = cases[i].vendor | (uint32_t)cases[i].device << 16,
 			 class = cases[i].class << 8;
 
-		d.cfg = (struct rf_device_config){ .control = cases[i].control, .match_class = ~0u,
+		d.cfg = (struct rf_device_config){ .admin = cases[i].admin, .match_class = ~0u,
 						   .match_vendor = ~0u, .match_device = ~0u };
 		memcpy(d.config, &id, 4);
 		memcpy(d.config + 8, &class, 4);
@@ -125,7 +125,7 @@ int main(void)
 	    cmocka_unit_test(test_ats_on),
 	    cmocka_unit_test(test_no_extended_space),
 	    cmocka_unit_test(test_lists_end),
-	    cmocka_unit_test(test_control_halves_know_their_devices),
+	    cmocka_unit_test(test_admin_planes_know_their_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static struct rf_keep_msg death(int status)
 {
 	return (struct rf_keep_msg){ .status = status, .pid = 77, .name = "disk0.driver.9",
 				     .walls = { .locked = 1, .image = IMAGE, .image_bytes = 0x4000,
-						.gate = 0x70000000 } };
+						.trampoline = 0x70000000 } };
 }
 
 static void says(const struct rf_keep_msg *m, const char *words, const char *json)
@@ -48,7 +48,7 @@ static void a_forbidden_call_is_named_with_its_abi(void **state)
 	struct rf_keep_msg m = death(SIGSYS);
 
 	(void)state;
-	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_END,
+	m.exit_info = (struct rf_exit_info){ .seen = RF_SEEN_END,
 					 .arch = AUDIT_ARCH_X86_64,
 					 .call = 257,
 					 .args = { 1, 2 },
@@ -57,15 +57,15 @@ static void a_forbidden_call_is_named_with_its_abi(void **state)
 	     "openat (x86-64, number 257) with (0x1, 0x2, 0, 0, 0, 0), at image+0x1005; wall: "
 	     "seccomp",
 	     "\"wall\":\"seccomp\",\"syscall\":\"openat\",\"number\":257,\"abi\":\"x86-64\"");
-	m.verdict.call |= X32_BIT;
+	m.exit_info.call |= X32_BIT;
 	says(&m, "openat (x32, number 257)", "\"abi\":\"x32\"");
-	m.verdict.arch = AUDIT_ARCH_I386;
-	m.verdict.call = 5;
+	m.exit_info.arch = AUDIT_ARCH_I386;
+	m.exit_info.call = 5;
 	says(&m, "open (i386, number 5)", "\"syscall\":\"open\"");
-	m.verdict.call = 100000;
+	m.exit_info.call = 100000;
 	says(&m, "unknown (i386, number 100000)", "\"generation\":9,\"pid\":77");
-	m.verdict.ip = 0x70000012;
-	says(&m, "in the gate+0x10", "\"gate_offset\":\"0x10\"");
+	m.exit_info.ip = 0x70000012;
+	says(&m, "in the trampoline+0x10", "\"gate_offset\":\"0x10\"");
 }
 
 static void a_fault_says_where_and_by_what(void **state)
@@ -73,11 +73,14 @@ static void a_fault_says_where_and_by_what(void **state)
 	struct rf_keep_msg m = death(SIGSEGV);
 
 	(void)state;
-	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_END | RF_SEEN_SIGNAL, .signal = SIGSEGV,
-					 .code = 1, .address = 0x123000, .ip = IMAGE + 0x20 };
+	m.exit_info = (struct rf_exit_info){ .seen = RF_SEEN_END | RF_SEEN_SIGNAL,
+					     .signal = SIGSEGV,
+					     .code = 1,
+					     .address = 0x123000,
+					     .ip = IMAGE + 0x20 };
 	says(&m, "touched 0x123000, which it may not", "\"fault_address\":\"0x123000\"");
 	says(&m, "at image+0x20; wall: maps", "\"image_offset\":\"0x20\"");
-	m.verdict.ip = 0x99;
+	m.exit_info.ip = 0x99;
 	says(&m, "at 0x99 outside its image", "\"ip\":\"0x99\"");
 }
 
@@ -86,7 +89,7 @@ static void who_sent_a_signal_is_told(void **state)
 	struct rf_keep_msg m = death(SIGTERM);
 
 	(void)state;
-	m.verdict = (struct rf_verdict){ .seen = RF_SEEN_SIGNAL, .signal = SIGTERM, .code = 0,
+	m.exit_info = (struct rf_exit_info){ .seen = RF_SEEN_SIGNAL, .signal = SIGTERM, .code = 0,
 					 .address = 4242 };
 	says(&m, "got signal 15 (SIGTERM) from process 4242", "\"registers\":\"signal stop\"");
 }

@@ -119,7 +119,7 @@ void rf_die(int code, const char *format, ...)
 #include "sandbox/device/core/generation.c"
 #include "sandbox/device/core/left.c"
 #include "sandbox/device/core/plan.c"
-#include "sandbox/device/core/tell.c"
+#include "sandbox/device/core/notify.c"
 
 /* Generation 1 runs, 2 waits as standby. */
 static struct rf_device *running(void)
@@ -164,13 +164,13 @@ static int no_header(struct rf_device *d, uint32_t at, void *to, uint32_t bytes)
 /* The export waits for answers. Only a device that has changed has its driver killed, once. */
 static void a_look_at_the_device(void **state)
 {
-	static const struct rf_control_ops control = { .changed = it_changed };
+	static const struct rf_admin_ops control = { .changed = it_changed };
 	static const struct rf_backend_ops backend = { .config_read = no_header };
 	struct rf_device *d = running();
 
 	(void)state;
 	d->backend = &backend;
-	d->control = &control;
+	d->admin_ops = &control;
 	generation_look(d);
 	left_as(d, RF_LEFT_ENABLED);
 	generation_look(d);
@@ -277,15 +277,15 @@ static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
 		assert_string_equal(noted, "dRqu");
 		assert_int_equal(d->generation, g + 1);
 		generation_want(d);
-		generation_condemn(d, RF_KILL_STALLED);
-		generation_condemn(d, RF_KILL_STALLED);
+		generation_request_kill(d, RF_KILL_STALLED);
+		generation_request_kill(d, RF_KILL_STALLED);
 		dies(d);
 		assert_string_equal(noted, "dRqudRq");
 		full = false;
-		if (tell_rest(d))
+		if (notify_flush(d))
 			generation_want(d);
 		assert_string_equal(noted, "dRqudRqDUKDW");
-		assert_false(tell_waits(d));
+		assert_false(notify_pending(d));
 		generation_driver(d, g + 2, -1);
 		assert_string_equal(noted, "dRqudRqDUKDWuU");
 		generation_want(d);
@@ -309,11 +309,11 @@ static int enables_it(struct rf_device *d, unsigned half)
 /* Behind its reset and before anybody hears that it is quiet. */
 static void a_device_at_rest_is_marked(void **state)
 {
-	static const struct rf_control_ops control = { .mark = marks_it, .enable = enables_it };
+	static const struct rf_admin_ops control = { .mark = marks_it, .enable = enables_it };
 	struct rf_device *d = running();
 
 	(void)state;
-	d->control = &control;
+	d->admin_ops = &control;
 	generation_ending(d, 1);
 	assert_string_equal(noted, "dDRMqE");
 }

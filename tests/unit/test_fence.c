@@ -91,7 +91,7 @@ static bool gets_through(bool (*attempt)(void), uint64_t walls)
 	assert_true(pid >= 0);
 	if (!pid) {
 		become_somebody();
-		if (rf_fence_raise(walls) != walls)
+		if (rf_fence_apply(walls) != walls)
 			_exit(8);
 		_exit(attempt());
 	}
@@ -112,7 +112,7 @@ static uint64_t known(void)
 		pid_t pid = fork();
 
 		if (!pid)
-			_exit(!rf_fence_raise(RF_WALL_BIT(RF_WALL_NO_NEW_PRIVS) |
+			_exit(!rf_fence_apply(RF_WALL_BIT(RF_WALL_NO_NEW_PRIVS) |
 					      RF_WALL_BIT(optional[i])) >> optional[i] & 1);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (status)
@@ -185,7 +185,7 @@ static bool neighbour_reads(uint64_t walls)
 	if (!victim) {
 		close(leave[1]);
 		become_somebody();
-		rf_fence_raise(walls);
+		rf_fence_apply(walls);
 		(void)!write(ready[1], &c, 1);
 		(void)!read(leave[0], &c, 1);
 		_exit(0);

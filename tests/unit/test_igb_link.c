@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_igb_link.c - the 82576's control half and its PHY: a link that comes by itself is waited
+ * test_igb_link.c - the 82576's admin plane and its PHY: a link that comes by itself is waited
  * for, one that waits to be asked for is asked for.
  *
- * Room:   tests/unit. The control half's own sources on a register file and a PHY of ours, in a
+ * Room:   tests/unit. The admin plane's own sources on a register file and a PHY of ours, in a
  *         time of ours: it goes on as somebody waits.
  */
 #include <setjmp.h>
@@ -38,7 +38,7 @@ static int time_goes_on(const struct timespec *t)
 #define ppoll(fds, count, t, mask) ((void)(fds), (void)(count), time_goes_on(t))
 #include "sandbox/device/admin/intel_nic.c"
 #include "sandbox/device/core/bar.c"
-#include "sandbox/device/admin/igb_control.c"
+#include "sandbox/device/admin/igb_admin.c"
 #undef ppoll
 
 void rf_log(const char *fmt, ...)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "launching.h"
+#include "launch_fixture.h"
 #include "sandbox/launch/image.c"
 
 /* A small image: headers, one page of code, one of data with a dynamic section, a

@@ -2,9 +2,10 @@
 /*
  * test_integrity.c - a driver that lies about data, with the integrity layer and without it.
  *
- * Room:   tests/unit. The test is client, driver and disk; see lies.h. RF_SEED=n, RF_LIES=n.
+ * Room:   tests/unit. The test is client, driver and disk; see corrupting_driver.h. RF_SEED=n,
+ *         RF_LIES=n.
  */
-#include "lies.h"
+#include "corrupting_driver.h"
 
 #include <sys/wait.h>
 
@@ -19,13 +20,14 @@ static void world_open(struct world *w, uint64_t seed, uint32_t flags)
 	assert_int_equal(w->honest, BLOCKS / MOST);
 }
 
-static void told(struct world *w, int lie, uint64_t seed, uint32_t flags, unsigned wrong_reads)
+static void told(struct world *w, int corruption, uint64_t seed, uint32_t flags,
+		 unsigned wrong_reads)
 {
 	world_open(w, seed, flags);
 	for (unsigned i = 0; w->wrong < wrong_reads; i++) {
 		uint32_t count = 1 + chance(w, MOST), first = chance(w, BLOCKS - count + 1);
 		uint64_t arena = chance(w, 64) * 4096ull;
-		int now = chance(w, 4) ? -1 : lie;
+		int now = chance(w, 4) ? -1 : corruption;
 
 		if (chance(w, 2))
 			client_writes(w, now, first, count, arena);
@@ -42,15 +44,15 @@ static void every_wrong_read_is_an_error_and_no_other_is(void **state)
 	static struct world with, without;
 
 	(void)state;
-	for (int lie = 0; lie < LIES; lie++) {
+	for (int corruption = 0; corruption < CORRUPTIONS; corruption++) {
 		unsigned n = lies ? (unsigned)atoi(lies) : 300;
 
-		told(&with, lie, dice, RF_EXPORT_INTEGRITY_MEMORY, n);
-		told(&without, lie, dice, 0, n);
+		told(&with, corruption, dice, RF_EXPORT_INTEGRITY_MEMORY, n);
+		told(&without, corruption, dice, 0, n);
 		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the "
 		       "layer %u caught, %u believed\n",
-		       (unsigned long long)dice, lie_name[lie], with.wrong, with.caught,
-		       with.believed, without.caught, without.believed);
+		       (unsigned long long)dice, corruption_name[corruption], with.wrong,
+		       with.caught, with.believed, without.caught, without.believed);
 		assert_int_equal(with.caught, n);
 		assert_int_equal(with.believed, 0);
 		assert_int_equal(with.t->s->filter->ops->caught(with.t->s->filter), n);

@@ -3,11 +3,11 @@
  * test_integrity_disk.c - `integrity disk` against a driver that lies, over restarts of the export
  * and of everything; and what it refuses.
  *
- * Room:   tests/unit; see lies.h. RF_SEED=n, RF_LIES=n.
+ * Room:   tests/unit; see corrupting_driver.h. RF_SEED=n, RF_LIES=n.
  */
 #define JOURNAL_PAGES 48u /* so that checkpoints are frequent */
-#define LIES_AREA (400 * 4096)
-#include "lies.h"
+#define CORRUPT_AREA (400 * 4096)
+#include "corrupting_driver.h"
 
 #include <sys/wait.h>
 
@@ -139,14 +139,14 @@ static void restart(struct world *w, bool all)
 
 /* ---- lies ------------------------------------------------------------------------------------ */
 
-static struct world *told(int lie, uint64_t seed, uint32_t flags, unsigned wrong_reads)
+static struct world *told(int corruption, uint64_t seed, uint32_t flags, unsigned wrong_reads)
 {
 	struct world *w = world_with(seed, flags);
 
 	for (unsigned i = 0; w->wrong < wrong_reads; i++) {
 		uint32_t count = 1 + chance(w, MOST), first = chance(w, BLOCKS - count + 1);
 		uint64_t arena = chance(w, 64) * 4096ull;
-		int now = chance(w, 4) ? -1 : lie;
+		int now = chance(w, 4) ? -1 : corruption;
 
 		if (!chance(w, 100))
 			restart(w, chance(w, 2));
@@ -166,15 +166,15 @@ static void every_wrong_read_is_an_error_over_restarts_too(void **state)
 	unsigned n = lies ? (unsigned)atoi(lies) : 200;
 
 	(void)state;
-	for (int lie = 0; lie < LIES; lie++) {
-		struct world *with = told(lie, dice, RF_EXPORT_INTEGRITY_DISK, n),
-			     *without = told(lie, dice, 0, n);
+	for (int corruption = 0; corruption < CORRUPTIONS; corruption++) {
+		struct world *with = told(corruption, dice, RF_EXPORT_INTEGRITY_DISK, n),
+			     *without = told(corruption, dice, 0, n);
 
 		printf("# RF_SEED=%llu %s: of %u wrong reads %u caught, %u believed; without the "
 		       "layer "
 		       "%u caught, %u believed\n",
-		       (unsigned long long)dice, lie_name[lie], with->wrong, with->caught,
-		       with->believed, without->caught, without->believed);
+		       (unsigned long long)dice, corruption_name[corruption], with->wrong,
+		       with->caught, with->believed, without->caught, without->believed);
 		assert_int_equal(with->caught, n);
 		assert_int_equal(with->believed, 0);
 		assert_int_equal(without->caught, 0);
@@ -237,7 +237,7 @@ static void a_changed_checksum_is_an_error_for_its_blocks_alone(void **state)
 static void rolled_back(bool restarted, int status)
 {
 	struct world *w = world_with(4, RF_EXPORT_INTEGRITY_DISK);
-	static unsigned char before[LIES_AREA];
+	static unsigned char before[CORRUPT_AREA];
 	unsigned char first = w->want[0][0];
 
 	restart(w, true);

@@ -3,14 +3,14 @@
  * test_integrity_waits.c - more requests under `integrity disk` than it has places for: of
  * jobs, small requests of its own, room in the journal. Whoever waits is woken.
  *
- * Room:   tests/unit. The test is client and driver; see served.h. RF_SEED=n, RF_BURSTS=n.
+ * Room:   tests/unit. The test is client and driver; see blk_fixture.h. RF_SEED=n, RF_BURSTS=n.
  * Driver: answers what it has in any order, and some of it with EIO.
  * Shown:  when the driver has answered all, every client has its answer, and nothing is under
  *         way; also where the device goes for good at any moment.
  */
 #define JOURNAL_PAGES 16u
 #define ARENA        (4u << 20)
-#include "served.h"
+#include "blk_fixture.h"
 
 #include <sys/wait.h>
 

@@ -14,8 +14,8 @@
 #include <dirent.h>
 
 #include "image.h"
-#include "launching.h"
-#include "space.h"
+#include "launch_fixture.h"
+#include "address_space.h"
 #include "sandbox/launch/image.c"
 
 #define PROBE      "build/fault/probe"
@@ -100,7 +100,7 @@ static void expect_image(struct mapping *m, unsigned *n, const char *path)
 	free(file);
 }
 
-/* All a driver may have mapped, in ascending order; the gate's page is looked for
+/* All a driver may have mapped, in ascending order; the trampoline's page is looked for
  * apart, since it stays where the launcher was. */
 static unsigned expect_all(struct mapping *m, const char *image, bool tls)
 {
@@ -121,7 +121,7 @@ static void maps_check(pid_t pid, const char *image, bool tls)
 {
 	struct mapping is[MAX_MAPPINGS], should[MAX_MAPPINGS];
 	unsigned count = maps_read(pid, is), wanted = expect_all(should, image, tls), n = 0;
-	unsigned gates = 0;
+	unsigned trampolines = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		if (!strcmp(is[i].name, "[vsyscall]"))
@@ -129,7 +129,7 @@ static void maps_check(pid_t pid, const char *image, bool tls)
 		if (strstr(is[i].name, "rf-launch")) {
 			assert_string_equal(is[i].perms, "r-xp");
 			assert_int_equal(is[i].end - is[i].start, 4096);
-			gates++;
+			trampolines++;
 			continue;
 		}
 		assert_true(n < wanted);
@@ -139,7 +139,7 @@ static void maps_check(pid_t pid, const char *image, bool tls)
 		n++;
 	}
 	assert_int_equal(n, wanted);
-	assert_int_equal(gates, 1);
+	assert_int_equal(trampolines, 1);
 }
 
 /* ---- /proc/PID/fd ----------------------------------------------------------------- */
@@ -280,7 +280,7 @@ static void standby_holds_until_let_go(void **state)
 	assert_true(launching_log(&l, log, sizeof(log)));
 	assert_string_equal(log, "");
 	maps_check(l.pid, "build/fault/evil_first", false);
-	/* Wake-ups do not open the gate, and the image's first instruction is deadly. */
+	/* Wake-ups do not open the trampoline, and the image's first instruction is deadly. */
 	for (int i = 0; i < 100; i++) {
 		launching_wake(&l);
 		drained_wait(&l);

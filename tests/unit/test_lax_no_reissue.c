@@ -2,10 +2,10 @@
 /*
  * test_lax_no_reissue.c - the block service that reissues nothing answers requests unseen.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h, whose sources are
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h, whose sources are
  *         those that tests/lax/lax.mk makes.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 static void without_reissue_requests_are_answered_unseen(void **state)
 {

@@ -2,10 +2,10 @@
 /*
  * test_lax_reuse_early.c - the block service that uses memory again before the reset.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h, whose sources are
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h, whose sources are
  *         those that tests/lax/lax.mk makes.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 /* Reads fail before the reset, and the reset waits for their reuse. */
 static void reused_early_reads_fail_before_the_reset(void **state)

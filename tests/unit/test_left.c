@@ -3,7 +3,7 @@
  * test_left.c - a device that is not as it was left is found out, whatever it changed; one
  * that is as it was left is not.
  *
- * Room:   tests/unit. The control halves and left.c on registers that are a table here.
+ * Room:   tests/unit. The admin planes and left.c on registers that are a table here.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -113,7 +113,7 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 	return 0;
 }
 
-#include "sandbox/device/admin/nvme_control.c"
+#include "sandbox/device/admin/nvme_admin.c"
 #include "sandbox/device/admin/nvme_describe.c"
 #include "sandbox/device/admin/virtio_pci.c"
 #include "sandbox/device/core/identity.c"
@@ -136,9 +136,9 @@ static void virtio_rests(struct rf_device *d)
 {
 	virtio_mark(d, &virtio);
 }
-static const struct rf_control_ops virtio_ops = { .changed = virtio_it, .mark = virtio_rests };
+static const struct rf_admin_ops virtio_ops = { .changed = virtio_it, .mark = virtio_rests };
 
-static struct rf_device *device(const struct rf_control_ops *control)
+static struct rf_device *device(const struct rf_admin_ops *control)
 {
 	static struct rf_device d;
 
@@ -148,7 +148,7 @@ static struct rf_device *device(const struct rf_control_ops *control)
 	said[0] = '\0';
 	d = (struct rf_device){ .backend = &fake,
 				.label = "it",
-				.control = control,
+				.admin_ops = control,
 				.left = RF_LEFT_ENABLED,
 				.bus_master = true,
 				.admin_iova = 0x123456000 };
@@ -162,7 +162,7 @@ static struct rf_device *device(const struct rf_control_ops *control)
 /* As controller_enable() leaves it, once CSTS.RDY has come. */
 static struct rf_device *nvme_device(void)
 {
-	struct rf_device *d = device(&rf_control_nvme);
+	struct rf_device *d = device(&rf_admin_nvme);
 
 	nvme.cc = NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
 	nvme.csts = NVME_CSTS_RDY;
@@ -194,7 +194,7 @@ static struct rf_device *virtio_at_rest(void)
 
 	put(regs + VIRTIO_DEVICE_STATUS, 0, 1);
 	put(regs + VIRTIO_QUEUE_ENABLE, 0, 2);
-	d->control->mark(d);
+	d->admin_ops->mark(d);
 	return d;
 }
 

@@ -23,7 +23,7 @@
 #include "sandbox/supervisor/drivers.c"
 #include "sandbox/supervisor/lifecycle.c"
 #include "sandbox/supervisor/revive.c"
-#include "sandbox/supervisor/silent.c"
+#include "sandbox/supervisor/hang_detector.c"
 #include "sandbox/supervisor/stopping.c"
 
 /* ---- a device ------------------------------------------------------------------------ */
@@ -174,7 +174,7 @@ static void a_server_that_fails_after_each_request_gets_its_share_and_no_more(vo
 /* Nor is it a driver's, nor of whoever has us kill one. */
 static void a_driver_that_dies_after_each_request_gets_no_lines_without_limit(void **state)
 {
-	static const uint32_t causes[] = { RF_KILL_LIE, RF_KILL_STALLED, RF_KILL_STORM };
+	static const uint32_t causes[] = { RF_KILL_PROTO, RF_KILL_STALLED, RF_KILL_STORM };
 	char name[32];
 
 	(void)state;
@@ -459,7 +459,7 @@ static void a_device_process_is_watched_once_it_is_ready(void **state)
 {
 	(void)state;
 	comes_up();
-	assert_int_equal(dev->alive.known[0], dev->r.device_pid);
+	assert_int_equal(dev->ping.known[0], dev->r.device_pid);
 }
 
 int main(void)

@@ -73,15 +73,15 @@ static void lose_what_was_written(void)
 	s.e.die_now = 1;
 	while (s.e.deaths == deaths)
 		usleep(500);
-	while (!table->head.owed)
+	while (!table->head.unreported)
 		usleep(500);
 }
 
 static void await_paid(void)
 {
-	for (int i = 0; i < WIRE_DEADLINE_MS / 5 && table->head.owed; i++)
+	for (int i = 0; i < WIRE_DEADLINE_MS / 5 && table->head.unreported; i++)
 		wire_hear(&s.peer, 5);
-	assert_int_equal(table->head.owed, 0);
+	assert_int_equal(table->head.unreported, 0);
 }
 
 static void news_stays_owed_until_it_is_acknowledged(void **unused)
@@ -93,7 +93,7 @@ static void news_stays_owed_until_it_is_acknowledged(void **unused)
 	/* Sent, and sent again: it is TCP's since long. */
 	while (client.wild < 2)
 		assert_true(wire_hear(&s.peer, WIRE_DEADLINE_MS));
-	assert_int_not_equal(table->head.owed, 0);
+	assert_int_not_equal(table->head.unreported, 0);
 	uint32_t before = client.length;
 	client.mute = false;
 	assert_true(wire_await(&s.peer, &client, before + 16));
@@ -114,7 +114,7 @@ static void what_is_sent_behind_the_news_changes_nothing(void **unused)
 	ask_disk(NBD_CMD_READ, 512);
 	while (client.wild < 1)
 		assert_true(wire_hear(&s.peer, WIRE_DEADLINE_MS));
-	assert_int_equal(table->head.owed, 0);
+	assert_int_equal(table->head.unreported, 0);
 	client.mute = false;
 }
 

@@ -23,7 +23,7 @@
 #include "sandbox/lib/packet.c"
 #include "sandbox/lib/words.c"
 
-#include "exported.h"
+#include "export_fixture.h"
 
 #define LWIP  "build/bin/rf-lwip"
 #define WHOLE "nbd://10.9.0.2:10809/"

@@ -15,7 +15,7 @@
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
 
-#include "exported.h"
+#include "export_fixture.h"
 
 #define NBD  "build/bin/rf-nbd"
 #define LOAD "build/tests/rf-load"

@@ -101,7 +101,7 @@ static void a_client_that_went_away_untold_hears_when_it_comes_back(void **state
 	end(e);
 }
 
-/* Waits until the server has seen the end of a connection: seats are looked at in turn. */
+/* Waits until the server has seen the end of a connection: slots are looked at in turn. */
 static void leave(struct exported *e, int *fd, uint64_t left)
 {
 	struct rf_stats_service *stats = (void *)e->rig.stats;

@@ -4,7 +4,7 @@
  *
  * Room:   tests/unit. Runs build/tests/rf-nbd-asan: the same sources under ASan and UBSan.
  */
-#include "rude.h"
+#include "hostile_client.h"
 
 static void client_flags_that_are_not_nbd_end_it(void **state)
 {

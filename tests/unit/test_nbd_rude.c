@@ -6,7 +6,7 @@
  * Room:   tests/unit. Runs build/tests/rf-nbd-asan: the same sources under ASan and
  *         UBSan, with a lock that does nothing.
  */
-#include "rude.h"
+#include "hostile_client.h"
 
 /* ---- transmission -------------------------------------------------------------- */
 

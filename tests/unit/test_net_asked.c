@@ -2,9 +2,9 @@
 /*
  * test_net_asked.c - what an export may ask of the net service, and what it gets.
  *
- * Room:   tests/unit. The test is driver and device process; see netted.h.
+ * Room:   tests/unit. The test is driver and device process; see net_fixture.h.
  */
-#include "netted.h"
+#include "net_fixture.h"
 
 #define ALL (RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 | \
 	     RF_NET_HAS_VLAN | RF_NET_HAS_LINK | RF_NET_HAS_SG | RF_NET_HAS_RX_GSO)

@@ -2,9 +2,9 @@
 /*
  * test_net_frames.c - the net service against a driver that is honest, mistaken or lying.
  *
- * Room:   tests/unit. The test is driver and device process; see netted.h.
+ * Room:   tests/unit. The test is driver and device process; see net_fixture.h.
  */
-#include "netted.h"
+#include "net_fixture.h"
 
 #define ALL (RF_NET_HAS_TX_CSUM | RF_NET_HAS_RX_CSUM | RF_NET_HAS_TSO4 | RF_NET_HAS_TSO6 | \
 	     RF_NET_HAS_VLAN | RF_NET_HAS_LINK | RF_NET_HAS_SG | RF_NET_HAS_RX_GSO)
@@ -36,7 +36,7 @@ static void frames_go_both_ways_and_buffers_come_back(void **state)
 	assert_int_equal(s->tx_frames, 5000);
 	assert_int_equal(s->tx_done, 5000);
 	assert_int_equal(s->tx_bytes, 500000);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 
@@ -95,7 +95,7 @@ static void frames_of_many_parts_come_whole(void **state)
 	assert_int_equal(driver_buffers(t), BUFFERS);
 	assert_int_equal(t->n->count.rx_frames, 2);
 	assert_int_equal(t->n->count.rx_bytes, 5 * 2048 + 10 + 60);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 
@@ -120,7 +120,7 @@ static void a_chain_waits_for_room(void **state)
 	assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 0);
 	assert_true(rf_net_sleep(t->n, false));
 	rf_net_wake(t->n, false);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 
@@ -152,7 +152,7 @@ static void malformed_frames_are_dropped(void **state)
 	assert_int_equal(t->n->count.rx_bad, 6);
 	assert_int_equal(t->n->count.rx_frames, 4);
 	assert_int_equal(driver_buffers(t), BUFFERS);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 
@@ -174,7 +174,7 @@ static void every_impossible_tail_is_a_lie(void **state)
 		assert_int_equal(drink(t), 1);
 		atomic_store(&ring_of(t->chan->rx.bytes)->tail, 1 + deltas[i]);
 		assert_int_equal(drink(t), 0);
-		assert_int_equal(netted_lie(t), RF_LIE_INDEX);
+		assert_int_equal(netted_proto_error(t), RF_BAD_INDEX);
 		netted_free(t);
 	}
 }
@@ -193,9 +193,9 @@ static void slots_never_sent_cannot_come_back(void **state)
 				     delta : delta - RF_NET_DEPTH - 9);
 			rf_net_tick(t->n);
 			if (delta <= sent)
-				netted_no_lie(t);
+				netted_no_proto_error(t);
 			else
-				assert_int_equal(netted_lie(t), RF_LIE_INDEX);
+				assert_int_equal(netted_proto_error(t), RF_BAD_INDEX);
 			assert_int_equal(t->n->count.tx_done, delta <= sent ? delta : 0);
 			netted_free(t);
 			if (delta > 8 && delta < RF_NET_DEPTH - 8)
@@ -234,7 +234,7 @@ static void only_a_buffer_it_has_can_come_from_a_driver(void **state)
 		driver_put(t, (struct rf_net_frame){ .at = places[i], .length = 60 });
 		driver_publish(t);
 		assert_int_equal(drink(t), 0);
-		assert_int_equal(netted_lie(t), RF_LIE_BUFFER);
+		assert_int_equal(netted_proto_error(t), RF_BAD_BUFFER);
 		netted_free(t);
 	}
 }
@@ -253,7 +253,7 @@ static void a_buffer_cannot_come_twice(void **state)
 		driver_put(t, (struct rf_net_frame){ .at = at, .length = 60 });
 		driver_publish(t);
 		assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), held ? 0 : 1);
-		assert_int_equal(netted_lie(t), RF_LIE_BUFFER);
+		assert_int_equal(netted_proto_error(t), RF_BAD_BUFFER);
 		/* Nothing of it is listened to any more. */
 		driver_receive(t, 60);
 		assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 0);
@@ -284,7 +284,7 @@ static void impossible_frames_are_lies(void **state)
 		driver_put(t, f);
 		driver_publish(t);
 		assert_int_equal(drink(t), 0);
-		assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+		assert_int_equal(netted_proto_error(t), RF_BAD_FRAME);
 		netted_free(t);
 	}
 }
@@ -306,7 +306,7 @@ static void no_device_glues_unasked(void **state)
 		driver_publish(t);
 		assert_int_equal(drink(t), may);
 		if (!may)
-			assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+			assert_int_equal(netted_proto_error(t), RF_BAD_FRAME);
 		netted_free(t);
 	}
 }
@@ -327,7 +327,7 @@ static void chains_end(void **state)
 					   .gso = kind == 2 && i });
 		driver_publish(t);
 		assert_int_equal(drink(t), 0);
-		assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+		assert_int_equal(netted_proto_error(t), RF_BAD_FRAME);
 		netted_free(t);
 	}
 }

@@ -2,9 +2,9 @@
 /*
  * test_net_notice.c - what a program of one's own hears of its interface and the driver of it.
  *
- * Room:   tests/unit. The test is driver and device process; see netted.h.
+ * Room:   tests/unit. The test is driver and device process; see net_fixture.h.
  */
-#include "netted.h"
+#include "net_fixture.h"
 
 #include "net/engine/client.c"
 #include "sandbox/session/notice.c"

@@ -3,9 +3,9 @@
  * test_net_outlives.c - what of an interface outlives driver, device process and export, and when a
  * driver is told on.
  *
- * Room:   tests/unit. The test is driver and device process; see netted.h.
+ * Room:   tests/unit. The test is driver and device process; see net_fixture.h.
  */
-#include "netted.h"
+#include "net_fixture.h"
 
 /* Its successor opens the device anew: frames received before are kept, those under way lost
  * and counted, the link is as it was, and either half may be the next one. */
@@ -56,7 +56,7 @@ static void a_liars_device_gets_nothing_more(void **state)
 	say(t, 60);
 	atomic_store(&ring_of(t->chan->rx.bytes)->tail, 5000);
 	assert_int_equal(drink(t), 0);
-	assert_int_equal(netted_lie(t), RF_LIE_INDEX);
+	assert_int_equal(netted_proto_error(t), RF_BAD_INDEX);
 	assert_int_equal(rf_net_tx_room(t->n, 1), 0);
 	netted_cycle(t);
 	say(t, 60);
@@ -78,7 +78,7 @@ static void a_liars_frame_ends_with_it(void **state)
 	driver_put(t, (struct rf_net_frame){ .at = driver_buffer(t), .length = 60, .flags = 0x80 });
 	driver_publish(t);
 	assert_int_equal(drink(t), 0);
-	assert_int_equal(netted_lie(t), RF_LIE_FRAME);
+	assert_int_equal(netted_proto_error(t), RF_BAD_FRAME);
 	netted_cycle(t);
 	driver_receive(t, 70);
 	assert_int_equal(rf_net_rx(t->n, got, RF_NET_PARTS), 1);
@@ -189,7 +189,7 @@ static void a_stuck_driver_is_woken_then_reported(void **state)
 	/* Nothing is under way: 50 times as long. */
 	t->n->session.config.nudge_ns = 1000000;
 	rf_net_tick(t->n);
-	assert_int_equal(tick_until_told(t, &msg), RF_SVC_SILENT);
+	assert_int_equal(tick_until_told(t, &msg), RF_SVC_UNRESPONSIVE);
 	assert_true(rf_now_ns() - begin >= 50000000);
 	assert_int_equal(read(t->rig.fd[RF_EXPORT_FD_WAKE0], &woken, 8), 8);
 	assert_int_equal(woken, 1);
@@ -264,7 +264,7 @@ static void a_full_wakeup_is_no_trap(void **state)
 	atomic_store(&ring_of(t->chan->tx.bytes)->asleep, 1);
 	say(t, 60);
 	rf_net_push(t->n);
-	assert_int_equal(netted_lie(t), RF_LIE_WAKE);
+	assert_int_equal(netted_proto_error(t), RF_BAD_WAKE);
 	netted_free(t);
 }
 

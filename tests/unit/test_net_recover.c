@@ -3,9 +3,9 @@
  * test_net_recover.c - the net service when drivers die: what is lost, what is kept, and
  * whose buffers are whose.
  *
- * Room:   tests/unit. The test is driver and device process; see netted.h.
+ * Room:   tests/unit. The test is driver and device process; see net_fixture.h.
  */
-#include "netted.h"
+#include "net_fixture.h"
 
 /* Killed with k of ten frames sent and reported, for every k; whether it told or not. */
 static void what_was_not_reported_as_sent_is_lost_and_counted(void **state)
@@ -178,7 +178,7 @@ static void generations_share_no_receive_buffer(void **state)
 		rf_net_push(t->n);
 	}
 	assert_int_equal(t->n->count.rx_frames, 11 * BUFFERS);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 
@@ -206,7 +206,7 @@ static void held_buffers_outlive_their_generation(void **state)
 		n += more;
 	}
 	assert_int_equal(n, BUFFERS - 1);
-	assert_int_equal(netted_lie(t), RF_LIE_BUFFER);
+	assert_int_equal(netted_proto_error(t), RF_BAD_BUFFER);
 	netted_cycle(t);
 	rf_net_rx_done(t->n, &held, 1); /* its half has no driver now */
 	netted_cycle(t);
@@ -291,7 +291,7 @@ static void every_buffer_survives_thousands_of_deaths(void **state)
 	assert_int_equal(t->n->tx_free_count, all);
 	assert_int_equal(driver_buffers(t), BUFFERS);
 	books_balance(t, 0);
-	netted_no_lie(t);
+	netted_no_proto_error(t);
 	netted_free(t);
 }
 

@@ -3,9 +3,9 @@
  * test_notice.c - what a program of one's own hears of its driver and its disk, and the loop that
  * the library has for it.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h.
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 #include "sandbox/blk/client.c"
 #include "sandbox/session/notice.c"

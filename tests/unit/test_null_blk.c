@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "launching.h"
+#include "launch_fixture.h"
 
 #define IMAGE "build/drivers/null_blk"
 

@@ -2,9 +2,9 @@
 /*
  * test_poison.c - a request that kills each driver fails alone.
  *
- * Room:   tests/unit. The test is client, driver and disk; see served.h.
+ * Room:   tests/unit. The test is client, driver and disk; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 static void requests_are_reissued_alone_after_two_times(void **state)
 {

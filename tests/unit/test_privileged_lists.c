@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_privileged_lists.c - the system call lists of keeper, supervisor and opener, in real
+ * test_privileged_lists.c - the system call lists of keeper, supervisor and broker, in real
  * processes: what they must not do ends them, and the same is done where nobody forbids it.
  *
  * Room:   tests/unit.
@@ -168,14 +168,14 @@ static void what_a_keeper_must_not_do_ends_it(void **state)
 	ENDS("keeper", deeds);
 }
 
-static void what_an_opener_must_not_do_ends_it(void **state)
+static void what_a_broker_must_not_do_ends_it(void **state)
 {
 	static deed *const deeds[] = { forks,   executes,   traces,    mounts,    unshares,
 				       loads,   turns,      maps_code, maps_data, changes,
 				       signals, makes_pair, attaches };
 
 	(void)state;
-	ENDS("opener", deeds);
+	ENDS("broker", deeds);
 }
 
 static void their_work_goes_on(void **state)
@@ -185,9 +185,9 @@ static void their_work_goes_on(void **state)
 	assert_int_equal(outcome(remembers, "supervisor"), 0);
 	assert_int_equal(outcome(traces_child, "keeper"), 0);
 	assert_int_equal(outcome(makes_pair, "keeper"), 0);
-	assert_int_equal(outcome(opens, "opener"), 0);
-	assert_int_equal(outcome(connects, "opener"), 0);
-	assert_int_equal(outcome(unlinks, "opener"), 0);
+	assert_int_equal(outcome(opens, "broker"), 0);
+	assert_int_equal(outcome(connects, "broker"), 0);
+	assert_int_equal(outcome(unlinks, "broker"), 0);
 }
 
 int main(void)
@@ -195,7 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_supervisor_must_not_do_ends_it),
 		cmocka_unit_test(what_a_keeper_must_not_do_ends_it),
-		cmocka_unit_test(what_an_opener_must_not_do_ends_it),
+		cmocka_unit_test(what_a_broker_must_not_do_ends_it),
 		cmocka_unit_test(their_work_goes_on),
 	};
 

@@ -2,9 +2,9 @@
 /*
  * test_recover.c - the block service when drivers die: drain, reissue, poison.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h.
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 static struct rf_recovery_service *log_of(struct served *t, uint32_t generation)
 {

@@ -2,9 +2,9 @@
 /*
  * test_recover_cache.c - the block service when a reset drops the volatile write cache.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h.
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 static int finish(struct served *t, struct ask *a, uint8_t op, uint8_t flags)
 {
@@ -157,7 +157,7 @@ static void a_loss_nobody_heard_of_is_counted(void **state)
 	service_free(t->s);
 	((struct rf_stats_device *)((char *)t->rig.stats + RF_STATS_DEVICE))->losses = 7;
 	assert_int_equal(rf_blk_open(&t->s), 0);
-	assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
+	assert_int_equal(rf_blk_losses_reported(t->s), RF_LOSSES_UNKNOWN);
 	rig_send(&t->rig, RF_SVC_INFO, 0);
 	served_cycle(t);
 	assert_int_equal(finish(t, &a, RF_BLK_FLUSH, 0), -EIO);
@@ -172,21 +172,21 @@ static void as_many_are_told_as_went_away_however_late_they_come(void **state)
 	struct ask a;
 
 	(void)state;
-	rf_blk_tells(t->s);
+	rf_blk_reports_losses(t->s);
 	for (int gone = 0; gone < 2; gone++) {
 		finish(t, &a, RF_BLK_WRITE, 0);
 		rf_blk_left(t->s, rf_blk_acked(t->s));
 	}
 	cycle_losing_cache(t);
-	assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
-	t->s->owed_since -= OWED_NS + 1;
+	assert_int_equal(rf_blk_losses_reported(t->s), RF_LOSSES_UNKNOWN);
+	t->s->unreported_since -= UNREPORTED_NS + 1;
 	for (int back = 0; back < 2; back++) {
-		assert_int_equal(rf_blk_losses_told(t->s), RF_LOSSES_UNKNOWN);
-		rf_blk_paid(t->s);
+		assert_int_equal(rf_blk_losses_reported(t->s), RF_LOSSES_UNKNOWN);
+		rf_blk_loss_reported(t->s);
 	}
-	assert_int_equal(rf_blk_losses_told(t->s), 1);
-	rf_blk_told(t->s);
-	assert_int_equal(t->s->table->head.owed, 0);
+	assert_int_equal(rf_blk_losses_reported(t->s), 1);
+	rf_blk_losses_all_reported(t->s);
+	assert_int_equal(t->s->table->head.unreported, 0);
 	served_free(t);
 }
 

@@ -101,7 +101,8 @@ static void producer_takes_only_a_possible_head(void **state)
 	each_state(probe_head);
 }
 
-/* A tail that moves back after it was seen is a lie only once the known ones are used. */
+/* A tail that moves back after it was seen is a protocol error only once the known ones are
+ * used. */
 static void a_tail_going_backwards_is_caught(void **state)
 {
 	struct rf_ring *ring = ring_new(SLOTS, 4);

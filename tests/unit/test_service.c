@@ -2,9 +2,9 @@
 /*
  * test_service.c - the block service: a lying driver, hold-back, a full table.
  *
- * Room:   tests/unit. The test is driver and device process; see served.h.
+ * Room:   tests/unit. The test is driver and device process; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 #define KIB 1024u
 
@@ -149,17 +149,18 @@ static void a_full_table_keeps_the_rest_in_order(void **state)
 
 /* ---- a lying driver -------------------------------------------------------- */
 
-/* The lie was told to the device process, and nothing of this ring counts any more. */
+/* The protocol error was reported to the device process, and nothing of this ring counts any
+ * more. */
 static void assert_caught(struct served *t, struct rf_blk_req *live, struct ask *a,
-			  enum rf_violation lie)
+			  enum rf_proto_error bad)
 {
 	struct rf_svc_msg msg;
 	struct ask later;
 	int done = a->done;
 
 	assert_int_equal(rf_blk_poll(t->s), 0);
-	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_VIOLATION);
-	assert_int_equal(msg.value, lie);
+	assert_int_equal(rig_hear(&t->rig, &msg, 0), RF_SVC_PROTO_ERROR);
+	assert_int_equal(msg.value, bad);
 	assert_int_equal(msg.generation, t->rig.generation);
 	assert_int_equal(t->rig.stats->violations, 1);
 	/* Even the truth is not believed now, and no further message goes out. */
@@ -200,7 +201,7 @@ static void unknown_tags_are_lies(void **state)
 		uint32_t tags[] = { req.tag + 1, req.tag | RF_BLK_DEPTH, req.tag | 0xffff,
 				    req.tag + 0x10000, 0, 0xffffffff };
 		ram_say(&t->ram, tags[i], 1, 0);
-		assert_caught(t, &req, &a, RF_LIE_TAG);
+		assert_caught(t, &req, &a, RF_BAD_TAG);
 	}
 }
 
@@ -215,7 +216,7 @@ static void an_answer_given_twice_is_a_lie(void **state)
 	ram_answer(&t->ram, &req, 0);
 	assert_int_equal(rf_blk_poll(t->s), 1);
 	ram_answer(&t->ram, &req, 0);
-	assert_caught(t, &req, &a, RF_LIE_TAG);
+	assert_caught(t, &req, &a, RF_BAD_TAG);
 }
 
 /* The entry is in use again, under another serial: the old tag does not answer it. */
@@ -233,7 +234,7 @@ static void a_stale_tag_does_not_answer_its_entrys_next_request(void **state)
 	struct rf_blk_req fresh = see(t);
 	assert_int_equal(fresh.tag & 0xffff, old.tag & 0xffff);
 	ram_answer(&t->ram, &old, 0);
-	assert_caught(t, &fresh, &b, RF_LIE_TAG);
+	assert_caught(t, &fresh, &b, RF_BAD_TAG);
 }
 
 static void another_generation_is_a_lie(void **state)
@@ -247,7 +248,7 @@ static void another_generation_is_a_lie(void **state)
 		ask(t, &a, RF_BLK_READ, 0, 512);
 		struct rf_blk_req req = see(t);
 		ram_say(&t->ram, req.tag, claim[i], 0);
-		assert_caught(t, &req, &a, RF_LIE_GENERATION);
+		assert_caught(t, &req, &a, RF_BAD_GENERATION);
 	}
 }
 
@@ -262,7 +263,7 @@ static void a_status_out_of_the_list_is_a_lie(void **state)
 		ask(t, &a, RF_BLK_READ, 0, 512);
 		struct rf_blk_req req = see(t);
 		ram_answer(&t->ram, &req, claim[i]);
-		assert_caught(t, &req, &a, RF_LIE_STATUS);
+		assert_caught(t, &req, &a, RF_BAD_STATUS);
 	}
 }
 
@@ -278,7 +279,7 @@ static void an_index_jump_is_a_lie(void **state)
 		ask(t, &a, RF_BLK_READ, 0, 512);
 		struct rf_blk_req req = see(t);
 		atomic_store(&t->ram.resp.ring->tail, jump[i]);
-		assert_caught(t, &req, &a, RF_LIE_INDEX);
+		assert_caught(t, &req, &a, RF_BAD_INDEX);
 	}
 }
 
@@ -292,10 +293,10 @@ static void a_promise_of_unwritten_records_is_a_lie(void **state)
 	ask(t, &a, RF_BLK_READ, 0, 512);
 	struct rf_blk_req req = see(t);
 	atomic_store(&t->ram.resp.ring->tail, RF_BLK_DEPTH);
-	assert_caught(t, &req, &a, RF_LIE_GENERATION);
+	assert_caught(t, &req, &a, RF_BAD_GENERATION);
 }
 
-/* True answers in front of a lie count; those behind it do not. */
+/* True answers in front of a protocol error count; those behind it do not. */
 static void a_lie_ends_its_batch(void **state)
 {
 	struct served *t = served_new(0);
@@ -326,7 +327,7 @@ static void a_mad_driver_cannot_answer_twice_or_crash_us(void **state)
 	int log = dup(2);
 
 	(void)state;
-	dup2(t->rig.fd[RF_EXPORT_FD_LISTEN], 2); /* a line a lie is too much to read */
+	dup2(t->rig.fd[RF_EXPORT_FD_LISTEN], 2); /* a line a protocol error is too much to read */
 	for (uint32_t round = 0; round < 3000; round++) {
 		for (int i = 0; i < 64; i++)
 			if (!round || a[i].done) {
@@ -353,7 +354,7 @@ static void a_mad_driver_cannot_answer_twice_or_crash_us(void **state)
 				ram_answer(&t->ram, &req, 0);
 		}
 		rf_blk_poll(t->s);
-		if (rig_hear(&t->rig, &msg, 0) == RF_SVC_VIOLATION) {
+		if (rig_hear(&t->rig, &msg, 0) == RF_SVC_PROTO_ERROR) {
 			lies++;
 			served_cycle(t);
 		}

@@ -16,7 +16,7 @@
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
 #include "sandbox/session/driver.c"
-#include "sandbox/session/handed.c"
+#include "sandbox/session/inherited.c"
 #include "sandbox/session/open.c"
 #include "sandbox/session/session.c"
 
@@ -27,7 +27,7 @@ enum { ARENA = 1 << 20, CHAN = 16384, GENERATION = 5, HALF = 1 };
 static struct {
 	struct rf_session s;
 	char              calls[64];
-	enum rf_violation lie; /* what a dead driver left behind */
+	enum rf_proto_error lie; /* what a dead driver left behind */
 	uint32_t          published;
 	bool              awaits;
 	uint64_t          beat, progress;
@@ -49,7 +49,7 @@ static int note_info(struct rf_session *s, const struct rf_svc_msg *msg)
 	return msg->value ? -(int)msg->value : 0;
 }
 
-static uint32_t note_drain(struct rf_session *s, enum rf_violation *lie)
+static uint32_t note_drain(struct rf_session *s, enum rf_proto_error *lie)
 {
 	note('d');
 	assert_true(rf_session_alive(s) && s->gate & RF_GATE_DRIVER);
@@ -118,7 +118,8 @@ static int note_link(struct rf_session *s, const struct rf_svc_msg *msg)
 static void look_once(struct rf_session *s, uint64_t now)
 {
 	const struct rf_session_work work = { .waiting = true, .look = true, .nudge_ns = 1000000,
-					      .beat = engine.beat, .progress = engine.progress };
+					      .heartbeat = engine.beat,
+					      .progress = engine.progress };
 
 	rf_session_watch(s, now, &work);
 }
@@ -193,7 +194,7 @@ struct step {
 #define NONE     RF_DRIVER_NONE
 #define PREPARED RF_DRIVER_PREPARED
 #define UP       RF_DRIVER_UP
-#define LIED     RF_DRIVER_LIED
+#define LIED     RF_DRIVER_FAULTY
 #define GONE     RF_DRIVER_GONE
 
 static const struct step steps[] = {
@@ -311,7 +312,7 @@ static void a_lie_of_the_dead_is_counted_and_told_to_nobody(void **state)
 	struct rf_svc_msg msg;
 
 	(void)state;
-	engine.lie = RF_LIE_TAG;
+	engine.lie = RF_BAD_TAG;
 	assert_int_equal(say(RF_SVC_DOWN, 5, 0, 0), 0);
 	assert_int_equal(s->count.violations, 1);
 	assert_int_equal(rig.stats->violations, 1);
@@ -326,10 +327,10 @@ static void a_lie_of_the_living_ends_its_use(void **state)
 	struct rf_svc_msg msg;
 
 	(void)state;
-	rf_session_lied(s, RF_LIE_STATUS);
+	rf_session_proto_error(s, RF_BAD_STATUS);
 	assert_true(s->state == LIED && s->gate & RF_GATE_DRIVER);
-	assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_VIOLATION);
-	assert_true(msg.generation == GENERATION && msg.value == RF_LIE_STATUS);
+	assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_PROTO_ERROR);
+	assert_true(msg.generation == GENERATION && msg.value == RF_BAD_STATUS);
 	session_end();
 }
 
@@ -342,8 +343,8 @@ static void whoever_keeps_a_wake_up_full_lied(void **state)
 	(void)state;
 	assert_int_equal(write(rig.fd[RF_EXPORT_FD_WAKE1], &full, sizeof(full)), sizeof(full));
 	rf_session_kick(s);
-	assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_VIOLATION);
-	assert_int_equal(msg.value, RF_LIE_WAKE);
+	assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_PROTO_ERROR);
+	assert_int_equal(msg.value, RF_BAD_WAKE);
 	session_end();
 }
 
@@ -415,16 +416,16 @@ static void what_found_no_room_is_told_at_the_next_tick(void **state)
 	unsigned n = socket_fill(s);
 
 	(void)state;
-	rf_session_tell(s, RF_SVC_PREPARED, 0);
+	rf_session_notify(s, RF_SVC_PREPARED, 0);
 	rf_session_stalled(s); /* the newest counts */
 	rf_session_tick(s);
-	assert_int_equal(s->untold.type, RF_SVC_STALL);
+	assert_int_equal(s->unsent.type, RF_SVC_STALL);
 	while (n--)
 		assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_LOOK);
 	rf_session_tick(s);
 	assert_int_equal(rig_hear(&rig, &msg, 0), RF_SVC_STALL);
 	assert_int_equal(rig_hear(&rig, &msg, 0), 0);
-	assert_int_equal(s->untold.type, 0);
+	assert_int_equal(s->unsent.type, 0);
 	session_end();
 }
 
@@ -436,12 +437,12 @@ static void silence_is_not_kept(void **state)
 
 	(void)state;
 	engine.beat = 1;
-	for (uint64_t at = begin; s->watch.told <= begin + 1000000; at += 1000000) {
+	for (uint64_t at = begin; s->watch.reported <= begin + 1000000; at += 1000000) {
 		socket_fill(s);
 		look_once(s, at);
 	}
 	assert_true(s->watch.kicked);
-	assert_int_equal(s->untold.type, 0);
+	assert_int_equal(s->unsent.type, 0);
 	session_end();
 }
 

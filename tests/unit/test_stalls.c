@@ -2,9 +2,9 @@
 /*
  * test_stalls.c - a driver that does not get on: what is a stall, and who says so.
  *
- * Room:   tests/unit. The test is client, driver and disk; see served.h.
+ * Room:   tests/unit. The test is client, driver and disk; see blk_fixture.h.
  */
-#include "served.h"
+#include "blk_fixture.h"
 
 /* However much time passes between two looks, it counts for two sixteenths of a stall: so
  * the ninth look at a request is the first that may find it too old. */
@@ -150,7 +150,7 @@ static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **stat
 	assert_int_equal(tick_until(t, &msg, true, &kicks), 0);
 	assert_true(rf_now_ns() - before >= 10000000);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_SILENT);
+		assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_UNRESPONSIVE);
 		assert_int_equal(msg.value, 1);
 		assert_true(msg.at_ns > before && msg.at_ns <= rf_now_ns());
 		before = msg.at_ns;
@@ -158,7 +158,7 @@ static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **stat
 	/* It moves: the next report, if there is one, is about the next kick. */
 	chan->heartbeat++;
 	assert_int_equal(tick_until(t, &msg, true, &kicks), 0);
-	assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_SILENT);
+	assert_int_equal(tick_until(t, &msg, false, &kicks), RF_SVC_UNRESPONSIVE);
 	assert_int_equal(msg.value, 2);
 	served_free(t);
 }

@@ -5,14 +5,14 @@
  *
  * Room:   tests/unit. A child is the export; it is run one instruction at a time, and after
  *         every store that changed the in-flight table a successor is started on a copy of
- *         it and asked what it knows. See served.h.
+ *         it and asked what it knows. See blk_fixture.h.
  */
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#include "served.h"
+#include "blk_fixture.h"
 
 /* What clients were told and the device did: the child's word for it, as it happens. */
 struct truth {
@@ -26,7 +26,7 @@ struct stage {
 	struct truth  *truth;
 	unsigned char *table; /* the parent's view of the child's table */
 	unsigned char  seen[RF_TABLE_USED];
-	struct served  heir;  /* what successors live in */
+	struct served  successor; /* what successors live in */
 	unsigned       stores, wrong;
 };
 
@@ -48,12 +48,12 @@ static bool tells(struct served *t)
 	struct rf_blk_req req = see(t);
 	ram_answer(&t->ram, &req, 0);
 	assert_int_equal(rf_blk_poll(t->s), 1);
-	return a.status == -EIO || rf_blk_losses_told(t->s) == RF_LOSSES_UNKNOWN;
+	return a.status == -EIO || rf_blk_losses_reported(t->s) == RF_LOSSES_UNKNOWN;
 }
 
 static void succeed(struct stage *g, bool lose)
 {
-	struct served *t = &g->heir;
+	struct served *t = &g->successor;
 	int fd = t->rig.fd[RF_EXPORT_FD_TABLE];
 
 	t->rig.half = 0;
@@ -76,14 +76,14 @@ static void judge_store(struct stage *g)
 
 	g->stores++;
 	succeed(g, false);
-	bool told = tells(&g->heir);
-	service_free(g->heir.s);
+	bool told = tells(&g->successor);
+	service_free(g->successor.s);
 	g->wrong += (lost && !told) || (calm && told);
 	if (!at_risk)
 		return;
 	succeed(g, true);
-	g->wrong += !tells(&g->heir);
-	service_free(g->heir.s);
+	g->wrong += !tells(&g->successor);
+	service_free(g->successor.s);
 }
 
 /* ---- the export that dies ------------------------------------------------------------ */
@@ -161,7 +161,7 @@ static void life(struct served *t)
 	one(t, RF_BLK_WRITE, 0, acked);
 	lose(t, true);
 	one(t, RF_BLK_FLUSH, 0, flushed); /* fails, and so tells */
-	rf_blk_told(t->s);
+	rf_blk_losses_all_reported(t->s);
 	one(t, RF_BLK_FLUSH, 0, flushed);
 	stage.truth->calm = true;
 	one(t, RF_BLK_WRITE, 0, acked);
@@ -234,13 +234,13 @@ static void live(void (*what)(struct served *))
 		_exit(0);
 	}
 	/* Above all the numbers that the child has: both have a service of their own now. */
-	rig_open(&g->heir.rig, ARENA);
-	rig_must(!ftruncate(g->heir.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED), "ftruncate");
-	rig_install(&g->heir.rig);
+	rig_open(&g->successor.rig, ARENA);
+	rig_must(!ftruncate(g->successor.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED), "ftruncate");
+	rig_install(&g->successor.rig);
 	watch_steps(g, child);
 	printf("# %u stores to the table, after %u of them a successor would not know\n", g->stores,
 	       g->wrong);
-	rig_close(&g->heir.rig);
+	rig_close(&g->successor.rig);
 	munmap(g->table, RF_TABLE_USED);
 	munmap(g->truth, 4096);
 	served_free(g->t);

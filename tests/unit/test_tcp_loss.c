@@ -62,13 +62,13 @@ static uint64_t stall_after_a_death(bool told)
 
 static void what_a_driver_took_with_it_is_sent_again_at_once(void **state)
 {
-	uint64_t told = stall_after_a_death(true), untold = stall_after_a_death(false);
+	uint64_t told = stall_after_a_death(true), unsent = stall_after_a_death(false);
 
 	(void)state;
 	printf("# silence behind a driver's death: %llu ms; %llu ms if nobody is told\n",
-	       (unsigned long long)told, (unsigned long long)untold);
+	       (unsigned long long)told, (unsigned long long)unsent);
 	assert_in_range(told, 0, 5); /* the cable is 1 ms long, the clock's steps, too */
-	assert_in_range(untold, 50, 500); /* the timer's business */
+	assert_in_range(unsent, 50, 500); /* the timer's business */
 }
 
 /* Milliseconds until the receiver has what a lone answer consists of, whose last segments are

@@ -17,19 +17,19 @@
 
 #include "sandbox/keeper/trace.c"
 
-const char *rf_call_name(const struct rf_verdict *v)
+const char *rf_call_name(const struct rf_exit_info *v)
 {
 	(void)v;
 	return "";
 }
 
 /* A child that does this once it is traced; how it ended. */
-static int traced(void (*does)(void), struct rf_verdict *v)
+static int traced(void (*does)(void), struct rf_exit_info *v)
 {
 	int status, gate[2];
 	char byte = 0;
 
-	*v = (struct rf_verdict){ 0 };
+	*v = (struct rf_exit_info){ 0 };
 	assert_int_equal(pipe(gate), 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
@@ -73,7 +73,7 @@ static void bounds_a_wait(void)
 
 static void one_whose_own_timer_ends_a_wait_lives(void **state)
 {
-	struct rf_verdict v;
+	struct rf_exit_info v;
 	int status = traced(bounds_a_wait, &v);
 
 	(void)state;
@@ -94,7 +94,7 @@ static void faults(void)
 
 static void any_other_signal_is_its_end(void **state)
 {
-	struct rf_verdict v;
+	struct rf_exit_info v;
 	int status = traced(sends_itself_an_alarm, &v);
 
 	(void)state;

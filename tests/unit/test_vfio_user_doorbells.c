@@ -20,51 +20,51 @@ static void drop_doorbells(struct rf_device *d)
 		close(d->doorbell.event);
 	if (d->user->proxy)
 		munmap((void *)d->user->proxy, d->doorbell.bytes);
-	if (d->doorbell.road == RF_ROAD_PROXY || d->doorbell.road == RF_ROAD_SHADOW)
+	if (d->doorbell.mode == RF_DOORBELL_PROXY || d->doorbell.mode == RF_DOORBELL_SHADOW)
 		close(d->doorbell.fd);
 }
 
-static void the_road_is_the_best_the_server_offers(void **state)
+static void the_mode_is_the_best_the_server_offers(void **state)
 {
 	static const struct {
 		const char *what, *json;
 		uint32_t io;
 		bool mappable, bogus;
-		enum rf_road road;
+		enum rf_doorbell_mode mode;
 		int code;
 		uint32_t bar0;
 	} cases[] = {
-		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false, RF_ROAD_ASLEEP,
+		{ "says when it sleeps", sleep_json, RF_VU_IO_EVENTFD, true, false,
+		  RF_DOORBELL_ASLEEP, 0, 0 },
+		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_DOORBELL_PROXY,
 		  0, 0 },
-		{ "sleeps, but gives no eventfd", sleep_json, ~0u, true, false, RF_ROAD_PROXY, 0,
-		  0 },
 		{ "sleeps, but gives a file for an eventfd", sleep_json, RF_VU_IO_EVENTFD, true,
-		  true, RF_ROAD_PROXY, 0, 0 },
-		{ "does not say", NULL, RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
+		  true, RF_DOORBELL_PROXY, 0, 0 },
+		{ "does not say", NULL, RF_VU_IO_EVENTFD, true, false, RF_DOORBELL_PAGE, 0, 0 },
 		{ "its word is on a page that cannot be mapped", sleep_beyond_json,
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
+		  RF_VU_IO_EVENTFD, true, false, RF_DOORBELL_PROXY, 0, 0 },
 		{ "its word is a doorbell",
 		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":0,\"asleep\":"
 		  "4104}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
+		  RF_VU_IO_EVENTFD, true, false, RF_DOORBELL_PROXY, 0, 0 },
 		{ "its word is in a region without doorbells",
 		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":2,\"asleep\":"
 		  "8188}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PROXY, 0, 0 },
+		  RF_VU_IO_EVENTFD, true, false, RF_DOORBELL_PROXY, 0, 0 },
 		{ "its word is in another region",
 		  "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":{\"region\":4294967296,"
 		  "\"asleep\":8188}}}}",
-		  RF_VU_IO_EVENTFD, true, false, RF_ROAD_PAGE, 0, 0 },
-		{ "shadow memory", shadow_json, RF_VU_IO_SHADOW, false, false, RF_ROAD_SHADOW, 0,
-		  0 },
+		  RF_VU_IO_EVENTFD, true, false, RF_DOORBELL_PAGE, 0, 0 },
+		{ "shadow memory", shadow_json, RF_VU_IO_SHADOW, false, false, RF_DOORBELL_SHADOW,
+		  0, 0 },
 		{ "shadow memory it does not speak of", NULL, RF_VU_IO_SHADOW, false, false,
-		  RF_ROAD_PROXY, 0, 0 },
+		  RF_DOORBELL_PROXY, 0, 0 },
 		{ "shadow memory without an eventfd", shadow_json, RF_VU_IO_SHADOW, false, true,
-		  RF_ROAD_PROXY, 0, 0 },
-		{ "nothing", NULL, ~0u, false, false, RF_ROAD_PROXY, 0, 0 },
+		  RF_DOORBELL_PROXY, 0, 0 },
+		{ "nothing", NULL, ~0u, false, false, RF_DOORBELL_PROXY, 0, 0 },
 		{ "an eventfd alone tells nothing", sleep_json, RF_VU_IO_EVENTFD, false, false,
-		  RF_ROAD_PROXY, 0, 0 },
-		{ "too small a BAR", NULL, ~0u, true, false, RF_ROAD_NONE, -EIO, 0x1000 },
+		  RF_DOORBELL_PROXY, 0, 0 },
+		{ "too small a BAR", NULL, ~0u, true, false, RF_DOORBELL_NONE, -EIO, 0x1000 },
 	};
 
 	(void)state;
@@ -83,14 +83,15 @@ static void the_road_is_the_best_the_server_offers(void **state)
 		d->doorbell =
 			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		int code = doorbell_open(d);
-		if (code != cases[i].code || (!code && d->doorbell.road != cases[i].road))
-			fail_msg("%s: %d, road %d: %s", cases[i].what, code, d->doorbell.road,
+		if (code != cases[i].code || (!code && d->doorbell.mode != cases[i].mode))
+			fail_msg("%s: %d, mode %d: %s", cases[i].what, code, d->doorbell.mode,
 				 said);
 		if (code)
 			assert_said("BAR 0 has 4096 bytes, too few for its doorbell at 0x100c");
-		assert_int_equal(d->doorbell.asleep != ~0ull, cases[i].road == RF_ROAD_ASLEEP);
-		assert_int_equal(d->doorbell.event >= 0, cases[i].road == RF_ROAD_ASLEEP ||
-								 cases[i].road == RF_ROAD_SHADOW);
+		assert_int_equal(d->doorbell.asleep != ~0ull, cases[i].mode == RF_DOORBELL_ASLEEP);
+		assert_int_equal(d->doorbell.event >= 0,
+				 cases[i].mode == RF_DOORBELL_ASLEEP ||
+					 cases[i].mode == RF_DOORBELL_SHADOW);
 		if (!code)
 			drop_doorbells(d);
 		end(d);
@@ -116,7 +117,7 @@ static void a_word_on_another_page_is_lent_for_reading(void **state)
 	d->msix_table_end = d->msix_pba_end = 0x4000;
 	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 	assert_int_equal(doorbell_open(d), 0);
-	assert_int_equal(d->doorbell.road, RF_ROAD_ASLEEP);
+	assert_int_equal(d->doorbell.mode, RF_DOORBELL_ASLEEP);
 	assert_int_equal(d->doorbell.bytes, RF_PAGE);
 	assert_int_equal(d->doorbell.sleep_fd, d->user->region[0].fd);
 	assert_int_equal(d->doorbell.sleep_at, 0x2000);
@@ -126,7 +127,7 @@ static void a_word_on_another_page_is_lent_for_reading(void **state)
 	d->msix_table = 0x2000;
 	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 	assert_int_equal(doorbell_open(d), 0);
-	assert_int_equal(d->doorbell.road, RF_ROAD_PROXY);
+	assert_int_equal(d->doorbell.mode, RF_DOORBELL_PROXY);
 	assert_int_equal(d->doorbell.sleep_fd, -1);
 	drop_doorbells(d);
 	end(d);
@@ -224,7 +225,7 @@ static void a_proxied_page_passes_on_two_doorbells(void **state)
 
 /* ---- where they are -------------------------------------------------------- */
 
-/* A device with doorbells at these places of a BAR of this size; the road is the proxy's. */
+/* A device with doorbells at these places of a BAR of this size; the mode is the proxy's. */
 static int place(struct rf_device *d, uint64_t submit, uint64_t complete, uint64_t bar, bool edge)
 {
 	server_init(&server);
@@ -253,7 +254,7 @@ static void doorbells_may_be_on_any_page(void **state)
 		uint64_t submit = cases[i][0], complete = cases[i][1];
 
 		assert_int_equal(place(d, submit, complete, BAR0_BYTES, false), 0);
-		assert_int_equal(d->doorbell.road, RF_ROAD_PROXY);
+		assert_int_equal(d->doorbell.mode, RF_DOORBELL_PROXY);
 		assert_true(d->doorbell.regs < d->doorbell.bytes);
 		assert_int_equal(d->doorbell.page + d->doorbell.regs, submit);
 		assert_true(complete >= d->doorbell.page &&
@@ -367,19 +368,20 @@ static void only_memory_that_stays_is_mapped(void **state)
 		const char *what;
 		int seals;
 		uint32_t bytes;
-		enum rf_road road;
+		enum rf_doorbell_mode mode;
 	} cases[] = {
-		{ "sealed", F_SEAL_SHRINK, BAR0_BYTES, RF_ROAD_PAGE },
+		{ "sealed", F_SEAL_SHRINK, BAR0_BYTES, RF_DOORBELL_PAGE },
 		{ "sealed both ways", F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, BAR0_BYTES,
-		  RF_ROAD_PAGE },
-		{ "could shrink", 0, BAR0_BYTES, RF_ROAD_PROXY },
+		  RF_DOORBELL_PAGE },
+		{ "could shrink", 0, BAR0_BYTES, RF_DOORBELL_PROXY },
 		{ "could shrink, and says it cannot be sealed", F_SEAL_SEAL, BAR0_BYTES,
-		  RF_ROAD_PROXY },
-		{ "cannot be written", F_SEAL_SHRINK | F_SEAL_WRITE, BAR0_BYTES, RF_ROAD_PROXY },
+		  RF_DOORBELL_PROXY },
+		{ "cannot be written", F_SEAL_SHRINK | F_SEAL_WRITE, BAR0_BYTES,
+		  RF_DOORBELL_PROXY },
 		{ "cannot be mapped to be written", F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE, BAR0_BYTES,
-		  RF_ROAD_PROXY },
-		{ "ends before the page", F_SEAL_SHRINK, 0x1fff, RF_ROAD_PROXY },
-		{ "a file on a disk", -1, 0, RF_ROAD_PROXY },
+		  RF_DOORBELL_PROXY },
+		{ "ends before the page", F_SEAL_SHRINK, 0x1fff, RF_DOORBELL_PROXY },
+		{ "a file on a disk", -1, 0, RF_DOORBELL_PROXY },
 	};
 
 	(void)state;
@@ -395,8 +397,8 @@ static void only_memory_that_stays_is_mapped(void **state)
 		d->doorbell =
 			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		assert_int_equal(doorbell_open(d), 0);
-		if (d->doorbell.road != cases[i].road)
-			fail_msg("%s: road %d: %s", cases[i].what, d->doorbell.road, said);
+		if (d->doorbell.mode != cases[i].mode)
+			fail_msg("%s: mode %d: %s", cases[i].what, d->doorbell.mode, said);
 		drop_doorbells(d);
 		end(d);
 	}
@@ -451,7 +453,8 @@ static void a_server_that_knows_the_least_is_driven(void **state)
 		d->doorbell =
 			(struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 		assert_int_equal(doorbell_open(d), 0);
-		assert_int_equal(d->doorbell.road, mappable[i] ? RF_ROAD_PAGE : RF_ROAD_PROXY);
+		assert_int_equal(d->doorbell.mode,
+				 mappable[i] ? RF_DOORBELL_PAGE : RF_DOORBELL_PROXY);
 		assert_int_equal(bar_read(d, 0, 0, &value, 4), 0);
 		assert_int_equal(d->backend->reset(d), 0);
 		assert_false(d->user->dead);
@@ -463,7 +466,7 @@ static void a_server_that_knows_the_least_is_driven(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_road_is_the_best_the_server_offers),
+		cmocka_unit_test(the_mode_is_the_best_the_server_offers),
 		cmocka_unit_test(a_word_on_another_page_is_lent_for_reading),
 		cmocka_unit_test(a_sleeping_server_is_refused_with_intx),
 		cmocka_unit_test(a_proxied_page_passes_on_two_doorbells),

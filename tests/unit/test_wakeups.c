@@ -41,7 +41,7 @@ static uint32_t hear(struct rig *r, struct rf_svc_msg *msg)
 
 	do
 		type = rig_hear(r, msg, HEAR_MS);
-	while (type == RF_SVC_SILENT);
+	while (type == RF_SVC_UNRESPONSIVE);
 	return type;
 }
 
@@ -70,8 +70,8 @@ static void full_is_no_trap(bool asleep, uint64_t nudge_ns)
 	if (asleep)
 		rf_ring_arm(&e->ram.req);
 	put_request(fd, 0, NBD_CMD_READ, 1, 0, 4096);
-	assert_int_equal(hear(&e->rig, &msg), RF_SVC_VIOLATION);
-	assert_int_equal(msg.value, RF_LIE_WAKE);
+	assert_int_equal(hear(&e->rig, &msg), RF_SVC_PROTO_ERROR);
+	assert_int_equal(msg.value, RF_BAD_WAKE);
 	/* Others are served, and the death of this driver is dealt with. */
 	int other = dial(e);
 	get(other, greeting, sizeof(greeting));
@@ -106,7 +106,7 @@ static void a_device_process_that_does_not_read_keeps_nobody(void **state)
 	struct rf_svc_msg msg;
 
 	(void)state;
-	msg = (struct rf_svc_msg){ .type = RF_SVC_SILENT };
+	msg = (struct rf_svc_msg){ .type = RF_SVC_UNRESPONSIVE };
 	while (!rf_packet_post(e->rig.fd[RF_EXPORT_FD_CONTROL], &msg, sizeof(msg)))
 		;
 	/* It is kicked in vain, which is to be said again and again. */

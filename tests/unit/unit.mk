@@ -14,7 +14,7 @@ UNIT += tests/unit/rooms tests/unit/check_says
 
 # The lists of all that is root, has capabilities or decides, in one header for their test.
 $(B)/gen/privileged/filters.h: $(B)/tools/policyc $(addprefix policy/syscalls/,supervisor.list \
-        keeper.list opener.list)
+        keeper.list broker.list)
 	$(call making,GEN)
 	$< -o $@ $(filter %.list,$^)
 

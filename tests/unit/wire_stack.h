@@ -11,7 +11,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "exported.h"
+#include "export_fixture.h"
 #include "lwip_config.h"
 #include "read.h"
 #include "wire_peer.h"

@@ -135,17 +135,17 @@ static bool accept_client(struct stream *s, void *arg)
 	if (!e->known)
 		table_look(d); /* so that the next client finds it */
 	if (!e->known || !d->nbd.info || rf_blk_gone(d->service) ||
-	    !nbd_seat_possible(&d->nbd)) {
+	    !nbd_slot_possible(&d->nbd)) {
 		service->failed++;
 		return false;
 	}
 	name_peer(s, peer, sizeof(peer));
-	struct nbd_conn *c = nbd_conn_seat(&d->nbd, peer);
+	struct nbd_conn *c = nbd_conn_slot(&d->nbd, peer);
 	service->accepted++;
 	service->active++;
 	s->event = disk_event;
 	s->owner = c;
-	c->via = &over_stream;
+	c->transport = &over_stream;
 	c->stream = s;
 	nbd_conn_open(c, &e->export);
 	return true;
@@ -334,7 +334,7 @@ void disk_tick(struct lwip_disk *d)
 	nbd_server_tick(&d->nbd);
 	/* A stream that found all segments in use gets no event when some are free: it is looked
 	 * at here. */
-	for (uint32_t i = 0; i < NBD_SEATS; i++)
+	for (uint32_t i = 0; i < NBD_SLOTS; i++)
 		if (d->nbd.conns[i].stream && d->nbd.conns[i].blocked)
 			stream_note(d->nbd.conns[i].stream);
 }

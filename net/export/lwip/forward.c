@@ -18,7 +18,7 @@
 #include "dial.h"
 #include "disk.h"
 #include "http.h"
-#include "join.h"
+#include "proxy.h"
 #include "log.h"
 #include "packet.h"
 #include "peers.h"
@@ -43,9 +43,9 @@ static bool allowed(const ip_addr_t *peer, void *arg)
  * come. */
 static void ask_for_all(void)
 {
-	struct join *j;
+	struct proxy *j;
 
-	while ((j = join_unasked())) {
+	while ((j = proxy_unasked())) {
 		struct rf_dial_ask ask = { .id = j->id, .service = j->service->index };
 		int err = rf_packet_post(dial.fd, &ask, sizeof(ask));
 
@@ -63,15 +63,15 @@ static bool from_stack(struct stream *stream, void *arg)
 	uint8_t key[16];
 
 	stream_host(stream, key);
-	if (!join_available(s) || !join_fair(s, key)) {
+	if (!proxy_available(s) || !proxy_fair(s, key)) {
 		s->failed++;
 		return false;
 	}
-	struct join *j = join_new(s);
+	struct proxy *j = proxy_new(s);
 	memcpy(j->peer, key, 16);
 	s->accepted++;
-	j->state = JOIN_DIAL;
-	join_stream(j, stream);
+	j->state = PROXY_DIAL;
+	proxy_stream(j, stream);
 	ask_for_all();
 	return true;
 }
@@ -83,20 +83,20 @@ static void dialled(struct loop_watch *w)
 
 	while ((n = rf_packet_recv(w->fd, &answer, sizeof(answer), fds, &count, MSG_DONTWAIT)) >
 	       0) {
-		struct join *j = n == sizeof(answer) ? join_of(answer.id) : NULL;
+		struct proxy *j = n == sizeof(answer) ? proxy_of(answer.id) : NULL;
 
 		if (n != sizeof(answer) || count != !answer.error) {
 			rf_close_all(fds, count);
 			rf_die(RF_EXIT_BUG, "rf-dial answered what cannot be");
 		}
-		if (!j || j->state != JOIN_DIAL) {
+		if (!j || j->state != PROXY_DIAL) {
 			rf_close_all(fds, count);
 		} else if (answer.error) {
-			join_fail(j, answer.error);
+			proxy_fail(j, answer.error);
 		} else {
-			join_host(j, fds[0]);
-			j->state = JOIN_RUN;
-			join_run(j);
+			proxy_host(j, fds[0]);
+			j->state = PROXY_RUN;
+			proxy_run(j);
 		}
 	}
 	if (n != -EAGAIN)
@@ -133,7 +133,7 @@ static void peer_key(const struct sockaddr_storage *peer, uint8_t key[16])
 		memcpy(key, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
 }
 
-static void forward_begin(struct join *j)
+static void forward_begin(struct proxy *j)
 {
 	const struct rf_lwip_place *to = &j->service->config->target;
 
@@ -141,7 +141,7 @@ static void forward_begin(struct join *j)
 	if (j->service->config->job == RF_LWIP_SOCKS)
 		socks_begin(j);
 	else
-		join_reach(j, to->name, &to->address);
+		proxy_reach(j, to->name, &to->address);
 }
 
 static void host_client(struct service *s, int fd, const struct sockaddr_storage *peer)
@@ -153,15 +153,15 @@ static void host_client(struct service *s, int fd, const struct sockaddr_storage
 		return;
 	}
 	peer_key(peer, key);
-	if (s->config->listen.kind == RF_LWIP_TCP && !join_fair(s, key)) {
+	if (s->config->listen.kind == RF_LWIP_TCP && !proxy_fair(s, key)) {
 		s->failed++;
 		close(fd);
 		return;
 	}
-	struct join *j = join_new(s);
+	struct proxy *j = proxy_new(s);
 	memcpy(j->peer, key, 16);
 	s->accepted++;
-	join_host(j, fd);
+	proxy_host(j, fd);
 	forward_begin(j);
 }
 
@@ -170,7 +170,7 @@ static void from_host(struct loop_watch *w)
 {
 	struct service *s = (struct service *)((char *)w - offsetof(struct service, listen));
 
-	for (uint32_t i = 0; i < JOINS && join_available(s); i++) {
+	for (uint32_t i = 0; i < PROXIES && proxy_available(s); i++) {
 		struct sockaddr_storage peer = { 0 };
 		socklen_t length = sizeof(peer);
 		int fd = rf_accept(w->fd, (struct sockaddr *)&peer, &length);
@@ -188,7 +188,7 @@ static void from_host(struct loop_watch *w)
 void services_watch(struct service *s, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		bool may = join_available(&s[i]) && stack_now_ns() >= s[i].listen_ns;
+		bool may = proxy_available(&s[i]) && stack_now_ns() >= s[i].listen_ns;
 
 		if (s[i].listen.fd >= 0)
 			loop_want(&s[i].listen, may ? EPOLLIN : 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* join_table.c - see join_table.h. Room: net/export/lwip, trusted. */
+/* proxy_table.c - see proxy_table.h. Room: net/export/lwip, trusted. */
 #include "join_table.h"
 
 #include <string.h>
@@ -8,63 +8,65 @@
 #include "log.h"
 #include "now.h"
 
-static struct join joins[JOINS];
-static uint32_t free_joins = JOINS;
+static struct proxy proxies[PROXIES];
+static uint32_t free_proxies = PROXIES;
 
-bool join_available(const struct service *service)
+bool proxy_available(const struct service *service)
 {
-	return stream_share(service->active, free_joins);
+	return stream_share(service->active, free_proxies);
 }
 
 /* Is there room for one more of this client? Its share is smaller than the service's, or the
  * service's first client could have all of that. */
-bool join_fair(const struct service *service, const uint8_t peer[16])
+bool proxy_fair(const struct service *service, const uint8_t peer[16])
 {
 	uint32_t has = 0;
 
-	for (const struct join *j = joins; j < joins + JOINS; j++)
-		has += j->state != JOIN_FREE && j->service == service && !memcmp(j->peer, peer, 16);
-	return has < 2 * free_joins;
+	for (const struct proxy *j = proxies; j < proxies + PROXIES; j++)
+		has += j->state != PROXY_FREE && j->service == service &&
+		       !memcmp(j->peer, peer, 16);
+	return has < 2 * free_proxies;
 }
 
-struct join *join_take(struct service *service, stream_event *changed)
+struct proxy *proxy_take(struct service *service, stream_event *changed)
 {
-	for (uint32_t i = 0; i < JOINS; i++) {
-		struct join *j = &joins[i];
+	for (uint32_t i = 0; i < PROXIES; i++) {
+		struct proxy *j = &proxies[i];
 
-		if (j->state != JOIN_FREE)
+		if (j->state != PROXY_FREE)
 			continue;
-		uint32_t id = (j->id & ~(JOINS - 1)) + JOINS + i;
-		memset(j, 0, offsetof(struct join, out));
+		uint32_t id = (j->id & ~(PROXIES - 1)) + PROXIES + i;
+		memset(j, 0, offsetof(struct proxy, out));
 		j->host.fd = -1;
 		j->id = id;
 		j->service = service;
 		j->changed = changed;
-		j->until = stack_now_ns() + JOIN_SETUP_NS;
+		j->until = stack_now_ns() + PROXY_SETUP_NS;
 		service->active++;
-		free_joins--;
+		free_proxies--;
 		return j;
 	}
 	return NULL;
 }
-_Static_assert((JOINS & (JOINS - 1)) == 0, "an id is index and count in one number");
+_Static_assert((PROXIES & (PROXIES - 1)) == 0, "an id is index and count in one number");
 
-struct join *join_of(uint32_t id)
+struct proxy *proxy_of(uint32_t id)
 {
-	struct join *j = &joins[id % JOINS];
+	struct proxy *j = &proxies[id % PROXIES];
 
-	return j->state != JOIN_FREE && j->id == id ? j : NULL;
+	return j->state != PROXY_FREE && j->id == id ? j : NULL;
 }
 
-struct join *join_after(const struct join *j)
+struct proxy *proxy_after(const struct proxy *j)
 {
-	for (struct join *next = j ? joins + (j - joins) + 1 : joins; next < joins + JOINS; next++)
-		if (next->state != JOIN_FREE)
+	for (struct proxy *next = j ? proxies + (j - proxies) + 1 : proxies;
+	     next < proxies + PROXIES; next++)
+		if (next->state != PROXY_FREE)
 			return next;
 	return NULL;
 }
 
-void join_stream(struct join *j, struct stream *s)
+void proxy_stream(struct proxy *j, struct stream *s)
 {
 	j->stream = s;
 	s->owner = j;
@@ -72,9 +74,9 @@ void join_stream(struct join *j, struct stream *s)
 }
 
 /* reset: the end that is left gets a reset instead of an orderly end. */
-void join_drop(struct join *j, bool reset)
+void proxy_drop(struct proxy *j, bool reset)
 {
-	RF_BUG_ON(j->state == JOIN_FREE);
+	RF_BUG_ON(j->state == PROXY_FREE);
 	if (reset && j->host.fd >= 0) {
 		/* A close with no time to linger is a reset; on a UNIX socket it is a close. */
 		struct linger now = { .l_onoff = 1 };
@@ -87,7 +89,7 @@ void join_drop(struct join *j, bool reset)
 	else if (j->stream)
 		stream_close(j->stream);
 	j->stream = NULL;
-	j->state = JOIN_FREE;
+	j->state = PROXY_FREE;
 	j->service->active--;
-	free_joins++;
+	free_proxies++;
 }

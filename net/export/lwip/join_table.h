@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * join_table.h - the joins that there are: a place for each, and who has one.
+ * proxy_table.h - the proxies that there are: a place for each, and who has one.
  *
  * Room:   net/export/lwip, trusted, unprivileged.
  */
@@ -11,11 +11,11 @@
 #include "lwip_config.h"
 #include "stream.h"
 
-#define JOINS          RF_LWIP_STREAMS
-#define JOIN_OUT_BYTES 16384u
-#define JOIN_SETUP_NS  30000000000ull /* to get its second end */
-#define JOIN_TRY_NS    10000000000ull /* of these, for the first of a name's addresses */
-#define JOIN_NAME      256
+#define PROXIES        RF_LWIP_STREAMS
+#define PROXY_OUT_BYTES 16384u
+#define PROXY_SETUP_NS 30000000000ull /* to get its second end */
+#define PROXY_TRY_NS   10000000000ull /* of these, for the first of a name's addresses */
+#define PROXY_NAME     256
 
 struct lwip_disk;
 
@@ -31,11 +31,11 @@ struct service {
 	struct lwip_disk *disk; /* RF_LWIP_DISK */
 };
 
-enum join_state { JOIN_FREE, JOIN_SOCKS, JOIN_RESOLVE, JOIN_CONNECT, JOIN_DIAL, JOIN_RUN };
+enum proxy_state { PROXY_FREE, PROXY_SOCKS, PROXY_RESOLVE, PROXY_CONNECT, PROXY_DIAL, PROXY_RUN };
 
-struct join {
+struct proxy {
 	struct loop_watch host; /* first */
-	enum join_state state;
+	enum proxy_state state;
 	uint32_t       id;     /* index and how often it was used */
 	struct service *service;
 	struct stream *stream;
@@ -45,23 +45,23 @@ struct join {
 	bool           greeted;
 	bool           host_ended, host_shut, stream_shut;
 	uint16_t       port;   /* to be connected to */
-	char           name[JOIN_NAME]; /* ... by this name; "": by address */
+	char           name[PROXY_NAME]; /* ... by this name; "": by address */
 	bool           second; /* its IPv6 address is tried */
 	int            why;    /* -errno: how its IPv4 address failed */
 	uint8_t        peer[16]; /* its client's host; zeroes: whoever has a UNIX socket */
 	uint64_t       until, next_try;
 	uint32_t       out_at, out_len;
-	uint8_t        out[JOIN_OUT_BYTES]; /* of the host, for the stack */
+	uint8_t        out[PROXY_OUT_BYTES]; /* of the host, for the stack */
 };
 
-struct join *join_take(struct service *, stream_event *); /* NULL: all in use */
+struct proxy *proxy_take(struct service *, stream_event *); /* NULL: all in use */
 /* Is there a free one for this service? The last ones are kept for other services. */
-bool join_available(const struct service *);
+bool proxy_available(const struct service *);
 /* The same for one of its clients. */
-bool join_fair(const struct service *, const uint8_t peer[16]);
-struct join *join_of(uint32_t id);       /* NULL: it has ended */
-struct join *join_after(const struct join *); /* the next in use; of NULL the first */
-void join_stream(struct join *, struct stream *);
-void join_drop(struct join *, bool reset);
+bool proxy_fair(const struct service *, const uint8_t peer[16]);
+struct proxy *proxy_of(uint32_t id);     /* NULL: it has ended */
+struct proxy *proxy_after(const struct proxy *); /* the next in use; of NULL the first */
+void proxy_stream(struct proxy *, struct stream *);
+void proxy_drop(struct proxy *, bool reset);
 
 #endif

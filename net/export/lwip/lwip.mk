@@ -100,7 +100,7 @@ $(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/unit/lwip
 	$(HOSTCC) $(CFLAGS_LWIP_ASAN) $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c) -lcmocka
 check-unit check-needs: $(LWIP_PROGRAMS) $(addprefix $(B)/tests/,rf-lwip-asan rf-dial lwip_run \
-        pour impair tcp_rate) | $(B)/.deps-net
+        tcp_stream impair tcp_rate) | $(B)/.deps-net
 
 # The stack and what runs on it under libFuzzer: lwIP's sources are compiled along.
 LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)

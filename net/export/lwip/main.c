@@ -15,7 +15,7 @@
 #include "export_config.h"
 #include "forward.h"
 #include "http.h"
-#include "join.h"
+#include "proxy.h"
 #include "link_fd.h"
 #include "link_service.h"
 #include "lock.h"
@@ -127,7 +127,7 @@ static void lwip_tick(void)
 
 	if (it.link->ops->tick)
 		it.link->ops->tick(it.link);
-	join_tick(now);
+	proxy_tick(now);
 	http_tick(now);
 	for (uint32_t i = 0; i < it.config.disks; i++)
 		disk_tick(&it.disks[i]);

@@ -17,34 +17,34 @@ enum { SOCKS_OK, SOCKS_FAILED, SOCKS_DENIED, SOCKS_NET, SOCKS_HOST, SOCKS_REFUSE
 enum { ATYP_4 = 1, ATYP_NAME = 3, ATYP_6 = 4 };
 #define VERSION 5
 
-void socks_begin(struct join *j)
+void socks_begin(struct proxy *j)
 {
-	j->state = JOIN_SOCKS;
+	j->state = PROXY_SOCKS;
 	j->socks = true;
 	loop_want(&j->host, EPOLLIN);
 }
 
 /* A few bytes fit a socket that nothing was written to; if not, the client is odd. */
-static bool socks_say(struct join *j, const uint8_t *bytes, size_t n)
+static bool socks_reply(struct proxy *j, const uint8_t *bytes, size_t n)
 {
 	struct iovec iov = { (void *)bytes, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (sendmsg(j->host.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n)
 		return true;
-	join_drop(j, false);
+	proxy_drop(j, false);
 	return false;
 }
 
-static bool reply(struct join *j, uint8_t code)
+static bool reply(struct proxy *j, uint8_t code)
 {
 	/* The address we are bound to means nothing on the host's side: 0.0.0.0:0. */
 	const uint8_t bytes[10] = { VERSION, code, 0, ATYP_4 };
 
-	return socks_say(j, bytes, sizeof(bytes));
+	return socks_reply(j, bytes, sizeof(bytes));
 }
 
-bool socks_answer(struct join *j, int err)
+bool socks_answer(struct proxy *j, int err)
 {
 	switch (-err) {
 	case 0:
@@ -62,19 +62,19 @@ bool socks_answer(struct join *j, int err)
 	}
 }
 
-static void socks_take(struct join *j, uint32_t n)
+static void socks_take(struct proxy *j, uint32_t n)
 {
 	j->out_len -= n;
 	memmove(j->out, j->out + n, j->out_len);
 }
 
 /* True: look again. */
-static bool greeting(struct join *j)
+static bool greeting(struct proxy *j)
 {
 	uint8_t answer[2] = { VERSION, 0xff };
 
 	if (j->out_len >= 1 && j->out[0] != VERSION) {
-		join_drop(j, false);
+		proxy_drop(j, false);
 		return false;
 	}
 	if (j->out_len < 2 || j->out_len < 2u + j->out[1])
@@ -82,24 +82,24 @@ static bool greeting(struct join *j)
 	if (memchr(j->out + 2, 0, j->out[1]))
 		answer[1] = 0;
 	socks_take(j, 2u + j->out[1]);
-	if (!socks_say(j, answer, 2))
+	if (!socks_reply(j, answer, 2))
 		return false;
 	if (answer[1]) {
-		join_drop(j, false);
+		proxy_drop(j, false);
 		return false;
 	}
 	j->greeted = true;
 	return true;
 }
 
-static void socks_refuse(struct join *j, uint8_t code)
+static void socks_refuse(struct proxy *j, uint8_t code)
 {
 	j->service->failed++;
 	if (reply(j, code))
-		join_drop(j, false);
+		proxy_drop(j, false);
 }
 
-static bool socks_request(struct join *j, struct socks_place *to)
+static bool socks_request(struct proxy *j, struct socks_place *to)
 {
 	const uint8_t *p = j->out;
 	uint32_t n = j->out_len, address;
@@ -107,7 +107,7 @@ static bool socks_request(struct join *j, struct socks_place *to)
 	if (n < 5)
 		return false;
 	if (p[0] != VERSION || p[2]) {
-		join_drop(j, false);
+		proxy_drop(j, false);
 		return false;
 	}
 	address = p[3] == ATYP_4 ? 4 : p[3] == ATYP_6 ? 16 : p[3] == ATYP_NAME ? 1u + p[4] : 0;
@@ -136,7 +136,7 @@ static bool socks_request(struct join *j, struct socks_place *to)
 	return true;
 }
 
-bool socks_input(struct join *j, struct socks_place *to)
+bool socks_input(struct proxy *j, struct socks_place *to)
 {
 	struct iovec iov = { j->out + j->out_len, sizeof(j->out) - j->out_len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -145,7 +145,7 @@ bool socks_input(struct join *j, struct socks_place *to)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n <= 0) { /* also when it sent more than fits */
-		join_drop(j, false);
+		proxy_drop(j, false);
 		return false;
 	}
 	j->out_len += (uint32_t)n;

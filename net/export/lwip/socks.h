@@ -9,16 +9,17 @@
 
 #include "join_table.h"
 
-void socks_begin(struct join *);
+void socks_begin(struct proxy *);
 struct socks_place {
 	struct rf_lwip_addr address;
-	char name[JOIN_NAME]; /* "": by address */
+	char name[PROXY_NAME]; /* "": by address */
 };
 
 /* True: the client has asked for this place, and `port` is set. Else it has not said enough, or
- * the join is gone. */
-bool socks_input(struct join *, struct socks_place *);
-/* The stream is there (0), or it is not (-errno): answers. False: the join is gone. */
-bool socks_answer(struct join *, int err);
+ * the proxied connection is gone. */
+bool socks_input(struct proxy *, struct socks_place *);
+/* The stream is there (0), or it is not (-errno): answers. False: the proxied connection is
+ * gone. */
+bool socks_answer(struct proxy *, int err);
 
 #endif

@@ -41,7 +41,7 @@ void integrity_finish(struct integrity_job *job, int status)
 	struct rf_io *client = job->client;
 
 	if (ranged(job))
-		rf_hold_remove(&c->hold, (uint32_t)(job - c->job));
+		rf_order_remove(&c->order, (uint32_t)(job - c->job));
 	job->state = JOB_FREE;
 	job->next = c->free;
 	c->free = job;
@@ -147,7 +147,7 @@ static void job_begin(struct integrity *i, struct rf_io *client)
 				  .length = client->length, .offset = client->offset,
 				  .arena = client->arena, .waits = client->waits };
 	if (ranged(job))
-		rf_hold_add(&c->hold, (uint32_t)(job - c->job), client->offset,
+		rf_order_add(&c->order, (uint32_t)(job - c->job), client->offset,
 			    client->offset + client->length, c->seq);
 	if (client->op == RF_BLK_READ)
 		read_begin(job);
@@ -160,7 +160,7 @@ static void job_begin(struct integrity *i, struct rf_io *client)
 static bool may_begin(const struct integrity_clients *c, const struct rf_io *io)
 {
 	return io->op == RF_BLK_FLUSH ||
-		!rf_hold_conflict(&c->hold, io->offset, io->offset + io->length, c->seq + 1);
+		!rf_order_conflict(&c->order, io->offset, io->offset + io->length, c->seq + 1);
 }
 
 /* Begins waiting requests. A request that ends at once calls this again, and returns: the first

@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 #include "blk_filter.h"
-#include "hold.h"
+#include "order.h"
 #include "service.h"
 
 #define INTEGRITY_JOBS 128u /* requests of clients under way */
-_Static_assert(INTEGRITY_JOBS <= RF_HOLD_OWNERS, "a job is an owner");
+_Static_assert(INTEGRITY_JOBS <= RF_ORDER_OWNERS, "a job is an owner");
 
 struct integrity;
 
@@ -73,7 +73,7 @@ extern const struct integrity_store integrity_memory, integrity_disk;
 
 /* Clients' requests, in the order they came. */
 struct integrity_clients {
-	struct rf_hold        hold;
+	struct rf_order       order;
 	uint64_t              seq;
 	struct rf_io         *queue_head, **queue_tail;
 	struct integrity_job *free;

@@ -71,7 +71,7 @@ struct journal_entry *journal_newest(struct journal_index *n, uint64_t block)
 }
 
 /* Marks the lines of this block that are newer than `found` (1 + index; 0: all) as dead. */
-static void line_bury(struct journal_index *n, uint64_t block, uint32_t found)
+static void line_supersede(struct journal_index *n, uint64_t block, uint32_t found)
 {
 	for (uint32_t at = n->bucket[line_bucket(block)];
 	     (at = line_find(n, at, block)) && at != found; at = n->entry[at - 1].older)
@@ -109,14 +109,14 @@ enum tag_verdict tag_judge(const struct tag_judge *j, struct journal_index *n, u
 			continue;
 		if (v != TAG_WRONG && k->is & ENTRY_DOUBT) {
 			k->is &= ~ENTRY_DOUBT;
-			line_bury(n, block, at);
+			line_supersede(n, block, at);
 		} else if (v != TAG_WRONG && at != first) {
-			line_bury(n, block, at);
+			line_supersede(n, block, at);
 		}
 		return v;
 	}
 	v = fits_table(j, block, table, data);
 	if (v != TAG_WRONG && first)
-		line_bury(n, block, 0);
+		line_supersede(n, block, 0);
 	return v;
 }

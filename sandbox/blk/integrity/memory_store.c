@@ -70,7 +70,7 @@ static int memory_open(const struct rf_blk_below *below, struct integrity **out)
 	if (!m)
 		return -ENOMEM;
 	m->base.store = &integrity_memory;
-	m->unsure = below->heir;
+	m->unsure = below->inherited;
 	if (!integrity_init(&m->base, below) || !(m->tag = rf_private_memory(TAG_BYTES))) {
 		rf_log("integrity needs %llu MiB of memory and %llu GiB of addresses: %s; "
 		       "vm.overcommit_memory must not be 2",

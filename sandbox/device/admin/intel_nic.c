@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intel_nic.c - what the control halves of Intel's 82574 and 82576 have in common.
+ * intel_nic.c - what the admin planes of Intel's 82574 and 82576 have in common.
  *
  * Room:   sandbox/device/admin.
  * Trust:  what the registers say is the device's word: the address is checked before
@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "clock.h"
-#include "intel_control.h"
+#include "intel_admin.h"
 #include "log.h"
 #include "wait.h"
 
@@ -59,7 +59,7 @@ int intel_wait(struct rf_device *d, const struct intel_nic *nic, uint32_t at, ui
 			return 0;
 		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
-		rf_rest(20000);
+		rf_sleep_ns(20000);
 	}
 }
 
@@ -78,7 +78,7 @@ int intel_reset(struct rf_device *d, const struct intel_nic *nic)
 	/* A device whose requests do not end in time is reset anyway. */
 	(void)intel_wait(d, nic, INTEL_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, 100);
 	intel_set(d, nic, INTEL_CTRL, intel_get(d, nic, INTEL_CTRL) | INTEL_CTRL_RST);
-	rf_rest(1000000);
+	rf_sleep_ns(1000000);
 	int err = intel_wait(d, nic, INTEL_CTRL, INTEL_CTRL_RST, 0, 1000);
 	if (err) {
 		rf_log("%s: the reset does not end: %s", d->label, strerror(-err));

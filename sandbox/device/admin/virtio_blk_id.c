@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio_blk_id.c - what a virtio disk is called: the one request that its control half makes.
+ * virtio_blk_id.c - what a virtio disk is called: the one request that its admin plane makes.
  *
  * Room:   sandbox/device/admin. Virtual I/O Device 1.2: 5.2.6 (VIRTIO_BLK_T_GET_ID), 2.7 (split
  *         queues: whatever its driver will use).
@@ -62,7 +62,7 @@ static int wait_used(struct rf_device *d, const struct virtio_pci *v)
 			rf_log("%s: does not answer when it is asked for its name", d->label);
 			return -ETIMEDOUT;
 		}
-		rf_rest(20000);
+		rf_sleep_ns(20000);
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 	return 0;

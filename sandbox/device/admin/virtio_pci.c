@@ -135,7 +135,7 @@ int virtio_reset(struct rf_device *d, const struct virtio_pci *v)
 			rf_log("%s: the reset does not end", d->label);
 			return -ETIMEDOUT;
 		}
-		rf_rest(20000);
+		rf_sleep_ns(20000);
 	}
 	return 0;
 }

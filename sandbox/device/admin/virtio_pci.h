@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio_pci.h - a modern virtio device on PCI, for its control half.
+ * virtio_pci.h - a modern virtio device on PCI, for its admin plane.
  *
  * Room:   sandbox/device/admin. Virtual I/O Device 1.2: 3.1 (initialisation), 4.1 (transport).
  */
@@ -50,9 +50,9 @@ int virtio_go(struct rf_device *, struct virtio_pci *);
  * device has to be reset then. -errno after a line. */
 int virtio_blk_name(struct rf_device *, const struct virtio_pci *);
 
-/* rf_control_ops.mark: status ACKNOWLEDGE, which is no more than having been seen. */
+/* rf_admin_ops.mark: status ACKNOWLEDGE, which is no more than having been seen. */
 void virtio_mark(struct rf_device *, struct virtio_pci *);
-/* rf_control_ops.changed */
+/* rf_admin_ops.changed */
 const char *virtio_changed(struct rf_device *, const struct virtio_pci *);
 
 /* Device configuration: 1, 2, 4 or 8 bytes; 0 if the structure has no such bytes. */

@@ -33,23 +33,23 @@ int config_snapshot(struct rf_device *d)
 	return 0;
 }
 
-/* What each control half knows how to initialise, whatever a policy lets through. */
-static const struct control_kind {
+/* What each admin plane knows how to initialise, whatever a policy lets through. */
+static const struct admin_kind {
 	const char *name;
 	uint32_t class;       /* 0: any */
 	uint16_t vendor;      /* 0: any */
 	uint16_t device[8];   /* none: any */
-} control_kinds[RF_CONTROLS] = {
-	[RF_CONTROL_NVME] = { .name = "NVMe controllers", .class = 0x010802 },
-	[RF_CONTROL_E1000E] = { "Intel's 82574", 0, 0x8086, { 0x10d3, 0x10f6 } },
-	[RF_CONTROL_IGB] = { "Intel's 82576", 0, 0x8086,
+} admin_kinds[RF_ADMINS] = {
+	[RF_ADMIN_NVME] = { .name = "NVMe controllers", .class = 0x010802 },
+	[RF_ADMIN_E1000E] = { "Intel's 82574", 0, 0x8086, { 0x10d3, 0x10f6 } },
+	[RF_ADMIN_IGB] = { "Intel's 82576", 0, 0x8086,
 			     { 0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x150a, 0x150d, 0x1518, 0x1526 } },
-	[RF_CONTROL_VIRTIO_NET] = { "virtio network devices", 0, 0x1af4, { 0x1041, 0x1000 } },
-	[RF_CONTROL_VIRTIO_BLK] = { "virtio block devices", 0, 0x1af4, { 0x1042, 0x1001 } },
+	[RF_ADMIN_VIRTIO_NET] = { "virtio network devices", 0, 0x1af4, { 0x1041, 0x1000 } },
+	[RF_ADMIN_VIRTIO_BLK] = { "virtio block devices", 0, 0x1af4, { 0x1042, 0x1001 } },
 };
 
-static bool control_fits(const struct control_kind *k, uint32_t vendor, uint32_t device,
-			 uint32_t class)
+static bool admin_fits(const struct admin_kind *k, uint32_t vendor, uint32_t device,
+		       uint32_t class)
 {
 	bool listed = !k->device[0];
 
@@ -64,7 +64,7 @@ int config_match(struct rf_device *d)
 	uint32_t vendor = c[0] | (uint32_t)c[1] << 8, device = c[2] | (uint32_t)c[3] << 8;
 	uint32_t class = c[9] | (uint32_t)c[10] << 8 | (uint32_t)c[11] << 16;
 	const struct rf_device_config *want = &d->cfg;
-	const struct control_kind *kind = &control_kinds[want->control];
+	const struct admin_kind *kind = &admin_kinds[want->admin];
 
 	if ((want->match_class != ~0u && want->match_class != class) ||
 	    (want->match_vendor != ~0u && want->match_vendor != vendor) ||
@@ -73,7 +73,7 @@ int config_match(struct rf_device *d)
 		       vendor, device, class);
 		return RF_EXIT_NO_DEVICE;
 	}
-	if (!control_fits(kind, vendor, device, class)) {
+	if (!admin_fits(kind, vendor, device, class)) {
 		rf_log("%s: device %04x:%04x of class %06x is none of those its policy's 'control' "
 		       "line is for: %s",
 		       d->label, vendor, device, class, kind->name);
@@ -180,7 +180,7 @@ int config_wait_idle(struct rf_device *d)
 			return -EIO;
 		if (!(status & PCI_EXP_DEVSTA_TRPND))
 			return 0;
-		rf_rest(50000);
+		rf_sleep_ns(50000);
 	} while (rf_now_ns() < deadline);
 	return -ETIMEDOUT;
 }

@@ -35,24 +35,24 @@ struct rf_regs {
 };
 
 /* How a driver rings its doorbells; see README.md for the choice. */
-enum rf_road {
-	RF_ROAD_NONE,   /* nothing but what the policy maps */
-	RF_ROAD_PAGE,   /* the device's own page */
-	RF_ROAD_ASLEEP, /* a page of memory, and an eventfd for when the device sleeps */
-	RF_ROAD_SHADOW, /* the same without a word that says so: always an eventfd */
-	RF_ROAD_PROXY,  /* a page of ours; this process passes on what is rung */
+enum rf_doorbell_mode {
+	RF_DOORBELL_NONE,   /* nothing but what the policy maps */
+	RF_DOORBELL_PAGE,   /* the device's own page */
+	RF_DOORBELL_ASLEEP, /* a page of memory, and an eventfd for when the device sleeps */
+	RF_DOORBELL_SHADOW, /* the same without a word that says so: always an eventfd */
+	RF_DOORBELL_PROXY,  /* a page of ours; this process passes on what is rung */
 };
 
 #define RF_DOORBELL_BYTES (256u << 10)
 
-/* The control half says which doorbells its driver has, doorbell_open() how. */
+/* The admin plane says which doorbells its driver has, doorbell_open() how. */
 struct rf_doorbells {
 	uint32_t bar;
 	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
 	/* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
 	bool     edge;
 	uint32_t last_queue;       /* `complete` that of this one, which may be queue 0 again */
-	enum rf_road road;
+	enum rf_doorbell_mode mode;
 	uint64_t page;             /* offset in the BAR of the whole pages that hold both, */
 	uint64_t bytes;            /* at most RF_DOORBELL_BYTES */
 	int      fd;               /* what the driver maps of them: `bytes` at `at` */
@@ -75,7 +75,7 @@ struct rf_irq {
 };
 
 /* What the last look at the interrupts saw. */
-struct rf_storm {
+struct rf_irq_storm {
 	uint64_t look_ns; /* when to look next */
 	uint64_t at_ns, taken, completed;
 	uint32_t generation;
@@ -90,15 +90,15 @@ struct rf_slot {
 	uint64_t spawned_ns;
 };
 
-/* For the supervisor, which takes no messages just now (tell.c). */
-#define RF_UNTOLD_MOST 16u
-struct rf_untold {
-	struct rf_dev_msg msg[RF_UNTOLD_MOST];
+/* For the supervisor, which takes no messages just now (notify.c). */
+#define RF_UNSENT_MAX 16u
+struct rf_unsent {
+	struct rf_dev_msg msg[RF_UNSENT_MAX];
 	unsigned count;
 	bool     want; /* a WANT besides */
 };
 
-struct rf_control_ops;
+struct rf_admin_ops;
 struct rf_backend_ops;
 struct rf_vfio_user;
 
@@ -143,7 +143,7 @@ struct rf_device {
 	struct rf_boot *boot[2];
 	struct rf_stats_device *stats;
 
-	const struct rf_control_ops *control;
+	const struct rf_admin_ops *admin_ops;
 	struct rf_blk_info info;    /* block service */
 	struct rf_net_info net;     /* net service */
 	struct rf_identity disk;    /* block service: which it is */
@@ -168,21 +168,21 @@ struct rf_device {
 	bool     given_up, stopping;
 	bool     refused;           /* it is another disk than it has to be */
 	int      failed;            /* what the supervisor was told when it was given up */
-	uint32_t condemned;         /* generation the supervisor was asked to kill, */
-	enum rf_kill condemned_for; /* and why */
+	uint32_t kill_requested;    /* generation the supervisor was asked to kill, */
+	enum rf_kill kill_reason;   /* and why */
 	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
 	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
-	struct rf_untold untold;
+	struct rf_unsent unsent;
 	struct rf_recovery_device recovery;
-	struct rf_storm storm;
+	struct rf_irq_storm storm;
 	uint64_t link_look_ns;      /* net: when to look at the link again */
 	/* net: since when it is seen down and nobody was told; 0: not so */
 	uint64_t link_down_ns;
 };
 
-/* The control half of one kind of device (design: privileged commands stay here). */
-struct rf_control_ops {
+/* The admin plane of one kind of device (design: privileged commands stay here). */
+struct rf_admin_ops {
 	/* First bring-up: fills info or net, queue, doorbell. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
 	/* After a quiesce: device enabled, queues of this half created. */
@@ -202,8 +202,8 @@ struct rf_control_ops {
 	/* RF_NET_LINK_NONE: no telling. NULL: it is no adapter. */
 	enum rf_net_link (*link)(struct rf_device *);
 };
-extern const struct rf_control_ops rf_control_nvme, rf_control_e1000e, rf_control_igb,
-	rf_control_virtio_net, rf_control_virtio_blk;
+extern const struct rf_admin_ops rf_admin_nvme, rf_admin_e1000e, rf_admin_igb,
+	rf_admin_virtio_net, rf_admin_virtio_blk;
 
 /* What a back end does for a device; errors are -errno unless it says "exit code". */
 struct rf_backend_ops {
@@ -232,7 +232,7 @@ struct rf_backend_ops {
 			const int32_t *fds, uint32_t count);
 	/* VFIO_PCI_ERR_IRQ_INDEX and VFIO_PCI_REQ_IRQ_INDEX say that the device goes. */
 	bool gone_irqs;
-	/* Its interrupts are the kernel's to count: see storm.c. */
+	/* Its interrupts are the kernel's to count: see irq_storm.c. */
 	bool irqs_counted;
 	/* After the interrupts are wired: what else the device needs to send them. */
 	int (*irqs_on)(struct rf_device *);
@@ -240,7 +240,7 @@ struct rf_backend_ops {
 	bool (*alive)(const struct rf_device *);
 	int (*reset)(struct rf_device *);
 	int (*hot_reset)(struct rf_device *);
-	/* Another road than the device's own page, NULL: there is none. Exit code. */
+	/* A mode other than the device's own page, NULL: there is none. Exit code. */
 	int (*doorbell)(struct rf_device *);
 	/* Before a driver of the next generation starts: nothing of the last one's is rung. */
 	void (*doorbell_clear)(struct rf_device *);
@@ -267,7 +267,7 @@ int  bar_write(struct rf_device *, uint32_t bar, uint64_t offset, const void *fr
 /* dma.c - the whole DMA map of the device, made once. Exit code after a line. */
 int  dma_map_all(struct rf_device *);
 
-/* doorbell.c - chooses the road to doorbell.submit and .complete. -errno after a line. */
+/* doorbell.c - chooses the mode of doorbell.submit and .complete. -errno after a line. */
 int  doorbell_open(struct rf_device *);
 
 /* interrupts.c - exit code after a line; and again after a reset that may have undone it. */
@@ -312,7 +312,7 @@ uint64_t link_next_ns(const struct rf_device *);
 bool link_look(struct rf_device *); /* true: is the device as it was left? */
 void link_forget(struct rf_device *);
 
-/* storm.c: the same of interrupts; a driver starts. True: there are too many, and all were
+/* irq_storm.c: the same of interrupts; a driver starts. True: there are too many, and all were
  * switched off: its driver is to be killed. */
 uint64_t storm_next_ns(const struct rf_device *);
 bool storm_look(struct rf_device *);
@@ -354,24 +354,24 @@ void generation_export(struct rf_device *);
 void generation_prepared(struct rf_device *, uint32_t generation);
 void generation_gone(struct rf_device *, int code);
 /* Asks for the death of the running driver. */
-void generation_condemn(struct rf_device *, enum rf_kill why);
+void generation_request_kill(struct rf_device *, enum rf_kill why);
 /* Its driver gets nothing done: is that the device's doing? */
 void generation_look(struct rf_device *);
 /* Another supervisor: it is told what the one before it may not have heard or done. */
 void generation_adopted(struct rf_device *, uint32_t asked);
 
 
-/* tell.c: nobody is waited for. */
-void tell_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
-/* False: it is asked for later, when tell_rest() says so, if that is still wanted then. */
-bool tell_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
-void tell_silent(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
+/* notify.c: nobody is waited for. */
+void notify_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
+/* False: it is asked for later, when notify_flush() says so, if that is still wanted then. */
+bool notify_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
+void notify_unresponsive(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
 /* Is there something that waits for room? There is some: */
-bool tell_waits(const struct rf_device *);
-bool tell_rest(struct rf_device *); /* true: now generation_want() has room */
+bool notify_pending(const struct rf_device *);
+bool notify_flush(struct rf_device *); /* true: now generation_want() has room */
 /* Another supervisor, to which all is said anew. */
-void tell_anew(struct rf_device *);
-void tell_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half,
-		 uint32_t value);
+void notify_discard(struct rf_device *);
+void notify_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half,
+		   uint32_t value);
 
 #endif

@@ -10,7 +10,7 @@
 #define HOLE (2ull << 20)
 
 /*
- * Data arena, both halves of queue memory, and the control half's pages, of which the
+ * Data arena, both halves of queue memory, and the admin plane's pages, of which the
  * first (the admin submission queue) is read-only for the device. A hole of 2 MiB lies
  * between the parts.
  */

@@ -40,19 +40,19 @@ int doorbell_open(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;
 
-	b->road = RF_ROAD_NONE;
+	b->mode = RF_DOORBELL_NONE;
 	b->event = b->fd = b->sleep_fd = -1;
 	b->asleep = ~0ull;
 	if (find_pages(d) || (d->backend->doorbell && d->backend->doorbell(d)))
 		return -EIO;
-	if (b->road != RF_ROAD_NONE)
+	if (b->mode != RF_DOORBELL_NONE)
 		return 0;
 	if (!bar_window_ok(d, b->bar, b->page, b->bytes)) {
 		rf_log("%s: its doorbells at %#llx of BAR %u cannot be given to a driver", d->label,
 		       (unsigned long long)b->page, b->bar);
 		return -EIO;
 	}
-	b->road = RF_ROAD_PAGE;
+	b->mode = RF_DOORBELL_PAGE;
 	b->fd = d->backend->bar_fd(d, b->bar, b->page, b->bytes, &b->at);
 	return 0;
 }

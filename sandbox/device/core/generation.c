@@ -63,7 +63,7 @@ void generation_want(struct rf_device *d)
 	int fds[2 + RF_LAUNCH_MAX_FDS];
 
 	d->want_ns = 0;
-	d->untold.want = false;
+	d->unsent.want = false;
 	if (d->given_up || d->stopping || slot->state != SLOT_EMPTY ||
 	    (!d->down && d->cfg.flags & RF_DEVICE_NO_STANDBY))
 		return;
@@ -77,7 +77,7 @@ void generation_want(struct rf_device *d)
 	memcpy(fds + 1, plan.fds, sizeof(plan.fds));
 	if (msg.device_fd == RF_WANT_LAST_FD)
 		fds[count++] = d->doorbell.event;
-	if (tell_want(d, &msg, fds, count))
+	if (notify_want(d, &msg, fds, count))
 		*slot = (struct rf_slot){ .state = SLOT_WANTED,
 					  .generation = generation,
 					  .pidfd = -1 };
@@ -111,8 +111,8 @@ static void let_go(struct rf_device *d, struct rf_slot *slot)
 	(void)rf_bounded_kick(half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0);
 	link_forget(d);
 	storm_forget(d);
-	tell_export(d, RF_SVC_UP, slot->generation, half, 0);
-	tell_supervisor(d, RF_DEV_UP, slot->generation, 0);
+	notify_export(d, RF_SVC_UP, slot->generation, half, 0);
+	notify_supervisor(d, RF_DEV_UP, slot->generation, 0);
 }
 
 static void log_recovery(struct rf_device *d, const struct rf_slot *slot)
@@ -133,15 +133,15 @@ static bool has_cache(const struct rf_device *d)
 
 /* Counts a possible loss before the export is told: if the export dies meanwhile, its successor
  * sees the count. */
-static void tell_quiesced(struct rf_device *d, uint32_t generation, bool lost)
+static void notify_quiesced(struct rf_device *d, uint32_t generation, bool lost)
 {
 	lost = lost && has_cache(d);
 	if (lost)
 		d->stats->losses++;
-	tell_export(d, RF_SVC_QUIESCED, generation, 0, lost);
+	notify_export(d, RF_SVC_QUIESCED, generation, 0, lost);
 }
 
-/* Without a control half the driver enables the device itself, once bus mastering is on and its
+/* Without an admin plane the driver enables the device itself, once bus mastering is on and its
  * half has the interrupt. */
 static int enable_by_driver(struct rf_device *d, unsigned half)
 {
@@ -154,11 +154,11 @@ static int enable(struct rf_device *d, unsigned half)
 {
 	/* The device may have been quiet for long, and have reset itself meanwhile. */
 	if (has_cache(d) && left_changed(d))
-		tell_quiesced(d, d->recovery.generation, true);
+		notify_quiesced(d, d->recovery.generation, true);
 	left_as(d, RF_LEFT_UNKNOWN);
 	if (d->backend && d->backend->doorbell_clear)
 		d->backend->doorbell_clear(d);
-	int err = d->control ? d->control->enable(d, half) : enable_by_driver(d, half);
+	int err = d->admin_ops ? d->admin_ops->enable(d, half) : enable_by_driver(d, half);
 	if (!err)
 		left_as(d, RF_LEFT_ENABLED);
 	return err;
@@ -199,10 +199,10 @@ void generation_start(struct rf_device *d)
 		(d->recovery.generation && delay < STANDBY_DELAY_NS ? delay : STANDBY_DELAY_NS);
 }
 
-static void tell_down(struct rf_device *d)
+static void notify_down(struct rf_device *d)
 {
 	d->await_export = true;
-	tell_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
+	notify_export(d, RF_SVC_DOWN, d->generation, (d->generation + 1) & 1, 0);
 }
 
 /* ---- death -------------------------------------------------------------------------- */
@@ -213,8 +213,8 @@ static bool may_have_changed(struct rf_device *d)
 {
 	if (!has_cache(d))
 		return false;
-	return left_changed(d) || (!d->control && d->condemned == d->generation &&
-				   d->condemned_for == RF_KILL_STALLED);
+	return left_changed(d) || (!d->admin_ops && d->kill_requested == d->generation &&
+				   d->kill_reason == RF_KILL_STALLED);
 }
 
 static void quiet(struct rf_device *d)
@@ -224,17 +224,17 @@ static void quiet(struct rf_device *d)
 
 	/* A soft reset was confirmed by a register, so the device is there; after a harder one
 	 * it is looked for. */
-	if (method < 0 || (method > RF_RESET_SOFT && d->control && !d->control->present(d)) ||
+	if (method < 0 || (method > RF_RESET_SOFT && d->admin_ops && !d->admin_ops->present(d)) ||
 	    irq_back(d))
 		return generation_gone(d, RF_EXIT_DEVICE);
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = rf_now_ns();
 	/* After a reset of the device's own its empty registers prove nothing. */
 	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
-	if (d->left == RF_LEFT_QUIET && d->control && d->control->mark)
-		d->control->mark(d);
+	if (d->left == RF_LEFT_QUIET && d->admin_ops && d->admin_ops->mark)
+		d->admin_ops->mark(d);
 	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
-	tell_quiesced(d, d->recovery.generation, lost);
+	notify_quiesced(d, d->recovery.generation, lost);
 }
 
 void generation_prepared(struct rf_device *d, uint32_t generation)
@@ -255,8 +255,8 @@ static void generation_recover(struct rf_device *d, uint32_t generation)
 		(struct rf_recovery_device){ .generation = generation, .detect_ns = rf_now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
-	tell_down(d);
-	tell_supervisor(d, RF_DEV_DOWN, generation, 0);
+	notify_down(d);
+	notify_supervisor(d, RF_DEV_DOWN, generation, 0);
 	generation_want(d); /* without a standby: spawned while the device is reset */
 	quiet(d);
 	if (!d->given_up)
@@ -300,12 +300,12 @@ void generation_died(struct rf_device *d, unsigned half)
 void generation_export(struct rf_device *d)
 {
 	d->export_knows = true;
-	tell_export(d, RF_SVC_INFO, d->generation, 0, 0);
+	notify_export(d, RF_SVC_INFO, d->generation, 0, 0);
 	if (d->given_up)
-		return tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+		return notify_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	if (d->down)
-		return tell_down(d);
-	generation_condemn(d, RF_KILL_HANDOVER);
+		return notify_down(d);
+	generation_request_kill(d, RF_KILL_HANDOVER);
 }
 
 /*
@@ -316,8 +316,8 @@ void generation_export(struct rf_device *d)
  */
 void generation_revived(struct rf_device *d)
 {
-	tell_down(d);
-	tell_quiesced(d, d->generation, d->backend != NULL);
+	notify_down(d);
+	notify_quiesced(d, d->generation, d->backend != NULL);
 }
 
 void generation_gone(struct rf_device *d, int code)
@@ -327,27 +327,27 @@ void generation_gone(struct rf_device *d, int code)
 	 * and clients see latency instead of errors. */
 	if (code && d->user)
 		_exit(code);
-	tell_export(d, RF_SVC_GONE, d->generation, 0, 0);
+	notify_export(d, RF_SVC_GONE, d->generation, 0, 0);
 	d->failed = code;
 	if (code)
-		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);
+		notify_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)code);
 }
 
 /* ---- the supervisor ------------------------------------------------------------------- */
 
-void generation_condemn(struct rf_device *d, enum rf_kill why)
+void generation_request_kill(struct rf_device *d, enum rf_kill why)
 {
-	if (d->condemned == d->generation)
+	if (d->kill_requested == d->generation)
 		return; /* the supervisor was asked already */
-	d->condemned = d->generation;
-	d->condemned_for = why;
-	tell_supervisor(d, RF_DEV_KILL, d->generation, why);
+	d->kill_requested = d->generation;
+	d->kill_reason = why;
+	notify_supervisor(d, RF_DEV_KILL, d->generation, why);
 }
 
 void generation_look(struct rf_device *d)
 {
-	if (d->condemned != d->generation && left_changed(d))
-		generation_condemn(d, RF_KILL_STALLED);
+	if (d->kill_requested != d->generation && left_changed(d))
+		generation_request_kill(d, RF_KILL_STALLED);
 }
 
 /* Answers a new supervisor. It has sent the pidfds of all processes that were spawned for us
@@ -358,12 +358,12 @@ void generation_adopted(struct rf_device *d, uint32_t asked)
 
 	if (d->refused)
 		_exit(RF_EXIT_OTHER_DISK); /* this supervisor has one look for itself */
-	tell_anew(d);
-	tell_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
+	notify_discard(d);
+	notify_supervisor(d, RF_DEV_ADOPTED, d->down ? 0 : d->generation, asked);
 	if (d->failed)
-		tell_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)d->failed);
-	if (!d->down && d->condemned == d->generation)
-		tell_supervisor(d, RF_DEV_KILL, d->generation, d->condemned_for);
+		notify_supervisor(d, RF_DEV_FAILED, d->generation, (uint32_t)d->failed);
+	if (!d->down && d->kill_requested == d->generation)
+		notify_supervisor(d, RF_DEV_KILL, d->generation, d->kill_reason);
 	for (int half = 0; half < 2; half++) {
 		if (d->slot[half].state != SLOT_WANTED)
 			continue;

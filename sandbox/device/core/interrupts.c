@@ -4,7 +4,7 @@
  *
  * Room:   sandbox/device/core. MSI-X, else MSI, else INTx, as the policy accepts them.
  *         With three vectors or more each half has one of its own, so that a
- *         restart rewires nothing: 0 is the control half's and stays silent.
+ *         restart rewires nothing: 0 is the admin plane's and stays silent.
  * Trust:  a device may claim vectors it has no capability for: configuration space
  *         is asked too.
  */

@@ -62,8 +62,8 @@ bool left_changed(struct rf_device *d)
 
 	if (!d->backend || d->left == RF_LEFT_UNKNOWN || d->changed)
 		return d->changed;
-	if (d->control && d->control->changed)
-		what = d->control->changed(d);
+	if (d->admin_ops && d->admin_ops->changed)
+		what = d->admin_ops->changed(d);
 	header = header_changed(d);
 	what = what ? what : header;
 	if (!what)

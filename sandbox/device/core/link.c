@@ -20,7 +20,7 @@
 
 static bool link_watched(const struct rf_device *d)
 {
-	return d->control && d->control->link && !d->down && !d->given_up && !d->stopping;
+	return d->admin_ops && d->admin_ops->link && !d->down && !d->given_up && !d->stopping;
 }
 
 uint64_t link_next_ns(const struct rf_device *d)
@@ -34,7 +34,7 @@ static void link_changed(struct rf_device *d, enum rf_net_link link)
 					"%s: the link is down: is the cable in?",
 	       d->label);
 	d->net.link = link;
-	tell_export(d, RF_SVC_LINK, d->generation, 0, link);
+	notify_export(d, RF_SVC_LINK, d->generation, 0, link);
 }
 
 bool link_look(struct rf_device *d)
@@ -44,7 +44,7 @@ bool link_look(struct rf_device *d)
 	if (!link_watched(d) || now < d->link_look_ns)
 		return false;
 	d->link_look_ns = now + LOOK_NS;
-	enum rf_net_link link = d->control->link(d);
+	enum rf_net_link link = d->admin_ops->link(d);
 	if (link != RF_NET_LINK_DOWN || d->net.link == RF_NET_LINK_DOWN)
 		d->link_down_ns = 0;
 	else if (!d->link_down_ns)

@@ -38,13 +38,13 @@ static void plan_fixup(struct driver_plan *p, uint32_t window, size_t boot_offse
 	};
 }
 
-/* Registers the driver may touch: the control half's doorbell page, or what the
+/* Registers the driver may touch: the admin plane's doorbell page, or what the
  * policy lists. The first is queue 0's `regs`. */
 static void plan_registers(struct rf_device *d, struct driver_plan *p)
 {
 	const struct rf_doorbells *b = &d->doorbell;
 
-	if (b->road != RF_ROAD_NONE) {
+	if (b->mode != RF_DOORBELL_NONE) {
 		uint32_t w = plan_window(p, b->fd, RF_WINDOW_WRITE, b->at, b->bytes);
 		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), b->regs);
 		if (b->sleep_fd >= 0)
@@ -60,7 +60,7 @@ static void plan_registers(struct rf_device *d, struct driver_plan *p)
 			rf_die(RF_EXIT_DEVICE, "%s: BAR %u cannot be mapped any more", d->label,
 			       r->bar);
 		uint32_t w = plan_window(p, fd, r->write ? RF_WINDOW_WRITE : 0, at, r->bytes);
-		if (!i && b->road == RF_ROAD_NONE)
+		if (!i && b->mode == RF_DOORBELL_NONE)
 			plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), 0);
 	}
 }
@@ -69,7 +69,7 @@ static void plan_registers(struct rf_device *d, struct driver_plan *p)
  * chooses no doorbell that needs it then. */
 enum rf_want_fd plan_device_fd(const struct rf_device *d)
 {
-	if (d->irq.intx || d->doorbell.road == RF_ROAD_PROXY)
+	if (d->irq.intx || d->doorbell.mode == RF_DOORBELL_PROXY)
 		return RF_WANT_OUR_FD;
 	return d->doorbell.event >= 0 ? RF_WANT_LAST_FD : RF_WANT_NO_FD;
 }
@@ -105,7 +105,7 @@ static uint64_t tsc_hz(void)
 
 	if (!hz) {
 		uint64_t t0 = rf_now_ns(), c0 = __builtin_ia32_rdtsc();
-		rf_rest(5000000);
+		rf_sleep_ns(5000000);
 		uint64_t c1 = __builtin_ia32_rdtsc(), t1 = rf_now_ns();
 		hz = (uint64_t)((double)(c1 - c0) * 1e9 / (double)(t1 - t0));
 	}

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "autopsy.h"
+#include "capture.h"
 #include "clock.h"
 #include "device.h"
 #include "log.h"
@@ -35,7 +35,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 			return 0;
 		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
-		rf_rest(wait);
+		rf_sleep_ns(wait);
 		if (wait < 1000000)
 			wait *= 2;
 	}
@@ -68,14 +68,14 @@ static int soft_reset(struct rf_device *d)
 }
 
 /* For the dead driver's bundle: the registers its recipe waits for, before they change. */
-static void quiesce_autopsy(struct rf_device *d)
+static void quiesce_capture(struct rf_device *d)
 {
-	struct rf_autopsy_device *a =
-		(void *)((char *)d->stats - RF_STATS_DEVICE + RF_AUTOPSY_DEVICE);
+	struct rf_capture_device *a =
+		(void *)((char *)d->stats - RF_STATS_DEVICE + RF_CAPTURE_DEVICE);
 
-	a += d->recovery.generation % RF_AUTOPSY_SLOTS;
+	a += d->recovery.generation % RF_CAPTURE_SLOTS;
 	a->generation = a->count = 0;
-	for (uint32_t i = 0; i < d->cfg.step_count && a->count < RF_AUTOPSY_REGS; i++) {
+	for (uint32_t i = 0; i < d->cfg.step_count && a->count < RF_CAPTURE_REGS; i++) {
 		const struct rf_reset_step *s = &d->cfg.step[i];
 		uint32_t value = 0;
 
@@ -96,11 +96,11 @@ int device_quiesce(struct rf_device *d)
 	if (!d->backend)
 		return RF_RESET_NONE;
 	if (d->recovery.generation)
-		quiesce_autopsy(d);
+		quiesce_capture(d);
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
-	if (d->control && d->control->quiet)
-		d->control->quiet(d);
+	if (d->admin_ops && d->admin_ops->quiet)
+		d->admin_ops->quiet(d);
 	if (!(err = soft_reset(d)) && !(err = config_wait_idle(d)))
 		return RF_RESET_SOFT;
 	if (d->backend->alive && !d->backend->alive(d))

@@ -227,7 +227,7 @@ static int user_hot_reset(struct rf_device *d)
 
 static unsigned user_poll_fds(struct rf_device *d, struct pollfd *p)
 {
-	bool proxy = d->doorbell.road == RF_ROAD_PROXY;
+	bool proxy = d->doorbell.mode == RF_DOORBELL_PROXY;
 
 	p[0] = (struct pollfd){ .fd = d->user->sock, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = d->user->twin, .events = POLLIN };

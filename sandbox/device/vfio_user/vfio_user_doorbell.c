@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vfio_user_doorbell.c - the roads of a doorbell to a device server. README.md says why
+ * vfio_user_doorbell.c - the modes of a doorbell of a device server. README.md says why
  * these and in this order.
  *
  * Room:   sandbox/device/vfio_user.
@@ -128,7 +128,7 @@ static bool place_word(struct rf_device *d)
 }
 
 /* Road 1: the pages are memory, and there is a word that says when the server sleeps. */
-static bool road_asleep(struct rf_device *d, struct io_fds *io)
+static bool doorbell_asleep(struct rf_device *d, struct io_fds *io)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	struct rf_vu_io_shadow e;
@@ -139,14 +139,14 @@ static bool road_asleep(struct rf_device *d, struct io_fds *io)
 		b->asleep = ~0ull;
 		return false;
 	}
-	b->road = RF_ROAD_ASLEEP;
+	b->mode = RF_DOORBELL_ASLEEP;
 	b->fd = user_region_fd(&d->user->region[b->bar], b->page, b->bytes, &b->at);
 	b->event = doorbell_keep(io, e.fd_index);
 	return true;
 }
 
 /* Road 3: memory that shadows the doorbells, and an eventfd after every write. */
-static bool road_shadow(struct rf_device *d, struct io_fds *io)
+static bool doorbell_shadow(struct rf_device *d, struct io_fds *io)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	uint64_t first = b->submit < b->complete ? b->submit : b->complete;
@@ -160,7 +160,7 @@ static bool road_shadow(struct rf_device *d, struct io_fds *io)
 	    !rf_range_pages(shadow, last - first, RF_PAGE, &at, &bytes) ||
 	    !user_memory(io->fds[e.shadow_index], at, bytes))
 		return false;
-	b->road = RF_ROAD_SHADOW;
+	b->mode = RF_DOORBELL_SHADOW;
 	b->fd = doorbell_keep(io, e.shadow_index);
 	b->event = doorbell_keep(io, e.fd_index);
 	b->at = at;
@@ -170,7 +170,7 @@ static bool road_shadow(struct rf_device *d, struct io_fds *io)
 }
 
 /* Road 4: a page of ours. The main loop passes on what changed in it. */
-static int road_proxy(struct rf_device *d)
+static int doorbell_proxy(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	int fd = memfd_create("rf-doorbells", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -184,7 +184,7 @@ static int road_proxy(struct rf_device *d)
 		return -EIO;
 	}
 	d->user->proxy = p;
-	b->road = RF_ROAD_PROXY;
+	b->mode = RF_DOORBELL_PROXY;
 	b->fd = fd;
 	b->at = 0;
 	return 0;
@@ -193,15 +193,15 @@ static int road_proxy(struct rf_device *d)
 int user_doorbell(struct rf_device *d)
 {
 	static const char *const names[] = {
-		[RF_ROAD_PAGE] = "its page",
-		[RF_ROAD_ASLEEP] = "its page, and an eventfd while it sleeps",
-		[RF_ROAD_SHADOW] = "shadow memory and an eventfd",
-		[RF_ROAD_PROXY] = "this process, which passes them on",
+		[RF_DOORBELL_PAGE] = "its page",
+		[RF_DOORBELL_ASLEEP] = "its page, and an eventfd while it sleeps",
+		[RF_DOORBELL_SHADOW] = "shadow memory and an eventfd",
+		[RF_DOORBELL_PROXY] = "this process, which passes them on",
 	};
 	struct rf_doorbells *b = &d->doorbell;
 	const struct user_peer *p = &d->user->peer;
 	bool mapped = bar_window_ok(d, b->bar, b->page, b->bytes);
-	/* Nobody polls the page of a server that sleeps: what it cannot be told by road 1
+	/* Nobody polls the page of a server that sleeps: what it cannot be told by mode 1
 	 * comes as a message. */
 	bool polled = mapped && !p->sleeps;
 	/* The driver's third fd re-arms INTx already. */
@@ -212,23 +212,23 @@ int user_doorbell(struct rf_device *d)
 	 * lose step with a message they do not know. */
 	if (room && (mapped ? has_sleep_word(b, p) : p->shadows) &&
 	    ask_io_fds(d->user, b->bar, &io)) {
-		(void)(mapped ? road_asleep(d, &io) : road_shadow(d, &io));
+		(void)(mapped ? doorbell_asleep(d, &io) : doorbell_shadow(d, &io));
 		close_rest(&io);
 	}
-	if (b->road == RF_ROAD_NONE && !polled && room && road_proxy(d))
+	if (b->mode == RF_DOORBELL_NONE && !polled && room && doorbell_proxy(d))
 		return -EIO;
 	if (d->user->dead)
 		return -ENODEV;
-	if (b->road == RF_ROAD_NONE && !mapped)
-		return 0; /* the caller logs that no road is left */
-	if (b->road == RF_ROAD_NONE && !polled) {
+	if (b->mode == RF_DOORBELL_NONE && !mapped)
+		return 0; /* the caller logs that no mode is left */
+	if (b->mode == RF_DOORBELL_NONE && !polled) {
 		rf_log("%s: its server sleeps, and with INTx nothing is left to wake it by: "
 		       "'interrupt msix'",
 		       d->label);
 		return -EIO;
 	}
 	rf_log("%s: doorbells are rung through %s", d->label,
-	       names[b->road == RF_ROAD_NONE && mapped ? RF_ROAD_PAGE : b->road]);
+	       names[b->mode == RF_DOORBELL_NONE && mapped ? RF_DOORBELL_PAGE : b->mode]);
 	return 0;
 }
 
@@ -260,7 +260,7 @@ void user_doorbell_clear(struct rf_device *d)
 	const struct rf_doorbells *b = &d->doorbell;
 	const uint64_t where[2] = { b->complete, b->submit };
 
-	if (b->road != RF_ROAD_PROXY)
+	if (b->mode != RF_DOORBELL_PROXY)
 		return;
 	(void)take_ring();
 	for (int i = 0; i < 2; i++) {

@@ -78,7 +78,8 @@ static int take_areas(struct rf_vfio_user *u, struct user_region *r, const unsig
 
 bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 {
-	/* In this order: only tmpfs and hugetlbfs have seals, and neither asks anybody else. */
+	/* The seals are asked for first: only tmpfs and hugetlbfs have any, and these answer
+	 * fstatfs() and fstat() without asking another process. */
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct statfs fs;
 	struct stat st;
@@ -89,7 +90,7 @@ bool user_memory(int fd, uint64_t offset, uint64_t bytes)
 	       rf_range_within(offset, bytes, (uint64_t)st.st_size);
 }
 
-/* Keeps the fd of a region if memory can be mapped through it without surprises. */
+/* Keeps the fd of a region if its memory can be mapped safely. */
 static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int count)
 {
 	struct user_region *r = &u->region[index];
@@ -106,7 +107,7 @@ static void take_region_fd(struct rf_vfio_user *u, uint32_t index, int *fds, int
 			close(fds[i]);
 }
 
-/* What is described is what was asked about, and is as long as it says. */
+/* Checks that the answer describes what was asked about, and is as long as it says. */
 static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *info, uint32_t index,
 		      uint32_t n)
 {
@@ -118,8 +119,8 @@ static int check_info(struct rf_vfio_user *u, const struct rf_vu_region_info *in
 	return 0;
 }
 
-/* Asked again with room for all of it if the first answer says that more is needed:
- * known servers leave out the fd, too, when the capabilities do not fit. -EINVAL: refused. */
+/* Asks for a region's info, and again with more room if the first answer says so: known servers
+ * leave the fd out too when the capabilities do not fit. -EINVAL: refused. */
 static int region_info(struct rf_vfio_user *u, uint32_t index)
 {
 	static unsigned char reply[RF_VU_MAX_DATA];
@@ -158,8 +159,8 @@ static int region_info(struct rf_vfio_user *u, uint32_t index)
 	return take_areas(u, &u->region[index], reply, (uint32_t)n, info.cap_offset);
 }
 
-/* Neither ROM nor VGA is asked for: nobody here uses them, and servers exist that have none.
- * A BAR that the server does not know is not there. */
+/* Asks for the BARs and configuration space. ROM and VGA are not used here, and some servers
+ * have none. A BAR that the server does not know is not there. */
 int user_regions(struct rf_vfio_user *u)
 {
 	int err = device_info(u);
@@ -179,7 +180,7 @@ int user_regions(struct rf_vfio_user *u)
 	return err;
 }
 
-/* What is mapped is there, and stays there: user_memory(). */
+/* Mappable memory stays valid: user_memory() has checked that. */
 int user_region_fd(const struct user_region *r, uint64_t offset, uint64_t bytes, uint64_t *at)
 {
 	bool inside = !r->areas;

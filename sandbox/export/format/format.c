@@ -163,7 +163,7 @@ static bool format_prepare(struct run *r, const struct rf_blk_info *info)
 	return !err;
 }
 
-static void tell_what_was_made(const struct run *r)
+static void log_what_was_made(const struct run *r)
 {
 	rf_log("formatted: %llu MiB for clients, %s; %llu MiB at the end are kept for checksums",
 	       (unsigned long long)(r->g.table_at >> 20), r->order->adopt ?
@@ -175,7 +175,7 @@ int rf_format(const struct rf_format *order)
 {
 	struct run r = { .order = order };
 
-	rf_blk_tells(order->service); /* losses are looked for here */
+	rf_blk_reports_losses(order->service); /* losses are looked for here */
 	if (!format_prepare(&r, rf_blk_info(order->service)))
 		return RF_EXIT_INTEGRITY;
 	int there = area_there(&r);
@@ -189,6 +189,6 @@ int rf_format(const struct rf_format *order)
 		rf_log("not formatted: the disk answers %s", strerror(-err));
 		return RF_EXIT_INTEGRITY;
 	}
-	tell_what_was_made(&r);
+	log_what_was_made(&r);
 	return RF_EXIT_FORMATTED;
 }

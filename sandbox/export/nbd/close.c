@@ -57,7 +57,7 @@ void nbd_replies_drop(struct nbd_conn *c)
 	c->out_at = c->out_len = 0;
 }
 
-/* Queues, or after an error frees, what is answered up to the first part that is not. */
+/* Queues the answered parts up to the first that is not answered; after an error it frees them. */
 void nbd_cmd_run(struct nbd_cmd *cmd)
 {
 	struct nbd_conn *c = cmd->conn;
@@ -106,7 +106,7 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 		va_end(args);
 		rf_log_peer("client %llu %s (%s)", (unsigned long long)c->id, text, c->peer);
 	}
-	c->via->close(c);
+	c->transport->close(c);
 	if (c->state >= NBD_REQUEST)
 		nbd_losses_leave(c);
 	c->state = NBD_DEAD;

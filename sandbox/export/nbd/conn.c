@@ -71,7 +71,7 @@ static ssize_t conn_receive(struct nbd_conn *c, bool *more)
 	}
 	iov[direct != 0] = (struct iovec){ c->in + c->in_len, room };
 
-	ssize_t n = c->via->receive(c, iov, pieces);
+	ssize_t n = c->transport->receive(c, iov, pieces);
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0) {
@@ -91,16 +91,16 @@ void nbd_conn_input(struct nbd_conn *c)
 	bool more = true;
 	int rounds = 0;
 
-	if (c->stuck) /* the client could not send while it was stuck */
+	if (c->throttled) /* the client could not send while it was throttled */
 		c->gave = c->server->now;
-	c->stuck = false;
+	c->throttled = false;
 	while (nbd_conn_reads(c)) {
 		enum nbd_step step = c->state < NBD_REQUEST ? nbd_handshake(c) : nbd_request(c);
 
 		if (step == NBD_ENDED)
 			break;
-		if (step == NBD_STUCK) {
-			c->stuck = true;
+		if (step == NBD_THROTTLED) {
+			c->throttled = true;
 			break;
 		}
 		/* What the transport still has brings us back here: readiness is
@@ -124,8 +124,8 @@ void nbd_conn_event(struct nbd_conn *c, bool receive, bool send, bool broken)
 	}
 	if (c->state == NBD_FREE || c->state == NBD_DEAD)
 		return;
-	if (broken && (c->stuck || c->state == NBD_CLOSING))
+	if (broken && (c->throttled || c->state == NBD_CLOSING))
 		nbd_conn_broke(c);
-	else if ((receive || broken) && !c->stuck)
+	else if ((receive || broken) && !c->throttled)
 		nbd_conn_input(c);
 }

@@ -6,7 +6,7 @@
  * Room:   sandbox/export/nbd, trusted.
  * Order:  from that read on until the whole blocks are given to the service as a write,
  *         what overlaps them waits here, on whatever connection it was asked for; from then
- *         on it waits there (hold.h). The read itself waits there for older writes. So a
+ *         on it waits there (order.h). The read itself waits there for older writes. So a
  *         write of part of a block takes place as a whole, in its turn.
  * Arena:  the blocks read have some of their own, which clients cannot use up.
  * Cost:   a comparison for others while there is no such write.

@@ -20,7 +20,7 @@ static unsigned char *out_at(struct nbd_conn *c)
 static void out_to(struct nbd_conn *c, const unsigned char *end)
 {
 	c->out_len = (uint32_t)(end - c->out);
-	nbd_conn_dirty(c);
+	nbd_conn_has_output(c);
 }
 
 void nbd_greet(struct nbd_conn *c)
@@ -211,7 +211,7 @@ static enum nbd_step option_head(struct nbd_conn *c)
 {
 	/* Answers are small; a client that reads none of them gets no more. */
 	if (c->out_len > NBD_OUT_BYTES / 4)
-		return NBD_STUCK;
+		return NBD_THROTTLED;
 	if (c->in_len < NBD_OPTION_BYTES)
 		return NBD_MORE;
 	const unsigned char *head = c->in + c->in_at;

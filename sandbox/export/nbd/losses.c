@@ -34,7 +34,7 @@ static uint32_t news(const struct nbd_conn *c)
 void nbd_losses_join(struct nbd_conn *c)
 {
 	c->cut_losses = 0;
-	c->losses = rf_blk_losses_told(service_of(c));
+	c->losses = rf_blk_losses_reported(service_of(c));
 	c->joined = news(c);
 }
 
@@ -46,10 +46,10 @@ void nbd_losses_leave(struct nbd_conn *c)
 	bool unread = c->on_its_way || (c->broke && recent);
 
 	if (unread && c->told_unknown)
-		rf_blk_unpaid(service_of(c));
+		rf_blk_loss_report_lost(service_of(c));
 	else if (unread ||
 		 (c->losses != news(c) && (c->losses != RF_LOSSES_UNKNOWN || c->joined != news(c))))
-		rf_blk_owe(service_of(c));
+		rf_blk_loss_unreported(service_of(c));
 	rf_blk_left(service_of(c), c->newest);
 }
 
@@ -66,7 +66,7 @@ void nbd_losses_mind(struct nbd_cmd *cmd)
 	if (cached)
 		c->newest = rf_blk_acked(service_of(c));
 	if (cached && lost && cmd->cut && !cmd->error) {
-		rf_blk_untold(service_of(c));
+		rf_blk_loss_to_report(service_of(c));
 		c->cut_losses++;
 	}
 	cmd->tells = cmd->op == RF_BLK_FLUSH && c->losses != news(c);
@@ -78,25 +78,25 @@ void nbd_losses_mind(struct nbd_cmd *cmd)
 /* Nobody that is here is owed anything: what may die with this process is owed to who comes. */
 static void are_all_told(struct nbd_server *srv)
 {
-	for (uint32_t i = 0; i < NBD_SEATS; i++) {
+	for (uint32_t i = 0; i < NBD_SLOTS; i++) {
 		const struct nbd_conn *c = &srv->conns[i];
 
 		if (c->state >= NBD_REQUEST && c->state != NBD_DEAD &&
 		    (c->losses != news(c) || c->on_its_way))
 			return;
 	}
-	rf_blk_told(srv->service);
+	rf_blk_losses_all_reported(srv->service);
 }
 
 void nbd_losses_arrived(struct nbd_conn *c)
 {
-	if (!c->on_its_way || !c->via->arrived(c, c->place))
+	if (!c->on_its_way || !c->transport->arrived(c, c->place))
 		return;
 	c->on_its_way = false;
 	are_all_told(c->server);
 }
 
-void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
+void nbd_losses_reported(struct nbd_conn *c, uint32_t losses)
 {
 	struct nbd_server *srv = c->server;
 
@@ -105,9 +105,9 @@ void nbd_losses_told(struct nbd_conn *c, uint32_t losses)
 	c->told_at = srv->now;
 	c->told_unknown = c->losses == RF_LOSSES_UNKNOWN;
 	if (c->losses == RF_LOSSES_UNKNOWN)
-		rf_blk_paid(srv->service);
+		rf_blk_loss_reported(srv->service);
 	c->losses = losses;
-	c->on_its_way = c->via->sent != NULL;
-	c->place = c->on_its_way ? c->via->sent(c) : 0;
+	c->on_its_way = c->transport->sent != NULL;
+	c->place = c->on_its_way ? c->transport->sent(c) : 0;
 	are_all_told(srv);
 }

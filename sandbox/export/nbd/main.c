@@ -39,10 +39,10 @@ static void nbd_watch(struct nbd_server *srv, int op, int fd, uint64_t what)
 		rf_die(RF_EXIT_BUG, "epoll_ctl fd %d: %s", fd, strerror(errno));
 }
 
-/* Accepts nobody before the disk is known, or while there is no seat or no descriptor. */
+/* Accepts nobody before the disk is known, or while there is no slot or no descriptor. */
 static void watch_listener(struct nbd_server *srv)
 {
-	bool want = srv->info && nbd_seat_possible(srv) && srv->now >= srv->listen_ns;
+	bool want = srv->info && nbd_slot_possible(srv) && srv->now >= srv->listen_ns;
 
 	if (want != srv->listening)
 		nbd_watch(srv, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, RF_EXPORT_FD_LISTEN,

@@ -26,7 +26,7 @@
 #include "service.h"
 
 #define NBD_CLIENTS    32u  /* served at a time */
-#define NBD_SEATS      40u  /* connections: the rest are about to be, or are refused */
+#define NBD_SLOTS      40u  /* connections: the rest are about to be, or are refused */
 #define NBD_PEER       48u  /* bytes of a peer's name */
 #define NBD_COMMANDS   128u /* unanswered ones of a connection */
 #define NBD_PARTS      256u /* likewise */
@@ -151,15 +151,15 @@ struct nbd_conn {
 	uint64_t           id; /* for log lines */
 	char               peer[NBD_PEER]; /* who shares with whom: "uid 1000", an address */
 	bool               admitted; /* one of NBD_CLIENTS */
-	const struct nbd_transport *via;
+	const struct nbd_transport *transport;
 	const struct nbd_export *export;
 	int                fd;      /* the transport's, or ... */
 	void              *stream;  /* ... this */
 	uint32_t           events;  /* the transport's: what it waits for */
 	enum nbd_state     state;
-	bool               stuck;   /* waits for room, not for bytes */
-	bool               blocked; /* the transport took no more output */
-	bool               dirty;   /* on the list of connections with output */
+	bool               throttled;  /* waits for room, not for bytes */
+	bool               blocked;    /* the transport took no more output */
+	bool               has_output; /* on the list of connections with output */
 	bool               structured, no_zeroes;
 	bool               wrote; /* the last request was a write: do not read ahead */
 	uint32_t           commands, parts;
@@ -167,7 +167,7 @@ struct nbd_conn {
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
 	uint64_t           took, gave; /* when it last took answers, or had all; and gave bytes */
-	uint32_t           losses; /* rf_blk_losses_told() of this client */
+	uint32_t           losses; /* rf_blk_losses_reported() of this client */
 	uint32_t           joined; /* the same number when it came */
 	uint64_t           told_at;    /* when it was sent the last news; 0: none */
 	bool               told_unknown; /* ... which another one may have been owed */
@@ -182,7 +182,7 @@ struct nbd_conn {
 	struct nbd_cmd  *cmd;  /* being parsed or started */
 	struct nbd_part *part; /* being filled */
 	uint32_t         filled;
-	struct nbd_conn *dirty_next;
+	struct nbd_conn *output_next;
 
 	struct nbd_reply  *reply_head, **reply_tail;
 	uint32_t           reply_sent; /* bytes of reply_head already sent */
@@ -198,9 +198,9 @@ struct nbd_server {
 	bool               listening; /* the listener is in the epoll set, */
 	uint64_t           listen_ns; /* but not before: accept.h */
 	struct nbd_export  whole;     /* rf-nbd's only export */
-	bool               retry;     /* room came back: look at stuck connections */
+	bool               retry;     /* room came back: look at throttled connections */
 	uint64_t           now, clients_ever, errors, cut;
-	bool               crowded;   /* a connection is stuck by nbd_conn_crowds() */
+	bool               crowded;   /* a connection is throttled by nbd_conn_crowds() */
 	uint32_t           waiting;   /* requests of all clients that wait for others */
 	uint64_t           own_share, common, common_used; /* arena bytes, see pool.c */
 	uint32_t           clients;
@@ -209,18 +209,18 @@ struct nbd_server {
 	struct nbd_edge    edge[NBD_EDGES];
 	struct nbd_part   *behind, **behind_tail; /* those that wait, see edge.c */
 	bool               waking, wake_again;
-	struct nbd_conn   *dirty;
+	struct nbd_conn   *output_list;
 	struct nbd_cmd    *free_cmds;
 	struct nbd_part   *free_parts;
 	uint32_t           admitted, dead; /* connections */
-	struct nbd_conn    conns[NBD_SEATS];
+	struct nbd_conn    conns[NBD_SLOTS];
 };
 
 enum nbd_step {
-	NBD_GO_ON, /* something was done, look again */
-	NBD_MORE,  /* needs more bytes from the client */
-	NBD_STUCK, /* needs room: commands, parts, arena, output */
-	NBD_ENDED, /* the connection is closed or closing */
+	NBD_GO_ON,     /* something was done, look again */
+	NBD_MORE,      /* needs more bytes from the client */
+	NBD_THROTTLED, /* needs room: commands, parts, arena, output */
+	NBD_ENDED,     /* the connection is closed or closing */
 };
 
 /* socket.c: clients over sockets, RF_EXPORT_FD_LISTEN and epoll */
@@ -241,7 +241,7 @@ void nbd_conn_event(struct nbd_conn *, bool receive, bool send, bool broken);
 /* close.c */
 void nbd_clients_count(struct nbd_server *, int by);
 void nbd_cmd_put(struct nbd_cmd *);
-/* Queues, or after an error frees, what is answered up to the first part that is not. */
+/* Queues the answered parts up to the first that is not answered; after an error it frees them. */
 void nbd_cmd_run(struct nbd_cmd *);
 void nbd_cmd_stream(struct nbd_cmd *);  /* for a reply no room can hold */
 void nbd_cmd_abandon(struct nbd_cmd *); /* its connection is dead */
@@ -258,14 +258,15 @@ void nbd_conn_settle(struct nbd_conn *); /* frees it if nothing is left of it */
 void nbd_losses_join(struct nbd_conn *);   /* it may send requests from now on, */
 void nbd_losses_leave(struct nbd_conn *);  /* and does so no more */
 void nbd_losses_mind(struct nbd_cmd *);    /* all of it is done: what is its answer? */
-void nbd_losses_told(struct nbd_conn *, uint32_t losses); /* they were sent to the client, */
+void nbd_losses_reported(struct nbd_conn *, uint32_t losses); /* they were sent to the client, */
 void nbd_losses_arrived(struct nbd_conn *);                /* and may be there by now */
 
-/* seats.c */
+/* slots.c */
 /* Is there one? Not while those that ended have requests under way in all that are not served. */
-bool nbd_seat_possible(const struct nbd_server *);
-/* For one more client of this peer's. `c->via` and what it needs are set before the greeting. */
-struct nbd_conn *nbd_conn_seat(struct nbd_server *, const char *peer);
+bool nbd_slot_possible(const struct nbd_server *);
+/* For one more client of this peer's. `c->transport` and what it needs are set before the
+ * greeting. */
+struct nbd_conn *nbd_conn_slot(struct nbd_server *, const char *peer);
 /* May it be served? 0, or the length of the reason in why. */
 size_t nbd_conn_refused(struct nbd_conn *, char *why, size_t room);
 
@@ -308,7 +309,7 @@ void nbd_reply_queue(struct nbd_conn *, struct nbd_reply *);
 void nbd_reply_error(struct nbd_cmd *, int nbd_error); /* refuses a whole command */
 void nbd_reply_done(struct nbd_cmd *);                 /* all parts are answered */
 void nbd_reply_data(struct nbd_part *, bool last);
-void nbd_conn_dirty(struct nbd_conn *);
+void nbd_conn_has_output(struct nbd_conn *);
 int  nbd_error_of(int err);
 
 /* send.c */

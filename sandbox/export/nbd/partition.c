@@ -41,7 +41,7 @@ static uint32_t crc32(const unsigned char *p, size_t length, size_t skip, size_t
 	return ~crc;
 }
 
-static int partition_say(const char **why, const char *text, int err)
+static int partition_fail(const char **why, const char *text, int err)
 {
 	*why = text;
 	return err;
@@ -54,7 +54,7 @@ static int partition_take(const struct rf_blk_info *disk, uint64_t first, uint64
 	uint64_t blocks = disk->size / disk->block_size;
 
 	if (!first || !count || first >= blocks || count > blocks - first)
-		return partition_say(why, "the partition does not lie on the disk", -EPROTO);
+		return partition_fail(why, "the partition does not lie on the disk", -EPROTO);
 	*to_first = first * disk->block_size;
 	*to_size = count * disk->block_size;
 	return 0;
@@ -70,22 +70,22 @@ static int gpt(const unsigned char *data, size_t length, const struct rf_blk_inf
 
 	if (bytes < GPT_HEADER || bytes > disk->block_size ||
 	    crc32(header, bytes, 16, 4) != le32(header + 16))
-		return partition_say(why, "the GPT header is damaged", -EPROTO);
+		return partition_fail(why, "the GPT header is damaged", -EPROTO);
 	if (each < GPT_ENTRY || each > 4096 || each % 8 || !entries || entries > 1024)
-		return partition_say(why, "the GPT header has impossible sizes", -EPROTO);
+		return partition_fail(why, "the GPT header has impossible sizes", -EPROTO);
 	if (at < 2 || at > length / disk->block_size ||
 	    (uint64_t)entries * each > length - at * disk->block_size)
-		return partition_say(why, "the GPT's entries are not at the beginning of the disk",
+		return partition_fail(why, "the GPT's entries are not at the beginning of the disk",
 				     -EPROTO);
 	const unsigned char *table = data + at * disk->block_size;
 	if (crc32(table, (size_t)entries * each, 0, 0) != le32(header + 88))
-		return partition_say(why, "the GPT's entries are damaged", -EPROTO);
+		return partition_fail(why, "the GPT's entries are damaged", -EPROTO);
 	const unsigned char *entry = table + (size_t)(number - 1) * each;
 	if (number > entries || !memcmp(entry, unused, sizeof(unused)))
-		return partition_say(why, "the GPT has no such partition", -ENOENT);
+		return partition_fail(why, "the GPT has no such partition", -ENOENT);
 	uint64_t begin = le64(entry + 32), last = le64(entry + 40);
 	if (last < begin)
-		return partition_say(why, "the partition ends before it begins", -EPROTO);
+		return partition_fail(why, "the partition ends before it begins", -EPROTO);
 	return partition_take(disk, begin, last - begin + 1, first, size, why);
 }
 
@@ -94,18 +94,18 @@ int nbd_partition_find(const unsigned char *data, size_t length, const struct rf
 {
 	if (!number || length < 2 * (size_t)disk->block_size || data[510] != 0x55 ||
 	    data[511] != 0xaa)
-		return partition_say(why, "the disk has no partition table", -ENOENT);
+		return partition_fail(why, "the disk has no partition table", -ENOENT);
 	bool protected = false;
 	for (unsigned i = 0; i < 4; i++)
 		protected |= data[MBR_TABLE + i * MBR_ENTRY + 4] == MBR_GPT;
 	if (protected && le64(data + disk->block_size) == GPT_MAGIC)
 		return gpt(data, length, disk, number, first, size, why);
 	if (protected)
-		return partition_say(why, "the MBR announces a GPT that is not there", -EPROTO);
+		return partition_fail(why, "the MBR announces a GPT that is not there", -EPROTO);
 	if (number > 4)
-		return partition_say(why, "of an MBR the partitions 1 to 4 can be had", -ENOENT);
+		return partition_fail(why, "of an MBR the partitions 1 to 4 can be had", -ENOENT);
 	const unsigned char *entry = data + MBR_TABLE + (number - 1) * MBR_ENTRY;
 	if (!entry[4] || !le32(entry + 12))
-		return partition_say(why, "the MBR has no such partition", -ENOENT);
+		return partition_fail(why, "the MBR has no such partition", -ENOENT);
 	return partition_take(disk, le32(entry + 8), le32(entry + 12), first, size, why);
 }

@@ -8,8 +8,8 @@
  *         takes at most half. A client that never reads its replies keeps what it has
  *         and gets no more.
  * Waits:  what overlaps an older write waits, and so does what finds the table full. There is
- *         room for RF_HELD_MAX of the first, and the second go in turn: a client that has one of
- *         either adds another only while there are few in all. So there is always room for
+ *         room for RF_DEFERRED_MAX of the first, and the second go in turn: a client that has one
+ *         of either adds another only while there are few in all. So there is always room for
  *         one of each client, and nobody stands behind all that another could ask for.
  */
 #include <errno.h>
@@ -21,16 +21,16 @@
 int nbd_pools_open(struct nbd_server *srv)
 {
 	uint64_t arena = rf_blk_config(srv->service)->arena_bytes;
-	struct nbd_cmd *cmds = calloc(NBD_SEATS * NBD_COMMANDS, sizeof(*cmds));
-	struct nbd_part *parts = calloc(NBD_SEATS * NBD_PARTS, sizeof(*parts));
+	struct nbd_cmd *cmds = calloc(NBD_SLOTS * NBD_COMMANDS, sizeof(*cmds));
+	struct nbd_part *parts = calloc(NBD_SLOTS * NBD_PARTS, sizeof(*parts));
 
 	if (!cmds || !parts)
 		return -ENOMEM;
-	for (uint32_t i = NBD_SEATS * NBD_COMMANDS; i-- > 0;) {
+	for (uint32_t i = NBD_SLOTS * NBD_COMMANDS; i-- > 0;) {
 		cmds[i].next = srv->free_cmds;
 		srv->free_cmds = &cmds[i];
 	}
-	for (uint32_t i = NBD_SEATS * NBD_PARTS; i-- > 0;) {
+	for (uint32_t i = NBD_SLOTS * NBD_PARTS; i-- > 0;) {
 		parts[i].next = srv->free_parts;
 		srv->free_parts = &parts[i];
 	}
@@ -41,7 +41,7 @@ int nbd_pools_open(struct nbd_server *srv)
 		       (unsigned long long)arena, NBD_CLIENTS);
 		return -EINVAL;
 	}
-	rf_blk_tells(srv->service);
+	rf_blk_reports_losses(srv->service);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
 }
 
 /* What may wait at most: these, one request of each connection, and the reads of edges. */
-_Static_assert(NBD_WAITING + NBD_SEATS + NBD_EDGES <= RF_HELD_MAX, "they never stop the queue");
+_Static_assert(NBD_WAITING + NBD_SLOTS + NBD_EDGES <= RF_DEFERRED_MAX, "they never stop the queue");
 
 bool nbd_conn_crowds(struct nbd_conn *c)
 {

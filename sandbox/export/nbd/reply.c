@@ -28,13 +28,13 @@ int nbd_error_of(int err)
 	}
 }
 
-void nbd_conn_dirty(struct nbd_conn *c)
+void nbd_conn_has_output(struct nbd_conn *c)
 {
-	if (c->dirty)
+	if (c->has_output)
 		return;
-	c->dirty = true;
-	c->dirty_next = c->server->dirty;
-	c->server->dirty = c;
+	c->has_output = true;
+	c->output_next = c->server->output_list;
+	c->server->output_list = c;
 }
 
 void nbd_reply_queue(struct nbd_conn *c, struct nbd_reply *r)
@@ -45,7 +45,7 @@ void nbd_reply_queue(struct nbd_conn *c, struct nbd_reply *r)
 	r->cmd->refs++;
 	*c->reply_tail = r;
 	c->reply_tail = &r->next;
-	nbd_conn_dirty(c);
+	nbd_conn_has_output(c);
 }
 
 static unsigned char *put_simple(unsigned char *p, const struct nbd_cmd *cmd, uint32_t error)

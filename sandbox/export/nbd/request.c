@@ -139,7 +139,7 @@ static enum nbd_step step_request(struct nbd_conn *c)
 	}
 	struct nbd_cmd *cmd = nbd_cmd_new(c);
 	if (!cmd)
-		return NBD_STUCK;
+		return NBD_THROTTLED;
 	c->cmd = cmd;
 	cmd->type = be16_get(p + 6);
 	memcpy(&cmd->handle, p + 8, 8);
@@ -174,7 +174,7 @@ static uint32_t part_limit(const struct nbd_server *srv, const struct nbd_cmd *c
 static enum nbd_step start_flush(struct nbd_conn *c)
 {
 	if (nbd_conn_crowds(c))
-		return NBD_STUCK;
+		return NBD_THROTTLED;
 	/* Without a volatile cache there is nothing to flush. */
 	c->cmd->flush_after = c->server->info->features & RF_BLK_HAS_FLUSH;
 	leave(c, NBD_REQUEST);
@@ -188,7 +188,7 @@ static enum nbd_step no_room(struct nbd_conn *c)
 {
 	if (c->cmd->one_piece && c->commands == 1)
 		nbd_cmd_stream(c->cmd);
-	return c->state == NBD_START ? NBD_STUCK : NBD_ENDED;
+	return c->state == NBD_START ? NBD_THROTTLED : NBD_ENDED;
 }
 
 static struct nbd_part *next_part(struct nbd_cmd *cmd)
@@ -225,7 +225,7 @@ static enum nbd_step step_start(struct nbd_conn *c)
 		return start_flush(c);
 	while (cmd->started < cmd->length) {
 		if (nbd_conn_crowds(c))
-			return NBD_STUCK;
+			return NBD_THROTTLED;
 		struct nbd_part *part = cmd->op == RF_BLK_ZERO ? zero_part(cmd) : next_part(cmd);
 		if (!part)
 			return no_room(c);
@@ -238,7 +238,7 @@ static enum nbd_step step_start(struct nbd_conn *c)
 	}
 	/* No other reply may get in between. */
 	if (cmd->streams && cmd->head)
-		return NBD_STUCK;
+		return NBD_THROTTLED;
 	leave(c, NBD_REQUEST);
 	return NBD_GO_ON;
 }
@@ -249,7 +249,7 @@ static enum nbd_step step_payload(struct nbd_conn *c)
 
 	while (cmd->started < cmd->length) {
 		if (!c->part && !(c->part = nbd_part_new(cmd, part_limit(c->server, cmd))))
-			return NBD_STUCK;
+			return NBD_THROTTLED;
 		struct nbd_part *part = c->part;
 		uint32_t n = part->payload - c->filled;
 		if (n > c->in_len)
@@ -263,7 +263,7 @@ static enum nbd_step step_payload(struct nbd_conn *c)
 		if (c->filled < part->payload)
 			return NBD_MORE;
 		if (nbd_conn_crowds(c))
-			return NBD_STUCK;
+			return NBD_THROTTLED;
 		cmd->started += part->payload;
 		c->part = NULL;
 		c->filled = 0;

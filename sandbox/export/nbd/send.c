@@ -13,7 +13,7 @@
 void nbd_conn_watch(struct nbd_conn *c)
 {
 	if (c->state != NBD_FREE && c->state != NBD_DEAD)
-		c->via->watch(c, nbd_conn_reads(c) && !c->stuck, c->blocked);
+		c->transport->watch(c, nbd_conn_reads(c) && !c->throttled, c->blocked);
 }
 
 static int gather(struct nbd_conn *c, struct iovec *iov, size_t *total)
@@ -64,11 +64,11 @@ static void account(struct nbd_conn *c, size_t sent)
 		if (!c->reply_head)
 			c->reply_tail = &c->reply_head;
 		if (r->cmd->tells)
-			nbd_losses_told(c, r->cmd->losses);
+			nbd_losses_reported(c, r->cmd->losses);
 		nbd_reply_free(r);
 	}
 	c->reply_sent = (uint32_t)sent;
-	c->server->retry |= c->stuck;
+	c->server->retry |= c->throttled;
 }
 
 void nbd_conn_send(struct nbd_conn *c)
@@ -81,7 +81,7 @@ void nbd_conn_send(struct nbd_conn *c)
 
 		if (!n)
 			break;
-		ssize_t sent = c->via->send(c, iov, n);
+		ssize_t sent = c->transport->send(c, iov, n);
 		if (sent < 0 && sent != -EAGAIN) {
 			nbd_conn_broke(c);
 			return;

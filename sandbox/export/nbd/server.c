@@ -19,22 +19,22 @@ void nbd_server_info(struct nbd_server *srv)
 	nbd_edges_open(srv);
 }
 
-static void retry_stuck(struct nbd_server *srv)
+static void retry_throttled(struct nbd_server *srv)
 {
 	srv->retry = false;
-	for (uint32_t i = 0; i < NBD_SEATS; i++)
-		if (srv->conns[i].stuck && srv->conns[i].state < NBD_CLOSING &&
+	for (uint32_t i = 0; i < NBD_SLOTS; i++)
+		if (srv->conns[i].throttled && srv->conns[i].state < NBD_CLOSING &&
 		    srv->conns[i].state != NBD_FREE)
 			nbd_conn_input(&srv->conns[i]);
 }
 
-static void send_dirty(struct nbd_server *srv)
+static void send_output(struct nbd_server *srv)
 {
-	while (srv->dirty) {
-		struct nbd_conn *c = srv->dirty;
+	while (srv->output_list) {
+		struct nbd_conn *c = srv->output_list;
 
-		srv->dirty = c->dirty_next;
-		c->dirty = false;
+		srv->output_list = c->output_next;
+		c->has_output = false;
 		nbd_conn_send(c);
 	}
 }
@@ -51,10 +51,10 @@ int nbd_server_work(struct nbd_server *srv)
 		srv->retry = true;
 	}
 	do {
-		send_dirty(srv);
+		send_output(srv);
 		if (srv->retry)
-			retry_stuck(srv);
-	} while (srv->dirty);
+			retry_throttled(srv);
+	} while (srv->output_list);
 	rf_blk_push(srv->service);
 	return done;
 }
@@ -72,7 +72,7 @@ static const char *server_owes(const struct nbd_conn *c, uint64_t *until)
 	*until = (c->blocked ? c->took : c->gave) + NBD_STILL_NS;
 	if (c->blocked)
 		return "takes none of its answers";
-	return !c->stuck && (c->state == NBD_PAYLOAD || c->state == NBD_DRAIN) ?
+	return !c->throttled && (c->state == NBD_PAYLOAD || c->state == NBD_DRAIN) ?
 		       "stops within a write" :
 		       NULL;
 }
@@ -82,7 +82,7 @@ bool nbd_server_hurries(struct nbd_server *srv, bool cut_off)
 	bool any = false;
 	uint64_t until;
 
-	for (uint32_t i = 0; i < NBD_SEATS; i++) {
+	for (uint32_t i = 0; i < NBD_SLOTS; i++) {
 		const char *why = server_owes(&srv->conns[i], &until);
 
 		any |= why != NULL;

@@ -38,7 +38,7 @@ static ssize_t socket_send(struct nbd_conn *c, struct iovec *iov, int pieces)
 	return n < 0 ? -errno : n;
 }
 
-static void tell_epoll(struct nbd_conn *c, int op, uint32_t events)
+static void epoll_update(struct nbd_conn *c, int op, uint32_t events)
 {
 	struct epoll_event ev = { .events = events };
 
@@ -55,7 +55,7 @@ static void socket_watch(struct nbd_conn *c, bool receive, bool send)
 
 	if ((want | IN_THE_SET) == c->events)
 		return;
-	tell_epoll(c, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, want);
+	epoll_update(c, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, want);
 	c->events = want | IN_THE_SET;
 }
 
@@ -72,8 +72,8 @@ static const struct nbd_transport over_socket = {
 	.close = socket_close,
 };
 
-/* Takes a seat; the peer is the user at the other end. */
-static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
+/* Takes a slot; the peer is the user at the other end. */
+static struct nbd_conn *slot_of_fd(struct nbd_server *srv, int fd)
 {
 	struct ucred who = { .uid = ~0u };
 	socklen_t bytes = sizeof(who);
@@ -81,16 +81,16 @@ static struct nbd_conn *seat_of_fd(struct nbd_server *srv, int fd)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes))
 		snprintf(peer, sizeof(peer), "uid %u", who.uid);
-	struct nbd_conn *c = nbd_conn_seat(srv, peer);
-	c->via = &over_socket;
+	struct nbd_conn *c = nbd_conn_slot(srv, peer);
+	c->transport = &over_socket;
 	c->fd = fd;
 	return c;
 }
 
-/* Accepts at most as many as there are seats in one go, so that others have their turn. */
+/* Accepts at most as many as there are slots in one go, so that others have their turn. */
 void nbd_accept(struct nbd_server *srv)
 {
-	for (uint32_t i = 0; i < NBD_SEATS && nbd_seat_possible(srv); i++) {
+	for (uint32_t i = 0; i < NBD_SLOTS && nbd_slot_possible(srv); i++) {
 		int fd = rf_accept(RF_EXPORT_FD_LISTEN, NULL, NULL);
 
 		if (fd >= 0 && rf_blk_gone(srv->service)) {
@@ -98,7 +98,7 @@ void nbd_accept(struct nbd_server *srv)
 			return;
 		}
 		if (fd >= 0) {
-			nbd_conn_open(seat_of_fd(srv, fd), &srv->whole);
+			nbd_conn_open(slot_of_fd(srv, fd), &srv->whole);
 			continue;
 		}
 		if (fd == -ENOBUFS)

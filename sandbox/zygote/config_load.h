@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_load.h - the operator's configuration, read by a process that may do nothing else.
+ *
+ * Room:   sandbox/zygote, root.
+ */
+#ifndef RF_CONFIG_LOAD_H
+#define RF_CONFIG_LOAD_H
+
+#include "config.h"
+
+/* Runs rf-config on the file and checks what it answers. 0, or an exit code after a line. */
+int rf_config_load(const char *file, struct rf_config *);
+
+#endif
