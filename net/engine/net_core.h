@@ -21,7 +21,7 @@
 #include "net.h"
 #include "net_service.h"
 #include "notice.h"
-#include "session.h"
+#include "session_core.h"
 
 enum rf_net_buffer { RF_BUFFER_FREE, RF_BUFFER_POSTED, RF_BUFFER_HELD };
 
@@ -88,30 +88,6 @@ static inline struct rf_net *rf_net_of(struct rf_session *session)
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-/* Index of the buffer of this half that begins at `at`; >= rx_count if none does: bits
- * that a whole number of buffers does not have come to lie on top. */
-static inline uint32_t rf_net_index(const struct rf_net *n, uint32_t at)
-{
-	uint32_t units = at - n->rx_base, shift = n->rx_shift;
-
-	return units >> shift | units << ((32 - shift) & 31);
-}
-
-/* A HELD buffer goes to the driver, or lies free if its half has none now. */
-void rf_net_post_other(struct rf_net *, uint32_t at);
-static inline void rf_net_post(struct rf_net *n, uint32_t at)
-{
-	uint32_t i = rf_net_index(n, at);
-
-	if (unlikely(i >= n->rx_count)) {
-		rf_net_post_other(n, at);
-		return;
-	}
-	RF_BUG_ON(n->buffer[i] != RF_BUFFER_HELD);
-	n->buffer[i] = RF_BUFFER_POSTED;
-	n->free_ring[n->free_own++ & (RF_NET_DEPTH - 1)] = at;
-}
 
 /* send.c: slots that came back. Their number; a protocol error is reported. */
 unsigned rf_net_reap(struct rf_net *);

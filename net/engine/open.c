@@ -78,11 +78,6 @@ bool rf_net_carrier(const struct rf_net *n)
 	return n->link != RF_NET_LINK_DOWN && n->session.state != RF_DRIVER_GONE;
 }
 
-void *rf_net_at(const struct rf_net *n, uint32_t at)
-{
-	return n->session.data + (uint64_t)at * RF_NET_UNIT;
-}
-
 uint32_t rf_net_tx_bytes(const struct rf_net *n)
 {
 	return n->tx_buffer;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "frame_words.h"
+#include "buffers.h"
 #include "net_core.h"
 
 #define KNOWN (RF_NET_MORE | RF_NET_CSUM | RF_NET_CSUM_OK | RF_NET_VLAN)
@@ -246,15 +247,6 @@ void rf_net_unchain(struct rf_net *n)
 		return;
 	n->chain_whole = false;
 	chain_drop(n);
-}
-
-void rf_net_post_other(struct rf_net *n, uint32_t at)
-{
-	uint32_t area = n->rx_count << n->rx_shift;
-	uint32_t i = (at - (area - n->rx_base)) >> n->rx_shift;
-
-	RF_BUG_ON(i >= n->rx_count || n->buffers[n->session.half ^ 1][i] != RF_BUFFER_HELD);
-	n->buffers[n->session.half ^ 1][i] = RF_BUFFER_FREE;
 }
 
 void rf_net_rx_done(struct rf_net *n, const struct rf_net_frame *frames, unsigned count)

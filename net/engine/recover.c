@@ -2,7 +2,7 @@
 /*
  * recover.c - what happens to frames and buffers when their driver dies.
  *
- * Room:   net/engine, trusted. The net engine's half of session.h.
+ * Room:   net/engine, trusted. The net engine's half of session_core.h.
  * Steps:  DOWN      frames the dead driver had received are kept; those it had not reported
  *                   as sent are lost, counted, and their buffers in quarantine, because the device
  *                   may still read them. The receive buffers of the successor's half, which
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "buffers.h"
 #include "net_core.h"
 
 static uint32_t frames_drain(struct rf_session *session, enum rf_proto_error *bad)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "frame_words.h"
+#include "buffers.h"
 #include "net_core.h"
 
 #define REAP_AT 16u /* slots under way: buffers used again soon are still in the caches, and

@@ -26,7 +26,7 @@
 #include "log.h"
 #include "notice.h"
 #include "ring.h"
-#include "session.h"
+#include "session_core.h"
 #include "stats.h"
 #include "table.h"
 
@@ -130,6 +130,7 @@ int rf_disk_back(struct rf_session *, const struct rf_svc_msg *);
 extern const struct rf_session_ops rf_blk_session;
 /* A reissued request was answered; lets the next ones go. */
 void rf_redo_next(struct rf_blk *);
+uint32_t rf_entries_in(const struct rf_blk *, enum rf_table_state); /* their number */
 
 /* ages.c: does the driver move, and is a request too old? */
 void rf_requests_look(struct rf_session *, uint64_t now);

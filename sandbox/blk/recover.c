@@ -2,7 +2,7 @@
 /*
  * recover.c - what happens to requests when their driver dies.
  *
- * Room:   sandbox/blk, trusted. The block engine's half of session.h.
+ * Room:   sandbox/blk, trusted. The block engine's half of session_core.h.
  * Steps:  DOWN      what is left in the table becomes RF_ENTRY_REDO, and fills the
  *                   successor's ring.
  *         QUIESCED  the device is silent. Only now may a poisoned request fail, for
@@ -19,60 +19,6 @@
 #include "capture.h"
 #include "core.h"
 #include "service.h"
-
-#define ALONE_AFTER 2u /* reissues */
-
-static uint32_t in_state(struct rf_blk *s, enum rf_table_state state)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		n += s->entry[i].state == state;
-	return n;
-}
-
-/* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
- * at the table and a sort of the few there are: a dead driver's clients wait for this. */
-static uint32_t redo_list(const struct rf_blk *s, uint32_t attempts, uint32_t *list)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		const struct rf_table_entry *e = &s->entry[i];
-		uint32_t at = n;
-
-		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
-			continue;
-		for (n++; at && s->entry[list[at - 1]].seq > e->seq; at--)
-			list[at] = list[at - 1];
-		list[at] = i;
-	}
-	return n;
-}
-
-static void redo_put(struct rf_blk *s, uint32_t index)
-{
-	s->entry[index].attempts++;
-	s->count.reissued++;
-	rf_entry_put(s, index);
-}
-
-void rf_redo_next(struct rf_blk *s)
-{
-	uint32_t list[RF_BLK_DEPTH], n;
-
-	if (s->session.state == RF_DRIVER_FAULTY || in_state(s, RF_ENTRY_FLIGHT))
-		return;
-	s->alone = redo_list(s, ALONE_AFTER, list) > 0;
-	if (s->alone) {
-		redo_put(s, list[0]);
-		return;
-	}
-	n = redo_list(s, 0, list);
-	for (uint32_t i = 0; i < n; i++)
-		redo_put(s, list[i]);
-	s->session.gate &= ~RF_GATE_REDO;
-}
 
 static uint32_t requests_drain(struct rf_session *session, enum rf_proto_error *bad)
 {
@@ -103,7 +49,7 @@ static bool requests_collect(struct rf_session *session, struct rf_recovery_serv
 {
 	struct rf_blk *s = rf_blk_of(session);
 
-	log->inflight = log->drained + in_state(s, RF_ENTRY_FLIGHT);
+	log->inflight = log->drained + rf_entries_in(s, RF_ENTRY_FLIGHT);
 	session->gate |= RF_GATE_REDO;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
 		struct rf_table_entry *e = &s->entry[i];

@@ -18,6 +18,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define NO_OWNER    ~0u
+#define ALONE_AFTER 2u /* reissues */
 
 /* What a request says to the driver is in rf_io and rf_blk_req in the same order. */
 _Static_assert(offsetof(struct rf_blk_req, op) == 8 && offsetof(struct rf_io, op) == 0 &&
@@ -357,6 +358,62 @@ void rf_blk_push(struct rf_blk *s)
 	if (s->session.state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
 		rf_session_kick(&s->session);
 }
+
+/* ---- requests of a dead driver ----------------------------------------------------------- */
+
+uint32_t rf_entries_in(const struct rf_blk *s, enum rf_table_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+		n += s->entry[i].state == state;
+	return n;
+}
+
+/* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
+ * at the table and a sort of the few there are: a dead driver's clients wait for this. */
+static uint32_t redo_list(const struct rf_blk *s, uint32_t attempts, uint32_t *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		const struct rf_table_entry *e = &s->entry[i];
+		uint32_t at = n;
+
+		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
+			continue;
+		for (n++; at && s->entry[list[at - 1]].seq > e->seq; at--)
+			list[at] = list[at - 1];
+		list[at] = i;
+	}
+	return n;
+}
+
+static void redo_put(struct rf_blk *s, uint32_t index)
+{
+	s->entry[index].attempts++;
+	s->count.reissued++;
+	rf_entry_put(s, index);
+}
+
+void rf_redo_next(struct rf_blk *s)
+{
+	uint32_t list[RF_BLK_DEPTH], n;
+
+	if (s->session.state == RF_DRIVER_FAULTY || rf_entries_in(s, RF_ENTRY_FLIGHT))
+		return;
+	s->alone = redo_list(s, ALONE_AFTER, list) > 0;
+	if (s->alone) {
+		redo_put(s, list[0]);
+		return;
+	}
+	n = redo_list(s, 0, list);
+	for (uint32_t i = 0; i < n; i++)
+		redo_put(s, list[i]);
+	s->session.gate &= ~RF_GATE_REDO;
+}
+
+/* ---- answers ------------------------------------------------------------------------------ */
 
 int rf_blk_poll(struct rf_blk *s)
 {

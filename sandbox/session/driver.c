@@ -2,7 +2,7 @@
 /*
  * driver.c - what an export does about its driver: kick it, watch it, report it.
  *
- * Room:   sandbox/session, trusted. See session.h.
+ * Room:   sandbox/session, trusted. See session_core.h.
  * Wait:   the device process may be stopped or busy with its device: an export does not wait
  *         for it. A message it has no room for is kept, the newest of them, for the next tick;
  *         UNRESPONSIVE and LOOK are said again in any case.
@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "log.h"
 #include "packet.h"
-#include "session.h"
+#include "session_core.h"
 
 #define LOOK_FACTOR 4u /* kicks in vain, in nudges of time until the next one */
 

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "inherited.h"
-#include "session.h"
+#include "session_core.h"
 
 #define COUNT_PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
 #define COUNT_GET(at)        atomic_load_explicit(&(at), memory_order_relaxed)

@@ -2,13 +2,13 @@
 /*
  * session.c - the messages of the device process, and what each does to the session.
  *
- * Room:   sandbox/session, trusted. See session.h for the states.
+ * Room:   sandbox/session, trusted. See session_core.h for the states.
  * Steps:  DOWN      the dead driver's rings are drained; the successor's half is cleared and
  *                   filled, while the device is made quiet.
  *         QUIESCED  the device is silent: memory that the dead one had given it is free.
  *         UP        the successor runs, and new work flows.
  */
-#include "session.h"
+#include "session_core.h"
 
 #include <errno.h>
 #include <string.h>

@@ -25,7 +25,8 @@ counters() {
 paced() { # NAME [BYTES]: starts the stream
 	rm -f "$work/stop"
 	counters "$work/$1.before"
-	"$B/tests/net-paced" "$model" "$rate" "$work/stop" "${@:2}" >"$work/$1.json" 2>"$work/$1.err" & stream=$!
+	"$B/tests/net-paced" "$model" "$rate" "$work/stop" "${@:2}" >"$work/$1.json" \
+		2>"$work/$1.err" & stream=$!
 	children+=($stream)
 }
 paced_end() {
@@ -43,21 +44,27 @@ done_all() { "$B/tests/model_ctl" "$work/nic.ctl" counters | grep -q "^fault $1 
 for fault in "drop count 7" "duplicate count 5" "corrupt count 3"; do
 	"$B/tests/model_ctl" "$work/nic.ctl" fault $fault >/dev/null ||
 		die "the model takes no fault"
-	until_true 60 done_all ${fault%% *} ${fault##* } || die "no ${fault##* } frames for '$fault'"
+	until_true 60 done_all ${fault%% *} ${fault##* } ||
+		die "no ${fault##* } frames for '$fault'"
 done
 paced_end control
-sum() { echo $(($(figure "out_$1" "$work/control.json") + $(figure "in_$1" "$work/control.json"))); }
+sum() {
+	echo $(($(figure "out_$1" "$work/control.json") + $(figure "in_$1" "$work/control.json")))
+}
 [ "$(sum duplicated)" = 5 ] || die "5 frames were doubled, $(sum duplicated) seen"
 # A bit of a header makes a damaged frame a lost one.
-[ $(($(sum lost) )) = 10 ] && [ "$(sum corrupted)" -ge 1 ] || die "7 frames were dropped and 3 damaged, seen: $(cat "$work/control.json")"
-! tests/net/books "$work/control.before" "$work/control.after" "$work/control.json" >/dev/null 2>&1 ||
+[ $(($(sum lost) )) = 10 ] && [ "$(sum corrupted)" -ge 1 ] ||
+	die "7 frames were dropped and 3 damaged, seen: $(cat "$work/control.json")"
+! tests/net/books "$work/control.before" "$work/control.after" "$work/control.json" >/dev/null \
+	2>&1 ||
 	die "the books balance although the device dropped frames that nothing counts"
 
 # ---- the paced stream -----------------------------------------------------------------------
 paced udp
 killer "$kills" 40 udp-kills
 paced_end udp
-tests/net/books "$work/udp.before" "$work/udp.after" "$work/udp.json" >"$work/books.json" || die "the books: $(cat "$work/books.json" "$work/udp.json")"
+tests/net/books "$work/udp.before" "$work/udp.after" "$work/udp.json" >"$work/books.json" ||
+	die "the books: $(cat "$work/books.json" "$work/udp.json")"
 for n in duplicated corrupted stale reordered; do
 	[ "$(figure frames_$n "$work/books.json")" = 0 ] || die "$n: $(cat "$work/books.json")"
 done
@@ -94,14 +101,18 @@ mbps=$(awk '/receiver/ { for (i = 1; i < NF; i++) if ($(i + 1) == "Mbits/sec") {
 echo "# $kills kills under $runs iperf3 runs, $mbps Mbit/s on average"
 
 status >"$work/status.json"
-[ "$(figure deaths "$work/status.json")" = $((2 * kills)) ] || die "deaths nobody asked for: $(cat "$work/status.json")"
-[ "$(figure violations "$work/status.json")" = 0 ] && [ "$(figure process_deaths "$work/status.json")" = 0 ] || die "$(cat "$work/status.json")"
+[ "$(figure deaths "$work/status.json")" = $((2 * kills)) ] ||
+	die "deaths nobody asked for: $(cat "$work/status.json")"
+[ "$(figure violations "$work/status.json")" = 0 ] &&
+	[ "$(figure process_deaths "$work/status.json")" = 0 ] || die "$(cat "$work/status.json")"
 nic_down
 
 # ---- figures -----------------------------------------------------------------------------------------
 of() { figure "$2" "$work/$1.json"; }
 for f in udp iperf; do
-	echo "# under $f: p50 $(of $f-kills recovery_p50_us) us, p99 $(of $f-kills recovery_p99_us) us ($(of $f-kills recovery_samples) of $(of $f-kills kills))"
+	echo "# under $f: p50 $(of $f-kills recovery_p50_us) us, p99" \
+		"$(of $f-kills recovery_p99_us) us ($(of $f-kills recovery_samples) of" \
+		"$(of $f-kills kills))"
 done
 [ -z "${RESULT:-}" ] || cat >"$RESULT" <<-EOJ
 	{"name":"net-recovery","ok":true,"build":"$(git describe --always --dirty 2>/dev/null || echo unversioned)","kills":$((2 * kills)),"p50_us":$(of udp-kills recovery_p50_us),"p99_us":$(of udp-kills recovery_p99_us),$(sed 's/^{//; s/}$//' "$work/books.json"),"tcp_broken":$broken,"udp_kills":$kills,"iperf_kills":$kills,"iperf_runs":$runs,"iperf_mbps":$mbps,"iperf_p50_us":$(of iperf-kills recovery_p50_us),"iperf_p99_us":$(of iperf-kills recovery_p99_us),"detect_us":$(of udp-kills detect_us),"quiesce_us":$(of udp-kills quiesce_us),"spawn_us":$(of udp-kills spawn_us),"enable_us":$(of udp-kills enable_us),"first_io_us":$(of udp-kills first_io_us),"rate_fps":$((2 * rate)),"seed":$seed}

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "sandbox/lib/log.c"
-#include "sandbox/session/housekeeping.c"
+#include "sandbox/libringfence/housekeeping.c"
 #include "sandbox/proto/export.h"
 #include "lock.h"
 

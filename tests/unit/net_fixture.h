@@ -24,6 +24,7 @@
 #include "net/engine/ages.c"
 #include "net/engine/info.c"
 #include "net/engine/open.c"
+#include "net/engine/buffers.c"
 #include "net/engine/receive.c"
 #include "net/engine/recover.c"
 #include "net/engine/send.c"

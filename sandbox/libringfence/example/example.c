@@ -3,7 +3,7 @@
  * example.c - writes to a disk, reads it back and compares, until its driver has been replaced
  * as often as the word behind the program's path says. All that was on the disk is lost.
  *
- * Room:   sandbox/libringfence; sees ringfence.h only, as anybody's program does.
+ * Room:   sandbox/libringfence/example; sees ringfence.h only, as anybody's program does.
  * Build:  musl-gcc -static -o example example.c $(pkg-config --cflags --libs --static ringfence)
  * Start:  in a configuration, see ringfence.conf(5):
  *           export program /path/of/example output /path/of/file 3

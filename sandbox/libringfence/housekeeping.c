@@ -2,7 +2,7 @@
 /*
  * housekeeping.c - the clock behind housekeeping.h.
  *
- * Room:   sandbox/session, trusted.
+ * Room:   sandbox/libringfence, trusted.
  */
 #include "clock.h"
 #include "housekeeping.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session.h - the life of a driver, as the engine that it works for sees it.
+ * session_core.h - the life of a driver, as the engine that it works for sees it.
  *
  * Room:   sandbox/session, trusted; the one place for what disks and interfaces share.
  * Use:    an engine has one struct rf_session inside, and a table of what is its own: how its
