@@ -158,7 +158,8 @@ static void pong(struct rf_device *d, uint32_t value)
 	rf_log_catch_up();
 }
 
-static void on_supervisor(struct rf_device *d)
+/* Takes one message. False: there is none. */
+static bool on_supervisor(struct rf_device *d)
 {
 	struct rf_dev_msg msg;
 	int fds[RF_PACKET_FDS], count;
@@ -166,18 +167,18 @@ static void on_supervisor(struct rf_device *d)
 			       MSG_DONTWAIT);
 
 	if (n == -EAGAIN)
-		return;
+		return false;
 	if (n != sizeof(msg))
 		_exit(RF_EXIT_SYSTEM); /* the supervisor is gone, so this process ends */
 	if (msg.type == RF_DEV_DRIVER && count == 1) {
 		generation_driver(d, msg.generation, fds[0]);
-		return;
+		return true;
 	}
 	if (msg.type == RF_DEV_EXPORT && count == 1) {
 		close(d->service);
 		d->service = fds[0];
 		generation_export(d);
-		return;
+		return true;
 	}
 	if (msg.type == RF_DEV_ADOPT)
 		generation_adopted(d, msg.value);
@@ -190,6 +191,7 @@ static void on_supervisor(struct rf_device *d)
 	else if (msg.type == RF_DEV_PING)
 		pong(d, msg.value);
 	rf_close_all(fds, count);
+	return true;
 }
 
 /* Passes on that a driver does not react: whether it hangs, only the supervisor can see in
@@ -268,15 +270,18 @@ static void device_turn(struct rf_device *d)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
 	if (d->want_ns && d->want_ns <= rf_now_ns())
 		generation_want(d);
+	/* What the supervisor said comes before what it did: STOP before the deaths of drivers that
+	 * it killed for it. A driver it speaks of now is not the one that poll() saw. */
+	if ((p[0].revents | p[1].revents | p[2].revents) & ~POLLOUT)
+		while (on_supervisor(d))
+			;
 	for (unsigned half = 0; half < 2; half++)
-		if (p[half].revents)
+		if (p[half].revents && d->slot[half].pidfd == p[half].fd)
 			generation_died(d, half);
 	if (link_look(d))
 		generation_look(d);
 	if (storm_look(d))
 		generation_request_kill(d, RF_KILL_STORM);
-	if (p[2].revents & ~POLLOUT)
-		on_supervisor(d);
 	if (p[2].revents & POLLOUT && notify_flush(d))
 		generation_want(d);
 	if (p[3].revents & POLLIN)

@@ -84,20 +84,21 @@ void stack_kill(struct sup *s, struct dev *d)
 }
 
 /*
- * The export ends first, so that no new request comes. Then the device process is told: it waits
- * until its drivers are dead, lets the device write its cache back, and ends. Where the device
- * process is already gone, VFIO's reset on last close does the rest.
+ * The device process is told first: a driver that dies after that is no reason for a recovery, whose
+ * reset would drop the device's cache. Then the export ends, so that no new request comes, and the
+ * drivers. Once they are dead the device process lets the device write its cache back, and ends.
+ * Where the device process is already gone, VFIO's reset on last close does the rest.
  */
 void dev_end(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_STOP };
 
 	d->r.export_due_ns = 0;
+	if (d->r.device_pid)
+		(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 	stack_kill(s, d);
 	if (d->r.export_pid)
 		dev_kill(s, d, "export");
-	if (d->r.device_pid)
-		(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
 	dev_kill_drivers(s, d);
 	if (!dev_alive(d))
 		ended(s, d);

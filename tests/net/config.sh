@@ -23,7 +23,7 @@ conf percent loop_net "tap rf%d"
                      refused percent 65 "not a name an interface can have"
 conf user loop_net "tap rf0 owner no_such_user";       refused user 65 "no user 'no_such_user'"
 conf disk null_blk "tap rf0";                          refused disk 65 "only a net driver"
-conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap or load"
+conf nbd loop_net "nbd /tmp/rf.sock";                  refused nbd 65 "exported as tap, lwip or program"
 conf disk null_blk "nbd /tmp/rf.sock"; echo "  promiscuous yes" >>"$work/disk.conf"
 refused disk 65 "'promiscuous' is for a net driver"
 for mtu in 575 9001 0 -1 x; do
@@ -43,7 +43,7 @@ disk='device disk
  export lwip'
 conf block null_blk "lwip";                            refused block 65 "only a net driver"
 conf member loop_net "lwip net"
-                      refused member 65 "exported as tap or load or lwip"
+                      refused member 65 "exported as tap, lwip or program"
 conf words loop_net "lwip a b"
                        refused words 65 "words.conf:4: write as 'export lwip'"
 lines alone <<<"$disk net"
