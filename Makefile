@@ -151,7 +151,8 @@ $(PROGRAMS):
 
 # A driver image: our own entry, the runtime, and of libc only what
 # images/check-driver-libc lists.
-LINK_DRIVER = $(LD_PIE) -Wl,-e,rf_driver_start -Wl,-Map,$@.map -o $@ $(filter %.o,$^) -L$(MUSL) -lc -lgcc \
+LINK_DRIVER = $(LD_PIE) -Wl,-e,rf_driver_start -Wl,-Map,$@.map -o $@ $(filter %.o,$^) \
+	-L$(MUSL) -lc -lgcc \
 	&& images/check-static-pie $@ && images/check-driver-libc $@.map
 $(B)/drivers/%: $(B)/obj/drivers/%.o $(RUNTIME)
 	$(call making,LD)

@@ -14,7 +14,10 @@ kills=4
 # /tmp/load.json
 loaded() {
 	rm -f /tmp/load.json
-	printf 'device disk0\n  policy nvme\n  pci %s\n  export program /build/tests/rf-load output /tmp/load.json %s\n' "$disk" \
+	local load=/build/tests/rf-load
+	[ $# = 0 ] || load=/build/lax/bin/$1/rf-load
+	printf 'device disk0\n  policy nvme\n  pci %s\n  export program %s output %s %s\n' "$disk" \
+		$load /tmp/load.json \
 		'mode=randrw verify=1 bs=128K qd=32 span=16M requests=1000 seed=3' >$conf
 	[ $# = 0 ] || lax $1
 	serve || return 1
