@@ -16,6 +16,7 @@
 
 #include "boot.h"
 #include "net.h"
+#include "net_types.h"
 #include "rt.h"
 #include "rt_net.h"
 

@@ -7,7 +7,11 @@
 #ifndef RF_NET_BUFFERS_H
 #define RF_NET_BUFFERS_H
 
+#include <stdint.h>
+
+#include "log.h"
 #include "net_core.h"
+#include "net_types.h"
 
 /* Index of the buffer of this half that begins at `at`; >= rx_count if none does: bits
  * that a whole number of buffers does not have come to lie on top. */

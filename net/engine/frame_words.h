@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "net.h"
+#include "net_types.h"
 
 #define ETH_BYTES 14u
 

@@ -12,6 +12,7 @@
 #define RF_NET_CORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "boot.h"
@@ -20,7 +21,9 @@
 #include "log.h"
 #include "net.h"
 #include "net_service.h"
+#include "net_types.h"
 #include "notice.h"
+#include "ring.h"
 #include "session_core.h"
 
 enum rf_net_buffer { RF_BUFFER_FREE, RF_BUFFER_POSTED, RF_BUFFER_HELD };

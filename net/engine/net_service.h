@@ -9,6 +9,8 @@
 #ifndef RF_NET_SERVICE_H
 #define RF_NET_SERVICE_H
 
+#include <stdint.h>
+
 #include "export_config.h"
 #include "net.h"
 #include "ringfence.h"

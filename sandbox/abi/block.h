@@ -12,6 +12,10 @@
 #ifndef RF_BLOCK_H
 #define RF_BLOCK_H
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "blk_types.h"
 #include "ring.h"
 

@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "net.h"
+#include "net_types.h"
 
 #define RF_BOOT_MAGIC   0x746f6f6265636672ull
 #define RF_BOOT_VERSION 2u

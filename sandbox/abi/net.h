@@ -27,6 +27,8 @@
 #ifndef RF_NET_H
 #define RF_NET_H
 
+#include <stdint.h>
+
 #include "net_types.h"
 #include "ring.h"
 

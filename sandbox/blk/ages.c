@@ -6,9 +6,7 @@
  * Clock:  the time this process was let run, since a device in software may have had no
  *         processor either.
  */
-#include "clock.h"
 #include "core.h"
-#include "service.h"
 
 #define SLOW_OPS     4  /* times the stall time: flush, discard, zero at least */
 #define SLOW_AT_MOST 16 /* times the patience with what waits beside slow ones */

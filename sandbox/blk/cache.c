@@ -10,7 +10,6 @@
  *         "loss_pending" is there before "unflushed" goes, and both before the loss counts as
  *         dealt with; done twice it comes to the same.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "clock.h"

@@ -13,15 +13,18 @@
 #define RF_CORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "arena.h"
 #include "blk_filter.h"
 #include "blk_io.h"
+#include "blk_types.h"
 #include "block.h"
 #include "boot.h"
 #include "export.h"
 #include "export_config.h"
+#include "identity.h"
 #include "order.h"
 #include "log.h"
 #include "notice.h"

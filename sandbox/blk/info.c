@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core.h"
-#include "service.h"
 
 /* No length that passes is longer than disk or arena: saves the fast path two checks. */
 static uint32_t limit(uint64_t bytes, uint64_t most)

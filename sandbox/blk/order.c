@@ -2,7 +2,6 @@
 /* order.c - see order.h. Room: sandbox/blk, trusted. */
 #include "order.h"
 
-#include "blk_io.h"
 #include "log.h"
 
 /* False: surely no pending write touches these extents. */

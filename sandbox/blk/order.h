@@ -19,7 +19,9 @@
 #include <stdint.h>
 
 #include "blk_io.h"
+#include "blk_types.h"
 #include "block.h"
+#include "ringfence.h"
 
 #define RF_ORDER_OWNERS  (RF_BLK_DEPTH + RF_DEFERRED_MAX)
 #define RF_ORDER_SHIFT   16u   /* extent of the filter */

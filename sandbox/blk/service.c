@@ -13,7 +13,6 @@
 #include <errno.h>
 
 #include "core.h"
-#include "service.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -8,6 +8,9 @@
 #ifndef RF_SERVICE_H
 #define RF_SERVICE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "blk_io.h"
 #include "block.h"
 #include "export_config.h"

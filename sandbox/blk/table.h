@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "identity.h"
 

@@ -25,7 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "device_config.h"
 #include "ending.h"
 #include "log.h"
 #include "packet.h"

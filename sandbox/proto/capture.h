@@ -18,6 +18,7 @@
 
 #include "block.h"
 #include "net.h"
+#include "net_types.h"
 #include "stats.h"
 
 #define RF_CAPTURE_SLOTS   8u

@@ -14,10 +14,12 @@
 
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "exit_code.h"
 #include "identity.h"
 #include "net.h"
+#include "net_types.h"
 
 #define RF_MAX_STEPS   16
 #define RF_MAX_WINDOWS 4

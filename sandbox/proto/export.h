@@ -14,9 +14,11 @@
 
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "identity.h"
 #include "net.h"
+#include "net_types.h"
 
 enum rf_svc_type {
 	/* device -> export */

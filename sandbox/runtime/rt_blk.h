@@ -21,8 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "boot.h"
+#include "driver_exit.h"
 #include "ring.h"
 #include "rt.h"
 

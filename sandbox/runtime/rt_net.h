@@ -24,7 +24,9 @@
 #include <stdint.h>
 
 #include "boot.h"
+#include "driver_exit.h"
 #include "net.h"
+#include "net_types.h"
 #include "ring.h"
 #include "rt.h"
 

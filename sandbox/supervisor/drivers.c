@@ -9,7 +9,6 @@
  * back-off, never giving it is the quarantine. Steps are those of
  * sandbox/RECOVERY.md.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

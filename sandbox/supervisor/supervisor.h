@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "budget.h"
 #include "config.h"
@@ -25,6 +26,8 @@
 #include "packet.h"
 #include "hang_detector.h"
 #include "control_socket.h"
+#include "identity.h"
+#include "net_types.h"
 #include "stats.h"
 #include "walls.h"
 

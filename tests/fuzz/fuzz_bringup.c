@@ -139,8 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&pci, 0, sizeof(pci));
 	for (int i = 0; i < 6; i++)
 		sizes[i] = r.bar[i] % 32 >= 4 ? 1u << r.bar[i] % 32 : 0;
-	d.cfg = (struct rf_device_config){ .admin_ops = RF_ADMIN_NVME +
-						      r.kind % (RF_ADMINS - RF_ADMIN_NVME),
+	d.cfg = (struct rf_device_config){ .admin = RF_ADMIN_NVME +
+						  r.kind % (RF_ADMINS - RF_ADMIN_NVME),
 					   .backend = RF_BACKEND_VFIO_USER,
 					   .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX,
 					   .match_class = ~0u,

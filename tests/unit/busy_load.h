@@ -10,6 +10,7 @@
 
 #include <poll.h>
 
+#include "clock.h"
 #include "ringfence.h"
 
 #define LOAD_SAY_H

@@ -102,6 +102,7 @@ static void burst(int fd, uint32_t block, uint32_t changes)
 		uint64_t n = be64_get(head + 8);
 		if (n >= 100)
 			continue;
+		assert_true(n < sizeof(read) / sizeof(read[0]));
 		get(fd, data, read[n].length);
 		assert_memory_equal(data, model + read[n].offset, read[n].length);
 	}

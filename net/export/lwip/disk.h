@@ -8,8 +8,13 @@
 #ifndef RF_LWIP_DISK_H
 #define RF_LWIP_DISK_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "join_table.h"
+#include "lwip_config.h"
 #include "nbd.h"
+#include "ringfence.h"
 #include "service.h"
 
 /* One `disk` line: the same disk may have several. */

@@ -7,7 +7,10 @@
 #ifndef RF_LWIP_FORWARD_H
 #define RF_LWIP_FORWARD_H
 
+#include <stdint.h>
+
 #include "join_table.h"
+#include "lwip_config.h"
 
 int  services_open(struct service *, struct lwip_disk *, const struct rf_lwip_config *);
 void services_watch(struct service *, uint32_t count);

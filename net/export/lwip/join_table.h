@@ -7,6 +7,9 @@
 #ifndef RF_LWIP_JOIN_TABLE_H
 #define RF_LWIP_JOIN_TABLE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "loop.h"
 #include "lwip_config.h"
 #include "stream.h"

@@ -12,6 +12,8 @@
 #ifndef RF_LWIP_PROXY_H
 #define RF_LWIP_PROXY_H
 
+#include <stdint.h>
+
 #include "join_table.h"
 
 struct proxy *proxy_new(struct service *); /* NULL: all in use */

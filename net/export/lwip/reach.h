@@ -9,6 +9,7 @@
 #define RF_LWIP_REACH_H
 
 #include "join_table.h"
+#include "lwip_config.h"
 
 /* `port` is set. The name, or the address where that is "". */
 void proxy_reach(struct proxy *, const char *name, const struct rf_lwip_addr *);

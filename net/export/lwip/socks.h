@@ -7,7 +7,10 @@
 #ifndef RF_LWIP_SOCKS_H
 #define RF_LWIP_SOCKS_H
 
+#include <stdbool.h>
+
 #include "join_table.h"
+#include "lwip_config.h"
 
 void socks_begin(struct proxy *);
 struct socks_place {

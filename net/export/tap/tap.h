@@ -18,6 +18,7 @@
 
 #include "net.h"
 #include "net_service.h"
+#include "net_types.h"
 
 #define TAP_BATCH 64u /* most frames each way a turn */
 

@@ -7,7 +7,6 @@
  *         right; one that is of no version keeps the newest tag, and reads as EIO.
  * Loss:   if the device forgets what was not flushed, all of it is done again.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "device_config.h"
 #include "disk_state.h"
 #include "export_config.h"
 

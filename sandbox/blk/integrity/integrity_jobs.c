@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "export.h"
 #include "integrity_store.h"
 #include "log.h"
 

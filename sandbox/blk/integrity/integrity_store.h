@@ -16,6 +16,7 @@
 
 #include "blk_filter.h"
 #include "order.h"
+#include "ringfence.h"
 #include "service.h"
 
 #define INTEGRITY_JOBS 128u /* requests of clients under way */

@@ -18,6 +18,7 @@
 #include "device.h"
 #include "intel_nic.h"
 #include "net.h"
+#include "net_types.h"
 
 #define INTEL_PAGES 16u
 

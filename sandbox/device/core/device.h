@@ -11,14 +11,18 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "blk_types.h"
 #include "block.h"
 #include "boot.h"
 #include "device_config.h"
 #include "device_msg.h"
+#include "identity.h"
 #include "launch.h"
 #include "net.h"
+#include "net_types.h"
 #include "stats.h"
 
 struct rf_bar {

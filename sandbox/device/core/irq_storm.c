@@ -16,7 +16,6 @@
 
 #include "clock.h"
 #include "device.h"
-#include "device_msg.h"
 #include "log.h"
 
 #define LOOK_NS    500000000u

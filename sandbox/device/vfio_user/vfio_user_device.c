@@ -8,14 +8,10 @@
  *         that comes after sees what they did.
  */
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "device.h"
 #include "log.h"
-#include "packet.h"
-#include "range.h"
 #include "user.h"
 #include "wait.h"
 

@@ -21,8 +21,10 @@
 #include <sys/uio.h>
 
 #include "blk_io.h"
+#include "blk_types.h"
 #include "block.h"
 #include "proto.h"
+#include "ringfence.h"
 #include "service.h"
 
 #define NBD_CLIENTS    32u  /* served at a time */
