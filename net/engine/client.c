@@ -41,6 +41,7 @@ int rf_net_kick_fd(const struct rf_net *n)
 bool rf_net_notice(struct rf_net *n, struct rf_notice *out)
 {
 	const struct rf_notice_now now = {
+		.step = 1,
 		.generation = n->session.generation, .up = rf_net_up(n), .gone = rf_net_gone(n),
 		.frames = true, .now_ns = rf_now_ns(), .log = n->session.stats->log,
 	};

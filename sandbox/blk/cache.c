@@ -30,7 +30,7 @@ static uint32_t at_most(uint64_t clients)
 
 static uint32_t connected(const struct rf_blk *s)
 {
-	uint64_t n = atomic_load_explicit(&s->session.stats->clients, memory_order_relaxed);
+	uint64_t n = atomic_load_explicit(&s->queue[0].session.stats->clients, memory_order_relaxed);
 
 	return n ? at_most(n) : 1;
 }
@@ -51,6 +51,23 @@ static uint32_t queued_flushes(const struct rf_blk *s)
 	return n;
 }
 
+/* Is any of them asked for after all that was acknowledged? */
+static bool mark_flushes(struct rf_blk_queue *q)
+{
+	bool covered = false;
+
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		struct rf_table_entry *e = &q->entry[i];
+
+		if (e->state == RF_ENTRY_FREE || e->req.op != RF_BLK_FLUSH ||
+		    rf_entry_io(e)->internal)
+			continue;
+		e->mark |= RF_MARK_LOST;
+		covered |= q->covers[i] == q->disk->acked;
+	}
+	return covered;
+}
+
 /* An export that does not tell its clients one by one: the flushes under way fail, those that
  * wait, or else the next one. */
 static void fail_flushes(struct rf_blk *s)
@@ -59,13 +76,8 @@ static void fail_flushes(struct rf_blk *s)
 	uint32_t queued = queued_flushes(s);
 
 	s->table->head.loss_pending = 1;
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		if (s->entry[i].state == RF_ENTRY_FREE || s->entry[i].req.op != RF_BLK_FLUSH ||
-		    rf_entry_io(&s->entry[i])->internal)
-			continue;
-		s->entry[i].mark |= RF_MARK_LOST;
-		covered |= s->covers[i] == s->acked;
-	}
+	RF_EACH_QUEUE(q, s)
+		covered |= mark_flushes(q);
 	if (!queued && !covered)
 		queued = 1;
 	if (s->flush_fails < queued)
@@ -113,12 +125,27 @@ static void table_make(struct rf_blk *s)
 {
 	struct rf_table_head *head = &s->table->head;
 
-	memset(s->table, 0, sizeof(*s->table));
+	memset(s->table, 0, RF_TABLE_USED(s->queues));
 	head->version = RF_TABLE_VERSION;
-	head->depth = RF_BLK_DEPTH;
+	head->depth = s->queues * RF_BLK_DEPTH;
 	head->entry_bytes = sizeof(struct rf_table_entry);
 	head->losses = s->device->losses;
 	head->magic = RF_TABLE_MAGIC;
+}
+
+/* How many requests were under way in this queue. */
+static uint32_t entries_take_over(struct rf_blk_queue *q)
+{
+	uint32_t found = 0;
+
+	q->entry = q->disk->table->entry + q->session.queue * RF_BLK_DEPTH;
+	q->free_count = RF_BLK_DEPTH;
+	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
+		found += q->entry[i].state != RF_ENTRY_FREE;
+		q->entry[i] = (struct rf_table_entry){ .next_tag = i | RF_TAG_LIVE };
+		q->free[RF_BLK_DEPTH - 1 - i] = &q->entry[i];
+	}
+	return found;
 }
 
 /* What a dead predecessor had promised is promised on; what it had begun is forgotten. */
@@ -129,13 +156,8 @@ void rf_table_take_over(struct rf_blk *s)
 
 	if (head->magic != RF_TABLE_MAGIC || head->version != RF_TABLE_VERSION)
 		table_make(s);
-	s->entry = s->table->entry;
-	s->free_count = RF_BLK_DEPTH;
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		found += s->entry[i].state != RF_ENTRY_FREE;
-		s->entry[i] = (struct rf_table_entry){ .next_tag = i | RF_TAG_LIVE };
-		s->free[RF_BLK_DEPTH - 1 - i] = &s->entry[i];
-	}
+	RF_EACH_QUEUE(q, s)
+		found += entries_take_over(q);
 	if (found)
 		rf_log("a predecessor died with %u requests unanswered; their clients will send "
 		       "them again", found);

@@ -16,42 +16,51 @@
 
 const char *rf_blk_name(const struct rf_blk *s)
 {
-	return s->session.config.name;
+	return s->queue[0].session.config.name;
 }
 
 const char *rf_blk_words(const struct rf_blk *s)
 {
-	return s->session.config.words;
+	return s->queue[0].session.config.words;
 }
 
 uint64_t rf_blk_spin_ns(const struct rf_blk *s)
 {
-	return s->session.config.spin_ns;
+	return s->queue[0].session.config.spin_ns;
 }
 
 uint32_t rf_blk_generation(const struct rf_blk *s)
 {
-	return s->session.generation;
+	return s->queue[0].session.generation;
 }
 
 int rf_blk_control_fd(const struct rf_blk *s)
 {
-	return rf_session_fd(&s->session, RF_EXPORT_FD_CONTROL);
+	return rf_session_fd(&s->queue[0].session, RF_EXPORT_FD_CONTROL);
 }
 
 int rf_blk_kick_fd(const struct rf_blk *s)
 {
-	return rf_session_fd(&s->session, RF_EXPORT_FD_KICK);
+	return rf_session_fd(&s->queue[0].session, RF_EXPORT_FD_KICK);
 }
 
 bool rf_blk_notice(struct rf_blk *s, struct rf_notice *out)
 {
-	const struct rf_notice_now now = {
-		.generation = s->session.generation, .losses = rf_blk_losses(s), .up = rf_blk_up(s),
-		.gone = rf_blk_gone(s), .now_ns = rf_now_ns(), .log = s->session.stats->log,
-	};
+	RF_EACH_QUEUE(q, s) {
+		/* What is about the disk is told with queue 0's. */
+		bool first = q == s->queue;
+		const struct rf_notice_now now = {
+			.generation = q->session.generation, .step = s->queues,
+			.losses = first ? rf_blk_losses(s) : q->notices.losses,
+			.up = q->session.state == RF_DRIVER_UP,
+			.gone = first ? rf_blk_gone(s) : q->notices.gone,
+			.now_ns = rf_now_ns(), .log = q->session.stats->log,
+		};
 
-	return rf_notice_next(&s->notices, &now, out);
+		if (rf_notice_next(&q->notices, &now, out))
+			return true;
+	}
+	return false;
 }
 
 void rf_blk_counters(struct rf_blk *s, struct rf_blk_counters *out)
@@ -59,10 +68,14 @@ void rf_blk_counters(struct rf_blk *s, struct rf_blk_counters *out)
 	const struct rf_counts *c = &s->count;
 
 	*out = (struct rf_blk_counters){
-		.submitted = c->submitted, .completed = c->completed, .failed = c->failed,
-		.bytes_read = c->bytes_read, .bytes_written = c->bytes_written,
-		.reissued = c->reissued, .held_back = c->held_back,
+		.submitted = c->submitted, .failed = c->failed,
+		.bytes_written = c->bytes_written, .held_back = c->held_back,
 	};
+	RF_EACH_QUEUE(q, s) {
+		out->completed += q->count.completed;
+		out->bytes_read += q->count.bytes_read;
+		out->reissued += q->count.reissued;
+	}
 }
 
 int rf_blk_wait(struct rf_blk *s, int ms)

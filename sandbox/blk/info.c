@@ -80,6 +80,7 @@ int rf_disk_info(struct rf_session *session, const struct rf_svc_msg *msg)
 	s->size = in.size;
 	s->block_mask = block - 1;
 	limits_set(s);
+	rf_routes_set(s);
 	rf_disk_known(s, &msg->disk);
 	return 0;
 }

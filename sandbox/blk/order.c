@@ -97,6 +97,6 @@ bool rf_order_defer(struct rf_order *h, struct rf_io *io, uint64_t seq)
 	h->held |= 1ull << i;
 	h->slot[i] = (struct rf_deferred){ io, seq };
 	if (rf_op_writes(io->op))
-		rf_order_add(h, RF_BLK_DEPTH + i, io->offset, io->offset + io->length, seq);
+		rf_order_add(h, RF_ORDER_HELD + i, io->offset, io->offset + io->length, seq);
 	return true;
 }

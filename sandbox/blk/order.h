@@ -21,9 +21,12 @@
 #include "blk_io.h"
 #include "blk_types.h"
 #include "block.h"
+#include "boot.h"
 #include "ringfence.h"
 
-#define RF_ORDER_OWNERS  (RF_BLK_DEPTH + RF_DEFERRED_MAX)
+/* Owners: entries of the table, of all queues, and behind them what is held. */
+#define RF_ORDER_HELD    (RF_MAX_QUEUES * RF_BLK_DEPTH)
+#define RF_ORDER_OWNERS  (RF_ORDER_HELD + RF_DEFERRED_MAX)
 #define RF_ORDER_SHIFT   16u   /* extent of the filter */
 #define RF_ORDER_BUCKETS 1024u
 #define RF_ORDER_WIDE    32u   /* more extents than this: exact list at once */
@@ -31,7 +34,7 @@
 /* A pending write, discard or zero: in the table, or held. */
 struct rf_writer {
 	uint64_t start, end, seq;
-	uint32_t owner; /* table index, or RF_BLK_DEPTH + held index */
+	uint32_t owner; /* table index, or RF_ORDER_HELD + held index */
 };
 
 struct rf_deferred {

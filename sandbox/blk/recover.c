@@ -22,42 +22,42 @@
 
 static uint32_t requests_drain(struct rf_session *session, enum rf_proto_error *bad)
 {
-	struct rf_blk *s = rf_blk_of(session);
+	struct rf_blk_queue *q = rf_blk_queue_of(session);
 	uint32_t drained = 0;
 	int taken;
 
-	while ((taken = rf_blk_take(s, bad)) > 0 && !*bad)
+	while ((taken = rf_blk_take(q, bad)) > 0 && !*bad)
 		drained += (uint32_t)taken;
 	return *bad ? drained + (uint32_t)taken : drained;
 }
 
 /* One that was in flight is not any more. */
-static void entry_died(struct rf_blk *s, struct rf_table_entry *e)
+static void entry_died(struct rf_blk_queue *q, struct rf_table_entry *e)
 {
 	e->req.tag = 0;
 	e->mark |= RF_MARK_DIED;
 	e->state = RF_ENTRY_REDO;
-	if (s->alone && s->session.was_up)
+	if (q->alone && q->session.was_up)
 		e->mark |= RF_MARK_POISON;
 	/* A driver that was never let go has seen nothing of it. */
-	if (!s->session.was_up && e->attempts)
+	if (!q->session.was_up && e->attempts)
 		e->attempts--;
 }
 
 /* Everything in flight is in flight no more. Is anything reissued? */
 static bool requests_collect(struct rf_session *session, struct rf_recovery_service *log)
 {
-	struct rf_blk *s = rf_blk_of(session);
+	struct rf_blk_queue *q = rf_blk_queue_of(session);
 
-	log->inflight = log->drained + rf_entries_in(s, RF_ENTRY_FLIGHT);
+	log->inflight = log->drained + rf_entries_in(q, RF_ENTRY_FLIGHT);
 	session->gate |= RF_GATE_REDO;
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		struct rf_table_entry *e = &s->entry[i];
+		struct rf_table_entry *e = &q->entry[i];
 
 		if (e->state == RF_ENTRY_FREE)
 			continue;
 		if (e->state == RF_ENTRY_FLIGHT)
-			entry_died(s, e);
+			entry_died(q, e);
 		if (!(e->mark & RF_MARK_POISON))
 			log->reissued++;
 	}
@@ -66,21 +66,21 @@ static bool requests_collect(struct rf_session *session, struct rf_recovery_serv
 
 static void requests_attach(struct rf_session *session)
 {
-	struct rf_blk *s = rf_blk_of(session);
+	struct rf_blk_queue *q = rf_blk_queue_of(session);
 	struct rf_blk_chan *chan = rf_session_chan(session, session->half);
 
-	rf_ring_attach(&s->req, chan->req.bytes, RF_BLK_DEPTH);
-	rf_ring_attach(&s->resp, chan->resp.bytes, RF_BLK_DEPTH);
-	s->table->head.generation = session->generation;
-	s->alone = false;
+	rf_ring_attach(&q->req, chan->req.bytes, RF_BLK_DEPTH);
+	rf_ring_attach(&q->resp, chan->resp.bytes, RF_BLK_DEPTH);
+	q->disk->table->head.generation = session->generation;
+	q->alone = false;
 }
 
 static void requests_fill(struct rf_session *session)
 {
-	struct rf_blk *s = rf_blk_of(session);
+	struct rf_blk_queue *q = rf_blk_queue_of(session);
 
-	rf_redo_next(s);
-	rf_blk_push(s);
+	rf_redo_next(q);
+	rf_queue_push(q);
 }
 
 static void requests_capture(struct rf_session *session, uint32_t generation, uint32_t half)
@@ -109,10 +109,10 @@ static void requests_capture(struct rf_session *session, uint32_t generation, ui
 	a->generation = generation;
 }
 
-static void fail_poisoned(struct rf_blk *s)
+static void fail_poisoned(struct rf_blk_queue *q)
 {
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		struct rf_table_entry *e = &s->entry[i];
+		struct rf_table_entry *e = &q->entry[i];
 
 		if (e->state == RF_ENTRY_FREE || !(e->mark & RF_MARK_POISON))
 			continue;
@@ -120,17 +120,15 @@ static void fail_poisoned(struct rf_blk *s)
 		       "one with nothing else in flight",
 		       rf_op_names[e->req.op], e->req.length, (unsigned long long)e->req.offset,
 		       e->attempts + 1u);
-		rf_entry_finish(s, i, -EIO);
+		rf_entry_finish(q, i, -EIO);
 	}
 }
 
 static void requests_quiesced(struct rf_session *session, bool cache_lost)
 {
-	struct rf_blk *s = rf_blk_of(session);
-
-	fail_poisoned(s);
+	fail_poisoned(rf_blk_queue_of(session));
 	if (cache_lost)
-		rf_cache_lost(s);
+		rf_cache_lost(rf_blk_of(session));
 }
 
 static void requests_up(struct rf_session *session)
@@ -138,8 +136,8 @@ static void requests_up(struct rf_session *session)
 	struct rf_blk *s = rf_blk_of(session);
 
 	s->filter->ops->up(s->filter);
-	rf_queue_pump(s);
-	s->dirty = 1;
+	rf_waiting_pump(s);
+	rf_blk_queue_of(session)->dirty = 1;
 	rf_blk_push(s);
 }
 
@@ -156,7 +154,7 @@ static void held_fail(struct rf_blk *s)
 		h->held &= ~(1ull << i);
 		h->ready &= ~(1ull << i);
 		if (rf_op_writes(io->op))
-			rf_order_remove(h, RF_BLK_DEPTH + i);
+			rf_order_remove(h, RF_ORDER_HELD + i);
 		rf_io_goes_on(io);
 		io->done(io, -EIO);
 	}
@@ -166,11 +164,14 @@ static void requests_gone(struct rf_session *session)
 {
 	struct rf_blk *s = rf_blk_of(session);
 
-	session->arena_ours = true; /* nothing read into it is shown to anybody any more */
 	memset(s->limit, 0, sizeof(s->limit)); /* every submission is looked at, and refused */
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		if (s->entry[i].state != RF_ENTRY_FREE)
-			rf_entry_finish(s, i, -EIO);
+	RF_EACH_QUEUE(q, s) {
+		/* nothing read into it is shown to anybody any more */
+		q->session.arena_ours = true;
+		for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
+			if (q->entry[i].state != RF_ENTRY_FREE)
+				rf_entry_finish(q, i, -EIO);
+	}
 	held_fail(s);
 	while (s->queue_head) {
 		struct rf_io *io = s->queue_head;
@@ -188,8 +189,14 @@ static void requests_publish(struct rf_session *session)
 	rf_stats_publish(rf_blk_of(session));
 }
 
+static struct rf_session *requests_queue(struct rf_session *first, uint32_t i)
+{
+	return &rf_blk_of(first)->queue[i].session;
+}
+
 const struct rf_session_ops rf_blk_session = {
 	.chan_bytes = RF_BLK_CHAN_BYTES,
+	.queue = requests_queue,
 	.info = rf_disk_info,
 	.drain = requests_drain,
 	.collect = requests_collect,
@@ -206,10 +213,10 @@ const struct rf_session_ops rf_blk_session = {
 
 void rf_blk_drop(struct rf_blk *s)
 {
-	rf_session_drop(&s->session);
+	rf_session_drop(&s->queue[0].session);
 }
 
 int rf_blk_control(struct rf_blk *s)
 {
-	return rf_session_control(&s->session);
+	return rf_session_control(&s->queue[0].session);
 }

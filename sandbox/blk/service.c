@@ -42,43 +42,35 @@ _Static_assert(sizeof(struct rf_blk_req) == 32, "words_put() writes one");
 
 /* Table entry and ring slot are both written from registers: reading the one back for
  * the other would wait for the store buffer. `what`: op, flags, length. */
-static inline void entry_put(struct rf_blk *s, struct rf_table_entry *e, uint64_t what,
+static inline void entry_put(struct rf_blk_queue *q, struct rf_table_entry *e, uint64_t what,
 			     uint64_t offset, uint64_t arena)
 {
 	uint32_t tag = e->next_tag + RF_TAG_NEXT_SERIAL;
-	uint64_t head = tag | (uint64_t)s->session.generation << 32;
-	uint32_t slot = s->req.own++ & (RF_BLK_DEPTH - 1);
+	uint64_t head = tag | (uint64_t)q->session.generation << 32;
+	uint32_t slot = q->req.own++ & (RF_BLK_DEPTH - 1);
 
 	e->next_tag = tag;
 	words_put(&e->req, head, what, offset, arena);
-	words_put(s->req.ring->records + (size_t)slot * sizeof(e->req), head, what, offset, arena);
-	s->dirty = 1;
+	words_put(q->req.ring->records + (size_t)slot * sizeof(e->req), head, what, offset, arena);
+	q->dirty = 1;
 	__asm__ volatile("" : : : "memory"); /* table.h: state is written last */
 	e->state = RF_ENTRY_FLIGHT;
 }
 
-void rf_entry_put(struct rf_blk *s, uint32_t index)
-{
-	struct rf_table_entry *e = &s->entry[index];
-	uint64_t what;
-
-	memcpy(&what, &e->req.op, 8);
-	entry_put(s, e, what, e->req.offset, e->req.arena);
-}
-
 /* A request that makes others wait is known to the order from here on. */
-static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t owner)
+static void issue_change(struct rf_blk_queue *q, struct rf_table_entry *e, uint32_t owner)
 {
-	uint32_t index = (uint32_t)(e - s->entry);
+	struct rf_blk *s = q->disk;
+	uint32_t index = (uint32_t)(e - s->table->entry);
 
 	if (e->req.op == RF_BLK_FLUSH) {
-		s->covers[index] = s->acked;
+		q->covers[e - q->entry] = s->acked;
 		if (s->flush_fails && !rf_entry_io(e)->internal) {
 			e->mark = RF_MARK_LOST;
 			s->flush_fails--;
 		}
 	} else if (owner == NO_OWNER) {
-		s->session.gate |= RF_GATE_WRITES;
+		s->gate |= RF_GATE_WRITES;
 		rf_order_add(&s->order, index, e->req.offset, e->req.offset + e->req.length,
 			     e->seq);
 	} else {
@@ -86,47 +78,48 @@ static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t ow
 	}
 }
 
-static inline struct rf_table_entry *entry_issue(struct rf_blk *s, struct rf_io *io,
+static inline struct rf_table_entry *entry_issue(struct rf_blk_queue *q, struct rf_io *io,
 						 uint64_t seq)
 {
-	struct rf_table_entry *e = s->free[--s->free_count];
+	struct rf_table_entry *e = q->free[--q->free_count];
 	uint64_t what;
 
 	memcpy(&what, &io->op, 8);
 	e->seq = seq;
 	e->io = (uint64_t)(uintptr_t)io;
-	entry_put(s, e, what, io->offset, io->arena);
+	entry_put(q, e, what, io->offset, io->arena);
 	return e;
 }
 
-static void issue(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+static void issue(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
-	struct rf_table_entry *e = entry_issue(s, io, seq);
+	struct rf_table_entry *e = entry_issue(q, io, seq);
 
 	if (io->op != RF_BLK_READ)
-		issue_change(s, e, owner);
+		issue_change(q, e, owner);
 }
 
 /* What a finished change or flush means for later requests; the final status. */
-static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
+static int finish_change(struct rf_blk_queue *q, struct rf_table_entry *e, int status)
 {
-	uint32_t index = (uint32_t)(e - s->entry);
+	struct rf_blk *s = q->disk;
+	uint64_t covers = q->covers[e - q->entry];
 
 	if (e->req.op == RF_BLK_FLUSH) {
 		if (e->mark & RF_MARK_LOST) {
 			s->table->head.loss_pending = s->flush_fails != 0;
 			return status ? status : -EIO;
 		}
-		if (!status && s->covers[index] > s->flushed)
-			s->flushed = s->covers[index];
+		if (!status && covers > s->flushed)
+			s->flushed = covers;
 		s->table->head.unflushed = s->acked != s->flushed;
 		return status;
 	}
-	rf_order_remove(&s->order, index);
+	rf_order_remove(&s->order, (uint32_t)(e - s->table->entry));
 	if (s->order.ready)
-		s->session.gate |= RF_GATE_QUEUE;
+		s->gate |= RF_GATE_QUEUE;
 	if (!s->order.writers)
-		s->session.gate &= ~RF_GATE_WRITES;
+		s->gate &= ~RF_GATE_WRITES;
 	/* Without a volatile cache every write is on stable media. A filter's own are nobody's. */
 	if (!status && !(e->req.flags & RF_BLK_FUA) && s->info.features & RF_BLK_HAS_FLUSH &&
 	    !rf_entry_io(e)->internal) {
@@ -140,47 +133,47 @@ static int finish_change(struct rf_blk *s, struct rf_table_entry *e, int status)
 	return status;
 }
 
-static inline void entry_finish(struct rf_blk *s, struct rf_table_entry *e, int status)
+static inline void entry_finish(struct rf_blk_queue *q, struct rf_table_entry *e, int status)
 {
 	struct rf_io *io = rf_entry_io(e);
 
 	if (likely(e->req.op == RF_BLK_READ))
-		s->count.bytes_read += e->req.length;
+		q->count.bytes_read += e->req.length;
 	else
-		status = finish_change(s, e, status);
+		status = finish_change(q, e, status);
 	e->state = RF_ENTRY_FREE;
 	e->mark = 0;
 	e->attempts = 0;
 	e->req.tag = 0;
-	s->free[s->free_count++] = e;
-	s->count.completed++;
+	q->free[q->free_count++] = e;
+	q->count.completed++;
 	if (unlikely(status))
-		s->count.failed++;
+		q->disk->count.failed++;
 	io->done(io, status);
 }
 
-void rf_entry_finish(struct rf_blk *s, uint32_t index, int status)
+void rf_entry_finish(struct rf_blk_queue *q, uint32_t index, int status)
 {
-	entry_finish(s, &s->entry[index], status);
+	entry_finish(q, &q->entry[index], status);
 }
 
 /* Looks at the copy of a response. 0: it answers entry RF_TAG_INDEX(r->tag). */
-static inline enum rf_proto_error judge(const struct rf_blk *s, const struct rf_blk_resp *r)
+static inline enum rf_proto_error judge(const struct rf_blk_queue *q, const struct rf_blk_resp *r)
 {
 	uint32_t index = RF_TAG_INDEX(r->tag);
 
-	if (unlikely(r->generation != s->session.generation))
+	if (unlikely(r->generation != q->session.generation))
 		return RF_BAD_GENERATION;
-	if (unlikely(index >= RF_BLK_DEPTH || s->entry[index].req.tag != r->tag))
+	if (unlikely(index >= RF_BLK_DEPTH || q->entry[index].req.tag != r->tag))
 		return RF_BAD_TAG;
 	if (unlikely(r->status && !rf_blk_status_valid(r->status)))
 		return RF_BAD_STATUS;
 	return 0;
 }
 
-int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
+int rf_blk_take(struct rf_blk_queue *q, enum rf_proto_error *bad)
 {
-	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
+	struct rf_ring_end end = q->resp; /* done() cannot reach it: it stays in registers */
 	int ready = rf_ring_ready(&end), taken = 0;
 	enum rf_proto_error found = 0;
 
@@ -192,17 +185,17 @@ int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
 		struct rf_blk_resp r;
 
 		rf_ring_take(&end, &r, sizeof(r));
-		found = judge(s, &r);
+		found = judge(q, &r);
 		if (unlikely(found))
 			break;
-		struct rf_table_entry *e = &s->entry[RF_TAG_INDEX(r.tag)];
-		if (unlikely(e->mark & RF_MARK_DIED && s->session.awaiting))
-			rf_session_first_io(&s->session);
-		entry_finish(s, e, r.status);
+		struct rf_table_entry *e = &q->entry[RF_TAG_INDEX(r.tag)];
+		if (unlikely(e->mark & RF_MARK_DIED && q->session.awaiting))
+			rf_session_first_io(&q->session);
+		entry_finish(q, e, r.status);
 	}
 	*bad = found;
 	rf_ring_release(&end);
-	s->resp = end;
+	q->resp = end;
 	return taken;
 }
 
@@ -211,49 +204,93 @@ static inline bool has_range(uint8_t op)
 	return op != RF_BLK_FLUSH;
 }
 
-void rf_queue_pump(struct rf_blk *s)
+/* ---- which queue ---------------------------------------------------------------------------- */
+
+void rf_routes_set(struct rf_blk *s)
 {
-	struct rf_order *h = &s->order;
+	uint32_t used = s->queue[0].session.used ? s->queue[0].session.used : 1;
 
-	while (!(s->session.gate & (RF_GATE_DRIVER | RF_GATE_REDO)) && s->free_count) {
-		if (h->ready) {
-			uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
-
-			h->ready &= ~(1ull << i);
-			rf_io_goes_on(h->slot[i].io);
-			issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
-			continue;
-		}
-		struct rf_io *io = s->queue_head;
-		if (!io)
-			break;
-		uint64_t seq = s->seq + 1;
-		if (has_range(io->op) &&
-		    rf_order_conflict(h, io->offset, io->offset + io->length, seq)) {
-			if (!rf_order_defer(h, io, seq))
-				break;
-			s->count.held_back++;
-			s->queue_head = io->next;
-		} else {
-			s->queue_head = io->next;
-			rf_io_goes_on(io);
-			issue(s, io, seq, NO_OWNER);
-		}
-		s->seq = seq;
-	}
-	if (!s->queue_head)
-		s->queue_tail = &s->queue_head;
-	if (!s->queue_head && !h->ready)
-		s->session.gate &= ~RF_GATE_QUEUE;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		s->route[i] = &s->queue[i % used];
 }
 
-static void queue_push(struct rf_blk *s, struct rf_io *io)
+/* May a new request go to its driver? */
+static inline bool queue_open(const struct rf_blk_queue *q)
+{
+	return !q->session.gate && q->free_count;
+}
+
+/* The queue a request goes to: its own, or, while that has no driver or no room, the one with most
+ * room. NULL: the request has to wait. */
+static struct rf_blk_queue *queue_for(struct rf_blk *s, const struct rf_io *io)
+{
+	struct rf_blk_queue *own = s->route[io->queue % RF_MAX_QUEUES], *best = NULL;
+
+	if (queue_open(own))
+		return own;
+	RF_EACH_QUEUE(q, s)
+		if (queue_open(q) && (!best || q->free_count > best->free_count))
+			best = q;
+	return best;
+}
+
+/* One that was held and whose older ones were answered. */
+static bool pump_ready(struct rf_blk *s)
+{
+	struct rf_order *h = &s->order;
+	uint32_t i = (uint32_t)__builtin_ctzll(h->ready);
+	struct rf_io *io = h->slot[i].io;
+	struct rf_blk_queue *q = queue_for(s, io);
+
+	if (!q)
+		return false;
+	h->ready &= ~(1ull << i);
+	rf_io_goes_on(io);
+	issue(q, io, h->slot[i].seq, RF_ORDER_HELD + i);
+	return true;
+}
+
+/* The first of those that wait. */
+static bool pump_first(struct rf_blk *s)
+{
+	struct rf_io *io = s->queue_head;
+	struct rf_blk_queue *q = io ? queue_for(s, io) : NULL;
+	uint64_t seq = s->seq + 1;
+
+	if (!q)
+		return false;
+	if (has_range(io->op) &&
+	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq)) {
+		if (!rf_order_defer(&s->order, io, seq))
+			return false;
+		s->count.held_back++;
+		s->queue_head = io->next;
+	} else {
+		s->queue_head = io->next;
+		rf_io_goes_on(io);
+		issue(q, io, seq, NO_OWNER);
+	}
+	s->seq = seq;
+	return true;
+}
+
+void rf_waiting_pump(struct rf_blk *s)
+{
+	while (s->order.ready ? pump_ready(s) : pump_first(s))
+		;
+	if (!s->queue_head)
+		s->queue_tail = &s->queue_head;
+	if (!s->queue_head && !s->order.ready)
+		s->gate &= ~RF_GATE_QUEUE;
+}
+
+static void waiting_put(struct rf_blk *s, struct rf_io *io)
 {
 	rf_io_waits(io);
 	io->next = NULL;
 	*s->queue_tail = io;
 	s->queue_tail = &io->next;
-	s->session.gate |= RF_GATE_QUEUE;
+	s->gate |= RF_GATE_QUEUE;
 }
 
 /* May this be asked of the disk? The limit of an operation is 0 where it needs a closer look: a
@@ -277,9 +314,9 @@ static int refuse(struct rf_blk *s, const struct rf_io *io)
 	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
 					  [RF_BLK_ZERO] = RF_BLK_HAS_ZERO };
 
-	if (s->session.state == RF_DRIVER_GONE)
+	if (rf_blk_gone(s))
 		return -EIO;
-	if (!s->session.known)
+	if (!s->queue[0].session.known)
 		return -EINVAL;
 	if (io->op == RF_BLK_FLUSH)
 		return 0;
@@ -292,13 +329,13 @@ static int refuse(struct rf_blk *s, const struct rf_io *io)
 
 void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 {
-	if (s->session.state == RF_DRIVER_GONE) {
+	if (rf_blk_gone(s)) {
 		io->done(io, -EIO);
 		return;
 	}
 	s->count.submitted++;
-	queue_push(s, io);
-	rf_queue_pump(s);
+	waiting_put(s, io);
+	rf_waiting_pump(s);
 }
 
 /* Everything but a plain read or write that may go at once. */
@@ -324,131 +361,130 @@ static __attribute__((noinline)) int submit_slow(struct rf_blk *s, struct rf_io 
 /* Anything but a read with nothing in its way. */
 static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io *io)
 {
+	struct rf_blk_queue *q = s->route[io->queue % RF_MAX_QUEUES];
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
+	if (s->gate & ~RF_GATE_WRITES || q->session.gate || !q->free_count || io->flags ||
 	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
 	s->count.submitted++;
 	s->seq = seq;
-	issue(s, io, seq, NO_OWNER);
+	issue(q, io, seq, NO_OWNER);
 	return 0;
 }
 
 int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 {
-	if (unlikely(io->op != RF_BLK_READ || io->flags || s->session.gate || !s->free_count ||
-		     !admissible(s, io, RF_BLK_READ)))
+	struct rf_blk_queue *q = s->route[io->queue % RF_MAX_QUEUES];
+
+	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate | q->session.gate ||
+		     !q->free_count || !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
 	s->count.submitted++;
-	entry_issue(s, io, ++s->seq);
+	entry_issue(q, io, ++s->seq);
 	return 0;
+}
+
+void rf_queue_push(struct rf_blk_queue *q)
+{
+	if (!q->dirty)
+		return;
+	q->dirty = 0;
+	rf_ring_publish(&q->req);
+	/* A successor that is still held back gets no kick: it looks before it sleeps. */
+	if (q->session.state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&q->req)))
+		rf_session_kick(&q->session);
 }
 
 void rf_blk_push(struct rf_blk *s)
 {
-	if (!s->dirty)
-		return;
-	s->dirty = 0;
-	rf_ring_publish(&s->req);
-	/* A successor that is still held back gets no kick: it looks before it sleeps. */
-	if (s->session.state == RF_DRIVER_UP && unlikely(rf_ring_peer_asleep(&s->req)))
-		rf_session_kick(&s->session);
+	RF_EACH_QUEUE(q, s)
+		rf_queue_push(q);
 }
 
 /* ---- requests of a dead driver ----------------------------------------------------------- */
 
-uint32_t rf_entries_in(const struct rf_blk *s, enum rf_table_state state)
+uint32_t rf_entries_in(const struct rf_blk_queue *q, enum rf_table_state state)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		n += s->entry[i].state == state;
+		n += q->entry[i].state == state;
 	return n;
 }
 
 /* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
  * at the table and a sort of the few there are: a dead driver's clients wait for this. */
-static uint32_t redo_list(const struct rf_blk *s, uint32_t attempts, uint32_t *list)
+static uint32_t redo_list(const struct rf_blk_queue *q, uint32_t attempts, uint32_t *list)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		const struct rf_table_entry *e = &s->entry[i];
+		const struct rf_table_entry *e = &q->entry[i];
 		uint32_t at = n;
 
 		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
 			continue;
-		for (n++; at && s->entry[list[at - 1]].seq > e->seq; at--)
+		for (n++; at && q->entry[list[at - 1]].seq > e->seq; at--)
 			list[at] = list[at - 1];
 		list[at] = i;
 	}
 	return n;
 }
 
-static void redo_put(struct rf_blk *s, uint32_t index)
+static void redo_put(struct rf_blk_queue *q, uint32_t index)
 {
-	s->entry[index].attempts++;
-	s->count.reissued++;
-	rf_entry_put(s, index);
+	struct rf_table_entry *e = &q->entry[index];
+	uint64_t what;
+
+	e->attempts++;
+	q->count.reissued++;
+	memcpy(&what, &e->req.op, 8);
+	entry_put(q, e, what, e->req.offset, e->req.arena);
 }
 
-void rf_redo_next(struct rf_blk *s)
+void rf_redo_next(struct rf_blk_queue *q)
 {
 	uint32_t list[RF_BLK_DEPTH], n;
 
-	if (s->session.state == RF_DRIVER_FAULTY || rf_entries_in(s, RF_ENTRY_FLIGHT))
+	if (q->session.state == RF_DRIVER_FAULTY || rf_entries_in(q, RF_ENTRY_FLIGHT))
 		return;
-	s->alone = redo_list(s, ALONE_AFTER, list) > 0;
-	if (s->alone) {
-		redo_put(s, list[0]);
+	q->alone = redo_list(q, ALONE_AFTER, list) > 0;
+	if (q->alone) {
+		redo_put(q, list[0]);
 		return;
 	}
-	n = redo_list(s, 0, list);
+	n = redo_list(q, 0, list);
 	for (uint32_t i = 0; i < n; i++)
-		redo_put(s, list[i]);
-	s->session.gate &= ~RF_GATE_REDO;
+		redo_put(q, list[i]);
+	q->session.gate &= ~RF_GATE_REDO;
 }
 
 /* ---- answers ------------------------------------------------------------------------------ */
 
-int rf_blk_poll(struct rf_blk *s)
+static inline int queue_poll(struct rf_blk_queue *q)
 {
 	enum rf_proto_error bad = 0;
 
-	if (unlikely(!rf_session_alive(&s->session)))
+	if (unlikely(!rf_session_alive(&q->session)))
 		return 0;
-	int taken = rf_blk_take(s, &bad);
+	int taken = rf_blk_take(q, &bad);
 	if (unlikely(bad))
-		rf_session_proto_error(&s->session, bad);
-	if (unlikely(s->session.gate & RF_GATE_REDO))
-		rf_redo_next(s);
-	if (unlikely(s->session.gate & RF_GATE_QUEUE))
-		rf_queue_pump(s);
+		rf_session_proto_error(&q->session, bad);
+	if (unlikely(q->session.gate & RF_GATE_REDO))
+		rf_redo_next(q);
 	return taken;
 }
 
-bool rf_blk_sleep(struct rf_blk *s)
+int rf_blk_poll(struct rf_blk *s)
 {
-	rf_blk_push(s);
-	/* A driver that polls for ever has no call to wake us by: it is never asked to. */
-	if (s->session.config.spin_ns != UINT64_MAX && rf_session_alive(&s->session)) {
-		rf_ring_arm(&s->resp);
-		if (rf_ring_ready(&s->resp)) {
-			rf_ring_disarm(&s->resp);
-			return false;
-		}
-	}
-	rf_stats_publish(s);
-	return true;
-}
+	int taken = 0;
 
-void rf_blk_wake(struct rf_blk *s, bool kicked)
-{
-	if (s->resp.ring)
-		rf_ring_disarm(&s->resp);
-	if (kicked)
-		rf_session_woken(&s->session);
+	RF_EACH_QUEUE(q, s)
+		taken += queue_poll(q);
+	if (unlikely(s->gate & RF_GATE_QUEUE))
+		rf_waiting_pump(s);
+	return taken;
 }

@@ -4,11 +4,11 @@
  *
  * Room:   sandbox/blk, trusted. Lies in the memfd RF_EXPORT_FD_TABLE, which the
  *         keeper holds; no driver ever has it mapped.
- * Layout: one page of struct rf_table_head, then RF_BLK_DEPTH entries of one cache
- *         line each. RF_TABLE_USED bytes in all; the export enlarges a shorter memfd.
+ * Layout: one page of struct rf_table_head, then RF_BLK_DEPTH entries of one cache line
+ *         each for each queue. The export enlarges a memfd that is shorter.
  * Writer: the one export process. An entry is in flight as soon as `state` says so:
  *         it is the last field written, and the first one cleared.
- * Tag:    index of the entry | 0x8000 | serial << 16. The serial moves on with every
+ * Tag:    index of the entry among those of its queue | 0x8000 | serial << 16. The serial moves on with every
  *         issue, so that the tag of an answered or reissued request matches nothing any
  *         more (until 65,535 later uses of the same entry).
  * Death:  an export may die between any two instructions, and its successor takes the
@@ -29,6 +29,8 @@
 
 #include "blk_types.h"
 #include "block.h"
+#include "boot.h"
+#include "export_config.h"
 #include "identity.h"
 
 struct rf_io;
@@ -70,7 +72,7 @@ static inline struct rf_io *rf_entry_io(const struct rf_table_entry *e)
 struct rf_table_head {
 	_Atomic uint64_t magic; /* of a table whose other fields are there */
 	uint32_t version;
-	uint32_t depth; /* RF_BLK_DEPTH */
+	uint32_t depth; /* entries, of all queues */
 	uint32_t entry_bytes;
 	uint32_t generation;
 	_Atomic uint32_t unflushed; /* a write was acknowledged that only a flush makes safe */
@@ -82,10 +84,13 @@ struct rf_table_head {
 
 struct rf_table {
 	struct rf_table_head  head;
-	_Alignas(4096) struct rf_table_entry entry[RF_BLK_DEPTH];
+	_Alignas(4096) struct rf_table_entry entry[RF_MAX_QUEUES * RF_BLK_DEPTH];
 };
-#define RF_TABLE_USED sizeof(struct rf_table)
+#define RF_TABLE_USED(queues) \
+	(offsetof(struct rf_table, entry) + \
+	 (size_t)(queues) * RF_BLK_DEPTH * sizeof(struct rf_table_entry))
 _Static_assert(offsetof(struct rf_table, entry) == 4096, "entries start on their own page");
-_Static_assert(RF_TABLE_USED % 4096 == 0, "whole pages");
+_Static_assert(RF_TABLE_USED(1) % 4096 == 0, "whole pages");
+_Static_assert(RF_TABLE_USED(RF_MAX_QUEUES) <= RF_TABLE_BYTES, "all queues' fit");
 
 #endif

@@ -56,11 +56,13 @@ static void device_read_config(struct rf_device *d)
 {
 	if (pread(RF_DEVICE_FD_CONFIG, &d->cfg, sizeof(d->cfg), 0) != sizeof(d->cfg))
 		rf_die(RF_EXIT_BUG, "its configuration is not there");
-	RF_BUG_ON(d->cfg.queues != 1 || d->cfg.window_count > RF_MAX_WINDOWS ||
+	RF_BUG_ON(!d->cfg.queues || d->cfg.queues > RF_MAX_QUEUES ||
+		  d->cfg.window_count > RF_MAX_WINDOWS ||
 		  d->cfg.step_count > RF_MAX_STEPS || d->cfg.backend > RF_BACKEND_VFIO_USER ||
 		  d->cfg.admin >= RF_ADMINS);
 	for (uint32_t i = 0; i < d->cfg.step_count; i++)
 		RF_BUG_ON(d->cfg.step[i].bar > 5);
+	d->queue_count = d->cfg.queues;
 }
 
 static const struct rf_backend_ops *const backends[] = {
@@ -131,6 +133,21 @@ static void describe_by_policy(struct rf_device *d)
 		d->info.features |= RF_BLK_READ_ONLY;
 }
 
+/* What the device grants is known: are these enough queues? */
+static void settle_queues(struct rf_device *d)
+{
+	if (!d->admin_ops || !d->admin_ops->queue_make)
+		d->queue_count = 1;
+	if (d->queue_count < d->cfg.queues)
+		rf_log("%s: %u queues of the %u asked for", d->label, d->queue_count,
+		       d->cfg.queues);
+	if (d->queue_count >= d->cfg.queues_least)
+		return;
+	rf_log("%s: its configuration demands %u queues: ask for fewer, or leave out 'demand'",
+	       d->label, d->cfg.queues_least);
+	_exit(RF_EXIT_DEVICE);
+}
+
 /* Brings the device up. An admin plane resets the device first. A device without one is reset
  * here, since opening does not reset every device: it may still be doing what a predecessor told
  * it. */
@@ -146,6 +163,7 @@ static void open_device(struct rf_device *d)
 		_exit(RF_EXIT_DEVICE);
 	if (!d->admin_ops)
 		describe_by_policy(d);
+	settle_queues(d);
 	left_note_header(d);
 	identity_complete(d);
 }
@@ -154,7 +172,7 @@ static void open_device(struct rf_device *d)
 static void pong(struct rf_device *d, uint32_t value)
 {
 	d->stats->pong = value;
-	notify_export(d, RF_SVC_PING, d->generation, 0, value);
+	notify_export(d, RF_SVC_PING, d->queue[0].generation, 0, value);
 	rf_log_catch_up();
 }
 
@@ -177,7 +195,7 @@ static bool on_supervisor(struct rf_device *d)
 	if (msg.type == RF_DEV_EXPORT && count == 1) {
 		close(d->service);
 		d->service = fds[0];
-		generation_export(d);
+		recovery_export(d);
 		return true;
 	}
 	if (msg.type == RF_DEV_ADOPT)
@@ -185,7 +203,7 @@ static bool on_supervisor(struct rf_device *d)
 	else if (msg.type == RF_DEV_ENDING)
 		generation_ending(d, msg.generation);
 	else if (msg.type == RF_DEV_GIVE_UP)
-		generation_gone(d, 0);
+		recovery_gone(d, 0);
 	else if (msg.type == RF_DEV_STOP)
 		d->stopping = true;
 	else if (msg.type == RF_DEV_PING)
@@ -213,20 +231,24 @@ static void on_export(struct rf_device *d)
 	rf_close_all(fds, count);
 	if (n == sizeof(msg) && msg.type == RF_SVC_PREPARED)
 		return generation_prepared(d, msg.generation);
-	if (n != sizeof(msg) || d->down || msg.generation != d->generation)
+	struct rf_queue *q = n == sizeof(msg) ? generation_queue(d, msg.generation) : NULL;
+	if (!q || q->down || msg.generation != q->generation)
 		return; /* about a driver that is dead already */
 	if (msg.type == RF_SVC_UNRESPONSIVE)
 		return pass_on(d, &msg);
 	if (msg.type == RF_SVC_LOOK)
-		return generation_look(d);
+		return recovery_look(d);
 	if (msg.type == RF_SVC_PROTO_ERROR || msg.type == RF_SVC_STALL)
-		generation_request_kill(d, msg.type == RF_SVC_STALL ? RF_KILL_STALLED :
-				      msg.value == RF_BAD_WAKE ? RF_KILL_STORM : RF_KILL_PROTO);
+		generation_request_kill(d, q, msg.type == RF_SVC_STALL ? RF_KILL_STALLED :
+					msg.value == RF_BAD_WAKE ? RF_KILL_STORM : RF_KILL_PROTO);
 }
 
 static bool drivers_left(const struct rf_device *d)
 {
-	return d->slot[0].pidfd >= 0 || d->slot[1].pidfd >= 0;
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		if (d->queue[i].slot[0].pidfd >= 0 || d->queue[i].slot[1].pidfd >= 0)
+			return true;
+	return false;
 }
 
 /* 0: never. */
@@ -238,9 +260,10 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* Milliseconds until the next standby, or look at link or interrupts, is due. */
 static int device_wait_time(const struct rf_device *d)
 {
-	uint64_t now = rf_now_ns(),
-		 due = sooner(d->want_ns, sooner(link_next_ns(d), storm_next_ns(d)));
+	uint64_t now = rf_now_ns(), due = sooner(link_next_ns(d), storm_next_ns(d));
 
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		due = sooner(due, d->queue[i].want_ns);
 	if (!due)
 		return -1;
 	return due <= now ? 0 : (int)((due - now) / 1000000 + 1);
@@ -248,53 +271,100 @@ static int device_wait_time(const struct rf_device *d)
 
 static void gone(struct rf_device *d)
 {
-	generation_gone(d, RF_EXIT_DEVICE);
+	recovery_gone(d, RF_EXIT_DEVICE);
 	_exit(RF_EXIT_DEVICE);
+}
+
+/* What device_turn() waits for, in this order; then the drivers, a queue after the other, and
+ * then what the back end has. */
+enum { P_SUPERVISOR, P_EXPORT, P_GONE, P_ERROR, P_DRIVERS };
+#define P_MOST (P_DRIVERS + 2 * RF_MAX_QUEUES + RF_BACKEND_FDS)
+
+/* Returns where those of the back end begin. */
+static unsigned poll_drivers(const struct rf_device *d, struct pollfd *p)
+{
+	unsigned n = P_DRIVERS;
+
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		for (unsigned half = 0; half < 2; half++)
+			p[n++] = (struct pollfd){ .fd = d->queue[i].slot[half].pidfd,
+						  .events = POLLIN };
+	return n;
+}
+
+/* A driver the supervisor spoke of just now is not the one that poll() saw. */
+static void drivers_died(struct rf_device *d, const struct pollfd *p)
+{
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		for (unsigned half = 0; half < 2; half++, p++)
+			if (p->revents && d->queue[i].slot[half].pidfd == p->fd)
+				generation_died(d, &d->queue[i], half);
+}
+
+static bool any_came(const struct pollfd *p, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (p[i].revents)
+			return true;
+	return false;
+}
+
+/* Asks for standbys whose time has come, or all that the supervisor had no room for. */
+static void want_now(struct rf_device *d, bool room)
+{
+	for (uint32_t i = 0; i < d->queue_count; i++) {
+		struct rf_queue *q = &d->queue[i];
+
+		if ((room && q->want_unsent) || (q->want_ns && q->want_ns <= rf_now_ns()))
+			generation_want(d, q);
+	}
+}
+
+static void host_says(struct rf_device *d, const struct pollfd *p)
+{
+	for (unsigned i = P_GONE; i <= P_ERROR; i++)
+		if (p[i].revents & POLLIN) {
+			rf_log(i == P_GONE ?
+				       "%s: the host asks for the device back: it is removed or "
+				       "unbound" :
+				       "%s: the host reports an error of the device (PCIe AER)",
+			       d->label);
+			gone(d);
+		}
 }
 
 static void device_turn(struct rf_device *d)
 {
-	struct pollfd p[6 + RF_BACKEND_FDS] = {
-		{ .fd = d->slot[0].pidfd, .events = POLLIN },
-		{ .fd = d->slot[1].pidfd, .events = POLLIN },
-		{ .fd = RF_DEVICE_FD_SUPERVISOR,
-		  .events = (short)(POLLIN | (notify_pending(d) ? POLLOUT : 0)) },
-		{ .fd = d->service, .events = POLLIN },
-		{ .fd = d->gone_event, .events = POLLIN },
-		{ .fd = d->error_event, .events = POLLIN },
+	struct pollfd p[P_MOST] = {
+		[P_SUPERVISOR] = { .fd = RF_DEVICE_FD_SUPERVISOR,
+				   .events = (short)(POLLIN |
+						     (notify_pending(d) ? POLLOUT : 0)) },
+		[P_EXPORT] = { .fd = d->service, .events = POLLIN },
+		[P_GONE] = { .fd = d->gone_event, .events = POLLIN },
+		[P_ERROR] = { .fd = d->error_event, .events = POLLIN },
 	};
+	unsigned n = poll_drivers(d, p), drivers = n - P_DRIVERS;
+	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + n) : 0;
 
-	unsigned more = d->backend && d->backend->poll_fds ? d->backend->poll_fds(d, p + 6) : 0;
-
-	if (rf_wait_fds(p, 6 + more, device_wait_time(d)) < 0 && errno != EINTR)
+	if (rf_wait_fds(p, n + more, device_wait_time(d)) < 0 && errno != EINTR)
 		rf_die(RF_EXIT_BUG, "poll: %s", strerror(errno));
-	if (d->want_ns && d->want_ns <= rf_now_ns())
-		generation_want(d);
+	want_now(d, false);
 	/* What the supervisor said comes before what it did: STOP before the deaths of drivers that
-	 * it killed for it. A driver it speaks of now is not the one that poll() saw. */
-	if ((p[0].revents | p[1].revents | p[2].revents) & ~POLLOUT)
+	 * it killed for it. */
+	if (p[P_SUPERVISOR].revents & ~POLLOUT || any_came(p + P_DRIVERS, drivers))
 		while (on_supervisor(d))
 			;
-	for (unsigned half = 0; half < 2; half++)
-		if (p[half].revents && d->slot[half].pidfd == p[half].fd)
-			generation_died(d, half);
+	drivers_died(d, p + P_DRIVERS);
 	if (link_look(d))
-		generation_look(d);
+		recovery_look(d);
 	if (storm_look(d))
-		generation_request_kill(d, RF_KILL_STORM);
-	if (p[2].revents & POLLOUT && notify_flush(d))
-		generation_want(d);
-	if (p[3].revents & POLLIN)
+		recovery_storm(d);
+	if (p[P_SUPERVISOR].revents & POLLOUT && notify_flush(d))
+		want_now(d, true);
+	if (p[P_EXPORT].revents & POLLIN)
 		on_export(d);
-	for (unsigned i = 4; i < 6; i++)
-		if (p[i].revents & POLLIN) {
-			rf_log(i == 4 ? "%s: the host asks for the device back: it is removed or "
-					"unbound" :
-					"%s: the host reports an error of the device (PCIe AER)",
-			       d->label);
-			gone(d);
-		}
-	if (more && d->backend->on_poll(d, p + 6, more))
+	host_says(d, p);
+	if (more && d->backend->on_poll(d, p + n, more))
 		gone(d);
 }
 
@@ -318,8 +388,9 @@ static void serve(struct rf_device *d)
 	d->export_knows = true;
 	notify_export(d, RF_SVC_INFO, 0, 0, 0);
 	if (d->cfg.revived)
-		generation_revived(d);
-	generation_start(d);
+		recovery_revived(d);
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		generation_start(d, &d->queue[i]);
 }
 
 /* Nothing that was asked of the disk it was is told to this one: the export hears nothing of it.

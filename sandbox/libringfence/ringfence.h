@@ -36,7 +36,7 @@ extern "C" {
 
 /* Of this header; rf_abi() is that of the library linked. They differ: compile again. A new
  * number comes with any change to a struct, a constant, or what a function means. */
-#define RINGFENCE_ABI 1u
+#define RINGFENCE_ABI 2u
 uint32_t rf_abi(void);
 
 /* ---- the program ------------------------------------------------------------------ */
@@ -87,7 +87,9 @@ struct rf_waits {
 struct rf_io {
 	uint8_t  op;    /* enum rf_blk_op */
 	uint8_t  flags; /* RF_BLK_FUA, RF_BLK_NO_UNMAP */
-	uint16_t reserved;
+	/* any number: requests with the same one go to the same queue of the device, and so to
+	 * the same driver, while that has one and room; order is kept over all queues */
+	uint16_t queue;
 	uint32_t length;
 	uint64_t offset;
 	uint64_t arena; /* read, write: place out of rf_blk_alloc() */
@@ -111,7 +113,8 @@ const struct rf_blk_info *rf_blk_info(const struct rf_blk *);
 /* Does a driver run, so that looking again at once may find an answer? */
 bool     rf_blk_up(const struct rf_blk *);
 bool     rf_blk_gone(const struct rf_blk *);
-uint32_t rf_blk_generation(const struct rf_blk *); /* of the driver that runs, or comes next */
+/* Of the driver that runs, or comes next; of the first one, where a disk has several queues. */
+uint32_t rf_blk_generation(const struct rf_blk *);
 uint32_t rf_blk_inflight(const struct rf_blk *);   /* requests that have an entry in the table */
 
 /* Room in the arena: whole pages of 4 KiB, contiguous, at most 1 MiB. -ENOMEM: try again after
@@ -123,7 +126,8 @@ void *rf_blk_at(struct rf_blk *, uint64_t arena);
 /*
  * Takes the request: 0. -EINVAL: outside the disk, or not in its units; -EROFS; -EOPNOTSUPP;
  * -EIO: the device is gone. Then done() is not called. A request waits inside while it overlaps
- * an older discard, zero or write, while 256 others are under way, or while no driver runs.
+ * an older discard, zero or write, while 256 others of each queue are under way, or while no
+ * driver runs.
  */
 int rf_blk_submit(struct rf_blk *, struct rf_io *);
 /* Once a batch: the driver sees what was submitted, and is kicked if it sleeps. */

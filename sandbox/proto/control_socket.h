@@ -51,7 +51,16 @@ enum death {
 	DEATH_PROTO,
 	DEATH_HANDOVER,
 	DEATH_STORM,
+	DEATH_RESET, /* for another queue, whose driver died */
 	DEATHS
+};
+
+/* One queue of a device. */
+struct rf_snapshot_queue {
+	uint32_t generation;  /* of the running driver; 0: none */
+	int32_t  driver_pid, standby_pid;
+	uint32_t reserved;
+	uint64_t deaths;
 };
 
 /* One device. With it comes the memfd of stats.h, if the device is open. */
@@ -61,7 +70,8 @@ struct rf_snapshot {
 	uint32_t export_kind; /* enum rf_export_kind */
 	uint32_t service;     /* enum rf_service_kind */
 	int32_t  code;
-	uint32_t generation;  /* of the running driver; 0: none */
+	uint32_t generation;  /* of queue 0's running driver; 0: none */
+	/* the first two queue 0's; 0: there is none */
 	int32_t  driver_pid, standby_pid, device_pid, export_pid;
 	int32_t  supervisor_pid;
 	uint64_t takeovers;   /* supervisors before this one that died */
@@ -76,6 +86,8 @@ struct rf_snapshot {
 	uint32_t server_failed; /* 1: and its clients get EIO by now */
 	struct rf_identity disk, other; /* which it is; which one is in its place, if any */
 	struct rf_wall_report walls;
+	uint32_t queues, reserved; /* that are used; 0: not known yet */
+	struct rf_snapshot_queue queue[RF_MAX_QUEUES];
 };
 
 #endif

@@ -30,7 +30,8 @@ enum rf_death_fd { RF_DEATH_FD_STATS, RF_DEATH_FD_IMAGE, RF_DEATH_FDS };
 struct rf_death {
 	uint64_t seq;        /* counts what was sent, or could not be */
 	uint32_t generation;
-	uint32_t stack_words;
+	uint32_t queue;      /* that it served */
+	uint32_t stack_words, reserved;
 	char     device[16], driver[64], policy[64];
 	char     why[32];    /* crash, hang, ... */
 	char     words[512]; /* the line of the log */

@@ -16,6 +16,7 @@
 
 #include "blk_types.h"
 #include "block.h"
+#include "boot.h"
 #include "exit_code.h"
 #include "identity.h"
 #include "net.h"
@@ -79,10 +80,11 @@ struct rf_device_config {
 	uint32_t flags;        /* RF_DEVICE_* */
 	uint32_t match_class, match_vendor, match_device; /* ~0: any */
 	uint32_t interrupts;   /* RF_IRQ_* accepted, 0: none */
-	uint32_t queues;
+	uint32_t queues;       /* most it may have, 1 to RF_MAX_QUEUES: drivers count by it */
+	uint32_t queues_least; /* with fewer it is not served */
 	uint32_t queue_entries;
 	uint64_t arena_bytes;
-	uint64_t queue_bytes;  /* of one half */
+	uint64_t queue_bytes;  /* of one half of one queue */
 	uint64_t iova;         /* wanted start of the DMA map; 0: choose */
 	uint64_t spin_ns;      /* driver */
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
@@ -118,13 +120,13 @@ static inline uint32_t rf_chan_bytes(uint32_t service)
 	X(CONTAINER, CONTAINER)     /* /dev/vfio/vfio, or /dev/null */                         \
 	X(GROUP, GROUP)             /* /dev/vfio/N, a vfio-user server, or /dev/null */        \
 	X(DATA, DATA)               /* memfd: data arena */                                    \
-	X(QUEUES, QUEUES)           /* memfd: two halves of queue memory */                    \
+	X(QUEUES, QUEUES)           /* memfd: queue memory: 2 halves x queues x queue_bytes */ \
 	X(ADMIN, ADMIN)             /* memfd: admin plane's own DMA pages */                   \
 	X(RINGS, RINGS)             /* memfd: passed on to the launcher, never read here */    \
-	X(BOOT, BOOT)               /* memfd: two pages, boot record of each half */           \
+	X(BOOT, BOOT)               /* memfd: boot records: 2 halves x queues x RF_PAGE */     \
 	X(STATS, STATS)             /* memfd: struct rf_stats_device at RF_STATS_DEVICE */     \
-	X(WAKE0, WAKE0)             /* eventfd of the driver in half 0, */                     \
-	X(WAKE1, WAKE1)             /* and in half 1 */                                        \
+	X(WAKE0, WAKE0)             /* eventfd of queue 0's driver in half 0, */               \
+	X(WAKE1, WAKE1)             /* and in half 1; more queues: rf_device_wake() */         \
 	X(DEVICE, DEVICE)           /* eventfd: the driver's RF_FD_DEVICE */                   \
 	X(INTERRUPTS, INTERRUPTS)   /* /proc/interrupts, or /dev/null */
 
@@ -133,8 +135,22 @@ enum rf_device_fd {
 #define RF_DEVICE_FD_NUMBER(name, held) RF_DEVICE_FD_##name,
 	RF_DEVICE_FD_LIST(RF_DEVICE_FD_NUMBER)
 #undef RF_DEVICE_FD_NUMBER
-	RF_DEVICE_FDS
+	RF_DEVICE_FD_MORE_WAKES, /* of queue 1, half 0 and 1, of queue 2 and so on */
+	RF_DEVICE_FDS = RF_DEVICE_FD_MORE_WAKES + 2 * (RF_MAX_QUEUES - 1)
 };
+
+/* The eventfd of the driver of this queue in this half. */
+static inline int rf_device_wake(uint32_t queue, uint32_t half)
+{
+	return (queue ? RF_DEVICE_FD_MORE_WAKES + 2 * ((int)queue - 1) : RF_DEVICE_FD_WAKE0) +
+	       (int)half;
+}
+
+/* Bytes of queue memory: all queues, both halves. */
+static inline uint64_t rf_queue_memory(const struct rf_device_config *c)
+{
+	return 2 * c->queues * c->queue_bytes;
+}
 
 #define RF_ADMIN_BYTES 65536u
 

@@ -17,13 +17,14 @@
 
 #include "blk_types.h"
 #include "block.h"
+#include "boot.h"
 #include "identity.h"
 #include "net.h"
 #include "net_types.h"
 
 enum rf_dev_type {
 	/* device -> supervisor */
-	RF_DEV_READY = 1, /* info or net: found and initialised; start the export */
+	RF_DEV_READY = 1, /* info or net, queues: found and initialised; start the export */
 	RF_DEV_WANT,      /* generation: spawn a driver. fds: spec, then the windows' fds */
 	RF_DEV_KILL,      /* generation, value enum rf_kill: kill it */
 	/* generation: its driver died, or is about to and executes nothing more */
@@ -32,9 +33,8 @@ enum rf_dev_type {
 	RF_DEV_FAILED,       /* value: exit code; text said why in the log. The end */
 	RF_DEV_UNRESPONSIVE, /* generation, value, at_ns: RF_SVC_UNRESPONSIVE, passed on */
 	RF_DEV_OTHER,        /* disk: it is not the one that it has to be, and is not touched */
-	RF_DEV_ADOPTED,      /* answer to ADOPT. generation: the driver that runs, 0: none; value as
-	                     asked; downs; info or net. What is still to be done is said again
-	                     after it */
+	RF_DEV_ADOPTED,      /* answer to ADOPT. up, value as asked; downs; info or net, queues.
+	                     What is still to be done is said again after it */
 	/* supervisor -> device */
 	RF_DEV_DRIVER,  /* generation: spawned; fds: its pidfd */
 	RF_DEV_GIVE_UP, /* quarantine: no more drivers; fail what waits */
@@ -53,6 +53,7 @@ enum rf_kill {
 	RF_KILL_STALLED,  /* a request is older than allowed, or its device is not as it was left */
 	RF_KILL_STORM,     /* its device interrupts without end */
 	RF_KILL_HANDOVER,  /* its export died, and requests with it */
+	RF_KILL_RESET,     /* another queue's driver died, and the whole device is to be reset */
 };
 
 enum rf_want_fd {
@@ -67,7 +68,10 @@ struct rf_dev_msg {
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
 	uint64_t at_ns;     /* UNRESPONSIVE */
-	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
+	uint64_t downs[RF_MAX_QUEUES]; /* ADOPTED: DOWNs this process has told, by queue */
+	uint32_t up[RF_MAX_QUEUES];    /* ADOPTED: the drivers that run, by queue; 0: none */
+	uint32_t queues;    /* READY, ADOPTED: those that are used */
+	uint32_t reserved;
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 	struct rf_identity disk; /* block service */

@@ -8,6 +8,8 @@
  * Reads:  both.
  * Believed: a type, a size and a generation only as far as they fit: a process that was taken over
  *         must not take over the next one.
+ * Queue:  a generation is the number of a driver, which names its queue (driver_number.h). INFO,
+ *         GONE, PING and LINK are about the device.
  */
 #ifndef RF_EXPORT_H
 #define RF_EXPORT_H
@@ -22,7 +24,7 @@
 
 enum rf_svc_type {
 	/* device -> export */
-	/* info or net: disk or interface is known; sent once before the first UP */
+	/* info or net, queues: disk or interface is known; sent once before the first UP */
 	RF_SVC_INFO = 1,
 	RF_SVC_DOWN,      /* generation: that driver executes nothing more. Drain its ring,
 	                     prepare the successor's half (half) with what is in flight */
@@ -58,9 +60,11 @@ enum rf_proto_error {
 struct rf_svc_msg {
 	uint32_t type; /* enum rf_svc_type */
 	uint32_t generation;
-	uint32_t half; /* 0 or 1: which half of rings and queue memory */
+	uint32_t half; /* 0 or 1: which half of its queue's rings and memory */
 	uint32_t value;
 	uint64_t at_ns; /* UNRESPONSIVE: CLOCK_MONOTONIC */
+	uint32_t queues; /* INFO: those that are used; those above have no driver */
+	uint32_t reserved;
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */
 	struct rf_identity disk; /* block service */

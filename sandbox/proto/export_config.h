@@ -13,8 +13,8 @@
 
 #include <stdint.h>
 
-/* Size of the memfd the in-flight table lives in. */
-#define RF_TABLE_BYTES 131072u
+/* Size of the memfd the in-flight table lives in: room for that of RF_MAX_QUEUES. */
+#define RF_TABLE_BYTES 135168u
 
 /*
  * Fixed numbers, from 3 on; all are there when it starts: X(what it is there, what the
@@ -30,8 +30,8 @@
 	X(TABLE, TABLE)             /* memfd: the in-flight table */                           \
 	X(STATS, STATS)             /* memfd: struct rf_stats_service */                       \
 	X(KICK, KICK)               /* eventfd, read: a driver wakes us */                     \
-	X(WAKE0, WAKE0)             /* eventfd, write: wakes the driver of half 0, */          \
-	X(WAKE1, WAKE1)             /* and of half 1 */                                        \
+	X(WAKE0, WAKE0)             /* eventfd, write: wakes queue 0's driver of half 0, */    \
+	X(WAKE1, WAKE1)             /* and of half 1; more queues: rf_export_wake() */         \
 	X(LISTEN, LISTEN)           /* listening stream socket, or /dev/null */
 
 enum rf_export_fd {
@@ -39,8 +39,16 @@ enum rf_export_fd {
 #define RF_EXPORT_FD_NUMBER(name, held) RF_EXPORT_FD_##name,
 	RF_EXPORT_FD_LIST(RF_EXPORT_FD_NUMBER)
 #undef RF_EXPORT_FD_NUMBER
-	RF_EXPORT_FDS
+	RF_EXPORT_FD_MORE_WAKES, /* of queue 1, half 0 and 1, of queue 2 and so on */
+	RF_EXPORT_FDS = RF_EXPORT_FD_MORE_WAKES
 };
+
+/* The eventfd of the driver of this queue in this half. */
+static inline int rf_export_wake(uint32_t queue, uint32_t half)
+{
+	return (queue ? RF_EXPORT_FD_MORE_WAKES + 2 * ((int)queue - 1) : RF_EXPORT_FD_WAKE0) +
+	       (int)half;
+}
 
 /* rf_export_config.flags */
 #define RF_EXPORT_READ_ONLY  0x1u
@@ -52,7 +60,7 @@ enum rf_export_fd {
 struct rf_export_config {
 	uint32_t flags;
 	uint32_t service;     /* enum rf_service_kind */
-	uint32_t queues;
+	uint32_t queues;      /* most it may have; drivers count by it (driver_number.h) */
 	uint64_t arena_bytes;
 	uint64_t spin_ns;     /* poll this long before sleeping; 0: sleep at once */
 	uint64_t stall_ns;    /* age of a request that is a stall; 0: never */

@@ -17,6 +17,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "boot.h"
+
 #define RF_STATS_LOG    4096u /* recoveries kept, by generation modulo this */
 #define RF_STATS_DEVICE 524288u
 #define RF_STATS_BYTES  1048576u
@@ -30,6 +32,13 @@ struct rf_recovery_service {
 	uint64_t first_io_ns;  /* first completion by the device of a reissued request */
 };
 
+/* Of one queue, by its export; what is not here is counted for the device. */
+struct rf_stats_queue {
+	_Atomic uint64_t completed, reissued;
+	_Atomic uint32_t inflight, generation;
+};
+
+/* All queues together; `generation` is that of queue 0. */
 struct rf_stats_service {
 	_Atomic uint64_t submitted, completed, bytes_read, bytes_written;
 	_Atomic uint64_t failed;     /* completed with an error */
@@ -43,6 +52,7 @@ struct rf_stats_service {
 	_Atomic uint32_t inflight, generation;
 	_Atomic uint32_t pong;          /* the last number its supervisor asked it by */
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */
+	struct rf_stats_queue queue[RF_MAX_QUEUES];   /* of a disk */
 };
 
 /* The net service's own counters. In struct rf_stats_service it fills `completed` (frames
@@ -70,8 +80,14 @@ struct rf_stats_net {
 };
 #define RF_STATS_NET 262144u /* behind struct rf_stats_service */
 
-/* rf_recovery_device.method */
-enum rf_reset_method { RF_RESET_NONE, RF_RESET_SOFT, RF_RESET_FUNCTION, RF_RESET_HOT };
+/* rf_recovery_device.method: what made the device quiet, the harder the later */
+enum rf_reset_method {
+	RF_RESET_NONE,
+	RF_RESET_QUEUE, /* the dead driver's queue pair was taken away; the device goes on */
+	RF_RESET_SOFT,
+	RF_RESET_FUNCTION,
+	RF_RESET_HOT,
+};
 
 struct rf_recovery_device {
 	uint32_t generation;  /* of the driver that died */
@@ -83,12 +99,13 @@ struct rf_recovery_device {
 };
 
 struct rf_stats_device {
-	_Atomic uint32_t generation; /* running now; 0: none */
+	_Atomic uint32_t generation; /* of queue 0's driver, running now or last; 0: none yet */
 	_Atomic uint32_t recoveries;
 	_Atomic uint32_t pong;       /* as of struct rf_stats_service */
 	_Atomic uint32_t losses;     /* times the device may have lost a write cache */
 	_Atomic uint32_t written_back; /* 1: at its orderly end it said that its cache is empty */
 	struct rf_recovery_device log[RF_STATS_LOG];
+	_Atomic uint32_t up[RF_MAX_QUEUES]; /* the same of each queue */
 };
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");
 _Static_assert(sizeof(struct rf_stats_net) <= RF_STATS_DEVICE - RF_STATS_NET, "net part fits");

@@ -12,6 +12,7 @@
 
 #include "bounded.h"
 #include "clock.h"
+#include "driver_number.h"
 #include "log.h"
 #include "packet.h"
 #include "session_core.h"
@@ -86,7 +87,7 @@ void rf_session_stalled(struct rf_session *s)
 /* A full eventfd keeps its driver awake, and would keep us waiting. */
 void rf_session_kick(struct rf_session *s)
 {
-	if (!rf_bounded_kick(rf_session_fd(s, RF_EXPORT_FD_WAKE0) + (int)s->half))
+	if (!rf_bounded_kick(s->fds_up + rf_export_wake(s->queue, s->half)))
 		rf_session_proto_error(s, RF_BAD_WAKE);
 }
 
@@ -101,7 +102,8 @@ void rf_session_first_io(struct rf_session *s)
 {
 	uint64_t now = rf_now_ns();
 
-	for (uint32_t g = s->await_from; g != s->generation; g++) {
+	for (uint32_t g = s->await_from; g != s->generation;
+	     g = rf_number_next(g, s->config.queues)) {
 		struct rf_recovery_service *log = &s->stats->log[g % RF_STATS_LOG];
 
 		if (log->generation == g && !log->first_io_ns)

@@ -6,10 +6,14 @@
 static bool notice_down(struct rf_notices *told, const struct rf_notice_now *now,
 			struct rf_notice *out)
 {
-	if (now->generation - told->generation > RF_STATS_LOG)
-		told->generation = now->generation - RF_STATS_LOG;
+	const uint32_t kept = RF_STATS_LOG / now->step * now->step;
+
+	if (now->generation - told->generation > kept)
+		told->generation = now->generation - kept;
 	while (told->generation != now->generation) {
-		uint32_t dead = told->generation++;
+		uint32_t dead = told->generation;
+
+		told->generation = rf_number_next(dead, now->step);
 		const struct rf_recovery_service *log = &now->log[dead % RF_STATS_LOG];
 
 		if (log->generation != dead || log->down_ns < told->since_ns)

@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "driver_number.h"
 #include "ringfence.h"
 #include "stats.h"
 
-/* What was told so far: nothing, if all but since_ns is 0. */
+/* What was told so far of one queue: nothing, if all is 0 but since_ns and a generation that
+ * stands for none (driver_number.h). */
 struct rf_notices {
 	uint64_t since_ns; /* deaths before that are no news */
 	uint32_t generation, losses;
@@ -25,6 +27,7 @@ struct rf_notices {
 /* How things are. */
 struct rf_notice_now {
 	uint32_t generation, losses;
+	uint32_t step; /* from a driver's number to its successor's: queues of the device */
 	bool     up, gone;
 	bool     frames; /* are not reissued: those under way at a death are lost */
 	uint64_t now_ns;

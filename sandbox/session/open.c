@@ -38,18 +38,39 @@ int rf_session_map(struct rf_session *s)
 	return rf_inherited_kick(rf_session_fd(s, RF_EXPORT_FD_KICK));
 }
 
-void *rf_session_chan(const struct rf_session *s, uint32_t half)
+void rf_session_share(struct rf_session *s, const struct rf_session *first, uint32_t i)
 {
-	return s->rings + (uint64_t)half * s->config.queues * s->ops->chan_bytes;
+	*s = (struct rf_session){
+		.state = RF_DRIVER_NONE, .gate = RF_GATE_DRIVER, .generation = i, .queue = i,
+		.fds_up = first->fds_up, .ops = first->ops, .config = first->config,
+		.data = first->data, .rings = first->rings, .stats = first->stats,
+	};
 }
 
-void rf_session_publish(const struct rf_session *s)
+void *rf_session_chan(const struct rf_session *s, uint32_t half)
 {
-	COUNT_PUT(s->stats->violations, s->count.violations);
-	COUNT_PUT(s->stats->stalls, s->count.stalls);
-	COUNT_PUT(s->stats->nudges, s->count.nudges + s->watch.nudges);
-	COUNT_PUT(s->stats->nudges_helped, s->count.nudges_helped + s->watch.helped);
-	COUNT_PUT(s->stats->generation, s->generation);
+	return s->rings +
+	       ((uint64_t)half * s->config.queues + s->queue) * s->ops->chan_bytes;
+}
+
+void rf_session_publish(struct rf_session *first)
+{
+	uint64_t violations = 0, stalls = 0, nudges = 0, helped = 0;
+
+	for (uint32_t i = 0; i < first->config.queues; i++) {
+		const struct rf_session *s = rf_session_of(first, i);
+
+		violations += s->count.violations;
+		stalls += s->count.stalls;
+		nudges += s->count.nudges + s->watch.nudges;
+		helped += s->count.nudges_helped + s->watch.helped;
+		COUNT_PUT(first->stats->queue[i].generation, s->generation);
+	}
+	COUNT_PUT(first->stats->violations, violations);
+	COUNT_PUT(first->stats->stalls, stalls);
+	COUNT_PUT(first->stats->nudges, nudges);
+	COUNT_PUT(first->stats->nudges_helped, helped);
+	COUNT_PUT(first->stats->generation, first->generation);
 }
 
 void rf_session_adopt(struct rf_session *s)

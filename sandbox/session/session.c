@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "driver_number.h"
 #include "log.h"
 #include "packet.h"
 
@@ -72,7 +73,7 @@ static int session_down(struct rf_session *s, const struct rf_svc_msg *msg)
 		s->await_from = msg->generation;
 	s->awaiting = awaits;
 	memset(rf_session_chan(s, msg->half), 0, s->ops->chan_bytes);
-	session_attach(s, msg->generation + 1, msg->half);
+	session_attach(s, rf_number_next(msg->generation, s->config.queues), msg->half);
 	s->ops->fill(s);
 	rf_session_notify(s, RF_SVC_PREPARED, 0);
 	s->ops->capture(s, msg->generation, !msg->half);
@@ -108,11 +109,33 @@ static int session_up(struct rf_session *s, const struct rf_svc_msg *msg)
 	return 0;
 }
 
-static void session_gone(struct rf_session *s)
+static void session_gone(struct rf_session *first)
 {
-	s->state = RF_DRIVER_GONE;
-	s->gate |= RF_GATE_DRIVER;
-	s->ops->gone(s);
+	for (uint32_t i = 0; i < first->config.queues; i++) {
+		struct rf_session *s = rf_session_of(first, i);
+
+		s->state = RF_DRIVER_GONE;
+		s->gate |= RF_GATE_DRIVER;
+	}
+	first->ops->gone(first);
+}
+
+/* The device is described, for the first time or once more. */
+static int session_info(struct rf_session *first, const struct rf_svc_msg *msg,
+			int (*info)(struct rf_session *, const struct rf_svc_msg *))
+{
+	if (!msg->queues || msg->queues > first->config.queues)
+		return -EPROTO;
+	if (first->used && first->used != msg->queues) {
+		rf_log("this device had %u queues, and has %u now: its clients have to connect "
+		       "again", first->used, msg->queues);
+		return -ESTALE;
+	}
+	first->used = msg->queues;
+	int err = info(first, msg);
+	for (uint32_t i = 0; i < first->config.queues; i++)
+		rf_session_of(first, i)->known = first->known;
+	return err;
 }
 
 /* A device server that was away is back with the same device: DOWN follows. */
@@ -120,21 +143,23 @@ static int session_back(struct rf_session *s, const struct rf_svc_msg *msg)
 {
 	if (s->dropped || !s->known || !s->ops->back)
 		return 0;
-	int err = s->ops->back(s, msg);
+	int err = session_info(s, msg, s->ops->back);
 
-	if (!err)
-		s->state = RF_DRIVER_FAULTY; /* a driver of which nothing is read any more */
+	/* drivers of which nothing is read any more */
+	for (uint32_t i = 0; !err && i < s->config.queues; i++)
+		rf_session_of(s, i)->state = RF_DRIVER_FAULTY;
 	return err;
 }
 
 /* Nothing of it is served any more. A device process that goes on all the same, because it
  * was dropped here, is not kept waiting: no memory of it is in use. */
-static int session_after_gone(struct rf_session *s, const struct rf_svc_msg *msg)
+static int session_after_gone(struct rf_session *first, struct rf_session *s,
+			      const struct rf_svc_msg *msg)
 {
 	if (msg->type == RF_SVC_INFO)
-		return session_back(s, msg);
+		return session_back(first, msg);
 	if (msg->type == RF_SVC_DOWN) {
-		s->generation = msg->generation + 1;
+		s->generation = rf_number_next(msg->generation, s->config.queues);
 		s->half = msg->half & 1;
 		rf_session_notify(s, RF_SVC_PREPARED, 0);
 	}
@@ -147,18 +172,21 @@ void rf_session_drop(struct rf_session *s)
 	session_gone(s);
 }
 
-static int session_dispatch(struct rf_session *s, const struct rf_svc_msg *msg)
+static int session_dispatch(struct rf_session *first, const struct rf_svc_msg *msg)
 {
+	struct rf_session *s =
+		rf_session_of(first, rf_number_queue(msg->generation, first->config.queues));
+
 	if (msg->type == RF_SVC_PING) {
 		atomic_store(&s->stats->pong, msg->value);
 		rf_log_catch_up();
 		return 0;
 	}
 	if (s->state == RF_DRIVER_GONE)
-		return session_after_gone(s, msg);
+		return session_after_gone(first, s, msg);
 	switch (msg->type) {
 	case RF_SVC_INFO:
-		return s->ops->info(s, msg);
+		return session_info(first, msg, s->ops->info);
 	case RF_SVC_DOWN:
 		return session_down(s, msg);
 	case RF_SVC_QUIESCED:
@@ -166,10 +194,10 @@ static int session_dispatch(struct rf_session *s, const struct rf_svc_msg *msg)
 	case RF_SVC_UP:
 		return session_up(s, msg);
 	case RF_SVC_GONE:
-		session_gone(s);
+		session_gone(first);
 		return 0;
 	case RF_SVC_LINK:
-		return s->ops->link ? s->ops->link(s, msg) : -EPROTO;
+		return s->ops->link ? s->ops->link(first, msg) : -EPROTO;
 	default:
 		return -EPROTO;
 	}

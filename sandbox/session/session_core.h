@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session_core.h - the life of a driver, as the engine that it works for sees it.
+ * session_core.h - the life of a queue's drivers, as the engine that they work for sees it.
  *
  * Room:   sandbox/session, trusted; the one place for what disks and interfaces share.
- * Use:    an engine has one struct rf_session inside, and a table of what is its own: how its
- *         rings are drained, what was in flight, how a half is filled. The session knows the
- *         messages of the device process, the order of a recovery, and when a driver is kicked
- *         or reported; it knows no request and no frame.
+ * Use:    an engine has a struct rf_session for each queue of its device, and a table of what is
+ *         its own: how a queue's rings are drained, what was in flight, how a half is filled. The
+ *         session knows the messages of the device process, the order of a recovery, and when a
+ *         driver is kicked or reported; it knows no request and no frame. Messages about the
+ *         device as a whole (INFO, GONE, PING, LINK) go to all sessions, or by way of that of
+ *         queue 0 to the engine.
  * States: by message of the device process (enum rf_svc_type); any other one is refused.
  *           NONE              UP: attach, fill, up           -> UP
  *           PREPARED          UP: up                         -> UP
@@ -58,6 +60,9 @@ struct rf_session_work {
 
 struct rf_session_ops {
 	size_t chan_bytes; /* of the channel of one queue in one half */
+	/* The session of queue i, below config.queues, of the device whose queue 0 has that
+	 * session. NULL: there is no other one. */
+	struct rf_session *(*queue)(struct rf_session *, uint32_t i);
 	/* The device process described the device, perhaps once more. 0; -EPROTO: that cannot be;
 	 * -ESTALE, after a line in the log: it is another one than before. */
 	int (*info)(struct rf_session *, const struct rf_svc_msg *);
@@ -77,6 +82,7 @@ struct rf_session_ops {
 	void (*quiesced)(struct rf_session *, bool cache_lost);
 	/* It runs: new work flows. What was published before it did has kicked nobody. */
 	void (*up)(struct rf_session *);
+	/* The device, all of whose sessions are in this state by now. */
 	void (*gone)(struct rf_session *);
 	/* May be NULL. A device that was gone is back. 0: goes on, or the error of control. */
 	int (*back)(struct rf_session *, const struct rf_svc_msg *);
@@ -107,12 +113,14 @@ struct rf_session {
 		uint64_t violations, stalls, nudges, nudges_helped; /* nudges: of predecessors */
 	} count;
 
-	/* the device */
-	bool                 known;      /* the device process described it */
+	/* the device; of queue 0's session, but for arena_ours */
+	uint32_t             used;       /* queues that have drivers; 0: not known yet */
+	bool                 known;      /* the device process described it; in each session */
 	bool                 arena_ours; /* no driver of a predecessor's uses it */
 	bool                 dropped;    /* GONE for good, by its own export */
 
 	/* set-up */
+	uint32_t                     queue;
 	int                          fds_up; /* its fds are those of enum rf_export_fd plus this */
 	const struct rf_session_ops *ops;
 	struct rf_export_config      config;
@@ -120,6 +128,12 @@ struct rf_session {
 	unsigned char               *rings;
 	struct rf_stats_service     *stats;
 };
+
+/* Of the device that has this session for its queue 0. */
+static inline struct rf_session *rf_session_of(struct rf_session *first, uint32_t queue)
+{
+	return queue ? first->ops->queue(first, queue) : first;
+}
 
 static inline bool rf_session_alive(const struct rf_session *s)
 {
@@ -131,19 +145,27 @@ static inline int rf_session_fd(const struct rf_session *s, enum rf_export_fd fd
 	return (int)fd + s->fds_up;
 }
 
-/* The channel of queue 0 in one half. */
+/* Its queue's channel in one half. */
 void *rf_session_chan(const struct rf_session *, uint32_t half);
 
 /* Before the lock, in this order: reads the configuration; maps arena, rings and counters. 0, or
  * -errno after one line in the log. */
 int rf_session_open(struct rf_session *, const struct rf_session_ops *, int fds_up);
 int rf_session_map(struct rf_session *);
+/* Of queue `i`, with the set-up of queue 0's session. */
+void rf_session_share(struct rf_session *, const struct rf_session *first, uint32_t i);
 
+/* What follows, up to rf_session_tick(), is of queue 0's session, for the device. */
 /* Takes the messages that are there. 0, or the error after which an export ends: -EPIPE, -EPROTO,
  * -ESTALE, or what the table's functions said. */
 int rf_session_control(struct rf_session *);
 /* The export gives the device up: GONE for good. */
 void rf_session_drop(struct rf_session *);
+/* Publishes what sessions count, all queues together; and takes it over as a dead predecessor left
+ * it. */
+void rf_session_publish(struct rf_session *);
+void rf_session_adopt(struct rf_session *);
+
 /* Each tick: tells again, looks, publishes. */
 void rf_session_tick(struct rf_session *);
 /* Is the driver kicked, or reported? For look() of the table. */
@@ -163,10 +185,5 @@ void rf_session_kick(struct rf_session *);
 void rf_session_woken(const struct rf_session *);
 /* The device answered: recoveries that waited for that are over. */
 void rf_session_first_io(struct rf_session *);
-
-/* The session's own counters, to where others read them, and from where a dead predecessor
- * left them. */
-void rf_session_publish(const struct rf_session *);
-void rf_session_adopt(struct rf_session *);
 
 #endif

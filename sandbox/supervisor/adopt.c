@@ -27,6 +27,19 @@ static uint32_t generation_in(const char *what)
 	return sscanf(what, "driver.%u", &generation) == 1 ? generation : 0;
 }
 
+static void found_driver(struct dev *d, uint32_t generation, pid_t pid)
+{
+	struct queue_record *q = &d->r.queue[dev_queue_of(d, generation)];
+	uint32_t half = dev_half_of(d, generation);
+
+	q->driver_pid[half] = pid;
+	q->generation_of[half] = generation;
+	if (generation > q->last_wanted)
+		q->last_wanted = generation;
+	if (generation > d->r.last_wanted)
+		d->r.last_wanted = generation;
+}
+
 static void found(struct sup *s, const struct rf_keep_msg *msg)
 {
 	const char *what;
@@ -36,10 +49,7 @@ static void found(struct sup *s, const struct rf_keep_msg *msg)
 		return;
 	uint32_t generation = generation_in(what);
 	if (generation) {
-		d->r.driver_pid[generation & 1] = msg->pid;
-		d->r.generation_of[generation & 1] = generation;
-		if (generation > d->r.last_wanted)
-			d->r.last_wanted = generation;
+		found_driver(d, generation, msg->pid);
 	} else if (!strcmp(what, "device")) {
 		d->r.device_pid = msg->pid;
 	} else if (!strcmp(what, "export")) {
@@ -72,22 +82,23 @@ static void find_processes(struct sup *s)
 	}
 	for (int i = 0; i < s->config.count; i++) {
 		struct dev *d = &s->dev[i];
-		pid_t *const all[] = { &d->r.device_pid, &d->r.export_pid, &d->r.stack.dial_pid,
-				       &d->r.driver_pid[0], &d->r.driver_pid[1] };
+		pid_t *const all[] = { &d->r.device_pid, &d->r.export_pid, &d->r.stack.dial_pid };
 
 		for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
 			forget_if_gone(all[k], live, count);
+		for (uint32_t k = 0; k < 2 * RF_MAX_QUEUES; k++)
+			forget_if_gone(&d->r.queue[k / 2].driver_pid[k & 1], live, count);
 	}
 }
 
 /* The predecessor may have died before it passed a spawned driver's pidfd to the device process.
  * A device process that has the pidfd already closes this copy. */
-static void hand_again(struct sup *s, struct dev *d, unsigned half)
+static void hand_again(struct sup *s, struct dev *d, const struct queue_record *q, unsigned half)
 {
-	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = d->r.generation_of[half] };
+	struct rf_dev_msg msg = { .type = RF_DEV_DRIVER, .generation = q->generation_of[half] };
 	char name[RF_KEEP_NAME];
 
-	if (!d->r.driver_pid[half])
+	if (!q->driver_pid[half])
 		return;
 	snprintf(name, sizeof(name), "%s.driver.%u", d->cfg->name, msg.generation);
 	int pidfd = keep_retrieve(s, name);
@@ -103,8 +114,8 @@ static void adopt_ask(struct sup *s, struct dev *d)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_ADOPT, .value = (uint32_t)s->pid };
 
-	for (unsigned half = 0; half < 2; half++)
-		hand_again(s, d, half);
+	for (unsigned i = 0; i < 2 * RF_MAX_QUEUES; i++)
+		hand_again(s, d, &d->r.queue[i / 2], i & 1);
 	asker = msg.value;
 	d->adopting = true;
 	(void)rf_packet_offer(d->fd[FD_SUP_OURS], &msg, sizeof(msg), NULL, 0);
@@ -194,14 +205,33 @@ int adopt_all(struct sup *s, int record)
 	return 0;
 }
 
-/* Counts driver deaths that no supervisor saw. There are two at most: only a supervisor has
- * drivers spawned, so the running driver and its standby are all that can have died. */
-static void count_missed(struct dev *d, uint64_t downs)
+/* Counts driver deaths that no supervisor saw. There are two at most of a queue: only a supervisor
+ * has drivers spawned, so the running driver and its standby are all that can have died. */
+static void count_missed(struct dev *d, uint32_t queue, uint64_t downs)
 {
-	uint32_t generation = d->r.generation ? d->r.generation : d->r.last_up + 1;
+	struct queue_record *q = &d->r.queue[queue];
+	uint32_t queues = dev_queues(d), generation = q->generation;
 
-	for (int n = 0; d->r.downs < downs && n < 2; n++, d->r.downs++)
-		dev_count_death(d, generation++);
+	if (!generation)
+		generation = rf_number_next(q->last_up ? q->last_up : queue, queues);
+	for (int n = 0; q->downs < downs && n < 2; n++, q->downs++) {
+		dev_count_death(d, generation);
+		generation = rf_number_next(generation, queues);
+	}
+}
+
+static void adopt_queue(struct dev *d, const struct rf_dev_msg *msg, uint32_t queue)
+{
+	struct queue_record *q = &d->r.queue[queue];
+	uint32_t up = msg->up[queue];
+
+	count_missed(d, queue, msg->downs[queue]);
+	q->downs = msg->downs[queue];
+	q->generation = up <= q->last_wanted && dev_queue_of(d, up) == queue ? up : 0;
+	uint32_t ran = q->generation ? q->generation : d->device->up[queue];
+	if (ran > q->last_up && ran <= q->last_wanted)
+		q->last_up = ran;
+	d->r.worked |= q->last_up != 0;
 }
 
 void adopt_told(struct dev *d, const struct rf_dev_msg *msg)
@@ -209,11 +239,7 @@ void adopt_told(struct dev *d, const struct rf_dev_msg *msg)
 	if (!d->adopting || msg->value != asker)
 		return; /* an answer to a predecessor */
 	d->adopting = false;
-	count_missed(d, msg->downs);
-	d->r.downs = msg->downs;
-	d->r.generation = msg->generation <= d->r.last_wanted ? msg->generation : 0;
-	uint32_t ran = d->r.generation ? d->r.generation : d->device->generation;
-	if (ran > d->r.last_up && ran <= d->r.last_wanted)
-		d->r.last_up = ran;
-	d->r.worked |= d->r.last_up != 0;
+	d->r.queues = msg->queues && msg->queues < dev_queues(d) ? msg->queues : dev_queues(d);
+	for (uint32_t i = 0; i < dev_queues(d); i++)
+		adopt_queue(d, msg, i);
 }

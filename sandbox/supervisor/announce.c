@@ -34,24 +34,25 @@ void dev_ready(const struct dev *d)
 	}
 }
 
-void dev_recovered(struct dev *d)
+void dev_recovered(struct dev *d, uint32_t queue)
 {
-	const struct rf_recovery_device *r = &d->device->log[d->replaced % RF_STATS_LOG];
-	const struct rf_recovery_service *v = &d->service->log[d->replaced % RF_STATS_LOG];
+	uint32_t *replaced = &d->queue[queue].replaced, now = d->r.queue[queue].generation;
+	const struct rf_recovery_device *r = &d->device->log[*replaced % RF_STATS_LOG];
+	const struct rf_recovery_service *v = &d->service->log[*replaced % RF_STATS_LOG];
 
-	if (!d->replaced || d->r.generation <= d->replaced)
+	if (!*replaced || now <= *replaced)
 		return;
-	bool timed = r->generation == d->replaced && r->enabled_ns > r->detect_ns;
+	bool timed = r->generation == *replaced && r->enabled_ns > r->detect_ns;
 	unsigned long long us = timed ? (r->enabled_ns - r->detect_ns) / 1000 : 0;
 
 	if (!timed)
-		rf_log_peer("%s: driver %u runs in its place", d->cfg->name, d->r.generation);
-	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != d->replaced)
+		rf_log_peer("%s: driver %u runs in its place", d->cfg->name, now);
+	else if (d->cfg->policy.device.service == RF_SERVICE_NET || v->generation != *replaced)
 		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms", d->cfg->name,
-			    d->r.generation, us / 1000, us / 100 % 10);
+			    now, us / 1000, us / 100 % 10);
 	else
 		rf_log_peer("%s: driver %u runs in its place after %llu.%llu ms, with %u of its "
 			    "requests",
-			    d->cfg->name, d->r.generation, us / 1000, us / 100 % 10, v->reissued);
-	d->replaced = 0;
+			    d->cfg->name, now, us / 1000, us / 100 % 10, v->reissued);
+	*replaced = 0;
 }

@@ -29,7 +29,11 @@ bool dev_shortage(int err)
 
 void dev_want_drop(struct dev *d)
 {
-	if (d->want.waiting)
-		rf_close_all(d->want.fds, d->want.count);
-	d->want.waiting = false;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++) {
+		struct wanted_driver *w = &d->queue[i].want;
+
+		if (w->waiting)
+			rf_close_all(w->fds, w->count);
+		w->waiting = false;
+	}
 }

@@ -69,6 +69,7 @@ void crash_report_request(struct sup *s, const struct dev *d, const struct rf_ke
 	static const char *const names[DEATHS] = {
 		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
 		[DEATH_PROTO] = "lie", [DEATH_HANDOVER] = "handover", [DEATH_STORM] = "storm",
+		[DEATH_RESET] = "reset",
 	};
 	struct rf_death death = { .seq = ++s->reporter.deaths,
 				  .stack_words = m->exit_info.stack_words };
@@ -76,6 +77,7 @@ void crash_report_request(struct sup *s, const struct dev *d, const struct rf_ke
 					[RF_DEATH_FD_IMAGE] = d->fd[FD_IMAGE] };
 
 	sscanf(strrchr(m->name, '.') + 1, "%u", &death.generation);
+	death.queue = dev_queue_of(d, death.generation);
 	if (m->walls.locked) {
 		death.image = m->walls.image;
 		death.image_bytes = m->walls.image_bytes;

@@ -159,7 +159,8 @@ void rf_death_words(const struct rf_keep_msg *m, char *text, size_t room)
 
 /* ---- JSON ------------------------------------------------------------------------------- */
 
-void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, size_t room)
+void rf_death_json(const struct rf_keep_msg *m, const char *device, uint32_t queue, char *text,
+		   size_t room)
 {
 	const struct rf_exit_info *v = &m->exit_info;
 	struct text t = {text, room, 0};
@@ -168,9 +169,10 @@ void rf_death_json(const struct rf_keep_msg *m, const char *device, char *text, 
 	text[0] = 0;
 	sscanf(strrchr(m->name, '.') ? strrchr(m->name, '.') + 1 : "0", "%u", &generation);
 	deaths_append(&t,
-		   "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"pid\":%d,\"ran\":%s",
+		   "{\"time\":%lld.%03ld,\"device\":\"%s\",\"generation\":%u,\"queue\":%u,"
+		   "\"pid\":%d,\"ran\":%s",
 		   (long long)(m->time_ns / 1000000000), (long)(m->time_ns % 1000000000 / 1000000),
-		   device, generation, m->pid, rf_death_ran(m) ? "true" : "false");
+		   device, generation, queue, m->pid, rf_death_ran(m) ? "true" : "false");
 	if (WIFEXITED(m->status))
 		deaths_append(&t, ",\"exit_code\":%d", WEXITSTATUS(m->status));
 	else

@@ -67,15 +67,18 @@ static void start(struct sup *s, struct dev *d, struct news *news)
 	d->r.code = 0;
 	d->r.away_ns = 0;
 	d->r.away_told = false;
-	d->r.fruitless = d->r.last_up = d->r.last_wanted = d->r.killed = 0;
-	d->r.budget = d->r.export_budget = d->r.driver_budget = d->r.standby_budget =
-		(struct budget){ .at_ns = rf_now_ns() };
-	d->hang = (struct rf_hang_detector){ 0 };
+	d->r.last_wanted = d->r.queues = 0;
+	d->r.budget = d->r.export_budget = (struct budget){ .at_ns = rf_now_ns() };
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++) {
+		d->r.queue[i] = (struct queue_record){ .driver_budget = d->r.budget,
+						       .standby_budget = d->r.budget };
+		d->queue[i].hang = (struct rf_hang_detector){ 0 };
+		d->queue[i].replaced = 0;
+	}
 	d->r.lent = d->adopting = false;
 	d->r.export_failures = 0;
 	d->r.export_due_ns = 0;
 	d->r.walls = (struct rf_wall_report){ 0 };
-	d->replaced = 0;
 	d->r.state = DEV_STARTING;
 	d->open_until_ns = rf_now_ns() + OPEN_MOST_NS;
 	opened(s, d, dev_open(s, d));
@@ -101,9 +104,17 @@ static void export_start(struct sup *s, struct dev *d)
 		d->export_short = 0;
 }
 
+/* How many queues its device process uses. It may say anything. */
+static void queues_known(struct dev *d, uint32_t queues)
+{
+	d->r.queues = queues && queues < dev_queues(d) ? queues : dev_queues(d);
+}
+
 static void ready(struct sup *s, struct dev *d, struct news *news)
 {
 	const uint8_t *mac = news->said->net.mac;
+
+	queues_known(d, news->said->queues);
 
 	d->r.served = true;
 	server_back(d);
@@ -173,7 +184,7 @@ static void running_due(struct sup *s, struct dev *d, struct news *news)
 
 static void want(struct sup *s, struct dev *d, struct news *news)
 {
-	if (d->want.waiting || news->count < 1)
+	if (d->queue[dev_queue_of(d, news->said->generation)].want.waiting || news->count < 1)
 		return;
 	dev_want(d, news->said, news->fds, news->count);
 	news->count = 0;
@@ -185,6 +196,7 @@ static void kill_requested(struct sup *s, struct dev *d, struct news *news)
 	static const enum death deaths[] = {
 		[RF_KILL_PROTO] = DEATH_PROTO, [RF_KILL_STALLED] = DEATH_STALL,
 		[RF_KILL_STORM] = DEATH_STORM, [RF_KILL_HANDOVER] = DEATH_HANDOVER,
+		[RF_KILL_RESET] = DEATH_RESET,
 	};
 	uint32_t why = news->said->value;
 
@@ -201,22 +213,27 @@ static void unresponsive(struct sup *s, struct dev *d, struct news *news)
 
 static void down(struct sup *s, struct dev *d, struct news *news)
 {
+	uint32_t queue = dev_queue_of(d, news->said->generation);
+
 	(void)s;
-	d->r.generation = 0;
-	d->down_ns = rf_now_ns();
-	d->busy_until_ns = d->down_ns + BOOKS_LATER_NS;
-	d->r.downs++;
+	d->r.queue[queue].generation = 0;
+	d->queue[queue].down_ns = rf_now_ns();
+	d->busy_until_ns = d->queue[queue].down_ns + BOOKS_LATER_NS;
+	d->r.queue[queue].downs++;
 	dev_count_death(d, news->said->generation);
 }
 
 static void up(struct sup *s, struct dev *d, struct news *news)
 {
-	if (!d->r.last_up)
+	uint32_t queue = dev_queue_of(d, news->said->generation);
+	bool before = dev_all_up(d);
+
+	d->r.queue[queue].generation = d->r.queue[queue].last_up = news->said->generation;
+	if (!before && dev_all_up(d))
 		dev_ready(d);
-	d->r.generation = d->r.last_up = news->said->generation;
 	d->r.worked = true;
-	dev_recovered(d);
-	uint64_t now = rf_now_ns(), took = now - d->down_ns;
+	dev_recovered(d, queue);
+	uint64_t now = rf_now_ns(), took = now - d->queue[queue].down_ns;
 
 	d->busy_until_ns = now + (took < FIRST_ANSWERS_NS  ? FIRST_ANSWERS_NS :
 				  took < BOOKS_LATER_NS / 2 ? 2 * took : BOOKS_LATER_NS);
@@ -347,10 +364,21 @@ void dev_restart(struct sup *s, struct dev *d)
 	happens(s, d, EV_RESTART, &(struct news){ 0 });
 }
 
+/* When the first driver that is wanted may be started. */
+static uint64_t wanted_ns(const struct dev *d)
+{
+	uint64_t first = ~0ull;
+
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		if (d->queue[i].want.waiting && d->queue[i].want.due_ns < first)
+			first = d->queue[i].want.due_ns;
+	return first;
+}
+
 uint64_t dev_due_ns(const struct dev *d)
 {
 	uint64_t stack = d->r.stack.due_ns ? d->r.stack.due_ns : ~0ull;
-	uint64_t driver = d->want.waiting ? d->want.due_ns : ~0ull;
+	uint64_t driver = wanted_ns(d);
 	uint64_t export =
 		d->r.export_due_ns && d->r.export_due_ns < stack ? d->r.export_due_ns : stack;
 
@@ -414,11 +442,13 @@ static bool forget(struct dev *d, const struct rf_keep_msg *dead, const char *wh
 		{ "dial", &d->r.stack.dial_pid, EV_STACK_DIED },
 	};
 
-	for (int half = 0; half < 2; half++)
-		if (d->r.driver_pid[half] == dead->pid)
-			d->r.driver_pid[half] = 0;
-	if (d->want.held)
-		d->want.due_ns = 0;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++) {
+		for (int half = 0; half < 2; half++)
+			if (d->r.queue[i].driver_pid[half] == dead->pid)
+				d->r.queue[i].driver_pid[half] = 0;
+		if (d->queue[i].want.held)
+			d->queue[i].want.due_ns = 0;
+	}
 	*event = EV_DRIVER_DIED;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (strcmp(what, all[i].name))

@@ -43,7 +43,7 @@ static uint64_t busy_until_ns(const struct sup *s)
 	uint64_t last = 0;
 
 	for (int i = 0; i < s->config.count; i++) {
-		if (s->dev[i].want.waiting)
+		if (dev_wants(&s->dev[i]))
 			return 0;
 		if (dev_busy_until_ns(&s->dev[i]) > last)
 			last = dev_busy_until_ns(&s->dev[i]);

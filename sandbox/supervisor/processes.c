@@ -38,8 +38,7 @@ struct dev *dev_of(struct sup *s, const char *process, const char **what)
 
 bool dev_alive(const struct dev *d)
 {
-	return d->r.device_pid || d->r.export_pid || d->r.stack.dial_pid || d->r.driver_pid[0] ||
-	       d->r.driver_pid[1];
+	return d->r.device_pid || d->r.export_pid || d->r.stack.dial_pid || dev_any_driver(d);
 }
 
 /* ---- death ----------------------------------------------------------------------- */
@@ -62,9 +61,10 @@ void dev_kill_driver(struct sup *s, struct dev *d, uint32_t generation)
 
 void dev_kill_drivers(struct sup *s, struct dev *d)
 {
-	for (int half = 0; half < 2; half++)
-		if (d->r.driver_pid[half])
-			dev_kill_driver(s, d, d->r.generation_of[half]);
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		for (int half = 0; half < 2; half++)
+			if (d->r.queue[i].driver_pid[half])
+				dev_kill_driver(s, d, d->r.queue[i].generation_of[half]);
 }
 
 /* ---- start ------------------------------------------------------------------------ */
@@ -79,7 +79,7 @@ struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int 
 
 	/* The kernel counts pages pinned for the device and pages locked against swapping
 	 * separately. */
-	spawn.memlock = 2 * (c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES) + (16u << 20);
+	spawn.memlock = 2 * (c->arena_bytes + rf_queue_memory(c) + RF_ADMIN_BYTES) + (16u << 20);
 	if (d->cfg->integrity_disk)
 		spawn.memlock += RF_EXPORT_INTEGRITY_DISK_BYTES;
 	snprintf(spawn.argv0, sizeof(spawn.argv0), "%s", program);
@@ -120,11 +120,20 @@ static void hand_held(struct child_fds *h, const struct sup *s, const struct dev
 	hand(h, d->fd[held] >= 0 ? d->fd[held] : s->null, target);
 }
 
+/* Wake-ups of queue 1 and more, those that there are, from number `base` on. */
+static void hand_more_wakes(struct child_fds *h, const struct dev *d, int base)
+{
+	for (int i = 0; i < DEV_FDS - FD_MORE_WAKES; i++)
+		if (d->fd[FD_MORE_WAKES + i] >= 0)
+			hand(h, d->fd[FD_MORE_WAKES + i], base + i);
+}
+
 void hand_export(struct child_fds *h, const struct sup *s, const struct dev *d, int base)
 {
 #define HAND(name, held) hand_held(h, s, d, FD_##held, base + RF_EXPORT_FD_##name);
 	RF_EXPORT_FD_LIST(HAND)
 #undef HAND
+	hand_more_wakes(h, d, base + RF_EXPORT_FD_MORE_WAKES);
 }
 
 int dev_start_device(struct sup *s, struct dev *d)
@@ -133,11 +142,13 @@ int dev_start_device(struct sup *s, struct dev *d)
 
 	/* Not with a device server, which could keep a real-time process busy for ever. */
 	h.spawn.realtime = d->cfg->policy.device.backend != RF_BACKEND_VFIO_USER;
-	d->r.downs = 0;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		d->r.queue[i].downs = 0;
 	hand_first(&h, s, s->rf_device);
 #define HAND(name, held) hand_held(&h, s, d, FD_##held, RF_DEVICE_FD_##name);
 	RF_DEVICE_FD_LIST(HAND)
 #undef HAND
+	hand_more_wakes(&h, d, RF_DEVICE_FD_MORE_WAKES);
 	return dev_spawn(s, d, "device", &h.spawn, h.fds, h.count, &d->r.device_pid, NULL);
 }
 
@@ -179,20 +190,30 @@ int dev_export(struct sup *s, struct dev *d)
 	return dev_spawn(s, d, "export", &h.spawn, h.fds, h.count, &d->r.export_pid, NULL);
 }
 
-/* The launcher, which becomes the driver of the generation that is wanted. */
-int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
+/* A control group for each queue's drivers, so that each has limits of its own. */
+static void group_name(struct rf_keep_spawn *spawn, const struct dev *d, uint32_t queue)
 {
-	const struct wanted_driver *w = &d->want;
-	unsigned half = w->generation & 1;
+	if (queue)
+		snprintf(spawn->group, sizeof(spawn->group), "%s.%u", d->cfg->name, queue);
+	else
+		snprintf(spawn->group, sizeof(spawn->group), "%s", d->cfg->name);
+}
+
+/* The launcher, which becomes the driver of the generation that is wanted. */
+int dev_start_driver(struct sup *s, struct dev *d, uint32_t queue, int *pidfd)
+{
+	const struct wanted_driver *w = &d->queue[queue].want;
+	struct queue_record *q = &d->r.queue[queue];
+	uint32_t half = dev_half_of(d, w->generation);
 	struct child_fds h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
 	bool last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;
 	char what[32];
 
 	h.spawn.fence = RF_FENCE_DRIVER;
 	h.spawn.demand = d->cfg->policy.demand;
-	snprintf(h.spawn.group, sizeof(h.spawn.group), "%s", d->cfg->name);
+	group_name(&h.spawn, d, queue);
 	hand(&h, s->launcher, -1);
-	hand(&h, d->fd[FD_WAKE0 + half], RF_FD_WAKE);
+	hand(&h, d->fd[dev_wake(queue, half)], RF_FD_WAKE);
 	hand(&h, d->fd[FD_KICK], RF_FD_KICK);
 	hand(&h,
 	     last         ? w->fds[w->count - 1] :
@@ -204,8 +225,8 @@ int dev_start_driver(struct sup *s, struct dev *d, int *pidfd)
 	hand(&h, 2, RF_LAUNCH_FD_LOG);
 	for (int i = 1; i < w->count - last; i++)
 		hand(&h, w->fds[i], RF_LAUNCH_FD_WINDOW + i - 1);
-	d->r.generation_of[half] = h.spawn.generation = w->generation;
+	q->generation_of[half] = h.spawn.generation = w->generation;
 	dev_fd_name(h.spawn.notify, d, FD_SUP_OURS);
 	snprintf(what, sizeof(what), "driver.%u", w->generation);
-	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &d->r.driver_pid[half], pidfd);
+	return dev_spawn(s, d, what, &h.spawn, h.fds, h.count, &q->driver_pid[half], pidfd);
 }

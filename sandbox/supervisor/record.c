@@ -95,8 +95,16 @@ static bool holds(const struct sup *s, const struct copy *c)
 
 static bool makes_sense(const struct dev_record *d)
 {
-	return d->state < DEV_STATES && d->code >= 0 && d->code < 256 && d->killed_for < DEATHS &&
-	       d->generation <= d->last_up && d->last_up <= d->last_wanted;
+	bool sense = d->state < DEV_STATES && d->code >= 0 && d->code < 256 &&
+		     d->queues <= RF_MAX_QUEUES;
+
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++) {
+		const struct queue_record *q = &d->queue[i];
+
+		sense &= q->killed_for < DEATHS && q->generation <= q->last_up &&
+			 q->last_up <= q->last_wanted && q->last_wanted <= d->last_wanted;
+	}
+	return sense;
 }
 
 int record_read(struct sup *s, int fd)

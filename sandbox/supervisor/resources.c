@@ -122,7 +122,7 @@ static int open_image(struct sup *s, struct dev *d)
 static int check_memlock(const struct rf_config_device *cfg)
 {
 	const struct rf_device_config *c = &cfg->policy.device;
-	uint64_t need = c->arena_bytes + 2 * c->queue_bytes + RF_ADMIN_BYTES + (1u << 20);
+	uint64_t need = c->arena_bytes + rf_queue_memory(c) + RF_ADMIN_BYTES + (1u << 20);
 	struct rlimit r;
 
 	if (c->backend != RF_BACKEND_VFIO || getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_max >= need)
@@ -280,10 +280,10 @@ static int open_memory(struct dev *d)
 {
 	const struct rf_device_config *c = &d->cfg->policy.device;
 	const struct { enum dev_fd fd; uint64_t bytes; } plain[] = {
-		{ FD_QUEUES, 2 * c->queue_bytes },
+		{ FD_QUEUES, rf_queue_memory(c) },
 		{ FD_ADMIN, RF_ADMIN_BYTES },
 		{ FD_RINGS, 2ull * c->queues * rf_chan_bytes(c->service) },
-		{ FD_BOOT, 2 * RF_PAGE },
+		{ FD_BOOT, 2ull * c->queues * RF_PAGE },
 		{ FD_STATS, RF_STATS_BYTES },
 		{ FD_TABLE, RF_TABLE_BYTES },
 	};
@@ -303,6 +303,9 @@ static int open_memory(struct dev *d)
 	for (int i = FD_WAKE0; i <= FD_DEVICE; i++)
 		if ((d->fd[i] = eventfd(0, EFD_CLOEXEC)) < 0)
 			return -errno;
+	for (uint32_t i = 0; i < 2 * (c->queues - 1); i++)
+		if ((d->fd[FD_MORE_WAKES + i] = eventfd(0, EFD_CLOEXEC)) < 0)
+			return -errno;
 	/* The export polls its eventfd among others, so it must not block in read. */
 	fcntl(d->fd[FD_KICK], F_SETFL, O_NONBLOCK);
 	int err = pass_losses_on(d);
@@ -313,8 +316,12 @@ static int open_memory(struct dev *d)
  * stays. */
 void dev_fd_name(char *name, const struct dev *d, enum dev_fd i)
 {
-	snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/',
-		 fd_names[i]);
+	if (i >= FD_MORE_WAKES)
+		snprintf(name, RF_KEEP_NAME, "%s/wake%d", d->cfg->name,
+			 2 + (int)(i - FD_MORE_WAKES));
+	else
+		snprintf(name, RF_KEEP_NAME, "%s%c%s", d->cfg->name, i == FD_TABLE ? '.' : '/',
+			 fd_names[i]);
 }
 
 static int resources_keep(struct sup *s, struct dev *d, enum dev_fd i)

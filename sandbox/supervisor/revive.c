@@ -69,8 +69,10 @@ static bool server_given_up(struct sup *s, struct dev *d, int code)
 static void revive_later(struct sup *s, struct dev *d)
 {
 	d->r.state = DEV_REVIVING;
-	d->r.generation = 0;
-	d->replaced = d->r.last_up;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++) {
+		d->r.queue[i].generation = 0;
+		d->queue[i].replaced = d->r.queue[i].last_up;
+	}
 	d->r.retry_ns = rf_now_ns() + dev_backoff(d, d->r.failures);
 	if (d->r.retry_ns < d->r.rest_ns)
 		d->r.retry_ns = d->r.rest_ns;
@@ -80,7 +82,7 @@ static void revive_later(struct sup *s, struct dev *d)
 
 bool life_can_reopen(const struct dev *d)
 {
-	return !d->r.driver_pid[0] && !d->r.driver_pid[1] && !d->r.device_pid;
+	return !dev_any_driver(d) && !d->r.device_pid;
 }
 
 bool life_other_waits(const struct dev *d)
@@ -124,7 +126,7 @@ static bool ended_for_other(const struct rf_keep_msg *dead)
 static void use_a_number(struct dev *d)
 {
 	if (d->r.last_wanted)
-		d->r.last_wanted++;
+		d->r.last_wanted = rf_number_next(d->r.last_wanted, dev_queues(d));
 }
 
 /* Opens the device again, once every process that could touch the device or its rings is dead. */

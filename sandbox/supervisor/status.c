@@ -19,15 +19,19 @@
 
 #define PATIENCE_NS 2000000000ull /* how long a client may be connected without asking */
 
-static pid_t driver_pid(const struct dev *d)
+static void put_queue(const struct dev *d, uint32_t i, struct rf_snapshot_queue *out)
 {
-	return d->r.generation ? d->r.driver_pid[d->r.generation & 1] : 0;
-}
+	const struct queue_record *q = &d->r.queue[i];
+	/* none runs: as if one in half 0 did */
+	uint32_t half = q->generation ? dev_half_of(d, q->generation) : 0;
 
-/* 0 if the pid in that half is the last driver's, dead and not yet acknowledged. */
-static pid_t standby_pid(const struct dev *d)
-{
-	return d->r.last_wanted == d->r.generation ? 0 : d->r.driver_pid[!(d->r.generation & 1)];
+	*out = (struct rf_snapshot_queue){
+		.generation = q->generation,
+		.driver_pid = q->generation ? q->driver_pid[half] : 0,
+		/* 0 if the pid in that half is the last driver's, dead and not acknowledged. */
+		.standby_pid = q->last_wanted == q->generation ? 0 : q->driver_pid[!half],
+		.deaths = q->deaths,
+	};
 }
 
 static void status_put_device(struct sup *s, struct dev *d, int sock)
@@ -38,9 +42,6 @@ static void status_put_device(struct sup *s, struct dev *d, int sock)
 		.export_kind = d->cfg->export_kind,
 		.code = d->r.code,
 		.service = d->cfg->policy.device.service,
-		.generation = d->r.generation,
-		.driver_pid = driver_pid(d),
-		.standby_pid = standby_pid(d),
 		.device_pid = d->r.device_pid,
 		.export_pid = (stack ? stack : d)->r.export_pid,
 		.deaths = d->r.deaths,
@@ -53,6 +54,12 @@ static void status_put_device(struct sup *s, struct dev *d, int sock)
 		.takeovers = s->takeovers,
 	};
 
+	shot.queues = d->r.queues;
+	for (uint32_t i = 0; i < d->r.queues; i++)
+		put_queue(d, i, &shot.queue[i]);
+	shot.generation = shot.queue[0].generation;
+	shot.driver_pid = shot.queue[0].driver_pid;
+	shot.standby_pid = shot.queue[0].standby_pid;
 	dev_walls(s, d);
 	shot.walls = d->r.walls;
 	if (d->r.away_ns)

@@ -55,7 +55,8 @@ static void ended(struct sup *s, struct dev *d)
 	if (d->service && d->service->completed)
 		d->r.failures = 0;
 	dev_close(s, d);
-	d->r.generation = 0;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		d->r.queue[i].generation = 0;
 	d->r.restart = false;
 	if (again && d->r.reconnect)
 		return reconnect(d);

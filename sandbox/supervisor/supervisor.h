@@ -19,6 +19,7 @@
 #include "config.h"
 #include "device_config.h"
 #include "device_msg.h"
+#include "driver_number.h"
 #include "keeper.h"
 #include "broker.h"
 #include "lwip_config.h"
@@ -40,8 +41,15 @@ enum dev_fd {
 	FD_SUP_OURS, FD_SUP_THEIRS, FD_SVC_DEVICE, FD_SVC_EXPORT, FD_CONFIG, FD_EXPORT_CONFIG,
 	FD_INTERRUPTS,
 	FD_PROGRAM, /* the operator's own export */
-	DEV_FDS
+	FD_MORE_WAKES, /* of queue 1, half 0 and 1, of queue 2 and so on */
+	DEV_FDS = FD_MORE_WAKES + 2 * (RF_MAX_QUEUES - 1)
 };
+
+/* The eventfd of the driver of this queue in this half. */
+static inline enum dev_fd dev_wake(uint32_t queue, uint32_t half)
+{
+	return (enum dev_fd)((queue ? FD_MORE_WAKES + 2 * (queue - 1) : FD_WAKE0) + half);
+}
 
 /* A driver the device process asked for and the restart budget may hold back. */
 struct wanted_driver {
@@ -74,6 +82,20 @@ struct stack {
 	uint64_t completed;   /* frames when the last one ended */
 };
 
+/* The drivers of one queue, as far as a successor of this process must know. */
+struct queue_record {
+	uint32_t       generation;   /* of the running driver; 0: none */
+	uint32_t       last_up;      /* newest generation that ever ran */
+	uint32_t       last_wanted;  /* newest one asked for, or given to a device process */
+	pid_t          driver_pid[2];
+	uint32_t       generation_of[2]; /* of driver_pid[] */
+	uint64_t       downs;        /* drivers that died under this device process */
+	uint64_t       deaths, fruitless;
+	uint32_t       killed;       /* generation we killed last, */
+	enum death     killed_for;   /* and why */
+	struct budget  driver_budget, standby_budget;
+};
+
 /* What a successor of this process must know of a device: see record.c. */
 struct dev_record {
 	enum dev_state state;
@@ -98,18 +120,13 @@ struct dev_record {
 	struct budget  export_budget;
 	/* its successor is held back until then; 0: it is not */
 	uint64_t       export_due_ns;
-	uint32_t       generation;   /* of the running driver; 0: none */
-	uint64_t       downs;        /* drivers that died under this device process */
-	uint32_t       last_up;      /* newest generation that ever ran */
-	uint32_t       last_wanted;  /* newest one asked for, or given to a device process */
-	pid_t          driver_pid[2], device_pid, export_pid;
-	uint32_t       generation_of[2]; /* of driver_pid[] */
-	uint64_t       deaths, standby_deaths, process_deaths, server_failures, fruitless;
+	uint32_t       queues;       /* that are used, by its device process; 0: not known yet */
+	uint32_t       last_wanted;  /* newest driver asked for, or given to a device process */
+	struct queue_record queue[RF_MAX_QUEUES];
+	pid_t          device_pid, export_pid;
+	uint64_t       deaths, standby_deaths, process_deaths, server_failures;
 	uint64_t       died_of[DEATHS];
 	pid_t          exit_acked;   /* its last process whose exit was handled */
-	uint32_t       killed;       /* generation we killed last, */
-	enum death     killed_for;   /* and why */
-	struct budget  driver_budget, standby_budget;
 	/* times the device may have lost its cache, over all its starts */
 	uint32_t       losses;
 	struct rf_wall_report walls;     /* around its driver, once one ran */
@@ -120,6 +137,15 @@ struct dev_record {
 	bool               other_told; /* to the log */
 };
 
+/* The drivers of one queue, besides struct queue_record. */
+struct dev_queue {
+	uint64_t down_ns;            /* when its last driver's death was reported */
+	/* generation whose death was logged, and whose successor was not; 0: none */
+	uint32_t replaced;
+	struct wanted_driver want;
+	struct rf_hang_detector hang;
+};
+
 struct dev {
 	struct dev_record r;
 
@@ -128,15 +154,11 @@ struct dev {
 	int            index;
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
-	uint64_t       down_ns;      /* when its last driver's death was reported */
-	/* generation whose death was logged, and whose successor was not; 0: none */
-	uint32_t       replaced;
+	struct dev_queue queue[RF_MAX_QUEUES];
 	uint64_t       busy_until_ns; /* its driver died, and clients wait for the next one */
-	struct wanted_driver  want;
 	uint64_t       open_until_ns; /* its device may be in another's hands until then */
 	/* times its export could not be had, for want of memory or a process */
 	unsigned       export_short;
-	struct rf_hang_detector hang;
 	struct ping    ping;
 	const struct rf_stats_service *service; /* mapped read-only */
 	const struct rf_stats_device  *device;
@@ -223,7 +245,27 @@ uint64_t dev_backoff(const struct dev *, uint64_t fruitless);
 bool dev_shortage(int err); /* a process cannot be had, but perhaps later */
 void dev_want_drop(struct dev *);
 
+/* Queues that its configuration gives it at most: by so many its drivers count. */
+static inline uint32_t dev_queues(const struct dev *d)
+{
+	return d->cfg->policy.device.queues;
+}
+
+static inline uint32_t dev_queue_of(const struct dev *d, uint32_t generation)
+{
+	return rf_number_queue(generation, dev_queues(d));
+}
+
+static inline uint32_t dev_half_of(const struct dev *d, uint32_t generation)
+{
+	return rf_number_half(generation, dev_queues(d));
+}
+
 /* drivers.c: its drivers, and the restart budget. */
+bool dev_all_up(const struct dev *);  /* each queue that is used had a driver that ran */
+bool dev_wants(const struct dev *);   /* is a driver wanted and not started yet? */
+uint32_t dev_any_running(const struct dev *); /* a driver that runs; 0: none does */
+bool dev_any_driver(const struct dev *); /* is there a process of a driver's? */
 void dev_want(struct dev *, const struct rf_dev_msg *, const int *fds, int count);
 void dev_want_due(struct sup *, struct dev *);     /* spawns it, unless it is held back */
 void dev_give_up(struct dev *);                    /* tells its device process of the quarantine */
@@ -249,7 +291,8 @@ struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int ro
 int  dev_spawn(struct sup *, struct dev *, const char *what, struct rf_keep_spawn *, int *fds,
 	       int count, pid_t *pid, int *pidfd);
 int  dev_start_device(struct sup *, struct dev *);
-int  dev_start_driver(struct sup *, struct dev *, int *pidfd); /* the one in `want` */
+/* The one that this queue wants. */
+int  dev_start_driver(struct sup *, struct dev *, uint32_t queue, int *pidfd);
 int  dev_export(struct sup *, struct dev *);
 /* Tells the device process of a new export, unless this is its first. */
 int  dev_lend(struct sup *, struct dev *);
@@ -296,8 +339,8 @@ void death_append(struct sup *, const char *line); /* to RUNDIR/deaths.jsonl */
 
 /* announce.c: lines for whoever waits. */
 void dev_ready(const struct dev *);                /* its first driver runs: what to do with it */
-/* says so, once one runs in the place of `replaced` */
-void dev_recovered(struct dev *);
+/* says so, once one runs in the place of the queue's `replaced` */
+void dev_recovered(struct dev *, uint32_t queue);
 
 /* stack_open.c: what the processes of 'export lwip' need, which serve several devices. */
 int  stack_start(struct sup *, struct dev *);                  /* 0 or an exit code after a line */

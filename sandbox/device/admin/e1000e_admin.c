@@ -77,7 +77,7 @@ static int e1000e_setup_interrupts(struct rf_device *d, unsigned half)
 {
 	const uint32_t causes = E1000E_IRQ_RXQ0 | E1000E_IRQ_TXQ0;
 	uint64_t units = d->cfg.moderation_ns / EITR_UNIT;
-	int vector = irq_vector(d, half);
+	int vector = irq_vector(d, 0, half);
 
 	if (vector < 0) {
 		rf_log("%s: interrupt: %s", d->label, strerror(-vector));
@@ -99,7 +99,7 @@ static int e1000e_setup_interrupts(struct rf_device *d, unsigned half)
 /* Steps 1 and 2 are intel_reset(), 3 is the link; the hardware does 4 (statistics) itself. */
 static int e1000e_enable(struct rf_device *d, unsigned half)
 {
-	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
+	uint64_t base = d->queues_iova + queue_memory_at(d, 0, half);
 	int err = intel_reset(d, &nic);
 
 	if (err)
@@ -145,8 +145,8 @@ static int e1000e_identify(struct rf_device *d)
 	intel_link_up(d, &nic, INTEL_CTRL_ASDE);
 	if ((err = intel_describe(d, &nic)))
 		return err;
-	d->queue.param[E1000E_PARAM_RX_ENTRIES] = nic.entries;
-	d->queue.param[E1000E_PARAM_TX_ENTRIES] = nic.entries;
+	d->template.param[E1000E_PARAM_RX_ENTRIES] = nic.entries;
+	d->template.param[E1000E_PARAM_TX_ENTRIES] = nic.entries;
 	d->doorbell.bar = 0;
 	d->doorbell.submit = E1000E_RDT;
 	d->doorbell.complete = E1000E_TDT;

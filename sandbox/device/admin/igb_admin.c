@@ -71,7 +71,7 @@ static int igb_setup_transmit(struct rf_device *d, uint64_t ring)
  */
 static int igb_setup_interrupts(struct rf_device *d, unsigned half)
 {
-	int vector = irq_vector(d, half);
+	int vector = irq_vector(d, 0, half);
 	uint64_t us = d->cfg.moderation_ns / 1000;
 
 	if (vector < 0) {
@@ -138,7 +138,7 @@ static int reset(struct rf_device *d)
 
 static int igb_enable(struct rf_device *d, unsigned half)
 {
-	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
+	uint64_t base = d->queues_iova + queue_memory_at(d, 0, half);
 	int err = reset(d);
 
 	if (err)
@@ -188,7 +188,7 @@ static int igb_identify(struct rf_device *d)
 	(void)intel_wait(d, &nic, INTEL_STATUS, INTEL_STATUS_LU, INTEL_STATUS_LU, 4000);
 	if ((err = intel_describe(d, &nic)))
 		return err;
-	d->queue.param[IGB_PARAM_ENTRIES] = nic.entries;
+	d->template.param[IGB_PARAM_ENTRIES] = nic.entries;
 	d->doorbell.bar = 0;
 	d->doorbell.submit = IGB_RDT;
 	d->doorbell.complete = IGB_TDT;

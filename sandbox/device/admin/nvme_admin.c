@@ -260,23 +260,24 @@ static int absent(struct rf_device *d)
 	return nvme_absent(d, nvme.nsid, status ? NULL : active);
 }
 
-static int create_queues(struct rf_device *d, unsigned half)
+static int nvme_queue_make(struct rf_device *d, unsigned queue, unsigned half)
 {
-	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
-	int vector = irq_vector(d, half);
+	uint64_t base = d->queues_iova + queue_memory_at(d, queue, half);
+	int vector = irq_vector(d, queue, half);
+	uint32_t qid = queue + 1;
 	int status;
 
 	if (vector < 0)
 		return nvme_failed(d, "interrupt", vector);
 	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ,
 			       .prp1 = base + nvme_queue_cq(nvme.entries),
-			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
+			       .cdw10 = NVME_QUEUE_CDW10(qid, nvme.entries),
 			       .cdw11 = NVME_CQ_CDW11((uint32_t)vector) };
 	if ((status = admin(d, &cq, NULL)))
 		return nvme_failed(d, "create completion queue", status);
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = base,
-			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
-			       .cdw11 = NVME_SQ_CDW11(QID) };
+			       .cdw10 = NVME_QUEUE_CDW10(qid, nvme.entries),
+			       .cdw11 = NVME_SQ_CDW11(qid) };
 	if ((status = admin(d, &sq, NULL)))
 		return nvme_failed(d, "create submission queue", status);
 	return 0;
@@ -284,6 +285,7 @@ static int create_queues(struct rf_device *d, unsigned half)
 
 static int nvme_enable(struct rf_device *d, unsigned half)
 {
+	(void)half;
 	struct nvme_sqe cmd = { .opc = NVME_ADMIN_SET_FEATURES,
 				.cdw10 = NVME_FEAT_NUMBER_OF_QUEUES };
 	int err = controller_enable(d), status;
@@ -292,7 +294,7 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 		return err;
 	if ((status = admin(d, &cmd, NULL)))
 		return nvme_failed(d, "set number of queues", status);
-	return create_queues(d, half);
+	return 0;
 }
 
 /*
@@ -406,10 +408,10 @@ static int nvme_identify(struct rf_device *d)
 		return nvme_failed(d, "identify", status);
 	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
 		return err;
-	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
-	d->queue.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;
-	d->queue.param[NVME_PARAM_NSID] = nvme.nsid;
-	d->queue.param[NVME_PARAM_FLAGS] = nvme.flags;
+	d->template.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
+	d->template.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;
+	d->template.param[NVME_PARAM_NSID] = nvme.nsid;
+	d->template.param[NVME_PARAM_FLAGS] = nvme.flags;
 	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	return wait_csts(d, NVME_CSTS_RDY, 0);
 }
@@ -429,6 +431,7 @@ static bool nvme_shutdown(struct rf_device *d)
 const struct rf_admin_ops rf_admin_nvme = {
 	.identify = nvme_identify,
 	.enable = nvme_enable,
+	.queue_make = nvme_queue_make,
 	.quiet = nvme_quiet,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,

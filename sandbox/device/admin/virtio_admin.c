@@ -53,7 +53,7 @@ static int virtio_begin(struct rf_device *d, unsigned half, int *vector)
 		return err;
 	if (config_bus_master(d, true))
 		return -EIO;
-	*vector = irq_vector(d, half);
+	*vector = irq_vector(d, 0, half);
 	if (*vector >= 0)
 		return 0;
 	rf_log("%s: interrupt: %s", d->label, strerror(-*vector));
@@ -150,11 +150,11 @@ static int net_identify(struct rf_device *d)
 					.bytes)) ||
 	    (err = net_describe(d)) || (err = virtio_doorbells(d, &pci, 2)))
 		return err;
-	d->queue.param[VIRTIO_NET_PARAM_SIZES] =
+	d->template.param[VIRTIO_NET_PARAM_SIZES] =
 		VIRTIO_NET_SIZES(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
-	d->queue.param[VIRTIO_NET_PARAM_TX_DISTANCE] =
+	d->template.param[VIRTIO_NET_PARAM_TX_DISTANCE] =
 		pci.notify[VIRTIO_NET_TX] - pci.notify[VIRTIO_NET_RX];
-	d->queue.param[VIRTIO_NET_PARAM_PACKED] = (pci.features & VIRTIO_F_RING_PACKED) != 0;
+	d->template.param[VIRTIO_NET_PARAM_PACKED] = (pci.features & VIRTIO_F_RING_PACKED) != 0;
 	return virtio_reset(d, &pci);
 }
 
@@ -162,7 +162,7 @@ static int net_enable(struct rf_device *d, unsigned half)
 {
 	struct virtio_net_layout at =
 		virtio_net_layout(pci.size[VIRTIO_NET_RX], pci.size[VIRTIO_NET_TX]);
-	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
+	uint64_t base = d->queues_iova + queue_memory_at(d, 0, half);
 	int vector, err = virtio_begin(d, half, &vector);
 
 	if (err || (err = virtio_start_queue(d, &pci, VIRTIO_NET_RX, base, vector)) ||
@@ -221,7 +221,7 @@ static void blk_ranges(struct rf_device *d)
 		if (virtio_config(d, &pci, VIRTIO_BLK_CFG_ZEROES_MAY_UNMAP, 1))
 			flags |= VIRTIO_BLK_FLAG_UNMAP;
 	}
-	d->queue.param[VIRTIO_BLK_PARAM_FLAGS] = flags;
+	d->template.param[VIRTIO_BLK_PARAM_FLAGS] = flags;
 }
 
 static int blk_check(struct rf_device *d, uint64_t sectors, uint64_t block, uint64_t most)
@@ -284,7 +284,7 @@ static int blk_identify(struct rf_device *d)
 	    (err = check_memory(d, virtio_blk_bytes(pci.size[0]))) || (err = blk_describe(d)) ||
 	    (err = virtio_doorbells(d, &pci, 1)) || (err = virtio_blk_name(d, &pci)))
 		return err;
-	d->queue.param[VIRTIO_BLK_PARAM_SIZE] = pci.size[0];
+	d->template.param[VIRTIO_BLK_PARAM_SIZE] = pci.size[0];
 	return virtio_reset(d, &pci);
 }
 
@@ -292,7 +292,7 @@ static int blk_enable(struct rf_device *d, unsigned half)
 {
 	int vector, err = virtio_begin(d, half, &vector);
 
-	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + half * d->cfg.queue_bytes,
+	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + queue_memory_at(d, 0, half),
 					     vector)))
 		return err;
 	return virtio_go(d, &pci);

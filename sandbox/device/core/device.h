@@ -52,7 +52,9 @@ enum rf_doorbell_mode {
 /* The admin plane says which doorbells its driver has, doorbell_open() how. */
 struct rf_doorbells {
 	uint32_t bar;
-	uint64_t submit, complete; /* offsets in the BAR: of submissions, of completions taken */
+	/* offsets in the BAR, queue 0's: of submissions, of completions taken; */
+	uint64_t submit, complete;
+	uint32_t queues, step;     /* of so many queues (0: one), each so many bytes on */
 	/* virtio: 16 bits, and any store rings: `submit` that of queue 0, */
 	bool     edge;
 	uint32_t last_queue;       /* `complete` that of this one, which may be queue 0 again */
@@ -73,7 +75,7 @@ struct rf_doorbells {
 struct rf_irq {
 	uint32_t index;     /* VFIO_PCI_*_IRQ_INDEX */
 	uint32_t vectors;   /* in use */
-	bool     each_half; /* vector 1 + half belongs to that half for good */
+	bool     each_half; /* vector 1 + 2 * queue + half belongs to that half for good */
 	bool     intx;
 	bool     off;       /* a storm: given up until the device was reset */
 };
@@ -82,7 +84,7 @@ struct rf_irq {
 struct rf_irq_storm {
 	uint64_t look_ns; /* when to look next */
 	uint64_t at_ns, taken, completed;
-	uint32_t generation;
+	uint64_t drivers; /* changes with the drivers that run */
 };
 
 /* A process in one of the two halves. */
@@ -95,11 +97,31 @@ struct rf_slot {
 };
 
 /* For the supervisor, which takes no messages just now (notify.c). */
-#define RF_UNSENT_MAX 16u
+#define RF_UNSENT_MAX (6u * RF_MAX_QUEUES + 10u)
 struct rf_unsent {
 	struct rf_dev_msg msg[RF_UNSENT_MAX];
 	unsigned count;
-	bool     want; /* a WANT besides */
+};
+
+/* One queue of the device: its drivers, one after the other. */
+struct rf_queue {
+	uint32_t index;
+	struct rf_boot   *boot[2];
+	int               spec_fd[2]; /* the launcher's page of each half, */
+	struct rf_launch *spec[2];    /* mapped */
+	struct rf_slot    slot[2];
+	uint32_t generation;        /* running, or the last that ran */
+	uint32_t next;              /* generation that comes next */
+	bool     down;              /* between a death and the successor's start */
+	bool     quiet;             /* meanwhile: the device does nothing for it any more */
+	bool     ready;             /* its queue pair is there and waits for a driver */
+	uint64_t downs;             /* drivers that ran and died */
+	uint32_t kill_requested;    /* generation the supervisor was asked to kill, */
+	enum rf_kill kill_reason;   /* and why */
+	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
+	bool     want_unsent;       /* a WANT the supervisor had no room for */
+	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
+	struct rf_recovery_device recovery;
 };
 
 struct rf_admin_ops;
@@ -144,41 +166,32 @@ struct rf_device {
 	uint64_t iova;              /* of the data arena; queues and admin pages follow */
 	uint64_t queues_iova, admin_iova;
 	void    *data, *queues, *admin;
-	struct rf_boot *boot[2];
 	struct rf_stats_device *stats;
 
 	const struct rf_admin_ops *admin_ops;
 	struct rf_blk_info info;    /* block service */
 	struct rf_net_info net;     /* net service */
 	struct rf_identity disk;    /* block service: which it is */
-	struct rf_boot_queue queue; /* template for queue 0: regs is an offset in its BAR */
+	struct rf_boot_queue template; /* what is the same for each queue's driver */
 	struct rf_doorbells doorbell;
 
 	int service;                /* socket of the export that lives */
-	int spec_fd[2];             /* the launcher's page of each half, */
-	struct rf_launch *spec[2];  /* mapped */
-	struct rf_slot slot[2];
-	uint32_t generation;        /* running, or the last that ran */
-	uint32_t next;              /* generation that comes next */
-	bool     down;              /* between a death and the successor's start */
-	bool     ready;             /* controller enabled, waits for a driver */
+	uint32_t queue_count;       /* that are used: at most cfg.queues */
+	struct rf_queue queue[RF_MAX_QUEUES];
+	bool     enabled;           /* the admin plane enabled it since the last reset */
+	bool     reset;             /* it is to be reset as a whole, once no driver runs */
+	uint32_t resets;            /* since all queues had a driver, for want of a queue pair */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
 	/* its configuration space, too: all of that is to be set up anew */
 	bool     header_changed;
 	bool     bus_master;        /* as it was set last */
 	uint32_t left_header[9];    /* configuration space from PCI_COMMAND on, at start (left.c) */
-	uint64_t downs;             /* drivers that ran and died */
 	bool     given_up, stopping;
 	bool     refused;           /* it is another disk than it has to be */
 	int      failed;            /* what the supervisor was told when it was given up */
-	uint32_t kill_requested;    /* generation the supervisor was asked to kill, */
-	enum rf_kill kill_reason;   /* and why */
-	uint64_t want_ns;           /* when to ask for the next standby; 0: not waiting */
-	bool     await_export;      /* DOWN was sent and not yet answered by PREPARED */
 	bool     export_knows;      /* INFO was sent to this export */
 	struct rf_unsent unsent;
-	struct rf_recovery_device recovery;
 	struct rf_irq_storm storm;
 	uint64_t link_look_ns;      /* net: when to look at the link again */
 	/* net: since when it is seen down and nobody was told; 0: not so */
@@ -187,10 +200,22 @@ struct rf_device {
 
 /* The admin plane of one kind of device (design: privileged commands stay here). */
 struct rf_admin_ops {
-	/* First bring-up: fills info or net, queue, doorbell. 0, or -errno after a line. */
+	/* First bring-up: fills info or net, template, doorbell; makes queue_count less where the
+	 * device has fewer. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
-	/* After a quiesce: device enabled, queues of this half created. */
+	/* After a reset: the device enabled; where queue_make is NULL, with its one queue of this
+	 * half. */
 	int (*enable)(struct rf_device *, unsigned half);
+	/*
+	 * Takes a dead driver's queue pair from a device that goes on; the device is as
+	 * RF_LEFT_ENABLED says. 0: it says that nothing of that pair is under way any more, which
+	 * a device that had reset itself could not. -errno after a line: it is to be reset. NULL:
+	 * there is no such way.
+	 */
+	int (*queue_drop)(struct rf_device *, unsigned queue);
+	/* Makes a queue pair in this half, on a device that is enabled. 0, or -errno after a line.
+	 * NULL: the device has one queue, which enable() makes. */
+	int (*queue_make)(struct rf_device *, unsigned queue, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
 	/* Behind the soft reset: a mark in the device that a reset of its own would take away.
@@ -246,8 +271,9 @@ struct rf_backend_ops {
 	int (*hot_reset)(struct rf_device *);
 	/* A mode other than the device's own page, NULL: there is none. Exit code. */
 	int (*doorbell)(struct rf_device *);
-	/* Before a driver of the next generation starts: nothing of the last one's is rung. */
-	void (*doorbell_clear)(struct rf_device *);
+	/* Before a driver of this queue's next generation starts: nothing of the last one's is
+	 * rung. */
+	void (*doorbell_clear)(struct rf_device *, uint32_t queue);
 	/* Fds the main loop waits for, and what to do then; NULL: none. -errno: the device
 	 * is gone, after a line. */
 	unsigned (*poll_fds)(struct rf_device *, struct pollfd *);
@@ -277,8 +303,8 @@ int  doorbell_open(struct rf_device *);
 /* interrupts.c - exit code after a line; and again after a reset that may have undone it. */
 int  irq_open(struct rf_device *);
 int  irq_rewire(struct rf_device *);
-/* The vector a half's queue interrupts on; wires it if halves share one. -errno. */
-int  irq_vector(struct rf_device *, unsigned half);
+/* The vector a queue interrupts on in this half; wires it if halves share one. -errno. */
+int  irq_vector(struct rf_device *, uint32_t queue, unsigned half);
 /* Gives all vectors up, at once, and gets them back. The second: -errno after a line. */
 void irq_off(struct rf_device *);
 int  irq_back(struct rf_device *);
@@ -317,7 +343,7 @@ bool link_look(struct rf_device *); /* true: is the device as it was left? */
 void link_forget(struct rf_device *);
 
 /* irq_storm.c: the same of interrupts; a driver starts. True: there are too many, and all were
- * switched off: its driver is to be killed. */
+ * switched off: its drivers are to be killed. */
 uint64_t storm_next_ns(const struct rf_device *);
 bool storm_look(struct rf_device *);
 void storm_forget(struct rf_device *);
@@ -334,6 +360,8 @@ bool left_changed(struct rf_device *);
 
 /* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
 int  device_quiesce(struct rf_device *);
+/* For the bundle of that dead driver: registers, before they change. */
+void quiesce_capture(struct rf_device *, uint32_t generation);
 
 /* plan.c: what the driver of a generation is given. The fds are the device's own, in the order
  * of the launcher's windows. */
@@ -341,38 +369,62 @@ struct driver_plan {
 	struct rf_launch spec;
 	int fds[RF_LAUNCH_MAX_FDS];
 };
-void plan_make(struct rf_device *, struct driver_plan *, uint32_t generation);
-void plan_boot(struct rf_device *, uint32_t generation);
+void plan_make(struct rf_device *, const struct rf_queue *, struct driver_plan *,
+	       uint32_t generation);
+void plan_boot(struct rf_device *, const struct rf_queue *, uint32_t generation);
 /* What it has as RF_FD_DEVICE. */
 enum rf_want_fd plan_device_fd(const struct rf_device *);
 
-/* generation.c */
-int  generation_open(struct rf_device *);
-void generation_want(struct rf_device *);
+/* Queue memory of this queue in this half: where in it, in bytes. */
+static inline uint64_t queue_memory_at(const struct rf_device *d, uint32_t queue, unsigned half)
+{
+	return ((uint64_t)half * d->cfg.queues + queue) * d->cfg.queue_bytes;
+}
+
+/* generation.c: the drivers of one queue. */
+void generation_open(struct rf_device *);
+/* The queue of that driver; NULL: none that is used. */
+struct rf_queue *generation_queue(struct rf_device *, uint32_t generation);
+unsigned generation_half(const struct rf_device *, uint32_t generation);
+void generation_want(struct rf_device *, struct rf_queue *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
 void generation_ending(struct rf_device *, uint32_t generation);
-void generation_died(struct rf_device *, unsigned half);
-void generation_start(struct rf_device *);
-void generation_revived(struct rf_device *);
-void generation_export(struct rf_device *);
+void generation_died(struct rf_device *, struct rf_queue *, unsigned half);
+void generation_start(struct rf_device *, struct rf_queue *);
 void generation_prepared(struct rf_device *, uint32_t generation);
-void generation_gone(struct rf_device *, int code);
+void generation_notify_down(struct rf_device *, struct rf_queue *);
 /* Asks for the death of the running driver. */
-void generation_request_kill(struct rf_device *, enum rf_kill why);
-/* Its driver gets nothing done: is that the device's doing? */
-void generation_look(struct rf_device *);
+void generation_request_kill(struct rf_device *, struct rf_queue *, enum rf_kill why);
 /* Another supervisor: it is told what the one before it may not have heard or done. */
 void generation_adopted(struct rf_device *, uint32_t asked);
 
+/* recovery.c: what happens to the device, by a death or from outside, for one queue or for all. */
+bool recovery_any_up(const struct rf_device *);
+/* This queue's driver executes nothing more: the device is made quiet for this queue, or, once
+ * all drivers are dead, as a whole. */
+void recovery_quiet(struct rf_device *, struct rf_queue *);
+/* The device is enabled, if it is not, and has the queue pair of this half. False: it has not,
+ * and what follows from that was done. */
+bool recovery_enable(struct rf_device *, struct rf_queue *, unsigned half);
+/* A driver runs. */
+void recovery_up(struct rf_device *);
+/* Its drivers get nothing done: is that the device's doing? */
+void recovery_look(struct rf_device *);
+/* Its interrupts were switched off. */
+void recovery_storm(struct rf_device *);
+void recovery_export(struct rf_device *);
+void recovery_revived(struct rf_device *);
+void recovery_gone(struct rf_device *, int code);
 
 /* notify.c: nobody is waited for. */
 void notify_supervisor(struct rf_device *, uint32_t type, uint32_t generation, uint32_t value);
 /* False: it is asked for later, when notify_flush() says so, if that is still wanted then. */
-bool notify_want(struct rf_device *, const struct rf_dev_msg *, const int *fds, int count);
+bool notify_want(struct rf_device *, struct rf_queue *, const struct rf_dev_msg *, const int *fds,
+		 int count);
 void notify_unresponsive(struct rf_device *, const struct rf_dev_msg *); /* may be lost */
 /* Is there something that waits for room? There is some: */
 bool notify_pending(const struct rf_device *);
-bool notify_flush(struct rf_device *); /* true: now generation_want() has room */
+bool notify_flush(struct rf_device *); /* true: now a WANT has room */
 /* Another supervisor, to which all is said anew. */
 void notify_discard(struct rf_device *);
 void notify_export(struct rf_device *, uint32_t type, uint32_t generation, unsigned half,

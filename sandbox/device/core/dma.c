@@ -10,14 +10,14 @@
 #define HOLE (2ull << 20)
 
 /*
- * Data arena, both halves of queue memory, and the admin plane's pages, of which the
+ * Data arena, queue memory (both halves of each queue), and the admin plane's pages, of which the
  * first (the admin submission queue) is read-only for the device. A hole of 2 MiB lies
  * between the parts.
  */
 int dma_map_all(struct rf_device *d)
 {
 	const struct rf_backend_ops *b = d->backend;
-	uint64_t queues = 2 * d->cfg.queue_bytes;
+	uint64_t queues = rf_queue_memory(&d->cfg);
 	uint64_t total = d->cfg.arena_bytes + queues + RF_ADMIN_BYTES + 4 * HOLE;
 	int err;
 

@@ -12,12 +12,13 @@
 #include "log.h"
 #include "range.h"
 
-/* Finds the pages of the BAR that hold both doorbells. */
+/* Finds the pages of the BAR that hold the doorbells of all queues. */
 static int find_pages(struct rf_device *d)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	uint64_t low = b->submit < b->complete ? b->submit : b->complete;
-	uint64_t high = b->submit < b->complete ? b->complete : b->submit;
+	uint64_t high = (b->submit < b->complete ? b->complete : b->submit) +
+			(b->queues ? (uint64_t)(b->queues - 1) * b->step : 0);
 	uint32_t width = b->edge ? 2 : 4;
 
 	if (!rf_range_within(high, width, d->bar[b->bar].bytes)) {

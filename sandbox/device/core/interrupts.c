@@ -3,8 +3,9 @@
  * interrupts.c - the device's interrupts wired to the drivers' eventfds.
  *
  * Room:   sandbox/device/core. MSI-X, else MSI, else INTx, as the policy accepts them.
- *         With three vectors or more each half has one of its own, so that a
- *         restart rewires nothing: 0 is the admin plane's and stays silent.
+ *         Each half of each queue has a vector of its own, so that a restart rewires
+ *         nothing: 0 is the admin plane's and stays silent. A device without enough of
+ *         them has fewer queues; with less than three its one queue's halves share one.
  * Trust:  a device may claim vectors it has no capability for: configuration space
  *         is asked too.
  */
@@ -62,11 +63,14 @@ static uint32_t vectors(struct rf_device *d, uint32_t index)
 
 static int wire(struct rf_device *d)
 {
-	const int32_t fds[3] = { -1, RF_DEVICE_FD_WAKE0, RF_DEVICE_FD_WAKE1 };
+	int32_t fds[1 + 2 * RF_MAX_QUEUES] = { -1 };
 
 	if (!d->irq.each_half)
-		return irq_vector(d, 1);
-	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds, 3);
+		return irq_vector(d, 0, 1);
+	for (uint32_t i = 1; i < d->irq.vectors; i++)
+		fds[i] = rf_device_wake((i - 1) / 2, (i - 1) & 1);
+	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds,
+				    d->irq.vectors);
 }
 
 /* Wires the vectors; none may be wired now. */
@@ -79,6 +83,22 @@ static int wire_on(struct rf_device *d)
 	return err < 0 ? err : d->backend->irqs_on ? d->backend->irqs_on(d) : 0;
 }
 
+/* So many vectors of this kind are there. */
+static void irq_use(struct rf_device *d, uint32_t index, uint32_t count)
+{
+	bool each = count >= 3;
+	uint32_t most = each ? (count - 1) / 2 : 1;
+
+	if (d->queue_count > most) {
+		rf_log("%s: with %u interrupt vectors it has %u queues, not %u", d->label, count,
+		       most, d->queue_count);
+		d->queue_count = most;
+	}
+	d->irq = (struct rf_irq){ .index = index, .each_half = each,
+				  .vectors = each ? 1 + 2 * d->queue_count : 1,
+				  .intx = index == VFIO_PCI_INTX_IRQ_INDEX };
+}
+
 int irq_open(struct rf_device *d)
 {
 	static const uint32_t indexes[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
@@ -88,8 +108,7 @@ int irq_open(struct rf_device *d)
 		uint32_t count = d->cfg.interrupts & 1u << kind ? vectors(d, indexes[kind]) : 0;
 		if (!count)
 			continue;
-		d->irq = (struct rf_irq){ .index = indexes[kind], .vectors = count < 3 ? 1 : 3,
-					  .each_half = count >= 3, .intx = kind == 2 };
+		irq_use(d, indexes[kind], count);
 		int err = wire_on(d);
 		if (err < 0) {
 			rf_log("%s: cannot wire its interrupts: %s", d->label, strerror(-err));
@@ -112,11 +131,11 @@ int irq_rewire(struct rf_device *d)
 	return err < 0 ? err : 0;
 }
 
-int irq_vector(struct rf_device *d, unsigned half)
+int irq_vector(struct rf_device *d, uint32_t queue, unsigned half)
 {
-	int32_t fd = half ? RF_DEVICE_FD_WAKE1 : RF_DEVICE_FD_WAKE0;
+	int32_t fd = rf_device_wake(queue, half);
 
-	return d->irq.each_half ? 1 + (int)half :
+	return d->irq.each_half ? 1 + 2 * (int)queue + (int)half :
 				  d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER,
 						       0, &fd, 1);
 }

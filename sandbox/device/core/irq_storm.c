@@ -5,7 +5,7 @@
  * Room:   sandbox/device/core. The kernel's count of the interrupts, in /proc/interrupts, against
  *         the export's count of what was completed: neither is in a driver's reach.
  * Stops:  the vectors are given up at once, so that nothing of the device's reaches a
- *         processor any more; then the caller has the driver killed. Its successor gets them
+ *         processor any more; then the caller has the drivers killed. Their successors get them
  *         back, once the device was reset.
  * Not:    devices behind vfio-user, whose interrupts are writes of another process.
  */
@@ -24,7 +24,7 @@
 
 static bool storm_watched(const struct rf_device *d)
 {
-	return d->cfg.storm_rate && d->backend && d->backend->irqs_counted && !d->down &&
+	return d->cfg.storm_rate && d->backend && d->backend->irqs_counted && recovery_any_up(d) &&
 	       !d->given_up && !d->stopping && !d->irq.off;
 }
 
@@ -85,6 +85,15 @@ static uint64_t interrupts(const struct rf_device *d)
 	return sum;
 }
 
+static uint64_t storm_drivers(const struct rf_device *d)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		sum += d->queue[i].generation;
+	return sum;
+}
+
 bool storm_look(struct rf_device *d)
 {
 	const struct rf_stats_service *done = (void *)((char *)d->stats - RF_STATS_DEVICE);
@@ -95,7 +104,7 @@ bool storm_look(struct rf_device *d)
 		return false;
 	d->storm = (struct rf_irq_storm){ .look_ns = now + LOOK_NS,
 				      .at_ns = now,
-				      .generation = d->generation,
+				      .drivers = storm_drivers(d),
 				      .completed = done->completed,
 				      .taken = interrupts(d) };
 	uint64_t taken = d->storm.taken - then.taken,
@@ -103,12 +112,12 @@ bool storm_look(struct rf_device *d)
 	double allowed = (double)d->cfg.storm_rate * (double)(now - then.at_ns) / 1e9;
 
 	/* The kernel's counts start again when vectors are wired anew. */
-	if (then.generation != d->generation || d->storm.taken < then.taken ||
+	if (then.drivers != d->storm.drivers || d->storm.taken < then.taken ||
 	    (double)taken <= (double)completed + allowed)
 		return false;
 	rf_log("%s: driver %u: %llu interrupts in %llu ms for %llu requests or frames: switched "
 	       "off",
-	       d->label, d->generation, (unsigned long long)taken,
+	       d->label, d->queue[0].generation, (unsigned long long)taken,
 	       (unsigned long long)(now - then.at_ns) / 1000000, (unsigned long long)completed);
 	irq_off(d);
 	return true;

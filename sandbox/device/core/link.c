@@ -20,7 +20,7 @@
 
 static bool link_watched(const struct rf_device *d)
 {
-	return d->admin_ops && d->admin_ops->link && !d->down && !d->given_up && !d->stopping;
+	return d->admin_ops && d->admin_ops->link && recovery_any_up(d) && !d->given_up && !d->stopping;
 }
 
 uint64_t link_next_ns(const struct rf_device *d)
@@ -34,7 +34,7 @@ static void link_changed(struct rf_device *d, enum rf_net_link link)
 					"%s: the link is down: is the cable in?",
 	       d->label);
 	d->net.link = link;
-	notify_export(d, RF_SVC_LINK, d->generation, 0, link);
+	notify_export(d, RF_SVC_LINK, d->queue[0].generation, 0, link);
 }
 
 bool link_look(struct rf_device *d)

@@ -8,8 +8,8 @@
  *             and is made anew at that time instead. The answer to an ADOPT says all that a message
  *             before it could have said, so that it makes those that wait void.
  * Bound:      only the supervisor has drivers spawned. While it takes no message the one that runs
- *             and its standby may come and go: an UP, a KILL and a DOWN of each, besides READY,
- *             ADOPTED and FAILED.
+ *             and its standby, of each queue, may come and go: an UP, a KILL and a DOWN of each,
+ *             besides READY, ADOPTED and FAILED.
  * Export:     one that takes no messages is found by that (RF_SVC_PING), and replaced: its
  *             successor is told what matters.
  */
@@ -32,9 +32,13 @@ static bool behind_others(const struct rf_device *d)
 void notify_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, uint32_t value)
 {
 	struct rf_dev_msg msg = { .type = type, .generation = generation, .value = value,
-				  .downs = d->downs, .info = d->info, .net = d->net,
+				  .queues = d->queue_count, .info = d->info, .net = d->net,
 				  .disk = d->disk };
 
+	for (uint32_t i = 0; i < d->queue_count; i++) {
+		msg.downs[i] = d->queue[i].downs;
+		msg.up[i] = d->queue[i].down ? 0 : d->queue[i].generation;
+	}
 	/* If the supervisor is gone, the main loop sees it at the socket. */
 	if (!behind_others(d) &&
 	    rf_packet_post(RF_DEVICE_FD_SUPERVISOR, &msg, sizeof(msg)) != -EAGAIN)
@@ -43,12 +47,13 @@ void notify_supervisor(struct rf_device *d, uint32_t type, uint32_t generation, 
 	d->unsent.msg[d->unsent.count++] = msg;
 }
 
-bool notify_want(struct rf_device *d, const struct rf_dev_msg *msg, const int *fds, int count)
+bool notify_want(struct rf_device *d, struct rf_queue *q, const struct rf_dev_msg *msg,
+		 const int *fds, int count)
 {
 	int err = behind_others(d) ? -EAGAIN :
 		  rf_packet_offer(RF_DEVICE_FD_SUPERVISOR, msg, sizeof(*msg), fds, count);
 
-	d->unsent.want = err == -EAGAIN;
+	q->want_unsent = err == -EAGAIN;
 	return !err;
 }
 
@@ -62,9 +67,17 @@ void notify_unresponsive(struct rf_device *d, const struct rf_dev_msg *msg)
 		(void)rf_packet_post(RF_DEVICE_FD_SUPERVISOR, msg, sizeof(*msg));
 }
 
+static bool wants_unsent(const struct rf_device *d)
+{
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		if (d->queue[i].want_unsent)
+			return true;
+	return false;
+}
+
 bool notify_pending(const struct rf_device *d)
 {
-	return behind_others(d) || d->unsent.want;
+	return behind_others(d) || wants_unsent(d);
 }
 
 bool notify_flush(struct rf_device *d)
@@ -77,7 +90,7 @@ bool notify_flush(struct rf_device *d)
 		sent++;
 	d->unsent.count -= sent;
 	memmove(d->unsent.msg, d->unsent.msg + sent, d->unsent.count * sizeof(d->unsent.msg[0]));
-	return d->unsent.want && !behind_others(d);
+	return wants_unsent(d) && !behind_others(d);
 }
 
 void notify_discard(struct rf_device *d)
@@ -92,6 +105,7 @@ void notify_export(struct rf_device *d, uint32_t type, uint32_t generation, unsi
 				  .generation = generation,
 				  .half = half,
 				  .value = value,
+				  .queues = d->queue_count,
 				  .info = d->info,
 				  .net = d->net,
 				  .disk = d->disk };

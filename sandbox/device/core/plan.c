@@ -39,14 +39,15 @@ static void plan_fixup(struct driver_plan *p, uint32_t window, size_t boot_offse
 }
 
 /* Registers the driver may touch: the admin plane's doorbell page, or what the
- * policy lists. The first is queue 0's `regs`. */
-static void plan_registers(struct rf_device *d, struct driver_plan *p)
+ * policy lists. The first is its queue's `regs`. */
+static void plan_registers(struct rf_device *d, const struct rf_queue *q, struct driver_plan *p)
 {
 	const struct rf_doorbells *b = &d->doorbell;
 
 	if (b->mode != RF_DOORBELL_NONE) {
 		uint32_t w = plan_window(p, b->fd, RF_WINDOW_WRITE, b->at, b->bytes);
-		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs), b->regs);
+		plan_fixup(p, w, offsetof(struct rf_boot, queue[0].regs),
+			   b->regs + (uint64_t)q->index * b->step);
 		if (b->sleep_fd >= 0)
 			w = plan_window(p, b->sleep_fd, 0, b->sleep_at, RF_PAGE);
 		if (b->asleep != ~0ull)
@@ -74,21 +75,21 @@ enum rf_want_fd plan_device_fd(const struct rf_device *d)
 	return d->doorbell.event >= 0 ? RF_WANT_LAST_FD : RF_WANT_NO_FD;
 }
 
-void plan_make(struct rf_device *d, struct driver_plan *p, uint32_t generation)
+void plan_make(struct rf_device *d, const struct rf_queue *q, struct driver_plan *p,
+	       uint32_t generation)
 {
-	unsigned half = generation & 1;
+	unsigned half = generation_half(d, generation);
+	uint64_t place = half * d->cfg.queues + q->index, chan = rf_chan_bytes(d->cfg.service);
 	bool told = plan_device_fd(d) != RF_WANT_NO_FD;
 
 	*p = (struct driver_plan){ .spec = { .magic = RF_LAUNCH_MAGIC, .version = RF_LAUNCH_VERSION,
 				      .flags = told ? RF_LAUNCH_DEVICE : 0,
 				      .generation = generation } };
 	strcpy(p->spec.filter, told ? "driver-device" : d->cfg.filter);
-	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, half * RF_PAGE, RF_PAGE);
-	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE,
-				     half * d->cfg.queues * rf_chan_bytes(d->cfg.service),
-				     d->cfg.queues * rf_chan_bytes(d->cfg.service));
+	plan_window(p, RF_DEVICE_FD_BOOT, RF_WINDOW_BOOT, place * RF_PAGE, RF_PAGE);
+	uint32_t rings = plan_window(p, RF_DEVICE_FD_RINGS, RF_WINDOW_WRITE, place * chan, chan);
 	uint32_t queues = plan_window(p, RF_DEVICE_FD_QUEUES, RF_WINDOW_WRITE,
-				      half * d->cfg.queue_bytes, d->cfg.queue_bytes);
+				      queue_memory_at(d, q->index, half), d->cfg.queue_bytes);
 	plan_fixup(p, rings, offsetof(struct rf_boot, queue[0].chan), 0);
 	plan_fixup(p, queues, offsetof(struct rf_boot, queue[0].mem), 0);
 	if (d->cfg.flags & RF_DEVICE_PAYLOAD) {
@@ -96,7 +97,7 @@ void plan_make(struct rf_device *d, struct driver_plan *p, uint32_t generation)
 			plan_window(p, RF_DEVICE_FD_DATA, RF_WINDOW_WRITE, 0, d->cfg.arena_bytes);
 		plan_fixup(p, data, offsetof(struct rf_boot, arena), 0);
 	}
-	plan_registers(d, p);
+	plan_registers(d, q, p);
 }
 
 static uint64_t tsc_hz(void)
@@ -112,10 +113,11 @@ static uint64_t tsc_hz(void)
 	return hz;
 }
 
-void plan_boot(struct rf_device *d, uint32_t generation)
+/* The driver has one queue, which is its first, whichever of the device's it is. */
+void plan_boot(struct rf_device *d, const struct rf_queue *q, uint32_t generation)
 {
-	unsigned half = generation & 1;
-	struct rf_boot *b = d->boot[half];
+	unsigned half = generation_half(d, generation);
+	struct rf_boot *b = q->boot[half];
 
 	memset(b, 0, RF_PAGE);
 	b->magic = RF_BOOT_MAGIC;
@@ -124,7 +126,7 @@ void plan_boot(struct rf_device *d, uint32_t generation)
 	b->flags = d->irq.intx                          ? RF_BOOT_INTX
 		   : plan_device_fd(d) != RF_WANT_NO_FD ? RF_BOOT_DOORBELL
 						   : 0;
-	b->queue_count = d->cfg.queues;
+	b->queue_count = 1;
 	b->tsc_hz = tsc_hz();
 	b->spin_cycles = d->cfg.spin_ns == UINT64_MAX ? UINT64_MAX
 				: (uint64_t)((double)d->cfg.spin_ns * (double)b->tsc_hz / 1e9);
@@ -132,8 +134,8 @@ void plan_boot(struct rf_device *d, uint32_t generation)
 	b->arena_bytes = d->cfg.arena_bytes;
 	b->blk = d->info;
 	b->net = d->net;
-	b->queue[0] = d->queue;
+	b->queue[0] = d->template;
 	b->queue[0].regs = 0;
-	b->queue[0].mem_iova = d->queues_iova + half * d->cfg.queue_bytes;
+	b->queue[0].mem_iova = d->queues_iova + queue_memory_at(d, q->index, half);
 	b->queue[0].mem_bytes = d->cfg.queue_bytes;
 }

@@ -67,13 +67,15 @@ static int soft_reset(struct rf_device *d)
 	return 0;
 }
 
-/* For the dead driver's bundle: the registers its recipe waits for, before they change. */
-static void quiesce_capture(struct rf_device *d)
+/* Those that the device's recipe waits for. */
+void quiesce_capture(struct rf_device *d, uint32_t generation)
 {
 	struct rf_capture_device *a =
 		(void *)((char *)d->stats - RF_STATS_DEVICE + RF_CAPTURE_DEVICE);
 
-	a += d->recovery.generation % RF_CAPTURE_SLOTS;
+	if (!d->backend)
+		return;
+	a += generation % RF_CAPTURE_SLOTS;
 	a->generation = a->count = 0;
 	for (uint32_t i = 0; i < d->cfg.step_count && a->count < RF_CAPTURE_REGS; i++) {
 		const struct rf_reset_step *s = &d->cfg.step[i];
@@ -86,7 +88,7 @@ static void quiesce_capture(struct rf_device *d)
 		a->reg[a->count].bytes = s->bytes;
 		a->reg[a->count++].value = value;
 	}
-	a->generation = d->recovery.generation;
+	a->generation = generation;
 }
 
 int device_quiesce(struct rf_device *d)
@@ -95,8 +97,6 @@ int device_quiesce(struct rf_device *d)
 
 	if (!d->backend)
 		return RF_RESET_NONE;
-	if (d->recovery.generation)
-		quiesce_capture(d);
 	if (d->cfg.flags & RF_DEVICE_BUSMASTER_OFF)
 		(void)config_bus_master(d, false);
 	if (d->admin_ops && d->admin_ops->quiet)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "boot.h"
 #include "vfio_user.h"
 
 #define USER_MAPS  8
@@ -55,7 +56,7 @@ struct rf_vfio_user {
 	uint32_t           maps;
 	/* proxied doorbells */
 	volatile uint8_t  *proxy;
-	uint32_t           rung[2];
+	uint32_t           rung[RF_MAX_QUEUES][2];
 	unsigned char      in[RF_VU_MAX_MESSAGE]; /* payload of the message that came last */
 };
 
@@ -101,7 +102,7 @@ int  user_region_fd(const struct user_region *, uint64_t offset, uint64_t bytes,
 struct rf_device;
 struct pollfd;
 int  user_doorbell(struct rf_device *);
-void user_doorbell_clear(struct rf_device *);
+void user_doorbell_clear(struct rf_device *, uint32_t queue);
 void user_doorbell_forward(struct rf_device *);
 
 #endif

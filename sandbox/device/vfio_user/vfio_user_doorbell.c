@@ -103,12 +103,26 @@ static uint32_t width(const struct rf_doorbells *b)
 	return b->edge ? 2 : 4;
 }
 
+/* Queues that have doorbells, and how far on those of queue i are. */
+static uint32_t bells(const struct rf_doorbells *b)
+{
+	return b->queues ? b->queues : 1;
+}
+
+static uint64_t on(const struct rf_doorbells *b, uint32_t i)
+{
+	return (uint64_t)i * b->step;
+}
+
 /* Does the server say in a word of this BAR, which is no doorbell, when it sleeps? */
 static bool has_sleep_word(const struct rf_doorbells *b, const struct user_peer *p)
 {
-	return p->sleeps && p->sleep_region == b->bar &&
-	       !rf_range_meets(p->asleep, 4, b->submit, width(b)) &&
-	       !rf_range_meets(p->asleep, 4, b->complete, width(b));
+	bool word = p->sleeps && p->sleep_region == b->bar;
+
+	for (uint32_t i = 0; word && i < bells(b); i++)
+		word = !rf_range_meets(p->asleep, 4, b->submit + on(b, i), width(b)) &&
+		       !rf_range_meets(p->asleep, 4, b->complete + on(b, i), width(b));
+	return word;
 }
 
 /* The word may lie beyond the pages: then its own is for the driver to read. */
@@ -150,7 +164,8 @@ static bool doorbell_shadow(struct rf_device *d, struct io_fds *io)
 {
 	struct rf_doorbells *b = &d->doorbell;
 	uint64_t first = b->submit < b->complete ? b->submit : b->complete;
-	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) + width(b);
+	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) +
+			on(b, bells(b) - 1) + width(b);
 	uint64_t shadow, at, bytes;
 	struct rf_vu_io_shadow e;
 
@@ -255,32 +270,33 @@ static volatile void *proxied(struct rf_device *d, uint64_t where)
 
 #define NOT_RUNG 0xffffu /* no queue has this number */
 
-void user_doorbell_clear(struct rf_device *d)
+/* What other queues' drivers rang meanwhile is passed on first, since the eventfd is one for all. */
+void user_doorbell_clear(struct rf_device *d, uint32_t queue)
 {
 	const struct rf_doorbells *b = &d->doorbell;
-	const uint64_t where[2] = { b->complete, b->submit };
+	const uint64_t where[2] = { b->complete + on(b, queue), b->submit + on(b, queue) };
 
 	if (b->mode != RF_DOORBELL_PROXY)
 		return;
-	(void)take_ring();
+	user_doorbell_forward(d);
 	for (int i = 0; i < 2; i++) {
 		if (b->edge)
 			*(volatile uint16_t *)proxied(d, where[i]) = NOT_RUNG;
 		else
 			*(volatile uint32_t *)proxied(d, where[i]) = 0;
-		d->user->rung[i] = 0;
+		d->user->rung[queue][i] = 0;
 	}
 }
 
 /* Passes on a doorbell whose value is a queue position, if it changed: some servers reject a
  * value that they got before. */
-static void forward_level(struct rf_device *d, int i, uint64_t where)
+static void forward_level(struct rf_device *d, uint32_t *rung, uint64_t where)
 {
 	uint32_t value = *(volatile uint32_t *)proxied(d, where);
 
-	if (value == d->user->rung[i])
+	if (value == *rung)
 		return;
-	d->user->rung[i] = value;
+	*rung = value;
 	(void)bar_write(d, d->doorbell.bar, where, &value, 4);
 }
 
@@ -311,17 +327,22 @@ static void forward_edge(struct rf_device *d)
 }
 
 /*
- * Completions first: the device may need their room for what is submitted. Only the
- * driver's own two doorbells are passed on, whatever else is in its page.
+ * Completions first: the device may need their room for what is submitted. Only doorbells of
+ * queues that are used are passed on, whatever else is in the page; and none of a queue that is
+ * down, for which it holds what a dead driver left.
  */
 void user_doorbell_forward(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
 
-	if (!take_ring() || d->down)
-		return; /* d->down: the page holds what a dead driver left */
-	if (b->edge)
-		return forward_edge(d);
-	forward_level(d, 0, b->complete);
-	forward_level(d, 1, b->submit);
+	if (!take_ring())
+		return;
+	for (uint32_t i = 0; i < d->queue_count; i++) {
+		if (d->queue[i].down)
+			continue;
+		if (b->edge)
+			return forward_edge(d);
+		forward_level(d, &d->user->rung[i][0], b->complete + on(b, i));
+		forward_level(d, &d->user->rung[i][1], b->submit + on(b, i));
+	}
 }
