@@ -180,6 +180,7 @@ struct rf_device {
 	struct rf_queue queue[RF_MAX_QUEUES];
 	bool     enabled;           /* the admin plane enabled it since the last reset */
 	bool     reset;             /* it is to be reset as a whole, once no driver runs */
+	bool     queue_reset;       /* it passed the check of its admin plane: see queue_drop */
 	uint32_t resets;            /* since all queues had a driver, for want of a queue pair */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
@@ -358,7 +359,10 @@ void left_note_header(struct rf_device *);
 void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
 
-/* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
+/* quiesce.c: rule 5. The first takes the queue pair of a dead driver from the device, which is not
+ * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
+ * the device cannot be silenced. */
+int  device_drop_queue(struct rf_device *, const struct rf_queue *);
 int  device_quiesce(struct rf_device *);
 /* For the bundle of that dead driver: registers, before they change. */
 void quiesce_capture(struct rf_device *, uint32_t generation);

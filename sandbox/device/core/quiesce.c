@@ -3,7 +3,9 @@
  * quiesce.c - the device is made to stop touching memory, and that is confirmed.
  *
  * Room:   sandbox/device/core.
- * Order:  bus mastering off unless the recipe needs it; the policy's soft reset,
+ * Order:  first the dead driver's queue pair alone, where the device can take one away; bus
+ *         mastering stays on for that. Else, or if that fails:
+ *         bus mastering off unless the recipe needs it; the policy's soft reset,
  *         confirmed by its polls and by transactions pending = 0; else the function's own
  *         reset (FLR or power management), else the bus's where every function of
  *         it is ours. A device nothing silences is not used again.
@@ -89,6 +91,25 @@ void quiesce_capture(struct rf_device *d, uint32_t generation)
 		a->reg[a->count++].value = value;
 	}
 	a->generation = generation;
+}
+
+/* A device that interrupted without end, or was found to have changed, is reset as a whole; so is
+ * one that answered nothing, unless it gives its other queues' drivers what they wait for. */
+static bool in_doubt(const struct rf_device *d, const struct rf_queue *q)
+{
+	bool asked = q->kill_requested == q->recovery.generation;
+
+	return d->left != RF_LEFT_ENABLED || d->changed || d->irq.off || d->reset ||
+	       (asked && (q->kill_reason == RF_KILL_STORM ||
+			  (q->kill_reason == RF_KILL_STALLED && !recovery_any_up(d))));
+}
+
+int device_drop_queue(struct rf_device *d, const struct rf_queue *q)
+{
+	if (!d->queue_reset || !d->admin_ops || !d->admin_ops->queue_drop || in_doubt(d, q))
+		return -EOPNOTSUPP;
+	int err = d->admin_ops->queue_drop(d, q->index);
+	return err ? err : RF_RESET_QUEUE;
 }
 
 int device_quiesce(struct rf_device *d)

@@ -109,16 +109,6 @@ static void quiet_all(struct rf_device *d, bool changed)
 	}
 }
 
-/* This queue alone. False: that is not possible now. */
-static bool quiet_queue(struct rf_device *d, struct rf_queue *q)
-{
-	if (d->reset || !d->enabled || d->irq.off || !d->admin_ops || !d->admin_ops->queue_drop ||
-	    d->admin_ops->queue_drop(d, q->index))
-		return false;
-	quiet_now(d, q, RF_RESET_QUEUE, false);
-	return true;
-}
-
 /* Resets the device, once all drivers are dead. */
 static void reset_all(struct rf_device *d, bool changed)
 {
@@ -136,11 +126,12 @@ static void reset_all(struct rf_device *d, bool changed)
 
 void recovery_quiet(struct rf_device *d, struct rf_queue *q)
 {
-	bool changed = may_have_changed(d, q);
-
 	quiesce_capture(d, q->recovery.generation);
-	if (changed || !quiet_queue(d, q))
-		reset_all(d, changed);
+	int method = device_drop_queue(d, q);
+	if (method < 0)
+		reset_all(d, may_have_changed(d, q));
+	else
+		quiet_now(d, q, method, false);
 }
 
 /* ---- enable ----------------------------------------------------------------------------- */
@@ -167,6 +158,13 @@ static int enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 	return err;
 }
 
+/* A queue pair that cannot be had on a device that went on may be had after a reset. */
+static void queue_again(struct rf_device *d, struct rf_queue *q)
+{
+	q->quiet = false; /* so that its export is told of that reset */
+	reset_all(d, may_have_changed(d, q));
+}
+
 bool recovery_enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 {
 	bool fresh = !d->enabled;
@@ -180,11 +178,10 @@ bool recovery_enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 		err = d->admin_ops->queue_make(d, q->index, half);
 	if (!err)
 		return true;
-	/* A queue pair that cannot be had among others may be had after a reset. */
 	if (fresh || ++d->resets > RESETS_MOST)
 		recovery_gone(d, RF_EXIT_DEVICE);
 	else
-		reset_all(d, false);
+		queue_again(d, q);
 	return false;
 }
 
