@@ -61,7 +61,7 @@ static void be_rung(void)
 
 	if (d.doorbell.mode != RF_DOORBELL_PROXY)
 		return;
-	d.backend->doorbell_clear(&d);
+	d.backend->doorbell_clear(&d, 0);
 	for (int turn = 0; turn < 2; turn++) {
 		memset((char *)(uintptr_t)d.user->proxy, 0x5a + turn, d.doorbell.bytes);
 		MUST(write(RF_DEVICE_FD_DEVICE, &one, 8) == 8);
@@ -73,8 +73,8 @@ static void be_rung(void)
 		ringing = false;
 		MUST(rings == 2 || (rings == 1 && d.doorbell.submit == d.doorbell.complete));
 	}
-	d.down = true;
-	d.backend->doorbell_clear(&d);
+	d.queue->down = true;
+	d.backend->doorbell_clear(&d, 0);
 }
 
 static void use(void)
@@ -159,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.vfio = d.gone_event = -1;
 	d.data = memory;
 	d.queues = memory + (4 << 20);
+	d.queue_count = d.cfg.queues;
 	d.admin = memory + (8 << 20);
 	build_space();
 	build_registers();

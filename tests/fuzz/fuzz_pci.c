@@ -324,6 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		d.cfg.step_count = 0;
 	d.data = memory;
 	d.queues = memory + (4 << 20);
+	d.queue_count = d.cfg.queues;
 	d.admin = memory + (6 << 20);
 	nvme_it_is = head[0] % 6 == 1;
 	use(&d, controls[head[0] % 6]);

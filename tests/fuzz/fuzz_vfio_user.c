@@ -190,7 +190,7 @@ static void use(struct rf_device *d)
 		return;
 	d->doorbell = (struct rf_doorbells){ .bar = 0, .submit = 0x1008, .complete = 0x100c };
 	if (!doorbell_open(d))
-		d->backend->doorbell_clear(d);
+		d->backend->doorbell_clear(d, 0);
 	(void)bar_read(d, 0, 0x1c, &value, 4);
 	(void)bar_write(d, 0, 0x14, &value, 4);
 	(void)config_wait_idle(d);
@@ -198,7 +198,7 @@ static void use(struct rf_device *d)
 	unsigned count = d->backend->poll_fds(d, p);
 	if (poll(p, count, 0) > 0)
 		(void)d->backend->on_poll(d, p, count);
-	d->backend->doorbell_clear(d);
+	d->backend->doorbell_clear(d, 0);
 }
 
 static void tidy(struct rf_device *d)
@@ -252,7 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.vfio = d.gone_event = -1;
 	d.cfg = (struct rf_device_config){ .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX,
 		.match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
-		.arena_bytes = sizeof(memory), .queue_bytes = 4096 };
+		.arena_bytes = sizeof(memory), .queue_bytes = 4096, .queues = 1 };
+	d.queue_count = 1;
 	d.data = d.queues = d.admin = memory;
 	use(&d);
 	tidy(&d);

@@ -34,6 +34,7 @@
 #include "sandbox/blk/recover.c"
 #include "sandbox/blk/ages.c"
 #include "sandbox/blk/service.c"
+#include "sandbox/blk/sleep.c"
 #include "sandbox/lib/siphash.c"
 #include "sandbox/blk/stats.c"
 #include "sandbox/export/format/format.c"
@@ -144,7 +145,7 @@ static inline void service_free(struct rf_blk *s)
 {
 	munmap(s->session.data, ARENA);
 	munmap(s->session.rings, 2 * RF_BLK_CHAN_BYTES);
-	munmap(s->table, RF_TABLE_USED);
+	munmap(s->table, RF_TABLE_USED(1));
 	munmap(s->session.stats, RF_STATS_BYTES);
 	s->filter->ops->close(s->filter);
 	rf_arena_close(&s->arena);

@@ -93,18 +93,19 @@ int dev_export(struct sup *s, struct dev *d)
 	return export_error;
 }
 
-int dev_start_driver(struct sup *s, struct dev *d, int *fd)
+int dev_start_driver(struct sup *s, struct dev *d, uint32_t queue, int *fd)
 {
+	uint32_t g = d->queue[queue].want.generation;
+
 	(void)s;
 	*fd = -1;
-	d->r.driver_pid[d->want.generation & 1] =
-		driver_error ? 0 : (pid_t)d->want.generation + 1000;
+	d->r.queue[queue].driver_pid[dev_half_of(d, g)] = driver_error ? 0 : (pid_t)g + 1000;
 	return driver_error;
 }
 
 bool dev_alive(const struct dev *d)
 {
-	return d->r.device_pid || d->r.export_pid || d->r.driver_pid[0] || d->r.driver_pid[1];
+	return d->r.device_pid || d->r.export_pid || dev_any_driver(d);
 }
 
 /* Whoever is killed is dead: the test does not look at how. */
@@ -117,7 +118,8 @@ void dev_kill(struct sup *s, struct dev *d, const char *what)
 void dev_kill_drivers(struct sup *s, struct dev *d)
 {
 	(void)s;
-	d->r.driver_pid[0] = d->r.driver_pid[1] = 0;
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		d->r.queue[i].driver_pid[0] = d->r.queue[i].driver_pid[1] = 0;
 }
 
 struct dev *dev_of(struct sup *s, const char *process, const char **what)
@@ -147,7 +149,7 @@ int dev_listen_again(struct sup *s, struct dev *d) { (void)s, (void)d; return 0;
 void dev_close(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)d, (void)g; }
 void dev_ready(const struct dev *d) { (void)d; }
-void dev_recovered(struct dev *d) { (void)d; }
+void dev_recovered(struct dev *d, uint32_t queue) { (void)d, (void)queue; }
 struct dev *stack_of(struct sup *s, const struct dev *d) { (void)s, (void)d; return NULL; }
 void stack_try(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void stack_exited(struct sup *s, struct dev *d, const struct rf_keep_msg *m, bool dial)
@@ -169,9 +171,9 @@ void process_name(char *name, const struct dev *d, const char *what)
 }
 bool rf_death_ran(const struct rf_keep_msg *m) { (void)m; return true; }
 void rf_death_words(const struct rf_keep_msg *m, char *t, size_t n) { (void)m, (void)n; *t = '\0'; }
-void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n)
+void rf_death_json(const struct rf_keep_msg *m, const char *d, uint32_t q, char *t, size_t n)
 {
-	(void)m, (void)d, (void)n;
+	(void)m, (void)d, (void)q, (void)n;
 	*t = '\0';
 }
 void crash_report_request(struct sup *s, const struct dev *d, const struct rf_keep_msg *m,

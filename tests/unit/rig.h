@@ -119,7 +119,8 @@ static inline void rig_install(const struct rig *r)
 static inline void rig_send(struct rig *r, enum rf_svc_type type, uint32_t value)
 {
 	struct rf_svc_msg msg = { .type = type, .generation = r->generation, .half = r->half,
-				  .value = value, .info = r->info, .net = r->net,
+				  .value = value, .queues = r->config->queues, .info = r->info,
+				  .net = r->net,
 				  .disk = r->disk };
 
 	rig_must(!rf_packet_send(r->control, &msg, sizeof(msg), NULL, 0), "send to export");

@@ -122,9 +122,10 @@ static inline struct rf_device *begin(void)
 	device.vfio = device.error_event = device.gone_event = -1;
 	device.cfg = (struct rf_device_config){ .interrupts = RF_IRQ_MSIX | RF_IRQ_MSI,
 		.match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
-		.arena_bytes = sizeof(data), .queue_bytes = sizeof(queues) / 2 };
+		.arena_bytes = sizeof(data), .queue_bytes = sizeof(queues) / 2, .queues = 1 };
 	device.data = data;
 	device.queues = queues;
+	device.queue_count = 1;
 	device.admin = admin;
 	return &device;
 }

@@ -98,9 +98,9 @@ static struct served *filtered(struct noted *n)
 	rig_open(&t->rig, ARENA);
 	rig_install(&t->rig);
 	assert_int_equal(rf_blk_open(&t->s), 0);
-	n->filter = (struct rf_blk_filter){ &note_ops, t->s, t->s->session.data };
+	n->filter = (struct rf_blk_filter){ &note_ops, t->s, t->s->queue[0].session.data };
 	t->s->filter = &n->filter;
-	t->s->session.gate |= RF_GATE_FILTER;
+	t->s->gate |= RF_GATE_FILTER;
 	rig_first_up(&t->rig);
 	assert_int_equal(rf_blk_control(t->s), 0);
 	ram_attach(&t->ram, &t->rig);

@@ -64,8 +64,9 @@ void process_name(char *name, const struct dev *d, const char *what)
 }
 bool rf_death_ran(const struct rf_keep_msg *m) { (void)m; return true; }
 void rf_death_words(const struct rf_keep_msg *m, char *t, size_t n) { (void)m, (void)n; *t = '\0'; }
-void rf_death_json(const struct rf_keep_msg *m, const char *d, char *t, size_t n)
+void rf_death_json(const struct rf_keep_msg *m, const char *d, uint32_t q, char *t, size_t n)
 {
+	(void)q;
 	(void)m, (void)d, (void)n;
 	*t = '\0';
 }
@@ -92,9 +93,10 @@ static struct dev *started(void)
 
 	memset(&stats, 0, sizeof(stats));
 	cfg.policy.deaths = MOST;
+	cfg.policy.device.queues = 1;
 	d = (struct dev){ .cfg = &cfg, .service = &stats, .device = &device_stats,
-			  .r = { .state = DEV_RUNNING, .driver_budget = { .at_ns = clock_ns },
-				 .standby_budget = { .at_ns = clock_ns } } };
+			  .r = { .state = DEV_RUNNING } };
+	d.r.queue->driver_budget.at_ns = d.r.queue->standby_budget.at_ns = clock_ns;
 	return &d;
 }
 
@@ -107,7 +109,7 @@ static uint64_t deaths(struct dev *d, unsigned count, uint64_t apart_ns, unsigne
 		clock_ns += apart_ns;
 		stats.completed += requests;
 		dev_count_death(d, i + 1);
-		most = d->r.fruitless > most ? d->r.fruitless : most;
+		most = d->r.queue->fruitless > most ? d->r.queue->fruitless : most;
 	}
 	return most;
 }
@@ -148,12 +150,12 @@ static void storms_count_however_far_apart(void **state)
 
 	(void)state;
 	for (uint32_t i = 1; i <= MOST; i++) {
-		d->r.killed = i;
-		d->r.killed_for = DEATH_STORM;
+		d->r.queue->killed = i;
+		d->r.queue->killed_for = DEATH_STORM;
 		clock_ns += 61000000000;
 		dev_count_death(d, i);
 	}
-	assert_int_equal(d->r.fruitless, MOST);
+	assert_int_equal(d->r.queue->fruitless, MOST);
 }
 
 static void standby_dies(struct dev *d, uint32_t generation, uint64_t apart_ns)
@@ -172,12 +174,12 @@ static void standbys_count_in_the_same_way(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MOST; i++)
 		standby_dies(d, 5 + i, 61000000000);
-	assert_true(d->r.fruitless <= 1);
+	assert_true(d->r.queue->fruitless <= 1);
 	assert_int_equal(d->r.standby_deaths, MOST);
 	d = started();
 	for (uint32_t i = 0; i < MOST; i++)
 		standby_dies(d, 5 + i, 1000000);
-	assert_int_equal(d->r.fruitless, MOST);
+	assert_int_equal(d->r.queue->fruitless, MOST);
 }
 
 int main(void)

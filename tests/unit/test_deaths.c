@@ -37,7 +37,7 @@ static void says(const struct rf_keep_msg *m, const char *words, const char *jso
 	rf_death_words(m, text, sizeof(text));
 	if (!strstr(text, words))
 		assert_string_equal(text, words);
-	rf_death_json(m, "disk0", text, sizeof(text));
+	rf_death_json(m, "disk0", 0, text, sizeof(text));
 	if (!strstr(text, json))
 		assert_string_equal(text, json);
 	assert_string_equal(text + strlen(text) - 2, "}\n");
@@ -126,7 +126,7 @@ static void the_file_stays_bounded(void **state)
 	struct stat st;
 
 	(void)state;
-	rf_death_json(&m, "disk0", line, sizeof(line));
+	rf_death_json(&m, "disk0", 0, line, sizeof(line));
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/deaths.jsonl", dir);
 	snprintf(old, sizeof(old), "%s.1", path);

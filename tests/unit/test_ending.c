@@ -66,13 +66,19 @@ int rf_packet_post(int sock, const void *data, size_t bytes)
 
 static int drop_answer = -EOPNOTSUPP; /* of the device that is to lose a queue pair */
 
-int device_drop_queue(struct rf_device *d, unsigned queue)
+int device_drop_queue(struct rf_device *d, const struct rf_queue *q)
 {
 	(void)d;
-	assert_int_equal(queue, 0);
+	assert_int_equal(q->index, 0);
 	if (drop_answer >= 0)
 		note('Q');
 	return drop_answer;
+}
+
+void quiesce_capture(struct rf_device *d, uint32_t generation)
+{
+	(void)d;
+	assert_int_not_equal(generation, 0);
 }
 
 int device_quiesce(struct rf_device *d)
@@ -88,9 +94,9 @@ int config_bus_master(struct rf_device *d, bool on)
 	return 0;
 }
 
-int irq_vector(struct rf_device *d, unsigned half)
+int irq_vector(struct rf_device *d, uint32_t queue, unsigned half)
 {
-	(void)d;
+	(void)d, (void)queue;
 	return (int)half;
 }
 
@@ -130,6 +136,7 @@ void rf_die(int code, const char *format, ...)
 
 #include "sandbox/lib/clock.c"
 #include "sandbox/device/core/generation.c"
+#include "sandbox/device/core/recovery.c"
 #include "sandbox/device/core/left.c"
 #include "sandbox/device/core/plan.c"
 #include "sandbox/device/core/notify.c"
@@ -143,6 +150,7 @@ static struct rf_device *running(void)
 	static struct rf_stats_device stats;
 	static char queues[2 * RF_PAGE];
 	static struct rf_device d;
+	struct rf_queue *q = &d.queue[0];
 
 	d = (struct rf_device){ .backend = &fake,
 				.service = RF_DEVICE_FD_SERVICE,
@@ -151,21 +159,22 @@ static struct rf_device *running(void)
 				.queues = queues,
 				.stats = &stats,
 				.doorbell = { .event = -1 },
-				.generation = 1,
-				.next = 2 };
+				.queue_count = 1,
+				.enabled = true };
+	*q = (struct rf_queue){ .generation = 1, .next = 2, .quiet = true, .ready = true };
 	for (int half = 0; half < 2; half++) {
-		d.boot[half] = (void *)boot[half];
-		d.spec[half] = &spec[half];
+		q->boot[half] = (void *)boot[half];
+		q->spec[half] = &spec[half];
 	}
-	d.slot[1] = (struct rf_slot){ .state = SLOT_RUNNING, .generation = 1, .pidfd = -1 };
-	d.slot[0] = (struct rf_slot){ .state = SLOT_STANDBY, .generation = 2, .pidfd = -1 };
+	q->slot[1] = (struct rf_slot){ .state = SLOT_RUNNING, .generation = 1, .pidfd = -1 };
+	q->slot[0] = (struct rf_slot){ .state = SLOT_STANDBY, .generation = 2, .pidfd = -1 };
 	memset(noted, 0, sizeof(noted));
 	return &d;
 }
 
 static const char *it_changed(struct rf_device *d)
 {
-	return d->queue.param[0] ? "all of it" : NULL;
+	return d->template.param[0] ? "all of it" : NULL;
 }
 static int no_header(struct rf_device *d, uint32_t at, void *to, uint32_t bytes)
 {
@@ -184,13 +193,13 @@ static void a_look_at_the_device(void **state)
 	(void)state;
 	d->backend = &backend;
 	d->admin_ops = &control;
-	generation_look(d);
+	recovery_look(d);
 	left_as(d, RF_LEFT_ENABLED);
-	generation_look(d);
+	recovery_look(d);
 	assert_string_equal(noted, "");
-	d->queue.param[0] = 1;
-	generation_look(d);
-	generation_look(d);
+	d->template.param[0] = 1;
+	recovery_look(d);
+	recovery_look(d);
 	assert_string_equal(noted, "K");
 }
 
@@ -203,10 +212,10 @@ static void quiet_at_the_last_stop_and_on_when_dead(void **state)
 	assert_string_equal(noted, "dDRq");
 	generation_prepared(d, 2);
 	assert_string_equal(noted, "dDRq"); /* ready, and held back */
-	assert_true(d->ready && d->down);
-	generation_died(d, 1);
+	assert_true(d->queue->ready && d->queue->down);
+	generation_died(d, d->queue, 1);
 	assert_string_equal(noted, "dDRquU");
-	assert_int_equal(d->generation, 2);
+	assert_int_equal(d->queue->generation, 2);
 }
 
 static void dead_before_its_ring_is_ready(void **state)
@@ -215,7 +224,7 @@ static void dead_before_its_ring_is_ready(void **state)
 
 	(void)state;
 	generation_ending(d, 1);
-	generation_died(d, 1);
+	generation_died(d, d->queue, 1);
 	assert_string_equal(noted, "dDRq");
 	generation_prepared(d, 2);
 	assert_string_equal(noted, "dDRquU");
@@ -226,7 +235,7 @@ static void without_a_stop(void **state)
 	struct rf_device *d = running();
 
 	(void)state;
-	generation_died(d, 1);
+	generation_died(d, d->queue, 1);
 	generation_prepared(d, 2);
 	assert_string_equal(noted, "dDRquU");
 	generation_ending(d, 1); /* said late: about nobody */
@@ -241,7 +250,7 @@ static void of_a_standby_is_no_matter(void **state)
 	generation_ending(d, 2);
 	generation_ending(d, 3); /* not even there */
 	assert_string_equal(noted, "");
-	assert_int_equal(d->slot[0].state, SLOT_STANDBY);
+	assert_int_equal(d->queue->slot[0].state, SLOT_STANDBY);
 }
 
 static void its_half_is_not_used_again_before_it_is_dead(void **state)
@@ -249,30 +258,30 @@ static void its_half_is_not_used_again_before_it_is_dead(void **state)
 	struct rf_device *d = running();
 
 	(void)state;
-	d->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
+	d->queue->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
 	d->cfg.flags |= RF_DEVICE_NO_STANDBY;
 	generation_ending(d, 1);
 	assert_string_equal(noted, "dDWRq");     /* generation 2, of the other half, */
 	generation_prepared(d, 2);
 	generation_driver(d, 2, -1);             /* is there, and waits */
-	assert_int_equal(d->slot[1].state, SLOT_ENDING);
+	assert_int_equal(d->queue->slot[1].state, SLOT_ENDING);
 	d->cfg.flags = 0;
-	generation_want(d);
+	generation_want(d, d->queue);
 	assert_string_equal(noted, "dDWRq");
-	generation_died(d, 1);
+	generation_died(d, d->queue, 1);
 	assert_string_equal(noted, "dDWRquU");
-	generation_want(d);
+	generation_want(d, d->queue);
 	assert_string_equal(noted, "dDWRquUW"); /* generation 3, in that half */
 }
 
 /* The running driver dies, and its standby runs. */
 static void dies(struct rf_device *d)
 {
-	uint32_t generation = d->generation;
+	uint32_t generation = d->queue->generation;
 
 	generation_ending(d, generation);
 	generation_prepared(d, generation + 1);
-	generation_died(d, generation & 1);
+	generation_died(d, d->queue, generation & 1);
 }
 
 /* The supervisor is stopped: what needs nobody but device and export goes on until there is no
@@ -288,23 +297,23 @@ static void a_supervisor_that_takes_no_messages_holds_nothing_up(void **state)
 		full = true;
 		dies(d);
 		assert_string_equal(noted, "dRqu");
-		assert_int_equal(d->generation, g + 1);
-		generation_want(d);
-		generation_request_kill(d, RF_KILL_STALLED);
-		generation_request_kill(d, RF_KILL_STALLED);
+		assert_int_equal(d->queue->generation, g + 1);
+		generation_want(d, d->queue);
+		generation_request_kill(d, d->queue, RF_KILL_STALLED);
+		generation_request_kill(d, d->queue, RF_KILL_STALLED);
 		dies(d);
 		assert_string_equal(noted, "dRqudRq");
 		full = false;
 		if (notify_flush(d))
-			generation_want(d);
+			generation_want(d, d->queue);
 		assert_string_equal(noted, "dRqudRqDUKDW");
 		assert_false(notify_pending(d));
 		generation_driver(d, g + 2, -1);
 		assert_string_equal(noted, "dRqudRqDUKDWuU");
-		generation_want(d);
+		generation_want(d, d->queue);
 		generation_driver(d, g + 3, -1);
 	}
-	assert_int_equal(d->downs, 20);
+	assert_int_equal(d->queue->downs, 20);
 }
 
 static void marks_it(struct rf_device *d)
@@ -331,13 +340,15 @@ static void a_device_at_rest_is_marked(void **state)
 	assert_string_equal(noted, "dDRMqE");
 }
 
-static bool making_fails;
+static bool making_fails; /* once */
 static int makes_it(struct rf_device *d, unsigned queue, unsigned half)
 {
 	(void)half;
-	assert_true(!queue && d->left == RF_LEFT_IDLE);
+	assert_true(!queue && d->left == RF_LEFT_ENABLED);
 	note(making_fails ? 'n' : 'N');
-	return making_fails ? -EIO : 0;
+	int err = making_fails ? -EIO : 0;
+	making_fails = false;
+	return err;
 }
 
 /* A device that a queue pair can be taken from, which it may find to have changed, with a cache. */
@@ -362,12 +373,12 @@ static void a_queue_pair_alone_is_replaced(void **state)
 	struct rf_device *d = with_queues();
 
 	(void)state;
-	d->queue.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
+	d->template.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
 	generation_ending(d, 1);
 	assert_string_equal(noted, "dDQqN");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);
-	assert_int_equal(d->recovery.method, RF_RESET_QUEUE);
-	assert_true(d->recovery.quiesced_ns);
+	assert_int_equal(d->queue->recovery.method, RF_RESET_QUEUE);
+	assert_true(d->queue->recovery.quiesced_ns);
 	assert_int_equal(d->stats->losses, 0);
 	drop_answer = -EOPNOTSUPP;
 }
@@ -377,10 +388,11 @@ static void without_a_successor_its_queues_wait(void **state)
 	struct rf_device *d = with_queues();
 
 	(void)state;
-	d->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
+	d->queue->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
 	generation_ending(d, 1);
 	assert_string_equal(noted, "dDWQq");
-	assert_int_equal(d->left, RF_LEFT_IDLE);
+	assert_int_equal(d->left, RF_LEFT_ENABLED);
+	assert_true(d->queue->quiet && !d->queue->ready);
 	generation_driver(d, 2, -1);
 	assert_string_equal(noted, "dDWQqN");
 	drop_answer = -EOPNOTSUPP;
@@ -393,14 +405,14 @@ static void a_pair_that_cannot_be_deleted(void **state)
 	(void)state;
 	drop_answer = -ETIMEDOUT;
 	generation_ending(d, 1);
-	assert_string_equal(noted, "dDRqE");
-	assert_int_equal(d->recovery.method, RF_RESET_SOFT);
+	assert_string_equal(noted, "dDRqEN");
+	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	drop_answer = -EIO;
-	d->queue.param[0] = 1; /* because it has reset itself */
+	d->template.param[0] = 1; /* because it has reset itself */
 	generation_ending(d, 1);
-	assert_string_equal(noted, "dDRqE");
+	assert_string_equal(noted, "dDRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	d->stats->losses = 0;
 	drop_answer = -EOPNOTSUPP;
@@ -413,14 +425,14 @@ static void a_pair_that_cannot_be_made_again(void **state)
 	(void)state;
 	making_fails = true;
 	generation_ending(d, 1);
-	assert_string_equal(noted, "dDQqnRqE");
-	assert_int_equal(d->recovery.method, RF_RESET_SOFT);
+	assert_string_equal(noted, "dDQqnRqEN");
+	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	making_fails = true;
-	d->queue.param[0] = 1;
+	d->template.param[0] = 1;
 	generation_ending(d, 1);
-	assert_string_equal(noted, "dDQqnRqE");
+	assert_string_equal(noted, "dDQqnRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	assert_false(d->given_up);
 	d->stats->losses = 0;

@@ -59,8 +59,9 @@ int config_bus_master(struct rf_device *d, bool on)
 	return 0;
 }
 
-int irq_vector(struct rf_device *d, unsigned half)
+int irq_vector(struct rf_device *d, uint32_t queue, unsigned half)
 {
+	(void)queue;
 	(void)d;
 	return (int)half;
 }
@@ -165,6 +166,7 @@ static struct rf_device *begin(void)
 	d.bar[0].bytes = 0x20000;
 	d.cfg.queue_entries = 256;
 	d.cfg.queue_bytes = 1 << 20;
+	d.cfg.queues = 1;
 	phy.link_ns = NEGOTIATION_NS;
 	return &d;
 }

@@ -108,7 +108,7 @@ static void nobody_waits_for_nothing(const struct world *w)
 {
 	const struct rf_blk *s = w->t->s;
 
-	if (s->session.state != RF_DRIVER_UP || rf_blk_inflight(s) || s->queue_head ||
+	if (s->queue[0].session.state != RF_DRIVER_UP || rf_blk_inflight(s) || s->queue_head ||
 	    s->order.held | s->order.ready)
 		return;
 	for (unsigned i = 0; i < SLOTS; i++)

@@ -77,7 +77,7 @@ static void ask_at_random(struct world *w, uint32_t i)
 		a->io.length = length;
 		a->io.offset = chance(w, (uint32_t)blocks - 8) * (uint64_t)BLOCK;
 	}
-	if (w->t->s->session.state == RF_DRIVER_GONE)
+	if (w->t->s->queue[0].session.state == RF_DRIVER_GONE)
 		a->done = 1;
 	else
 		assert_int_equal(rf_blk_submit(w->t->s, &a->io), 0);

@@ -18,7 +18,7 @@ static void without_reissue_requests_are_answered_unseen(void **state)
 	see(t);
 	served_cycle(t);
 	assert_true(a.done == 1 && a.status == 0);
-	assert_int_equal(t->s->session.stats->log[1].reissued, 0);
+	assert_int_equal(t->s->queue[0].session.stats->log[1].reissued, 0);
 	assert_int_equal(see(t).op, RF_BLK_READ);
 	served_free(t);
 }

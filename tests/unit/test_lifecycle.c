@@ -43,6 +43,7 @@ static int setup(void **state)
 	c->export_kind = RF_EXPORT_NBD;
 	c->policy.device.backend = RF_BACKEND_VFIO_USER;
 	c->policy.deaths = 8;
+	c->policy.device.queues = 1;
 	c->policy.server_away_ns = 30000000000ull;
 	dev->cfg = c;
 	dev->device = &device_stats;
@@ -103,7 +104,7 @@ static void runs(uint32_t generation)
 {
 	tell(EV_WANT, generation, 0);
 	tell(EV_UP, generation, 0);
-	assert_int_equal(dev->r.generation, generation);
+	assert_int_equal(dev->r.queue->generation, generation);
 }
 
 /* ---- tests ----------------------------------------------------------------------------- */
@@ -183,15 +184,15 @@ static void a_driver_that_dies_after_each_request_gets_no_lines_without_limit(vo
 	lines = peer_lines = 0;
 	for (uint32_t g = 1; g < 200; g++) {
 		((struct rf_stats_service *)dev->service)->completed++;
-		pid_t pid = dev->r.driver_pid[g & 1];
+		pid_t pid = dev->r.queue->driver_pid[g & 1];
 		if (g % 8 < 3)
 			tell(EV_KILL, g, causes[g % 8]);
 		tell(EV_DOWN, g, 0);
 		snprintf(name, sizeof(name), "disk0.driver.%u", g);
 		dev->device = &device_stats;
-		device_stats.generation = g;
+		device_stats.up[0] = g;
 		ends(name, pid, EXITED(1));
-		dev->want.due_ns = 0;
+		dev->queue->want.due_ns = 0;
 		runs(g + 1);
 	}
 	assert_int_equal(dev->r.deaths, 199);

@@ -37,7 +37,7 @@ static int setup(void **unused)
 	(void)unused;
 	wire_start(&s, lines, false);
 	wire_ready(&s, 10809);
-	void *p = mmap(NULL, RF_TABLE_USED, PROT_READ, MAP_SHARED, s.e.rig.fd[RF_EXPORT_FD_TABLE],
+	void *p = mmap(NULL, RF_TABLE_USED(1), PROT_READ, MAP_SHARED, s.e.rig.fd[RF_EXPORT_FD_TABLE],
 		       0);
 	rig_must(p != MAP_FAILED, "mmap");
 	table = p;
@@ -50,7 +50,7 @@ static int setup(void **unused)
 static int teardown(void **unused)
 {
 	(void)unused;
-	munmap((void *)(uintptr_t)table, RF_TABLE_USED);
+	munmap((void *)(uintptr_t)table, RF_TABLE_USED(1));
 	return wire_end(&s) ? 0 : -1;
 }
 

@@ -91,7 +91,7 @@ static void a_successor_that_dies_at_once_prolongs_the_outage(void **state)
 
 	(void)state;
 	served_down(t);
-	uint64_t first = t->s->session.stats->log[1].down_ns;
+	uint64_t first = t->s->queue[0].session.stats->log[1].down_ns;
 	served_down(t);
 	expect(t, RF_NOTICE_DOWN, 1, 0);
 	expect(t, RF_NOTICE_DOWN, 2, 0);
@@ -152,7 +152,7 @@ static void more_deaths_than_the_log_has_are_told_from_its_first(void **state)
 {
 	static struct rf_recovery_service log[RF_STATS_LOG];
 	struct rf_notices told = { .generation = 1 };
-	struct rf_notice_now now = { .generation = RF_STATS_LOG + 10, .log = log, .now_ns = 5 };
+	struct rf_notice_now now = { .generation = RF_STATS_LOG + 10, .step = 1, .log = log, .now_ns = 5 };
 	struct rf_notice n;
 	uint32_t count = 0;
 
@@ -215,9 +215,9 @@ static void a_wait_watches_the_driver(void **state)
 	struct ask a;
 
 	(void)state;
-	t->s->session.config.nudge_ns = 1000000;
+	t->s->queue[0].session.config.nudge_ns = 1000000;
 	assert_int_equal(ask(t, &a, RF_BLK_READ, 0, 4096), 0);
-	while (!t->s->session.watch.nudges) {
+	while (!t->s->queue[0].session.watch.nudges) {
 		rig_must(write(t->rig.fd[RF_EXPORT_FD_KICK], &one, 8) == 8, "kick");
 		assert_int_equal(rf_blk_wait(t->s, -1), 0);
 	}

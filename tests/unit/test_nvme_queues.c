@@ -134,8 +134,9 @@ void reg_write32(struct rf_device *d, const struct rf_regs *r, uint32_t at, uint
 	hw.due_ns = now_ns + hw.takes_ns;
 }
 
-int irq_vector(struct rf_device *d, unsigned half)
+int irq_vector(struct rf_device *d, uint32_t queue, unsigned half)
 {
+	(void)queue;
 	(void)d;
 	return 1 + (int)half;
 }
@@ -156,7 +157,9 @@ static struct rf_device *controller(enum answer first, enum answer then)
 		hw.answer[i] = then;
 	said[0] = '\0';
 	d = (struct rf_device){ .label = "it", .admin = admin_pages,
-				.cfg = { .queue_reset_ms = 500, .queue_bytes = 65536 } };
+				.queue_count = 1,
+				.cfg = { .queue_reset_ms = 500, .queue_bytes = 65536,
+					 .queues = 1 } };
 	nvme = (struct nvme_admin){ .entries = 256 };
 	nvme_admin_seed();
 	nvme_admin_clear(&d);

@@ -138,13 +138,13 @@ static void more_than_can_be_held_stops_the_queue_and_loses_nothing(void **state
 static bool must_wait(struct served *t, const struct rf_blk_req *fresh,
 		      const struct rf_blk_req *hand)
 {
-	uint64_t fresh_seq = t->s->entry[RF_TAG_INDEX(fresh->tag)].seq;
+	uint64_t fresh_seq = t->s->queue[0].entry[RF_TAG_INDEX(fresh->tag)].seq;
 
 	if (hand->offset >= fresh->offset + fresh->length ||
 	    fresh->offset >= hand->offset + hand->length || !rf_op_writes(hand->op))
 		return false;
 	/* A read that was held may meet a younger write, but never an older one. */
-	return rf_op_writes(fresh->op) || t->s->entry[RF_TAG_INDEX(hand->tag)].seq < fresh_seq;
+	return rf_op_writes(fresh->op) || t->s->queue[0].entry[RF_TAG_INDEX(hand->tag)].seq < fresh_seq;
 }
 
 /* Random overlapping requests, answered in random order: the driver never has in its

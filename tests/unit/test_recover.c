@@ -8,7 +8,7 @@
 
 static struct rf_recovery_service *log_of(struct served *t, uint32_t generation)
 {
-	return &t->s->session.stats->log[generation % RF_STATS_LOG];
+	return &t->s->queue[0].session.stats->log[generation % RF_STATS_LOG];
 }
 
 static void what_was_in_flight_is_reissued_in_order(void **state)
@@ -138,7 +138,7 @@ static void a_half_comes_back_empty(void **state)
 		served_cycle(t);
 		see_nothing(t);
 		assert_int_equal(atomic_load(&t->ram.resp.ring->tail), 0);
-		assert_int_equal(t->s->session.generation, i + 2);
+		assert_int_equal(t->s->queue[0].session.generation, i + 2);
 	}
 	served_free(t);
 }
@@ -158,7 +158,7 @@ static void successors_that_never_ran_do_not_count(void **state)
 	rig_quiesced(&t->rig, 0);
 	served_up(t);
 	struct rf_blk_req req = see(t);
-	assert_int_equal(t->s->entry[RF_TAG_INDEX(req.tag)].attempts, 1);
+	assert_int_equal(t->s->queue[0].entry[RF_TAG_INDEX(req.tag)].attempts, 1);
 	ram_answer(&t->ram, &req, 0);
 	assert_int_equal(rf_blk_poll(t->s), 1);
 	assert_int_equal(a.status, 0);
@@ -245,7 +245,7 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		assert_int_equal(second->entry[i].state, RF_ENTRY_FREE);
 	/* The device process cycles the generation for it. */
-	t->s->free_count = RF_BLK_DEPTH;
+	t->s->queue[0].free_count = RF_BLK_DEPTH;
 	struct rf_blk *first = t->s;
 	t->s = second;
 	rig_send(&t->rig, RF_SVC_INFO, 0);
@@ -256,7 +256,7 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	assert_int_equal(rf_blk_control(second), 0);
 	assert_non_null(rf_blk_info(second));
 	served_up(t);
-	assert_int_equal(second->session.generation, 2);
+	assert_int_equal(second->queue[0].session.generation, 2);
 	ask(t, &a[0], RF_BLK_READ, 4096, 512);
 	assert_int_equal(see(t).offset, 4096);
 	see_nothing(t);

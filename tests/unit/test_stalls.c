@@ -30,7 +30,7 @@ static void an_old_request_is_a_stall_once(void **state)
 	struct ask a;
 
 	(void)state;
-	t->s->session.config.stall_ns = 16 * 1000;
+	t->s->queue[0].session.config.stall_ns = 16 * 1000;
 	ask(t, &a, RF_BLK_READ, 0, 512);
 	rf_blk_push(t->s);
 	stall_after(t, 8, 1);
@@ -64,8 +64,8 @@ static void slow_discards_are_no_stall(void **state)
 	struct ask d[8], r;
 
 	(void)state;
-	t->s->session.config.stall_ns = 16 * 1000;
-	t->s->session.config.slow_ns = 10 * 16 * 1000; /* 80 looks */
+	t->s->queue[0].session.config.stall_ns = 16 * 1000;
+	t->s->queue[0].session.config.slow_ns = 10 * 16 * 1000; /* 80 looks */
 	for (int i = 0; i < 8; i++) {
 		ask(t, &d[i], i % 2 ? RF_BLK_ZERO : RF_BLK_DISCARD, (uint64_t)i << 20, 1 << 20);
 		see_all[i] = see(t);
@@ -95,8 +95,8 @@ static void a_lost_read_beside_slow_discards_is_a_stall_at_last(void **state)
 	int looks = 0;
 
 	(void)state;
-	t->s->session.config.stall_ns = 16 * 1000;
-	t->s->session.config.slow_ns = 4 * 32 * 1000; /* a quarter: 16 looks */
+	t->s->queue[0].session.config.stall_ns = 16 * 1000;
+	t->s->queue[0].session.config.slow_ns = 4 * 32 * 1000; /* a quarter: 16 looks */
 	ask(t, &r, RF_BLK_READ, 32 << 20, 512);
 	see(t);
 	while (!rig_hear(&t->rig, &msg, 0)) {
@@ -136,13 +136,13 @@ static uint32_t tick_until(struct served *t, struct rf_svc_msg *msg, bool kick, 
 static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **state)
 {
 	struct served *t = served_new(0);
-	struct rf_blk_chan *chan = rf_session_chan(&t->s->session, t->rig.half);
+	struct rf_blk_chan *chan = rf_session_chan(&t->s->queue[0].session, t->rig.half);
 	uint64_t kicks = 0, before = rf_now_ns();
 	struct rf_svc_msg msg;
 	struct ask a;
 
 	(void)state;
-	t->s->session.config.nudge_ns = 10000000;
+	t->s->queue[0].session.config.nudge_ns = 10000000;
 	assert_int_equal(rf_blk_patience(t->s), -1);
 	ask(t, &a, RF_BLK_READ, 0, 512);
 	rf_blk_push(t->s);
@@ -167,13 +167,13 @@ static void a_silent_driver_is_kicked_then_reported_as_long_as_it_is(void **stat
 static void a_driver_that_moves_in_vain_has_its_device_looked_at(void **state)
 {
 	struct served *t = served_new(0);
-	struct rf_blk_chan *chan = rf_session_chan(&t->s->session, t->rig.half);
+	struct rf_blk_chan *chan = rf_session_chan(&t->s->queue[0].session, t->rig.half);
 	uint64_t kicks = 0, all = 0;
 	struct rf_svc_msg msg;
 	struct ask a;
 
 	(void)state;
-	t->s->session.config.nudge_ns = 1000000;
+	t->s->queue[0].session.config.nudge_ns = 1000000;
 	ask(t, &a, RF_BLK_READ, 0, 4096);
 	see(t);
 	uint32_t type;

@@ -25,7 +25,7 @@ struct stage {
 	struct served *t;    /* the child's */
 	struct truth  *truth;
 	unsigned char *table; /* the parent's view of the child's table */
-	unsigned char  seen[RF_TABLE_USED];
+	unsigned char  seen[RF_TABLE_USED(1)];
 	struct served  successor; /* what successors live in */
 	unsigned       stores, wrong;
 };
@@ -136,15 +136,15 @@ static void lose(struct served *t, bool heard)
 
 static void reopen(struct served *t)
 {
-	const struct rf_session set_up = t->s->session;
+	const struct rf_session set_up = t->s->queue[0].session;
 
 	memset(t->s, 0, offsetof(struct rf_blk, info));
-	assert_int_equal(rf_session_open(&t->s->session, set_up.ops, set_up.fds_up), 0);
-	t->s->session.data = set_up.data;
-	t->s->session.rings = set_up.rings;
-	t->s->session.stats = set_up.stats;
-	t->s->session.known = set_up.known;
-	t->s->session.arena_ours = set_up.arena_ours;
+	assert_int_equal(rf_session_open(&t->s->queue[0].session, set_up.ops, set_up.fds_up), 0);
+	t->s->queue[0].session.data = set_up.data;
+	t->s->queue[0].session.rings = set_up.rings;
+	t->s->queue[0].session.stats = set_up.stats;
+	t->s->queue[0].session.known = set_up.known;
+	t->s->queue[0].session.arena_ours = set_up.arena_ours;
 	t->s->queue_tail = &t->s->queue_head;
 	rf_table_take_over(t->s);
 }
@@ -216,7 +216,7 @@ static void live(void (*what)(struct served *))
 	g->stores = g->wrong = 0;
 	g->truth = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	g->t = served_new(0);
-	g->table = mmap(NULL, RF_TABLE_USED, PROT_READ, MAP_SHARED,
+	g->table = mmap(NULL, RF_TABLE_USED(1), PROT_READ, MAP_SHARED,
 			g->t->rig.fd[RF_EXPORT_FD_TABLE], 0);
 	rig_must(g->table != MAP_FAILED, "mmap");
 	memcpy(g->seen, g->table, sizeof(g->seen));
@@ -235,13 +235,13 @@ static void live(void (*what)(struct served *))
 	}
 	/* Above all the numbers that the child has: both have a service of their own now. */
 	rig_open(&g->successor.rig, ARENA);
-	rig_must(!ftruncate(g->successor.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED), "ftruncate");
+	rig_must(!ftruncate(g->successor.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED(1)), "ftruncate");
 	rig_install(&g->successor.rig);
 	watch_steps(g, child);
 	printf("# %u stores to the table, after %u of them a successor would not know\n", g->stores,
 	       g->wrong);
 	rig_close(&g->successor.rig);
-	munmap(g->table, RF_TABLE_USED);
+	munmap(g->table, RF_TABLE_USED(1));
 	munmap(g->truth, 4096);
 	served_free(g->t);
 }

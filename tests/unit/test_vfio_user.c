@@ -28,8 +28,8 @@ static void an_honest_server_is_brought_up(void **state)
 	assert_int_equal(value, 0xfeedface);
 	assert_true(get16(server.config + PCI_COMMAND) & PCI_COMMAND_MASTER);
 	/* Eventfd, MSI-X on, entry unmasked: all three, for both halves' vectors. */
-	assert_int_equal(irq_vector(d, 0), 1);
-	assert_int_equal(irq_vector(d, 1), 2);
+	assert_int_equal(irq_vector(d, 0, 0), 1);
+	assert_int_equal(irq_vector(d, 0, 1), 2);
 	assert_true(server_interrupt(&server, 1));
 	assert_int_equal(read(RF_DEVICE_FD_WAKE0, &count, 8), 8);
 	assert_true(server_interrupt(&server, 2));

@@ -201,16 +201,16 @@ static void a_proxied_page_passes_on_two_doorbells(void **state)
 	ring_proxy(d, 0x1000, 99);                      /* the admin queue's: not this driver's */
 	store(d, 0x100c, 5);                       /* completions taken go first */
 	ring_proxy(d, 0x1008, 9);
-	d->down = true;
+	d->queue->down = true;
 	ring_proxy(d, 0x1008, 11);                      /* of a driver that is dead */
-	d->down = false;
+	d->queue->down = false;
 	/* It dies as it rings: recovery comes between poll() and what poll() found. */
 	struct pollfd p[RF_BACKEND_FDS];
 	uint64_t one = 1;
 	assert_int_equal(write(RF_DEVICE_FD_DEVICE, &one, 8), 8);
 	unsigned count = d->backend->poll_fds(d, p);
 	assert_true(poll(p, count, 5000) > 0);
-	d->backend->doorbell_clear(d);
+	d->backend->doorbell_clear(d, 0);
 	assert_int_equal(d->backend->on_poll(d, p, count), 0);
 	ring_proxy(d, 0x1008, 1);                       /* its successor's first */
 	assert_int_equal(writes_arrived(d) - before, 4);
@@ -259,7 +259,7 @@ static void doorbells_may_be_on_any_page(void **state)
 		assert_int_equal(d->doorbell.page + d->doorbell.regs, submit);
 		assert_true(complete >= d->doorbell.page &&
 			    complete + 4 <= d->doorbell.page + d->doorbell.bytes);
-		d->backend->doorbell_clear(d);
+		d->backend->doorbell_clear(d, 0);
 		uint32_t before = writes_arrived(d);
 		store(d, complete, 5);
 		ring_proxy(d, submit, 7);
@@ -314,7 +314,7 @@ static void a_doorbell_that_repeats_itself_is_passed_on(void **state)
 
 	(void)state;
 	assert_int_equal(place(d, 0x3000, 0x3004, BAR0_BYTES, true), 0);
-	d->backend->doorbell_clear(d);
+	d->backend->doorbell_clear(d, 0);
 	uint32_t before = writes_arrived(d);
 	for (int i = 0; i < 3; i++)
 		ring_proxy(d, 0x3000, 0);
@@ -339,7 +339,7 @@ static void one_doorbell_for_two_queues_rings_both(void **state)
 	(void)state;
 	assert_int_equal(place(d, 0x3000, 0x3000, BAR0_BYTES, true), 0);
 	d->doorbell.last_queue = 1;
-	d->backend->doorbell_clear(d);
+	d->backend->doorbell_clear(d, 0);
 	uint32_t before = writes_arrived(d);
 	store(d, 0x3000, 0);
 	ring_proxy(d, 0x3000, 1);

@@ -122,7 +122,11 @@ const char *virtio_changed(struct rf_device *d, const struct virtio_pci *v)
 	return NULL;
 }
 void virtio_mark(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; }
-int irq_vector(struct rf_device *d, unsigned h) { (void)d, (void)h; return 0; }
+int irq_vector(struct rf_device *d, uint32_t q, unsigned h)
+{
+	(void)d, (void)q, (void)h;
+	return 0;
+}
 int config_bus_master(struct rf_device *d, bool on) { (void)d, (void)on; return 0; }
 
 #include "sandbox/device/admin/virtio_blk_id.c"
