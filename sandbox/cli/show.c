@@ -67,6 +67,29 @@ static void put_service_json(FILE *f, const struct rf_snapshot *s,
 		(ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
 }
 
+/* Its keys are none of the device's own, so that whoever looks for one of those finds it. */
+static void put_queues_json(FILE *f, const struct shown *d)
+{
+	const struct rf_snapshot *s = &d->s;
+
+	fprintf(f, ",\"queues\":[");
+	for (uint32_t i = 0; i < s->queues && i < RF_MAX_QUEUES; i++) {
+		const struct rf_snapshot_queue *q = &s->queue[i];
+
+		fprintf(f,
+			"%s{\"queue\":%u,\"driver_number\":%u,\"pid\":%d,\"next_pid\":%d,"
+			"\"died\":%llu", i ? "," : "", i, q->generation, q->driver_pid,
+			q->standby_pid, (ull)q->deaths);
+		if (d->service)
+			fprintf(f, ",\"answered\":%llu,\"again\":%llu,\"under_way\":%u",
+				(ull)d->service->queue[i].completed,
+				(ull)d->service->queue[i].reissued,
+				d->service->queue[i].inflight);
+		fprintf(f, "}");
+	}
+	fprintf(f, "]");
+}
+
 static void put_device_json(FILE *f, const struct shown *d)
 {
 	const struct rf_snapshot *s = &d->s;
@@ -96,8 +119,10 @@ static void put_device_json(FILE *f, const struct shown *d)
 		put_walls_json(f, "walls", &s->walls);
 	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s,
 		(ull)s->server_failures);
-	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu}", s->supervisor_pid,
+	fprintf(f, ",\"supervisor_pid\":%d,\"takeovers\":%llu", s->supervisor_pid,
 		(ull)s->takeovers);
+	put_queues_json(f, d);
+	fprintf(f, "}");
 }
 
 void show_json(FILE *f, const struct shown *d, int count)
@@ -168,7 +193,7 @@ static void put_deaths(FILE *f, const struct rf_snapshot *s)
 	static const char *const kinds[DEATHS] = {
 		[DEATH_CRASH] = "crash", [DEATH_HANG] = "hang", [DEATH_STALL] = "stall",
 		[DEATH_PROTO] = "protocol error", [DEATH_HANDOVER] = "export replaced",
-		[DEATH_STORM] = "storm",
+		[DEATH_STORM] = "storm", [DEATH_RESET] = "device reset",
 	};
 	const char *comma = "";
 
@@ -181,6 +206,18 @@ static void put_deaths(FILE *f, const struct rf_snapshot *s)
 			comma = ",";
 		}
 	fprintf(f, "\n");
+}
+
+/* A line for each queue, where there are several. */
+static void put_queues(FILE *f, const struct shown *d)
+{
+	const struct rf_snapshot *s = &d->s;
+
+	for (uint32_t i = 0; s->queues > 1 && i < s->queues && i < RF_MAX_QUEUES; i++)
+		fprintf(f, "%s queue %u: driver %u (pid %d), %llu deaths, %llu requests\n",
+			s->name, i, s->queue[i].generation, s->queue[i].driver_pid,
+			(ull)s->queue[i].deaths,
+			d->service ? (ull)d->service->queue[i].completed : 0);
 }
 
 void show_table(FILE *f, const struct shown *d, int count)
@@ -198,6 +235,7 @@ void show_table(FILE *f, const struct shown *d, int count)
 			st ? (ull)st->client_errors : 0);
 	}
 	for (int i = 0; i < count; i++) {
+		put_queues(f, &d[i]);
 		put_server(f, &d[i].s);
 		put_end(f, &d[i].s);
 		put_deaths(f, &d[i].s);
@@ -227,8 +265,11 @@ static void put_after(FILE *f, const char *step, uint64_t death_ns, uint64_t ste
 void show_recoveries(FILE *f, const struct shown *d)
 {
 	static const char *const methods[] = { "none", "queue", "soft", "function", "hot" };
-	uint32_t last = d->device ? d->device->generation : 0;
+	uint32_t last = 0;
 
+	for (uint32_t i = 0; d->device && i < RF_MAX_QUEUES; i++)
+		if (d->device->up[i] > last)
+			last = d->device->up[i];
 	for (uint32_t g = last > RF_STATS_LOG ? last - RF_STATS_LOG : 1; g < last; g++) {
 		const struct rf_recovery_device *r = &d->device->log[g % RF_STATS_LOG];
 		const struct rf_recovery_service *v = &d->service->log[g % RF_STATS_LOG];

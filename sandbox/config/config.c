@@ -171,6 +171,24 @@ static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 	return rf_config_arena(w, &d->arena);
 }
 
+/* queues N [demand] | queues auto */
+static int config_key_queues(struct rf_config_device *d, struct rf_words *w)
+{
+	uint64_t n;
+
+	d->queues_demand = w->count == 3 && !strcmp(w->word[2], "demand");
+	if (w->count == 2 && !strcmp(w->word[1], "auto")) {
+		d->queues = RF_QUEUES_AUTO;
+		return 0;
+	}
+	if (w->count != 2 + d->queues_demand || rf_parse_number(w->word[1], &n) || !n ||
+	    n > RF_MAX_QUEUES)
+		return rf_words_error(w, "queues takes a number from 1 to %u, and perhaps "
+					 "'demand', or 'auto'", RF_MAX_QUEUES);
+	d->queues = (uint32_t)n;
+	return 0;
+}
+
 static int key_pci(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count != 2 || rf_pci_address(w->word[1], d->pci))
@@ -196,7 +214,7 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "force", key_force }, { "read-only", key_read_only },
 		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu },
 		{ "integrity", key_integrity }, { "arena", config_key_arena },
-		{ "pci", key_pci }, { "socket", key_socket },
+		{ "queues", config_key_queues }, { "pci", key_pci }, { "socket", key_socket },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

@@ -102,6 +102,32 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 	return 0;
 }
 
+static bool in_stack(const struct rf_config_device *d)
+{
+	return d->export_kind == RF_EXPORT_LWIP || d->export_kind == RF_EXPORT_LWIP_DISK;
+}
+
+/* How many queues it is to have. */
+static int finish_queues(const struct place *p, const struct rf_config *c,
+			 struct rf_config_device *d)
+{
+	uint32_t most = d->policy.queues, want = d->queues ? d->queues : 1;
+
+	if (want == RF_QUEUES_AUTO)
+		want = c->processors < most ? c->processors : most;
+	if (want > 1 && in_stack(d))
+		return mistake(p, d, "is served in a stack, where it has one queue: leave out "
+				     "'queues'");
+	if (want > most && d->queues_demand)
+		return mistake(p, d, "demands %u queues, and its policy allows %u", want, most);
+	if (want > most)
+		rf_log("%s: device %s has %u queues, not %u: its policy allows no more", p->text,
+		       d->name, most, want);
+	d->policy.device.queues = want < most ? want : most;
+	d->policy.device.queues_least = d->queues_demand ? want : 1;
+	return 0;
+}
+
 static int finish_device(const struct place *p, const struct rf_config *c,
 			 struct rf_config_device *d)
 {
@@ -111,6 +137,8 @@ static int finish_device(const struct place *p, const struct rf_config *c,
 		err = finish_backend(p, d);
 	if (!err)
 		err = finish_export(p, d);
+	if (!err)
+		err = finish_queues(p, c, d);
 	if (!d->image[0])
 		snprintf(d->image, sizeof(d->image), "%s/%s", c->driver_dir, d->policy.driver);
 	if (d->arena)
@@ -158,7 +186,7 @@ static int memory_enough(const char *file, const struct rf_config *c)
 
 	for (int i = 0; i < c->count; i++)
 		need += c->device[i].policy.device.arena_bytes +
-			2 * c->device[i].policy.device.queue_bytes;
+			rf_queue_memory(&c->device[i].policy.device);
 	if (need <= rf_config_memory())
 		return 0;
 	rf_log("%s: its devices need %llu MiB for 'arena' and 'queue-memory', and this machine has "

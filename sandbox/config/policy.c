@@ -179,6 +179,10 @@ static int complete(const char *file, struct rf_policy *p)
 		return -EINVAL;
 	}
 	p->device.queues = 1;
+	if (p->queues > 1 && p->device.admin != RF_ADMIN_NVME) {
+		rf_log("%s: 'queues' above 1 are for 'control nvme'", file);
+		return -EINVAL;
+	}
 	/* Who never sleeps needs no call to wait, and its export none to wake it. */
 	if (p->spin_ns == UINT64_MAX)
 		strcpy(p->device.filter, "driver-poll");
@@ -188,7 +192,7 @@ static int complete(const char *file, struct rf_policy *p)
 int rf_policy_read(const char *file, struct rf_policy *p)
 {
 	*p = (struct rf_policy){ .match_class = ~0u, .match_vendor = ~0u, .match_device = ~0u,
-				  .nudge_ns = 10000000, .hang_ns = 20000000,
+				  .queues = 1, .nudge_ns = 10000000, .hang_ns = 20000000,
 				  .slow_stall_ns = 60000000000ull,
 				  .server_away_ns = 30000000000ull };
 	p->device.storm_rate = 50000;

@@ -175,6 +175,18 @@ static int key_queue_entries(struct rf_policy *p, struct rf_words *w)
 	return 0;
 }
 
+static int policy_key_queues(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t n;
+	int err = policy_number(w, 1, &n);
+
+	if (!err && (!n || n > RF_MAX_QUEUES))
+		return rf_words_error(w, "queues must be from 1 to %u", RF_MAX_QUEUES);
+	if (!err)
+		p->queues = (uint32_t)n;
+	return err;
+}
+
 static int key_interrupt(struct rf_policy *p, struct rf_words *w)
 {
 	static const char *const names[] = { "msix", "msi", "intx", NULL };
@@ -325,6 +337,7 @@ const struct policy_key policy_device_keys[] = {
 	{ "bus-master", key_bus_master, 2 },
 	{ "cache", key_cache, 2 },
 	{ "queue-reset", key_queue_reset, 3 },
+	{ "queues", policy_key_queues, 2 },
 	{ "reset", key_reset, 11, true },
 	{ "map", key_map, 5, true },
 	{ "storm", key_storm, 2 },

@@ -84,8 +84,10 @@ void bundle_report(struct text *t, const struct findings *f)
 	char id[48];
 
 	image_build_id(&f->image, id, sizeof(id));
-	text_add(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s.\n",
-		 d->device, d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION);
+	text_add(t, "%s: driver %u %s\nCause: %s. Image %s, build %s, policy %s. ringfence %s. "
+		    "Queue %u.\n",
+		 d->device, d->generation, d->words, d->why, d->driver, id, d->policy, RF_VERSION,
+		 d->queue);
 	report_frames(t, f);
 	report_registers(t, d);
 	if (f->service)

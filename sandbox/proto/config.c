@@ -45,6 +45,9 @@ int rf_config_defaults(struct rf_config *c)
 	snprintf(c->driver_dir, sizeof(c->driver_dir), "%s/drivers", top);
 	snprintf(c->policy_dir, sizeof(c->policy_dir), "%s/policy", top);
 	rf_run_dir(c->run_dir, RF_RUN_DIR);
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
 	c->uid_base = RF_UID_BASE;
+	c->processors = processors > 0 ? (uint32_t)processors : 1;
 	return 0;
 }

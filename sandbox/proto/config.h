@@ -34,6 +34,7 @@ struct rf_policy {
 	uint64_t nudge_ns, hang_ns;
 	uint64_t server_away_ns; /* clients wait so long for a device server, then they get EIO */
 	uint64_t demand;        /* RF_WALL_BIT()s a driver must have around it */
+	uint32_t queues;        /* most a device of it may have */
 	uint32_t deaths;        /* without progress, before quarantine */
 	uint64_t backoff_ns, backoff_cap_ns;
 	struct rf_device_config device; /* as far as the policy fixes it */
@@ -58,6 +59,7 @@ static inline bool rf_export_own(enum rf_export_kind kind)
 /* Program of an export, by its kind; NULL: none of its own, or the operator's. */
 extern const char *const rf_export_programs[RF_EXPORT_KINDS];
 
+#define RF_QUEUES_AUTO (~0u)
 struct rf_config_device {
 	char     name[RF_NAME];
 	char     policy_file[256];
@@ -81,6 +83,8 @@ struct rf_config_device {
 	uint32_t integrity_disk;
 	uint64_t integrity_key[2];
 	uint64_t arena;         /* 0: as the policy says */
+	uint32_t queues;        /* read by rf-config only; 0: one, RF_QUEUES_AUTO */
+	bool     queues_demand; /* and not one less */
 	struct rf_policy policy;
 	char     pci[RF_NAME];
 	char     socket[108];   /* of a vfio-user server, instead of a PCI address */
@@ -91,6 +95,7 @@ struct rf_config {
 	char     program_dir[256]; /* rf-launch and the others: beside this program */
 	char     driver_dir[256], policy_dir[256];
 	uint32_t uid_base;
+	uint32_t processors;       /* of this machine: 'queues auto' */
 	int      count;
 	struct rf_config_device device[RF_MAX_DEVICES];
 };

@@ -39,9 +39,12 @@ enum rf_export_fd {
 #define RF_EXPORT_FD_NUMBER(name, held) RF_EXPORT_FD_##name,
 	RF_EXPORT_FD_LIST(RF_EXPORT_FD_NUMBER)
 #undef RF_EXPORT_FD_NUMBER
-	RF_EXPORT_FD_MORE_WAKES, /* of queue 1, half 0 and 1, of queue 2 and so on */
-	RF_EXPORT_FDS = RF_EXPORT_FD_MORE_WAKES
+	RF_EXPORT_FDS,
+	/* Of queue 1, half 0 and 1, of queue 2 and so on: 16 numbers that one line of a system
+	 * call list can name. */
+	RF_EXPORT_FD_MORE_WAKES = 16
 };
+_Static_assert(RF_EXPORT_FDS <= RF_EXPORT_FD_MORE_WAKES, "they lie behind the list's");
 
 /* The eventfd of the driver of this queue in this half. */
 static inline int rf_export_wake(uint32_t queue, uint32_t half)

@@ -143,10 +143,10 @@ static inline struct disk_store *disk_of(const struct rf_blk *s)
 
 static inline void service_free(struct rf_blk *s)
 {
-	munmap(s->session.data, ARENA);
-	munmap(s->session.rings, 2 * RF_BLK_CHAN_BYTES);
+	munmap(s->queue[0].session.data, ARENA);
+	munmap(s->queue[0].session.rings, 2 * RF_BLK_CHAN_BYTES);
 	munmap(s->table, RF_TABLE_USED(1));
-	munmap(s->session.stats, RF_STATS_BYTES);
+	munmap(s->queue[0].session.stats, RF_STATS_BYTES);
 	s->filter->ops->close(s->filter);
 	rf_arena_close(&s->arena);
 	free(s);

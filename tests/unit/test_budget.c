@@ -45,10 +45,10 @@ void record_write(struct sup *s) { (void)s; }
 void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)d, (void)g; }
 void dev_kill_drivers(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_stop(struct sup *s, struct dev *d) { (void)s, (void)d; }
-void dev_recovered(struct dev *d) { (void)d; }
-int dev_start_driver(struct sup *s, struct dev *d, int *fd)
+void dev_recovered(struct dev *d, uint32_t queue) { (void)d, (void)queue; }
+int dev_start_driver(struct sup *s, struct dev *d, uint32_t queue, int *fd)
 {
-	(void)s, (void)d, (void)fd;
+	(void)s, (void)d, (void)queue, (void)fd;
 	return 0;
 }
 void death_append(struct sup *s, const char *line) { (void)s, (void)line; }

@@ -203,7 +203,10 @@ static void counts_and_choices(void **state)
 	WRONG(p->backend = RF_BACKEND_VFIO_USER + 1);
 	WRONG(p->admin = RF_ADMINS);
 	WRONG(p->service = RF_SERVICE_NET + 1);
-	WRONG(p->queues = 2);
+	WRONG(p->queues = RF_MAX_QUEUES + 1);
+	WRONG(p->queues = 0);
+	WRONG((p->admin = RF_ADMIN_NONE, p->queues = 2));
+	WRONG(p->queues_least = 2);
 	WRONG(p->queue_entries = 0);
 	WRONG(p->queue_entries = 100);
 	WRONG(p->queue_entries = 8192);

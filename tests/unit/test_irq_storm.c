@@ -80,9 +80,10 @@ static int begin(void **state)
 	(void)state;
 	free(stats);
 	stats = calloc(1, RF_STATS_BYTES);
-	device = (struct rf_device){ .backend = &backend, .label = "it", .generation = 1,
+	device = (struct rf_device){ .backend = &backend, .label = "it", .queue_count = 1,
 				     .cfg = { .pci = "0000:01:00.0", .storm_rate = 1000 },
 				     .stats = (void *)(stats + RF_STATS_DEVICE) };
+	device.queue->generation = 1;
 	clock_ns = SECOND;
 	offs = 0;
 	kernel_says(100, 200);
@@ -140,7 +141,7 @@ static void of_the_driver_before(void **state)
 	(void)state;
 	assert_false(seen());
 	kernel_says(5000000, 0);
-	device.generation = 2;
+	device.queue->generation = 2;
 	assert_false(seen());
 	assert_false(seen());
 }
@@ -161,9 +162,9 @@ static void nobody_asked(void **state)
 	device.cfg.storm_rate = 0;
 	assert_int_equal(storm_next_ns(&device), 0);
 	device.cfg.storm_rate = 1000;
-	device.down = true;
+	device.queue->down = true;
 	assert_int_equal(storm_next_ns(&device), 0);
-	device.down = false;
+	device.queue->down = false;
 	assert_int_not_equal(storm_next_ns(&device), 0);
 	device.backend = NULL;
 	assert_int_equal(storm_next_ns(&device), 0);

@@ -105,13 +105,6 @@ static struct rf_device *device(uint16_t vendor, uint16_t id)
 
 /* ---- the queue pair alone ---------------------------------------------------------------- */
 
-static bool others_up; /* drivers of other queues */
-bool recovery_any_up(const struct rf_device *d)
-{
-	(void)d;
-	return others_up;
-}
-
 static int drop_fails;
 static int fake_drop(struct rf_device *d, unsigned queue)
 {
@@ -134,7 +127,8 @@ static struct rf_device *with_queues(void)
 	d->queue->generation = d->queue->recovery.generation = 7;
 	d->queue->kill_requested = 7;
 	d->queue->kill_reason = RF_KILL_PROTO;
-	others_up = false;
+	d->queue_count = 2;
+	d->queue[0].down = d->queue[1].down = true;
 	drop_fails = 0;
 	return d;
 }
@@ -173,7 +167,7 @@ static void not_of_a_device_in_doubt(void **state)
 	/* It answers others. */
 	struct rf_device *d = with_queues();
 	d->queue->kill_reason = RF_KILL_STALLED;
-	others_up = true;
+	d->queue[1].down = false;
 	assert_int_equal(device_drop_queue(d, d->queue), RF_RESET_QUEUE);
 	/* What the one before it was killed for is over. */
 	d = with_queues();

@@ -73,7 +73,7 @@ static void a_failure_is_said_in_words(void **state)
 /* Steps by the monotonic clock, as ever, and from the death on; a standby was there before it. */
 static void a_recovery_has_times_for_people(void **state)
 {
-	static struct rf_stats_device device = { .generation = 2 };
+	static struct rf_stats_device device = { .generation = 2, .up = { 2 } };
 	static struct rf_stats_service service;
 	struct shown d = disk(DEV_RUNNING, 0);
 	size_t bytes;

@@ -385,6 +385,15 @@ static inline uint64_t queue_memory_at(const struct rf_device *d, uint32_t queue
 	return ((uint64_t)half * d->cfg.queues + queue) * d->cfg.queue_bytes;
 }
 
+/* Does any driver run? */
+static inline bool any_driver_up(const struct rf_device *d)
+{
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		if (!d->queue[i].down)
+			return true;
+	return false;
+}
+
 /* generation.c: the drivers of one queue. */
 void generation_open(struct rf_device *);
 /* The queue of that driver; NULL: none that is used. */
@@ -403,7 +412,6 @@ void generation_request_kill(struct rf_device *, struct rf_queue *, enum rf_kill
 void generation_adopted(struct rf_device *, uint32_t asked);
 
 /* recovery.c: what happens to the device, by a death or from outside, for one queue or for all. */
-bool recovery_any_up(const struct rf_device *);
 /* This queue's driver executes nothing more: the device is made quiet for this queue, or, once
  * all drivers are dead, as a whole. */
 void recovery_quiet(struct rf_device *, struct rf_queue *);

@@ -24,7 +24,7 @@
 
 static bool storm_watched(const struct rf_device *d)
 {
-	return d->cfg.storm_rate && d->backend && d->backend->irqs_counted && recovery_any_up(d) &&
+	return d->cfg.storm_rate && d->backend && d->backend->irqs_counted && any_driver_up(d) &&
 	       !d->given_up && !d->stopping && !d->irq.off;
 }
 

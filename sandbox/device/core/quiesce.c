@@ -101,7 +101,7 @@ static bool in_doubt(const struct rf_device *d, const struct rf_queue *q)
 
 	return d->left != RF_LEFT_ENABLED || d->changed || d->irq.off || d->reset ||
 	       (asked && (q->kill_reason == RF_KILL_STORM ||
-			  (q->kill_reason == RF_KILL_STALLED && !recovery_any_up(d))));
+			  (q->kill_reason == RF_KILL_STALLED && !any_driver_up(d))));
 }
 
 int device_drop_queue(struct rf_device *d, const struct rf_queue *q)

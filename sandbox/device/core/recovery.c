@@ -39,14 +39,6 @@ static void notify_quiesced(struct rf_device *d, uint32_t generation, bool lost)
 	notify_export(d, RF_SVC_QUIESCED, generation, 0, lost);
 }
 
-bool recovery_any_up(const struct rf_device *d)
-{
-	for (uint32_t i = 0; i < d->queue_count; i++)
-		if (!d->queue[i].down)
-			return true;
-	return false;
-}
-
 static bool any_down(const struct rf_device *d)
 {
 	for (uint32_t i = 0; i < d->queue_count; i++)
@@ -112,12 +104,12 @@ static void quiet_all(struct rf_device *d, bool changed)
 /* Resets the device, once all drivers are dead. */
 static void reset_all(struct rf_device *d, bool changed)
 {
-	if (!d->reset && recovery_any_up(d))
+	if (!d->reset && any_driver_up(d))
 		rf_log("%s: the device is reset as a whole: the drivers of its other queues are "
 		       "replaced, too", d->label);
 	d->reset = true;
 	kill_all(d, RF_KILL_RESET);
-	if (recovery_any_up(d))
+	if (any_driver_up(d))
 		return;
 	quiet_all(d, changed);
 	for (uint32_t i = 0; i < d->queue_count; i++)

@@ -83,6 +83,7 @@ static void edge_read_block(struct nbd_server *srv, struct nbd_edge *edge, int w
 	*io = (struct rf_io){ .op = RF_BLK_READ, .length = block, .offset = offset,
 			      .arena = edge->arena + (which ? page : 0),
 			      .done = which ? edge_last_done : edge_first_done,
+			      .queue = edge->part->io.queue,
 			      .waits = edge->part->io.waits };
 	edge->pending++;
 	int err = rf_blk_submit(srv->service, io);

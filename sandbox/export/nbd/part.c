@@ -26,7 +26,9 @@ void nbd_cmd_check(struct nbd_cmd *cmd)
 	if (cmd->flush_after && !cmd->error) {
 		cmd->flush_after = false;
 		cmd->flushed = true;
-		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH, .done = part_flush_done,
+		cmd->flush_io = (struct rf_io){ .op = RF_BLK_FLUSH,
+						.queue = (uint16_t)cmd->conn->id,
+						.done = part_flush_done,
 						.waits = &cmd->conn->waits };
 		cmd->pending++;
 		cmd->refs++;

@@ -104,6 +104,7 @@ struct nbd_part *nbd_part_plain(struct nbd_cmd *cmd, uint32_t want)
 	c->parts++;
 	*part = (struct nbd_part){ .cmd = cmd };
 	part->io.waits = &c->waits;
+	part->io.queue = (uint16_t)c->id; /* a connection keeps to one queue of the device */
 	part->io.op = cmd->op;
 	part->io.flags = cmd->io_flags;
 	part->io.offset = c->export->first + cmd->offset + cmd->started;
