@@ -7,7 +7,8 @@
 . /tests/guest/serving.inc
 disk=$(nvme_address rf0) other=$(nvme_address rf1)
 group() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
-expect not-viable/one-group "this machine puts $disk and $other into two groups" [ "$(group $disk)" = "$(group $other)" ]
+expect not-viable/one-group "this machine puts $disk and $other into two groups" \
+	[ "$(group $disk)" = "$(group $other)" ]
 config
 refused not-viable 68 1 "not viable: unbind $other \\(nvme\\)"
 expect not-viable/none-left "processes are left" wait_for 60 none_left

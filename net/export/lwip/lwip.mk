@@ -47,9 +47,10 @@ $(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) 
         $(LWIP)/.source $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 \
-		$(MUSLINC) $(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/export/lwip/%.c) \
-		sandbox/lib/siphash.c $(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group \
-		-lc -lgcc -Wl,--end-group $(CRTN)
+		$(MUSLINC) $(INC_lwip) -Itests/bench -o $@ $(CRT1) $< \
+		$(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) \
+		-Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 ##@ Measure
 .PHONY: bench-lwip
