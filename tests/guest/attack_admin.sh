@@ -2,7 +2,9 @@
 # A hostile NVMe driver wants the controller to obey it: commands forged in the admin queue by
 # DMA, old ones run again by the admin doorbell, completions forged. Judged by the queue's
 # memory, by the data on the disk, and by whether the disk still serves.
-# guest: -d nvme,serial=rf0,size=4G,id=nv0 -d nvme,serial=rf1,size=64M -a iomem=relaxed -q -drive -q if=none,id=second,driver=null-co,size=64M,read-zeroes=on -l -device -l nvme-ns,drive=second,bus=nv0,nsid=2
+# guest: -d nvme,serial=rf0,size=4G,id=nv0 -d nvme,serial=rf1,size=64M -a iomem=relaxed
+# guest: -q -drive -q if=none,id=second,driver=null-co,size=64M,read-zeroes=on -l -device
+# guest: -l nvme-ns,drive=second,bus=nv0,nsid=2
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc

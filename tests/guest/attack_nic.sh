@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 # A hostile driver of an adapter reaches for the registers it was not given: NVM, PHY, filters,
 # interrupts, resets. Judged by the registers themselves.
-# guest: -a iomem=relaxed -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -q -netdev -q hubport,hubid=0,id=n2 -d e1000e,netdev=n0,mac=52:54:00:00:00:01 -d igb,netdev=n1,mac=52:54:00:00:00:02 -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on,romfile=
+# guest: -a iomem=relaxed -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1
+# guest: -q -netdev -q hubport,hubid=0,id=n2 -d e1000e,netdev=n0,mac=52:54:00:00:00:01
+# guest: -d igb,netdev=n1,mac=52:54:00:00:00:02
+# guest: -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:03,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc

@@ -4,7 +4,10 @@
 # address, by a mount, as swap, claimed, behind a loop device, open in a program; the interface of
 # a virtio device, up, with an address, and in another network namespace. A driver_override that
 # was there is there again at the end.
-# guest: -q -device -q nvme-subsys,id=s0 -d nvme,serial=rf0,size=64M,subsys=s0 -q -netdev -q hubport,hubid=0,id=n0 -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:05,iommu_platform=on,disable-legacy=on,romfile=
+# guest: -q -device -q nvme-subsys,id=s0 -d nvme,serial=rf0,size=64M,subsys=s0
+# guest: -q -netdev -q hubport,hubid=0,id=n0
+# guest: -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:05,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc

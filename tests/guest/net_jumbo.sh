@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Frames of 9,000 bytes through two Intel 82574, and through two 82576, each pair on a cable,
 # behind fenced drivers with `mtu 9000`.
-# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b -d igb,netdev=n2,mac=52:54:00:00:00:0c -d igb,netdev=n3,mac=52:54:00:00:00:0d
+# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1
+# guest: -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3
+# guest: -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
+# guest: -d igb,netdev=n2,mac=52:54:00:00:00:0c -d igb,netdev=n3,mac=52:54:00:00:00:0d
 # seconds: 300
 . /lib/guest.sh
 ulimit -l unlimited

@@ -6,7 +6,12 @@
 # pulled takes the carrier. (It is in the hand of the emulator's monitor, which is at the other
 # end of the third serial line.) A frame to another station reaches an interface whose NIC was
 # told to take it, and no other.
-# guest: -q -chardev -q socket,id=mon,path=build/guest/net_tap.sock,server=on,wait=off -q -mon -q chardev=mon,mode=readline -q -chardev -q socket,id=hand,path=build/guest/net_tap.sock -q -device -q isa-serial,chardev=hand,index=2,irq=5 -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
+# guest: -q -chardev -q socket,id=mon,path=build/guest/net_tap.sock,server=on,wait=off
+# guest: -q -mon -q chardev=mon,mode=readline
+# guest: -q -chardev -q socket,id=hand,path=build/guest/net_tap.sock
+# guest: -q -device -q isa-serial,chardev=hand,index=2,irq=5 -q -netdev -q hubport,hubid=0,id=n0
+# guest: -q -netdev -q hubport,hubid=0,id=n1 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a
+# guest: -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
 # seconds: 300
 . /lib/guest.sh
 ulimit -l unlimited

@@ -2,7 +2,9 @@
 # Two functions that share an IOMMU group go to one owner as a whole: the second is
 # refused while the first is served. A bus reset is done where every function of the bus
 # belongs to that owner, and where one does not, the device is not used.
-# guest: -q -device -q pcie-root-port,id=shared,chassis=9,slot=9 -q -device -q edu,bus=shared,addr=0.0,multifunction=on -q -device -q edu,bus=shared,addr=0.1
+# guest: -q -device -q pcie-root-port,id=shared,chassis=9,slot=9
+# guest: -q -device -q edu,bus=shared,addr=0.0,multifunction=on
+# guest: -q -device -q edu,bus=shared,addr=0.1
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
