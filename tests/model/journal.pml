@@ -240,6 +240,7 @@ active proctype All()
 
 	/* all is done, and nothing is left to be waited for */
 	:: atomic { writes == WRITES && line == writes && !writing && !flushing && !marking &&
-		    !mark && stage == IDLE && reading == NEVER && !curious && low == promised -> break }
+		    !mark && stage == IDLE && reading == NEVER && !curious && low == promised ->
+		break }
 	od
 }
