@@ -39,9 +39,10 @@ killed() {
 	wait_for 60 has_changed export_pid "$kill_pid" && wait_for 60 another $before &&
 		kill -0 $load
 }
+why() { cat /tmp/attached /tmp/fio.err; }
 for n in $(seq $kills); do
-	expect kernel-nbd/kill-$n "no new connection, or the load gave up or stands still:
-$(cat /tmp/attached /tmp/fio.err)" killed
+	expect kernel-nbd/kill-$n \
+		"no new connection, or the load gave up or stands still: $(why)" killed
 done
 wait_for 60 progress $(($(field completed) + 100))
 kill -INT $load
