@@ -19,24 +19,36 @@
 
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu
+#define ONES_NS       10000000000ull
+
+/* Registers that read all ones: is that the end? Some controllers cannot be read while they are
+ * reset. `*since` is 0 before the first time. */
+static bool gone_for_good(struct rf_device *d, uint64_t *since)
+{
+	uint64_t now = rf_now_ns();
+
+	if (!*since)
+		*since = now;
+	return now - *since > ONES_NS || (d->backend->alive && !d->backend->alive(d));
+}
 
 /* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
 static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 {
-	uint64_t deadline = rf_now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
-	unsigned wait = NVME_PAUSE_NS;
+	uint64_t deadline = rf_now_ns() + d->reset_ms * 1000000ull, ones = 0;
+	unsigned wait = DEVICE_PAUSE_NS;
 
 	for (;;) {
 		uint32_t csts = nvme_reg32(d, NVME_REG_CSTS);
-		if (csts == ~0u) {
+		if (csts == ~0u && gone_for_good(d, &ones)) {
 			rf_log("%s: registers read all ones: the device is gone", d->label);
 			return -ENODEV;
 		}
-		if ((csts & mask) == value) {
+		if (csts != ~0u && (csts & mask) == value) {
 			nvme.csts = csts;
 			return 0;
 		}
-		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
+		if (csts != ~0u && csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
 			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
 		}
@@ -44,7 +56,7 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 			rf_log("%s: CSTS stays %#x, wanted %#x", d->label, csts, value);
 			return -ETIMEDOUT;
 		}
-		nvme_pause(&wait);
+		device_pause(&wait);
 	}
 }
 
@@ -230,6 +242,7 @@ static int nvme_identify(struct rf_device *d)
 		return err;
 	nvme.cap = nvme_reg64(d, NVME_REG_CAP);
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
+	d->reset_ms = (NVME_CAP_TO(nvme.cap) + 1) * 500;
 	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
 	nvme_admin_seed();
 	if (!nvme_present(d))

@@ -43,9 +43,6 @@ void nvme_set32(struct rf_device *, uint32_t at, uint32_t value);
 void nvme_set64(struct rf_device *, uint32_t at, uint64_t value);
 bool nvme_present(struct rf_device *);
 
-/* Twice as long each time, from 2 us, which `*wait` begins with, to 1 ms. */
-#define NVME_PAUSE_NS 2000u
-void nvme_pause(unsigned *wait);
 
 /* Draws the key of the command ids. Once, before this process locks itself. */
 void nvme_admin_seed(void);

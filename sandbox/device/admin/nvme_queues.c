@@ -51,12 +51,12 @@ int nvme_queues_ask(struct rf_device *d)
 	return status ? nvme_failed(d, "set number of queues", status) : 0;
 }
 
-/* Both deletions within the policy's time. 0, or as nvme_admin_within(). */
-static int delete_pair(struct rf_device *d, unsigned queue, const char **what)
+/* Both deletions within ns. 0, or as nvme_admin_within(). */
+static int delete_pair(struct rf_device *d, unsigned queue, uint64_t ns, const char **what)
 {
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID(queue) };
 	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = QID(queue) };
-	uint64_t ns = d->cfg.queue_reset_ms * 1000000ull, end = rf_now_ns() + ns;
+	uint64_t end = rf_now_ns() + ns;
 	int status;
 
 	*what = "delete submission queue";
@@ -70,7 +70,7 @@ static int delete_pair(struct rf_device *d, unsigned queue, const char **what)
 int nvme_queue_drop(struct rf_device *d, unsigned queue)
 {
 	const char *what;
-	int status = delete_pair(d, queue, &what);
+	int status = delete_pair(d, queue, d->cfg.queue_reset_ms * 1000000ull, &what);
 
 	if (!status)
 		return 0;
@@ -79,8 +79,10 @@ int nvme_queue_drop(struct rf_device *d, unsigned queue)
 	return status < 0 ? status : -EIO;
 }
 
+/* Nothing is under way: a quarter of the time has to do. */
 void nvme_queues_check(struct rf_device *d)
 {
+	uint64_t ns = d->cfg.queue_reset_ms * 250000ull;
 	const char *what = "make a queue pair";
 	int status;
 
@@ -88,7 +90,7 @@ void nvme_queues_check(struct rf_device *d)
 	if (!d->cfg.queue_reset_ms)
 		return;
 	if (!(status = nvme_queues_ask(d)) && !(status = nvme_queue_make(d, 0, 0)))
-		status = delete_pair(d, 0, &what);
+		status = delete_pair(d, 0, ns, &what);
 	d->queue_reset = !status;
 	if (status)
 		rf_log("%s: does not pass the check of queues (%s: %s): a dead driver will have "

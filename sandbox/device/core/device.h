@@ -24,6 +24,7 @@
 #include "net.h"
 #include "net_types.h"
 #include "stats.h"
+#include "wait.h"
 
 struct rf_bar {
 	uint64_t bytes; /* 0: not there */
@@ -163,6 +164,7 @@ struct rf_device {
 	uint32_t next;              /* generation that comes next */
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
+	uint32_t reset_ms;          /* in which it says that a soft reset is over; 0: as the policy says */
 	bool     queue_reset;       /* it passed the check of its admin plane: see queue_drop */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
@@ -342,6 +344,17 @@ void quirks_look(struct rf_device *d);
 void left_note_header(struct rf_device *);
 void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
+
+/* A turn of a wait for the device: from 2 us, which `*wait` begins with, to 1 ms. So short that
+ * whoever pings this process (supervisor/ping.c) does not take it for one that sleeps for good:
+ * a controller may take two minutes. */
+#define DEVICE_PAUSE_NS 2000u
+static inline void device_pause(unsigned *wait)
+{
+	rf_sleep_ns(*wait);
+	if (*wait < 1000000)
+		*wait *= 2;
+}
 
 /* quiesce.c: rule 5. The first takes a queue pair of a dead driver from the device, which is not
  * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
