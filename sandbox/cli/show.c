@@ -227,7 +227,7 @@ static void put_after(FILE *f, const char *step, uint64_t death_ns, uint64_t ste
 
 void show_recoveries(FILE *f, const struct shown *d)
 {
-	static const char *const methods[] = { "none", "soft", "function", "hot" };
+	static const char *const methods[] = { "none", "queue", "soft", "function", "hot" };
 	uint32_t last = d->device ? d->device->generation : 0;
 
 	for (uint32_t g = last > RF_STATS_LOG ? last - RF_STATS_LOG : 1; g < last; g++) {
@@ -239,7 +239,7 @@ void show_recoveries(FILE *f, const struct shown *d)
 		put_time(f, r->detect_ns);
 		fprintf(f, ",\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
 			   "\"quiesced_ns\":%llu,\"spawned_ns\":%llu,\"enabled_ns\":%llu",
-			g, methods[r->method & 3], (ull)r->detect_ns, (ull)r->quiesced_ns,
+			g, r->method <= RF_RESET_HOT ? methods[r->method] : "unknown", (ull)r->detect_ns, (ull)r->quiesced_ns,
 			(ull)r->spawned_ns, (ull)r->enabled_ns);
 		if (v->generation == g)
 			fprintf(f,

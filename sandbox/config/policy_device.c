@@ -206,6 +206,22 @@ static int key_cache(struct rf_policy *p, struct rf_words *w)
 	return policy_flag(w, names, RF_DEVICE_CACHE_LOST, &p->device.flags);
 }
 
+/* queue-reset no|within TIME */
+static int key_queue_reset(struct rf_policy *p, struct rf_words *w)
+{
+	uint64_t within = 0;
+	bool no = w->count == 2 && !strcmp(w->word[1], "no");
+
+	if (!no && (w->count != 3 || strcmp(w->word[1], "within")))
+		return rf_words_error(w, "write as 'queue-reset no' or 'queue-reset within 2s'");
+	int err = no ? 0 : policy_time(w, 2, &within);
+	if (!err && !no && (within < 1000000 || within > RF_QUEUE_RESET_MOST_MS * 1000000ull))
+		return rf_words_error(w, "queue-reset within: from 1ms to %us",
+				      RF_QUEUE_RESET_MOST_MS / 1000);
+	p->device.queue_reset_ms = (uint32_t)(within / 1000000);
+	return err;
+}
+
 static int want_bar(struct rf_words *w, int index, uint8_t *bar)
 {
 	const char *word = index < w->count ? w->word[index] : "";
@@ -308,6 +324,7 @@ const struct policy_key policy_device_keys[] = {
 	{ "payload", key_payload, 2 },
 	{ "bus-master", key_bus_master, 2 },
 	{ "cache", key_cache, 2 },
+	{ "queue-reset", key_queue_reset, 3 },
 	{ "reset", key_reset, 11, true },
 	{ "map", key_map, 5, true },
 	{ "storm", key_storm, 2 },

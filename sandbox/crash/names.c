@@ -30,7 +30,7 @@ const char *device_register(const struct rf_death *d, uint32_t offset)
 const char *reset_name(uint32_t method)
 {
 	static const char *const names[] = {
-		[RF_RESET_NONE] = "none", [RF_RESET_SOFT] = "soft",
+		[RF_RESET_NONE] = "none", [RF_RESET_QUEUE] = "queue", [RF_RESET_SOFT] = "soft",
 		[RF_RESET_FUNCTION] = "function",
 		[RF_RESET_HOT] = "bus",
 	};

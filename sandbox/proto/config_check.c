@@ -148,6 +148,7 @@ static bool numbers(const struct rf_device_config *p)
 		  p->arena_bytes <= RF_ARENA_MOST && p->queue_bytes && p->queue_bytes % 4096 == 0 &&
 		  p->queue_bytes <= RF_QUEUE_MEMORY_MOST && p->step_count <= RF_MAX_STEPS &&
 		  p->window_count <= RF_MAX_WINDOWS &&
+		  p->queue_reset_ms <= RF_QUEUE_RESET_MOST_MS &&
 		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) &&
 		  !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
 

@@ -68,6 +68,8 @@ struct rf_reg_window {
 #define RF_DEVICE_NO_STANDBY    0x40u /* a driver's successor is spawned when it is dead */
 #define RF_DEVICE_NO_LOOK       0x100u /* nobody watches an adapter for resets of its own */
 
+#define RF_QUEUE_RESET_MOST_MS 10000u
+
 struct rf_device_config {
 	char     name[RF_NAME];
 	char     pci[RF_NAME]; /* dddd:bb:dd.f */
@@ -88,6 +90,8 @@ struct rf_device_config {
 	uint64_t moderation_ns; /* least time between two interrupts, where the device can */
 	/* interrupts a second, beyond what is completed, that are a storm; 0: none */
 	uint32_t storm_rate;
+	/* in which a dead driver's queues have to be deleted; 0: the device is reset at once */
+	uint32_t queue_reset_ms;
 	uint32_t nsid;         /* NVMe namespace */
 	uint32_t mtu;          /* wanted of a NIC whose admin plane can set it; 0: 1500 */
 	/* 0, or: its predecessor died; every generation up to this was used */

@@ -70,8 +70,14 @@ struct rf_stats_net {
 };
 #define RF_STATS_NET 262144u /* behind struct rf_stats_service */
 
-/* rf_recovery_device.method */
-enum rf_reset_method { RF_RESET_NONE, RF_RESET_SOFT, RF_RESET_FUNCTION, RF_RESET_HOT };
+/* rf_recovery_device.method: what made the device quiet, the harder the later */
+enum rf_reset_method {
+	RF_RESET_NONE,
+	RF_RESET_QUEUE, /* the dead driver's queue pair was taken away; the device goes on */
+	RF_RESET_SOFT,
+	RF_RESET_FUNCTION,
+	RF_RESET_HOT,
+};
 
 struct rf_recovery_device {
 	uint32_t generation;  /* of the driver that died */

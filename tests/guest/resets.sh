@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Two questions about resets. Does a controller that was cut off from memory still end its
-# soft reset? And does a disk wait while the one beside it is reset for 100 ms?
+# Questions about resets. Does a death cost a queue pair and not the controller? Does a controller
+# that was cut off from memory still end its soft reset? And does a disk wait while the one beside it is reset for 100 ms?
 # guest: -d nvme,serial=rf0,size=64M -d nvme,serial=rf1,size=64M
 # seconds: 300
 . /lib/guest.sh
@@ -36,10 +36,13 @@ killed() {
 }
 has_recovered() { [ "$($rf recoveries $1 | grep -c '"quiesced_ns":[1-9]')" -ge "$2" ]; }
 
-# ---- CC.EN=0 with bus mastering, as shipped, and without ----
-for order in keep off; do
-	sed "s/^bus-master.*/bus-master    $order/" /build/policy/nvme.policy \
-		>/tmp/nvme-$order.policy
+# ---- as shipped; by CC.EN=0 with bus mastering, and without ----
+cp /build/policy/nvme.policy /tmp/nvme-queue.policy
+for order in queue keep off; do
+	[ $order = queue ] || {
+		sed "s/^bus-master.*/bus-master    $order/" /build/policy/nvme.policy
+		echo 'queue-reset no'
+	} >/tmp/nvme-$order.policy
 	device disk0 $disk /tmp/nvme-$order.policy >$conf
 	expect resets/bus-master-$order/serves "no driver came up" serve
 	expect resets/bus-master-$order/recovers "see the log" killed disk0 5
@@ -48,12 +51,14 @@ for order in keep off; do
 	cat /tmp/rf.err
 	grep -hE '"(errors|mismatches)":[1-9]' /tmp/disk0.json && errors=1
 done
+echo "as shipped: $seen_queue"
 echo "resets that worked, bus mastering kept: $seen_keep; cleared first: $seen_off"
+expect resets/queue "it was $seen_queue" [ "$seen_queue" = ' 5 queue ' ]
 expect resets/bus-master-keep/soft "it was $seen_keep" [ "$seen_keep" = ' 5 soft ' ]
 expect resets/no-errors "requests failed" [ -z "$errors" ]
 
 # ---- a slow reset beside a fast one ----
-grep -v '^reset' /build/policy/nvme.policy >/tmp/slow.policy
+{ grep -v '^reset' /build/policy/nvme.policy; echo 'queue-reset no'; } >/tmp/slow.policy
 { device disk0 $disk nvme; device disk1 $slow /tmp/slow.policy; } >$conf
 up() { [ "$($rf status --json 2>/dev/null | grep -o '"state":"running","code":0' | wc -l)" = 2 ]; }
 $rf run $conf 2>/tmp/rf.err &

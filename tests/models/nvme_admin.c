@@ -65,7 +65,11 @@ static uint32_t delete_sq(struct nvme *n, unsigned qid)
 {
 	if (!qid || qid > n->queues || !n->sq[qid].on)
 		return NVME_SC_INVALID_QUEUE_ID;
-	queue_close_sq(n, qid);
+	queue_close_sq(n, qid,
+		       nvme_fires(n, N_DELETE_EARLY) ?
+			       fault_arg(&nvme_faults[N_DELETE_EARLY], 20000) :
+			       0);
+	NVME_COUNT(NC_DELETES);
 	return 0;
 }
 
@@ -77,6 +81,52 @@ static uint32_t delete_cq(struct nvme *n, unsigned qid)
 		return SC_CQ_IN_USE;
 	n->cq[qid].on = false;
 	return 0;
+}
+
+uint32_t admin_delete(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	unsigned qid = cmd->cdw10 & 0xffff;
+
+	return cmd->opc == NVME_ADMIN_DELETE_SQ ? delete_sq(n, qid) : delete_cq(n, qid);
+}
+
+/* What the faults make of a deletion; STATUS_NEVER: there is no answer. 0: it is done. */
+static uint32_t delete_faults(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_RESETS)) {
+		nvme_reset_itself(n);
+		return STATUS_NEVER;
+	}
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_GONE)) {
+		n->gone = true;
+		return STATUS_NEVER;
+	}
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_CFS)) {
+		n->csts |= NVME_CSTS_CFS;
+		return STATUS_NEVER;
+	}
+	if (nvme_fires(n, N_DELETE_NEVER))
+		return STATUS_NEVER;
+	if (nvme_fires(n, N_DELETE_ERROR))
+		return (uint32_t)fault_arg(&nvme_faults[N_DELETE_ERROR], NVME_SC_INTERNAL_ERROR);
+	return 0;
+}
+
+static uint32_t delete_queue(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	uint32_t status = delete_faults(n, cmd);
+
+	if (status)
+		return status;
+	return slow_delete(n, cmd) ? STATUS_NEVER : admin_delete(n, cmd);
+}
+
+static uint32_t create_queue(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	if (nvme_fires(n, N_CREATE_ERROR))
+		return (uint32_t)fault_arg(&nvme_faults[N_CREATE_ERROR],
+					   NVME_SC_INVALID_QUEUE_ID);
+	return cmd->opc == NVME_ADMIN_CREATE_CQ ? create_cq(n, cmd) : create_sq(n, cmd);
 }
 
 /* ---- identify -------------------------------------------------------------------------- */
@@ -99,6 +149,9 @@ static void controller(const struct nvme *n, unsigned char *page)
 	c->mdts = (uint8_t)__builtin_ctz(n->mdts / NVME_PAGE);
 	c->cntlid = 1;
 	c->ver = 0x00010400;
+	uint32_t resume_us = (n->slow.ready_ms ? n->slow.ready_ms : 1) * 1000;
+	memcpy(page + 84, &resume_us, 4); /* RTD3R, RTD3E */
+	memcpy(page + 88, &resume_us, 4);
 	page[258] = 3;                 /* ACL: aborts at a time, 0's based */
 	page[259] = HELD_EVENTS - 1;   /* AERL */
 	page[260] = 0x03;              /* FRMW: one slot, read-only */
@@ -305,13 +358,11 @@ uint32_t admin_execute(struct nvme *n, const struct nvme_sqe *cmd, uint32_t *dw0
 		return NVME_SC_INVALID_FIELD;
 	switch (cmd->opc) {
 	case NVME_ADMIN_CREATE_CQ:
-		return create_cq(n, cmd);
 	case NVME_ADMIN_CREATE_SQ:
-		return create_sq(n, cmd);
+		return create_queue(n, cmd);
 	case NVME_ADMIN_DELETE_SQ:
-		return delete_sq(n, cmd->cdw10 & 0xffff);
 	case NVME_ADMIN_DELETE_CQ:
-		return delete_cq(n, cmd->cdw10 & 0xffff);
+		return delete_queue(n, cmd);
 	case NVME_ADMIN_IDENTIFY:
 		return identify(n, cmd);
 	case NVME_ADMIN_SET_FEATURES:

@@ -7,6 +7,8 @@
  *   D, U, W, K  to the supervisor: down, up, want, kill
  *   d, q, u     to the export: down, quiesced, up
  *   R        the device is made quiet
+ *   Q, N, n  or only its queue pair is taken away; made anew; that fails
+ *   E        it is enabled
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -60,6 +62,17 @@ int rf_packet_offer(int sock, const void *data, size_t bytes, const int *fds, in
 int rf_packet_post(int sock, const void *data, size_t bytes)
 {
 	return rf_packet_send(sock, data, bytes, NULL, 0);
+}
+
+static int drop_answer = -EOPNOTSUPP; /* of the device that is to lose a queue pair */
+
+int device_drop_queue(struct rf_device *d, unsigned queue)
+{
+	(void)d;
+	assert_int_equal(queue, 0);
+	if (drop_answer >= 0)
+		note('Q');
+	return drop_answer;
 }
 
 int device_quiesce(struct rf_device *d)
@@ -318,9 +331,109 @@ static void a_device_at_rest_is_marked(void **state)
 	assert_string_equal(noted, "dDRMqE");
 }
 
+static bool making_fails;
+static int makes_it(struct rf_device *d, unsigned queue, unsigned half)
+{
+	(void)half;
+	assert_true(!queue && d->left == RF_LEFT_IDLE);
+	note(making_fails ? 'n' : 'N');
+	return making_fails ? -EIO : 0;
+}
+
+/* A device that a queue pair can be taken from, which it may find to have changed, with a cache. */
+static struct rf_device *with_queues(void)
+{
+	static const struct rf_admin_ops control = { .changed = it_changed, .enable = enables_it,
+						     .queue_make = makes_it };
+	static const struct rf_backend_ops backend = { .config_read = no_header };
+	struct rf_device *d = running();
+
+	d->backend = &backend;
+	d->admin_ops = &control;
+	d->info.features = RF_BLK_HAS_FLUSH;
+	left_as(d, RF_LEFT_ENABLED);
+	drop_answer = RF_RESET_QUEUE;
+	making_fails = false;
+	return d;
+}
+
+static void a_queue_pair_alone_is_replaced(void **state)
+{
+	struct rf_device *d = with_queues();
+
+	(void)state;
+	d->queue.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDQqN");
+	assert_int_equal(d->left, RF_LEFT_ENABLED);
+	assert_int_equal(d->recovery.method, RF_RESET_QUEUE);
+	assert_true(d->recovery.quiesced_ns);
+	assert_int_equal(d->stats->losses, 0);
+	drop_answer = -EOPNOTSUPP;
+}
+
+static void without_a_successor_its_queues_wait(void **state)
+{
+	struct rf_device *d = with_queues();
+
+	(void)state;
+	d->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDWQq");
+	assert_int_equal(d->left, RF_LEFT_IDLE);
+	generation_driver(d, 2, -1);
+	assert_string_equal(noted, "dDWQqN");
+	drop_answer = -EOPNOTSUPP;
+}
+
+static void a_pair_that_cannot_be_deleted(void **state)
+{
+	struct rf_device *d = with_queues();
+
+	(void)state;
+	drop_answer = -ETIMEDOUT;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDRqE");
+	assert_int_equal(d->recovery.method, RF_RESET_SOFT);
+	assert_int_equal(d->stats->losses, 0);
+	d = with_queues();
+	drop_answer = -EIO;
+	d->queue.param[0] = 1; /* because it has reset itself */
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDRqE");
+	assert_int_equal(d->stats->losses, 1);
+	d->stats->losses = 0;
+	drop_answer = -EOPNOTSUPP;
+}
+
+static void a_pair_that_cannot_be_made_again(void **state)
+{
+	struct rf_device *d = with_queues();
+
+	(void)state;
+	making_fails = true;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDQqnRqE");
+	assert_int_equal(d->recovery.method, RF_RESET_SOFT);
+	assert_int_equal(d->stats->losses, 0);
+	d = with_queues();
+	making_fails = true;
+	d->queue.param[0] = 1;
+	generation_ending(d, 1);
+	assert_string_equal(noted, "dDQqnRqE");
+	assert_int_equal(d->stats->losses, 1);
+	assert_false(d->given_up);
+	d->stats->losses = 0;
+	drop_answer = -EOPNOTSUPP;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_queue_pair_alone_is_replaced),
+		cmocka_unit_test(without_a_successor_its_queues_wait),
+		cmocka_unit_test(a_pair_that_cannot_be_deleted),
+		cmocka_unit_test(a_pair_that_cannot_be_made_again),
 		cmocka_unit_test(a_look_at_the_device),
 		cmocka_unit_test(quiet_at_the_last_stop_and_on_when_dead),
 		cmocka_unit_test(dead_before_its_ring_is_ready),

@@ -114,10 +114,13 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 }
 
 #include "sandbox/device/admin/nvme_admin.c"
+#include "sandbox/device/admin/nvme_command.c"
 #include "sandbox/device/admin/nvme_describe.c"
+#include "sandbox/device/admin/nvme_queues.c"
 #include "sandbox/device/admin/virtio_pci.c"
 #include "sandbox/device/core/identity.c"
 #include "sandbox/device/core/left.c"
+#include "sandbox/lib/siphash.c"
 
 static const struct rf_backend_ops fake = { .config_read = space_read };
 
@@ -242,6 +245,7 @@ static void a_controller_that_reset_itself(void **state)
 
 	(void)state;
 	EACH(nvme_device, RF_LEFT_ENABLED, changes);
+	EACH(nvme_device, RF_LEFT_IDLE, changes);
 }
 
 /* It was disabled by us, and then lost power: only CC.EN looks the same. */

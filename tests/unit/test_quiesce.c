@@ -103,6 +103,72 @@ static struct rf_device *device(uint16_t vendor, uint16_t id)
 	return &d;
 }
 
+/* ---- the queue pair alone ---------------------------------------------------------------- */
+
+static int drop_fails;
+static int fake_drop(struct rf_device *d, unsigned queue)
+{
+	(void)d;
+	assert_int_equal(queue, 0);
+	note('q');
+	return drop_fails;
+}
+
+static struct rf_device *with_queues(void)
+{
+	static const struct rf_admin_ops control = { .queue_drop = fake_drop };
+	static char stats[RF_STATS_BYTES];
+	struct rf_device *d = device(0x8086, 0x10d3);
+
+	d->stats = (void *)(stats + RF_STATS_DEVICE);
+	d->admin_ops = &control;
+	d->queue_reset = true;
+	d->left = RF_LEFT_ENABLED;
+	d->generation = d->recovery.generation = 7;
+	d->kill_requested = 7;
+	d->kill_reason = RF_KILL_PROTO;
+	drop_fails = 0;
+	return d;
+}
+
+static void a_queue_pair_before_anything_else(void **state)
+{
+	struct rf_device *d = with_queues();
+
+	(void)state;
+	d->cfg.flags = RF_DEVICE_BUSMASTER_OFF; /* for the soft reset */
+	assert_int_equal(device_drop_queue(d, 0), RF_RESET_QUEUE);
+	assert_string_equal(asked, "q");
+	d = with_queues();
+	drop_fails = -ETIMEDOUT;
+	assert_int_equal(device_drop_queue(d, 0), -ETIMEDOUT);
+}
+
+/* Each of these devices is reset: it may do what it says of its queues, or not. */
+static void not_of_a_device_in_doubt(void **state)
+{
+	enum { NEVER_CHECKED, CHANGED, STORM, STALLED, STORMED, NOT_ENABLED, CASES };
+
+	(void)state;
+	for (int i = 0; i < CASES; i++) {
+		struct rf_device *d = with_queues();
+		d->queue_reset = i != NEVER_CHECKED;
+		d->changed = i == CHANGED;
+		d->irq.off = i == STORM;
+		d->kill_reason = i == STALLED ? RF_KILL_STALLED :
+				 i == STORMED ? RF_KILL_STORM :
+						RF_KILL_HANDOVER;
+		d->left = i == NOT_ENABLED ? RF_LEFT_UNKNOWN : RF_LEFT_ENABLED;
+		assert_int_equal(device_drop_queue(d, 0), -EOPNOTSUPP);
+		assert_string_equal(asked, "");
+	}
+	/* What the one before it was killed for is over. */
+	struct rf_device *d = with_queues();
+	d->kill_requested = 6;
+	d->kill_reason = RF_KILL_STALLED;
+	assert_int_equal(device_drop_queue(d, 0), RF_RESET_QUEUE);
+}
+
 static void the_function_before_the_bus(void **state)
 {
 	(void)state;
@@ -165,6 +231,8 @@ static void quirks_are_by_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_queue_pair_before_anything_else),
+		cmocka_unit_test(not_of_a_device_in_doubt),
 		cmocka_unit_test(the_function_before_the_bus),
 		cmocka_unit_test(a_soft_reset_brings_no_configuration_back),
 		cmocka_unit_test(the_bus_when_the_function_has_none),

@@ -4,106 +4,51 @@
  *
  * Room:   sandbox/device/admin. NVM Express Base Specification 2.0: 3.5.1 (initialisation),
  *         3.6 (shutdown), 5 (admin commands).
- * Trust:  completions and identify data are the device's word: completions are
- *         matched by command id and polled with a deadline, identify data is copied
- *         out and range-checked.
- *
- * The doorbell page the driver has holds the admin doorbells too. So every entry of
- * the admin submission queue that is not a command of ours just now is poison: an
- * opcode no controller knows. The queue is read-only for the device, so that no DMA
- * of the driver's can write a command into it.
+ * Trust:  identify data is the device's word: copied out and range-checked. Commands and
+ *         their completions: nvme_command.h.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "device.h"
 #include "log.h"
 #include "nvme.h"
+#include "nvme_command.h"
 #include "nvme_describe.h"
-#include "wait.h"
 
-#define ADMIN_ENTRIES 16u
-#define POISON        0x7fu /* reserved opcode, data transfer bits set */
-#define QID           1u
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu
+#define ONES_NS       10000000000ull
 
-/* Pages of the admin memory: the first is the only one the device cannot write. */
-enum { PAGE_ASQ, PAGE_ACQ, PAGE_IDENTIFY };
-
-static struct {
-	struct rf_regs regs;      /* registers page, BAR 0 + 0 */
-	struct rf_regs doorbells; /* BAR 0 + 0x1000: the admin queue's */
-	uint64_t cap;
-	uint32_t dstrd, entries, nsid, flags;
-	uint32_t cc, csts; /* as they were when it was enabled */
-	uint16_t sq_tail, cq_head, cid;
-	uint8_t  phase;
-} nvme;
-
-static uint32_t reg32(struct rf_device *d, uint32_t at)
+/* Registers that read all ones: is that the end? Some controllers cannot be read while they are
+ * reset. `*since` is 0 before the first time. */
+static bool gone_for_good(struct rf_device *d, uint64_t *since)
 {
-	return reg_read32(d, &nvme.regs, at);
-}
+	uint64_t now = rf_now_ns();
 
-static uint64_t reg64(struct rf_device *d, uint32_t at)
-{
-	return reg32(d, at) | (uint64_t)reg32(d, at + 4) << 32;
-}
-
-static void set32(struct rf_device *d, uint32_t at, uint32_t value)
-{
-	reg_write32(d, &nvme.regs, at, value);
-}
-
-static void nvme_set64(struct rf_device *d, uint32_t at, uint64_t value)
-{
-	set32(d, at, (uint32_t)value);
-	set32(d, at + 4, (uint32_t)(value >> 32));
-}
-
-static void ring(struct rf_device *d, uint32_t doorbell, uint32_t value)
-{
-	reg_write32(d, &nvme.doorbells, doorbell - NVME_REG_DBS, value);
-}
-
-static struct nvme_sqe *asq(struct rf_device *d)
-{
-	return (void *)((char *)d->admin + PAGE_ASQ * RF_PAGE);
-}
-
-static void pause_a_little(unsigned *wait)
-{
-	rf_sleep_ns(*wait);
-	if (*wait < 1000000)
-		*wait *= 2;
-}
-
-static bool nvme_present(struct rf_device *d)
-{
-	return reg32(d, NVME_REG_CSTS) != ~0u;
+	if (!*since)
+		*since = now;
+	return now - *since > ONES_NS || (d->backend->alive && !d->backend->alive(d));
 }
 
 /* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
 static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 {
-	uint64_t deadline = rf_now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
-	unsigned wait = 2000;
+	uint64_t deadline = rf_now_ns() + d->reset_ms * 1000000ull, ones = 0;
+	unsigned wait = DEVICE_PAUSE_NS;
 
 	for (;;) {
-		uint32_t csts = reg32(d, NVME_REG_CSTS);
-		if (csts == ~0u) {
+		uint32_t csts = nvme_reg32(d, NVME_REG_CSTS);
+		if (csts == ~0u && gone_for_good(d, &ones)) {
 			rf_log("%s: registers read all ones: the device is gone", d->label);
 			return -ENODEV;
 		}
-		if ((csts & mask) == value) {
+		if (csts != ~0u && (csts & mask) == value) {
 			nvme.csts = csts;
 			return 0;
 		}
-		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
+		if (csts != ~0u && csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
 			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
 		}
@@ -111,35 +56,25 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 			rf_log("%s: CSTS stays %#x, wanted %#x", d->label, csts, value);
 			return -ETIMEDOUT;
 		}
-		pause_a_little(&wait);
+		device_pause(&wait);
 	}
-}
-
-static void poison(struct nvme_sqe *e)
-{
-	memset(e, 0, sizeof(*e));
-	e->opc = POISON;
-	e->cid = 0xffff;
 }
 
 /* 3.5.1 steps 2 to 7; the controller is disabled and idle. */
 static int controller_enable(struct rf_device *d)
 {
-	memset((char *)d->admin + PAGE_ACQ * RF_PAGE, 0, RF_PAGE);
-	for (unsigned i = 0; i < ADMIN_ENTRIES; i++)
-		poison(asq(d) + i);
-	nvme.sq_tail = nvme.cq_head = 0;
-	nvme.phase = 1;
+	nvme_admin_clear(d);
+	nvme.delete_failed = false;
 	if (config_bus_master(d, true))
 		return -EIO;
-	set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
+	nvme_set32(d, NVME_REG_AQA, NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES));
 	nvme_set64(d, NVME_REG_ASQ, d->admin_iova + PAGE_ASQ * RF_PAGE);
 	nvme_set64(d, NVME_REG_ACQ, d->admin_iova + PAGE_ACQ * RF_PAGE);
 	/* With 110b a controller says which command set a namespace has. */
 	uint32_t css =
 		NVME_CAP_CSS(nvme.cap) & NVME_CAP_CSS_ALL ? NVME_CC_CSS_ALL : NVME_CC_CSS_NVM;
 	nvme.cc = NVME_CC_EN | css | NVME_CC_MPS(0) | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4);
-	set32(d, NVME_REG_CC, nvme.cc);
+	nvme_set32(d, NVME_REG_CC, nvme.cc);
 	return wait_csts(d, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
 
@@ -147,9 +82,9 @@ static bool admin_queue_changed(struct rf_device *d)
 {
 	uint64_t asq = d->admin_iova + PAGE_ASQ * RF_PAGE, acq = d->admin_iova + PAGE_ACQ * RF_PAGE;
 
-	return (reg32(d, NVME_REG_AQA) ^ NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES)) & AQA_DEFINED ||
-	       reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 ||
-	       reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
+	return (nvme_reg32(d, NVME_REG_AQA) ^ NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES)) & AQA_DEFINED ||
+	       nvme_reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 ||
+	       nvme_reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
 }
 
 /* 3.7.2: a controller level reset clears CC.EN and CSTS.RDY; where more than the controller
@@ -160,7 +95,7 @@ static const char *nvme_changed(struct rf_device *d)
 		return admin_queue_changed(d) ?
 			       "its admin queue is set up otherwise (AQA, ASQ, ACQ)" :
 			       NULL;
-	uint32_t cc = reg32(d, NVME_REG_CC), csts = reg32(d, NVME_REG_CSTS);
+	uint32_t cc = nvme_reg32(d, NVME_REG_CC), csts = nvme_reg32(d, NVME_REG_CSTS);
 	if (cc == ~0u || csts == ~0u)
 		return "its registers read all ones";
 	if (!(cc & NVME_CC_EN))
@@ -177,75 +112,12 @@ static const char *nvme_changed(struct rf_device *d)
 					NULL;
 }
 
-/* Takes one completion if there is one: its status, -EAGAIN: none yet. */
-static int take_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0)
-{
-	struct nvme_cqe *e = (void *)((char *)d->admin + PAGE_ACQ * RF_PAGE);
-	uint16_t status = *(volatile uint16_t *)&e[nvme.cq_head].status;
-
-	if (NVME_CQE_PHASE(status) != nvme.phase)
-		return -EAGAIN;
-	atomic_thread_fence(memory_order_acquire);
-	struct nvme_cqe copy = e[nvme.cq_head];
-	if (++nvme.cq_head == ADMIN_ENTRIES) {
-		nvme.cq_head = 0;
-		nvme.phase ^= 1;
-	}
-	ring(d, nvme_cq_doorbell(0, nvme.dstrd), nvme.cq_head);
-	if (copy.cid != cid)
-		return -EAGAIN; /* for a poisoned entry, or for no command of ours */
-	*dw0 = copy.dw0;
-	return (int)NVME_CQE_STATUS(status);
-}
-
-/* Sends one admin command and waits for it. 0, the NVMe status (> 0), or -errno. */
-static int admin_within(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0, uint64_t ns)
-{
-	struct nvme_sqe *slot = asq(d) + nvme.sq_tail;
-	uint64_t deadline = rf_now_ns() + ns;
-	unsigned wait = 2000;
-	uint32_t first, ignored;
-	int status;
-
-	nvme.cid = (uint16_t)((nvme.cid + 1) & 0x7fff);
-	cmd->cid = nvme.cid;
-	memcpy((char *)slot + 4, (char *)cmd + 4, sizeof(*cmd) - 4);
-	memcpy(&first, cmd, 4);
-	/* Command dword 0 last: until then the entry is poison. */
-	atomic_thread_fence(memory_order_release);
-	*(volatile uint32_t *)slot = first;
-	nvme.sq_tail = (uint16_t)((nvme.sq_tail + 1) % ADMIN_ENTRIES);
-	atomic_thread_fence(memory_order_seq_cst);
-	ring(d, nvme_sq_doorbell(0, nvme.dstrd), nvme.sq_tail);
-	while ((status = take_completion(d, nvme.cid, dw0 ? dw0 : &ignored)) == -EAGAIN) {
-		if (rf_now_ns() > deadline)
-			return nvme_present(d) ? -ETIMEDOUT : -ENODEV;
-		pause_a_little(&wait);
-	}
-	poison(slot);
-	return status;
-}
-
-static int admin(struct rf_device *d, struct nvme_sqe *cmd, uint32_t *dw0)
-{
-	return admin_within(d, cmd, dw0, 5000000000ull);
-}
-
-static int nvme_failed(struct rf_device *d, const char *what, int status)
-{
-	if (status < 0)
-		rf_log("%s: %s: %s", d->label, what, strerror(-status));
-	else
-		rf_log("%s: %s: NVMe status %#x", d->label, what, status);
-	return status < 0 ? status : -EIO;
-}
-
 /* A page of Identify, copied out. 0, the NVMe status, or -errno; nothing is logged. */
 static int identify_try(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
 {
 	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns,
 				.prp1 = d->admin_iova + PAGE_IDENTIFY * RF_PAGE };
-	int status = admin(d, &cmd, NULL);
+	int status = nvme_admin(d, &cmd, NULL);
 
 	if (!status)
 		memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
@@ -260,62 +132,37 @@ static int absent(struct rf_device *d)
 	return nvme_absent(d, nvme.nsid, status ? NULL : active);
 }
 
-static int create_queues(struct rf_device *d, unsigned half)
-{
-	uint64_t base = d->queues_iova + half * d->cfg.queue_bytes;
-	int vector = irq_vector(d, half);
-	int status;
-
-	if (vector < 0)
-		return nvme_failed(d, "interrupt", vector);
-	struct nvme_sqe cq = { .opc = NVME_ADMIN_CREATE_CQ,
-			       .prp1 = base + nvme_queue_cq(nvme.entries),
-			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
-			       .cdw11 = NVME_CQ_CDW11((uint32_t)vector) };
-	if ((status = admin(d, &cq, NULL)))
-		return nvme_failed(d, "create completion queue", status);
-	struct nvme_sqe sq = { .opc = NVME_ADMIN_CREATE_SQ, .prp1 = base,
-			       .cdw10 = NVME_QUEUE_CDW10(QID, nvme.entries),
-			       .cdw11 = NVME_SQ_CDW11(QID) };
-	if ((status = admin(d, &sq, NULL)))
-		return nvme_failed(d, "create submission queue", status);
-	return 0;
-}
-
 static int nvme_enable(struct rf_device *d, unsigned half)
 {
-	struct nvme_sqe cmd = { .opc = NVME_ADMIN_SET_FEATURES,
-				.cdw10 = NVME_FEAT_NUMBER_OF_QUEUES };
-	int err = controller_enable(d), status;
+	int err = controller_enable(d);
 
-	if (err)
+	if (err || (err = nvme_queues_ask(d)))
 		return err;
-	if ((status = admin(d, &cmd, NULL)))
-		return nvme_failed(d, "set number of queues", status);
-	return create_queues(d, half);
+	return nvme_queue_make(d, 0, half);
 }
 
 /*
  * Deletes a dead driver's queues before the controller is disabled (5.7, 5.6), where the controller
- * is known to need that. A controller that does not answer in time is reset at once.
+ * is known to need that. A controller that does not answer in time, or did not just now, is reset
+ * at once.
  */
 static void nvme_quiet(struct rf_device *d)
 {
-	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID };
-	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = QID };
+	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 };
+	struct nvme_sqe cq = { .opc = NVME_ADMIN_DELETE_CQ, .cdw10 = 1 };
 
-	if (!(d->quirks & RF_QUIRK_QUEUES_FIRST))
+	if (!(d->quirks & RF_QUIRK_QUEUES_FIRST) || nvme.delete_failed)
 		return;
-	uint32_t csts = reg32(d, NVME_REG_CSTS);
+	uint32_t csts = nvme_reg32(d, NVME_REG_CSTS);
 	if (csts == ~0u || (csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY)
 		return;
-	if (!admin_within(d, &sq, NULL, 100000000u))
-		(void)admin_within(d, &cq, NULL, 100000000u);
+	if (!nvme_admin_within(d, &sq, NULL, 100000000u))
+		(void)nvme_admin_within(d, &cq, NULL, 100000000u);
 }
 
 static int check_controller(struct rf_device *d)
 {
-	uint32_t sq_db = nvme_sq_doorbell(QID, nvme.dstrd);
+	uint32_t sq_db = nvme_sq_doorbell(1, nvme.dstrd);
 
 	int err = nvme_check_cap(d, nvme.cap);
 
@@ -341,14 +188,14 @@ static int check_controller(struct rf_device *d)
 	}
 	d->doorbell.bar = 0;
 	d->doorbell.submit = sq_db;
-	d->doorbell.complete = nvme_cq_doorbell(QID, nvme.dstrd);
+	d->doorbell.complete = nvme_cq_doorbell(1, nvme.dstrd);
 	return doorbell_open(d);
 }
 
 /* A controller may refuse what 1.3 and 1.4 added, whatever version it claims. */
 static int identify_names(struct rf_device *d, void *to)
 {
-	int status = reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?
+	int status = nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?
 			     0 :
 			     identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
 
@@ -362,7 +209,7 @@ static int identify_names(struct rf_device *d, void *to)
 static int identify_limits(struct rf_device *d, void *to)
 {
 	int status =
-		reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
+		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);
@@ -393,12 +240,14 @@ static int nvme_identify(struct rf_device *d)
 	if ((err = bar_open_regs(d, &nvme.regs, 0, 0)) ||
 	    (err = bar_open_regs(d, &nvme.doorbells, 0, NVME_REG_DBS)))
 		return err;
-	nvme.cap = reg64(d, NVME_REG_CAP);
+	nvme.cap = nvme_reg64(d, NVME_REG_CAP);
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
+	d->reset_ms = (NVME_CAP_TO(nvme.cap) + 1) * 500;
 	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
+	nvme_admin_seed();
 	if (!nvme_present(d))
 		return -ENODEV;
-	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
+	nvme_set32(d, NVME_REG_CC, nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
 	    (err = controller_enable(d)))
 		return err;
@@ -406,22 +255,23 @@ static int nvme_identify(struct rf_device *d)
 		return nvme_failed(d, "identify", status);
 	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
 		return err;
+	nvme_queues_check(d);
 	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
 	d->queue.param[NVME_PARAM_CQ_DISTANCE] = 4u << nvme.dstrd;
 	d->queue.param[NVME_PARAM_NSID] = nvme.nsid;
 	d->queue.param[NVME_PARAM_FLAGS] = nvme.flags;
-	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
+	nvme_set32(d, NVME_REG_CC, nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	return wait_csts(d, NVME_CSTS_RDY, 0);
 }
 
 /* 3.6.1: the controller writes its cache back before it says done. */
 static bool nvme_shutdown(struct rf_device *d)
 {
-	if (!nvme_present(d) || !(reg32(d, NVME_REG_CC) & NVME_CC_EN))
+	if (!nvme_present(d) || !(nvme_reg32(d, NVME_REG_CC) & NVME_CC_EN))
 		return false;
-	set32(d, NVME_REG_CC, (reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	nvme_set32(d, NVME_REG_CC, (nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	bool done = !wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
-	set32(d, NVME_REG_CC, reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
+	nvme_set32(d, NVME_REG_CC, nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	(void)wait_csts(d, NVME_CSTS_RDY, 0);
 	return done;
 }
@@ -430,6 +280,8 @@ const struct rf_admin_ops rf_admin_nvme = {
 	.identify = nvme_identify,
 	.enable = nvme_enable,
 	.quiet = nvme_quiet,
+	.queue_drop = nvme_queue_drop,
+	.queue_make = nvme_queue_make,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,
 	.changed = nvme_changed,

@@ -24,6 +24,7 @@
 #include "net.h"
 #include "net_types.h"
 #include "stats.h"
+#include "wait.h"
 
 struct rf_bar {
 	uint64_t bytes; /* 0: not there */
@@ -110,6 +111,7 @@ struct rf_vfio_user;
 enum rf_left {
 	RF_LEFT_UNKNOWN, /* as a harder reset made it, or not touched yet */
 	RF_LEFT_QUIET,   /* soft reset, confirmed */
+	RF_LEFT_IDLE,    /* at work, without the queue pair that a dead driver had */
 	RF_LEFT_ENABLED, /* a driver's queues are there */
 };
 
@@ -162,6 +164,8 @@ struct rf_device {
 	uint32_t next;              /* generation that comes next */
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
+	uint32_t reset_ms;          /* in which it says that a soft reset is over; 0: as the policy says */
+	bool     queue_reset;       /* it passed the check of its admin plane: see queue_drop */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
 	/* its configuration space, too: all of that is to be set up anew */
@@ -193,6 +197,15 @@ struct rf_admin_ops {
 	int (*enable)(struct rf_device *, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
+	/*
+	 * Takes a dead driver's queue pair from a device that goes on; the device is as
+	 * RF_LEFT_ENABLED says. 0: it says that nothing of that pair is under way any more, which
+	 * a device that had reset itself could not. -errno after a line: it is to be reset. NULL:
+	 * there is no such way.
+	 */
+	int (*queue_drop)(struct rf_device *, unsigned queue);
+	/* Makes the pair anew in this half; the device is as RF_LEFT_IDLE says. As queue_drop(). */
+	int (*queue_make)(struct rf_device *, unsigned queue, unsigned half);
 	/* Behind the soft reset: a mark in the device that a reset of its own would take away.
 	 * NULL: its registers show that without one. */
 	void (*mark)(struct rf_device *);
@@ -332,7 +345,21 @@ void left_note_header(struct rf_device *);
 void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
 
-/* quiesce.c: rule 5. Method that worked, or -EIO: the device cannot be silenced. */
+/* A turn of a wait for the device: from 2 us, which `*wait` begins with, to 1 ms. So short that
+ * whoever pings this process (supervisor/ping.c) does not take it for one that sleeps for good:
+ * a controller may take two minutes. */
+#define DEVICE_PAUSE_NS 2000u
+static inline void device_pause(unsigned *wait)
+{
+	rf_sleep_ns(*wait);
+	if (*wait < 1000000)
+		*wait *= 2;
+}
+
+/* quiesce.c: rule 5. The first takes a queue pair of a dead driver from the device, which is not
+ * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
+ * the device cannot be silenced. */
+int  device_drop_queue(struct rf_device *, unsigned queue);
 int  device_quiesce(struct rf_device *);
 
 /* plan.c: what the driver of a generation is given. The fds are the device's own, in the order

@@ -150,14 +150,56 @@ static int enable_by_driver(struct rf_device *d, unsigned half)
 	return err ? err : d->backend && irq_vector(d, half) < 0 ? -EIO : 0;
 }
 
+/* May the device have reset itself? Where a driver enables the device itself, only that driver
+ * knows its state: if it stopped answering, the device may have. */
+static bool may_have_changed(struct rf_device *d)
+{
+	if (!has_cache(d))
+		return false;
+	return left_changed(d) || (!d->admin_ops && d->kill_requested == d->generation &&
+				   d->kill_reason == RF_KILL_STALLED);
+}
+
+/* Resets the device as far as it takes, and tells the export that it is quiet. -EIO: it cannot be,
+ * or is gone. */
+static int reset(struct rf_device *d)
+{
+	bool changed = may_have_changed(d);
+	int method = device_quiesce(d);
+
+	/* A soft reset was confirmed by a register, so the device is there; after a harder one
+	 * it is looked for. */
+	if (method < 0 || (method > RF_RESET_SOFT && d->admin_ops && !d->admin_ops->present(d)) ||
+	    irq_back(d))
+		return -EIO;
+	d->recovery.method = (uint32_t)method;
+	d->recovery.quiesced_ns = rf_now_ns();
+	/* After a reset of the device's own its empty registers prove nothing. */
+	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
+	if (d->left == RF_LEFT_QUIET && d->admin_ops && d->admin_ops->mark)
+		d->admin_ops->mark(d);
+	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
+	notify_quiesced(d, d->recovery.generation, lost);
+	return 0;
+}
+
 static int enable(struct rf_device *d, unsigned half)
 {
+	if (d->backend && d->backend->doorbell_clear)
+		d->backend->doorbell_clear(d);
+	/* That the device makes a queue says, too, that it has not reset itself since. */
+	if (d->left == RF_LEFT_IDLE) {
+		if (!d->admin_ops->queue_make(d, 0, half)) {
+			left_as(d, RF_LEFT_ENABLED);
+			return 0;
+		}
+		if (reset(d) < 0)
+			return -EIO;
+	}
 	/* The device may have been quiet for long, and have reset itself meanwhile. */
 	if (has_cache(d) && left_changed(d))
 		notify_quiesced(d, d->recovery.generation, true);
 	left_as(d, RF_LEFT_UNKNOWN);
-	if (d->backend && d->backend->doorbell_clear)
-		d->backend->doorbell_clear(d);
 	int err = d->admin_ops ? d->admin_ops->enable(d, half) : enable_by_driver(d, half);
 	if (!err)
 		left_as(d, RF_LEFT_ENABLED);
@@ -207,34 +249,20 @@ static void notify_down(struct rf_device *d)
 
 /* ---- death -------------------------------------------------------------------------- */
 
-/* May the device have reset itself? Where a driver enables the device itself, only that driver
- * knows its state: if it stopped answering, the device may have. */
-static bool may_have_changed(struct rf_device *d)
-{
-	if (!has_cache(d))
-		return false;
-	return left_changed(d) || (!d->admin_ops && d->kill_requested == d->generation &&
-				   d->kill_reason == RF_KILL_STALLED);
-}
-
+/* Takes the dead driver's queues from the device, which keeps its cache then, or resets it. */
 static void quiet(struct rf_device *d)
 {
-	bool changed = may_have_changed(d);
-	int method = device_quiesce(d);
+	int method = device_drop_queue(d, 0);
 
-	/* A soft reset was confirmed by a register, so the device is there; after a harder one
-	 * it is looked for. */
-	if (method < 0 || (method > RF_RESET_SOFT && d->admin_ops && !d->admin_ops->present(d)) ||
-	    irq_back(d))
-		return generation_gone(d, RF_EXIT_DEVICE);
+	if (method < 0) {
+		if (reset(d))
+			generation_gone(d, RF_EXIT_DEVICE);
+		return;
+	}
 	d->recovery.method = (uint32_t)method;
 	d->recovery.quiesced_ns = rf_now_ns();
-	/* After a reset of the device's own its empty registers prove nothing. */
-	left_as(d, method == RF_RESET_SOFT && !changed ? RF_LEFT_QUIET : RF_LEFT_UNKNOWN);
-	if (d->left == RF_LEFT_QUIET && d->admin_ops && d->admin_ops->mark)
-		d->admin_ops->mark(d);
-	bool lost = changed || method > RF_RESET_SOFT || d->cfg.flags & RF_DEVICE_CACHE_LOST;
-	notify_quiesced(d, d->recovery.generation, lost);
+	left_as(d, RF_LEFT_IDLE);
+	notify_quiesced(d, d->recovery.generation, false);
 }
 
 void generation_prepared(struct rf_device *d, uint32_t generation)

@@ -3,7 +3,9 @@
  * quiesce.c - the device is made to stop touching memory, and that is confirmed.
  *
  * Room:   sandbox/device/core.
- * Order:  bus mastering off unless the recipe needs it; the policy's soft reset,
+ * Order:  first the dead driver's queue pair alone, where the device can take one away; bus
+ *         mastering stays on for that. Else, or if that fails:
+ *         bus mastering off unless the recipe needs it; the policy's soft reset,
  *         confirmed by its polls and by transactions pending = 0; else the function's own
  *         reset (FLR or power management), else the bus's where every function of
  *         it is ours. A device nothing silences is not used again.
@@ -17,12 +19,12 @@
 #include "clock.h"
 #include "device.h"
 #include "log.h"
-#include "wait.h"
 
 static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 {
-	uint64_t deadline = rf_now_ns() + s->within_ms * 1000000ull;
-	unsigned wait = 2000;
+	uint32_t within = s->within_ms > d->reset_ms ? s->within_ms : d->reset_ms;
+	uint64_t deadline = rf_now_ns() + within * 1000000ull;
+	unsigned wait = DEVICE_PAUSE_NS;
 
 	for (;;) {
 		uint32_t value = 0;
@@ -35,9 +37,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 			return 0;
 		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
-		rf_sleep_ns(wait);
-		if (wait < 1000000)
-			wait *= 2;
+		device_pause(&wait);
 	}
 }
 
@@ -87,6 +87,24 @@ static void quiesce_capture(struct rf_device *d)
 		a->reg[a->count++].value = value;
 	}
 	a->generation = d->recovery.generation;
+}
+
+/* A device that answered nothing, interrupted without end, or was found to have changed, is
+ * reset as a whole. */
+static bool in_doubt(const struct rf_device *d)
+{
+	return d->left != RF_LEFT_ENABLED || d->changed || d->irq.off ||
+	       (d->kill_requested == d->recovery.generation &&
+		(d->kill_reason == RF_KILL_STALLED || d->kill_reason == RF_KILL_STORM));
+}
+
+int device_drop_queue(struct rf_device *d, unsigned queue)
+{
+	if (!d->queue_reset || !d->admin_ops || !d->admin_ops->queue_drop || in_doubt(d))
+		return -EOPNOTSUPP;
+	quiesce_capture(d);
+	int err = d->admin_ops->queue_drop(d, queue);
+	return err ? err : RF_RESET_QUEUE;
 }
 
 int device_quiesce(struct rf_device *d)
