@@ -74,7 +74,8 @@ int rf_blk_wait(struct rf_blk *s, int ms)
 	if (ms >= 0 && (patience < 0 || ms < patience))
 		patience = ms;
 	/* A driver that polls for ever wakes nobody. */
-	if (!rf_blk_sleep(s) || (rf_blk_up(s) && rf_blk_spin_ns(s) == UINT64_MAX && rf_blk_inflight(s)))
+	if (!rf_blk_sleep(s) ||
+	    (rf_blk_up(s) && rf_blk_spin_ns(s) == UINT64_MAX && rf_blk_inflight(s)))
 		patience = 0;
 	int n = rf_wait_fds(p, 2, patience);
 	if (n < 0 && errno != EINTR)

@@ -128,7 +128,8 @@ static void put_other(FILE *f, const struct rf_snapshot *s)
 {
 	fprintf(f, "%s: it was disk %s, and is %s now: clients %s; 'ringfence restart %s' takes "
 		   "the new one\n", s->name, rf_identity_text(&s->disk),
-		rf_identity_text(&s->other), s->server_failed ? "get EIO" : "wait for the old one", s->name);
+		rf_identity_text(&s->other),
+		s->server_failed ? "get EIO" : "wait for the old one", s->name);
 }
 
 static void put_server(FILE *f, const struct rf_snapshot *s)

@@ -126,8 +126,9 @@ static bool said_listener(const struct rf_config_text *s, const struct rf_config
 		return SAID(i, "export", "nbd", d->listen);
 	case RF_EXPORT_PROGRAM:
 	case RF_EXPORT_NET_PROGRAM:
-		return d->listen[0] ? SAID(i, "export", "program", d->program, "output", d->listen) :
-				      SAID(i, "export", "program", d->program);
+		return d->listen[0] ?
+			       SAID(i, "export", "program", d->program, "output", d->listen) :
+			       SAID(i, "export", "program", d->program);
 	case RF_EXPORT_TAP:
 		return SAID(i, "export", "tap", d->listen) &&
 		       (d->owner == ~0u || SAID(i, "export", "tap", d->listen, "owner"));

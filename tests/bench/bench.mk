@@ -37,7 +37,8 @@ $(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h tests/bench/
 
 ##@ Measure
 .PHONY: bench-ring
-bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round trips (2 cores, 15 s)
+bench-ring: ## the ring against DPDK's rte_ring, and round trips (2 cores, 15 s)
+bench-ring: $(B)/tests/bench-ring
 	@mkdir -p $(B)/results
 	$< $(B)/results/$@.json $(VERSION) $(ROUNDS)
 
@@ -48,14 +49,18 @@ bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round
 ##@ Measure
 .PHONY: bench-recovery bench-recovery-guest bench-recovery-native
 KILLS_NATIVE ?= 10000
-bench-recovery: bench-recovery-guest bench-recovery-native ## restart time of a killed driver under load at depth 32 (KILLS=500, KILLS_NATIVE=10000)
+bench-recovery: ## restart time of a killed driver under load at depth 32 (KILLS=500,
+bench-recovery: ## KILLS_NATIVE=10000)
+bench-recovery: bench-recovery-guest bench-recovery-native
 bench-recovery-guest: all check-programs
 	@tests/bench/recovery
 bench-recovery-native: all check-programs ## its native part alone
 	@tests/bench/recovery-native $(KILLS_NATIVE) $(SEED)
 bench-recovery-native: $(if $(filter bench-recovery bench,$(MAKECMDGOALS)),bench-recovery-guest)
 .PHONY: bench-block bench-block-guest bench-block-native
-bench-block: bench-block-guest bench-block-native ## a 4 KiB read at depth 32: guest instructions, beside the kernel's driver; native reads a second
+bench-block: ## a 4 KiB read at depth 32: guest instructions, beside the kernel's driver; native
+bench-block: ## reads a second
+bench-block: bench-block-guest bench-block-native
 bench-block-guest: all check-programs
 	@tests/bench/block
 bench-block-native: all check-programs ## its native part alone
@@ -74,7 +79,8 @@ $(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o \
 
 ##@ Measure
 .PHONY: bench-integrity
-bench-integrity: all $(MODELS) $(B)/tests/bench-integrity ## instructions and throughput of each kind of integrity, PAIRS= (5) turns
+bench-integrity: ## instructions and throughput of each kind of integrity, PAIRS= (5) turns
+bench-integrity: all $(MODELS) $(B)/tests/bench-integrity
 	@tests/bench/integrity $(PAIRS)
 
 # ---- network adapters ------------------------------------------------------
@@ -85,7 +91,9 @@ $(B)/dpdk: tests/bench/testpmd-files | $(B)/.deps-bench-net
 
 ##@ Measure
 .PHONY: bench-net-guest
-bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu ## guest instructions a 64-byte frame, DPDK's testpmd beside ours (ADAPTERS="e1000e igb virtio_net")
+bench-net-guest: ## guest instructions a 64-byte frame, DPDK's testpmd beside ours (ADAPTERS="e1000e
+bench-net-guest: ## igb virtio_net")
+bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu
 	@tests/bench/nic $(ADAPTERS)
 
 # ---- the storage appliance -------------------------------------------------
@@ -96,5 +104,8 @@ $(B)/nbdkit: tests/bench/nbdkit-files | $(B)/.deps-bench-nbd
 
 ##@ Measure
 .PHONY: bench-appliance
-bench-appliance: all check-programs $(B)/nbdkit ## the storage appliance from outside: reads a second and instructions a read, beside the kernel's drivers with nbdkit (PARTS="timed counted", PAIRS=, SECONDS=)
+bench-appliance: ## the storage appliance from outside: reads a second and instructions a read,
+bench-appliance: ## beside the kernel's drivers with nbdkit (PARTS="timed counted", PAIRS=,
+bench-appliance: ## SECONDS=)
+bench-appliance: all check-programs $(B)/nbdkit
 	@tests/bench/appliance $(PARTS)

@@ -8,18 +8,21 @@ ulimit -l unlimited
 disk=$(nvme_address rf0)
 block=$(nvme_block rf0)
 irqs_to() { # CPU NAME
-	for n in $(grep -aE "$2" /proc/interrupts | sed 's/:.*//'); do echo $1 >/proc/irq/$n/smp_affinity_list 2>/dev/null; done
+	for n in $(grep -aE "$2" /proc/interrupts | sed 's/:.*//'); do
+		echo $1 >/proc/irq/$n/smp_affinity_list 2>/dev/null
+	done
 }
 
 ours() { # SPIN REQUESTS
 	cp -r /build/policy /tmp/policy
 	sed -i "s/^spin .*/spin $1/" /tmp/policy/nvme.policy
+	load="mode=randread bs=4096 qd=32 requests=$2 rounds=4 marks=1 pin=1 seed=1"
 	cat >$conf <<CONF
 policy-dir /tmp/policy
 device disk0
   policy nvme
   pci $disk
-  export program /build/tests/rf-load output /tmp/load.json mode=randread bs=4096 qd=32 requests=$2 rounds=4 marks=1 pin=1 seed=1
+  export program /build/tests/rf-load output /tmp/load.json $load
 CONF
 	$rf run $conf &
 	wait_for 60 running || exit 1
@@ -33,9 +36,11 @@ CONF
 kernel() { # REQUESTS
 	irqs_to 1 nvme
 	/build/tests/mark 0x31
-	taskset 2 fio --name=k --filename=$block --ioengine=io_uring --fixedbufs --registerfiles --direct=1 \
-		--rw=randread --bs=4k --iodepth=32 --iodepth_batch_submit=16 --iodepth_batch_complete_min=8 \
-		--iodepth_batch_complete_max=32 --number_ios=$1 --norandommap --randrepeat=1 --thread >/dev/null
+	taskset 2 fio --name=k --filename=$block --ioengine=io_uring --fixedbufs \
+		--registerfiles --direct=1 --rw=randread --bs=4k --iodepth=32 \
+		--iodepth_batch_submit=16 --iodepth_batch_complete_min=8 \
+		--iodepth_batch_complete_max=32 --number_ios=$1 --norandommap --randrepeat=1 \
+		--thread >/dev/null
 	/build/tests/mark 0x32
 }
 

@@ -12,14 +12,18 @@ disk=$(nvme_address rf0)
 # told DEVICE: its last report is in /tmp/report
 told() { $rf bundle $1 >/tmp/report 2>/dev/null && [ -s /tmp/report ]; }
 says() { grep -qE "$1" /tmp/report; }
+us='[1-9][0-9]* us'
 # died NAME DEVICE: what every report has
 died() {
 	expect bundle/$1/there "no bundle: $(cat /tmp/rf.err)" wait_for 60 told $2
 	cat /tmp/report
-	expect bundle/$1/cause "it does not say how it died" says "^$2: driver [0-9]+ got signal 11 .SIGSEGV."
-	expect bundle/$1/where "no instruction pointer, or no function" says "^  at   image\+0x[0-9a-f]+  [a-z0-9_]+\+0x"
+	expect bundle/$1/cause "it does not say how it died" \
+		says "^$2: driver [0-9]+ got signal 11 .SIGSEGV."
+	expect bundle/$1/where "no instruction pointer, or no function" \
+		says "^  at   image\+0x[0-9a-f]+  [a-z0-9_]+\+0x"
 	expect bundle/$1/registers "no registers" says "rip +0000[0-9a-f]{12}"
-	expect bundle/$1/reset "no reset, or no time" says "^Reset: soft, quiet after [1-9][0-9]* us, the next driver ran after [1-9][0-9]* us"
+	expect bundle/$1/reset "no reset, or no time" \
+		says "^Reset: soft, quiet after $us, the next driver ran after $us"
 }
 
 expect bundle/dma/serves "no driver came up: $(cat /tmp/rf.err)" hostile
@@ -32,7 +36,9 @@ died dma disk0
 expect bundle/dma/fault-told "no fault" says "^  DMAR: \[DMA (Read|Write).*$(echo $disk | cut -c6-)"
 expect bundle/dma/device-register "no register of the device" says "BAR0\+0x1c CSTS = 0x1$"
 expect bundle/dma/requests "no requests" says "^  [0-9a-f]{8} write"
-expect bundle/dma/listed "$($rf bundle)" sh -c "$rf bundle | grep -qE '^ +1  [0-9-]{10} [0-9:]{8}  disk0: driver [0-9]+ got signal 11'"
+expect bundle/dma/listed "$($rf bundle)" \
+	sh -c "$rf bundle |
+		grep -qE '^ +1  [0-9-]{10} [0-9:]{8}  disk0: driver [0-9]+ got signal 11'"
 stop
 expect bundle/given-back "the kernel's driver does not have it back" given_back
 

@@ -150,7 +150,7 @@ enum {
 struct nvme {
 	struct server *server;
 	const char    *file, *record; /* options: NULL: memory; no record */
-	const char    *serial, *nguid; /* what they are called; nguid "": the namespace has no name */
+	const char    *serial, *nguid; /* their names; nguid "": the namespace has none */
 	struct store   store;
 	struct odd     odd;
 	unsigned queues, dstrd, table, bar_bytes;
