@@ -186,6 +186,17 @@ static int key_socket(struct rf_config_device *d, struct rf_words *w)
 	return copy(w, d->socket, sizeof(d->socket));
 }
 
+static int key_namespace(struct rf_config_device *d, struct rf_words *w)
+{
+	struct rf_namespace ignored;
+
+	if (w->count != 2 || !*w->word[1] || rf_namespace_parse(w->word[1], &ignored))
+		return rf_words_error(w, "namespace takes a number from 1, or a name in "
+					 "hexadecimal digits: EUI-64 (16), NGUID (32) or UUID "
+					 "(8-4-4-4-12)");
+	return copy(w, d->name_space, sizeof(d->name_space));
+}
+
 static int device_key(struct rf_config_device *d, struct rf_words *w)
 {
 	static const struct {
@@ -197,6 +208,7 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu },
 		{ "integrity", key_integrity }, { "arena", config_key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },
+		{ "namespace", key_namespace },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

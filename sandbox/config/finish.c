@@ -90,6 +90,9 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 		return -EINVAL;
 	if (d->promiscuous && !net)
 		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");
+	if (d->name_space[0] && control != RF_ADMIN_NVME)
+		return mistake(p, d, "has a 'namespace', which is for NVMe ('control nvme' of its "
+				     "policy)");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
 	if (d->mtu && ((control != RF_ADMIN_E1000E && control != RF_ADMIN_IGB) ||

@@ -80,6 +80,7 @@ struct rf_config_device {
 	/* 'integrity disk': RF_EXPORT_INTEGRITY_DISK, or how it is formatted */
 	uint32_t integrity_disk;
 	uint64_t integrity_key[2];
+	char     name_space[RF_NAMESPACE_TEXT]; /* namespace.h; "": the first */
 	uint64_t arena;         /* 0: as the policy says */
 	struct rf_policy policy;
 	char     pci[RF_NAME];

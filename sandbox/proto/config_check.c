@@ -73,10 +73,13 @@ static bool listens(const struct rf_config_device *d)
 
 static bool strings(const struct rf_config_device *d)
 {
+	struct rf_namespace ignored;
+
 	return PLAIN(d->name) && strlen(d->name) < RF_NAME - 16 && !strchr(d->name, '.') &&
 	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->program) &&
 	       TEXT(d->words) &&
 	       TEXT(d->lwip_key) && TEXT(d->stack) && TEXT(d->socket) && TEXT(d->pci) &&
+	       TEXT(d->name_space) && !rf_namespace_parse(d->name_space, &ignored) &&
 	       PLAIN(d->policy.driver) && PLAIN(d->policy.device.filter) && check_address(d->pci) &&
 	       (!d->socket[0] || d->socket[0] == '/') && listens(d);
 }
@@ -150,6 +153,7 @@ static bool numbers(const struct rf_device_config *p)
 		  p->window_count <= RF_MAX_WINDOWS &&
 		  p->queue_reset_ms <= RF_QUEUE_RESET_MOST_MS &&
 		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) &&
+		  p->name_space.kind == RF_NAMESPACE_FIRST &&
 		  !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
 
 	for (uint32_t i = 0; ok && i < p->step_count; i++)

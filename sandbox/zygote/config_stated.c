@@ -171,6 +171,8 @@ const char *rf_config_unstated(const struct rf_config_text *s, const struct rf_c
 			return "a PCI device, or its use by force";
 		if (d->socket[0] && !SAID(i, "socket", d->socket))
 			return "the socket of a device server";
+		if (d->name_space[0] && !SAID(i, "namespace", d->name_space))
+			return "a namespace";
 		if (!said_image(s, c, i))
 			return "a driver image";
 		if (!said_listener(s, d, i) || !said_stack(s, d, i))

@@ -208,6 +208,8 @@ static int nvme_control(void *dev, int count, char **word, FILE *out)
 {
 	struct nvme *n = dev;
 
+	if (!strcmp(word[0], "namespace"))
+		return space_control(n, count, word);
 	if (strcmp(word[0], "power-cut") || count > 1)
 		return -ENOENT;
 	NVME_COUNT(NC_POWER_CUTS);
@@ -241,6 +243,7 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	if (!n->delayed || store_open(&n->store, n->file) ||
 	    (n->record && record_open(&n->store, n->record)))
 		return NULL;
+	space_open(n);
 	while (bar < pba + NVME_PAGE)
 		bar *= 2;
 	n->bells_bytes = bells;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * nvme_admin.c - admin commands: those our admin plane uses and those that Linux's driver
- * cannot do without. One namespace, id 1.
+ * cannot do without.
  *
  * Room:   tests/models. Base 5 (admin commands).
  */
@@ -163,46 +163,23 @@ static void controller(const struct nvme *n, unsigned char *page)
 	page[269] = 0x01;
 	c->sqes = 0x66;
 	c->cqes = 0x44;
-	c->nn = n->odd.nsid ? n->odd.nsid : 1;
+	c->nn = space_last(n);
 	c->oncs = NVME_ONCS_DSM | NVME_ONCS_WRITEZEROES;
 	c->vwc = n->store.cached || !n->store.memory ? NVME_VWC_PRESENT : 0;
 	snprintf((char *)page + 768, 256,
 		 "nqn.2014-08.org.nvmexpress:uuid:72696e67-6665-6e63-652d-6d6f64656c31");
 }
 
-static void name_space(const struct nvme *n, unsigned char *page)
-{
-	struct nvme_id_ns *ns = (void *)page;
-
-	ns->nsze = ns->ncap = ns->nuse = n->store.bytes / n->store.block;
-	ns->dlfeat = NVME_DLFEAT_READ_ZEROES | NVME_DLFEAT_WRITE_ZEROES_DEAC;
-	ns->lbaf[0].lbads = (uint8_t)__builtin_ctz(n->store.block);
-	memcpy(ns->nguid, n->nguid, strlen(n->nguid));
-}
-
-static void descriptors(const struct nvme *n, unsigned char *page)
-{
-	if (n->nguid[0]) {
-		page[0] = 2; /* NIDT: NGUID */
-		page[1] = 16;
-		memcpy(page + 4, n->nguid, strlen(n->nguid));
-		page += 20;
-	}
-	page[0] = NVME_NIDT_CSI;
-	page[1] = 1;
-	page[4] = n->odd.csi;
-}
-
 /* An id that is allowed and not in use is a namespace of zeroes: Base 5.17.2.1. */
-static uint32_t identify_namespace(const struct nvme *n, uint32_t nsid, unsigned char *page)
+static uint32_t identify_namespace(struct nvme *n, uint32_t nsid, unsigned char *page)
 {
-	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1;
+	const struct name_space *s = space_attached(n, nsid);
 
-	if (!nsid || nsid > ours)
+	if (!nsid || nsid > space_last(n))
 		return NVME_SC_INVALID_NAMESPACE;
-	if (nsid != ours)
+	if (!s)
 		return 0;
-	name_space(n, page);
+	space_identify(s, page);
 	(void)odd_patch(&n->odd, ODD_NS, page);
 	return 0;
 }
@@ -210,7 +187,8 @@ static uint32_t identify_namespace(const struct nvme *n, uint32_t nsid, unsigned
 static uint32_t identify(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	static unsigned char page[NVME_PAGE];
-	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1, status;
+	const struct name_space *s;
+	uint32_t status;
 
 	memset(page, 0, sizeof(page));
 	switch (cmd->cdw10 & 0xff) {
@@ -229,13 +207,12 @@ static uint32_t identify(struct nvme *n, const struct nvme_sqe *cmd)
 	case NVME_CNS_ACTIVE_NS:
 		if (cmd->nsid >= 0xfffffffe)
 			return NVME_SC_INVALID_NAMESPACE;
-		if (cmd->nsid < ours)
-			memcpy(page, &ours, sizeof(ours));
+		space_list(n, cmd->nsid, (void *)page);
 		break;
 	case NVME_CNS_NAMES:
-		if (cmd->nsid != ours)
+		if (!(s = space_attached(n, cmd->nsid)))
 			return NVME_SC_INVALID_NAMESPACE;
-		descriptors(n, page);
+		space_descriptors(n, s, page);
 		break;
 	default:
 		return NVME_SC_INVALID_FIELD;

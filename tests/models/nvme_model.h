@@ -71,6 +71,17 @@ int  odd_option(struct odd *, const char *key, const char *value); /* -ENOENT: n
 /* Changes bytes of a page. False: there are none to change. */
 bool odd_patch(const struct odd *, enum odd_page, unsigned char *page);
 
+/* ---- its namespaces: nvme_namespace.c --------------------------------------------------- */
+
+#define MAX_SPACES 8u
+struct name_space {
+	uint32_t id, block;
+	uint64_t offset, bytes; /* in the store */
+	bool     attached;
+	unsigned names;         /* bit t: it has one of type t (NIDT) */
+	uint8_t  eui64[8], nguid[16], uuid[16];
+};
+
 /* ---- the controller ---------------------------------------------------------------- */
 
 struct sq {
@@ -176,6 +187,8 @@ struct nvme {
 	struct store   store;
 	struct odd     odd;
 	struct slow    slow;
+	struct name_space space[MAX_SPACES]; /* by rising id */
+	unsigned       spaces;
 	unsigned queues, dstrd, table, bar_bytes;
 	unsigned char *bells; /* shared page(s) of the doorbells */
 	uint32_t bells_bytes;
@@ -232,6 +245,16 @@ bool order_later(struct nvme *, const struct sq *, const struct nvme_sqe *, uint
 bool order_held(struct nvme *, const struct sq *, const struct nvme_sqe *);
 bool order_run(struct nvme *); /* finishes what is due; true: something was */
 uint64_t order_deadline(const struct nvme *); /* 0: none */
+
+/* nvme_namespace.c */
+bool space_option(struct nvme *, const char *text);
+void space_open(struct nvme *); /* after the store */
+const struct name_space *space_attached(struct nvme *, uint32_t id); /* NULL: none */
+uint32_t space_last(const struct nvme *); /* the highest id there may be */
+void space_list(struct nvme *, uint32_t above, uint32_t *list);
+void space_identify(const struct name_space *, unsigned char *page);
+void space_descriptors(const struct nvme *, const struct name_space *, unsigned char *page);
+int  space_control(struct nvme *, int count, char **word);
 
 /* nvme_slow.c */
 /* After CC.EN changed: CSTS.RDY follows, at once or later. */

@@ -37,11 +37,16 @@ const char nvme_usage[] =
 	"  --css BITS         CAP.CSS (1; 0x40: all command sets; 0x80: none)\n"
 	"  --csi N            the namespace's command set, told in its descriptors (2: zoned)\n"
 	"  --nsid N           the namespace is this one (1)\n"
+	"  --namespaces SPEC  several, each with an equal part of the disk: "
+	"NSID[,uuid=U][,nguid=N][,eui64=E]\n"
+	"                     by rising NSID, up to 8, ':' between two\n"
 	"  --id-ctrl AT=BYTE  byte AT of Identify Controller; up to 16 times, as the next two\n"
 	"  --id-ns AT=BYTE    of Identify Namespace\n"
 	"  --id-limits AT=BYTE    of Identify Controller for the NVM command set, which is refused "
 	"else\n"
-	"  control: `power-cut` loses the volatile cache and resets the controller\n";
+	"  control: `power-cut` loses the volatile cache and resets the controller; `namespace "
+	"NSID\n"
+	"           attach|detach|format 512|4096`, as another host of the drive might do\n";
 
 static bool number(const char *text, uint64_t *value, char **end)
 {
@@ -145,6 +150,8 @@ static int set(struct nvme *n, const char *key, const char *value)
 		return set_text(value, 20, &n->serial) ? 0 : -EINVAL;
 	else if (!strcmp(key, "nguid"))
 		return set_text(value, 16, &n->nguid) ? 0 : -EINVAL;
+	else if (!strcmp(key, "namespaces"))
+		return space_option(n, value) ? 0 : -EINVAL;
 	else if (!strcmp(key, "cache"))
 		return set_cache(n, value) ? 0 : -EINVAL;
 	else if (!strcmp(key, "ones-while-resetting"))

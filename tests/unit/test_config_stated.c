@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "sandbox/proto/config_check.c"
+#include "sandbox/proto/namespace.c"
 #include "sandbox/zygote/config_stated.c"
 
 #define FILE_NAME "/etc/ringfence/test.conf"

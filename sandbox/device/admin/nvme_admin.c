@@ -16,6 +16,7 @@
 #include "nvme.h"
 #include "nvme_command.h"
 #include "nvme_describe.h"
+#include "nvme_namespace.h"
 
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu
@@ -112,24 +113,20 @@ static const char *nvme_changed(struct rf_device *d)
 					NULL;
 }
 
-/* A page of Identify, copied out. 0, the NVMe status, or -errno; nothing is logged. */
-static int identify_try(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
-{
-	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns,
-				.prp1 = d->admin_iova + PAGE_IDENTIFY * RF_PAGE };
-	int status = nvme_admin(d, &cmd, NULL);
-
-	if (!status)
-		memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
-	return status;
-}
-
 static int absent(struct rf_device *d)
 {
 	static uint32_t active[RF_PAGE / 4];
-	int status = identify_try(d, NVME_CNS_ACTIVE_NS, 0, active);
+	int status = nvme_identify_try(d, NVME_CNS_ACTIVE_NS, 0, active);
 
 	return nvme_absent(d, nvme.nsid, status ? NULL : active);
+}
+
+/* No driver is let near a namespace that is another one than it was described as. */
+static int make_again(struct rf_device *d, unsigned queue, unsigned half)
+{
+	int err = nvme_namespace_same(d);
+
+	return err ? err : nvme_queue_make(d, queue, half);
 }
 
 static int nvme_enable(struct rf_device *d, unsigned half)
@@ -138,7 +135,7 @@ static int nvme_enable(struct rf_device *d, unsigned half)
 
 	if (err || (err = nvme_queues_ask(d)))
 		return err;
-	return nvme_queue_make(d, 0, half);
+	return make_again(d, 0, half);
 }
 
 /*
@@ -197,7 +194,7 @@ static int identify_names(struct rf_device *d, void *to)
 {
 	int status = nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?
 			     0 :
-			     identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
+			     nvme_identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
 
 	if (status == NVME_SC_INVALID_NAMESPACE)
 		return absent(d);
@@ -209,7 +206,7 @@ static int identify_names(struct rf_device *d, void *to)
 static int identify_limits(struct rf_device *d, void *to)
 {
 	int status =
-		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
+		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : nvme_identify_try(d, NVME_CNS_LIMITS, 0, to);
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);
@@ -225,9 +222,10 @@ static int identify_namespace(struct rf_device *d, const struct nvme_id_ctrl *ct
 
 	if ((err = identify_names(d, names)) || (err = identify_limits(d, &limits)))
 		return err;
-	status = identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
+	status = nvme_identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
 	if (status == NVME_SC_INVALID_NAMESPACE || (!status && !ns.nsze && !ns.ncap))
 		return absent(d);
+	nvme_namespace_note(&ns);
 	return status ? nvme_failed(d, "identify", status) :
 			nvme_describe(d, nvme.nsid, ctrl, &ns, &limits, &nvme.flags);
 }
@@ -243,7 +241,6 @@ static int nvme_identify(struct rf_device *d)
 	nvme.cap = nvme_reg64(d, NVME_REG_CAP);
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
 	d->reset_ms = (NVME_CAP_TO(nvme.cap) + 1) * 500;
-	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
 	nvme_admin_seed();
 	if (!nvme_present(d))
 		return -ENODEV;
@@ -251,9 +248,10 @@ static int nvme_identify(struct rf_device *d)
 	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
 	    (err = controller_enable(d)))
 		return err;
-	if ((status = identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
+	if ((status = nvme_identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
 		return nvme_failed(d, "identify", status);
-	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
+	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = nvme_namespace_find(d)) ||
+	    (err = identify_namespace(d, &ctrl)))
 		return err;
 	nvme_queues_check(d);
 	d->queue.param[NVME_PARAM_ENTRIES] = NVME_ENTRIES(nvme.entries, nvme.entries);
@@ -281,7 +279,7 @@ const struct rf_admin_ops rf_admin_nvme = {
 	.enable = nvme_enable,
 	.quiet = nvme_quiet,
 	.queue_drop = nvme_queue_drop,
-	.queue_make = nvme_queue_make,
+	.queue_make = make_again,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,
 	.changed = nvme_changed,

@@ -204,7 +204,8 @@ struct rf_admin_ops {
 	 * there is no such way.
 	 */
 	int (*queue_drop)(struct rf_device *, unsigned queue);
-	/* Makes the pair anew in this half; the device is as RF_LEFT_IDLE says. As queue_drop(). */
+	/* Makes the pair anew in this half; the device is as RF_LEFT_IDLE says. As queue_drop(), and
+	 * -ESTALE: a reset would not help, it is not what its drivers were told it is. */
 	int (*queue_make)(struct rf_device *, unsigned queue, unsigned half);
 	/* Behind the soft reset: a mark in the device that a reset of its own would take away.
 	 * NULL: its registers show that without one. */

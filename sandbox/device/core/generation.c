@@ -189,12 +189,12 @@ static int enable(struct rf_device *d, unsigned half)
 		d->backend->doorbell_clear(d);
 	/* That the device makes a queue says, too, that it has not reset itself since. */
 	if (d->left == RF_LEFT_IDLE) {
-		if (!d->admin_ops->queue_make(d, 0, half)) {
+		int made = d->admin_ops->queue_make(d, 0, half);
+
+		if (!made)
 			left_as(d, RF_LEFT_ENABLED);
-			return 0;
-		}
-		if (reset(d) < 0)
-			return -EIO;
+		if (!made || made == -ESTALE || reset(d))
+			return made;
 	}
 	/* The device may have been quiet for long, and have reset itself meanwhile. */
 	if (has_cache(d) && left_changed(d))
