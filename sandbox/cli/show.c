@@ -92,6 +92,7 @@ static void put_device_json(FILE *f, const struct shown *d)
 			s->other.text);
 	if (d->service && s->service == RF_SERVICE_NET)
 		put_net_json(f, d);
+	show_latency_json(f, d);
 	if (s->walls.locked)
 		put_walls_json(f, "walls", &s->walls);
 	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s,
@@ -201,6 +202,7 @@ void show_table(FILE *f, const struct shown *d, int count)
 		put_server(f, &d[i].s);
 		put_end(f, &d[i].s);
 		put_deaths(f, &d[i].s);
+		show_latency(f, &d[i]);
 		put_walls(f, &d[i].s);
 	}
 }
