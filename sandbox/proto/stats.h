@@ -69,7 +69,7 @@ struct rf_stats_service {
 	struct rf_histogram latency[RF_LATENCIES]; /* disks */
 	struct rf_histogram step[RF_STEPS];
 	_Atomic uint32_t counted;      /* generation whose death is in step[], the newest */
-	_Atomic uint64_t throttled;    /* requests that waited for a limit, */
+	_Atomic uint64_t throttled;    /* times a client waited for a limit, */
 	_Atomic uint64_t throttled_ns; /* and how long, all together */
 };
 

@@ -221,6 +221,10 @@ static void metrics_disks(struct text *t, const struct status *st)
 		  offsetof(struct rf_stats_service, reissued) },
 		{ "disk_violations", "Impossible answers of a driver.",
 		  offsetof(struct rf_stats_service, violations) },
+		{ "disk_throttled", "Times a client waited for a limit.",
+		  offsetof(struct rf_stats_service, throttled) },
+		{ "disk_throttled_nanoseconds", "How long clients waited for limits.",
+		  offsetof(struct rf_stats_service, throttled_ns) },
 	};
 
 	for (unsigned f = 0; st->disk_count && f < sizeof(field) / sizeof(*field); f++) {

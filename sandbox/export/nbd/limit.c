@@ -137,19 +137,14 @@ bool nbd_limit_admits(struct nbd_cmd *cmd)
 
 	if (!l->any || cmd->op == RF_BLK_FLUSH)
 		return true;
-	/* The clock is looked at only where the tokens of the last look are used up. */
+	/* Tokens taken without a look at the clock would come back for time in which the bucket
+	 * was full. */
+	uint64_t now = rf_now_ns();
+	buckets_fill(&l->disk, now);
+	buckets_fill(&c->limited.own, now);
 	if (!l->head && limit_affords(c, cmd)) {
 		limit_charge(c, cmd);
 		return true;
-	}
-	uint64_t now = rf_now_ns();
-	if (!l->head) {
-		buckets_fill(&l->disk, now);
-		buckets_fill(&c->limited.own, now);
-		if (limit_affords(c, cmd)) {
-			limit_charge(c, cmd);
-			return true;
-		}
 	}
 	c->limited.since = now;
 	c->limited.next = NULL;

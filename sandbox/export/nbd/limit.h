@@ -11,7 +11,7 @@
  *         one goes to its end. One that waits for its own bucket lets others pass; one that waits
  *         for the disk's does not, however much it wants.
  * Free:   flushes take nothing and wait for nothing but what their own connection sent before.
- * Cost:   without limits a comparison a command.
+ * Cost:   without limits a comparison a command; with them a look at the clock.
  */
 #ifndef NBD_LIMIT_H
 #define NBD_LIMIT_H
