@@ -59,7 +59,7 @@ void rf_blk_counters(struct rf_blk *s, struct rf_blk_counters *out)
 	const struct rf_counts *c = &s->count;
 
 	*out = (struct rf_blk_counters){
-		.submitted = c->submitted, .completed = c->completed, .failed = c->failed,
+		.submitted = rf_submitted(s), .completed = c->completed, .failed = c->failed,
 		.bytes_read = c->bytes_read, .bytes_written = c->bytes_written,
 		.reissued = c->reissued, .held_back = c->held_back,
 	};

@@ -25,6 +25,7 @@
 #include "export.h"
 #include "export_config.h"
 #include "identity.h"
+#include "latency.h"
 #include "order.h"
 #include "log.h"
 #include "notice.h"
@@ -40,7 +41,7 @@
 #define RF_GATE_FILTER (RF_GATE_OWN << 3) /* for ever: every request goes to a filter */
 
 struct rf_counts {
-	uint64_t submitted, completed, bytes_read, bytes_written;
+	uint64_t completed, bytes_read, bytes_written; /* submitted: rf_submitted() */
 	uint64_t corrupt; /* caught by predecessors */
 	uint64_t failed, reissued, held_back;
 };
@@ -51,6 +52,7 @@ struct rf_blk {
 	struct rf_table_entry *entry;
 	uint32_t               free_count;
 	uint32_t               dirty; /* records put and not published */
+	uint32_t               untimed; /* requests until the next one that is timed: latency.h */
 	uint64_t               seq;   /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
@@ -60,6 +62,7 @@ struct rf_blk {
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
 	struct rf_order        order;
+	struct rf_latency      latency;
 
 	/* requests that wait */
 	struct rf_io  *queue_head;
@@ -106,6 +109,12 @@ struct rf_blk {
 static inline struct rf_blk *rf_blk_of(struct rf_session *session)
 {
 	return (struct rf_blk *)((char *)session - offsetof(struct rf_blk, session));
+}
+
+/* Requests taken, those of predecessors included. */
+static inline uint64_t rf_submitted(const struct rf_blk *s)
+{
+	return s->latency.at - s->untimed;
 }
 
 /* Puts the request of entry `index` into the ring under a new tag. */

@@ -74,7 +74,7 @@ static void issue_change(struct rf_blk *s, struct rf_table_entry *e, uint32_t ow
 	if (e->req.op == RF_BLK_FLUSH) {
 		s->covers[index] = s->acked;
 		if (s->flush_fails && !rf_entry_io(e)->internal) {
-			e->mark = RF_MARK_LOST;
+			e->mark |= RF_MARK_LOST;
 			s->flush_fails--;
 		}
 	} else if (owner == NO_OWNER) {
@@ -99,12 +99,23 @@ static inline struct rf_table_entry *entry_issue(struct rf_blk *s, struct rf_io 
 	return e;
 }
 
-static void issue(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+/* Counts a request that is taken. */
+static inline void count_taken(struct rf_blk *s, struct rf_io *io, struct rf_table_entry *e)
+{
+	if (likely(--s->untimed))
+		return;
+	rf_latency_begin(s, io);
+	e->mark |= RF_MARK_TIMED;
+}
+
+static struct rf_table_entry *issue(struct rf_blk *s, struct rf_io *io, uint64_t seq,
+				    uint32_t owner)
 {
 	struct rf_table_entry *e = entry_issue(s, io, seq);
 
 	if (io->op != RF_BLK_READ)
 		issue_change(s, e, owner);
+	return e;
 }
 
 /* What a finished change or flush means for later requests; the final status. */
@@ -178,6 +189,15 @@ static inline enum rf_proto_error judge(const struct rf_blk *s, const struct rf_
 	return 0;
 }
 
+/* The answer to a request that is like no other. */
+static __attribute__((noinline)) void look_at(struct rf_blk *s, const struct rf_table_entry *e)
+{
+	if (e->mark & RF_MARK_DIED && s->session.awaiting)
+		rf_session_first_io(&s->session);
+	if (e->mark & RF_MARK_TIMED)
+		rf_latency_end(s, e);
+}
+
 int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
 {
 	struct rf_ring_end end = s->resp; /* done() cannot reach it: it stays in registers */
@@ -196,8 +216,8 @@ int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
 		if (unlikely(found))
 			break;
 		struct rf_table_entry *e = &s->entry[RF_TAG_INDEX(r.tag)];
-		if (unlikely(e->mark & RF_MARK_DIED && s->session.awaiting))
-			rf_session_first_io(&s->session);
+		if (unlikely(e->mark))
+			look_at(s, e);
 		entry_finish(s, e, r.status);
 	}
 	*bad = found;
@@ -211,6 +231,14 @@ static inline bool has_range(uint8_t op)
 	return op != RF_BLK_FLUSH;
 }
 
+static void issue_waited(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
+{
+	struct rf_table_entry *e = issue(s, io, seq, owner);
+
+	if (io->since)
+		e->mark |= RF_MARK_TIMED;
+}
+
 void rf_queue_pump(struct rf_blk *s)
 {
 	struct rf_order *h = &s->order;
@@ -221,7 +249,7 @@ void rf_queue_pump(struct rf_blk *s)
 
 			h->ready &= ~(1ull << i);
 			rf_io_goes_on(h->slot[i].io);
-			issue(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
+			issue_waited(s, h->slot[i].io, h->slot[i].seq, RF_BLK_DEPTH + i);
 			continue;
 		}
 		struct rf_io *io = s->queue_head;
@@ -237,7 +265,7 @@ void rf_queue_pump(struct rf_blk *s)
 		} else {
 			s->queue_head = io->next;
 			rf_io_goes_on(io);
-			issue(s, io, seq, NO_OWNER);
+			issue_waited(s, io, seq, NO_OWNER);
 		}
 		s->seq = seq;
 	}
@@ -296,7 +324,9 @@ void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 		io->done(io, -EIO);
 		return;
 	}
-	s->count.submitted++;
+	io->since = 0;
+	if (!--s->untimed)
+		rf_latency_begin(s, io);
 	queue_push(s, io);
 	rf_queue_pump(s);
 }
@@ -331,9 +361,8 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
-	s->count.submitted++;
 	s->seq = seq;
-	issue(s, io, seq, NO_OWNER);
+	count_taken(s, io, issue(s, io, seq, NO_OWNER));
 	return 0;
 }
 
@@ -342,8 +371,7 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->session.gate || !s->free_count ||
 		     !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
-	s->count.submitted++;
-	entry_issue(s, io, ++s->seq);
+	count_taken(s, io, entry_issue(s, io, ++s->seq));
 	return 0;
 }
 

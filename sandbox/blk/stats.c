@@ -16,7 +16,7 @@ void rf_stats_publish(struct rf_blk *s)
 	const struct rf_counts *c = &s->count;
 	struct rf_stats_service *stats = s->session.stats;
 
-	PUT(stats->submitted, c->submitted);
+	PUT(stats->submitted, rf_submitted(s));
 	PUT(stats->completed, c->completed);
 	PUT(stats->bytes_read, c->bytes_read);
 	PUT(stats->bytes_written, c->bytes_written);
@@ -34,12 +34,13 @@ void rf_stats_adopt(struct rf_blk *s)
 	struct rf_stats_service *stats = s->session.stats;
 
 	s->count = (struct rf_counts){
-		.submitted = GET(stats->submitted), .completed = GET(stats->completed),
+		.completed = GET(stats->completed),
 		.bytes_read = GET(stats->bytes_read), .bytes_written = GET(stats->bytes_written),
 		.failed = GET(stats->failed), .reissued = GET(stats->reissued),
 		.held_back = GET(stats->held_back), .corrupt = GET(stats->corrupt),
 	};
 	rf_session_adopt(&s->session);
+	rf_latency_open(s, GET(stats->submitted));
 	PUT(stats->inflight, 0);
 	PUT(stats->clients, 0);
 }

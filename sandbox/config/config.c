@@ -171,6 +171,16 @@ static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 	return rf_config_arena(w, &d->arena);
 }
 
+static int key_limit(struct rf_config_device *d, struct rf_words *w)
+{
+	return rf_config_limit(&d->limit, w);
+}
+
+static int key_client_limit(struct rf_config_device *d, struct rf_words *w)
+{
+	return rf_config_limit(&d->client_limit, w);
+}
+
 static int key_pci(struct rf_config_device *d, struct rf_words *w)
 {
 	if (w->count != 2 || rf_pci_address(w->word[1], d->pci))
@@ -209,6 +219,7 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "integrity", key_integrity }, { "arena", config_key_arena },
 		{ "pci", key_pci }, { "socket", key_socket },
 		{ "namespace", key_namespace },
+		{ "limit", key_limit }, { "client-limit", key_client_limit },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -228,7 +239,8 @@ struct reading {
 /* Of a file without limit: these lines add up. */
 static bool may_repeat(const char *key)
 {
-	static const char *const adding[] = { "forward", "socks", "status", "disk" };
+	static const char *const adding[] = { "forward", "socks",  "status",
+						"disk",    "limit",  "client-limit" };
 
 	for (size_t i = 0; i < sizeof(adding) / sizeof(adding[0]); i++)
 		if (!strcmp(key, adding[i]))

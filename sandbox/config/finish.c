@@ -72,6 +72,21 @@ static int finish_backend(const struct place *p, struct rf_config_device *d)
 	return 0;
 }
 
+static bool limited(const struct rf_limits *l)
+{
+	return l->requests.rate || l->bytes.rate;
+}
+
+static int finish_limits(const struct place *p, const struct rf_config_device *d)
+{
+	bool nbd = d->export_kind == RF_EXPORT_NBD || d->export_kind == RF_EXPORT_LWIP_DISK;
+
+	if (nbd || (!limited(&d->limit) && !limited(&d->client_limit)))
+		return 0;
+	return mistake(p, d, "has a 'limit' or 'client-limit', which is for a disk served as NBD: by "
+			     "'export nbd', or 'export lwip NAME'");
+}
+
 static int finish_export(const struct place *p, struct rf_config_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
@@ -114,6 +129,8 @@ static int finish_device(const struct place *p, const struct rf_config *c,
 		err = finish_backend(p, d);
 	if (!err)
 		err = finish_export(p, d);
+	if (!err)
+		err = finish_limits(p, d);
 	if (!d->image[0])
 		snprintf(d->image, sizeof(d->image), "%s/%s", c->driver_dir, d->policy.driver);
 	if (d->arena)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "device_config.h"
+#include "rate_limit.h"
 #include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
@@ -82,6 +83,7 @@ struct rf_config_device {
 	uint64_t integrity_key[2];
 	char     name_space[RF_NAMESPACE_TEXT]; /* namespace.h; "": the first */
 	uint64_t arena;         /* 0: as the policy says */
+	struct rf_limits limit, client_limit;
 	struct rf_policy policy;
 	char     pci[RF_NAME];
 	char     socket[108];   /* of a vfio-user server, instead of a PCI address */

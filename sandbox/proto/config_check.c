@@ -170,6 +170,17 @@ static bool choices(const struct rf_config_device *d)
 	       truth(&d->integrity);
 }
 
+/* An export counts tokens by it, in signed 64 bits. */
+static bool check_rate(const struct rf_rate *r)
+{
+	return r->rate <= RF_RATE_MOST && r->burst <= RF_RATE_MOST && !r->rate == !r->burst;
+}
+
+static bool check_limits(const struct rf_limits *l)
+{
+	return check_rate(&l->requests) && check_rate(&l->bytes);
+}
+
 /* What reaches a device is one of the two, and nothing without a back end. */
 static bool reached(const struct rf_config_device *d)
 {
@@ -192,6 +203,8 @@ const char *rf_config_wrong(const struct rf_config *c)
 
 		if (!choices(d))
 			return "a choice";
+		if (!check_limits(&d->limit) || !check_limits(&d->client_limit))
+			return "a limit";
 		if (!strings(d))
 			return "a name";
 		const bool format = d->export_kind == RF_EXPORT_FORMAT;

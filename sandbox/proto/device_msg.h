@@ -66,7 +66,7 @@ struct rf_dev_msg {
 	uint32_t generation;
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
-	uint64_t at_ns;     /* UNRESPONSIVE */
+	uint64_t at_ns;     /* UNRESPONSIVE; ENDING: when it was seen at that stop */
 	uint64_t downs;     /* ADOPTED: DOWNs this process has told */
 	struct rf_blk_info info; /* block service */
 	struct rf_net_info net;  /* net service */

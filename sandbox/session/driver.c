@@ -104,8 +104,10 @@ void rf_session_first_io(struct rf_session *s)
 	for (uint32_t g = s->await_from; g != s->generation; g++) {
 		struct rf_recovery_service *log = &s->stats->log[g % RF_STATS_LOG];
 
-		if (log->generation == g && !log->first_io_ns)
-			log->first_io_ns = now;
+		if (log->generation != g || log->first_io_ns)
+			continue;
+		log->first_io_ns = now;
+		rf_steps_first_io(s, g, now);
 	}
 	s->awaiting = false;
 }

@@ -225,6 +225,8 @@ static int open_export_config(struct dev *d)
 	if (cfg->integrity)
 		e.flags |= RF_EXPORT_INTEGRITY_MEMORY;
 	e.flags |= cfg->integrity_disk;
+	e.limit = cfg->limit;
+	e.client_limit = cfg->client_limit;
 	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.words, sizeof(e.words), "%s", cfg->words);

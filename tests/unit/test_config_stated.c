@@ -164,6 +164,20 @@ static void names(void **state)
 	WRONG(FILL(c.policy_dir));
 }
 
+static void limits_in_range(void **state)
+{
+	struct rf_config_device *d = c.device;
+
+	(void)state;
+	d->limit.requests = d->client_limit.bytes = (struct rf_rate){ RF_RATE_MOST, RF_RATE_MOST };
+	assert_null(rf_config_wrong(&c));
+	WRONG(d->limit.requests.rate = 5);
+	WRONG(d->limit.bytes.burst = 5);
+	WRONG((d->client_limit.requests = (struct rf_rate){ RF_RATE_MOST + 1, 5 }));
+	WRONG((d->client_limit.bytes = (struct rf_rate){ 5, RF_RATE_MOST + 1 }));
+	WRONG((d->limit.bytes = (struct rf_rate){ UINT64_MAX, UINT64_MAX }));
+}
+
 static void counts_and_choices(void **state)
 {
 	struct rf_config_device *d = c.device;
@@ -338,7 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
-		T(what_the_file_says), T(names), T(counts_and_choices), T(what_it_does_not_say),
+		T(what_the_file_says), T(names), T(limits_in_range), T(counts_and_choices), T(what_it_does_not_say),
 		T(an_owner_that_it_does_not_say), T(a_program_that_it_does_not_say),
 		T(files_it_may_read),
 	};

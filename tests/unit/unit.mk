@@ -27,7 +27,7 @@ $(B)/unit/test_lax_no_reissue.o: $(B)/lax/src/no-reissue/.applied
 $(B)/unit/test_lax_reuse_early.o: INC_unit := -I$(B)/lax/src/reuse-early $(INC_unit)
 $(B)/unit/test_lax_reuse_early.o: $(B)/lax/src/reuse-early/.applied
 
-$(B)/unit/test_oracle_told.o: CFLAGS_UNIT += -Isandbox/export/nbd
+$(B)/unit/test_oracle_told.o $(B)/unit/test_limit.o: CFLAGS_UNIT += -Isandbox/export/nbd
 # In two steps: a compiler cache knows objects, and tests that others have compiled.
 $(B)/unit/%.o: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h \
 		device/filters.h crash/filters.h \

@@ -378,7 +378,8 @@ enum rf_want_fd plan_device_fd(const struct rf_device *);
 int  generation_open(struct rf_device *);
 void generation_want(struct rf_device *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
-void generation_ending(struct rf_device *, uint32_t generation);
+/* ended_ns: the keeper saw that then. */
+void generation_ending(struct rf_device *, uint32_t generation, uint64_t ended_ns);
 void generation_died(struct rf_device *, unsigned half);
 void generation_start(struct rf_device *);
 void generation_revived(struct rf_device *);

@@ -274,8 +274,9 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 }
 
 /* Begins a recovery: the driver executes nothing more. */
-static void generation_recover(struct rf_device *d, uint32_t generation)
+static void generation_recover(struct rf_device *d, uint32_t generation, uint64_t ended_ns)
 {
+	d->stats->ended_ns[generation % RF_STATS_LOG] = ended_ns;
 	d->down = true;
 	d->downs++;
 	d->ready = false;
@@ -296,14 +297,14 @@ static void generation_recover(struct rf_device *d, uint32_t generation)
  * writes no register, doorbell or ring. The kernel takes its memory down while the device is made
  * quiet. Its half is not used again, and its successor does not run, before the driver is dead.
  */
-void generation_ending(struct rf_device *d, uint32_t generation)
+void generation_ending(struct rf_device *d, uint32_t generation, uint64_t ended_ns)
 {
 	struct rf_slot *slot = &d->slot[generation & 1];
 
 	if (slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
 		return;
 	slot->state = SLOT_ENDING;
-	generation_recover(d, generation);
+	generation_recover(d, generation, ended_ns);
 }
 
 void generation_died(struct rf_device *d, unsigned half)
@@ -317,7 +318,7 @@ void generation_died(struct rf_device *d, unsigned half)
 	if (d->stopping)
 		return;
 	if (state == SLOT_RUNNING)
-		return generation_recover(d, generation);
+		return generation_recover(d, generation, 0);
 	generation_start(d);
 	if (state == SLOT_STANDBY)
 		generation_want(d); /* just another one */

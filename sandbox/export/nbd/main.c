@@ -104,8 +104,10 @@ static bool spin(struct nbd_server *srv)
 /* Milliseconds this process may sleep. */
 static int nbd_patience(struct nbd_server *srv)
 {
-	int ms = rf_blk_patience(srv->service);
+	int ms = rf_blk_patience(srv->service), limited = nbd_limits_patience(srv);
 
+	if (limited >= 0 && (ms < 0 || limited < ms))
+		return limited;
 	if (ms >= 0)
 		return ms;
 	return rf_blk_inflight(srv->service) || nbd_server_hurries(srv, false) ||
