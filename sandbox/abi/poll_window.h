@@ -28,7 +28,8 @@ struct rf_poll_window {
 
 static inline void rf_poll_window_open(struct rf_poll_window *w, uint64_t most)
 {
-	*w = (struct rf_poll_window){ .most = most, .now = most };
+	w->most = w->now = most;
+	w->missed = 0;
 }
 
 /* A wait is over: `waited` ticks from the last work to this. */

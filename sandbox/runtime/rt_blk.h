@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "blk_types.h"
 #include "block.h"
@@ -91,13 +92,28 @@ RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_qu
 	}
 }
 
+/* Writes a response as two words: field by field the compiler clears it all first, and both at
+ * once it packs them in a vector. */
+RF_BLK_INLINE void rf_blk_resp_put(struct rf_blk_resp *to, const struct rf_blk_id *id, int status)
+{
+	typedef uint64_t __attribute__((may_alias)) word_t;
+	volatile word_t *word = (void *)to;
+	uint64_t first;
+
+	_Static_assert(offsetof(struct rf_blk_resp, status) == sizeof(*id) &&
+			       sizeof(*to) == 2 * sizeof(*word),
+		       "the first word is the request's, the second one has the status");
+	memcpy(&first, id, sizeof(first));
+	word[0] = first;
+	word[1] = (uint32_t)status;
+}
+
 /* Puts a response that is known to fit, not yet published. */
 RF_BLK_INLINE void rf_blk_answer(struct rf_blk_queue *q, const struct rf_blk_id *id, int status)
 {
-	struct rf_blk_resp resp = {
-		.tag = id->tag, .generation = id->generation, .status = status,
-	};
+	struct rf_blk_resp resp;
 
+	rf_blk_resp_put(&resp, id, status);
 	rf_ring_put(&q->resp, &resp, sizeof(resp));
 }
 
@@ -186,10 +202,7 @@ RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_
 		/* A number that is not in flight: the device, or we, lost count. */
 		if (RF_UNLIKELY(slot >= RF_BLK_DEPTH || !q->busy[slot]))
 			rf_exit(RF_DRIVER_EXIT_ANSWER);
-		records[at++ & (RF_BLK_DEPTH - 1)] = (struct rf_blk_resp){
-			.tag = q->id[slot].tag, .generation = q->id[slot].generation,
-			.status = status,
-		};
+		rf_blk_resp_put(&records[at++ & (RF_BLK_DEPTH - 1)], &q->id[slot], status);
 		q->busy[slot] = false;
 		q->free[free_count++] = (uint16_t)slot;
 	}
