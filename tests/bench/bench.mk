@@ -14,7 +14,7 @@ $(B)/tests/mark: $(B)/obj/tests/bench/mark.o
 	$(call making,LD)
 	$(LINK_TRUSTED)
 
-bench-block-guest bench-net-guest bench-lwip bench-appliance: $(COUNT)
+bench-block-guest bench-net-guest bench-lwip bench-appliance bench-export-guest: $(COUNT)
 
 ##@ Test
 .PHONY: check-count
@@ -99,8 +99,10 @@ bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu
 # ---- the storage appliance -------------------------------------------------
 # The storage appliance beside the kernel's drivers and nbdkit, in one guest.
 
-$(B)/nbdkit: tests/bench/nbdkit-files | $(B)/.deps-bench-nbd
-	$< $@
+$(B)/nbdkit: tests/bench/nbd-files | $(B)/.deps-bench-nbd
+	$< $@ "$$(command -v nbdkit)" $$(dpkg -L nbdkit | grep -E '/nbdkit-(file|memory)-plugin\.so$$')
+$(B)/qsd: tests/bench/nbd-files | $(B)/.deps-bench-nbd
+	$< $@ "$$(command -v qemu-storage-daemon)"
 
 ##@ Measure
 .PHONY: bench-appliance
@@ -109,3 +111,15 @@ bench-appliance: ## beside the kernel's drivers with nbdkit (PARTS="timed counte
 bench-appliance: ## SECONDS=)
 bench-appliance: all check-programs $(B)/nbdkit
 	@tests/bench/appliance $(PARTS)
+
+# ---- NBD on a UNIX socket ----------------------------------------------------
+# rf-nbd beside two servers that have their disk in themselves.
+
+##@ Measure
+.PHONY: bench-export bench-export-guest bench-export-native
+bench-export: bench-export-guest bench-export-native ## reads over NBD on a UNIX socket, beside nbdkit and qemu-storage-daemon: guest instructions, native reads a second and processor time
+bench-export-guest: all $(B)/nbdkit $(B)/qsd
+	@tests/bench/export
+bench-export-native: all $(MODELS) | $(B)/.deps-bench-nbd ## its native part alone (PAIRS=, SECONDS=, SPIN=TIME, ONLY="qd1 qd32 4c 128k_qd1 128k_qd32 128k_4c")
+	@tests/bench/export-native
+bench-export-native: $(if $(filter bench-export bench,$(MAKECMDGOALS)),bench-export-guest)
