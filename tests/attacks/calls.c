@@ -38,7 +38,10 @@ static bool i386_entry(void)
 		long getpid_result = 20;
 
 		signal(SIGSEGV, SIG_DFL);
-		__asm__ volatile("int $0x80" : "+a"(getpid_result) : : "memory", "r8", "r9", "r10", "r11");
+		__asm__ volatile("int $0x80"
+				 : "+a"(getpid_result)
+				 :
+				 : "memory", "r8", "r9", "r10", "r11");
 		_exit(0);
 	}
 	MUST(waitpid(pid, &status, 0) == pid);
