@@ -220,9 +220,12 @@ include $(PARTS) $(filter-out $(PARTS),$(wildcard tests/*/*.mk))
 .PHONY: clean help
 clean: ## remove build/ (downloads stay in $XDG_CACHE_HOME/ringfence)
 	rm -rf $(B)
+# `goal: ## text` is its line here; several of one goal add up.
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
-	     /^##@ / { at = substr($$0, 5); if (!(at in text)) name[++n] = at } \
-	     /^[a-z][a-zA-Z_-]*:.*## / { text[at] = text[at] sprintf("  %-22s %s\n", $$1, $$2) } \
-	     END { for (i = 1; i <= n; i++) printf "\n%s\n%s", name[i], text[name[i]] }' $(MAKEFILE_LIST)
+	     /^##@ / { at = substr($$0, 5); if (!(at in text)) name[++n] = at; last = "" } \
+	     /^[a-z][a-zA-Z_-]*:.*## / { text[at] = text[at] ($$1 == last ? " " $$2 : \
+	         sprintf("\n  %-22s %s", $$1, $$2)); last = $$1 } \
+	     END { for (i = 1; i <= n; i++) printf "\n%s%s\n", name[i], text[name[i]] }' \
+	     $(MAKEFILE_LIST)
 	@echo; echo "V=1 shows commands. All processors are used unless -jN says otherwise."

@@ -14,17 +14,23 @@
 #include "nvme.h"
 
 #define PRPS_PER_PAGE (NVME_PAGE / 8)
+/* The phase tag in an entry's last dword. */
+#define NVME_CQE_NEW  0x10000u
 /* Off the path of small reads and writes: not inlined into it. */
 #define NVME_SLOW __attribute__((noinline))
 
 struct nvme_queue {
 	struct nvme_sqe       *sq;
-	const struct nvme_cqe *cq;
+	const struct nvme_cqe *cq, *cq_head, *cq_end;
 	uint32_t *sq_doorbell, *cq_doorbell;
 	struct rf_doorbell bell;
 	uint32_t  sq_mask, sq_tail, sq_rung; /* rung: what the doorbell last said */
-	uint32_t  cq_entries, cq_head, cq_phase;
+	uint32_t  cq_phase; /* of new entries, where their last dword has it */
 	uint32_t  block_shift;
+	struct {
+		uint64_t words;         /* operation, flags and length as the request has them */
+		uint32_t opcode, cdw12; /* what the command says for them */
+	} last; /* short read or write: the next one is mostly like it */
 	uint32_t  flags;      /* NVME_FLAG_* */
 	uint64_t  arena_iova;
 	char     *lists;      /* one page a slot: PRP list, or the range of a discard */
@@ -36,6 +42,34 @@ struct nvme_queue {
 static bool entries_valid(uint32_t entries)
 {
 	return entries >= 2 && !(entries & (entries - 1));
+}
+
+/*
+ * The path that counts: a read or write without flags, of one page at most. True: it is one, and
+ * q->last is what its command says.
+ */
+static inline bool nvme_short(struct nvme_queue *q, uint64_t words, uint32_t what, uint32_t length)
+{
+	/* Length 0 wraps round and is refused on the other path. */
+	if (what - RF_BLK_READ > RF_BLK_WRITE - RF_BLK_READ || length - 1 >= NVME_PAGE)
+		return false;
+	_Static_assert((RF_BLK_READ ^ NVME_CMD_READ) == (RF_BLK_WRITE ^ NVME_CMD_WRITE),
+		       "one operation turns both into opcodes");
+	q->last.words = words;
+	q->last.opcode = what ^ RF_BLK_READ ^ NVME_CMD_READ;
+	q->last.cdw12 = (length >> q->block_shift) - 1;
+	return true;
+}
+
+/* Operation, flags and length in one, for comparing. */
+static inline uint64_t nvme_words(const struct rf_blk_req *req)
+{
+	uint64_t words;
+
+	_Static_assert(offsetof(struct rf_blk_req, op) + 8 == offsetof(struct rf_blk_req, offset),
+		       "they are one word");
+	memcpy(&words, &req->op, sizeof(words));
+	return words;
 }
 
 static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue)
@@ -58,9 +92,12 @@ static unsigned nvme_start(void *dev, const struct rf_boot *boot, unsigned queue
 	q->cq_doorbell = (uint32_t *)(uintptr_t)(b->regs + b->param[NVME_PARAM_CQ_DISTANCE]);
 	q->bell = rf_doorbell(boot, queue);
 	q->sq_mask = sq_entries - 1;
-	q->cq_entries = cq_entries;
-	q->cq_phase = 1; /* Base 3.3.3.2: memory is zeroed, the first pass posts ones */
+	q->cq_head = q->cq;
+	q->cq_end = q->cq + cq_entries;
+	q->cq_phase = NVME_CQE_NEW; /* Base 3.3.3.2: memory is zeroed, the first pass posts ones */
 	q->block_shift = (uint32_t)__builtin_ctz(boot->blk.block_size);
+	struct rf_blk_req first = { .op = RF_BLK_READ, .length = NVME_PAGE };
+	(void)nvme_short(q, nvme_words(&first), first.op, first.length);
 	q->flags = (uint32_t)b->param[NVME_PARAM_FLAGS];
 	q->arena_iova = boot->arena_iova;
 	/* Every command is for the same namespace: written once. */
@@ -170,20 +207,17 @@ static NVME_SLOW int nvme_submit_slow(struct nvme_queue *q, unsigned slot,
 	return -EOPNOTSUPP;
 }
 
-/* The path that counts: a read or write without flags, of one page at most. */
 static inline int nvme_submit(void *dev, unsigned slot, const struct rf_blk_req *req)
 {
 	struct nvme_queue *q = dev;
-	uint32_t what = req->op | (uint32_t)req->flags << 8;
+	uint64_t words = nvme_words(req);
 
-	/* Length 0 wraps round and is refused on the other path. */
-	if (RF_UNLIKELY(what - RF_BLK_READ > RF_BLK_WRITE - RF_BLK_READ ||
-			req->length - 1 >= NVME_PAGE))
+	/* What is equal to one that was looked at needs no look of its own. */
+	if (RF_UNLIKELY(words != q->last.words) &&
+	    !nvme_short(q, words, req->op | (uint32_t)req->flags << 8, req->length))
 		return nvme_submit_slow(q, slot, req);
-	_Static_assert((RF_BLK_READ ^ NVME_CMD_READ) == (RF_BLK_WRITE ^ NVME_CMD_WRITE),
-		       "one operation turns both into opcodes");
-	nvme_put(q, what ^ RF_BLK_READ ^ NVME_CMD_READ, slot, q->arena_iova + req->arena, 0,
-		 req->offset >> q->block_shift, (req->length >> q->block_shift) - 1);
+	nvme_put(q, q->last.opcode, slot, q->arena_iova + req->arena, 0,
+		 req->offset >> q->block_shift, q->last.cdw12);
 	return 0;
 }
 
@@ -231,15 +265,14 @@ static NVME_SLOW int nvme_status(uint32_t status)
 /* Base 3.3.3.2: command identifier, phase tag and status are one dword. */
 static inline uint32_t nvme_cqe_look(const struct nvme_queue *q)
 {
-	return __atomic_load_n((const uint32_t *)(const void *)&q->cq[q->cq_head].cid,
-			       __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const uint32_t *)(const void *)&q->cq_head->cid, __ATOMIC_ACQUIRE);
 }
 
 static inline bool nvme_pending(void *dev)
 {
 	const struct nvme_queue *q = dev;
 
-	return (nvme_cqe_look(q) >> 16 & 1) == q->cq_phase;
+	return !((nvme_cqe_look(q) ^ q->cq_phase) & NVME_CQE_NEW);
 }
 
 static inline bool nvme_poll(void *dev, unsigned *slot, int *status)
@@ -247,17 +280,18 @@ static inline bool nvme_poll(void *dev, unsigned *slot, int *status)
 	struct nvme_queue *q = dev;
 	uint32_t dword3 = nvme_cqe_look(q);
 
-	*slot = dword3 & 0xffff;
+	/* A new entry that says success is its command identifier and the phase, nothing else. */
+	*slot = dword3 ^ q->cq_phase;
 	*status = 0;
-	/* A new entry that says success has the phase in its upper half and nothing else. */
-	if (RF_UNLIKELY(dword3 >> 16 != q->cq_phase)) {
-		if ((dword3 >> 16 & 1) != q->cq_phase)
+	if (RF_UNLIKELY(*slot >= RF_BLK_DEPTH)) {
+		if (*slot & NVME_CQE_NEW)
 			return false;
+		*slot = dword3 & 0xffff;
 		*status = nvme_status(NVME_CQE_STATUS(dword3 >> 16));
 	}
-	if (++q->cq_head == q->cq_entries) {
-		q->cq_head = 0;
-		q->cq_phase ^= 1;
+	if (++q->cq_head == q->cq_end) {
+		q->cq_head = q->cq;
+		q->cq_phase ^= NVME_CQE_NEW;
 	}
 	return true;
 }
@@ -266,7 +300,7 @@ static inline void nvme_done(void *dev)
 {
 	struct nvme_queue *q = dev;
 
-	rf_mmio_write32(q->cq_doorbell, q->cq_head);
+	rf_mmio_write32(q->cq_doorbell, (uint32_t)(q->cq_head - q->cq));
 	rf_doorbell_kick(&q->bell, RF_ASLEEP_BLOCKED);
 }
 

@@ -37,7 +37,9 @@ errors=$((errors + $(figure service_errors)))
 ok=false
 [ $errors = 0 ] && [ $verified -ge $least ] && [ "$(figure kills)" = "$kills" ] &&
 	[ "$(figure recoveries)" = "$kills" ] && ok=true
-echo "{\"ok\":$ok,$(sed "s/\"requests\":[0-9]*/\"requests\":$requests/" /tmp/kills.json),\"bytes_verified\":$verified,\"client_errors\":$errors,\"elapsed_s\":$elapsed,\"seed\":$seed}" >/results/appliance.part
+figures=$(sed "s/\"requests\":[0-9]*/\"requests\":$requests/" /tmp/kills.json)
+figures="$figures,\"bytes_verified\":$verified,\"client_errors\":$errors"
+echo "{\"ok\":$ok,$figures,\"elapsed_s\":$elapsed,\"seed\":$seed}" >/results/appliance.part
 recoveries=$(figure recoveries) reissued=$(figure reissued)
 table </dev/null
 [ $ok = true ]

@@ -69,7 +69,8 @@ nvme_address() {
 }
 nvme_block() {
 	for n in /sys/class/nvme/nvme*; do
-		[ "$(tr -d ' ' <"$n/serial" 2>/dev/null)" = "$1" ] && echo "/dev/$(basename "$n")n1" && return 0
+		[ "$(tr -d ' ' <"$n/serial" 2>/dev/null)" = "$1" ] &&
+			echo "/dev/$(basename "$n")n1" && return 0
 	done
 	return 1
 }

@@ -24,7 +24,8 @@ verify_round() {
 	round=$((round + 1))
 	if ! fio --name=verify --ioengine=nbd --uri="${uri:-nbd+unix:///?socket=$sock}" \
 		--rw=randwrite --bs=4k --size=${mib}m --offset=${1}m --iodepth=32 \
-		--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --randseed=$((seed + round)) \
+		--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 \
+		--randseed=$((seed + round)) \
 		--output-format=json --output=$dir/fio.json >$dir/fio.log 2>&1; then
 		errors=$((errors + 1))
 		echo "fio failed:"
@@ -32,7 +33,8 @@ verify_round() {
 		grep -a error $dir/fio.json | head -3
 		return 1
 	fi
-	local bytes=$(grep -A2 '"read" : {' $dir/fio.json | sed -n 's/.*"io_bytes" : \([0-9]*\).*/\1/p' | head -1)
+	local bytes=$(grep -A2 '"read" : {' $dir/fio.json |
+		sed -n 's/.*"io_bytes" : \([0-9]*\).*/\1/p' | head -1)
 	verified=$((verified + ${bytes:-0}))
 }
 

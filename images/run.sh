@@ -46,7 +46,8 @@ device disk0
   export nbd $sock
 CONF
 : >$log
-build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 128M --block 4096 --seed $seed >>$log 2>&1 </dev/null &
+build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 128M --block 4096 \
+	--seed $seed >>$log 2>&1 </dev/null &
 model=$!
 there() { tell counters >/dev/null 2>&1; }
 wait_until 60 there || fail "the model does not come up"
@@ -119,7 +120,10 @@ errors=$((errors + $(member client_errors)))
 # after the load, and before its data are looked at.
 answers() { nbdinfo --size "nbd+unix:///?socket=$sock" >/dev/null 2>&1; }
 before=$(member device_pid)
-another() { local now=$(member device_pid); [ "${now:-0}" != 0 ] && [ $now != $before ] && running; }
+another() {
+	local now=$(member device_pid)
+	[ "${now:-0}" != 0 ] && [ $now != $before ] && running
+}
 tell disconnect >/dev/null
 injected=$((injected + 1))
 wait_until 60 another && wait_until 60 answers || fail "no recovery from a device that hung up"
@@ -136,15 +140,20 @@ rf stop >/dev/null
 wait $ringfence || errors=$((errors + 1))
 ringfence=0
 # Every variant of the protocol, on devices that cut, delay and reorder: a process each.
-tests/recovery/variants 6 $seed >$dir/variants 2>&1 || { errors=$((errors + 1)); cat $dir/variants; }
+tests/recovery/variants 6 $seed >$dir/variants 2>&1 ||
+	{ errors=$((errors + 1)); cat $dir/variants; }
 variants=$(grep -o '"variant_.*[0-9]' $dir/variants) || fail "the variants were not tried"
 verified=$((verified + $(sed -n 's/.*"variant_bytes_verified":\([0-9]*\).*/\1/p' <<<"$variants")))
 elapsed=$((($(date +%s%N) - start) / 1000000))
 ok=false
 [ $errors = 0 ] && [ $verified -ge $least ] && [ "$(figure kills)" = "$kills" ] &&
 	[ $recoveries = $((kills + injected)) ] && ok=true
-more=$(sed "s/\"requests\":[0-9]*/\"requests\":$requests/; s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/; s/\"reissued\":[0-9]*/\"reissued\":$reissued/" $dir/kills.json)
-echo "{\"ok\":$ok,$more,\"faults_injected\":$injected,\"bytes_verified\":$verified,\"client_errors\":$errors,$variants,\"elapsed_s\":$((elapsed / 1000)).$(printf %03d $((elapsed % 1000))),\"seed\":$seed}" >build/results/run.part
+more=$(sed "s/\"requests\":[0-9]*/\"requests\":$requests/
+	s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/
+	s/\"reissued\":[0-9]*/\"reissued\":$reissued/" $dir/kills.json)
+more+=",\"faults_injected\":$injected,\"bytes_verified\":$verified,\"client_errors\":$errors"
+more+=",$variants,\"elapsed_s\":$((elapsed / 1000)).$(printf %03d $((elapsed % 1000)))"
+echo "{\"ok\":$ok,$more,\"seed\":$seed}" >build/results/run.part
 table <<LINES
   faults injected     $injected
 LINES

@@ -83,12 +83,17 @@ elapsed=$(($(cut -d. -f1 /proc/uptime) - start))
 nic_figure() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" /tmp/nic.json; }
 disk_kills=$(figure kills) nic_kills=$(nic_figure kills)
 recoveries=$(($(figure recoveries) + $(nic_figure recoveries)))
-sed -i "s/\"kills\":[0-9]*/\"kills\":$((disk_kills + nic_kills))/; s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/; s/\"requests\":[0-9]*/\"requests\":$requests/; s/\"reissued\":[0-9]*/\"reissued\":$reissued/" /tmp/kills.json
+sed -i "s/\"kills\":[0-9]*/\"kills\":$((disk_kills + nic_kills))/
+	s/\"recoveries\":[0-9]*/\"recoveries\":$recoveries/
+	s/\"requests\":[0-9]*/\"requests\":$requests/
+	s/\"reissued\":[0-9]*/\"reissued\":$reissued/" /tmp/kills.json
 ok=false
 [ $errors = 0 ] && [ $verified -ge $least ] && [ "$disk_kills" = $half ] &&
 	[ "$nic_kills" = $half ] &&
 	[ $recoveries = $((2 * half)) ] && ok=true
-echo "{\"ok\":$ok,$(cat /tmp/kills.json),\"disk_kills\":$disk_kills,\"nic_kills\":$nic_kills,\"nic\":\"$nic\",\"bytes_verified\":$verified,\"client_errors\":$errors,\"elapsed_s\":$elapsed,\"seed\":$seed}" >/results/storage.part
+figures="$(cat /tmp/kills.json),\"disk_kills\":$disk_kills,\"nic_kills\":$nic_kills"
+figures="$figures,\"nic\":\"$nic\",\"bytes_verified\":$verified,\"client_errors\":$errors"
+echo "{\"ok\":$ok,$figures,\"elapsed_s\":$elapsed,\"seed\":$seed}" >/results/storage.part
 table <<LINES
     of them the disk's  $disk_kills
     of them the NIC's   $nic_kills

@@ -170,7 +170,11 @@ enum nvme_admin_opcode {
 #define NVME_CNS_ACTIVE_NS  0x02u /* list of 1,024 namespace ids */
 #define NVME_CNS_NAMES      0x03u /* namespace identification descriptors: since 1.3 */
 #define NVME_CNS_LIMITS     0x06u /* of a controller, by command set: since 1.4 */
-#define NVME_NIDT_CSI       0x04u /* descriptor: one byte, the command set */
+/* 5.17.2.3: types of descriptors */
+#define NVME_NIDT_EUI64     0x01u
+#define NVME_NIDT_NGUID     0x02u
+#define NVME_NIDT_UUID      0x03u
+#define NVME_NIDT_CSI       0x04u /* one byte, the command set */
 #define NVME_VS(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8)
 
 /* 5.4, 5.5 Create I/O queue: cdw10 QSIZE (0's based) << 16 | QID, cdw11 as below */

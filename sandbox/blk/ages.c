@@ -6,6 +6,7 @@
  * Clock:  the time this process was let run, since a device in software may have had no
  *         processor either.
  */
+#include "clock.h"
 #include "core.h"
 
 #define SLOW_OPS     4  /* times the stall time: flush, discard, zero at least */
@@ -144,6 +145,7 @@ int rf_blk_patience(const struct rf_blk *s)
 
 void rf_blk_tick(struct rf_blk *s)
 {
+	rf_latency_tick(s, rf_now_ns());
 	RF_EACH_QUEUE(q, s)
 		rf_session_tick(&q->session);
 }

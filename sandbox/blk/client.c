@@ -68,7 +68,7 @@ void rf_blk_counters(struct rf_blk *s, struct rf_blk_counters *out)
 	const struct rf_counts *c = &s->count;
 
 	*out = (struct rf_blk_counters){
-		.submitted = c->submitted, .failed = c->failed,
+		.submitted = rf_submitted(s), .failed = c->failed,
 		.bytes_written = c->bytes_written, .held_back = c->held_back,
 	};
 	RF_EACH_QUEUE(q, s) {
@@ -87,7 +87,8 @@ int rf_blk_wait(struct rf_blk *s, int ms)
 	if (ms >= 0 && (patience < 0 || ms < patience))
 		patience = ms;
 	/* A driver that polls for ever wakes nobody. */
-	if (!rf_blk_sleep(s) || (rf_blk_up(s) && rf_blk_spin_ns(s) == UINT64_MAX && rf_blk_inflight(s)))
+	if (!rf_blk_sleep(s) ||
+	    (rf_blk_up(s) && rf_blk_spin_ns(s) == UINT64_MAX && rf_blk_inflight(s)))
 		patience = 0;
 	int n = rf_wait_fds(p, 2, patience);
 	if (n < 0 && errno != EINTR)

@@ -31,6 +31,7 @@
 #include "export.h"
 #include "export_config.h"
 #include "identity.h"
+#include "latency.h"
 #include "order.h"
 #include "log.h"
 #include "notice.h"
@@ -47,7 +48,7 @@
 #define RF_GATE_FILTER (RF_GATE_OWN << 3) /* for ever: every request goes to a filter */
 
 struct rf_counts {
-	uint64_t submitted, bytes_written;
+	uint64_t bytes_written; /* submitted: rf_submitted() */
 	uint64_t corrupt; /* caught by predecessors */
 	uint64_t failed, held_back;
 };
@@ -85,6 +86,7 @@ struct rf_blk {
 	struct rf_blk_queue   *route[RF_MAX_QUEUES]; /* by rf_io.queue modulo this */
 	uint32_t               gate;
 	uint32_t               queues; /* in queue[]; rf_session.used of them have drivers */
+	uint32_t               untimed; /* requests until the next one that is timed: latency.h */
 	uint64_t               seq;    /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
@@ -92,6 +94,7 @@ struct rf_blk {
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
 	struct rf_counts       count;
 	struct rf_order        order;
+	struct rf_latency      latency;
 
 	/* requests that wait */
 	struct rf_io  *queue_head;
@@ -138,6 +141,12 @@ static inline struct rf_blk *rf_blk_of(struct rf_session *session)
 	return rf_blk_queue_of(session)->disk;
 }
 
+/* Requests taken, those of predecessors included. */
+static inline uint64_t rf_submitted(const struct rf_blk *s)
+{
+	return s->latency.at - s->untimed;
+}
+
 /* Takes the entry out of the table, then calls done(). */
 void rf_entry_finish(struct rf_blk_queue *, uint32_t index, int status);
 /* Lets waiting requests go as far as they may. */
@@ -166,6 +175,8 @@ extern const struct rf_session_ops rf_blk_session;
 /* A reissued request was answered; lets the next ones go. */
 void rf_redo_next(struct rf_blk_queue *);
 uint32_t rf_entries_in(const struct rf_blk_queue *, enum rf_table_state); /* their number */
+/* Entries to be redone that were reissued at least `attempts` times, oldest first; their number. */
+uint32_t rf_redo_list(const struct rf_blk_queue *, uint32_t attempts, uint32_t *list);
 
 /* ages.c: does the driver move, and is a request too old? */
 void rf_requests_look(struct rf_session *, uint64_t now);

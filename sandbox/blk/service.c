@@ -66,7 +66,7 @@ static void issue_change(struct rf_blk_queue *q, struct rf_table_entry *e, uint3
 	if (e->req.op == RF_BLK_FLUSH) {
 		q->covers[e - q->entry] = s->acked;
 		if (s->flush_fails && !rf_entry_io(e)->internal) {
-			e->mark = RF_MARK_LOST;
+			e->mark |= RF_MARK_LOST;
 			s->flush_fails--;
 		}
 	} else if (owner == NO_OWNER) {
@@ -91,12 +91,23 @@ static inline struct rf_table_entry *entry_issue(struct rf_blk_queue *q, struct 
 	return e;
 }
 
-static void issue(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq, uint32_t owner)
+/* Counts a request that is taken. */
+static inline void count_taken(struct rf_blk *s, struct rf_io *io, struct rf_table_entry *e)
+{
+	if (likely(--s->untimed))
+		return;
+	rf_latency_begin(s, io);
+	e->mark |= RF_MARK_TIMED;
+}
+
+static struct rf_table_entry *issue(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq,
+				    uint32_t owner)
 {
 	struct rf_table_entry *e = entry_issue(q, io, seq);
 
 	if (io->op != RF_BLK_READ)
 		issue_change(q, e, owner);
+	return e;
 }
 
 /* What a finished change or flush means for later requests; the final status. */
@@ -171,6 +182,16 @@ static inline enum rf_proto_error judge(const struct rf_blk_queue *q, const stru
 	return 0;
 }
 
+/* The answer to a request that is like no other. */
+static __attribute__((noinline)) void look_at(struct rf_blk_queue *q,
+					      const struct rf_table_entry *e)
+{
+	if (e->mark & RF_MARK_DIED && q->session.awaiting)
+		rf_session_first_io(&q->session);
+	if (e->mark & RF_MARK_TIMED)
+		rf_latency_end(q->disk, e);
+}
+
 int rf_blk_take(struct rf_blk_queue *q, enum rf_proto_error *bad)
 {
 	struct rf_ring_end end = q->resp; /* done() cannot reach it: it stays in registers */
@@ -189,8 +210,8 @@ int rf_blk_take(struct rf_blk_queue *q, enum rf_proto_error *bad)
 		if (unlikely(found))
 			break;
 		struct rf_table_entry *e = &q->entry[RF_TAG_INDEX(r.tag)];
-		if (unlikely(e->mark & RF_MARK_DIED && q->session.awaiting))
-			rf_session_first_io(&q->session);
+		if (unlikely(e->mark))
+			look_at(q, e);
 		entry_finish(q, e, r.status);
 	}
 	*bad = found;
@@ -204,7 +225,15 @@ static inline bool has_range(uint8_t op)
 	return op != RF_BLK_FLUSH;
 }
 
-/* ---- which queue ---------------------------------------------------------------------------- */
+static void issue_waited(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq, uint32_t owner)
+{
+	struct rf_table_entry *e = issue(q, io, seq, owner);
+
+	if (io->since)
+		e->mark |= RF_MARK_TIMED;
+}
+
+/* ---- which queue ------------------------------------------------------------------------ */
 
 void rf_routes_set(struct rf_blk *s)
 {
@@ -246,7 +275,7 @@ static bool pump_ready(struct rf_blk *s)
 		return false;
 	h->ready &= ~(1ull << i);
 	rf_io_goes_on(io);
-	issue(q, io, h->slot[i].seq, RF_ORDER_HELD + i);
+	issue_waited(q, io, h->slot[i].seq, RF_ORDER_HELD + i);
 	return true;
 }
 
@@ -268,7 +297,7 @@ static bool pump_first(struct rf_blk *s)
 	} else {
 		s->queue_head = io->next;
 		rf_io_goes_on(io);
-		issue(q, io, seq, NO_OWNER);
+		issue_waited(q, io, seq, NO_OWNER);
 	}
 	s->seq = seq;
 	return true;
@@ -333,7 +362,9 @@ void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 		io->done(io, -EIO);
 		return;
 	}
-	s->count.submitted++;
+	io->since = 0;
+	if (!--s->untimed)
+		rf_latency_begin(s, io);
 	waiting_put(s, io);
 	rf_waiting_pump(s);
 }
@@ -369,9 +400,8 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
-	s->count.submitted++;
 	s->seq = seq;
-	issue(q, io, seq, NO_OWNER);
+	count_taken(s, io, issue(q, io, seq, NO_OWNER));
 	return 0;
 }
 
@@ -382,8 +412,7 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate | q->session.gate ||
 		     !q->free_count || !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
-	s->count.submitted++;
-	entry_issue(q, io, ++s->seq);
+	count_taken(s, io, entry_issue(q, io, ++s->seq));
 	return 0;
 }
 
@@ -406,34 +435,6 @@ void rf_blk_push(struct rf_blk *s)
 
 /* ---- requests of a dead driver ----------------------------------------------------------- */
 
-uint32_t rf_entries_in(const struct rf_blk_queue *q, enum rf_table_state state)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		n += q->entry[i].state == state;
-	return n;
-}
-
-/* Entries to be redone that were reissued at least `attempts` times, oldest first. One look
- * at the table and a sort of the few there are: a dead driver's clients wait for this. */
-static uint32_t redo_list(const struct rf_blk_queue *q, uint32_t attempts, uint32_t *list)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++) {
-		const struct rf_table_entry *e = &q->entry[i];
-		uint32_t at = n;
-
-		if (e->state != RF_ENTRY_REDO || e->mark & RF_MARK_POISON || e->attempts < attempts)
-			continue;
-		for (n++; at && q->entry[list[at - 1]].seq > e->seq; at--)
-			list[at] = list[at - 1];
-		list[at] = i;
-	}
-	return n;
-}
-
 static void redo_put(struct rf_blk_queue *q, uint32_t index)
 {
 	struct rf_table_entry *e = &q->entry[index];
@@ -451,12 +452,12 @@ void rf_redo_next(struct rf_blk_queue *q)
 
 	if (q->session.state == RF_DRIVER_FAULTY || rf_entries_in(q, RF_ENTRY_FLIGHT))
 		return;
-	q->alone = redo_list(q, ALONE_AFTER, list) > 0;
+	q->alone = rf_redo_list(q, ALONE_AFTER, list) > 0;
 	if (q->alone) {
 		redo_put(q, list[0]);
 		return;
 	}
-	n = redo_list(q, 0, list);
+	n = rf_redo_list(q, 0, list);
 	for (uint32_t i = 0; i < n; i++)
 		redo_put(q, list[i]);
 	q->session.gate &= ~RF_GATE_REDO;

@@ -28,7 +28,7 @@ void rf_stats_publish(struct rf_blk *s)
 		bytes_read += q->count.bytes_read;
 		reissued += q->count.reissued;
 	}
-	PUT(stats->submitted, c->submitted);
+	PUT(stats->submitted, rf_submitted(s));
 	PUT(stats->completed, completed);
 	PUT(stats->bytes_read, bytes_read);
 	PUT(stats->bytes_written, c->bytes_written);
@@ -46,8 +46,7 @@ void rf_stats_adopt(struct rf_blk *s)
 	struct rf_stats_service *stats = s->queue[0].session.stats;
 
 	s->count = (struct rf_counts){
-		.submitted = GET(stats->submitted), .bytes_written = GET(stats->bytes_written),
-		.failed = GET(stats->failed),
+		.bytes_written = GET(stats->bytes_written), .failed = GET(stats->failed),
 		.held_back = GET(stats->held_back), .corrupt = GET(stats->corrupt),
 	};
 	RF_EACH_QUEUE(q, s) {
@@ -56,6 +55,7 @@ void rf_stats_adopt(struct rf_blk *s)
 	}
 	s->queue[0].count.bytes_read = GET(stats->bytes_read);
 	rf_session_adopt(&s->queue[0].session);
+	rf_latency_open(s, GET(stats->submitted));
 	PUT(stats->inflight, 0);
 	PUT(stats->clients, 0);
 }

@@ -68,6 +68,7 @@ static inline struct rf_io *rf_entry_io(const struct rf_table_entry *e)
 #define RF_MARK_LOST   0x01u /* flush: a cache was lost under it, it fails */
 #define RF_MARK_DIED   0x02u /* was in flight when a driver died */
 #define RF_MARK_POISON 0x04u /* fails as soon as the device is quiet */
+#define RF_MARK_TIMED  0x08u /* its answer is counted in a histogram, see latency.h */
 
 struct rf_table_head {
 	_Atomic uint64_t magic; /* of a table whose other fields are there */

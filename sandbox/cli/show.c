@@ -59,12 +59,13 @@ static void put_service_json(FILE *f, const struct rf_snapshot *s,
 		"\"bytes_read\":%llu,\"bytes_written\":%llu,\"failed\":%llu,\"reissued\":%llu,"
 		"\"violations\":%llu,\"stalls\":%llu,\"held_back\":%llu,\"clients\":%llu,"
 		"\"client_errors\":%llu,\"clients_cut\":%llu,\"nudges\":%llu,\"nudges_helped\":%"
-		"llu,\"corrupt\":%llu,\"inflight\":%u",
+		"llu,\"corrupt\":%llu,\"inflight\":%u,\"throttled\":%llu,\"throttled_ms\":%llu",
 		(ull)s->size, s->block_size, (ull)st->submitted, (ull)st->completed,
 		(ull)st->bytes_read, (ull)st->bytes_written, (ull)st->failed, (ull)st->reissued,
 		(ull)st->violations, (ull)st->stalls, (ull)st->held_back, (ull)st->clients,
 		(ull)st->client_errors, (ull)st->clients_cut, (ull)st->nudges,
-		(ull)st->nudges_helped, (ull)st->corrupt, st->inflight);
+		(ull)st->nudges_helped, (ull)st->corrupt, st->inflight, (ull)st->throttled,
+		(ull)st->throttled_ns / 1000000);
 }
 
 /* Its keys are none of the device's own, so that whoever looks for one of those finds it. */
@@ -115,6 +116,7 @@ static void put_device_json(FILE *f, const struct shown *d)
 			s->other.text);
 	if (d->service && s->service == RF_SERVICE_NET)
 		put_net_json(f, d);
+	show_latency_json(f, d);
 	if (s->walls.locked)
 		put_walls_json(f, "walls", &s->walls);
 	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s,
@@ -153,7 +155,8 @@ static void put_other(FILE *f, const struct rf_snapshot *s)
 {
 	fprintf(f, "%s: it was disk %s, and is %s now: clients %s; 'ringfence restart %s' takes "
 		   "the new one\n", s->name, rf_identity_text(&s->disk),
-		rf_identity_text(&s->other), s->server_failed ? "get EIO" : "wait for the old one", s->name);
+		rf_identity_text(&s->other),
+		s->server_failed ? "get EIO" : "wait for the old one", s->name);
 }
 
 static void put_server(FILE *f, const struct rf_snapshot *s)
@@ -220,6 +223,15 @@ static void put_queues(FILE *f, const struct shown *d)
 			d->service ? (ull)d->service->queue[i].completed : 0);
 }
 
+static void put_throttled(FILE *f, const struct shown *d)
+{
+	if (d->service && d->service->throttled)
+		fprintf(f, "%s: clients waited %llu times for a limit, %llu.%llu s in all\n",
+			d->s.name, (ull)d->service->throttled,
+			(ull)d->service->throttled_ns / 1000000000,
+			(ull)d->service->throttled_ns / 100000000 % 10);
+}
+
 void show_table(FILE *f, const struct shown *d, int count)
 {
 	fprintf(f, "%-12s %-12s %-13s %-10s %-8s %6s %8s %12s %9s %7s\n", "DEVICE", "STATE", "PCI",
@@ -239,6 +251,8 @@ void show_table(FILE *f, const struct shown *d, int count)
 		put_server(f, &d[i].s);
 		put_end(f, &d[i].s);
 		put_deaths(f, &d[i].s);
+		show_latency(f, &d[i]);
+		put_throttled(f, &d[i]);
 		put_walls(f, &d[i].s);
 	}
 }

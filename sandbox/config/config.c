@@ -171,6 +171,16 @@ static int config_key_arena(struct rf_config_device *d, struct rf_words *w)
 	return rf_config_arena(w, &d->arena);
 }
 
+static int key_limit(struct rf_config_device *d, struct rf_words *w)
+{
+	return rf_config_limit(&d->limit, w);
+}
+
+static int key_client_limit(struct rf_config_device *d, struct rf_words *w)
+{
+	return rf_config_limit(&d->client_limit, w);
+}
+
 /* queues N [demand] | queues auto */
 static int config_key_queues(struct rf_config_device *d, struct rf_words *w)
 {
@@ -204,6 +214,17 @@ static int key_socket(struct rf_config_device *d, struct rf_words *w)
 	return copy(w, d->socket, sizeof(d->socket));
 }
 
+static int key_namespace(struct rf_config_device *d, struct rf_words *w)
+{
+	struct rf_namespace ignored;
+
+	if (w->count != 2 || !*w->word[1] || rf_namespace_parse(w->word[1], &ignored))
+		return rf_words_error(w, "namespace takes a number from 1, or a name in "
+					 "hexadecimal digits: EUI-64 (16), NGUID (32) or UUID "
+					 "(8-4-4-4-12)");
+	return copy(w, d->name_space, sizeof(d->name_space));
+}
+
 static int device_key(struct rf_config_device *d, struct rf_words *w)
 {
 	static const struct {
@@ -215,6 +236,8 @@ static int device_key(struct rf_config_device *d, struct rf_words *w)
 		{ "promiscuous", key_promiscuous }, { "mtu", key_mtu },
 		{ "integrity", key_integrity }, { "arena", config_key_arena },
 		{ "queues", config_key_queues }, { "pci", key_pci }, { "socket", key_socket },
+		{ "namespace", key_namespace },
+		{ "limit", key_limit }, { "client-limit", key_client_limit },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -234,7 +257,8 @@ struct reading {
 /* Of a file without limit: these lines add up. */
 static bool may_repeat(const char *key)
 {
-	static const char *const adding[] = { "forward", "socks", "status", "disk" };
+	static const char *const adding[] = { "forward", "socks",  "status",
+						"disk",    "limit",  "client-limit" };
 
 	for (size_t i = 0; i < sizeof(adding) / sizeof(adding[0]); i++)
 		if (!strcmp(key, adding[i]))

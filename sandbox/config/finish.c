@@ -72,6 +72,21 @@ static int finish_backend(const struct place *p, struct rf_config_device *d)
 	return 0;
 }
 
+static bool limited(const struct rf_limits *l)
+{
+	return l->requests.rate || l->bytes.rate;
+}
+
+static int finish_limits(const struct place *p, const struct rf_config_device *d)
+{
+	bool nbd = d->export_kind == RF_EXPORT_NBD || d->export_kind == RF_EXPORT_LWIP_DISK;
+
+	if (nbd || (!limited(&d->limit) && !limited(&d->client_limit)))
+		return 0;
+	return mistake(p, d, "has a 'limit' or 'client-limit', which is for a disk served as NBD: by "
+			     "'export nbd', or 'export lwip NAME'");
+}
+
 static int finish_export(const struct place *p, struct rf_config_device *d)
 {
 	bool net = d->policy.device.service == RF_SERVICE_NET;
@@ -90,6 +105,9 @@ static int finish_export(const struct place *p, struct rf_config_device *d)
 		return -EINVAL;
 	if (d->promiscuous && !net)
 		return mistake(p, d, "has no net driver: 'promiscuous' is for a net driver");
+	if (d->name_space[0] && control != RF_ADMIN_NVME)
+		return mistake(p, d, "has a 'namespace', which is for NVMe ('control nvme' of its "
+				     "policy)");
 	if (d->promiscuous)
 		d->policy.device.flags |= RF_DEVICE_PROMISCUOUS;
 	if (d->mtu && ((control != RF_ADMIN_E1000E && control != RF_ADMIN_IGB) ||
@@ -137,6 +155,8 @@ static int finish_device(const struct place *p, const struct rf_config *c,
 		err = finish_backend(p, d);
 	if (!err)
 		err = finish_export(p, d);
+	if (!err)
+		err = finish_limits(p, d);
 	if (!err)
 		err = finish_queues(p, c, d);
 	if (!d->image[0])

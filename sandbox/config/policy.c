@@ -196,7 +196,7 @@ int rf_policy_read(const char *file, struct rf_policy *p)
 				  .slow_stall_ns = 60000000000ull,
 				  .server_away_ns = 30000000000ull };
 	p->device.storm_rate = 50000;
-	p->device.queue_reset_ms = 500;
+	p->device.queue_reset_ms = 2000;
 	p->device.backend = RF_BACKEND_VFIO;
 	struct reading_policy r = { .policy = p };
 	int err = rf_words_read(file, policy_line, &r);

@@ -225,7 +225,7 @@ static int key_queue_reset(struct rf_policy *p, struct rf_words *w)
 	bool no = w->count == 2 && !strcmp(w->word[1], "no");
 
 	if (!no && (w->count != 3 || strcmp(w->word[1], "within")))
-		return rf_words_error(w, "write as 'queue-reset no' or 'queue-reset within 500ms'");
+		return rf_words_error(w, "write as 'queue-reset no' or 'queue-reset within 2s'");
 	int err = no ? 0 : policy_time(w, 2, &within);
 	if (!err && !no && (within < 1000000 || within > RF_QUEUE_RESET_MOST_MS * 1000000ull))
 		return rf_words_error(w, "queue-reset within: from 1ms to %us",

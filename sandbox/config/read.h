@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "rate_limit.h"
 #include "lwip_config.h"
 #include "words.h"
 
@@ -28,6 +29,9 @@ int rf_config_arena(struct rf_words *, uint64_t *bytes);
 uint64_t rf_config_memory(void); /* bytes of this machine; ~0: not known */
 /* A name of files and processes, in log lines and in JSON. */
 bool rf_config_name_good(const char *);
+
+/* limits.c: 'limit ...' or 'client-limit ...', one line of it. */
+int rf_config_limit(struct rf_limits *, struct rf_words *);
 
 /* integrity.c: 'integrity disk KEYFILE ...', and what does not go with it. */
 int rf_config_integrity(struct rf_config_device *, struct rf_words *);

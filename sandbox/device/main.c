@@ -201,7 +201,7 @@ static bool on_supervisor(struct rf_device *d)
 	if (msg.type == RF_DEV_ADOPT)
 		generation_adopted(d, msg.value);
 	else if (msg.type == RF_DEV_ENDING)
-		generation_ending(d, msg.generation);
+		generation_ending(d, msg.generation, msg.at_ns);
 	else if (msg.type == RF_DEV_GIVE_UP)
 		recovery_gone(d, 0);
 	else if (msg.type == RF_DEV_STOP)

@@ -108,7 +108,8 @@ static void zygote_ended(struct keeper *k, int status)
  * so later. */
 static void notify_ending(struct keeper *k, const struct slot *s)
 {
-	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation };
+	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation,
+				  .at_ns = rf_now_ns() };
 	const struct slot *to = s->notify[0] ? slot_find(k, s->notify) : NULL;
 
 	if (to)

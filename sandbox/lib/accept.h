@@ -18,7 +18,8 @@
  * NULL. Otherwise:
  *   -EAGAIN        nobody waits
  *   -ECONNABORTED  one that waited is gone, or its network is: others may wait
- *   -ENOBUFS       memory, descriptors or leave are missing: it waits on, RF_ACCEPT_PAUSE_NS at least
+ *   -ENOBUFS       memory, descriptors or leave are missing: it waits on, at least
+ *                  RF_ACCEPT_PAUSE_NS
  * Ends the process only where the listener is none, which is our own bug.
  */
 int rf_accept(int listener, struct sockaddr *peer, socklen_t *length);

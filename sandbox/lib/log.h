@@ -19,8 +19,8 @@ extern const char *rf_log_name;
  * a line that is not taken at once is dropped and counted (bounded.h). */
 void rf_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same of what a peer did, a driver, a device or a client, which may do it any number of times: after LOG_PEER_LINES of them
- * one a second is written, and how many were left out. */
+/* The same of what a peer did, a driver, a device or a client, which may do it any number of times:
+ * after LOG_PEER_LINES of them one a second is written, and how many were left out. */
 void rf_log_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says how many lines were dropped or left out, if any were and somebody reads again. The next

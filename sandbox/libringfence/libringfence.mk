@@ -3,7 +3,7 @@
 LIBRINGFENCE   := $(B)/libringfence
 LIBRINGFENCE_A := $(LIBRINGFENCE)/lib/libringfence.a
 LIBRINGFENCE_H := $(wildcard sandbox/libringfence/*.h) sandbox/abi/blk_types.h \
-        sandbox/abi/net_types.h
+        sandbox/abi/net_types.h sandbox/abi/poll_window.h
 INC_public     := -I$(LIBRINGFENCE)/include/ringfence
 
 $(B)/obj/libringfence.o: $(sort $(BLK) $(NET_ENGINE)) $(B)/lib/libshared.a $(LIBRINGFENCE_H)

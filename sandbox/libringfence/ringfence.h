@@ -97,6 +97,7 @@ struct rf_io {
 	struct rf_io    *next;  /* the library's, while it has the request */
 	struct rf_waits *waits; /* NULL, or counts the request while it waits */
 	bool             internal; /* the library's: false */
+	uint64_t         since;    /* the library's: when it was taken, if it is timed */
 };
 
 /* Finds and maps what ringfence handed over. 0, or -errno after one line in the log. */

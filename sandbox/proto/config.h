@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "device_config.h"
+#include "rate_limit.h"
 #include "lwip_config.h"
 
 #define RF_MAX_DEVICES 16
@@ -82,9 +83,11 @@ struct rf_config_device {
 	/* 'integrity disk': RF_EXPORT_INTEGRITY_DISK, or how it is formatted */
 	uint32_t integrity_disk;
 	uint64_t integrity_key[2];
+	char     name_space[RF_NAMESPACE_TEXT]; /* namespace.h; "": the first */
 	uint64_t arena;         /* 0: as the policy says */
 	uint32_t queues;        /* read by rf-config only; 0: one, RF_QUEUES_AUTO */
 	bool     queues_demand; /* and not one less */
+	struct rf_limits limit, client_limit;
 	struct rf_policy policy;
 	char     pci[RF_NAME];
 	char     socket[108];   /* of a vfio-user server, instead of a PCI address */

@@ -73,10 +73,13 @@ static bool listens(const struct rf_config_device *d)
 
 static bool strings(const struct rf_config_device *d)
 {
+	struct rf_namespace ignored;
+
 	return PLAIN(d->name) && strlen(d->name) < RF_NAME - 16 && !strchr(d->name, '.') &&
 	       NAMED(d->policy_file) && NAMED(d->image) && TEXT(d->listen) && TEXT(d->program) &&
 	       TEXT(d->words) &&
 	       TEXT(d->lwip_key) && TEXT(d->stack) && TEXT(d->socket) && TEXT(d->pci) &&
+	       TEXT(d->name_space) && !rf_namespace_parse(d->name_space, &ignored) &&
 	       PLAIN(d->policy.driver) && PLAIN(d->policy.device.filter) && check_address(d->pci) &&
 	       (!d->socket[0] || d->socket[0] == '/') && listens(d);
 }
@@ -152,6 +155,7 @@ static bool numbers(const struct rf_device_config *p)
 		  p->window_count <= RF_MAX_WINDOWS &&
 		  p->queue_reset_ms <= RF_QUEUE_RESET_MOST_MS &&
 		  (!p->mtu || (p->mtu >= 576 && p->mtu <= 9000)) && !(p->flags & ~FLAGS) &&
+		  p->name_space.kind == RF_NAMESPACE_FIRST &&
 		  !(p->interrupts & ~(RF_IRQ_MSIX | RF_IRQ_MSI | RF_IRQ_INTX));
 
 	for (uint32_t i = 0; ok && i < p->step_count; i++)
@@ -166,6 +170,17 @@ static bool choices(const struct rf_config_device *d)
 	return (unsigned)d->export_kind < RF_EXPORT_KINDS && d->export_kind != RF_EXPORT_NONE &&
 	       truth(&d->force) && truth(&d->read_only) && truth(&d->promiscuous) &&
 	       truth(&d->integrity);
+}
+
+/* An export counts tokens by it, in signed 64 bits. */
+static bool check_rate(const struct rf_rate *r)
+{
+	return r->rate <= RF_RATE_MOST && r->burst <= RF_RATE_MOST && !r->rate == !r->burst;
+}
+
+static bool check_limits(const struct rf_limits *l)
+{
+	return check_rate(&l->requests) && check_rate(&l->bytes);
 }
 
 /* What reaches a device is one of the two, and nothing without a back end. */
@@ -190,6 +205,8 @@ const char *rf_config_wrong(const struct rf_config *c)
 
 		if (!choices(d))
 			return "a choice";
+		if (!check_limits(&d->limit) || !check_limits(&d->client_limit))
+			return "a limit";
 		if (!strings(d))
 			return "a name";
 		const bool format = d->export_kind == RF_EXPORT_FORMAT;

@@ -76,8 +76,8 @@ struct rf_snapshot {
 	int32_t  supervisor_pid;
 	uint64_t takeovers;   /* supervisors before this one that died */
 	uint64_t deaths, standby_deaths, process_deaths;
-	uint64_t
-		server_failures; /* connections to its device server that ended in a failure of it */
+	uint64_t server_failures; /* connections to its device server that ended in a failure of
+				   * it */
 	uint64_t died_of[DEATHS];
 	uint64_t size;
 	uint32_t block_size;

@@ -19,6 +19,7 @@
 #include "boot.h"
 #include "exit_code.h"
 #include "identity.h"
+#include "namespace.h"
 #include "net.h"
 #include "net_types.h"
 
@@ -94,7 +95,7 @@ struct rf_device_config {
 	uint32_t storm_rate;
 	/* in which a dead driver's queues have to be deleted; 0: the device is reset at once */
 	uint32_t queue_reset_ms;
-	uint32_t nsid;         /* NVMe namespace */
+	struct rf_namespace name_space; /* NVMe */
 	uint32_t mtu;          /* wanted of a NIC whose admin plane can set it; 0: 1500 */
 	/* 0, or: its predecessor died; every generation up to this was used */
 	uint32_t revived;

@@ -67,7 +67,7 @@ struct rf_dev_msg {
 	uint32_t generation;
 	uint32_t value;
 	uint32_t device_fd; /* WANT: what the driver has as RF_FD_DEVICE, enum rf_want_fd */
-	uint64_t at_ns;     /* UNRESPONSIVE */
+	uint64_t at_ns;     /* UNRESPONSIVE; ENDING: when it was seen at that stop */
 	uint64_t downs[RF_MAX_QUEUES]; /* ADOPTED: DOWNs this process has told, by queue */
 	uint32_t up[RF_MAX_QUEUES];    /* ADOPTED: the drivers that run, by queue; 0: none */
 	uint32_t queues;    /* READY, ADOPTED: those that are used */

@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "rate_limit.h"
+
 /* Size of the memfd the in-flight table lives in: room for that of RF_MAX_QUEUES. */
 #define RF_TABLE_BYTES 135168u
 
@@ -70,6 +72,7 @@ struct rf_export_config {
 	uint64_t slow_ns;     /* the same of a discard or zeroing, and of what waits beside one */
 	uint64_t nudge_ns;    /* nothing done for so long: the driver is kicked; 0: never */
 	uint64_t integrity_key[2];
+	struct rf_limits limit, client_limit; /* NBD: of the disk, and of each client */
 	char     name[64];    /* export name, shown to clients */
 	char     words[256];  /* 'export program': what stands behind its path */
 };

@@ -5,7 +5,8 @@
  * Room:   sandbox/proto. The device process finds it out, the supervisor keeps it and tells it to
  *         the next device process, the export keeps it beside what it promised.
  * Trust:  made of what a device says: told apart by it are disks that were mixed up, not devices
- *         that lie. Text, since it is shown and compared and nothing else: printable, ends in zeroes.
+ *         that lie. Text, since it is shown and compared and nothing else: printable, ends in
+ *         zeroes.
  */
 #ifndef RF_IDENTITY_H
 #define RF_IDENTITY_H

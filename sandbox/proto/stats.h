@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "boot.h"
+#include "histogram.h"
 
 #define RF_STATS_LOG    4096u /* recoveries kept, by generation modulo this */
 #define RF_STATS_DEVICE 524288u
@@ -36,6 +37,28 @@ struct rf_recovery_service {
 struct rf_stats_queue {
 	_Atomic uint64_t completed, reissued;
 	_Atomic uint32_t inflight, generation;
+	_Atomic uint32_t counted; /* generation whose death is in step[], the newest */
+};
+
+/* rf_stats_service.latency: requests, one in RF_LATENCY_ONE_IN of them, see sandbox/blk/latency.h */
+enum rf_latency_class {
+	RF_LATENCY_READ,
+	RF_LATENCY_WRITE,
+	RF_LATENCY_FLUSH,
+	RF_LATENCY_OTHER, /* discards and zeroings */
+	RF_LATENCIES
+};
+#define RF_LATENCY_ONE_IN 128u
+
+/* rf_stats_service.step: of each recovery; 0 ns: it was done before it was waited for */
+enum rf_recovery_step {
+	RF_STEP_DETECT,   /* the keeper saw the driver's end -> its device process knew of it */
+	RF_STEP_QUIESCE,  /* -> the device is confirmed silent */
+	RF_STEP_SPAWN,    /* its device process knew -> a successor is there */
+	RF_STEP_ENABLE,   /* both of these -> the device is enabled, the successor let go */
+	RF_STEP_FIRST_IO, /* -> the device's first answer to a request that was in flight, */
+	RF_STEP_WHOLE,    /* and this since the driver's end */
+	RF_STEPS
 };
 
 /* All queues together; `generation` is that of queue 0. */
@@ -53,11 +76,15 @@ struct rf_stats_service {
 	_Atomic uint32_t pong;          /* the last number its supervisor asked it by */
 	struct rf_recovery_service log[RF_STATS_LOG]; /* [generation % RF_STATS_LOG] */
 	struct rf_stats_queue queue[RF_MAX_QUEUES];   /* of a disk */
+	struct rf_histogram latency[RF_LATENCIES]; /* disks */
+	struct rf_histogram step[RF_STEPS];
+	_Atomic uint64_t throttled;    /* times a client waited for a limit, */
+	_Atomic uint64_t throttled_ns; /* and how long, all together */
 };
 
 /* The net service's own counters. In struct rf_stats_service it fills `completed` (frames
  * either way, for the restart budget), `bytes_read` and `bytes_written`, `violations`, `stalls`,
- * `generation`, and in log[]: inflight (frames handed to the dead driver and not reported
+ * `generation`, step[], and in log[]: inflight (frames handed to the dead driver and not reported
  * sent: all of them lost), drained (records received by it and kept), first_io_ns. */
 struct rf_stats_net {
 	_Atomic uint64_t rx_frames, rx_bytes;
@@ -105,7 +132,10 @@ struct rf_stats_device {
 	_Atomic uint32_t losses;     /* times the device may have lost a write cache */
 	_Atomic uint32_t written_back; /* 1: at its orderly end it said that its cache is empty */
 	struct rf_recovery_device log[RF_STATS_LOG];
-	_Atomic uint32_t up[RF_MAX_QUEUES]; /* the same of each queue */
+	/* of each queue's driver, running now or last; 0: none yet */
+	_Atomic uint32_t up[RF_MAX_QUEUES];
+	/* when the keeper saw the driver of that generation end; 0: it did not */
+	_Atomic uint64_t ended_ns[RF_STATS_LOG];
 };
 _Static_assert(sizeof(struct rf_stats_service) <= RF_STATS_NET, "net part is behind it");
 _Static_assert(sizeof(struct rf_stats_net) <= RF_STATS_DEVICE - RF_STATS_NET, "net part fits");

@@ -11,7 +11,8 @@
  *         (a command identifier) and gives it back when the device is done.
  * Turn:   take requests -> submit each -> commit once; poll completions -> done
  *         once; publish the answers, kick the service if it sleeps. Idle turns
- *         spin for boot->spin_cycles, then ask for the kick, look again, sleep.
+ *         go on for as long as poll_window.h says, boot->spin_cycles at most; then ask
+ *         for the kick, look again, sleep.
  */
 #ifndef RF_BLK_H
 #define RF_BLK_H
@@ -20,11 +21,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "blk_types.h"
 #include "block.h"
 #include "boot.h"
 #include "driver_exit.h"
+#include "poll_window.h"
 #include "ring.h"
 #include "rt.h"
 
@@ -61,6 +64,13 @@ struct rf_blk_queue {
 	} id[RF_BLK_DEPTH];
 };
 
+/* Turns without work, and how long they may go on. */
+struct rf_blk_lull {
+	uint64_t most;  /* boot->spin_cycles */
+	uint64_t since; /* when they began; 0: busy */
+	struct rf_poll_window *window, windows[2]; /* with nothing, or something at the device */
+};
+
 #define RF_BLK_INLINE static inline __attribute__((always_inline))
 
 RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_queue *q, void *dev,
@@ -82,13 +92,28 @@ RF_BLK_INLINE void rf_blk_attach(const struct rf_blk_driver *d, struct rf_blk_qu
 	}
 }
 
+/* Writes a response as two words: field by field the compiler clears it all first, and both at
+ * once it packs them in a vector. */
+RF_BLK_INLINE void rf_blk_resp_put(struct rf_blk_resp *to, const struct rf_blk_id *id, int status)
+{
+	typedef uint64_t __attribute__((may_alias)) word_t;
+	volatile word_t *word = (void *)to;
+	uint64_t first;
+
+	_Static_assert(offsetof(struct rf_blk_resp, status) == sizeof(*id) &&
+			       sizeof(*to) == 2 * sizeof(*word),
+		       "the first word is the request's, the second one has the status");
+	memcpy(&first, id, sizeof(first));
+	word[0] = first;
+	word[1] = (uint32_t)status;
+}
+
 /* Puts a response that is known to fit, not yet published. */
 RF_BLK_INLINE void rf_blk_answer(struct rf_blk_queue *q, const struct rf_blk_id *id, int status)
 {
-	struct rf_blk_resp resp = {
-		.tag = id->tag, .generation = id->generation, .status = status,
-	};
+	struct rf_blk_resp resp;
 
+	rf_blk_resp_put(&resp, id, status);
 	rf_ring_put(&q->resp, &resp, sizeof(resp));
 }
 
@@ -177,10 +202,7 @@ RF_BLK_INLINE unsigned rf_blk_complete(const struct rf_blk_driver *d, struct rf_
 		/* A number that is not in flight: the device, or we, lost count. */
 		if (RF_UNLIKELY(slot >= RF_BLK_DEPTH || !q->busy[slot]))
 			rf_exit(RF_DRIVER_EXIT_ANSWER);
-		records[at++ & (RF_BLK_DEPTH - 1)] = (struct rf_blk_resp){
-			.tag = q->id[slot].tag, .generation = q->id[slot].generation,
-			.status = status,
-		};
+		rf_blk_resp_put(&records[at++ & (RF_BLK_DEPTH - 1)], &q->id[slot], status);
 		q->busy[slot] = false;
 		q->free[free_count++] = (uint16_t)slot;
 	}
@@ -241,15 +263,49 @@ RF_BLK_INLINE void rf_blk_sleep(const struct rf_blk_driver *d, struct rf_blk_que
 		rf_ring_disarm(&q[i].req);
 }
 
+/*
+ * Without work since idle->since: look again, or sleep? Waits for the device and waits for
+ * requests are as long as different things make them, so each has a window of its own.
+ */
+RF_BLK_INLINE void rf_blk_wait(const struct rf_blk_driver *d, struct rf_blk_lull *idle,
+			       struct rf_blk_queue *q, char *dev, size_t dev_bytes,
+			       unsigned queues, bool intx)
+{
+	if (idle->most == UINT64_MAX) {
+		rf_pause();
+		return;
+	}
+	if (idle->most) {
+		uint64_t now = rf_tsc();
+
+		if (!idle->since) {
+			bool device = false;
+
+			for (unsigned i = 0; i < queues; i++)
+				device |= q[i].free_count != q[i].slots;
+			idle->since = now;
+			idle->window = &idle->windows[device];
+		}
+		if (rf_poll_window_lasts(idle->window, now - idle->since)) {
+			rf_pause();
+			return;
+		}
+	}
+	/* The window is opened by work, not by a wake-up that brings none. */
+	rf_blk_sleep(d, q, dev, dev_bytes, queues, intx);
+}
+
 RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const struct rf_boot *boot,
 					struct rf_blk_queue *q, char *dev, size_t dev_bytes)
 {
 	const unsigned queues = boot->queue_count;
-	const uint64_t budget = boot->tsc_hz || boot->spin_cycles == UINT64_MAX ?
-					boot->spin_cycles : 0;
 	const bool intx = boot->flags & RF_BOOT_INTX;
-	uint64_t idle_since = 0; /* 0: busy */
+	struct rf_blk_lull idle = {
+		.most = boot->tsc_hz || boot->spin_cycles == UINT64_MAX ? boot->spin_cycles : 0,
+	};
 
+	for (unsigned i = 0; i < 2; i++)
+		rf_poll_window_open(&idle.windows[i], idle.most);
 	for (unsigned i = 0; i < queues; i++)
 		rf_blk_attach(d, &q[i], dev + i * dev_bytes, boot, i);
 	for (;;) {
@@ -257,20 +313,12 @@ RF_BLK_INLINE _Noreturn void rf_blk_run(const struct rf_blk_driver *d, const str
 
 		for (unsigned i = 0; i < queues; i++)
 			work |= rf_blk_turn(d, &q[i], dev + i * dev_bytes);
-		if (work) {
-			idle_since = 0;
-			continue;
+		if (!work)
+			rf_blk_wait(d, &idle, q, dev, dev_bytes, queues, intx);
+		else if (idle.since) {
+			rf_poll_window_learn(idle.window, rf_tsc() - idle.since);
+			idle.since = 0;
 		}
-		if (budget) {
-			if (!idle_since)
-				idle_since = rf_tsc();
-			if (budget == UINT64_MAX || rf_tsc() - idle_since < budget) {
-				rf_pause();
-				continue;
-			}
-		}
-		/* The budget is renewed by work, not by a wake-up that brings none. */
-		rf_blk_sleep(d, q, dev, dev_bytes, queues, intx);
 	}
 }
 

@@ -14,7 +14,8 @@
  *         service may see is published by one store a ring, and the service kicked if it
  *         sleeps. What can wait is done where turns find nothing, now and then and before
  *         each sleep: the last few frames sent, buffers that are not a batch. Turns without
- *         work spin for boot->spin_cycles, then arm, look again, sleep.
+ *         work go on for as long as poll_window.h says, boot->spin_cycles at most; then arm,
+ *         look again, sleep.
  */
 #ifndef RF_RUNTIME_NET_H
 #define RF_RUNTIME_NET_H
@@ -27,6 +28,7 @@
 #include "driver_exit.h"
 #include "net.h"
 #include "net_types.h"
+#include "poll_window.h"
 #include "ring.h"
 #include "rt.h"
 
@@ -274,7 +276,9 @@ RF_NET_INLINE _Noreturn void rf_net_run(const struct rf_net_driver *d, const str
 					boot->spin_cycles : 0;
 	const bool intx = boot->flags & RF_BOOT_INTX;
 	uint64_t idle = 0, since = 0; /* turns in a row without work; the time at the first few */
+	struct rf_poll_window window;
 
+	rf_poll_window_open(&window, budget);
 	rf_net_attach(d, q, dev, boot);
 	rf_net_look(d, q, dev);
 	for (;;) {
@@ -289,15 +293,19 @@ RF_NET_INLINE _Noreturn void rf_net_run(const struct rf_net_driver *d, const str
 		/* The budget is renewed by work, not by a wake-up that brings none. */
 		if (idle == RF_NET_CLOCK_TURNS)
 			since = rf_tsc();
-		bool spin = budget && (budget == UINT64_MAX || rf_tsc() - since < budget);
+		bool spin = budget == UINT64_MAX ||
+			    (budget && rf_poll_window_lasts(&window, rf_tsc() - since));
 		if (!(spin && idle & (RF_NET_SPARE_TURNS - 1)) && rf_net_spare(d, q, dev)) {
 			idle = 0;
 			continue;
 		}
-		if (spin)
+		if (spin) {
 			rf_pause();
-		else
-			rt_net_rf_net_sleep(d, q, dev, intx);
+			continue;
+		}
+		rt_net_rf_net_sleep(d, q, dev, intx);
+		if (budget)
+			rf_poll_window_learn(&window, rf_tsc() - since);
 	}
 }
 

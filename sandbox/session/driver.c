@@ -106,8 +106,10 @@ void rf_session_first_io(struct rf_session *s)
 	     g = rf_number_next(g, s->config.queues)) {
 		struct rf_recovery_service *log = &s->stats->log[g % RF_STATS_LOG];
 
-		if (log->generation == g && !log->first_io_ns)
-			log->first_io_ns = now;
+		if (log->generation != g || log->first_io_ns)
+			continue;
+		log->first_io_ns = now;
+		rf_steps_first_io(s, g, now);
 	}
 	s->awaiting = false;
 }

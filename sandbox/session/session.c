@@ -100,6 +100,7 @@ static int session_up(struct rf_session *s, const struct rf_svc_msg *msg)
 	if (msg->generation != s->generation || msg->half != s->half)
 		return -EPROTO;
 	s->was_up = s->arena_ours = true;
+	rf_steps_up(s, msg->generation - s->config.queues);
 	s->ops->quiesced(s, false);
 	if (s->state == RF_DRIVER_FAULTY) /* before it was announced */
 		return 0;

@@ -186,4 +186,8 @@ void rf_session_woken(const struct rf_session *);
 /* The device answered: recoveries that waited for that are over. */
 void rf_session_first_io(struct rf_session *);
 
+/* steps.c: driver `dead` has a successor that runs; and the device answered it. */
+void rf_steps_up(struct rf_session *, uint32_t dead);
+void rf_steps_first_io(struct rf_session *, uint32_t dead, uint64_t now);
+
 #endif

@@ -198,6 +198,9 @@ static int open_config(struct dev *d)
 	c.match_device = cfg->policy.match_device;
 	c.revived = d->r.last_wanted;
 	c.disk = d->r.disk;
+	/* Its form was checked with the record (config_check.h). */
+	if (rf_namespace_parse(cfg->name_space, &c.name_space))
+		return -EINVAL;
 	if (cfg->read_only)
 		c.flags |= RF_DEVICE_READ_ONLY;
 	if (!cfg->policy.nudge_ns)
@@ -222,6 +225,8 @@ static int open_export_config(struct dev *d)
 	if (cfg->integrity)
 		e.flags |= RF_EXPORT_INTEGRITY_MEMORY;
 	e.flags |= cfg->integrity_disk;
+	e.limit = cfg->limit;
+	e.client_limit = cfg->client_limit;
 	memcpy(e.integrity_key, cfg->integrity_key, sizeof(e.integrity_key));
 	snprintf(e.name, sizeof(e.name), "%s", cfg->name);
 	snprintf(e.words, sizeof(e.words), "%s", cfg->words);

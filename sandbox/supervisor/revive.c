@@ -115,7 +115,8 @@ void life_other(struct sup *s, struct dev *d, struct news *news)
 	other_disk(s, d);
 }
 
-/* A device process that was to wait ends when the supervisor was replaced, which has its own look. */
+/* A device process that was to wait ends when the supervisor was replaced, which has its own
+ * look. */
 static bool ended_for_other(const struct rf_keep_msg *dead)
 {
 	return WIFEXITED(dead->status) && WEXITSTATUS(dead->status) == RF_EXIT_OTHER_DISK;

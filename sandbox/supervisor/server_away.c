@@ -74,7 +74,8 @@ void server_other(struct dev *d)
 	if (!d->r.other_told)
 		rf_log_peer("%s: it was disk %s, and is %s now: not served, clients wait for the "
 			    "old one, up to %llu s in all; 'ringfence restart %s' takes the new "
-			    "one", d->cfg->name, rf_identity_text(&d->r.disk), rf_identity_text(&d->r.other),
+			    "one", d->cfg->name, rf_identity_text(&d->r.disk),
+			    rf_identity_text(&d->r.other),
 			    (unsigned long long)d->cfg->policy.server_away_ns / 1000000000,
 			    d->cfg->name);
 	d->r.other_told = true;

@@ -85,10 +85,10 @@ void stack_kill(struct sup *s, struct dev *d)
 }
 
 /*
- * The device process is told first: a driver that dies after that is no reason for a recovery, whose
- * reset would drop the device's cache. Then the export ends, so that no new request comes, and the
- * drivers. Once they are dead the device process lets the device write its cache back, and ends.
- * Where the device process is already gone, VFIO's reset on last close does the rest.
+ * The device process is told first: a driver that dies after that is no reason for a recovery,
+ * whose reset would drop the device's cache. Then the export ends, so that no new request comes,
+ * and the drivers. Once they are dead the device process lets the device write its cache back,
+ * and ends. Where the device process is already gone, VFIO's reset on last close does the rest.
  */
 void dev_end(struct sup *s, struct dev *d)
 {

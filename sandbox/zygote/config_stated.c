@@ -126,8 +126,9 @@ static bool said_listener(const struct rf_config_text *s, const struct rf_config
 		return SAID(i, "export", "nbd", d->listen);
 	case RF_EXPORT_PROGRAM:
 	case RF_EXPORT_NET_PROGRAM:
-		return d->listen[0] ? SAID(i, "export", "program", d->program, "output", d->listen) :
-				      SAID(i, "export", "program", d->program);
+		return d->listen[0] ?
+			       SAID(i, "export", "program", d->program, "output", d->listen) :
+			       SAID(i, "export", "program", d->program);
 	case RF_EXPORT_TAP:
 		return SAID(i, "export", "tap", d->listen) &&
 		       (d->owner == ~0u || SAID(i, "export", "tap", d->listen, "owner"));
@@ -170,6 +171,8 @@ const char *rf_config_unstated(const struct rf_config_text *s, const struct rf_c
 			return "a PCI device, or its use by force";
 		if (d->socket[0] && !SAID(i, "socket", d->socket))
 			return "the socket of a device server";
+		if (d->name_space[0] && !SAID(i, "namespace", d->name_space))
+			return "a namespace";
 		if (!said_image(s, c, i))
 			return "a driver image";
 		if (!said_listener(s, d, i) || !said_stack(s, d, i))

@@ -27,7 +27,8 @@ static enum outcome attack_core(const struct attack *a, enum mode mode, char *wh
 	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	target_init(&t, a->image);
 	/* Where a core file would be put. */
-	t.program = open(mode == SHIPPED ? "build/bin/rf-launch" : "build/lax/bin/unfenced/rf-launch",
+	t.program = open(mode == SHIPPED ? "build/bin/rf-launch" :
+					   "build/lax/bin/unfenced/rf-launch",
 			 O_RDONLY | O_CLOEXEC);
 	MUST(here >= 0 && !chdir("/tmp/ringfence-cores"));
 	int err = target_spawn(&t, attack_off(a, mode));

@@ -22,14 +22,18 @@ CONF
 rf=/build/bin/ringfence
 $rf run /tmp/rf.conf &
 server=$!
-up() { [ "$($rf status --json | grep -c '"generation":[1-9]')" = 2 ] && [ "$($rf status --json | grep -c '"export_pid":[1-9]')" = 2 ]; }
+up() {
+	[ "$($rf status --json | grep -c '"generation":[1-9]')" = 2 ] &&
+		[ "$($rf status --json | grep -c '"export_pid":[1-9]')" = 2 ]
+}
 wait_for 60 up || { $rf status; exit 1; }
 module virtio_pci
 module virtio_net
 wait_for 60 ip link set eth0 up || { echo "the kernel has no NIC"; exit 1; }
 ip addr add 10.0.3.15/24 dev eth0
 ip route add default via 10.0.3.2
-LD_LIBRARY_PATH=/nbdkit/lib:$LD_LIBRARY_PATH /nbdkit/nbdkit -f -p 10809 /nbdkit/nbdkit-file-plugin.so file=$block &
+LD_LIBRARY_PATH=/nbdkit/lib:$LD_LIBRARY_PATH /nbdkit/nbdkit -f -p 10809 \
+	/nbdkit/nbdkit-file-plugin.so file=$block &
 kit=$!
 echo "appliance: serving"
 # A number is a mark for the instruction counter; `end` ends it.

@@ -14,7 +14,7 @@ $(B)/tests/mark: $(B)/obj/tests/bench/mark.o
 	$(call making,LD)
 	$(LINK_TRUSTED)
 
-bench-block-guest bench-net-guest bench-lwip bench-appliance: $(COUNT)
+bench-block-guest bench-net-guest bench-lwip bench-appliance bench-export-guest: $(COUNT)
 
 ##@ Test
 .PHONY: check-count
@@ -37,7 +37,8 @@ $(B)/tests/bench-ring: tests/bench/ring.c tests/bench/ring_queues.h tests/bench/
 
 ##@ Measure
 .PHONY: bench-ring
-bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round trips (2 cores, 15 s)
+bench-ring: ## the ring against DPDK's rte_ring, and round trips (2 cores, 15 s)
+bench-ring: $(B)/tests/bench-ring
 	@mkdir -p $(B)/results
 	$< $(B)/results/$@.json $(VERSION) $(ROUNDS)
 
@@ -48,14 +49,18 @@ bench-ring: $(B)/tests/bench-ring ## the ring against DPDK's rte_ring, and round
 ##@ Measure
 .PHONY: bench-recovery bench-recovery-guest bench-recovery-native
 KILLS_NATIVE ?= 10000
-bench-recovery: bench-recovery-guest bench-recovery-native ## restart time of a killed driver under load at depth 32 (KILLS=500, KILLS_NATIVE=10000)
+bench-recovery: ## restart time of a killed driver under load at depth 32 (KILLS=500,
+bench-recovery: ## KILLS_NATIVE=10000)
+bench-recovery: bench-recovery-guest bench-recovery-native
 bench-recovery-guest: all check-programs
 	@tests/bench/recovery
 bench-recovery-native: all check-programs ## its native part alone
 	@tests/bench/recovery-native $(KILLS_NATIVE) $(SEED)
 bench-recovery-native: $(if $(filter bench-recovery bench,$(MAKECMDGOALS)),bench-recovery-guest)
 .PHONY: bench-block bench-block-guest bench-block-native
-bench-block: bench-block-guest bench-block-native ## a 4 KiB read at depth 32: guest instructions, beside the kernel's driver; native reads a second
+bench-block: ## a 4 KiB read at depth 32: guest instructions, beside the kernel's driver; native
+bench-block: ## reads a second
+bench-block: bench-block-guest bench-block-native
 bench-block-guest: all check-programs
 	@tests/bench/block
 bench-block-native: all check-programs ## its native part alone
@@ -74,7 +79,8 @@ $(B)/tests/bench-integrity: $(B)/obj/tests/bench/integrity.o \
 
 ##@ Measure
 .PHONY: bench-integrity
-bench-integrity: all $(MODELS) $(B)/tests/bench-integrity ## instructions and throughput of each kind of integrity, PAIRS= (5) turns
+bench-integrity: ## instructions and throughput of each kind of integrity, PAIRS= (5) turns
+bench-integrity: all $(MODELS) $(B)/tests/bench-integrity
 	@tests/bench/integrity $(PAIRS)
 
 # ---- network adapters ------------------------------------------------------
@@ -85,16 +91,35 @@ $(B)/dpdk: tests/bench/testpmd-files | $(B)/.deps-bench-net
 
 ##@ Measure
 .PHONY: bench-net-guest
-bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu ## guest instructions a 64-byte frame, DPDK's testpmd beside ours (ADAPTERS="e1000e igb virtio_net")
+bench-net-guest: ## guest instructions a 64-byte frame, DPDK's testpmd beside ours (ADAPTERS="e1000e
+bench-net-guest: ## igb virtio_net")
+bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu
 	@tests/bench/nic $(ADAPTERS)
 
 # ---- the storage appliance -------------------------------------------------
 # The storage appliance beside the kernel's drivers and nbdkit, in one guest.
 
-$(B)/nbdkit: tests/bench/nbdkit-files | $(B)/.deps-bench-nbd
-	$< $@
+$(B)/nbdkit: tests/bench/nbd-files | $(B)/.deps-bench-nbd
+	$< $@ "$$(command -v nbdkit)" $$(dpkg -L nbdkit | grep -E '/nbdkit-(file|memory)-plugin\.so$$')
+$(B)/qsd: tests/bench/nbd-files | $(B)/.deps-bench-nbd
+	$< $@ "$$(command -v qemu-storage-daemon)"
 
 ##@ Measure
 .PHONY: bench-appliance
-bench-appliance: all check-programs $(B)/nbdkit ## the storage appliance from outside: reads a second and instructions a read, beside the kernel's drivers with nbdkit (PARTS="timed counted", PAIRS=, SECONDS=)
+bench-appliance: ## the storage appliance from outside: reads a second and instructions a read,
+bench-appliance: ## beside the kernel's drivers with nbdkit (PARTS="timed counted", PAIRS=,
+bench-appliance: ## SECONDS=)
+bench-appliance: all check-programs $(B)/nbdkit
 	@tests/bench/appliance $(PARTS)
+
+# ---- NBD on a UNIX socket ----------------------------------------------------
+# rf-nbd beside two servers that have their disk in themselves.
+
+##@ Measure
+.PHONY: bench-export bench-export-guest bench-export-native
+bench-export: bench-export-guest bench-export-native ## reads over NBD on a UNIX socket, beside nbdkit and qemu-storage-daemon: guest instructions, native reads a second and processor time
+bench-export-guest: all $(B)/nbdkit $(B)/qsd
+	@tests/bench/export
+bench-export-native: all $(MODELS) | $(B)/.deps-bench-nbd ## its native part alone (PAIRS=, SECONDS=, SPIN=TIME, ONLY="qd1 qd32 4c 128k_qd1 128k_qd32 128k_4c")
+	@tests/bench/export-native
+bench-export-native: $(if $(filter bench-export bench,$(MAKECMDGOALS)),bench-export-guest)

@@ -29,13 +29,16 @@ serve() {
 	local load=$1
 	shift
 	rm -f $dir/load.json
-	build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 256M --block 4096 "$@" \
+	build/models/nvme --socket $dir/nvme.sock --control $dir/nvme.ctl --size 256M \
+		--block 4096 "$@" \
 		>$dir/model.err 2>&1 </dev/null &
 	model=$!
 	wait_until 60 build/tests/model_ctl $dir/nvme.ctl counters >/dev/null 2>&1 ||
 		die "the model does not come up"
-	printf 'run-dir %s\ndevice disk0\n  policy %s\n  socket %s\n  export program '"$PWD"'/build/tests/rf-load output %s %s\n' \
-		$dir/run "${POLICY:-nvme}" $dir/nvme.sock $dir/load.json "$load" >$dir/rf.conf
+	printf '%s\n' "run-dir $dir/run" "device disk0" "  policy ${POLICY:-nvme}" \
+		"  socket $dir/nvme.sock" \
+		"  export program $PWD/build/tests/rf-load output $dir/load.json $load" \
+		>$dir/rf.conf
 	build/bin/ringfence run $dir/rf.conf >$dir/rf.err 2>&1 </dev/null &
 	ringfence=$!
 }

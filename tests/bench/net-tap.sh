@@ -27,9 +27,11 @@ measure() {
 	iperf3 -c 10.9.0.2 -t "$seconds" -J >"$work/iperf.json" || die "iperf3 fails"
 	b=$(cpu_s "${own[@]}") d=$(cpu_s "$pair/schedstat")
 	kill "$(tr -d '\0' <"$work/iperf.pid")"
-	awk -v s="$seconds" -v e="$(awk "BEGIN {print $b - $a}")" -v w="$(awk "BEGIN {print $d - $c}")" \
+	awk -v s="$seconds" -v e="$(awk "BEGIN {print $b - $a}")" \
+		-v w="$(awk "BEGIN {print $d - $c}")" \
 		'{gsub(/[^a-z_0-9.]/, " ")} /sum_received/{on=1} on&&$1=="bytes"{b=$2;on=0}
-		$1=="host_total"||$1=="remote_total"{c+=$2} END{printf "%.0f %.3f %.3f %.3f\n", b*8, c*s/100, e, w}' \
+		$1=="host_total"||$1=="remote_total"{c+=$2}
+		END{printf "%.0f %.3f %.3f %.3f\n", b*8, c*s/100, e, w}' \
 		"$work/iperf.json"
 }
 
@@ -53,13 +55,19 @@ ip link set near up; $far ip link set far up
 # A port forwards when the bridge was told of its carrier.
 forwards() { ip -d link show "$1" | grep -q 'bridge_slave state forwarding'; }
 for i in near-bridge far-bridge; do
-	until_true 60 forwards $i || { cable_state >"$work/cable.log" 2>&1; die "the bridge does not forward"; }
+	until_true 60 forwards $i ||
+		{ cable_state >"$work/cable.log" 2>&1; die "the bridge does not forward"; }
 done
 addresses near far
 read -r bridge_bits bridge_cpu _ <<<"$(measure "$holder")"
-awk -v s="$seconds" -v t="$tap_bits" -v c="$tap_cpu" -v e="$exports" -v w="$wire" -v b="$bridge_bits" \
-	-v k="$bridge_cpu" -v p="$plain_bits" -v q="$plain_cpu" -v f="$plain" 'BEGIN {
-	printf "\"tap_gbit_per_cpu_s\": %.2f, \"tap_gbit_per_cpu_s_with_device\": %.2f, ", t/1e9/(c+e), t/1e9/(c+e+w)
-	printf "\"tap_one_end_gbit_per_cpu_s\": %.2f, \"tap_plain_gbit_per_cpu_s\": %.2f, ", 2*t/1e9/(c+e), p/1e9/(q+f)
-	printf "\"tap_gbit_s\": %.2f, \"tap_iperf_cpu_s\": %.2f, \"tap_exports_cpu_s\": %.2f, ", t/1e9/s, c, e
-	printf "\"kernel_bridge_gbit_per_cpu_s\": %.2f, \"kernel_bridge_gbit_s\": %.2f", b/1e9/k, b/1e9/s }'
+awk -v s="$seconds" -v t="$tap_bits" -v c="$tap_cpu" -v e="$exports" -v w="$wire" \
+	-v b="$bridge_bits" -v k="$bridge_cpu" -v p="$plain_bits" -v q="$plain_cpu" \
+	-v f="$plain" 'BEGIN {
+	printf "\"tap_gbit_per_cpu_s\": %.2f, ", t/1e9/(c+e)
+	printf "\"tap_gbit_per_cpu_s_with_device\": %.2f, ", t/1e9/(c+e+w)
+	printf "\"tap_one_end_gbit_per_cpu_s\": %.2f, ", 2*t/1e9/(c+e)
+	printf "\"tap_plain_gbit_per_cpu_s\": %.2f, ", p/1e9/(q+f)
+	printf "\"tap_gbit_s\": %.2f, \"tap_iperf_cpu_s\": %.2f, ", t/1e9/s, c
+	printf "\"tap_exports_cpu_s\": %.2f, ", e
+	printf "\"kernel_bridge_gbit_per_cpu_s\": %.2f, ", b/1e9/k
+	printf "\"kernel_bridge_gbit_s\": %.2f", b/1e9/s }'

@@ -73,9 +73,11 @@ testpmd() {
 	chmod 755 / /dpdk /dpdk/lib
 	mkdir -p /var/run
 	mkfifo /tmp/say
-	LD_LIBRARY_PATH=/dpdk/lib /dpdk/dpdk-testpmd -l 0,1 --main-lcore 0 --in-memory --no-telemetry \
+	LD_LIBRARY_PATH=/dpdk/lib /dpdk/dpdk-testpmd -l 0,1 --main-lcore 0 \
+		--in-memory --no-telemetry \
 		$(sed 's/^/-d /' /dpdk/drivers) -a $a -a $b -- -i --forward-mode=io --nb-cores=1 \
-		--burst=$1 --total-num-mbufs=4096 --no-lsc-interrupt </tmp/say >/tmp/testpmd.out 2>&1 &
+		--burst=$1 --total-num-mbufs=4096 --no-lsc-interrupt </tmp/say \
+		>/tmp/testpmd.out 2>&1 &
 	run=$!
 	exec 7>/tmp/say
 	ready() { grep -q 'testpmd>' /tmp/testpmd.out; }

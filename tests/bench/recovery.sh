@@ -11,11 +11,12 @@ if [ "${5:-}" = alone ]; then
 fi
 ulimit -l unlimited
 disk=$(nvme_address rf0) || { echo "no NVMe disk"; exit 1; }
+load="mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed"
 cat >$conf <<CONF
 device disk0
   policy $policy
   pci $disk
-  export program /build/tests/rf-load output /tmp/load.json mode=randrw verify=1 bs=4096 qd=32 span=64M requests=4000 rounds=100000 seed=$seed
+  export program /build/tests/rf-load output /tmp/load.json $load
 CONF
 $rf run $conf 2>/tmp/rf.err &
 wait_for 60 running || { echo "no driver came up"; exit 1; }
@@ -32,14 +33,22 @@ $rf status
 # Drivers nobody killed but the supervisor, for a hang or a lie it saw; and any other death.
 false_kills=$(($(field stall_deaths) + $(field lies)))
 deaths=$(field deaths)
-ours=$(($(sed -n 's/.*"kills":\([0-9]*\).*/\1/p' /tmp/kills.json) + $(sed -n 's/.*"kept_kills":\([0-9]*\).*/\1/p' /tmp/kept.json)))
-[ "$deaths" = $((ours + false_kills)) ] || { echo "$deaths drivers died, $ours were killed"; code=1; }
+ours=$(($(sed -n 's/.*"kills":\([0-9]*\).*/\1/p' /tmp/kills.json) +
+	$(sed -n 's/.*"kept_kills":\([0-9]*\).*/\1/p' /tmp/kept.json)))
+[ "$deaths" = $((ours + false_kills)) ] ||
+	{ echo "$deaths drivers died, $ours were killed"; code=1; }
 cat /tmp/rf.err
 $rf stop
 wait
 bad=$(grep -cE '"(errors|mismatches)":[1-9]' /tmp/load.json)
-[ "$bad" = 0 ] || { echo "the load saw errors:"; grep -E '"(errors|mismatches)":[1-9]' /tmp/load.json | head -3; code=1; }
+[ "$bad" = 0 ] || {
+	echo "the load saw errors:"
+	grep -E '"(errors|mismatches)":[1-9]' /tmp/load.json | head -3
+	code=1
+}
 head -1 /tmp/load.json
 ok=false; [ $code = 0 ] && ok=true
-echo "{\"ok\":$ok,$(cat /tmp/kills.json),$(cat /tmp/kept.json),\"false_kills\":$false_kills,\"verified_rounds\":$(wc -l </tmp/load.json)}" >/results/$out
+rounds=$(wc -l </tmp/load.json)
+figures="$(cat /tmp/kills.json),$(cat /tmp/kept.json),\"false_kills\":$false_kills"
+echo "{\"ok\":$ok,$figures,\"verified_rounds\":$rounds}" >/results/$out
 exit $code

@@ -2,7 +2,7 @@
 
 INC_campaign := -Itests/campaign -Isandbox/runtime $(INC_cli)
 $(B)/obj/tests/campaign/%.o: INC = $(INC_campaign)
-$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/show.c) \
+$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/show.c sandbox/cli/show_latency.c) \
         $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)
@@ -10,11 +10,15 @@ $(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/
 ##@ Prove
 .PHONY: campaign
 FAULTS ?= 1000
-campaign: all $(MODELS) $(B)/tests/model_ctl $(B)/tests/inject ## FAULTS= (1000) faults planted in a running driver, SEED=; as root. REPLAY=seed:index does one again
-	@tests/campaign/run --faults $(FAULTS) --seed $(or $(SEED),1) $(if $(JOBS),--jobs $(JOBS)) $(if $(UNTIL),--until "$(UNTIL)") $(if $(REPLAY),--replay $(REPLAY))
+campaign: ## FAULTS= (1000) faults planted in a running driver, SEED=; as root. REPLAY=seed:index
+campaign: ## does one again
+campaign: all $(MODELS) $(B)/tests/model_ctl $(B)/tests/inject
+	@tests/campaign/run --faults $(FAULTS) --seed $(or $(SEED),1) $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(UNTIL),--until "$(UNTIL)") $(if $(REPLAY),--replay $(REPLAY))
 
 ##@ Test
 .PHONY: check-campaign
-check-campaign: all $(MODELS) $(B)/tests/model_ctl $(B)/tests/inject ## a short fault campaign, a replay and its controls; as root (1 min)
+check-campaign: ## a short fault campaign, a replay and its controls; as root (1 min)
+check-campaign: all $(MODELS) $(B)/tests/model_ctl $(B)/tests/inject
 	@tests/campaign/check $(TESTS)
 check-needs: $(B)/tests/model_ctl $(B)/tests/inject

@@ -12,24 +12,32 @@ $(B)/.deps-fuzz: images/images.mk | $(DEPS)
 	@images/install-deps clang libclang-rt-14-dev
 	@mkdir -p $(@D)
 	@touch $@
-$(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launch/filters.h $(B)/gen/session/filters.h $(B)/gen/device/filters.h \
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/gen/launch/filters.h $(B)/gen/session/filters.h \
+		$(B)/gen/device/filters.h \
 		| $(B)/.deps-fuzz
 	$(call making,CC)
 	clang $(FUZZ_FLAGS) $(INC_unit) -MMD -MP -MF $@.d -o $@ $< $(WITH) -lcmocka
 $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
-	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) $(wildcard tests/models/nvme_*.c) \
+	$(filter-out %/loop.c,$(wildcard tests/models/server/*.c)) \
+	$(wildcard tests/models/nvme_*.c) \
 	sandbox/lib/unix_listen.c
-$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
-	$(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c intel_nic.c nvme_admin.c nvme_command.c nvme_describe.c nvme_queues.c virtio_blk_id.c virtio_pci.c) sandbox/lib/siphash.c
-$(B)/fuzz/fuzz_broker: WITH = sandbox/proto/config_check.c
-$(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c values.c) \
-        sandbox/proto/config_check.c sandbox/zygote/config_stated.c
-$(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c virtio_blk_id.c) \
+$(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c \
+	doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
+	$(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c intel_nic.c nvme_admin.c \
+	nvme_command.c nvme_describe.c nvme_namespace.c nvme_queues.c virtio_blk_id.c \
+	virtio_pci.c) sandbox/lib/siphash.c
+$(B)/fuzz/fuzz_broker: WITH = sandbox/proto/config_check.c sandbox/proto/namespace.c
+$(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c \
+	values.c) \
+        sandbox/proto/config_check.c sandbox/proto/namespace.c sandbox/zygote/config_stated.c
+$(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c \
+	virtio_blk_id.c) \
         sandbox/device/core/identity.c sandbox/lib/siphash.c \
         $(wildcard sandbox/device/admin/nvme_*.c)
 -include $(wildcard $(B)/fuzz/*.d)
 
 ##@ Prove
 .PHONY: fuzz
-fuzz: $(FUZZ) $(B)/drivers/null_blk ## fuzz every parser of the trusted side, BUDGET=30 seconds each, ONLY=fuzz_nbd for one
+fuzz: ## fuzz every parser of the trusted side, BUDGET=30 seconds each, ONLY=fuzz_nbd for one
+fuzz: $(FUZZ) $(B)/drivers/null_blk
 	tests/fuzz/run $(BUDGET) $(FUZZ)

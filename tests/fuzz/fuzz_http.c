@@ -10,6 +10,7 @@
  */
 #include "quiet_log.h"
 
+#include "sandbox/proto/histogram.c"
 #include "sandbox/proto/lwip_config.c"
 #include "sandbox/lib/words.c"
 #include "net/export/lwip/now.c"

@@ -17,6 +17,7 @@
 #include "sandbox/export/nbd/handshake.c"
 #include "sandbox/export/nbd/losses.c"
 #include "sandbox/export/nbd/part.c"
+#include "sandbox/export/nbd/limit.c"
 #include "sandbox/export/nbd/pool.c"
 #include "sandbox/export/nbd/reply.c"
 #include "sandbox/export/nbd/request.c"

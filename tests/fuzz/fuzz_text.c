@@ -20,6 +20,7 @@
 #include "sandbox/config/config.c"
 #include "sandbox/config/config_lwip.c"
 #include "sandbox/config/integrity.c"
+#include "sandbox/config/limits.c"
 #include "sandbox/zygote/config_load.h"
 #include "sandbox/zygote/config_stated.h"
 #include "sandbox/config/policy.c"

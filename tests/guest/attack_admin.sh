@@ -2,7 +2,9 @@
 # A hostile NVMe driver wants the controller to obey it: commands forged in the admin queue by
 # DMA, old ones run again by the admin doorbell, completions forged. Judged by the queue's
 # memory, by the data on the disk, and by whether the disk still serves.
-# guest: -d nvme,serial=rf0,size=4G,id=nv0 -d nvme,serial=rf1,size=64M -a iomem=relaxed -q -drive -q if=none,id=second,driver=null-co,size=64M,read-zeroes=on -l -device -l nvme-ns,drive=second,bus=nv0,nsid=2
+# guest: -d nvme,serial=rf0,size=4G,id=nv0 -d nvme,serial=rf1,size=64M -a iomem=relaxed
+# guest: -q -drive -q if=none,id=second,driver=null-co,size=64M,read-zeroes=on -l -device
+# guest: -l nvme-ns,drive=second,bus=nv0,nsid=2
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
@@ -64,7 +66,10 @@ stop
 
 expect attack/admin/again "no driver came up" hostile
 # One recovery, so that the commands of two generations were in the queue.
-recovered() { old=$(field driver_pid) && kill -9 $old && wait_for 60 has_changed driver_pid $old && data_is_there; }
+recovered() {
+	old=$(field driver_pid) && kill -9 $old && wait_for 60 has_changed driver_pid $old &&
+		data_is_there
+}
 expect attack/admin/recovers "see the log" recovered
 layout
 deaths=$(field deaths)
@@ -94,7 +99,8 @@ client w:0x800000:4096:0x77
 # other BLOCK NAMESPACE BYTE: what the driver got in the place of what was asked for
 other() {
 	# The argument stays set: the second read is the same order, with its answer shown.
-	order $OTHER $(($1 + ($2 << 32))) && client x:$((0x80000000 + OTHER * 0x100000)):512 && grep -q "$3 $3 $3 $3" /tmp/io.log
+	order $OTHER $(($1 + ($2 << 32))) && client x:$((0x80000000 + OTHER * 0x100000)):512 &&
+		grep -q "$3 $3 $3 $3" /tmp/io.log
 }
 expect remains/other-blocks "another block was refused" other $((8 * 256)) 1 77
 expect remains/other-namespace "another namespace was refused" other 256 2 00
@@ -112,14 +118,17 @@ forge 0x80 1 0 0
 shown format "the data is gone" gone
 # The entry of the completion queue that belongs to the last command forged.
 acq=$(memory $(field device_pid) rf-admin)
-answer() { od -An -tu2 -j$((4096 + 16 * (tail - 1) + 12)) -N4 $acq | awk '{ print $1, int($2 / 2) }'; }
+answer() {
+	od -An -tu2 -j$((4096 + 16 * (tail - 1) + 12)) -N4 $acq | awk '{ print $1, int($2 / 2) }'
+}
 forge 0x01 0 $((2 | 15 << 16)) $((1 | 1 << 16))
 made() { [ "$(answer)" = "16384 0" ]; }
 shown queues "the controller made a queue of the driver's" wait_for 60 made
 stop
 not_shown detach "QEMU's controller is in no subsystem, so nothing can be detached"
 not_shown firmware "QEMU's controller has none of the three commands"
-echo "$(cat /tmp/attack/format.control) (the same opcode in the admin queue)" >/tmp/attack/opcodes.control
+echo "$(cat /tmp/attack/format.control) (the same opcode in the admin queue)" \
+	>/tmp/attack/opcodes.control
 not_shown completions "there is nothing to take out: no decision rests on a completion alone"
 shown_elsewhere replay
 expect attack/admin/given-back "the kernel's driver does not have it back" wait_for 60 given_back

@@ -45,7 +45,8 @@ before=$(command) asleep=$(power)
 for n in 1 2 3 4; do
 	client r:$((n * 4096)):4096
 	case $n in 1) key=command ;; 2) key=power ;; 3) key=bar ;; *) key=reset ;; esac
-	stops $key "killed; unlocked, no descriptor of its takes it" [ "$(command) $(power)" = "$before $asleep" ]
+	stops $key "killed; unlocked, no descriptor of its takes it" \
+		[ "$(command) $(power)" = "$before $asleep" ]
 	expect attack/$key/refused "it was told $(told)" [ "$(told)" = 18446744073709551607 ]
 done
 stop

@@ -26,8 +26,10 @@ attack registers exact-windows "touch the controller's registers"
 # ---- with every wall --------------------------------------------------------------------
 hostile_and_honest() {
 	config "image /build/fault/evil_nvme" "$@"
-	printf 'device disk1\n  policy nvme\n  pci %s\n  export nbd /tmp/disk1.sock\n' $other >>$conf
-	serve && client w:0:65536:0xa5 w:0x100000:65536:0x5a && wait_for 60 has_changed standby_pid 0 && layout
+	printf 'device disk1\n  policy nvme\n  pci %s\n  export nbd /tmp/disk1.sock\n' \
+		$other >>$conf
+	serve && client w:0:65536:0xa5 w:0x100000:65536:0x5a &&
+		wait_for 60 has_changed standby_pid 0 && layout
 }
 expect attack/dma/runs "no driver came up" hostile_and_honest
 second() { $rf status --json | sed -n "2s/.*\"$1\":\([0-9]*\).*/\1/p"; }
@@ -38,7 +40,8 @@ data=$(memory $(field device_pid) rf-data)
 last=$(((arena_end - arena) / 4096 - 1))
 before=$(page $data $last)
 order $SHOOT $((arena_end - 4096))
-expect attack/dma/armed "a read does not even reach the arena" [ "$(page $data $last)" != "$before" ]
+expect attack/dma/armed "a read does not even reach the arena" \
+	[ "$(page $data $last)" != "$before" ]
 
 before=$(page $boot 0)$(page $boot 1)
 intact() { [ "$(page $boot 0)$(page $boot 1)" = "$before" ]; }
@@ -46,7 +49,8 @@ order $SHOOT $arena_end $((arena_end + 4096))
 stops outside "boot records intact" intact
 order $STRADDLE $arena_end
 stops straddle "boot records intact" intact
-order $SHOOT $((arena - 4096)) $arena_end $((queues - 4096)) $queues_end $((admin - 4096)) $admin_end
+order $SHOOT $((arena - 4096)) $arena_end $((queues - 4096)) $queues_end $((admin - 4096)) \
+	$admin_end
 stops neighbours "boot records intact, 6 tries" intact
 order $SHOOT $($look phys $boot 0) $($look phys $boot 4096)
 stops machine-address "boot records intact" intact
@@ -84,7 +88,8 @@ heal
 order $STRADDLE $arena_end
 shown straddle "boot record overwritten" hit
 missed=0
-for place in $((arena - 8192)) $arena_end $((queues - 8192)) $queues_end $((admin - 8192)) $admin_end; do
+for place in $((arena - 8192)) $arena_end $((queues - 8192)) $queues_end $((admin - 8192)) \
+	$admin_end; do
 	heal
 	order $SHOOT $place
 	hit || missed=$((missed + 1))
@@ -106,7 +111,9 @@ status() { echo $(($(od -An -tu2 -j$((4096 + 16 * $1 + 14)) -N2 $admin_pages) >>
 dd if=/dev/zero of=$admin_pages bs=16 seek=256 count=1 conv=notrunc 2>/dev/null
 order $POKE $((1 << 32))
 again() { od -An -tu2 -j$((4096 + 8)) -N2 $admin_pages | grep -qw 1 && [ $(status 0) = 12 ]; }
-expect attack/dma/replay-control "the first command of the admin queue did not run again: $(od -An -tx4 -j4096 -N64 $admin_pages | tr '\n' ' ')" again
+answers() { od -An -tx4 -j4096 -N64 $admin_pages | tr '\n' ' '; }
+expect attack/dma/replay-control \
+	"the first command of the admin queue did not run again: $(answers)" again
 again && echo "control replay|the controller ran the first command again"
 not_shown own-bar "no build maps registers for the device"
 shown_elsewhere machine-address

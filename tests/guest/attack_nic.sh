@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 # A hostile driver of an adapter reaches for the registers it was not given: NVM, PHY, filters,
 # interrupts, resets. Judged by the registers themselves.
-# guest: -a iomem=relaxed -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -q -netdev -q hubport,hubid=0,id=n2 -d e1000e,netdev=n0,mac=52:54:00:00:00:01 -d igb,netdev=n1,mac=52:54:00:00:00:02 -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on,romfile=
+# guest: -a iomem=relaxed -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1
+# guest: -q -netdev -q hubport,hubid=0,id=n2 -d e1000e,netdev=n0,mac=52:54:00:00:00:01
+# guest: -d igb,netdev=n1,mac=52:54:00:00:00:02
+# guest: -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:03,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
@@ -12,20 +16,28 @@ look=/build/tests/peek
 # adapter POLICY PAGE: $disk by the hostile driver; its doorbells begin in that page of the BAR
 adapter() {
 	page=$2
-	half_bytes=$(awk '$1 == "queue-memory" { print $2 * (/M$/ ? 1048576 : 1024) }' /build/policy/$1.policy)
+	half_bytes=$(awk '$1 == "queue-memory" { print $2 * (/M$/ ? 1048576 : 1024) }' \
+		/build/policy/$1.policy)
 	# Nobody asks whether it still moves: it does nothing but wait for orders.
 	{ cat /build/policy/$1.policy && echo 'nudge 0s'; } >/tmp/$1.policy
-	printf 'device disk0\n  policy /tmp/%s.policy\n  image /build/fault/evil_nic\n  pci %s\n  export program /build/tests/rf-netload output /tmp/load.json mode=forward frames=1000000000\n' \
-		$1 $disk >$conf
+	cat >$conf <<CONF
+device disk0
+  policy /tmp/$1.policy
+  image /build/fault/evil_nic
+  pci $disk
+  export program /build/tests/rf-netload output /tmp/load.json mode=forward frames=1000000000
+CONF
 }
 ready() { serve && wait_for 60 has_changed driver_pid 0; }
 # tell REGISTER VALUE: the driver writes it, see evil_nic.c; done if it lived to say so
 told=0
 tell() {
 	wait_for 60 running # again
-	tell_to=$(memory $(field device_pid) rf-queues) tell_at=$(($(field generation) % 2 * half_bytes))
+	tell_to=$(memory $(field device_pid) rf-queues) \
+		tell_at=$(($(field generation) % 2 * half_bytes))
 	told=$((told + 1))
-	{ le 8 $(($1 - page)); le 8 $2; } | dd of=$tell_to bs=8 seek=$((tell_at / 8 + 1)) conv=notrunc 2>/dev/null
+	{ le 8 $(($1 - page)); le 8 $2; } |
+		dd of=$tell_to bs=8 seek=$((tell_at / 8 + 1)) conv=notrunc 2>/dev/null
 	le 8 $told | dd of=$tell_to bs=8 seek=$((tell_at / 8)) conv=notrunc 2>/dev/null
 }
 obeyed() { [ "$(word $tell_to $((tell_at + 24)))" = $told ]; }
@@ -39,7 +51,8 @@ reg() { $look reg /sys/bus/pci/devices/$disk/resource$bar "$@"; }
 kept() {
 	kept_changed=$4
 	# The successor of a driver that died runs, and its device is set up again.
-	wait_for 60 running && wait_for 60 had $kept_changed || not_ok attack/$1/set-up "the device is not: $($rf status --json)"
+	wait_for 60 running && wait_for 60 had $kept_changed ||
+		not_ok attack/$1/set-up "the device is not: $($rf status --json)"
 	kept_key=$1 kept_old=$(field driver_pid) kept_lies=$(field lies)
 	dies_count=$(grep -c "$segfault" /tmp/rf.err)
 	tell $2 $3

@@ -36,7 +36,8 @@ refused bad/cut-image 72 - 'bad driver image'
 
 # ---- memory ----
 config
-refused bad/memlock 73 1 'locked-memory limit of .* KiB, and it is 8192 KiB' /build/tests/no_resource_cap 8388608
+refused bad/memlock 73 1 'locked-memory limit of .* KiB, and it is 8192 KiB' \
+	/build/tests/no_resource_cap 8388608
 
 # ---- in use ----
 cat >/tmp/null.conf <<CONF
@@ -47,7 +48,8 @@ device null
 CONF
 $rf run /tmp/null.conf 2>/tmp/null.err &
 null=$!
-expect bad/socket-served/first "the disk that stores nothing is not served" wait_for 60 timeout 10 nbdinfo --size "$uri"
+expect bad/socket-served/first "the disk that stores nothing is not served" \
+	wait_for 60 timeout 10 nbdinfo --size "$uri"
 refused bad/socket-served 69 1 "$socket: somebody listens there already"
 expect bad/socket-served/unhurt "the first one serves no more" answers
 $rf --run-dir /tmp/other stop >/dev/null
@@ -72,13 +74,15 @@ before=$(field export_pid)
 kill -KILL $before
 expect bad/export-killed/successor "no new export" wait_for 60 has_changed export_pid $before
 expect bad/export-killed/serves "no answer" answers
-expect bad/export-killed/data "reads fail" timeout 30 qemu-io -f raw -c 'write -P 7 0 64k' -c 'read -P 7 0 64k' "$uri"
+expect bad/export-killed/data "reads fail" \
+	timeout 30 qemu-io -f raw -c 'write -P 7 0 64k' -c 'read -P 7 0 64k' "$uri"
 back() { has_changed device_pid $before && running; }
 before=$(field device_pid)
 kill -KILL $before
 expect bad/device-killed/successor "no new device process" wait_for 60 back
 expect bad/device-killed/serves "no answer" answers
-expect bad/device-killed/data "what was written before is lost" timeout 30 qemu-io -f raw -c 'read -P 7 0 64k' "$uri"
+expect bad/device-killed/data "what was written before is lost" \
+	timeout 30 qemu-io -f raw -c 'read -P 7 0 64k' "$uri"
 
 supervisor=$(grep -ls supervise /proc/[0-9]*/cmdline | grep -v self | head -1 | cut -d/ -f3)
 expect bad/supervisor-killed/found "no supervisor process" [ -n "$supervisor" ]
@@ -86,9 +90,11 @@ expect bad/supervisor-killed/found "no supervisor process" [ -n "$supervisor" ]
 kill -KILL "$supervisor"
 succeeded() { [ "$(field takeovers)" = 1 ] && running; }
 expect bad/supervisor-killed/successor "no new supervisor" wait_for 60 succeeded
-expect bad/supervisor-killed/said "not said" wait_for 60 grep -q 'the supervisor died of signal 9' /tmp/rf.err
+expect bad/supervisor-killed/said "not said" \
+	wait_for 60 grep -q 'the supervisor died of signal 9' /tmp/rf.err
 expect bad/supervisor-killed/serves "no answer" answers
-expect bad/supervisor-killed/data "what was written before is lost" timeout 30 qemu-io -f raw -c 'read -P 7 0 64k' "$uri"
+expect bad/supervisor-killed/data "what was written before is lost" \
+	timeout 30 qemu-io -f raw -c 'read -P 7 0 64k' "$uri"
 
 # The keeper, which all are children of: nothing may outlive it.
 kill -KILL $server

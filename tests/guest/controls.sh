@@ -20,7 +20,8 @@ stop
 # Given back, the disk may have another number.
 has_block() { [ -b "$(nvme_block rf0)" ]; }
 wait_for 60 has_block
-expect controls/damage-done "cannot write to the disk" dd if=/dev/urandom of="$(nvme_block rf0)" bs=4k seek=100 \
+expect controls/damage-done "cannot write to the disk" \
+	dd if=/dev/urandom of="$(nvme_block rf0)" bs=4k seek=100 \
 	count=1 oflag=direct conv=notrunc,fsync
 serve
 expect controls/damaged-block "a damaged block was not noticed" fails verifier --rw=read

@@ -28,8 +28,12 @@ locked() {
 
 # maps PID: names of what is mapped, once each. Anonymous memory is "anonymous"; the page
 # at a fixed address that some kernels show in every process (vsyscall) is not counted.
-maps() { awk '$6 != "[vsyscall]" { $1 = $1; print NF < 6 ? "anonymous" : $6 }' "/proc/$1/maps" | sort -u | tr '\n' ' '; }
-regions='/build/bin/rf-launch /memfd:nvme /memfd:rf-boot /memfd:rf-queues /memfd:rf-rings anon_inode:[vfio-device] anonymous '
+maps() {
+	awk '$6 != "[vsyscall]" { $1 = $1; print NF < 6 ? "anonymous" : $6 }' "/proc/$1/maps" |
+		sort -u | tr '\n' ' '
+}
+regions='/build/bin/rf-launch /memfd:nvme /memfd:rf-boot /memfd:rf-queues /memfd:rf-rings
+	anon_inode:[vfio-device] anonymous'
 fenced() {
 	locked $1 $2
 	fds=$(ls "/proc/$2/fd" | tr '\n' ' ')
@@ -38,7 +42,8 @@ fenced() {
 		expect "fence/$1/fd$fd" "is $(readlink /proc/$2/fd/$fd)" \
 			[ "$(readlink "/proc/$2/fd/$fd")" = 'anon_inode:[eventfd]' ]
 	done
-	expect "fence/$1/maps" "mapped: $(maps $2)" [ "$(maps $2)" = "$(echo $regions | tr ' ' '\n' | sort -u | tr '\n' ' ')" ]
+	expect "fence/$1/maps" "mapped: $(maps $2)" \
+		[ "$(maps $2)" = "$(echo $regions | tr ' ' '\n' | sort -u | tr '\n' ' ')" ]
 	# Of the launcher one page is left, and it cannot be written.
 	left=$(awk '$6 == "/build/bin/rf-launch" { print $1, $2 }' "/proc/$2/maps")
 	range=${left% *}
@@ -55,7 +60,8 @@ fenced() {
 	expect "fence/$1/threads" "$(of $2 Threads)" [ "$(of $2 Threads)" = 1 ]
 }
 
-trusted_walls='uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root no-caps no-new-privs dumpable core nproc as nofile memlock seccomp'
+trusted_walls='uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root no-caps no-new-privs'
+trusted_walls="$trusted_walls dumpable core nproc as nofile memlock seccomp"
 driver=$(field driver_pid) standby=$(field standby_pid)
 cat /proc/$driver/maps
 # It is a standby from the moment its process is there; the launcher has yet to lock it.
@@ -78,7 +84,8 @@ expect fence/control-walls "the shell looks walled in: $walls" [ -z "$walls" ]
 walls=$(echo $(standing $server $$))
 expect fence/keeper "only these stand: $walls" [ "$walls" = "no-new-privs seccomp" ]
 caps=$(of $server CapPrm)
-expect fence/keeper-caps "capabilities $caps" [ "$caps $(of $server CapEff)" = '0000000000080020 0000000000080020' ]
+expect fence/keeper-caps "capabilities $caps" \
+	[ "$caps $(of $server CapEff)" = '0000000000080020 0000000000080020' ]
 stop
 expect fence/given-back "the kernel's driver does not have it back" given_back
 exit $guest_failed

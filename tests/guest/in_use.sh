@@ -4,7 +4,10 @@
 # address, by a mount, as swap, claimed, behind a loop device, open in a program; the interface of
 # a virtio device, up, with an address, and in another network namespace. A driver_override that
 # was there is there again at the end.
-# guest: -q -device -q nvme-subsys,id=s0 -d nvme,serial=rf0,size=64M,subsys=s0 -q -netdev -q hubport,hubid=0,id=n0 -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:05,iommu_platform=on,disable-legacy=on,romfile=
+# guest: -q -device -q nvme-subsys,id=s0 -d nvme,serial=rf0,size=64M,subsys=s0
+# guest: -q -netdev -q hubport,hubid=0,id=n0
+# guest: -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:05,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
 # seconds: 300
 . /lib/guest.sh
 . /tests/guest/serving.inc
@@ -17,7 +20,8 @@ disk=$(nvme_address rf0)
 # The name of a disk with multipath is its subsystem's.
 block=$(basename "$(ls -d /sys/devices/virtual/nvme-subsystem/*/nvme*n1)")
 node=/dev/$block
-expect in_use/multipath "the disk hangs below its controller: nothing is proved" [ -b "$node" -a ! -e "/sys/bus/pci/devices/$disk/nvme/nvme0/$block" ]
+expect in_use/multipath "the disk hangs below its controller: nothing is proved" \
+	[ -b "$node" -a ! -e "/sys/bus/pci/devices/$disk/nvme/nvme0/$block" ]
 config
 
 # ---- a disk ----
@@ -27,10 +31,12 @@ expect in_use/mount/mounts "cannot be mounted" mount -t ext4 "$node" /tmp/there
 refused in_use/mount 69 1 "$disk is in use: disk $node is mounted at /tmp/there"
 expect in_use/mount/unhurt "the file system is not what it was" touch /tmp/there/file
 # In a namespace that is ours alone no table names it, but the kernel holds the claim.
-unshare -m sh -c 'mount --make-rprivate / && umount /tmp/there && timeout 60 /build/bin/ringfence run /tmp/rf.conf 2>/tmp/apart.err; echo $? >/tmp/apart'
+unshare -m sh -c 'mount --make-rprivate / && umount /tmp/there &&
+	timeout 60 /build/bin/ringfence run /tmp/rf.conf 2>/tmp/apart.err; echo $? >/tmp/apart'
 cat /tmp/apart.err
 expect in_use/mount-elsewhere "exit code $(cat /tmp/apart)" [ "$(cat /tmp/apart)" = 69 ]
-expect in_use/mount-elsewhere/said "not said" grep -q "disk $node is mounted at /tmp/there" /tmp/apart.err
+expect in_use/mount-elsewhere/said "not said" \
+	grep -q "disk $node is mounted at /tmp/there" /tmp/apart.err
 umount /tmp/there
 mkswap "$node" >/dev/null
 expect in_use/swap/on "cannot be swapped to" swapon "$node"
@@ -68,7 +74,8 @@ nic=$(pci_by_id 1af4:1041)
 bound=virtio-pci
 given_back() { [ "$(basename "$(readlink "/sys/bus/pci/devices/$nic/driver")")" = $bound ]; }
 config
-sed -i "s|policy nvme|policy virtio_net|; s|pci .*|pci $nic|; s|export nbd .*|export program /build/tests/rf-netload output /tmp/result frames=1|" $conf
+sed -i "s|policy nvme|policy virtio_net|; s|pci .*|pci $nic|
+	s|export nbd .*|export program /build/tests/rf-netload output /tmp/result frames=1|" $conf
 name=$(ls /sys/bus/pci/devices/$nic/virtio*/net)
 expect in_use/interface "no interface: nothing is proved" [ -n "$name" ]
 ip link set "$name" up

@@ -31,7 +31,8 @@ taken() {
 		for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts
 }
 writes() { # COUNT
-	timeout 100 fio --name=w --ioengine=nbd --uri="$uri" --rw=write --bs=4k --size=$(($1 * 4))k --iodepth=1 >/tmp/fio.log 2>&1
+	timeout 100 fio --name=w --ioengine=nbd --uri="$uri" --rw=write --bs=4k \
+		--size=$(($1 * 4))k --iodepth=1 >/tmp/fio.log 2>&1
 }
 # between LOW N HIGH
 between() { [ $1 -le $2 ] && [ $2 -le $3 ]; }
@@ -44,10 +45,13 @@ works() { # NAME
 	grep vfio- /proc/interrupts
 	# Without nudges, a request whose interrupt was lost is answered only by the death of its
 	# driver: none may have died. A kick that was under way may end a sleep in an interrupt's
-	# place, which a busy host lets happen to any part of them, and an interrupt whose request is
-	# answered already may come late: how many there were says only that they came all along.
-	expect $1/none-lost "$(field stall_deaths) drivers died of a stall" [ "$(field deaths)" = 0 ]
-	expect $1/count "$got vfio-$kind interrupts for $requests requests" between $((requests / 4)) $got $((requests * 11 / 10))
+	# place, which a busy host lets happen to any part of them, and an interrupt whose request
+	# is answered already may come late: how many there were says only that they came all
+	# along.
+	expect $1/none-lost "$(field stall_deaths) drivers died of a stall" \
+		[ "$(field deaths)" = 0 ]
+	expect $1/count "$got vfio-$kind interrupts for $requests requests" \
+		between $((requests / 4)) $got $((requests * 11 / 10))
 	old=$(field driver_pid)
 	kill -KILL $old
 	expect $1/restart "no successor" wait_for 60 has_changed driver_pid $old

@@ -24,8 +24,9 @@ expect kernel-nbd/attached "$(cat /tmp/attached)" wait_for 60 attached
 echo 2000 >/sys/block/nbd0/queue/io_timeout
 
 # Written through the kernel's page cache or around it, with the kernel's own idea of flushes.
-fio --name=verify --filename=/dev/nbd0 --ioengine=libaio --direct=1 --rw=randrw --bs=4k --iodepth=16 \
-	--size=32m --io_size=1g --time_based --runtime=600 --fsync=64 --verify=crc32c --verify_backlog=256 \
+fio --name=verify --filename=/dev/nbd0 --ioengine=libaio --direct=1 --rw=randrw --bs=4k \
+	--iodepth=16 --size=32m --io_size=1g --time_based --runtime=600 --fsync=64 \
+	--verify=crc32c --verify_backlog=256 \
 	--output=/tmp/fio >/tmp/fio.err 2>&1 &
 load=$!
 progress() { [ "$(field completed)" -gt $1 ]; }
@@ -35,16 +36,21 @@ killed() {
 	wait_for 60 progress $(($(field completed) + 100)) || return 1
 	kill_pid=$(field export_pid) before=$(connections)
 	kill -9 "$kill_pid"
-	wait_for 60 has_changed export_pid "$kill_pid" && wait_for 60 another $before && kill -0 $load
+	wait_for 60 has_changed export_pid "$kill_pid" && wait_for 60 another $before &&
+		kill -0 $load
 }
+why() { cat /tmp/attached /tmp/fio.err; }
 for n in $(seq $kills); do
-	expect kernel-nbd/kill-$n "no new connection, or the load gave up or stands still: $(cat /tmp/attached /tmp/fio.err)" killed
+	expect kernel-nbd/kill-$n \
+		"no new connection, or the load gave up or stands still: $(why)" killed
 done
 wait_for 60 progress $(($(field completed) + 100))
 kill -INT $load
 wait $load
-expect kernel-nbd/verified "fio: $(cat /tmp/fio.err; grep -m3 err= /tmp/fio)" grep -q 'err= 0' /tmp/fio
-expect kernel-nbd/no-error "$(field client_errors) requests failed, and $(dmesg | grep -c 'I/O error, dev nbd')" \
+expect kernel-nbd/verified "fio: $(cat /tmp/fio.err; grep -m3 err= /tmp/fio)" \
+	grep -q 'err= 0' /tmp/fio
+expect kernel-nbd/no-error \
+	"$(field client_errors) requests failed, and $(dmesg | grep -c 'I/O error, dev nbd')" \
 	sh -c "[ $(field client_errors) = 0 ] && ! dmesg | grep -q 'I/O error, dev nbd'"
 kill $attach
 stop

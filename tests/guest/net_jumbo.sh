@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Frames of 9,000 bytes through two Intel 82574, and through two 82576, each pair on a cable,
 # behind fenced drivers with `mtu 9000`.
-# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b -d igb,netdev=n2,mac=52:54:00:00:00:0c -d igb,netdev=n3,mac=52:54:00:00:00:0d
+# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1
+# guest: -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3
+# guest: -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
+# guest: -d igb,netdev=n2,mac=52:54:00:00:00:0c -d igb,netdev=n3,mac=52:54:00:00:00:0d
 # seconds: 300
 . /lib/guest.sh
 ulimit -l unlimited
@@ -27,7 +30,10 @@ jumbo() {
 	run=$!
 	both() { [ -e /sys/class/net/near ] && [ -e /sys/class/net/far ]; }
 	expect $name/interfaces "no interfaces: $(cat /tmp/rf.err)" wait_for 60 both
-	mtus() { [ "$(cat /sys/class/net/near/mtu /sys/class/net/far/mtu | tr '\n' ' ')" = "9000 9000 " ]; }
+	mtus() {
+		[ "$(cat /sys/class/net/near/mtu /sys/class/net/far/mtu | tr '\n' ' ')" = \
+			"9000 9000 " ]
+	}
 	expect $name/mtu "they do not have it" wait_for 60 mtus
 	unshare -n sleep 600 &
 	there=$!
@@ -39,7 +45,10 @@ jumbo() {
 	in_far ip addr add 10.9.0.2/24 dev far && in_far ip link set far up
 	long() { ping -c 3 -W 2 -s 8972 -q 10.9.0.2 | grep -q ' 0% packet loss'; }
 	expect $name/long "frames of 9,000 bytes do not get through" wait_for 60 long
-	of() { $rf status --json 2>/dev/null | grep "\"device\":\"$1\"" | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"; }
+	of() {
+		$rf status --json 2>/dev/null | grep "\"device\":\"$1\"" |
+			sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+	}
 	for end in near far; do
 		runs() { pid=$(of $end driver_pid) && [ -n "$pid" ] && [ $pid -gt 0 ]; }
 		wait_for 60 runs || break
@@ -48,8 +57,11 @@ jumbo() {
 		other() { now=$(of $end generation); [ -n "$now" ] && [ "$now" -gt "$was" ]; }
 		wait_for 60 other
 	done
-	expect $name/after-deaths "frames of 9,000 bytes do not get through after the drivers' deaths" wait_for 60 long
-	expect $name/honest "a driver was killed for a lie: $(cat /tmp/rf.err)" [ "$(of near violations)$(of far violations)" = 00 ]
+	expect $name/after-deaths \
+		"frames of 9,000 bytes do not get through after the drivers' deaths" \
+		wait_for 60 long
+	expect $name/honest "a driver was killed for a lie: $(cat /tmp/rf.err)" \
+		[ "$(of near violations)$(of far violations)" = 00 ]
 	$rf stop >/dev/null
 	wait $run
 	kill $there

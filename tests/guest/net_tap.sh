@@ -6,7 +6,12 @@
 # pulled takes the carrier. (It is in the hand of the emulator's monitor, which is at the other
 # end of the third serial line.) A frame to another station reaches an interface whose NIC was
 # told to take it, and no other.
-# guest: -q -chardev -q socket,id=mon,path=build/guest/net_tap.sock,server=on,wait=off -q -mon -q chardev=mon,mode=readline -q -chardev -q socket,id=hand,path=build/guest/net_tap.sock -q -device -q isa-serial,chardev=hand,index=2,irq=5 -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
+# guest: -q -chardev -q socket,id=mon,path=build/guest/net_tap.sock,server=on,wait=off
+# guest: -q -mon -q chardev=mon,mode=readline
+# guest: -q -chardev -q socket,id=hand,path=build/guest/net_tap.sock
+# guest: -q -device -q isa-serial,chardev=hand,index=2,irq=5 -q -netdev -q hubport,hubid=0,id=n0
+# guest: -q -netdev -q hubport,hubid=0,id=n1 -d e1000e,netdev=n0,mac=52:54:00:00:00:0a
+# guest: -d e1000e,netdev=n1,mac=52:54:00:00:00:0b
 # seconds: 300
 . /lib/guest.sh
 ulimit -l unlimited
@@ -25,9 +30,13 @@ device far
 CONF
 $rf run /tmp/rf.conf 2>/tmp/rf.err &
 run=$!
-of() { $rf status --json 2>/dev/null | grep "\"device\":\"$1\"" | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"; }
+of() {
+	$rf status --json 2>/dev/null | grep "\"device\":\"$1\"" |
+		sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+}
 carrier() { [ "$(cat /sys/class/net/near/carrier)" = 1 ]; }
-expect net_tap/interfaces "no interfaces: $(cat /tmp/rf.err)" wait_for 60 [ -e /sys/class/net/near -a -e /sys/class/net/far ]
+expect net_tap/interfaces "no interfaces: $(cat /tmp/rf.err)" \
+	wait_for 60 [ -e /sys/class/net/near -a -e /sys/class/net/far ]
 address() { [ "$(cat /sys/class/net/$1/address) $(cat /sys/class/net/$1/mtu)" = "$2 1500" ]; }
 expect net_tap/address-and-mtu "not the device's" wait_for 60 address near 52:54:00:00:00:0a
 expect net_tap/address-and-mtu-2 "not the device's" wait_for 60 address far 52:54:00:00:00:0b
@@ -88,11 +97,13 @@ device_killed() {
 }
 expect net_tap/device-process "no successor, or nothing through it" device_killed
 expect net_tap/device-process-2 "no successor, or nothing through it" device_killed
-expect net_tap/device-processes "$(of near process_deaths) deaths counted" [ "$(of near process_deaths)" = 2 ]
+expect net_tap/device-processes "$(of near process_deaths) deaths counted" \
+	[ "$(of near process_deaths)" = 2 ]
 expect net_tap/export-lives "the export was replaced" [ "$(of near export_pid)" = "$export" ]
 expect net_tap/connections "a TCP connection broke" [ ! -e /tmp/broken ]
 expect net_tap/carrier-kept "the carrier was lost" [ "$(carrier_losses)" = "$carrier_lost" ]
-expect net_tap/honest "a driver was killed for a lie" [ "$(of near violations)$(of far violations)" = 00 ]
+expect net_tap/honest "a driver was killed for a lie" \
+	[ "$(of near violations)$(of far violations)" = 00 ]
 kill $transfer $httpd
 exec 8<>/dev/ttyS2
 stty raw -echo <&8
@@ -115,7 +126,8 @@ in_far ip link set far address $other
 ip neigh flush dev near
 lost() { ping -c 5 -W 2 -q 10.9.0.2 | grep -q '100% packet loss'; }
 expect net_tap/other-station "it got through to an interface that is not promiscuous" lost
-expect net_tap/other-station-asked "the neighbour did not tell its address: nothing is proved" knows env
+expect net_tap/other-station-asked "the neighbour did not tell its address: nothing is proved" \
+	knows env
 in_far ip link set far address 52:54:00:00:00:0b
 ip neigh flush dev near
 expect net_tap/own-station "no answer with the own address back" wait_for 60 answers
@@ -123,7 +135,8 @@ ip link set near address $other
 in_far ip neigh flush dev far
 far_answers() { in_far ping -c 1 -W 2 10.9.0.1 >/dev/null; }
 expect net_tap/promiscuous "a frame to another station does not get through" wait_for 60 far_answers
-expect net_tap/promiscuous-asked "the neighbour did not tell its address: nothing is proved" knows in_far
+expect net_tap/promiscuous-asked "the neighbour did not tell its address: nothing is proved" \
+	knows in_far
 $rf status --json
 cat /tmp/rf.err
 $rf stop >/dev/null

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: MIT
 # A virtio network device receives and sends, also when its driver is killed again and again;
 # a pair of them with split queues, then one with packed ones.
-# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1 -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3 -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,iommu_platform=on,disable-legacy=on,romfile= -d virtio-net-pci,netdev=n1,mac=52:54:00:00:00:01,iommu_platform=on,disable-legacy=on,romfile= -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:01,iommu_platform=on,disable-legacy=on,romfile=,packed=on -d virtio-net-pci,netdev=n3,mac=52:54:00:00:00:01,iommu_platform=on,disable-legacy=on,romfile=,packed=on
+# guest: -q -netdev -q hubport,hubid=0,id=n0 -q -netdev -q hubport,hubid=0,id=n1
+# guest: -q -netdev -q hubport,hubid=1,id=n2 -q -netdev -q hubport,hubid=1,id=n3
+# guest: -d virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
+# guest: -d virtio-net-pci,netdev=n1,mac=52:54:00:00:00:01,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=
+# guest: -d virtio-net-pci,netdev=n2,mac=52:54:00:00:00:01,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=,packed=on
+# guest: -d virtio-net-pci,netdev=n3,mac=52:54:00:00:00:01,
+# guest:   iommu_platform=on,disable-legacy=on,romfile=,packed=on
 # seconds: 600
 . /lib/guest.sh
 . /tests/guest/adapters.inc

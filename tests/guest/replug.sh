@@ -24,7 +24,8 @@ out_and_in() {
 	echo 1 >$address/remove &
 	remover=$!
 	expect replug/$1/failed "$($rf status)" wait_for 60 state failed
-	expect replug/$1/refused "what is not there was read" eval '! client $socket r:0x100000:65536:0x5a'
+	expect replug/$1/refused "what is not there was read" \
+		eval '! client $socket r:0x100000:65536:0x5a'
 	expect replug/$1/out "the kernel could not take it out" wait_for 60 [ ! -e $address ]
 	wait $remover
 	expect replug/$1/beside "$(cat /tmp/io.log)" client /tmp/disk1.sock r:0x100000:65536:0xa5

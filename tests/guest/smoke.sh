@@ -19,7 +19,8 @@ for m in vfio vfio_pci vfio_iommu_type1; do
 done
 expect guest/vfio-node "no /dev/vfio/vfio" [ -c /dev/vfio/vfio ]
 
-for c in "fio --version" "nbdinfo --version" "nbdcopy --version" "qemu-img --version" "qemu-io --version"; do
+for c in "fio --version" "nbdinfo --version" "nbdcopy --version" "qemu-img --version" \
+	"qemu-io --version"; do
 	expect "guest/${c%% *}" "does not run" sh -c "$c >/dev/null"
 done
 expect guest/fio-nbd-engine "fio has no nbd engine" sh -c "fio --enghelp | grep -qw nbd"
@@ -30,7 +31,10 @@ from=$(rtc) up_from=$(up)
 later() { [ $(($(rtc) - from)) -ge 10 ]; }
 wait_for 60 later
 took=$(($(rtc) - from)) up_took=$(($(up) - up_from))
-expect guest/clock "$up_took s of its own in $took s" [ $((up_took * 3)) -ge $((took * 2)) -a $((up_took * 2)) -le $((took * 3)) ]
-expect guest/huge-pages "none reserved" [ "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages)" -gt 0 ]
-expect guest/memory-cgroup "no memory controller for children" grep -qw memory /sys/fs/cgroup/cgroup.subtree_control
+expect guest/clock "$up_took s of its own in $took s" \
+	[ $((up_took * 3)) -ge $((took * 2)) -a $((up_took * 2)) -le $((took * 3)) ]
+expect guest/huge-pages "none reserved" \
+	[ "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages)" -gt 0 ]
+expect guest/memory-cgroup "no memory controller for children" \
+	grep -qw memory /sys/fs/cgroup/cgroup.subtree_control
 exit $guest_failed

@@ -17,10 +17,11 @@ attack storm-neighbour vectors-off "interrupt without end: a neighbour's request
 # neighbours IMAGE [POLICY LINE]: the disk, and edu with that driver
 neighbours() {
 	sed '/^restart/d' /build/tests/drivers/edu_irq.policy >/tmp/irq.policy
-	printf 'interrupt msi\nrestart progress-free 3 backoff 10ms cap 5s\n%s\n' "$2" >>/tmp/irq.policy
+	printf 'interrupt msi\nrestart progress-free 3 backoff 10ms cap 5s\n%s\n' "$2" \
+		>>/tmp/irq.policy
 	config
-	printf 'device edu\n  policy /tmp/irq.policy\n  image /build/tests/drivers/%s\n  pci %s\n  export nbd /tmp/edu.sock\n' \
-		$1 $edu >>$conf
+	printf '%s\n' 'device edu' '  policy /tmp/irq.policy' \
+		"  image /build/tests/drivers/$1" "  pci $edu" '  export nbd /tmp/edu.sock' >>$conf
 	serve && wait_for 60 edu_has generation 1 && wait_for 60 has_changed driver_pid 0 &&
 		wait_for 60 has_changed export_pid 0
 }
@@ -32,7 +33,10 @@ taken() {
 		for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts
 }
 # Instructions the neighbour's export and driver have run: nanoseconds of processor time here.
-instructions() { cat /proc/$(field export_pid)/schedstat /proc/$(field driver_pid)/schedstat | awk '{ n += $1 } END { print n }'; }
+instructions() {
+	cat /proc/$(field export_pid)/schedstat /proc/$(field driver_pid)/schedstat |
+		awk '{ n += $1 } END { print n }'
+}
 # The neighbour's 4 KiB reads, one at a time: each must be done. Sets each and counted.
 requests=1000
 reads() {
@@ -51,7 +55,8 @@ expect storm/quiet/neighbour "$(tail -3 /tmp/fio.log 2>&1)" measure
 quiet=$each
 expect storm/quiet/silent "$counted interrupts of a device nobody uses" [ $counted = 0 ]
 # As many interrupts as requests are none too many.
-timeout 100 fio --name=w --ioengine=nbd --uri='nbd+unix:///?socket=/tmp/edu.sock' --rw=write --bs=4k --size=8000k >/tmp/fio.log 2>&1
+timeout 100 fio --name=w --ioengine=nbd --uri='nbd+unix:///?socket=/tmp/edu.sock' --rw=write \
+	--bs=4k --size=8000k >/tmp/fio.log 2>&1
 expect storm/quiet/let-live "$(tail -3 /tmp/rf.err)" edu_has deaths 0
 stop
 
@@ -60,9 +65,13 @@ served() { measure && [ "$(field deaths)" = 0 ]; }
 served && lost=no || lost=yes
 ended() { edu_has state quarantined; }
 wait_for 120 ended
-dead() { ended && [ "$(edu_field storms)" = 3 ] && grep -q 'interrupts in .* switched off' /tmp/rf.err; }
+dead() {
+	ended && [ "$(edu_field storms)" = 3 ] &&
+		grep -q 'interrupts in .* switched off' /tmp/rf.err
+}
 stops storm "interrupts off, killed, after 3 times quarantined" wait_for 60 dead
-expect storm/said "$(tail -3 /tmp/rf.err)" wait_for 60 grep -q 'has its device interrupt without end: killed' /tmp/rf.err
+expect storm/said "$(tail -3 /tmp/rf.err)" \
+	wait_for 60 grep -q 'has its device interrupt without end: killed' /tmp/rf.err
 counted=$(taken)
 sleep 1
 now=$(taken)
@@ -73,7 +82,7 @@ no_dearer() { [ $lost = no ] && [ $((each * 10)) -le $((quiet * 11)) ]; }
 stops storm-neighbour "$requests of $requests served, at $quiet and at $each instructions" no_dearer
 stop
 
-# ---- control: nobody looks ------------------------------------------------------------------------
+# ---- control: nobody looks ----
 expect storm/unseen/runs "no drivers came up" neighbours edu_storm 'storm 0'
 rate() { counted=$(taken) && sleep 2 && counted=$((($(taken) - counted) / 2)); }
 rate

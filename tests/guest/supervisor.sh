@@ -75,7 +75,8 @@ expect supervisor/deaths "$(field deaths) drivers died, 3 of them killed" [ "$(f
 kill -KILL $server
 wait $server
 expect keeper/none-left "processes are left" wait_for 60 none_left
-expect keeper/taken "the kernel's driver has it: nobody was there to give it back" [ $(given_back; echo $?) != 0 ]
+expect keeper/taken "the kernel's driver has it: nobody was there to give it back" \
+	[ $(given_back; echo $?) != 0 ]
 expect keeper/again "no second start" serve
 expect keeper/gave-back "not said" grep -q "without giving $disk back" /tmp/rf.err
 expect keeper/serves "no answer" answers
@@ -92,7 +93,8 @@ wait $server
 eight_code=$?
 expect eight/code "$eight_killed killed: exit code $eight_code, not 70" [ $eight_code = 70 ]
 echo "$eight_killed supervisors killed in a row"
-expect eight/said "$(cat /tmp/rf.err)" grep -q 'so did those before it, right after their start: ending all' /tmp/rf.err
+expect eight/said "$(cat /tmp/rf.err)" \
+	grep -q 'so did those before it, right after their start: ending all' /tmp/rf.err
 expect eight/none-left "processes are left" wait_for 60 none_left
 expect eight/given-back "the kernel's driver does not have it back" wait_for 60 given_back
 

@@ -17,13 +17,16 @@ through() {
 	expect $name/named "it is not known by its serial number" \
 		sh -c "$rf status --json | grep -q '\"disk\":\"S/N $4\"'"
 	timeout 30 nbdinfo "$uri"
-	expect $name/write-read "qemu-io does not read back what it wrote" timeout 60 qemu-io -f raw \
-		-c 'write -P 0x5a 64k 1M' -c 'flush' -c 'read -P 0x5a 64k 1M' -c 'write -z 64k 64k' -c 'read -P 0 64k 64k' \
+	expect $name/write-read "qemu-io does not read back what it wrote" \
+		timeout 60 qemu-io -f raw \
+		-c 'write -P 0x5a 64k 1M' -c 'flush' -c 'read -P 0x5a 64k 1M' \
+		-c 'write -z 64k 64k' -c 'read -P 0 64k 64k' \
 		-c 'discard 1M 64k' "$uri"
 
 	# A client that verifies, while the driver is killed.
 	completed=$(field completed)
-	fio --name=v --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k --iodepth=16 --size=16m --verify=crc32c \
+	fio --name=v --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k --iodepth=16 --size=16m \
+		--verify=crc32c \
 		--verify_fatal=1 --loops=4 --randseed=1 >/tmp/fio.out 2>&1 &
 	client=$!
 	# Drivers that die before it asked for anything are drivers that die in vain.
@@ -50,7 +53,8 @@ through() {
 	kill -9 "$(field driver_pid)"
 	wait_for 60 has_changed generation "$generation"
 	expect $name/same "what comes back is something else" \
-		[ "$(timeout 60 nbdcopy "$uri" - | head -c 8388608 | sha256sum)" = "$(sha256sum </tmp/data)" ]
+		[ "$(timeout 60 nbdcopy "$uri" - | head -c 8388608 | sha256sum)" = \
+		"$(sha256sum </tmp/data)" ]
 	$rf status
 	stop
 	expect $name/none-left "processes are left" wait_for 60 none_left

@@ -14,7 +14,8 @@ told() { json=$($rf status --json) && echo "$json" | grep -q '"walls":\[.*"secco
 expect walls/told "status names none" wait_for 60 told
 $rf status
 for wall in uid pid-ns mount-ns net-ns ipc-ns uts-ns cgroup-ns root cgroup orphan seized no-caps \
-	no-new-privs landlock dumpable core nofile nproc fsize memlock as stack fds maps boot relro \
+	no-new-privs landlock dumpable core nofile nproc fsize memlock as stack fds maps \
+	boot relro \
 	seccomp; do
 	expect "walls/$wall" "status does not name it" sh -c "echo '$json' | grep -q '\"$wall\"'"
 done
@@ -27,12 +28,15 @@ expect walls/root "the root has $(ls -A /proc/$driver/root | wc -l) entries" \
 	[ -z "$(ls -A /proc/$driver/root)" ]
 expect walls/root-read-only "could write there" sh -c "! touch /proc/$driver/root/x 2>/dev/null"
 group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$driver/cgroup)
-echo "$group: $(cat $group/memory.max) bytes, $(cat $group/pids.max) processes, $(cat $group/cpu.max)"
+echo "$group: $(cat $group/memory.max) bytes, $(cat $group/pids.max) processes," \
+	"$(cat $group/cpu.max)"
 expect walls/group-memory "no limit" [ "$(cat $group/memory.max)" != max ]
 expect walls/group-pids "no limit" [ "$(cat $group/pids.max)" != max ]
 expect walls/group-cpu "no limit" sh -c "! grep -q max $group/cpu.max"
-expect walls/group-members "$(wc -l <$group/cgroup.procs) members" grep -qx $driver $group/cgroup.procs
-for limit in 'file size' 'data size' 'core file' 'processes' 'open files' 'locked memory' 'address space'; do
+expect walls/group-members "$(wc -l <$group/cgroup.procs) members" \
+	grep -qx $driver $group/cgroup.procs
+for limit in 'file size' 'data size' 'core file' 'processes' 'open files' 'locked memory' \
+	'address space'; do
 	expect "walls/limit/$limit" "$(grep "$limit" /proc/$driver/limits)" \
 		sh -c "grep '$limit' /proc/$driver/limits | grep -qE ' 0 +0 '"
 done
@@ -44,7 +48,8 @@ expect walls/replaced "no successor" wait_for 60 has_changed driver_pid $driver
 expect walls/death-words "not in the log" wait_for 60 grep -q 'driver 1 got signal 11' /tmp/rf.err
 grep 'driver 1 ' /tmp/rf.err
 expect walls/death-json "not in deaths.jsonl" wait_for 60 \
-	grep -q '"device":"disk0","generation":1,.*"signal":11.*"registers":"exit stop"' /run/ringfence/deaths.jsonl
+	grep -q '"device":"disk0","generation":1,.*"signal":11.*"registers":"exit stop"' \
+	/run/ringfence/deaths.jsonl
 stop
 expect walls/given-back "the kernel's driver does not have it back" given_back
 expect walls/no-group-left "left: $group" [ ! -e $group ]
@@ -72,7 +77,8 @@ driver=$(field driver_pid)
 expect poll/fds "has $(ls /proc/$driver/fd)" [ -z "$(ls /proc/$driver/fd)" ]
 expect poll/locked "Seccomp is not 2" grep -q 'Seccomp:.2' /proc/$driver/status
 expect poll/io "qemu-io failed" sh -c \
-	"timeout 60 qemu-io -f raw -c 'write -P 7 0 1M' -c 'read -P 7 0 1M' '$uri' | grep -q 'read 1048576'"
+	"timeout 60 qemu-io -f raw -c 'write -P 7 0 1M' -c 'read -P 7 0 1M' '$uri' |
+		grep -q 'read 1048576'"
 kill -9 $driver
 expect poll/replaced "no successor" wait_for 60 has_changed driver_pid $driver
 expect poll/data "what was written is not there" sh -c \

@@ -22,7 +22,10 @@ load() {
 unload() { ip link set eth0 down && rmmod e1000e; }
 pings() { ping -c 10 -A -W 2 "$@" | grep -q ' 0% packet loss'; }
 fetch() { wget -q -O - "http://$host:8000/$1"; }
-irqs() { awk '/eth0/ {for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i} END {print n + 0}' /proc/interrupts; }
+irqs() {
+	awk '/eth0/ {for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i} END {print n + 0}' \
+		/proc/interrupts
+}
 
 names='intx msi msix'
 for mode in 0 1 2; do
@@ -59,7 +62,8 @@ fetch down | sha256sum >/tmp/down.sum &
 fetch down | sha256sum >/tmp/down2.sum &
 pings -s 1000 $host
 wait
-expect e1000e-two-at-once "other sums" sh -c "grep -q $(fetch down.sum) /tmp/down.sum && cmp -s /tmp/down.sum /tmp/down2.sum"
+expect e1000e-two-at-once "other sums" \
+	sh -c "grep -q $(fetch down.sum) /tmp/down.sum && cmp -s /tmp/down.sum /tmp/down2.sum"
 
 if fetch vlan >/dev/null 2>&1; then # the host can
 	module 8021q

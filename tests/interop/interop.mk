@@ -12,10 +12,14 @@ $(B)/.deps-interop: tests/interop/interop.mk | $(DEPS)
 
 ##@ Test
 .PHONY: check-interop
-check-interop: all models | $(B)/.deps-interop $(B)/.deps-qemu $(B)/.deps-net ## the device models under QEMU's vfio-user client and Linux's drivers, our drivers on QEMU's vfio-user server
+check-interop: ## the device models under QEMU's vfio-user client and Linux's drivers, our drivers
+check-interop: ## on QEMU's vfio-user server
+check-interop: all models | $(B)/.deps-interop $(B)/.deps-qemu $(B)/.deps-net
 	@tests/interop/run $(INTEROP)
 
 ##@ Packages
 .PHONY: qemu-server
-qemu-server: | $(B)/.deps-qemu-server ## build a QEMU that serves its devices over vfio-user, for check-interop (a quarter of an hour)
+qemu-server: ## build a QEMU that serves its devices over vfio-user, for check-interop (a quarter of
+qemu-server: ## an hour)
+qemu-server: | $(B)/.deps-qemu-server
 	@images/get-qemu-server --build

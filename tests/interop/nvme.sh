@@ -8,7 +8,8 @@ mib=16
 
 expect nvme-found "no $disk after 60 s" wait_for 60 test -b $disk
 [ -b $disk ] || exit 1
-expect nvme-size "it is $(blockdev --getsize64 $disk) bytes" [ "$(blockdev --getsize64 $disk)" = 268435456 ]
+expect nvme-size "it is $(blockdev --getsize64 $disk) bytes" \
+	[ "$(blockdev --getsize64 $disk)" = 268435456 ]
 
 fresh() { echo 3 >/proc/sys/vm/drop_caches; }
 # piece INDEX: the 16 MiB at that place, read from the disk itself
@@ -18,7 +19,8 @@ sum() { piece "$1" | sha256sum | cut -d' ' -f1; }
 if [ "$phase" = read ]; then
 	expect nvme-sums-known "there are $(wc -l </sums)" [ "$(wc -l </sums)" = 4 ]
 	while read -r index want; do
-		expect "nvme-data-of-former-boot-$index" "another sum" [ "$(sum "$index")" = "$want" ]
+		expect "nvme-data-of-former-boot-$index" "another sum" \
+			[ "$(sum "$index")" = "$want" ]
 	done </sums
 	exit 0
 fi
@@ -30,7 +32,8 @@ expect nvme-write-read "what was read differs" cmp -s /tmp/data0 /tmp/back
 
 # Four at once, in small and odd sizes: several queues, several requests in flight
 for i in 1 2 3; do
-	dd if=/tmp/data$i of=$disk bs=$((i * 4096)) seek=$((i * mib * 1024 * 1024)) oflag=seek_bytes conv=fsync 2>/dev/null &
+	dd if=/tmp/data$i of=$disk bs=$((i * 4096)) seek=$((i * mib * 1024 * 1024)) \
+		oflag=seek_bytes conv=fsync 2>/dev/null &
 done
 wait
 for i in 1 2 3; do
@@ -39,7 +42,8 @@ for i in 1 2 3; do
 done
 
 cat /proc/interrupts | grep nvme
-expect nvme-interrupts "none came by MSI-X" sh -c 'grep nvme0q /proc/interrupts | grep -q "PCI-MSI.*[1-9]"'
+expect nvme-interrupts "none came by MSI-X" \
+	sh -c 'grep nvme0q /proc/interrupts | grep -q "PCI-MSI.*[1-9]"'
 expect nvme-several-queues "only one I/O queue" test -e /sys/block/nvme0n1/mq/1
 
 echo 1 >/sys/class/nvme/nvme0/reset_controller
@@ -57,7 +61,8 @@ expect nvme-data-after-rescan "what was read differs" cmp -s /tmp/data2 /tmp/bac
 
 echo "$address" >/sys/bus/pci/drivers/nvme/unbind
 if [ -e "/sys/bus/pci/devices/$address/reset" ]; then
-	expect nvme-function-reset "the kernel could not" sh -c "echo 1 >/sys/bus/pci/devices/$address/reset"
+	expect nvme-function-reset "the kernel could not" \
+		sh -c "echo 1 >/sys/bus/pci/devices/$address/reset"
 fi
 echo "$address" >/sys/bus/pci/drivers/nvme/bind
 expect nvme-after-function-reset "the disk did not come back" wait_for 60 test -b $disk

@@ -32,18 +32,23 @@ die() {
 	exit 1
 }
 keep_logs() { tail -n +1 "$work"/*.log >"build/logs/interop-server-$kind.log" 2>/dev/null; }
-trap 'keep_logs; touch "$work/ended"; kill "$(cat "$work/server.pid")" 2>/dev/null; cleanup 2>/dev/null' EXIT
+trap 'keep_logs; touch "$work/ended"; kill "$(cat "$work/server.pid")" 2>/dev/null
+	cleanup 2>/dev/null' EXIT
 
 # device OPTIONS: what QEMU is told besides
 device() {
 	case $kind in
-	nvme) echo "-drive if=none,id=d0,file=$work/disk,format=raw -device nvme,id=dev,serial=rf,drive=d0" ;;
-	virtio_blk) echo "-drive if=none,id=d0,file=$work/disk,format=raw -device virtio-blk-pci,id=dev,drive=d0,disable-legacy=on,iommu_platform=on" ;;
-	virtio_net) echo "$nic -device virtio-net-pci,id=dev,disable-legacy=on,iommu_platform=on,$mac" ;;
+	nvme) echo "$disk -device nvme,id=dev,serial=rf,drive=d0" ;;
+	virtio_blk) echo "$disk -device virtio-blk-pci,id=dev,drive=d0,$modern" ;;
+	virtio_net) echo "$nic -device virtio-net-pci,id=dev,$modern,$mac" ;;
 	e1000e|igb) echo "$nic -device $kind,id=dev,$mac" ;;
 	esac
 }
-nic="-netdev tap,id=e0,ifname=far,script=no,downscript=no" mac="netdev=e0,romfile=,mac=02:00:00:00:00:0a"
+disk="-drive if=none,id=d0,file=$work/disk,format=raw" modern=disable-legacy=on,iommu_platform=on
+nic="-netdev tap,id=e0,ifname=far,script=no,downscript=no"
+mac="netdev=e0,romfile=,mac=02:00:00:00:00:0a"
+object="\"qom-type\":\"x-vfio-user-server\",\"id\":\"server\",\"device\":\"dev\""
+object="{$object,\"socket\":{\"type\":\"unix\",\"path\":\"$work/dev.sock\"}}"
 
 # The far side's namespace has the interface as long as the server lives, or is started again.
 serve() {
@@ -51,8 +56,9 @@ serve() {
 	while [ ! -e "$work/ended" ]; do
 		rm -f "$work/dev.sock"
 		# shellcheck disable=SC2046
-		setpriv --pdeathsig KILL "$QEMU" -nodefaults -no-user-config -display none -machine x-remote,vfio-user=on,auto-shutdown=on $(device) \
-			-object "{\"qom-type\":\"x-vfio-user-server\",\"id\":\"server\",\"device\":\"dev\",\"socket\":{\"type\":\"unix\",\"path\":\"$work/dev.sock\"}}" &
+		setpriv --pdeathsig KILL "$QEMU" -nodefaults -no-user-config -display none \
+			-machine x-remote,vfio-user=on,auto-shutdown=on $(device) \
+			-object "$object" &
 		echo $! >"$work/server.pid"
 		wait $!
 		echo "the server ended with $?"
@@ -68,7 +74,8 @@ server_up() {
 	far="nsenter -t $server -n"
 }
 ringfence_up() {
-	printf 'run-dir %s\ndevice dev\n  policy %s\n  socket %s\n  export %s\n' "$work/run" "$kind" "$work/dev.sock" "$1" >"$work/rf.conf"
+	printf 'run-dir %s\ndevice dev\n  policy %s\n  socket %s\n  export %s\n' "$work/run" \
+		"$kind" "$work/dev.sock" "$1" >"$work/rf.conf"
 	setsid "$B/bin/ringfence" run "$work/rf.conf" >"$work/ringfence.log" 2>&1 </dev/null &
 	ringfence=$!; children+=("$ringfence")
 	until_true 60 runs || die start "no driver runs"
@@ -84,14 +91,16 @@ kill_one() {
 	server) pid=$(cat "$work/server.pid") ;;
 	esac
 	kill -9 "$pid" || die "$1" "nobody to kill"
-	until_true 60 eval '[ "$(value generation)" -gt '"${before:-0}"' ]' || die "$1" "no successor: $(status)"
+	until_true 60 eval '[ "$(value generation)" -gt '"${before:-0}"' ]' ||
+		die "$1" "no successor: $(status)"
 }
 
 # ---- disks: every block is read back and compared, by a client that sees latency only -----
 disk() {
 	local load victim
 	server_up
-	ringfence_up "program $PWD/build/tests/rf-load output $work/load.json mode=randrw verify=1 qd=8 requests=300000"
+	load="output $work/load.json mode=randrw verify=1 qd=8 requests=300000"
+	ringfence_up "program $PWD/build/tests/rf-load $load"
 	for victim in driver driver driver driver driver device driver server driver; do
 		until_true 60 progress || die "$victim" "no request is answered: $(status)"
 		kill_one "$victim"
@@ -116,17 +125,20 @@ adapter() {
 	ringfence_up "tap near"
 	until_true 60 ip link show near || die start "no interface"
 	addresses near far
-	ping -c 20 -i 0.05 -q 10.9.0.2 >"$work/ping.log" || die ping "frames are lost: $(tail -2 "$work/ping.log" | head -1)"
+	ping -c 20 -i 0.05 -q 10.9.0.2 >"$work/ping.log" ||
+		die ping "frames are lost: $(tail -2 "$work/ping.log" | head -1)"
 	mkdir "$work/www"; head -c 3000000 /dev/urandom >"$work/www/file"
 	$far busybox httpd -f -p 10.9.0.2:80 -h "$work/www" & children+=($!)
 	until_true 60 curl -sf -m 5 -o /dev/null -r 0-1 http://10.9.0.2/file || die data "httpd"
-	curl -sf -m 120 -o "$work/got" http://10.9.0.2/file && cmp -s "$work/got" "$work/www/file" || die data "3 MB did not come as they are"
+	curl -sf -m 120 -o "$work/got" http://10.9.0.2/file &&
+		cmp -s "$work/got" "$work/www/file" || die data "3 MB did not come as they are"
 	echo "ok server-$kind-data: 20 of 20 pings, 3 MB by TCP"
 	for victim in driver driver driver driver driver; do
 		kill_one "$victim"
 		until_true 60 answers || die "$victim" "no frame passes: $(status)"
 	done
-	curl -sf -m 120 -o "$work/got" http://10.9.0.2/file && cmp -s "$work/got" "$work/www/file" || die after "3 MB did not come as they are"
+	curl -sf -m 120 -o "$work/got" http://10.9.0.2/file &&
+		cmp -s "$work/got" "$work/www/file" || die after "3 MB did not come as they are"
 	for victim in device server; do
 		kill_one "$victim"
 		until_true 60 answers || die "$victim" "no frame passes: $(status)"
@@ -139,5 +151,8 @@ adapter() {
 case $kind in
 nvme|virtio_blk) disk ;;
 virtio_net|e1000e|igb) adapter ;;
-*) echo "qemu_server.sh: $kind: there are nvme, virtio_blk, virtio_net, e1000e and igb" >&2; exit 64 ;;
+*)
+	echo "qemu_server.sh: $kind: there are nvme, virtio_blk, virtio_net, e1000e and igb" >&2
+	exit 64
+	;;
 esac

@@ -89,7 +89,8 @@ $(B)/gen/learn/filters.h: $(B)/tools/policyc $(wildcard policy/syscalls/driver-*
 	$< --learn -o $@ $(filter %.list,$^)
 $(call lax_variant,learn,rf-launch rf-keeper,$(INC_launch) $(INC_keeper))
 .PHONY: learn
-learn: $(LAX_DIR)/learn/bin/rf-launch ## a ringfence that lists what system calls a driver would need: NOT a fence
+learn: ## a ringfence that lists what system calls a driver would need: NOT a fence
+learn: $(LAX_DIR)/learn/bin/rf-launch
 $(LAX_DIR)/learn/bin/rf-launch: $(PROGRAMS) $(NET_PROGRAMS) $(LWIP_PROGRAMS) \
         $(addprefix $(LAX_DIR)/bin/learn/,rf-launch rf-keeper) | $(DRIVERS) $(POLICIES)
 	$(call making,GEN)

@@ -13,8 +13,11 @@ LINT_GOALS := check-needs $(FUZZ) $(B)/tests/bench-lwip $(B)/tests/bench-integri
 ##@ Test
 .PHONY: lint
 # What is generated is included, and so are lwIP's headers.
-lint: $(GENERATED) $(B)/gen/privileged/filters.h $(LWIP)/.source | $(B)/.deps-lint ## clang-tidy and cppcheck over all our C; FILES="a.c dir" looks at those alone, FIX=includes mends includes
-	@LINT_GOALS='$(LINT_GOALS)' tests/lint/lint $(if $(filter includes,$(FIX)),--fix-includes) $(FILES)
+lint: ## clang-tidy and cppcheck over all our C; FILES="a.c dir" looks at those alone, FIX=includes
+lint: ## mends includes
+lint: $(GENERATED) $(B)/gen/privileged/filters.h $(LWIP)/.source | $(B)/.deps-lint
+	@LINT_GOALS='$(LINT_GOALS)' tests/lint/lint $(if $(filter includes,$(FIX)),--fix-includes) \
+		$(FILES)
 .PHONY: check-lint
 check-lint: | $(B)/.deps-lint ## what `make lint` looks for is found where it is put
 	@tests/run tests/lint/check

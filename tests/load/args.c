@@ -69,6 +69,8 @@ static int parse_word(char *word, struct load_args *a)
 		a->seed = n;
 	else if (!strcmp(word, "verify"))
 		a->verify = n != 0;
+	else if (!strcmp(word, "queues"))
+		a->queues = (uint32_t)n;
 	else if (!strcmp(word, "marks"))
 		a->marks = n != 0;
 	else if (!strcmp(word, "pin"))

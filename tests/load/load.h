@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "poll_window.h"
 #include "ringfence.h"
 #include "say.h"
 
@@ -66,6 +67,7 @@ struct load {
 
 	uint64_t errors, mismatches, verified, empty_polls, sleeps;
 	struct rf_housekeeping housekeeping;
+	struct rf_poll_window window;
 	uint64_t watched; /* when it was looked at last whether the driver moves */
 	struct load_slot slots[LOAD_QD_MAX];
 };

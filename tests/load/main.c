@@ -19,7 +19,7 @@
 #include "load.h"
 #include "load_mark.h"
 
-#define CLOCK_EVERY 64
+#define CLOCK_EVERY 16
 #define TICK_MS     100
 #define WATCH_NS    5000000u /* between two looks whether the driver moves */
 
@@ -79,28 +79,26 @@ static bool load_housekeeping(struct load *l, enum rf_turn_weight weight)
 	return true;
 }
 
-/* Nothing came: spin for the budget, then sleep. */
+/* Nothing came: look again for as long as that has been worth it, then sleep. */
 static void load_idle(struct load *l, int epoll)
 {
-	uint64_t budget = rf_blk_up(l->disk) ? rf_blk_spin_ns(l->disk) : 0;
-	uint64_t until = 0;
+	struct rf_poll_window *w = &l->window;
+	bool forever = w->most == UINT64_MAX;
+	uint64_t from = forever ? 0 : load_now_ns();
 
-	for (unsigned empty = 1; budget; empty++) {
+	for (unsigned empty = 1; w->now && rf_blk_up(l->disk); empty++) {
 		l->empty_polls++;
 		__builtin_ia32_pause();
 		if (rf_blk_poll(l->disk))
 			return;
 		if (load_housekeeping(l, RF_TURN_EMPTY))
 			return;
-		if (budget == ~0ull || empty % CLOCK_EVERY)
-			continue;
-		uint64_t now = load_now_ns();
-		if (!until)
-			until = now + budget;
-		else if (now >= until)
+		if (!forever && !(empty % CLOCK_EVERY) &&
+		    !rf_poll_window_lasts(w, load_now_ns() - from))
 			break;
 	}
 	load_sleep_once(l, epoll);
+	rf_poll_window_learn(w, load_now_ns() - from);
 }
 
 static void load_run(struct load *l, int epoll)
@@ -179,6 +177,7 @@ int main(void)
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		load_die("epoll_create1: %s", strerror(errno));
+	rf_poll_window_open(&l.window, rf_blk_spin_ns(l.disk));
 	load_watch(epoll, rf_blk_control_fd(l.disk), EPOLLIN, EV_CONTROL);
 	load_watch(epoll, rf_blk_kick_fd(l.disk), EPOLLIN | EPOLLET, EV_KICK);
 	/* How large the tables are depends on the disk: nothing is allocated later. */

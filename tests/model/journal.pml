@@ -82,7 +82,8 @@ inline raise_durable(to)
 {
 	if
 #ifndef MARK_OVER_DOUBT
-	:: to >= unsure -> if :: unsure - 1 > durable -> durable = unsure - 1; mark = true :: else fi
+	:: to >= unsure ->
+		if :: unsure - 1 > durable -> durable = unsure - 1; mark = true :: else fi
 #endif
 	:: else -> if :: to > durable -> durable = to; mark = true :: else fi
 	fi
@@ -137,8 +138,9 @@ inline start()
 #ifdef DATA_FIRST
 	early = false;
 #endif
-	writing = 0; flushing = false; flush_lost = false; ckpt_flushing = false; mark = false; marking = false;
-	reading = NEVER; starting = true; stage = DRAIN; table_lost = false; woken = true; curious = true
+	writing = 0; flushing = false; flush_lost = false; ckpt_flushing = false; mark = false;
+	marking = false; reading = NEVER; starting = true; stage = DRAIN; table_lost = false;
+	woken = true; curious = true
 }
 
 active proctype All()
@@ -153,13 +155,16 @@ active proctype All()
 #ifdef DATA_FIRST
 		early = false;
 #endif
-		writes++; line++; line_disk = line; doubt[line] = true; dead[line] = false; writing = 1 }
+		writes++; line++; line_disk = line; doubt[line] = true; dead[line] = false;
+		writing = 1 }
 #ifdef DATA_FIRST
-	:: d_step { !starting && !writing && reading == NEVER && writes < WRITES && stage == IDLE && !early ->
+	:: d_step { !starting && !writing && reading == NEVER && writes < WRITES && stage == IDLE &&
+		    !early ->
 		cache = line + 1; early = true }
 #endif
 	:: d_step { writing == 1 -> cache = line; writing = 2 }
-	:: atomic { writing == 2 -> doubt[line] = false; low = line; writing = 0; woken = true; curious = true }
+	:: atomic { writing == 2 -> doubt[line] = false; low = line; writing = 0; woken = true;
+		curious = true }
 
 	/* a flush of the client */
 	:: d_step { !starting && !flushing && low > promised ->
@@ -185,7 +190,8 @@ active proctype All()
 		}
 
 	/* a read: the device's answer, then the judgement (its table page comes in between) */
-	:: d_step { !starting && curious && reading == NEVER && !writing -> reading = cache; curious = false }
+	:: d_step { !starting && curious && reading == NEVER && !writing ->
+		reading = cache; curious = false }
 	:: atomic { reading != NEVER ->
 		judge(reading);
 		assert(reading >= promised); reading = NEVER }
@@ -220,7 +226,8 @@ active proctype All()
 		stage = IDLE; starting = false; curious = true }
 
 	/* or it fails, by an error of the device, and its doubt stays */
-	:: d_step { !starting && failures < 1 && stage == RESOLVE -> failures++; stage = IDLE; curious = true }
+	:: d_step { !starting && failures < 1 && stage == RESOLVE ->
+		failures++; stage = IDLE; curious = true }
 
 	/* the cache writes back when it likes */
 	:: d_step { stable != cache -> stable = cache }
@@ -228,10 +235,12 @@ active proctype All()
 	/* it is lost; the export starts anew; both at once */
 	:: atomic { losses < LOSSES -> losses++; lose() }
 	:: atomic { starts < STARTS -> starts++; start() }
-	:: atomic { starts < STARTS -> starts++; cache = stable; table_cache = table_stable; low = promised; start() }
+	:: atomic { starts < STARTS ->
+		starts++; cache = stable; table_cache = table_stable; low = promised; start() }
 
 	/* all is done, and nothing is left to be waited for */
-	:: atomic { writes == WRITES && line == writes && !writing && !flushing && !marking && !mark &&
-		    stage == IDLE && reading == NEVER && !curious && low == promised -> break }
+	:: atomic { writes == WRITES && line == writes && !writing && !flushing && !marking &&
+		    !mark && stage == IDLE && reading == NEVER && !curious && low == promised ->
+		break }
 	od
 }

@@ -7,5 +7,6 @@ $(B)/.deps-model: images/images.mk | $(DEPS)
 
 ##@ Prove
 .PHONY: model
-model: | $(B)/.deps-model ## ring, sleep, recovery and the journal, whatever happens: every state, by SPIN (seconds)
+model: ## ring, sleep, recovery and the journal, whatever happens: every state, by SPIN (seconds)
+model: | $(B)/.deps-model
 	tests/model/run

@@ -60,14 +60,15 @@ proctype Driver(byte g)
 #ifdef QUIET_TOO_SOON
 	:: atomic { alive == g && deaths < DEATHS && !ending -> deaths++; ending = g }
 #else
-	:: atomic { alive == g && deaths < DEATHS -> deaths++; alive = 0; ending = g; break }  /* killed */
+	:: atomic { alive == g && deaths < DEATHS -> /* killed */
+		deaths++; alive = 0; ending = g; break }
 #endif
 	:: atomic { alive == g && ended == N -> break }
 	:: for (r : 0 .. N - 1) {
 		if
 		:: atomic { alive == g && H(g).asked[r] && !H(g).device[r] && !H(g).answered[r] ->
 				H(g).asked[r] = false; H(g).device[r] = 1 }
-		:: atomic { alive == g && H(g).device[r] ->                      /* completion seen */
+		:: atomic { alive == g && H(g).device[r] -> /* completion seen */
 				device_completes(r, g); H(g).answered[r] = true }
 		:: true
 		fi
@@ -147,7 +148,10 @@ inline reissue(g)
 		in_flight = 0;
 		for (i : 0 .. N - 1) {
 			if :: state[i] == FLIGHT -> in_flight++ :: else fi;
-			if :: state[i] == REDO && !poison[i] && attempts[i] >= 1 -> suspect = i :: else fi
+			if
+			:: state[i] == REDO && !poison[i] && attempts[i] >= 1 -> suspect = i
+			:: else
+			fi
 		}
 		if
 		:: in_flight > 0
@@ -216,8 +220,10 @@ end:
 			if :: state[i] != ENDED && poison[i] -> finish(i) :: else fi
 		}
 	/* new requests, once a driver is up and none under suspicion */
-	:: atomic { up && !alone && state[0] == FREE -> state[0] = FLIGHT; owned[0] = true; H(g).asked[0] = true }
-	:: atomic { up && !alone && state[1] == FREE -> state[1] = FLIGHT; owned[1] = true; H(g).asked[1] = true }
+	:: atomic { up && !alone && state[0] == FREE ->
+		state[0] = FLIGHT; owned[0] = true; H(g).asked[0] = true }
+	:: atomic { up && !alone && state[1] == FREE ->
+		state[1] = FLIGHT; owned[1] = true; H(g).asked[1] = true }
 	:: atomic { up && H(g).answered[0] } -> H(g).answered[0] = false; finish(0); reissue(g)
 	:: atomic { up && H(g).answered[1] } -> H(g).answered[1] = false; finish(1); reissue(g)
 	od

@@ -38,8 +38,10 @@ end:
 		:: tail = (tail + 3) & MASK
 		fi
 	:: !finished -> if
-		:: slot[0] = TAG(0, 1) :: slot[0] = TAG(1, 1) :: slot[0] = TAG(0, 2) :: slot[0] = TAG(3, 1)
-		:: slot[1] = TAG(0, 1) :: slot[1] = TAG(1, 2) :: slot[1] = TAG(1, 1) :: slot[1] = TAG(2, 0)
+		:: slot[0] = TAG(0, 1) :: slot[0] = TAG(1, 1)
+		:: slot[0] = TAG(0, 2) :: slot[0] = TAG(3, 1)
+		:: slot[1] = TAG(0, 1) :: slot[1] = TAG(1, 2)
+		:: slot[1] = TAG(1, 1) :: slot[1] = TAG(2, 0)
 		fi
 	od
 }

@@ -26,7 +26,8 @@ MODEL_UNIT := $(patsubst %.c,$(B)/unit/obj/%.o,$(wildcard tests/models/server/*.
         tests/models/nvme*.c) sandbox/lib/log.c sandbox/lib/unix_listen.c)
 $(B)/unit/obj/%.o: %.c
 	$(call making,CC)
-	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) -MMD -MP -c -o $@ $<
+	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) \
+		-MMD -MP -c -o $@ $<
 -include $(shell find $(B)/unit/obj -name '*.d' 2>/dev/null)
 $(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order): \
         $(MODEL_UNIT)

@@ -17,7 +17,8 @@ struct model_counter nvme_counters[NVME_COUNTERS] = {
 	[NC_DISCARDS] = { "discards", 0 }, [NC_ZEROES] = { "zeroes", 0 },
 	[NC_ADMIN] = { "admin_commands", 0 },
 	[NC_COMPLETIONS] = { "completions", 0 }, [NC_BAD_DOORBELLS] = { "bad_doorbells", 0 },
-	[NC_POWER_CUTS] = { "power_cuts", 0 },
+	[NC_POWER_CUTS] = { "power_cuts", 0 }, [NC_ENABLES] = { "enables", 0 },
+	[NC_DELETES] = { "queues_deleted", 0 }, [NC_LATE] = { "late_commands", 0 },
 };
 
 static struct nvme  nvme;
@@ -26,8 +27,10 @@ static struct nvme  nvme;
 
 static uint64_t cap(const struct nvme *n)
 {
-	/* MQES; contiguous queues only (CQR); TO 2 s; NVM command set; 4 KiB pages only */
-	return (MAX_ENTRIES - 1) | 1u << 16 | 4u << 24 | (uint64_t)n->dstrd << 32 |
+	/* MQES; contiguous queues only (CQR); TO 2 s, or more; NVM command set; 4 KiB pages only */
+	uint64_t to = n->slow.ready_ms / 500 + 1;
+
+	return (MAX_ENTRIES - 1) | 1u << 16 | (to < 4 ? 4 : to < 255 ? to : 255) << 24 | (uint64_t)n->dstrd << 32 |
 	       (uint64_t)(n->odd.css ? n->odd.css : NVME_CAP_CSS_NVM) << 37;
 }
 
@@ -46,8 +49,9 @@ static int nvme_read(void *dev, unsigned bar, uint64_t offset, void *to, uint32_
 		       "laid out as the registers are");
 	if (nvme_fires(n, N_GONE))
 		n->gone = true;
-	memset(to, n->gone ? 0xff : 0, bytes);
-	if (!n->gone && offset < sizeof(r))
+	bool ones = n->gone || slow_unreadable(n);
+	memset(to, ones ? 0xff : 0, bytes);
+	if (!ones && offset < sizeof(r))
 		memcpy(to, (char *)&r + offset,
 		       bytes < sizeof(r) - offset ? bytes : sizeof(r) - offset);
 	return 0;
@@ -58,6 +62,7 @@ static void enable(struct nvme *n)
 	unsigned sq = (n->aqa & 0xfff) + 1, cq = (n->aqa >> 16 & 0xfff) + 1;
 
 	n->csts &= ~(NVME_CSTS_CFS | 3u << 2);
+	NVME_COUNT(NC_ENABLES);
 	if (nvme_fires(n, N_READY_NEVER))
 		return;
 	/* 3.5.1: CSS and MPS as CAP has them, queues on pages, at least two entries. */
@@ -69,7 +74,7 @@ static void enable(struct nvme *n)
 	}
 	queue_open_cq(n, 0, n->acq, cq, true, 0);
 	queue_open_sq(n, 0, 0, n->asq, sq);
-	n->csts |= NVME_CSTS_RDY;
+	slow_ready(n);
 }
 
 /* 3.7.2: a controller reset ends all queues, and what is in flight with them. */
@@ -78,7 +83,8 @@ static void disable(struct nvme *n)
 	if (n->fragile)
 		(void)store_power_cut(&n->store);
 	queue_close_all(n);
-	n->csts &= ~(NVME_CSTS_RDY | NVME_CSTS_CFS | 3u << 2);
+	n->csts &= ~(NVME_CSTS_CFS | 3u << 2);
+	slow_ready(n);
 	n->hung = false;
 	n->intms = 0;
 	memset(n->feature, 0, sizeof(n->feature));
@@ -162,7 +168,15 @@ static void nvme_reset(void *dev, enum model_reset why)
 	n->cc = n->aqa = 0;
 	n->asq = n->acq = 0;
 	disable(n);
+	n->slow.ready_due = 0; /* it is ready for CC.EN */
+	n->csts &= ~NVME_CSTS_RDY;
 	n->twist = (struct twist){ .at_most = ~0ull };
+}
+
+void nvme_reset_itself(struct nvme *n)
+{
+	(void)store_power_cut(&n->store);
+	nvme_reset(n, RESET_POWER);
 }
 
 static bool nvme_poll(void *dev)
@@ -185,13 +199,17 @@ static bool nvme_live(void *dev)
 
 static uint64_t nvme_deadline(void *dev)
 {
-	return order_deadline(dev);
+	uint64_t slow = slow_deadline(dev), order = order_deadline(dev);
+
+	return !order || (slow && slow < order) ? slow : order;
 }
 
 static int nvme_control(void *dev, int count, char **word, FILE *out)
 {
 	struct nvme *n = dev;
 
+	if (!strcmp(word[0], "namespace"))
+		return space_control(n, count, word);
 	if (strcmp(word[0], "power-cut") || count > 1)
 		return -ENOENT;
 	NVME_COUNT(NC_POWER_CUTS);
@@ -225,6 +243,7 @@ static void *nvme_open(struct server *s, struct model_pci *pci)
 	if (!n->delayed || store_open(&n->store, n->file) ||
 	    (n->record && record_open(&n->store, n->record)))
 		return NULL;
+	space_open(n);
 	while (bar < pba + NVME_PAGE)
 		bar *= 2;
 	n->bells_bytes = bells;

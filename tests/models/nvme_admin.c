@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * nvme_admin.c - admin commands: those our admin plane uses and those that Linux's driver
- * cannot do without. One namespace, id 1.
+ * cannot do without.
  *
  * Room:   tests/models. Base 5 (admin commands).
  */
@@ -65,7 +65,11 @@ static uint32_t delete_sq(struct nvme *n, unsigned qid)
 {
 	if (!qid || qid > n->queues || !n->sq[qid].on)
 		return NVME_SC_INVALID_QUEUE_ID;
-	queue_close_sq(n, qid);
+	queue_close_sq(n, qid,
+		       nvme_fires(n, N_DELETE_EARLY) ?
+			       fault_arg(&nvme_faults[N_DELETE_EARLY], 20000) :
+			       0);
+	NVME_COUNT(NC_DELETES);
 	return 0;
 }
 
@@ -77,6 +81,52 @@ static uint32_t delete_cq(struct nvme *n, unsigned qid)
 		return SC_CQ_IN_USE;
 	n->cq[qid].on = false;
 	return 0;
+}
+
+uint32_t admin_delete(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	unsigned qid = cmd->cdw10 & 0xffff;
+
+	return cmd->opc == NVME_ADMIN_DELETE_SQ ? delete_sq(n, qid) : delete_cq(n, qid);
+}
+
+/* What the faults make of a deletion; STATUS_NEVER: there is no answer. 0: it is done. */
+static uint32_t delete_faults(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_RESETS)) {
+		nvme_reset_itself(n);
+		return STATUS_NEVER;
+	}
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_GONE)) {
+		n->gone = true;
+		return STATUS_NEVER;
+	}
+	if (cmd->opc == NVME_ADMIN_DELETE_SQ && nvme_fires(n, N_DELETE_CFS)) {
+		n->csts |= NVME_CSTS_CFS;
+		return STATUS_NEVER;
+	}
+	if (nvme_fires(n, N_DELETE_NEVER))
+		return STATUS_NEVER;
+	if (nvme_fires(n, N_DELETE_ERROR))
+		return (uint32_t)fault_arg(&nvme_faults[N_DELETE_ERROR], NVME_SC_INTERNAL_ERROR);
+	return 0;
+}
+
+static uint32_t delete_queue(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	uint32_t status = delete_faults(n, cmd);
+
+	if (status)
+		return status;
+	return slow_delete(n, cmd) ? STATUS_NEVER : admin_delete(n, cmd);
+}
+
+static uint32_t create_queue(struct nvme *n, const struct nvme_sqe *cmd)
+{
+	if (nvme_fires(n, N_CREATE_ERROR))
+		return (uint32_t)fault_arg(&nvme_faults[N_CREATE_ERROR],
+					   NVME_SC_INVALID_QUEUE_ID);
+	return cmd->opc == NVME_ADMIN_CREATE_CQ ? create_cq(n, cmd) : create_sq(n, cmd);
 }
 
 /* ---- identify -------------------------------------------------------------------------- */
@@ -99,6 +149,9 @@ static void controller(const struct nvme *n, unsigned char *page)
 	c->mdts = (uint8_t)__builtin_ctz(n->mdts / NVME_PAGE);
 	c->cntlid = 1;
 	c->ver = 0x00010400;
+	uint32_t resume_us = (n->slow.ready_ms ? n->slow.ready_ms : 1) * 1000;
+	memcpy(page + 84, &resume_us, 4); /* RTD3R, RTD3E */
+	memcpy(page + 88, &resume_us, 4);
 	page[258] = 3;                 /* ACL: aborts at a time, 0's based */
 	page[259] = HELD_EVENTS - 1;   /* AERL */
 	page[260] = 0x03;              /* FRMW: one slot, read-only */
@@ -110,46 +163,23 @@ static void controller(const struct nvme *n, unsigned char *page)
 	page[269] = 0x01;
 	c->sqes = 0x66;
 	c->cqes = 0x44;
-	c->nn = n->odd.nsid ? n->odd.nsid : 1;
+	c->nn = space_last(n);
 	c->oncs = NVME_ONCS_DSM | NVME_ONCS_WRITEZEROES;
 	c->vwc = n->store.cached || !n->store.memory ? NVME_VWC_PRESENT : 0;
 	snprintf((char *)page + 768, 256,
 		 "nqn.2014-08.org.nvmexpress:uuid:72696e67-6665-6e63-652d-6d6f64656c31");
 }
 
-static void name_space(const struct nvme *n, unsigned char *page)
-{
-	struct nvme_id_ns *ns = (void *)page;
-
-	ns->nsze = ns->ncap = ns->nuse = n->store.bytes / n->store.block;
-	ns->dlfeat = NVME_DLFEAT_READ_ZEROES | NVME_DLFEAT_WRITE_ZEROES_DEAC;
-	ns->lbaf[0].lbads = (uint8_t)__builtin_ctz(n->store.block);
-	memcpy(ns->nguid, n->nguid, strlen(n->nguid));
-}
-
-static void descriptors(const struct nvme *n, unsigned char *page)
-{
-	if (n->nguid[0]) {
-		page[0] = 2; /* NIDT: NGUID */
-		page[1] = 16;
-		memcpy(page + 4, n->nguid, strlen(n->nguid));
-		page += 20;
-	}
-	page[0] = NVME_NIDT_CSI;
-	page[1] = 1;
-	page[4] = n->odd.csi;
-}
-
 /* An id that is allowed and not in use is a namespace of zeroes: Base 5.17.2.1. */
-static uint32_t identify_namespace(const struct nvme *n, uint32_t nsid, unsigned char *page)
+static uint32_t identify_namespace(struct nvme *n, uint32_t nsid, unsigned char *page)
 {
-	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1;
+	const struct name_space *s = space_attached(n, nsid);
 
-	if (!nsid || nsid > ours)
+	if (!nsid || nsid > space_last(n))
 		return NVME_SC_INVALID_NAMESPACE;
-	if (nsid != ours)
+	if (!s)
 		return 0;
-	name_space(n, page);
+	space_identify(s, page);
 	(void)odd_patch(&n->odd, ODD_NS, page);
 	return 0;
 }
@@ -157,7 +187,8 @@ static uint32_t identify_namespace(const struct nvme *n, uint32_t nsid, unsigned
 static uint32_t identify(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	static unsigned char page[NVME_PAGE];
-	uint32_t ours = n->odd.nsid ? n->odd.nsid : 1, status;
+	const struct name_space *s;
+	uint32_t status;
 
 	memset(page, 0, sizeof(page));
 	switch (cmd->cdw10 & 0xff) {
@@ -176,13 +207,12 @@ static uint32_t identify(struct nvme *n, const struct nvme_sqe *cmd)
 	case NVME_CNS_ACTIVE_NS:
 		if (cmd->nsid >= 0xfffffffe)
 			return NVME_SC_INVALID_NAMESPACE;
-		if (cmd->nsid < ours)
-			memcpy(page, &ours, sizeof(ours));
+		space_list(n, cmd->nsid, (void *)page);
 		break;
 	case NVME_CNS_NAMES:
-		if (cmd->nsid != ours)
+		if (!(s = space_attached(n, cmd->nsid)))
 			return NVME_SC_INVALID_NAMESPACE;
-		descriptors(n, page);
+		space_descriptors(n, s, page);
 		break;
 	default:
 		return NVME_SC_INVALID_FIELD;
@@ -305,13 +335,11 @@ uint32_t admin_execute(struct nvme *n, const struct nvme_sqe *cmd, uint32_t *dw0
 		return NVME_SC_INVALID_FIELD;
 	switch (cmd->opc) {
 	case NVME_ADMIN_CREATE_CQ:
-		return create_cq(n, cmd);
 	case NVME_ADMIN_CREATE_SQ:
-		return create_sq(n, cmd);
+		return create_queue(n, cmd);
 	case NVME_ADMIN_DELETE_SQ:
-		return delete_sq(n, cmd->cdw10 & 0xffff);
 	case NVME_ADMIN_DELETE_CQ:
-		return delete_cq(n, cmd->cdw10 & 0xffff);
+		return delete_queue(n, cmd);
 	case NVME_ADMIN_IDENTIFY:
 		return identify(n, cmd);
 	case NVME_ADMIN_SET_FEATURES:

@@ -44,6 +44,21 @@ struct fault nvme_faults[NVME_FAULTS] = {
 			   "an admin command is never completed (opportunity: an admin command)" },
 	[N_ADMIN_ERROR] = { "admin-error", "an admin command fails with status arg (6) "
 					   "(opportunity: an admin command)" },
+	[N_DELETE_NEVER] = { "delete-never",
+			     "is never completed (opportunity, as of the next one: the deletion of "
+			     "a queue)" },
+	[N_DELETE_ERROR] = { "delete-error", "fails with status arg (6)" },
+	[N_DELETE_RESETS] = { "delete-resets",
+			      "the controller resets itself, without its cache, instead "
+			      "(opportunity, as of the next ones: the deletion of a submission "
+			      "queue)" },
+	[N_DELETE_CFS] = { "delete-cfs", "sets CSTS.CFS and stops until a controller reset" },
+	[N_DELETE_GONE] = { "delete-all-ones", "registers read as ones from then on" },
+	[N_DELETE_EARLY] = { "delete-early",
+			     "is completed at once; commands of that queue that were under way "
+			     "(--delay-us) go on, and move their data arg us later (20000)" },
+	[N_CREATE_ERROR] = { "create-error", "the creation of a queue fails with status arg "
+					     "(0x101) (opportunity: one)" },
 };
 
 static bool moves(const struct nvme_sqe *cmd)

@@ -188,22 +188,23 @@ static uint32_t transfer(struct nvme *n, const struct nvme_sqe *cmd, uint64_t of
 }
 
 /* Bytes of the command on the disk. A status. */
-static uint32_t range(const struct nvme *n, uint64_t slba, uint64_t blocks, uint64_t *offset,
-		      uint64_t *bytes)
+static uint32_t range(const struct name_space *s, uint64_t slba, uint64_t blocks,
+		      uint64_t *offset, uint64_t *bytes)
 {
-	uint64_t total = n->store.bytes / n->store.block;
+	uint64_t total = s->bytes / s->block;
 
 	if (slba >= total || blocks > total - slba)
 		return NVME_SC_LBA_OUT_OF_RANGE;
-	*offset = slba * n->store.block;
-	*bytes = blocks * n->store.block;
+	*offset = s->offset + slba * s->block;
+	*bytes = blocks * s->block;
 	return 0;
 }
 
-static uint32_t read_write(struct nvme *n, const struct nvme_sqe *cmd, bool read)
+static uint32_t read_write(struct nvme *n, const struct name_space *s,
+			   const struct nvme_sqe *cmd, bool read)
 {
 	uint64_t offset, bytes, slba = cmd->slba + n->twist.lba_shift;
-	uint32_t status = range(n, cmd->slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes);
+	uint32_t status = range(s, cmd->slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes);
 
 	if (status)
 		return status;
@@ -211,8 +212,8 @@ static uint32_t read_write(struct nvme *n, const struct nvme_sqe *cmd, bool read
 		return NVME_SC_INVALID_FIELD;
 	NVME_COUNT(read ? NC_READS : NC_WRITES);
 	/* A misdirected command at the end of the disk is turned the other way. */
-	if (n->twist.lba_shift && range(n, slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes))
-		offset -= offset >= n->store.block ? n->store.block : 0;
+	if (n->twist.lba_shift && range(s, slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes))
+		offset -= offset >= s->offset + s->block ? s->block : 0;
 	if (n->twist.stale || n->twist.lost)
 		return 0;
 	status = transfer(n, cmd, offset, bytes, read);
@@ -221,10 +222,10 @@ static uint32_t read_write(struct nvme *n, const struct nvme_sqe *cmd, bool read
 	return status;
 }
 
-static uint32_t zeroes(struct nvme *n, const struct nvme_sqe *cmd)
+static uint32_t zeroes(struct nvme *n, const struct name_space *s, const struct nvme_sqe *cmd)
 {
 	uint64_t offset, bytes;
-	uint32_t status = range(n, cmd->slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes);
+	uint32_t status = range(s, cmd->slba, (cmd->cdw12 & 0xffff) + 1ull, &offset, &bytes);
 
 	if (status)
 		return status;
@@ -237,7 +238,7 @@ static uint32_t zeroes(struct nvme *n, const struct nvme_sqe *cmd)
 	return 0;
 }
 
-static uint32_t discard(struct nvme *n, const struct nvme_sqe *cmd)
+static uint32_t discard(struct nvme *n, const struct name_space *s, const struct nvme_sqe *cmd)
 {
 	static struct nvme_dsm_range r[256];
 	uint32_t count = (cmd->cdw10 & 0xff) + 1, status;
@@ -246,13 +247,13 @@ static uint32_t discard(struct nvme *n, const struct nvme_sqe *cmd)
 	if ((status = prp_copy(n, cmd, r, count * sizeof(*r), false)))
 		return status;
 	for (uint32_t i = 0; i < count; i++)
-		if (r[i].nlb && (status = range(n, r[i].slba, r[i].nlb, &offset, &bytes)))
+		if (r[i].nlb && (status = range(s, r[i].slba, r[i].nlb, &offset, &bytes)))
 			return status;
 	NVME_COUNT(NC_DISCARDS);
 	if (!(cmd->cdw11 & NVME_DSM_AD) || n->twist.lost)
 		return 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (r[i].nlb && !range(n, r[i].slba, r[i].nlb, &offset, &bytes) &&
+		if (r[i].nlb && !range(s, r[i].slba, r[i].nlb, &offset, &bytes) &&
 		    store_zero(&n->store, offset, bytes))
 			return NVME_SC_WRITE_FAULT;
 	return 0;
@@ -262,21 +263,21 @@ uint32_t io_execute(struct nvme *n, const struct nvme_sqe *cmd)
 {
 	if (cmd->flags)
 		return NVME_SC_INVALID_FIELD; /* neither fused commands nor SGLs */
-	if (cmd->nsid != (n->odd.nsid ? n->odd.nsid : 1) &&
-	    !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
+	const struct name_space *s = space_attached(n, cmd->nsid);
+	if (!s && !(cmd->nsid == ~0u && cmd->opc == NVME_CMD_FLUSH))
 		return NVME_SC_INVALID_NAMESPACE;
 	switch (cmd->opc) {
 	case NVME_CMD_READ:
-		return read_write(n, cmd, true);
+		return read_write(n, s, cmd, true);
 	case NVME_CMD_WRITE:
-		return read_write(n, cmd, false);
+		return read_write(n, s, cmd, false);
 	case NVME_CMD_FLUSH:
 		NVME_COUNT(NC_FLUSHES);
 		return n->twist.lost || !store_flush(&n->store) ? 0 : NVME_SC_WRITE_FAULT;
 	case NVME_CMD_WRITE_ZEROES:
-		return zeroes(n, cmd);
+		return zeroes(n, s, cmd);
 	case NVME_CMD_DSM:
-		return discard(n, cmd);
+		return discard(n, s, cmd);
 	default:
 		return NVME_SC_INVALID_OPCODE;
 	}

@@ -71,6 +71,17 @@ int  odd_option(struct odd *, const char *key, const char *value); /* -ENOENT: n
 /* Changes bytes of a page. False: there are none to change. */
 bool odd_patch(const struct odd *, enum odd_page, unsigned char *page);
 
+/* ---- its namespaces: nvme_namespace.c --------------------------------------------------- */
+
+#define MAX_SPACES 8u
+struct name_space {
+	uint32_t id, block;
+	uint64_t offset, bytes; /* in the store */
+	bool     attached;
+	unsigned names;         /* bit t: it has one of type t (NIDT) */
+	uint8_t  eui64[8], nguid[16], uuid[16];
+};
+
 /* ---- the controller ---------------------------------------------------------------- */
 
 struct sq {
@@ -101,6 +112,7 @@ struct twist {
 struct delayed {
 	struct nvme_sqe cmd;
 	uint16_t sqid;
+	bool     orphan;   /* its queue is gone, and nobody hears of it: delete-early */
 	uint64_t due;
 	struct twist twist;
 	bool     executed; /* with this status, and to be answered */
@@ -132,6 +144,13 @@ enum {
 	N_CQE_BIT,
 	N_ADMIN_LOST,
 	N_ADMIN_ERROR,
+	N_DELETE_NEVER,
+	N_DELETE_ERROR,
+	N_DELETE_RESETS,
+	N_DELETE_CFS,
+	N_DELETE_GONE,
+	N_DELETE_EARLY,
+	N_CREATE_ERROR,
 	NVME_FAULTS
 };
 enum {
@@ -144,15 +163,32 @@ enum {
 	NC_COMPLETIONS,
 	NC_BAD_DOORBELLS,
 	NC_POWER_CUTS,
+	NC_ENABLES,
+	NC_DELETES,
+	NC_LATE,
 	NVME_COUNTERS
+};
+
+/* What takes its time: nvme_slow.c. */
+#define SLOW_DELETES 4u
+struct slow {
+	uint32_t ready_ms, delete_ms; /* options */
+	bool     ones;                /* registers read all ones while it gets ready, or unready */
+	uint64_t ready_due;           /* CSTS.RDY changes then; 0: it does not */
+	struct nvme_sqe deleting[SLOW_DELETES];
+	uint64_t delete_due[SLOW_DELETES];
+	unsigned deletes;             /* under way */
 };
 
 struct nvme {
 	struct server *server;
 	const char    *file, *record; /* options: NULL: memory; no record */
-	const char    *serial, *nguid; /* what they are called; nguid "": the namespace has no name */
+	const char    *serial, *nguid; /* their names; nguid "": the namespace has none */
 	struct store   store;
 	struct odd     odd;
+	struct slow    slow;
+	struct name_space space[MAX_SPACES]; /* by rising id */
+	unsigned       spaces;
 	unsigned queues, dstrd, table, bar_bytes;
 	unsigned char *bells; /* shared page(s) of the doorbells */
 	uint32_t bells_bytes;
@@ -195,7 +231,8 @@ static inline bool nvme_fires(struct nvme *n, unsigned which)
 void queue_open_sq(struct nvme *, unsigned qid, unsigned cqid, uint64_t iova, unsigned entries);
 void queue_open_cq(struct nvme *, unsigned qid, uint64_t iova, unsigned entries, bool irq,
 		   unsigned vector);
-void queue_close_sq(struct nvme *, unsigned qid);
+/* `early_us`: its commands go on, and end that much later, unanswered; 0: they end now. */
+void queue_close_sq(struct nvme *, unsigned qid, uint64_t early_us);
 void queue_close_all(struct nvme *);
 bool queue_full(struct cq *);
 void queue_complete(struct nvme *, struct sq *, uint16_t cid, uint32_t status, uint32_t dw0);
@@ -209,12 +246,36 @@ bool order_held(struct nvme *, const struct sq *, const struct nvme_sqe *);
 bool order_run(struct nvme *); /* finishes what is due; true: something was */
 uint64_t order_deadline(const struct nvme *); /* 0: none */
 
+/* nvme_namespace.c */
+bool space_option(struct nvme *, const char *text);
+void space_open(struct nvme *); /* after the store */
+const struct name_space *space_attached(struct nvme *, uint32_t id); /* NULL: none */
+uint32_t space_last(const struct nvme *); /* the highest id there may be */
+void space_list(struct nvme *, uint32_t above, uint32_t *list);
+void space_identify(const struct name_space *, unsigned char *page);
+void space_descriptors(const struct nvme *, const struct name_space *, unsigned char *page);
+int  space_control(struct nvme *, int count, char **word);
+
+/* nvme_slow.c */
+/* After CC.EN changed: CSTS.RDY follows, at once or later. */
+void slow_ready(struct nvme *);
+bool slow_unreadable(const struct nvme *);
+/* True: this deletion is answered later. */
+bool slow_delete(struct nvme *, const struct nvme_sqe *);
+bool slow_run(struct nvme *); /* true: something was due */
+void slow_forget_deletes(struct nvme *);
+uint64_t slow_deadline(const struct nvme *); /* 0: none */
+
 /* nvme_options.c */
 extern const char nvme_usage[];
 int nvme_option(struct nvme *, const char *key, const char *value);
 
+/* nvme.c: as a controller does that resets itself: nothing is left but its configuration space. */
+void nvme_reset_itself(struct nvme *);
+
 /* nvme_admin.c: NEVER: no completion now. */
 #define STATUS_NEVER 0xffffu
+uint32_t admin_delete(struct nvme *, const struct nvme_sqe *);
 uint32_t admin_execute(struct nvme *, const struct nvme_sqe *, uint32_t *dw0);
 
 /* nvme_io.c */

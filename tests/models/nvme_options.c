@@ -24,6 +24,10 @@ const char nvme_usage[] =
 	"  --dstrd N          doorbells 4 << N bytes apart (0)\n"
 	"  --mdts BYTES       most a command may move: a power of two, 8K to 1M (1M)\n"
 	"  --delay-us MIN[-MAX]   every I/O command takes so long, by chance in between (0)\n"
+	"  --ready-ms N       CSTS.RDY follows CC.EN so much later, both ways; CAP.TO to match (0)\n"
+	"  --delete-ms N      a queue is deleted in such a time (0)\n"
+	"  --ones-while-resetting yes|no   registers read all ones while CSTS.RDY is behind CC.EN "
+	"(no)\n"
 	"  --reorder SEED     I/O commands are done in any order, by chance out of this seed\n"
 	"  --cache none|volatile|lossy|fragile   what is not flushed is lost by `power-cut`; "
 	"lossy: by\n"
@@ -33,11 +37,16 @@ const char nvme_usage[] =
 	"  --css BITS         CAP.CSS (1; 0x40: all command sets; 0x80: none)\n"
 	"  --csi N            the namespace's command set, told in its descriptors (2: zoned)\n"
 	"  --nsid N           the namespace is this one (1)\n"
+	"  --namespaces SPEC  several, each with an equal part of the disk: "
+	"NSID[,uuid=U][,nguid=N][,eui64=E]\n"
+	"                     by rising NSID, up to 8, ':' between two\n"
 	"  --id-ctrl AT=BYTE  byte AT of Identify Controller; up to 16 times, as the next two\n"
 	"  --id-ns AT=BYTE    of Identify Namespace\n"
 	"  --id-limits AT=BYTE    of Identify Controller for the NVM command set, which is refused "
 	"else\n"
-	"  control: `power-cut` loses the volatile cache and resets the controller\n";
+	"  control: `power-cut` loses the volatile cache and resets the controller; `namespace "
+	"NSID\n"
+	"           attach|detach|format 512|4096`, as another host of the drive might do\n";
 
 static bool number(const char *text, uint64_t *value, char **end)
 {
@@ -68,6 +77,12 @@ static bool set_cache(struct nvme *n, const char *value)
 	return n->store.cached || !strcmp(value, "none");
 }
 
+static bool set_ones(struct nvme *n, const char *value)
+{
+	n->slow.ones = !strcmp(value, "yes");
+	return n->slow.ones || !strcmp(value, "no");
+}
+
 static bool set_delay(struct nvme *n, const char *value)
 {
 	char *end;
@@ -80,9 +95,11 @@ static bool set_delay(struct nvme *n, const char *value)
 	return !*end && n->delay_min_us <= n->delay_max_us && n->delay_max_us <= 60000000;
 }
 
-enum { OPT_SIZE, OPT_BLOCK, OPT_QUEUES, OPT_DSTRD, OPT_MDTS, OPT_REORDER, OPT_KEEPS, OPT_COUNT };
-static const char *const numeric[OPT_COUNT] = { "size", "block",   "queues",     "dstrd",
-						"mdts", "reorder", "cache-keeps" };
+enum { OPT_SIZE, OPT_BLOCK, OPT_QUEUES, OPT_DSTRD, OPT_MDTS, OPT_REORDER, OPT_KEEPS, OPT_READY,
+       OPT_DELETE, OPT_COUNT };
+static const char *const numeric[OPT_COUNT] = { "size",        "block",    "queues",
+						"dstrd",       "mdts",     "reorder",
+						"cache-keeps", "ready-ms", "delete-ms" };
 
 static bool set_number(struct nvme *n, unsigned which, uint64_t value)
 {
@@ -107,6 +124,12 @@ static bool set_number(struct nvme *n, unsigned which, uint64_t value)
 		n->reorder = true;
 		fault_seed(&n->order, value);
 		return true;
+	case OPT_READY:
+		n->slow.ready_ms = (uint32_t)value;
+		return value <= 127000; /* CAP.TO */
+	case OPT_DELETE:
+		n->slow.delete_ms = (uint32_t)value;
+		return value <= 127000;
 	default:
 		n->store.kept_percent = (unsigned)value;
 		return value <= 100;
@@ -127,8 +150,12 @@ static int set(struct nvme *n, const char *key, const char *value)
 		return set_text(value, 20, &n->serial) ? 0 : -EINVAL;
 	else if (!strcmp(key, "nguid"))
 		return set_text(value, 16, &n->nguid) ? 0 : -EINVAL;
+	else if (!strcmp(key, "namespaces"))
+		return space_option(n, value) ? 0 : -EINVAL;
 	else if (!strcmp(key, "cache"))
 		return set_cache(n, value) ? 0 : -EINVAL;
+	else if (!strcmp(key, "ones-while-resetting"))
+		return set_ones(n, value) ? 0 : -EINVAL;
 	else if (!strcmp(key, "delay-us"))
 		return set_delay(n, value) ? 0 : -EINVAL;
 	else {

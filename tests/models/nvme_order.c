@@ -47,6 +47,12 @@ static void finish(struct nvme *n, unsigned i)
 
 	n->delayed[i] = n->delayed[--n->delayed_count];
 	n->twist = d.twist;
+	if (d.orphan) {
+		NVME_COUNT(NC_LATE);
+		(void)io_execute(n, &d.cmd);
+		n->twist = (struct twist){ .at_most = ~0ull };
+		return;
+	}
 	queue_complete(n, &n->sq[d.sqid], d.cmd.cid, d.executed ? d.status : io_execute(n, &d.cmd),
 		       0);
 	n->twist = (struct twist){ .at_most = ~0ull };
@@ -59,7 +65,8 @@ static bool finish_due(struct nvme *n, uint64_t now, bool every)
 
 	for (unsigned i = 0; i < n->delayed_count; i++) {
 		struct cq *q = &n->cq[n->sq[n->delayed[i].sqid].cqid];
-		if (n->delayed[i].due > now || queue_full(q) || (!every && heads(n)))
+		if (n->delayed[i].due > now || (!n->delayed[i].orphan && queue_full(q)) ||
+		    (!every && heads(n)))
 			continue;
 		finish(n, i--);
 		some = true;

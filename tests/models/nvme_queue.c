@@ -60,16 +60,23 @@ void queue_open_cq(struct nvme *n, unsigned qid, uint64_t iova, unsigned entries
 	resolve_cq(n, q);
 }
 
-void queue_close_sq(struct nvme *n, unsigned qid)
+void queue_close_sq(struct nvme *n, unsigned qid, uint64_t early_us)
 {
 	n->sq[qid].on = false;
 	n->cq[n->sq[qid].cqid].users--;
 	for (unsigned i = 0; i < n->active_count; i++)
 		if (n->active[i] == qid)
 			n->active[i--] = n->active[--n->active_count];
-	for (unsigned i = 0; i < n->delayed_count; i++)
-		if (n->delayed[i].sqid == qid)
+	for (unsigned i = 0; i < n->delayed_count; i++) {
+		if (n->delayed[i].sqid != qid || n->delayed[i].orphan)
+			continue;
+		if (early_us && !n->delayed[i].executed) {
+			n->delayed[i].orphan = true;
+			n->delayed[i].due = server_now() + early_us * 1000;
+		} else {
 			n->delayed[i--] = n->delayed[--n->delayed_count];
+		}
+	}
 }
 
 void queue_close_all(struct nvme *n)
@@ -79,6 +86,7 @@ void queue_close_all(struct nvme *n)
 		n->cq[i].users = 0;
 	}
 	n->active_count = n->delayed_count = n->held_count = 0;
+	slow_forget_deletes(n);
 	memset(n->bells, 0, n->bells_bytes);
 }
 
@@ -264,10 +272,10 @@ void queue_rung(struct nvme *n)
 
 bool queue_poll(struct nvme *n)
 {
-	bool some = false;
+	bool some = slow_run(n);
 
 	if (stopped(n))
-		return false;
+		return some;
 	if (n->epoch != server_dma_epoch(n->server)) {
 		n->epoch = server_dma_epoch(n->server);
 		for (unsigned i = 0; i <= n->queues; i++) {

@@ -20,6 +20,13 @@ nic_down
 echo "# $kills kills under one connection, $lost frames lost on their way out:" \
 	"$(cat "$work/conn.json")"
 of() { figure "$1" "$work/$2.json"; }
-[ -z "${RESULT:-}" ] || cat >"$RESULT" <<-EOJ
-	{"name":"net-connection","ok":true,"build":"$(git describe --always --dirty 2>/dev/null || echo unversioned)","kills":$kills,"tcp_broken":$(of tcp_broken conn),"out_bytes":$(of out_bytes conn),"in_bytes":$(of in_bytes conn),"wrong_bytes":$(of wrong_bytes conn),"p50_us":$(of recovery_p50_us kills),"p99_us":$(of recovery_p99_us kills),"elapsed_s":$(of seconds conn),"seed":$seed}
-EOJ
+build=$(git describe --always --dirty 2>/dev/null || echo unversioned)
+[ -z "${RESULT:-}" ] || {
+	printf '{"name":"net-connection","ok":true,"build":"%s","kills":%s' "$build" "$kills"
+	for key in tcp_broken out_bytes in_bytes wrong_bytes; do
+		printf ',"%s":%s' $key "$(of $key conn)"
+	done
+	printf ',"p50_us":%s,"p99_us":%s' "$(of recovery_p50_us kills)" \
+		"$(of recovery_p99_us kills)"
+	printf ',"elapsed_s":%s,"seed":%s}\n' "$(of seconds conn)" "$seed"
+} >"$RESULT"

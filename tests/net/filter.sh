@@ -17,7 +17,8 @@ far_knows() { $far ip neigh show 10.9.0.1 | grep -q "$1"; }
 asked() { from_far 10.9.0.1; far_knows "$1"; }
 
 six() { # neighbours are found by multicast
-	ip addr add fd09::1/64 dev near nodad && $far ip addr add fd09::2/64 dev far nodad || die "IPv6"
+	ip addr add fd09::1/64 dev near nodad && $far ip addr add fd09::2/64 dev far nodad ||
+		die "IPv6"
 	answers fd09::1 || die "$1: no multicast gets through"
 }
 
@@ -26,7 +27,8 @@ nic_up
 six no
 move_to $other
 until_true 60 asked $other || die "the broadcast does not get through"
-$far ping -c 3 -i 0.2 -W 1 10.9.0.1 >"$work/ping.log" && die "a frame to another station got through"
+$far ping -c 3 -i 0.2 -W 1 10.9.0.1 >"$work/ping.log" &&
+	die "a frame to another station got through"
 grep -q "100% packet loss" "$work/ping.log" || die "no ping was sent"
 kill_driver
 from_far 10.9.0.1 && die "the successor's NIC lets frames to another station through"

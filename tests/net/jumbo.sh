@@ -22,7 +22,8 @@ done
 wait $transfer || die "the TCP connection broke"
 cmp "$work/got" "$work/www/file" || die "curl got something else"
 status >"$work/status.json"
-[ "$(figure deaths "$work/status.json")" = 10 ] || die "deaths nobody asked for: $(cat "$work/status.json")"
+[ "$(figure deaths "$work/status.json")" = 10 ] ||
+	die "deaths nobody asked for: $(cat "$work/status.json")"
 [ "$(figure violations "$work/status.json")" = 0 ] || die "lies: $(cat "$work/status.json")"
 [ "$(figure rx_bad "$work/status.json")" = 0 ] || die "bad frames: $(cat "$work/status.json")"
 
@@ -34,8 +35,11 @@ ringfence=$!; children+=("$ringfence")
 until_true 60 eval '[ "$(value generation)" -gt 0 ]' || die "no driver runs with an MTU of 4000"
 until_true 60 eval '[ "$(mtu near)" = 4000 ]' || die "the MTU stayed"
 ip link set near mtu 9000
-until_true 60 ping -c 1 -W 1 -s 3972 -M do -q 10.9.0.2 || die "frames of 4,000 bytes do not get through"
-ping -c 3 -W 1 -s 8972 -M do -q 10.9.0.2 >/dev/null && die "frames of 9,000 bytes got through a device for 4,000"
+until_true 60 ping -c 1 -W 1 -s 3972 -M do -q 10.9.0.2 ||
+	die "frames of 4,000 bytes do not get through"
+ping -c 3 -W 1 -s 8972 -M do -q 10.9.0.2 >/dev/null &&
+	die "frames of 9,000 bytes got through a device for 4,000"
 until_true 60 eval '[ "$(value tx_refused)" -ge 3 ]' || die "they were not counted"
-[ "$(grep -c 'longer than the device takes' "$work/ringfence.log")" = 1 ] || die "it was not said once"
+[ "$(grep -c 'longer than the device takes' "$work/ringfence.log")" = 1 ] ||
+	die "it was not said once"
 nic_down

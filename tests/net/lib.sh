@@ -13,7 +13,11 @@ cleanup() {
 }
 trap cleanup EXIT
 
-die() { echo "# $*"; for log in "$work"/*.log; do sed "s,^,#   $(basename "$log"): ," "$log"; done; exit 1; }
+die() {
+	echo "# $*"
+	for log in "$work"/*.log; do sed "s,^,#   $(basename "$log"): ," "$log"; done
+	exit 1
+}
 
 # until_true SECONDS COMMAND...: waits for the command to succeed. On a host that is busy with
 # something else so many seconds are no time at all: they are over only once it was tried as often.
@@ -36,13 +40,16 @@ mac() { ip -o link show "$1" | sed 's,.*link/ether \([0-9a-f:]*\).*,\1,'; }
 cable_state() { ip -s -d link; ip neigh; echo "far side:"; $far ip -s -d link; $far ip neigh; }
 
 addresses() { # near far
-	ip link set lo up && ip addr add 10.9.0.1/24 dev "$1" && ip link set "$1" up || die "no address for $1"
-	$far ip link set lo up && $far ip addr add 10.9.0.2/24 dev "$2" && $far ip link set "$2" up ||
+	ip link set lo up && ip addr add 10.9.0.1/24 dev "$1" && ip link set "$1" up ||
+		die "no address for $1"
+	$far ip link set lo up && $far ip addr add 10.9.0.2/24 dev "$2" &&
+		$far ip link set "$2" up ||
 		die "no address for $2"
 	# The kernel tells of carriers a second late where many come and go.
 	until_true 60 carrier "$1" && until_true 60 far_carrier "$2" ||
 		{ cable_state >"$work/cable.log" 2>&1; die "no carrier"; }
-	until_true 60 ping -c 1 -W 1 10.9.0.2 || { cable_state >"$work/cable.log" 2>&1; die "no answer over the cable"; }
+	until_true 60 ping -c 1 -W 1 10.9.0.2 ||
+		{ cable_state >"$work/cable.log" 2>&1; die "no answer over the cable"; }
 }
 
 # pair_up ARGS...: two shipped rf-tap with a cable between them, see pair.c, which takes
@@ -50,7 +57,8 @@ addresses() { # near far
 pair_up() {
 	# What the pair before this one said is not read as this one's: it writes only when it runs.
 	rm -f "$work/in" "$work/pair.out"; mkfifo "$work/in"
-	"$B/tests/net-pair" "${RF_TAP:-$B/bin/rf-tap}" near far "$@" <"$work/in" >"$work/pair.out" 2>"$work/pair.log" &
+	"$B/tests/net-pair" "${RF_TAP:-$B/bin/rf-tap}" near far "$@" <"$work/in" >"$work/pair.out" \
+		2>"$work/pair.log" &
 	pair=$!; children+=("$pair")
 	exec 9>"$work/in"
 	until_true 60 grep -q namespace "$work/pair.out" || die "the pair does not start"
@@ -105,7 +113,8 @@ nic_down() {
 appliance_up() {
 	uri=nbd://10.9.0.1
 	nic_model
-	"$B/models/nvme" --socket "$work/disk.sock" --size 64M --control "$work/disk.ctl" >"$work/disk.log" 2>&1 &
+	"$B/models/nvme" --socket "$work/disk.sock" --size 64M --control "$work/disk.ctl" \
+		>"$work/disk.log" 2>&1 &
 	children+=($!)
 	until_true 60 test -S "$work/disk.sock" || die "the model does not serve"
 	$far ip link set lo up; $far ip addr add 10.9.0.2/24 dev far; $far ip link set far up
@@ -155,7 +164,10 @@ kill_driver() {
 # killer KILLS PAUSE_MS NAME: kills drivers, then makes $work/stop; its figures are in
 # $work/NAME.json. Needs $seed.
 killer() {
-	echo "{$(RF_CONTROL=$work/run/control "$B/tests/killer" nic "$1" "$seed" 0 "$2" "$work/stop" 2>"$work/killer.log")}" >"$work/$3.json"
+	local figures
+	figures=$(RF_CONTROL=$work/run/control "$B/tests/killer" nic "$1" "$seed" 0 "$2" \
+		"$work/stop" 2>"$work/killer.log")
+	echo "{$figures}" >"$work/$3.json"
 	[ "$(figure kills "$work/$3.json")" = "$1" ] || die "the killer: $(cat "$work/killer.log")"
 }
 

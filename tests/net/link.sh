@@ -5,8 +5,10 @@
 
 # cable up|down: to the model's control socket
 cable() {
-	perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ARGV[0]) or die "no control socket\n";
-		print $s "$ARGV[1]\n"; while (<$s>) {print; last if /^(ok$|error:)/}' "$work/nic.ctl" "link $1" |
+	perl -MIO::Socket::UNIX \
+		-e '$s = IO::Socket::UNIX->new($ARGV[0]) or die "no control socket\n";
+		print $s "$ARGV[1]\n"; while (<$s>) {print; last if /^(ok$|error:)/}' \
+			"$work/nic.ctl" "link $1" |
 		grep -q '^ok' || die "the model does not take 'link $1'"
 }
 no_carrier() { ! carrier near; }
@@ -25,7 +27,8 @@ for round in 1 2; do
 	cable up
 	until_true 60 carrier near || die "the carrier does not come back"
 	until_true 60 said up $round || die "no line says so"
-	until_true 60 ping -c 1 -W 1 10.9.0.2 || die "no answer over the cable after it was in again"
+	until_true 60 ping -c 1 -W 1 10.9.0.2 ||
+		die "no answer over the cable after it was in again"
 done
 ip monitor link >"$work/monitor.out" & children+=($!)
 for ((i = 0; i < 5; i++)); do kill_driver; sleep 0.3; done

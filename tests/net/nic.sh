@@ -30,6 +30,7 @@ iperf -t 3 -R || die "iperf3 from the far end"
 kill "$(tr -d "\0" <"$work/iperf.pid")"
 sleep 0.3
 status >"$work/status.json"
-[ "$(figure deaths "$work/status.json")" = "$kills" ] || die "deaths nobody asked for: $(cat "$work/status.json")"
+[ "$(figure deaths "$work/status.json")" = "$kills" ] ||
+	die "deaths nobody asked for: $(cat "$work/status.json")"
 [ "$(figure violations "$work/status.json")" = 0 ] || die "lies: $(cat "$work/status.json")"
 nic_down

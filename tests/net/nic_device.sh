@@ -36,5 +36,6 @@ until_true 60 ping -c 1 -W 1 10.9.0.2 || die "no frame after the device server h
 [ "$(value violations)" = 0 ] || die "lies: $(status)"
 carrier near || die "carrier"
 grep -q NO-CARRIER "$work/monitor.out" && die "the carrier was lost"
-echo "# $kills device processes killed: back after $((sum / kills)) ms, $worst at most; frames lost $(value lost_tx)"
+echo "# $kills device processes killed: back after $((sum / kills)) ms, $worst at most;" \
+	"frames lost $(value lost_tx)"
 nic_down

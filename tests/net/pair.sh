@@ -14,8 +14,10 @@ for pid in $exports; do
 	kill -STOP $pid && until_true 60 stopped $pid || die "export $pid does not stop"
 	kill -CONT $pid
 done
-ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >"$work/ping.log" || die "no answer after the exports were stopped"
-[ "$(pgrep -P "$pair" -x rf-tap)" = "$exports" ] || die "an export did not live through being stopped"
+ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >"$work/ping.log" ||
+	die "no answer after the exports were stopped"
+[ "$(pgrep -P "$pair" -x rf-tap)" = "$exports" ] ||
+	die "an export did not live through being stopped"
 [ "$(mtu near)" = 1500 ] || die "MTU"
 [ "$(mac near)" = 02:00:00:00:00:01 ] || die "address"
 # Payload through both interfaces, and back, is what it was.

@@ -97,7 +97,12 @@ killer "$kills" 100 iperf-kills
 wait $iperfs
 runs=$(grep -c run "$work/rounds") broken=$(grep -c broken "$work/rounds")
 [ "$broken" = 0 ] || { tail -20 "$work/iperf.log"; die "$broken of $runs iperf3 runs broke"; }
-mbps=$(awk '/receiver/ { for (i = 1; i < NF; i++) if ($(i + 1) == "Mbits/sec") { s += $i; n++ } else if ($(i + 1) == "Gbits/sec") { s += 1000 * $i; n++ } } END { printf "%.0f", n ? s / n : 0 }' "$work/iperf.log")
+mbps=$(awk '/receiver/ {
+		for (i = 1; i < NF; i++)
+			if ($(i + 1) == "Mbits/sec") { s += $i; n++ }
+			else if ($(i + 1) == "Gbits/sec") { s += 1000 * $i; n++ }
+	}
+	END { printf "%.0f", n ? s / n : 0 }' "$work/iperf.log")
 echo "# $kills kills under $runs iperf3 runs, $mbps Mbit/s on average"
 
 status >"$work/status.json"
@@ -107,13 +112,25 @@ status >"$work/status.json"
 	[ "$(figure process_deaths "$work/status.json")" = 0 ] || die "$(cat "$work/status.json")"
 nic_down
 
-# ---- figures -----------------------------------------------------------------------------------------
+# ---- figures ----
 of() { figure "$2" "$work/$1.json"; }
 for f in udp iperf; do
 	echo "# under $f: p50 $(of $f-kills recovery_p50_us) us, p99" \
 		"$(of $f-kills recovery_p99_us) us ($(of $f-kills recovery_samples) of" \
 		"$(of $f-kills kills))"
 done
-[ -z "${RESULT:-}" ] || cat >"$RESULT" <<-EOJ
-	{"name":"net-recovery","ok":true,"build":"$(git describe --always --dirty 2>/dev/null || echo unversioned)","kills":$((2 * kills)),"p50_us":$(of udp-kills recovery_p50_us),"p99_us":$(of udp-kills recovery_p99_us),$(sed 's/^{//; s/}$//' "$work/books.json"),"tcp_broken":$broken,"udp_kills":$kills,"iperf_kills":$kills,"iperf_runs":$runs,"iperf_mbps":$mbps,"iperf_p50_us":$(of iperf-kills recovery_p50_us),"iperf_p99_us":$(of iperf-kills recovery_p99_us),"detect_us":$(of udp-kills detect_us),"quiesce_us":$(of udp-kills quiesce_us),"spawn_us":$(of udp-kills spawn_us),"enable_us":$(of udp-kills enable_us),"first_io_us":$(of udp-kills first_io_us),"rate_fps":$((2 * rate)),"seed":$seed}
-EOJ
+build=$(git describe --always --dirty 2>/dev/null || echo unversioned)
+[ -z "${RESULT:-}" ] || {
+	printf '{"name":"net-recovery","ok":true,"build":"%s","kills":%d' "$build" $((2 * kills))
+	printf ',"p50_us":%s,"p99_us":%s' "$(of udp-kills recovery_p50_us)" \
+		"$(of udp-kills recovery_p99_us)"
+	printf ',%s' "$(sed 's/^{//; s/}$//' "$work/books.json")"
+	printf ',"tcp_broken":%s,"udp_kills":%s,"iperf_kills":%s' "$broken" "$kills" "$kills"
+	printf ',"iperf_runs":%s,"iperf_mbps":%s' "$runs" "$mbps"
+	printf ',"iperf_p50_us":%s,"iperf_p99_us":%s' "$(of iperf-kills recovery_p50_us)" \
+		"$(of iperf-kills recovery_p99_us)"
+	for part in detect_us quiesce_us spawn_us enable_us first_io_us; do
+		printf ',"%s":%s' $part "$(of udp-kills $part)"
+	done
+	printf ',"rate_fps":%d,"seed":%s}\n' $((2 * rate)) "$seed"
+} >"$RESULT"

@@ -6,14 +6,18 @@
 
 kills=${KILLS:-12}
 nic_up
-"$B/tests/net-conn" "$model" 4000000 "$work/stop" >"$work/conn.json" 2>"$work/conn.err" & conn=$!; children+=($conn)
+"$B/tests/net-conn" "$model" 4000000 "$work/stop" >"$work/conn.json" 2>"$work/conn.err" & conn=$!
+children+=($conn)
 ip monitor link >"$work/monitor.out" & children+=($!)
 worked() {
 	local done_then
 	done_then=$(value completed)
-	until_true 60 eval "[ \"\$(value completed)\" -gt $((done_then + 100)) ]" || die "nothing is done: $(status)"
+	until_true 60 eval "[ \"\$(value completed)\" -gt $((done_then + 100)) ]" ||
+		die "nothing is done: $(status)"
 }
-unchanged() { echo "$(value generation) $(value driver_pid) $(value device_pid) $(value export_pid)"; }
+unchanged() {
+	echo "$(value generation) $(value driver_pid) $(value device_pid) $(value export_pid)"
+}
 worked
 before=$(unchanged) export=$(value export_pid)
 for ((i = 1; i <= kills; i++)); do
@@ -31,8 +35,11 @@ both() {
 		else
 			supervisor_dies "$(value "$2_pid")" "$(value supervisor_pid)"
 		fi
-		until_true 60 eval '[ "$(value generation)" -gt 0 ] && [ "$(value '"$1"')" = '$((n + 1))' ]' || die "no successor of the $2: $(status)"
-		[ "$(value generation)" != "$g" ] || [ "$2" = export ] || die "generation $g still: $(status)"
+		until_true 60 eval \
+			'[ "$(value generation)" -gt 0 ] && [ "$(value '"$1"')" = '$((n + 1))' ]' ||
+			die "no successor of the $2: $(status)"
+		[ "$(value generation)" != "$g" ] || [ "$2" = export ] ||
+			die "generation $g still: $(status)"
 		until_true 60 ping -c 1 -W 0.2 10.9.0.2 || die "no frame: $(status)"
 	done
 }
@@ -41,7 +48,8 @@ both process_deaths device
 worked
 touch "$work/stop"
 wait $conn || die "the connection: $(cat "$work/conn.json" "$work/conn.err")"
-[ "$(figure tcp_broken "$work/conn.json")" = 0 ] && [ "$(figure wrong_bytes "$work/conn.json")" = 0 ] || die "$(cat "$work/conn.json")"
+[ "$(figure tcp_broken "$work/conn.json")" = 0 ] &&
+	[ "$(figure wrong_bytes "$work/conn.json")" = 0 ] || die "$(cat "$work/conn.json")"
 [ "$(value export_pid)" = "$export" ] || die "another export"
 [ "$(value violations)" = 0 ] || die "lies: $(status)"
 carrier near || die "carrier"

@@ -14,8 +14,9 @@ until_true 60 page || die "the forward to the host"
 
 # verify_while COMMAND...: one connection, whose client writes and verifies all the time
 verify_while() {
-	$far fio --name=verify --ioengine=nbd --uri=$uri --rw=randwrite --bs=4k --size=8m --offset=32m --iodepth=32 \
-		--rate=4m,4m --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 --randseed="${SEED:-1}" \
+	$far fio --name=verify --ioengine=nbd --uri=$uri --rw=randwrite --bs=4k --size=8m \
+		--offset=32m --iodepth=32 --rate=4m,4m --verify=crc32c --do_verify=1 \
+		--verify_fatal=1 --verify_state_save=0 --randseed="${SEED:-1}" \
 		--loops=40 >"$work/fio.log" 2>&1 & fio=$!
 	children+=($fio)
 	worked
@@ -29,9 +30,16 @@ verify_while() {
 worked() {
 	local done_then
 	done_then=$(of disk0 completed)
-	until_true 60 eval "[ \"\$(of disk0 completed)\" -gt $((done_then + 100)) ]" || die "nothing is done: $(status)"
+	until_true 60 eval "[ \"\$(of disk0 completed)\" -gt $((done_then + 100)) ]" ||
+		die "nothing is done: $(status)"
 }
-processes() { for d in disk0 nic; do echo "$(of $d generation) $(of $d driver_pid) $(of $d device_pid) $(of $d export_pid)"; done; dial_pid; }
+processes() {
+	for d in disk0 nic; do
+		echo "$(of $d generation) $(of $d driver_pid) $(of $d device_pid)" \
+			"$(of $d export_pid)"
+	done
+	dial_pid
+}
 supervisor() { of nic supervisor_pid; }
 alone() {
 	local before i
@@ -60,7 +68,8 @@ stack=$(of nic export_pid)
 verify_while all
 [ "$(of nic export_pid)" = "$stack" ] || die "the stack did not live through it"
 for d in disk0 nic; do
-	[ "$(of $d deaths)" = 2 ] && [ "$(of $d process_deaths)" = 2 ] || die "deaths nobody asked for, or not seen: $(status)"
+	[ "$(of $d deaths)" = 2 ] && [ "$(of $d process_deaths)" = 2 ] ||
+		die "deaths nobody asked for, or not seen: $(status)"
 	[ "$(of $d violations)" = 0 ] || die "lies of $d"
 done
 [ "$(of disk0 client_errors)" = 0 ] || die "client errors"
@@ -68,16 +77,20 @@ until_true 60 page || die "the forward to the host, after it"
 
 # ---- deaths that do end connections -----------------------------------------------------
 new_stack() { # OLD: another one, which serves
-	until_true 60 eval '[ "$(of nic export_pid)" != 0 ] && [ "$(of nic export_pid)" != '"$1"' ]' || die "no new stack: $(status)"
+	until_true 60 \
+		eval '[ "$(of nic export_pid)" != 0 ] && [ "$(of nic export_pid)" != '"$1"' ]' ||
+		die "no new stack: $(status)"
 	until_true 60 page && until_true 60 metrics || die "the new stack does not serve: $(status)"
-	[ "$(of disk0 export_pid)" = "$(of nic export_pid)" ] || die "the two are not served by one process"
+	[ "$(of disk0 export_pid)" = "$(of nic export_pid)" ] ||
+		die "the two are not served by one process"
 	[ -S "$work/socks.sock" ] || die "the listener on the host is gone"
 }
 for i in 1 2; do
 	stack=$(of nic export_pid)
 	supervisor_dies "$(supervisor)" "$stack"; new_stack "$stack"; stack=$(of nic export_pid)
 	supervisor_dies "$stack" "$(supervisor)"; new_stack "$stack"; stack=$(of nic export_pid)
-	supervisor_dies "$(supervisor)" "$(dial_pid)"; new_stack "$stack"; stack=$(of nic export_pid)
+	supervisor_dies "$(supervisor)" "$(dial_pid)"; new_stack "$stack"
+	stack=$(of nic export_pid)
 	supervisor_dies "$(dial_pid)" "$(supervisor)"; new_stack "$stack"
 	# A supervisor that dies somewhere in the start of the new ones.
 	stack=$(of nic export_pid) next=$(supervisor)

@@ -8,12 +8,16 @@ nic_up
 # Processor time of the export, in ticks of 10 ms.
 ticks() { awk '{print $14 + $15}' "/proc/$(value export_pid)/stat"; }
 gone_lines() { grep -c 'interface near was deleted while it was served' "$work/ringfence.log"; }
-again() { [ "$(gone_lines)" = "$1" ] && ip link show near && [ "$(value export_pid)" -gt 0 ] && carrier_there; }
+again() {
+	[ "$(gone_lines)" = "$1" ] && ip link show near && [ "$(value export_pid)" -gt 0 ] &&
+		carrier_there
+}
 carrier_there() { ip link set near up && carrier near; }
 for round in 1 2 3; do
 	old=$(value export_pid)
 	ip link del near || die "no interface to delete"
-	until_true 60 again $round || die "it was deleted for the ${round}th time and is not made again"
+	until_true 60 again $round ||
+		die "it was deleted for the ${round}th time and is not made again"
 	[ "$(value export_pid)" != "$old" ] || die "the export serves an interface that is gone"
 	[ "$(mac near)" = 02:00:00:00:00:0a ] || die "the new one has another address: $(mac near)"
 	ip addr add 10.9.0.1/24 dev near
@@ -50,7 +54,8 @@ nic_again() {
 	ringfence=$!; children+=("$ringfence")
 }
 nic_again
-until_true 60 eval '[ "$(value generation)" -gt 0 ]' || die "it does not serve what another program left"
+until_true 60 eval '[ "$(value generation)" -gt 0 ]' ||
+	die "it does not serve what another program left"
 $far ip addr flush dev far
 addresses near far
 ping -c 3 -i 0.2 -W 5 -q 10.9.0.2 >/dev/null || die "frames are lost"
@@ -68,6 +73,7 @@ for kind in "tap multi_queue" tun; do
 	nic_again
 	wait "$ringfence"; code=$?
 	[ $code = 69 ] || die "of $kind it ended with $code"
-	[ "$(grep -c 'an interface near exists already' "$work/ringfence.log")" = 1 ] || die "of $kind it says nothing"
+	[ "$(grep -c 'an interface near exists already' "$work/ringfence.log")" = 1 ] ||
+		die "of $kind it says nothing"
 	ip link show near >/dev/null || die "it removed what is not its own"
 done

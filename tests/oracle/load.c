@@ -160,8 +160,8 @@ static void say_for_nothing(struct load *l, const struct conn *c, const struct o
 			    uint32_t error)
 {
 	violation(&l->book,
-		  "client %u: a flush fails with %u, and there is nothing to tell: asked at %llu by "
-		  "life %llu, answered at %llu; told at %llu, after hazard %llu of %llu",
+		  "client %u: a flush fails with %u, and there is nothing to tell: asked at %llu "
+		  "by life %llu, answered at %llu; told at %llu, after hazard %llu of %llu",
 		  c->number, error, (unsigned long long)op->asked, (unsigned long long)op->life,
 		  (unsigned long long)l->book.tick, (unsigned long long)c->told_at,
 		  (unsigned long long)c->told_calm,

@@ -7,7 +7,8 @@ $(B)/.deps-quality: images/images.mk | $(DEPS)
 
 ##@ Test
 .PHONY: quality
-quality: | $(B)/.deps-quality ## lengths, columns, circles, names and banners against their limits; V=1 names the places
+quality: ## lengths, columns, circles, names and banners against their limits; V=1 names the places
+quality: | $(B)/.deps-quality
 	@tests/quality/measure.py $(if $(V),--list)
 UNIT += tests/quality/check tests/quality/within-limits
 check-unit: | $(B)/.deps-quality

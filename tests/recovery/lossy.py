@@ -88,8 +88,9 @@ restart progress-free 8 backoff 10ms cap 5s
 class Rig:
     def __init__(self, cache="lossy", reset="kept", backoff="10ms", deaths=8, bare=False,
                  integrity=False,
-                 strict=False):
-        """reset: what the policy says a soft reset does to the cache. deaths: the budget. bare: a
+                 strict=False, queues=None):
+        """reset: what the policy says a soft reset does to the cache, and queues, whether a
+        driver's death is one: yes with "lost", unless it is said. deaths: the budget. bare: a
         device that keeps its state, without an admin plane, and not yet run. integrity: disk."""
         self.dir = tempfile.mkdtemp(prefix="ringfence-losses.")
         self.log = open(f"{self.dir}/log", "w")
@@ -101,9 +102,11 @@ class Rig:
                          f"cache {reset}\n" if line.startswith("cache") else
                          line.replace("progress-free 8 backoff 10ms",
                                       f"progress-free {deaths} backoff {backoff}"))
-        if deaths != 8:
-            with open(f"{self.dir}/nvme.policy", "a") as to:
+        with open(f"{self.dir}/nvme.policy", "a") as to:
+            if deaths != 8:
                 to.write("server-away 1s\n")  # deaths within it do not count
+            if (queues or ("no" if reset == "lost" else "yes")) == "no":
+                to.write("queue-reset no\n")
         with open(f"{self.dir}/rf.conf", "w") as f:
             f.write(f"run-dir {self.dir}/run\npolicy-dir {self.dir}\ndriver-dir "
                     f"{os.getcwd()}/build/drivers\n"

@@ -2,7 +2,9 @@
 
 ##@ Test
 .PHONY: check-recovery
-check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced (6 min)
+check-recovery: ## hangs and stalls are found in time, honest drivers left alone, dead processes of
+check-recovery: ## every kind replaced (6 min)
+check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise
 	@tests/recovery/run $(TESTS)
 	@$(if $(TESTS),,tests/recovery/words)
 	@$(if $(TESTS),,tests/recovery/kill-sets --rounds 100 --ends 10)
@@ -11,19 +13,31 @@ check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step
 	@$(if $(TESTS),,tests/recovery/integrity)
 check-needs: $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise
 .PHONY: power-cut
-power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/model_ctl ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed meanwhile, SEED= (1); INTEGRITY=1: with integrity disk
-	@CUTS=$(or $(CUTS),1000) SEED=$(or $(SEED),1) INTEGRITY=$(INTEGRITY) tests/recovery/promises power_cut_json
+power-cut: ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed
+power-cut: ## meanwhile, SEED= (1); INTEGRITY=1: with integrity disk
+power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/model_ctl
+	@CUTS=$(or $(CUTS),1000) SEED=$(or $(SEED),1) INTEGRITY=$(INTEGRITY) \
+		tests/recovery/promises power_cut_json
 .PHONY: kill-every
-kill-every: all $(MODELS) ## each kind of process killed KILLS=1000 times under a verifying client (30 min)
-	@tests/recovery/kill-every --result --kills $(or $(KILLS),1000) --seed $(or $(SEED),1) $(KINDS)
+kill-every: ## each kind of process killed KILLS=1000 times under a verifying client (30 min)
+kill-every: all $(MODELS)
+	@tests/recovery/kill-every --result --kills $(or $(KILLS),1000) --seed $(or $(SEED),1) \
+		$(KINDS)
 .PHONY: kill-sets
-kill-sets: all $(MODELS) ## random sets of processes given signals at once, ROUNDS=1000 times, SEED=; each time all is served again unasked (10 min)
-	@tests/recovery/kill-sets --result --rounds $(or $(ROUNDS),1000) $(if $(SEED),--seed $(SEED))
+kill-sets: ## random sets of processes given signals at once, ROUNDS=1000 times, SEED=; each time
+kill-sets: ## all is served again unasked (10 min)
+kill-sets: all $(MODELS)
+	@tests/recovery/kill-sets --result --rounds $(or $(ROUNDS),1000) \
+		$(if $(SEED),--seed $(SEED))
 .PHONY: kill-steps
-kill-steps: all $(MODELS) $(B)/tests/at_step ## during a recovery, a second process killed at each system call of it (5 min)
+kill-steps: ## during a recovery, a second process killed at each system call of it (5 min)
+kill-steps: all $(MODELS) $(B)/tests/at_step
 	@tests/recovery/kill-steps all
 .PHONY: swap swap-control
-swap: all check-programs ## KILLS=50 drivers killed while memory is exhausted and the swap lies on their disk, SEED=1, in a guest (5 min)
+swap: ## KILLS=50 drivers killed while memory is exhausted and the swap lies on their disk, SEED=1,
+swap: ## in a guest (5 min)
+swap: all check-programs
 	@tests/recovery/swap $(or $(KILLS),50) $(or $(SEED),1)
-swap-control: all check-programs ## the same without what that needs, until a guest stands still (4 to 20 min)
+swap-control: ## the same without what that needs, until a guest stands still (4 to 20 min)
+swap-control: all check-programs
 	@tests/recovery/swap control

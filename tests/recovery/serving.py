@@ -25,8 +25,8 @@ def until(what, seconds, condition):
 
 class Served:
     """A model, ringfence before it, and a client that verifies: over NBD, or a load generator. nbd
-    'listener': no client but the caller's. policy: lines that are added to that of nvme. model: more
-    options of the model."""
+    'listener': no client but the caller's. policy: lines that are added to that of nvme. model:
+    more options of the model."""
 
     def __init__(self, nbd, log, seed, policy="", model=()):
         self.dir = tempfile.mkdtemp(prefix="ringfence-kill.")
@@ -34,19 +34,24 @@ class Served:
         self.children = []
         self.start_model("--size", "128M", *model)
         export = f"nbd {self.dir}/nbd.sock" if nbd else \
-            f"program {os.getcwd()}/build/tests/rf-load output {self.dir}/load.json mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 seed={seed}"
+            f"program {os.getcwd()}/build/tests/rf-load output {self.dir}/load.json " \
+            "mode=randrw verify=1 bs=4096 qd=16 span=32M requests=2000 rounds=1000000 " \
+            f"seed={seed}"
         with open("policy/nvme.policy") as f, open(f"{self.dir}/nvme.policy", "w") as out:
             out.write(f.read() + policy)
         with open(f"{self.dir}/rf.conf", "w") as f:
-            f.write(f"run-dir {self.dir}/run\ndriver-dir {os.getcwd()}/build/drivers\npolicy-dir {self.dir}\ndevice disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n"
+            f.write(f"run-dir {self.dir}/run\ndriver-dir {os.getcwd()}/build/drivers\n"
+                    f"policy-dir {self.dir}\n"
+                    f"device disk0\n  policy nvme\n  socket {self.dir}/nvme.sock\n"
                     f"  export {export}\n")
         self.keeper = self.start("build/bin/ringfence", "run", f"{self.dir}/rf.conf")
         until("driver", 60, lambda: self.status(True)["driver_pid"] > 0)
         if nbd == "listener":
             return
         if nbd:
-            self.client = subprocess.Popen(["tests/recovery/nbd-client", f"{self.dir}/nbd.sock", str(seed)],
-                                           stdout=subprocess.PIPE, stderr=self.log, text=True)
+            self.client = subprocess.Popen(["tests/recovery/nbd-client", f"{self.dir}/nbd.sock",
+                                            str(seed)], stdout=subprocess.PIPE,
+                                           stderr=self.log, text=True)
             if self.client.stdout.readline() != "going\n":
                 raise Broken("the client does not come up")
         self.progress(2000)
@@ -54,8 +59,8 @@ class Served:
     def start_model(self, *options):
         """Its control socket is gone with it, and tells when the next one is there."""
         ready = f"{self.dir}/ctl.{len(self.children)}"
-        model = self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock", "--control", ready,
-                           "--block", "4096", *options)
+        model = self.start("build/models/nvme", "--socket", f"{self.dir}/nvme.sock",
+                           "--control", ready, "--block", "4096", *options)
         until("model", 60, lambda: os.path.exists(ready))
         return model
 
@@ -66,7 +71,8 @@ class Served:
 
     def status(self, quiet=False):
         for _ in range(100):
-            p = subprocess.run(["build/bin/ringfence", "--run-dir", f"{self.dir}/run", "status", "--json"],
+            p = subprocess.run(["build/bin/ringfence", "--run-dir", f"{self.dir}/run", "status",
+                                "--json"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             if p.returncode == 0 and p.stdout:
                 return json.loads(p.stdout)[0]
@@ -78,8 +84,9 @@ class Served:
     def progress(self, requests):
         """That many more requests done, by a driver that runs, with a standby behind it."""
         first = self.status()["completed"]
-        return until("progress", 60, lambda: (s := self.status()) and s["completed"] >= first + requests and
-                     s["driver_pid"] and s["standby_pid"] and s)
+        return until("progress", 60, lambda: (s := self.status()) and
+                     s["completed"] >= first + requests and s["driver_pid"] and
+                     s["standby_pid"] and s)
 
     def finish(self):
         """Errors the client saw, and what it did."""
@@ -96,7 +103,8 @@ class Served:
             figures = dict(client_errors=sum(r["errors"] + r["mismatches"] for r in rounds),
                            bytes_verified=4096 * sum(r["verified"] for r in rounds))
         self.last = self.status()
-        with open(f"{self.dir}/run/deaths.jsonl" if os.path.exists(f"{self.dir}/run/deaths.jsonl") else "/dev/null") as f:
+        deaths = f"{self.dir}/run/deaths.jsonl"
+        with open(deaths if os.path.exists(deaths) else "/dev/null") as f:
             self.deaths = [json.loads(l) for l in f]
         return figures
 

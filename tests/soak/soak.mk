@@ -4,5 +4,7 @@
 .PHONY: soak
 HOURS ?= 1
 HOGS  ?= 0
-soak: all check-programs $(MODELS) ## a kill a second for HOURS= (1), SEED=, each block verified; HOGS=n busy processes a core beside it
+soak: ## a kill a second for HOURS= (1), SEED=, each block verified; HOGS=n busy processes a core
+soak: ## beside it
+soak: all check-programs $(MODELS)
 	@tests/soak/run $(HOURS) $(or $(SEED),1) $(HOGS)

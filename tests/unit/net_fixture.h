@@ -18,6 +18,7 @@
 #include "sandbox/lib/log.c"
 #include "sandbox/lib/packet.c"
 #include "sandbox/session/driver.c"
+#include "sandbox/session/steps.c"
 #include "sandbox/session/inherited.c"
 #include "sandbox/session/open.c"
 #include "sandbox/session/session.c"

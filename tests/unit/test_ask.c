@@ -26,7 +26,9 @@
 #include "sandbox/lib/walls.c"
 #include "sandbox/cli/ask.c"
 #include "sandbox/cli/bundle.c"
+#include "sandbox/proto/histogram.c"
 #include "sandbox/cli/show.c"
+#include "sandbox/cli/show_latency.c"
 
 static char dir[64], path[96];
 static int listener;

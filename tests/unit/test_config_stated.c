@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "sandbox/proto/config_check.c"
+#include "sandbox/proto/namespace.c"
 #include "sandbox/zygote/config_stated.c"
 
 #define FILE_NAME "/etc/ringfence/test.conf"
@@ -161,6 +162,20 @@ static void names(void **state)
 	WRONG(FILL(c.program_dir));
 	WRONG(memset(c.driver_dir + 1, 'A', 230));
 	WRONG(FILL(c.policy_dir));
+}
+
+static void limits_in_range(void **state)
+{
+	struct rf_config_device *d = c.device;
+
+	(void)state;
+	d->limit.requests = d->client_limit.bytes = (struct rf_rate){ RF_RATE_MOST, RF_RATE_MOST };
+	assert_null(rf_config_wrong(&c));
+	WRONG(d->limit.requests.rate = 5);
+	WRONG(d->limit.bytes.burst = 5);
+	WRONG((d->client_limit.requests = (struct rf_rate){ RF_RATE_MOST + 1, 5 }));
+	WRONG((d->client_limit.bytes = (struct rf_rate){ 5, RF_RATE_MOST + 1 }));
+	WRONG((d->limit.bytes = (struct rf_rate){ UINT64_MAX, UINT64_MAX }));
 }
 
 static void counts_and_choices(void **state)
@@ -340,7 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
-		T(what_the_file_says), T(names), T(counts_and_choices), T(what_it_does_not_say),
+		T(what_the_file_says), T(names), T(limits_in_range), T(counts_and_choices), T(what_it_does_not_say),
 		T(an_owner_that_it_does_not_say), T(a_program_that_it_does_not_say),
 		T(files_it_may_read),
 	};

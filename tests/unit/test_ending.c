@@ -208,7 +208,7 @@ static void quiet_at_the_last_stop_and_on_when_dead(void **state)
 	struct rf_device *d = running();
 
 	(void)state;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRq");
 	generation_prepared(d, 2);
 	assert_string_equal(noted, "dDRq"); /* ready, and held back */
@@ -223,7 +223,7 @@ static void dead_before_its_ring_is_ready(void **state)
 	struct rf_device *d = running();
 
 	(void)state;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	generation_died(d, d->queue, 1);
 	assert_string_equal(noted, "dDRq");
 	generation_prepared(d, 2);
@@ -238,7 +238,7 @@ static void without_a_stop(void **state)
 	generation_died(d, d->queue, 1);
 	generation_prepared(d, 2);
 	assert_string_equal(noted, "dDRquU");
-	generation_ending(d, 1); /* said late: about nobody */
+	generation_ending(d, 1, 0); /* said late: about nobody */
 	assert_string_equal(noted, "dDRquU");
 }
 
@@ -247,8 +247,8 @@ static void of_a_standby_is_no_matter(void **state)
 	struct rf_device *d = running();
 
 	(void)state;
-	generation_ending(d, 2);
-	generation_ending(d, 3); /* not even there */
+	generation_ending(d, 2, 0);
+	generation_ending(d, 3, 0); /* not even there */
 	assert_string_equal(noted, "");
 	assert_int_equal(d->queue->slot[0].state, SLOT_STANDBY);
 }
@@ -260,7 +260,7 @@ static void its_half_is_not_used_again_before_it_is_dead(void **state)
 	(void)state;
 	d->queue->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
 	d->cfg.flags |= RF_DEVICE_NO_STANDBY;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDWRq");     /* generation 2, of the other half, */
 	generation_prepared(d, 2);
 	generation_driver(d, 2, -1);             /* is there, and waits */
@@ -279,7 +279,7 @@ static void dies(struct rf_device *d)
 {
 	uint32_t generation = d->queue->generation;
 
-	generation_ending(d, generation);
+	generation_ending(d, generation, 0);
 	generation_prepared(d, generation + 1);
 	generation_died(d, d->queue, generation & 1);
 }
@@ -336,7 +336,7 @@ static void a_device_at_rest_is_marked(void **state)
 
 	(void)state;
 	d->admin_ops = &control;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRMqE");
 }
 

@@ -117,6 +117,7 @@ static int space_read(struct rf_device *d, uint32_t at, void *to, uint32_t bytes
 #include "sandbox/device/admin/nvme_admin.c"
 #include "sandbox/device/admin/nvme_command.c"
 #include "sandbox/device/admin/nvme_describe.c"
+#include "sandbox/device/admin/nvme_namespace.c"
 #include "sandbox/device/admin/nvme_queues.c"
 #include "sandbox/device/admin/virtio_pci.c"
 #include "sandbox/device/core/identity.c"

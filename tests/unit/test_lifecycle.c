@@ -294,7 +294,8 @@ static void another_disk_where_nobody_waits_is_the_end(void **state)
 		}
 		finds_disk(EV_OTHER, "S/N B");
 		assert_int_equal(dev->r.state, DEV_STOPPING);
-		assert_non_null(strstr(said, "is S/N B now: not served; 'ringfence restart disk0'"));
+		assert_non_null(strstr(said,
+				       "is S/N B now: not served; 'ringfence restart disk0'"));
 		ends("device", dev->r.device_pid, EXITED(0));
 		assert_int_equal(dev->r.state, DEV_FAILED);
 		assert_int_equal(dev->r.code, RF_EXIT_OTHER_DISK);

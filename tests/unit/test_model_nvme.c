@@ -287,8 +287,8 @@ static void sleeps_when_idle_and_is_woken_by_the_bell(void **state)
 	usleep(20000);
 	uint64_t before = counter(r, "sleeps");
 	usleep(200000);
-	/* Each counters command itself wakes it, on a busy host once for each piece that it reads or
-	 * writes of it. One that polled would have slept thousands of times. */
+	/* Each counters command itself wakes it, on a busy host once for each piece that it reads
+	 * or writes of it. One that polled would have slept thousands of times. */
 	assert_in_range(counter(r, "sleeps") - before, 0, 20);
 	close(r->kick);
 }

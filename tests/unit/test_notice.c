@@ -158,7 +158,8 @@ static void more_deaths_than_the_log_has_are_told_from_its_first(void **state)
 
 	(void)state;
 	for (uint32_t g = 10; g < RF_STATS_LOG + 10; g++)
-		log[g % RF_STATS_LOG] = (struct rf_recovery_service){ .generation = g, .down_ns = 1 };
+		log[g % RF_STATS_LOG] =
+			(struct rf_recovery_service){ .generation = g, .down_ns = 1 };
 	for (; rf_notice_next(&told, &now, &n); count++)
 		assert_int_equal(n.generation, 10 + count);
 	assert_int_equal(count, RF_STATS_LOG);

@@ -241,7 +241,7 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	rf_stats_publish(t->s);
 	assert_int_equal(rf_blk_open(&second), 0);
 	assert_int_equal(rf_blk_inflight(second), 0);
-	assert_int_equal(second->count.submitted, 3);
+	assert_int_equal(rf_submitted(second), 3);
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
 		assert_int_equal(second->entry[i].state, RF_ENTRY_FREE);
 	/* The device process cycles the generation for it. */

@@ -17,7 +17,9 @@
 
 #include "sandbox/lib/ending.c"
 #include "sandbox/lib/walls.c"
+#include "sandbox/proto/histogram.c"
 #include "sandbox/cli/show.c"
+#include "sandbox/cli/show_latency.c"
 
 static char *text;
 

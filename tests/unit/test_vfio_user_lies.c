@@ -116,7 +116,7 @@ static void openings_that_fail_say_why(void **state)
 		start(&server);
 		int code = open_all(d);
 		if (code != cases[i].code || !strstr(said, cases[i].what))
-			fail_msg("%zu: code %d, wanted \"%s\" in: %s", i, code, cases[i].what, said);
+			fail_msg("%zu: code %d, not \"%s\" in: %s", i, code, cases[i].what, said);
 		end(d);
 	}
 }

@@ -1,11 +1,14 @@
 # Unit tests: tests/unit/test_*.c are cmocka programs for the build machine, under
 # ASan and UBSan. One may #include a .c file of any room to reach its statics.
 
-INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/lib -Isandbox/proto -Isandbox/launch \
+INC_unit := -Itests/unit $(INC_abi) -Isandbox/runtime -Idrivers/hw -Isandbox/lib -Isandbox/proto \
+            -Isandbox/launch \
             -I$(B)/gen/launch -Isandbox/session -Isandbox/libringfence -Isandbox/blk \
             -Isandbox/blk/integrity -Inet/engine -Inet/export/tap \
-            -I$(B)/gen/session $(addprefix -Isandbox/device/,core vfio_user admin) -I$(B)/gen/device -Isandbox/cli \
-            -Isandbox/config -Isandbox/zygote -Isandbox/keeper -Isandbox/broker -Isandbox/supervisor -I$(B)/gen/proto \
+            -I$(B)/gen/session $(addprefix -Isandbox/device/,core vfio_user admin) \
+            -I$(B)/gen/device -Isandbox/cli \
+            -Isandbox/config -Isandbox/zygote -Isandbox/keeper -Isandbox/broker \
+            -Isandbox/supervisor -I$(B)/gen/proto \
             -Isandbox/crash -I$(B)/gen/crash -I.
 CFLAGS_UNIT = $(WARN) -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -fsanitize=address,undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -24,9 +27,10 @@ $(B)/unit/test_lax_no_reissue.o: $(B)/lax/src/no-reissue/.applied
 $(B)/unit/test_lax_reuse_early.o: INC_unit := -I$(B)/lax/src/reuse-early $(INC_unit)
 $(B)/unit/test_lax_reuse_early.o: $(B)/lax/src/reuse-early/.applied
 
-$(B)/unit/test_oracle_told.o: CFLAGS_UNIT += -Isandbox/export/nbd
+$(B)/unit/test_oracle_told.o $(B)/unit/test_limit.o: CFLAGS_UNIT += -Isandbox/export/nbd
 # In two steps: a compiler cache knows objects, and tests that others have compiled.
-$(B)/unit/%.o: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h device/filters.h crash/filters.h \
+$(B)/unit/%.o: tests/unit/%.c $(addprefix $(B)/gen/,launch/filters.h session/filters.h \
+		device/filters.h crash/filters.h \
 		privileged/filters.h proto/syscalls.h)
 	$(call making,CC)
 	$(HOSTCC) $(CFLAGS_UNIT) $(INC_unit) -MMD -MP -c -o $@ $<
@@ -56,7 +60,8 @@ NBD_ASAN_H := $(wildcard sandbox/session/*.h sandbox/blk/*.h sandbox/blk/*/*.h \
 $(B)/tests/rf-nbd-hasty: HASTY = -DNBD_STILL_NS=3000000000ull
 $(B)/tests/rf-nbd-asan $(B)/tests/rf-nbd-hasty: $(NBD_ASAN_SRC) $(NBD_ASAN_H) | $(GENERATED)
 	$(call making,CC)
-	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto -o $@ $(NBD_ASAN_SRC)
+	$(HOSTCC) $(CFLAGS_UNIT) $(HASTY) -Isandbox/export/nbd $(INC_integrity) -I$(B)/gen/proto \
+		-o $@ $(NBD_ASAN_SRC)
 
 check-unit check-needs: $(B)/tests/rf-nbd-hasty
 check-unit check-needs: $(B)/bin/rf-nbd $(B)/tests/rf-load $(B)/tests/rf-nbd-asan \

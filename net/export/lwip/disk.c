@@ -349,6 +349,13 @@ void disk_wake(struct lwip_disk *d)
 	rf_blk_wake(d->service, false);
 }
 
+int disk_patience(const struct lwip_disk *d)
+{
+	int ms = rf_blk_patience(d->service), limited = nbd_limits_patience(&d->nbd);
+
+	return limited >= 0 && (ms < 0 || limited < ms) ? limited : ms;
+}
+
 uint64_t disk_spin_ns(const struct lwip_disk *d)
 {
 	return rf_blk_up(d->service) && rf_blk_inflight(d->service) ?

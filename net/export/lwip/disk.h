@@ -50,6 +50,7 @@ void disk_tick(struct lwip_disk *);
 /* The same as rf_blk_sleep() and rf_blk_wake(). */
 bool disk_sleep(struct lwip_disk *);
 void disk_wake(struct lwip_disk *);
+int  disk_patience(const struct lwip_disk *); /* as rf_blk_patience() */
 uint64_t disk_spin_ns(const struct lwip_disk *);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define PAGES    8u
 #define IN_BYTES 2048u
-#define OUT_BYTES 32768u
+#define OUT_BYTES 65536u
 #define LIMIT_NS 10000000000ull
 
 struct page {

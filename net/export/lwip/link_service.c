@@ -188,7 +188,8 @@ struct link *link_service_open(void)
 	if (err)
 		rf_die(RF_EXIT_BUG, "cannot start: %s", strerror(-err));
 	it.link.ops = &ops;
-	it.control = (struct loop_watch){ .fd = RF_EXPORT_FD_CONTROL, .call = link_service_control };
+	it.control = (struct loop_watch){ .fd = RF_EXPORT_FD_CONTROL,
+					  .call = link_service_control };
 	it.kick = (struct loop_watch){ .fd = RF_EXPORT_FD_KICK, .call = link_service_kicked };
 	loop_want(&it.control, EPOLLIN);
 	loop_want(&it.kick, EPOLLIN | EPOLLET);

@@ -5,7 +5,8 @@ LWIP_LTO := -O3 -flto -flto-partition=one
 LWIP_AR := gcc-ar # knows objects to be optimised when they are linked
 LWIP_CORE := core/def core/dns core/inet_chksum core/init core/ip core/mem core/memp core/netif \
              core/pbuf core/stats core/tcp core/tcp_in core/tcp_out core/timeouts core/udp \
-             core/ipv4/acd core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr \
+             core/ipv4/acd core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/ip4 \
+             core/ipv4/ip4_addr \
              core/ipv4/ip4_frag core/ipv6/ethip6 core/ipv6/icmp6 core/ipv6/inet6 core/ipv6/ip6 \
              core/ipv6/ip6_addr core/ipv6/ip6_frag core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 LWIP_OBJ := $(LWIP_CORE:%=$(LWIP)/obj/%.o)
@@ -22,7 +23,8 @@ $(LWIP)/.source: net/export/lwip/get-source $(wildcard net/export/lwip/patches/*
 	@touch $@
 $(LWIP)/obj/%.o: $(LWIP)/.source $(LWIP_OUR)
 	$(call making,CC)
-	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) -Inet/export/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
+	$(CC) -std=c11 $(HARDEN) $(LWIP_LTO) -Dhtonl=__builtin_bswap32 -D_GNU_SOURCE $(MUSLINC) \
+		-Inet/export/lwip -I$(LWIP)/src/include -c -o $@ $(LWIP)/src/$*.c
 
 $(B)/obj/net/export/lwip/%.o: INC = $(INC_lwip)
 $(call objs,net/export/lwip/*.c): HARDEN += $(LWIP_LTO)
@@ -44,13 +46,16 @@ $(B)/tests/bench-lwip: $(B)/obj/tests/bench/lwip.o $(LWIP)/liblwip.a $(B)/lib/li
 $(B)/tests/bench-lwip-stock: tests/bench/lwip.c $(wildcard net/export/lwip/*.c) $(LWIP_OUR) \
         $(LWIP)/.source $(B)/lib/libshared.a
 	$(call making,LD)
-	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 $(MUSLINC) \
-		$(INC_lwip) -Itests/bench -o $@ $(CRT1) $< $(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
-		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) -Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
+	$(LD_PIE) -w -std=c11 $(HARDEN) -D_GNU_SOURCE -DRF_LWIP_STOCK -Dhtonl=__builtin_bswap32 \
+		$(MUSLINC) $(INC_lwip) -Itests/bench -o $@ $(CRT1) $< \
+		$(LWIP_BASE:%=net/export/lwip/%.c) sandbox/lib/siphash.c \
+		$(LWIP_CORE:%=$(LWIP)/src/%.c) $(B)/lib/libshared.a -L$(MUSL) \
+		-Wl,--start-group -lc -lgcc -Wl,--end-group $(CRTN)
 
 ##@ Measure
 .PHONY: bench-lwip
-bench-lwip: $(B)/tests/bench-lwip $(B)/tests/bench-lwip-stock $(COUNT) ## guest instructions per TCP segment through the stack
+bench-lwip: ## guest instructions per TCP segment through the stack
+bench-lwip: $(B)/tests/bench-lwip $(B)/tests/bench-lwip-stock $(COUNT)
 	@tests/bench/lwip
 
 # The programs. The NBD server's own main and sockets stay out.
@@ -58,7 +63,8 @@ LWIP_NBD := $(filter-out %/main.o %/socket.o,$(call objs,sandbox/export/nbd/*.c)
 LWIP_PROGRAMS := $(B)/bin/rf-lwip $(B)/bin/rf-dial
 
 $(B)/obj/net/export/dial/%.o: INC = $(INC_session)
-$(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o),$(call objs,net/export/lwip/*.c)) \
+$(B)/bin/rf-lwip: $(filter-out $(LWIP_BASE:%=$(B)/obj/net/export/lwip/%.o), \
+                    $(call objs,net/export/lwip/*.c)) \
                   $(LWIP)/liblwip.a $(LWIP_NBD) $(sort $(NET_ENGINE) $(BLK)) $(B)/lib/libshared.a
 $(B)/bin/rf-dial: $(call objs,net/export/dial/*.c) $(B)/obj/sandbox/session/lock.o \
         $(B)/lib/libshared.a
@@ -72,7 +78,8 @@ all: $(LWIP_PROGRAMS)
 # rf-lwip once more under ASan and UBSan, and what its tests need.
 LWIP_ASAN_SRC := $(wildcard net/export/lwip/*.c) $(sort $(NET_C) $(BLK_C)) $(SHARED_C) \
                  $(filter-out %/main.c %/socket.c,$(wildcard sandbox/export/nbd/*.c))
-CFLAGS_LWIP_ASAN = -std=c11 -I$(B)/gen/proto -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
+CFLAGS_LWIP_ASAN = -std=c11 -I$(B)/gen/proto -g -O1 -D_GNU_SOURCE -DRF_VERSION='"test"' \
+                   -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(B)/tests/rf-lwip-asan: $(LWIP_ASAN_SRC) tests/unit/no_lock.c $(LWIP_OUR) $(LWIP)/.source \
         $(B)/gen/session/filters.h $(B)/gen/proto/syscalls.h
@@ -107,5 +114,6 @@ LWIP_FUZZ := $(addprefix $(B)/fuzz/,fuzz_lwip fuzz_answers fuzz_http fuzz_socks)
 $(LWIP_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h net/export/lwip/*.c) \
         $(LWIP_OUR) $(LWIP)/.source | $(B)/.deps-fuzz
 	$(call making,CC)
-	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< $(LWIP_ALONE) \
+	clang $(FUZZ_FLAGS) -DRF_LWIP_MALLOC -Dhtonl=__builtin_bswap32 $(INC_lwip) -I. -o $@ $< \
+		$(LWIP_ALONE) \
 		$(LWIP_CORE:%=$(LWIP)/src/%.c)

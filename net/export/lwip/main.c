@@ -170,7 +170,7 @@ static int lwip_patience(void)
 	int most = it.config.flags & RF_LWIP_LINK_FD ? TICK_MS : link_service_patience();
 
 	for (uint32_t i = 0; i < it.config.disks; i++) {
-		int ms = rf_blk_patience(it.disks[i].service);
+		int ms = disk_patience(&it.disks[i]);
 		if (ms >= 0 && ms < most)
 			most = ms;
 	}

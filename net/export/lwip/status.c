@@ -221,6 +221,10 @@ static void metrics_disks(struct text *t, const struct status *st)
 		  offsetof(struct rf_stats_service, reissued) },
 		{ "disk_violations", "Impossible answers of a driver.",
 		  offsetof(struct rf_stats_service, violations) },
+		{ "disk_throttled", "Times a client waited for a limit.",
+		  offsetof(struct rf_stats_service, throttled) },
+		{ "disk_throttled_nanoseconds", "How long clients waited for limits.",
+		  offsetof(struct rf_stats_service, throttled_ns) },
 	};
 
 	for (unsigned f = 0; st->disk_count && f < sizeof(field) / sizeof(*field); f++) {
@@ -243,6 +247,64 @@ static void metrics_disks(struct text *t, const struct status *st)
 		     disk_name(&st->disks[i]), rf_blk_stats(st->disks[i].service)->generation);
 }
 
+/* ---- histograms of disks ----------------------------------------------------------------- */
+
+static void seconds(struct text *t, uint64_t ns)
+{
+	emit(t, "%" PRIu64 ".%09u", ns / 1000000000, (unsigned)(ns % 1000000000));
+}
+
+/* Bounds are powers of two nanoseconds, where the buckets' counts are exact. A bucket of a
+ * histogram has what is below a bound, OpenMetrics' what is at most that: one nanosecond less. */
+static void one_histogram(struct text *t, const char *name, const char *labels, unsigned shift,
+			  const struct rf_histogram *from)
+{
+	static struct rf_histogram_copy h;
+
+	rf_histogram_read(&h, from);
+	for (unsigned bit = 10; bit <= 34; bit += shift) {
+		emit(t, "rf_lwip_%s_bucket{%s,le=\"", name, labels);
+		seconds(t, (1ull << bit) - 1);
+		emit(t, "\"} %" PRIu64 "\n", rf_histogram_upto(&h, (1ull << bit) - 1));
+	}
+	emit(t, "rf_lwip_%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\nrf_lwip_%s_sum{%s} ", name, labels,
+	     h.count, name, labels);
+	seconds(t, h.sum_ns);
+	emit(t, "\nrf_lwip_%s_count{%s} %" PRIu64 "\n", name, labels, h.count);
+}
+
+static void metrics_latency(struct text *t, const struct status *st)
+{
+	static const char *const op[RF_LATENCIES] = { "read", "write", "flush", "other" };
+	static const char *const step[RF_STEPS] = { "detect", "quiesce", "spawn",
+						    "enable", "first_io", "whole" };
+	char labels[96];
+
+	if (!st->disk_count)
+		return;
+	emit(t, "# TYPE rf_lwip_disk_request_seconds histogram\n"
+		"# HELP rf_lwip_disk_request_seconds Time of one request in %u.\n",
+	     RF_LATENCY_ONE_IN);
+	for (uint32_t i = 0; i < st->disk_count * RF_LATENCIES; i++) {
+		const struct lwip_disk *d = &st->disks[i / RF_LATENCIES];
+
+		snprintf(labels, sizeof(labels), "disk=\"%s\",op=\"%s\"", disk_name(d),
+			 op[i % RF_LATENCIES]);
+		one_histogram(t, "disk_request_seconds", labels, 1,
+			      &rf_blk_stats(d->service)->latency[i % RF_LATENCIES]);
+	}
+	emit(t, "# TYPE rf_lwip_disk_recovery_seconds histogram\n"
+		"# HELP rf_lwip_disk_recovery_seconds Time of each step of a driver's replacement.\n");
+	for (uint32_t i = 0; i < st->disk_count * RF_STEPS; i++) {
+		const struct lwip_disk *d = &st->disks[i / RF_STEPS];
+
+		snprintf(labels, sizeof(labels), "disk=\"%s\",step=\"%s\"", disk_name(d),
+			 step[i % RF_STEPS]);
+		one_histogram(t, "disk_recovery_seconds", labels, 2,
+			      &rf_blk_stats(d->service)->step[i % RF_STEPS]);
+	}
+}
+
 size_t status_metrics(const struct status *st, char *to, size_t room)
 {
 	struct text t = { .at = to, .room = room };
@@ -253,6 +315,7 @@ size_t status_metrics(const struct status *st, char *to, size_t room)
 	metrics_stack(&t);
 	metrics_services(&t, st);
 	metrics_disks(&t, st);
+	metrics_latency(&t, st);
 	emit(&t, "# EOF\n");
 	return t.length;
 }

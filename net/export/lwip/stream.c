@@ -321,7 +321,8 @@ uint32_t stream_place(const struct stream *s)
 	return s->pcb ? s->pcb->snd_lbb : 0;
 }
 
-/* No more than the window is ever under way, so that places of which one is far behind do not meet. */
+/* No more than the window is ever under way, so that places of which one is far behind do not
+ * meet. */
 bool stream_reached(const struct stream *s, uint32_t place)
 {
 	return s->pcb && TCP_SEQ_GEQ(s->pcb->lastack, place);

@@ -16,27 +16,40 @@
 #include "nvme.h"
 #include "nvme_command.h"
 #include "nvme_describe.h"
+#include "nvme_namespace.h"
 
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu
+#define ONES_NS       10000000000ull
+
+/* Registers that read all ones: is that the end? Some controllers cannot be read while they are
+ * reset. `*since` is 0 before the first time. */
+static bool gone_for_good(struct rf_device *d, uint64_t *since)
+{
+	uint64_t now = rf_now_ns();
+
+	if (!*since)
+		*since = now;
+	return now - *since > ONES_NS || (d->backend->alive && !d->backend->alive(d));
+}
 
 /* Waits for CSTS & mask == value. CAP.TO says how long a controller may take. */
 static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 {
-	uint64_t deadline = rf_now_ns() + (NVME_CAP_TO(nvme.cap) + 1) * 500000000ull;
-	unsigned wait = NVME_PAUSE_NS;
+	uint64_t deadline = rf_now_ns() + d->reset_ms * 1000000ull, ones = 0;
+	unsigned wait = DEVICE_PAUSE_NS;
 
 	for (;;) {
 		uint32_t csts = nvme_reg32(d, NVME_REG_CSTS);
-		if (csts == ~0u) {
+		if (csts == ~0u && gone_for_good(d, &ones)) {
 			rf_log("%s: registers read all ones: the device is gone", d->label);
 			return -ENODEV;
 		}
-		if ((csts & mask) == value) {
+		if (csts != ~0u && (csts & mask) == value) {
 			nvme.csts = csts;
 			return 0;
 		}
-		if (csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
+		if (csts != ~0u && csts & NVME_CSTS_CFS && mask == NVME_CSTS_RDY && value) {
 			rf_log("%s: controller fatal status (CSTS %#x)", d->label, csts);
 			return -EIO;
 		}
@@ -44,7 +57,7 @@ static int wait_csts(struct rf_device *d, uint32_t mask, uint32_t value)
 			rf_log("%s: CSTS stays %#x, wanted %#x", d->label, csts, value);
 			return -ETIMEDOUT;
 		}
-		nvme_pause(&wait);
+		device_pause(&wait);
 	}
 }
 
@@ -100,24 +113,20 @@ static const char *nvme_changed(struct rf_device *d)
 					NULL;
 }
 
-/* A page of Identify, copied out. 0, the NVMe status, or -errno; nothing is logged. */
-static int identify_try(struct rf_device *d, uint32_t cns, uint32_t nsid, void *to)
-{
-	struct nvme_sqe cmd = { .opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns,
-				.prp1 = d->admin_iova + PAGE_IDENTIFY * RF_PAGE };
-	int status = nvme_admin(d, &cmd, NULL);
-
-	if (!status)
-		memcpy(to, (char *)d->admin + PAGE_IDENTIFY * RF_PAGE, RF_PAGE);
-	return status;
-}
-
 static int absent(struct rf_device *d)
 {
 	static uint32_t active[RF_PAGE / 4];
-	int status = identify_try(d, NVME_CNS_ACTIVE_NS, 0, active);
+	int status = nvme_identify_try(d, NVME_CNS_ACTIVE_NS, 0, active);
 
 	return nvme_absent(d, nvme.nsid, status ? NULL : active);
+}
+
+/* No driver is let near a namespace that is another one than it was described as. */
+static int make_again(struct rf_device *d, unsigned queue, unsigned half)
+{
+	int err = nvme_namespace_same(d);
+
+	return err ? err : nvme_queue_make(d, queue, half);
 }
 
 static int nvme_enable(struct rf_device *d, unsigned half)
@@ -184,7 +193,7 @@ static int identify_names(struct rf_device *d, void *to)
 {
 	int status = nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 3) ?
 			     0 :
-			     identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
+			     nvme_identify_try(d, NVME_CNS_NAMES, nvme.nsid, to);
 
 	if (status == NVME_SC_INVALID_NAMESPACE)
 		return absent(d);
@@ -196,7 +205,7 @@ static int identify_names(struct rf_device *d, void *to)
 static int identify_limits(struct rf_device *d, void *to)
 {
 	int status =
-		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : identify_try(d, NVME_CNS_LIMITS, 0, to);
+		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : nvme_identify_try(d, NVME_CNS_LIMITS, 0, to);
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);
@@ -212,9 +221,10 @@ static int identify_namespace(struct rf_device *d, const struct nvme_id_ctrl *ct
 
 	if ((err = identify_names(d, names)) || (err = identify_limits(d, &limits)))
 		return err;
-	status = identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
+	status = nvme_identify_try(d, NVME_CNS_NAMESPACE, nvme.nsid, &ns);
 	if (status == NVME_SC_INVALID_NAMESPACE || (!status && !ns.nsze && !ns.ncap))
 		return absent(d);
+	nvme_namespace_note(&ns);
 	return status ? nvme_failed(d, "identify", status) :
 			nvme_describe(d, nvme.nsid, ctrl, &ns, &limits, &nvme.flags);
 }
@@ -229,7 +239,7 @@ static int nvme_identify(struct rf_device *d)
 		return err;
 	nvme.cap = nvme_reg64(d, NVME_REG_CAP);
 	nvme.dstrd = NVME_CAP_DSTRD(nvme.cap);
-	nvme.nsid = d->cfg.nsid ? d->cfg.nsid : 1;
+	d->reset_ms = (NVME_CAP_TO(nvme.cap) + 1) * 500;
 	nvme_admin_seed();
 	if (!nvme_present(d))
 		return -ENODEV;
@@ -237,9 +247,10 @@ static int nvme_identify(struct rf_device *d)
 	if ((err = wait_csts(d, NVME_CSTS_RDY, 0)) || (err = check_controller(d)) ||
 	    (err = controller_enable(d)))
 		return err;
-	if ((status = identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
+	if ((status = nvme_identify_try(d, NVME_CNS_CONTROLLER, 0, &ctrl)))
 		return nvme_failed(d, "identify", status);
-	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = identify_namespace(d, &ctrl)))
+	if ((err = nvme_check_ctrl(d, &ctrl)) || (err = nvme_namespace_find(d)) ||
+	    (err = identify_namespace(d, &ctrl)))
 		return err;
 	if ((err = nvme_queues_ask(d)))
 		return err;
@@ -269,7 +280,7 @@ const struct rf_admin_ops rf_admin_nvme = {
 	.enable = nvme_enable,
 	.quiet = nvme_quiet,
 	.queue_drop = nvme_queue_drop,
-	.queue_make = nvme_queue_make,
+	.queue_make = make_again,
 	.shutdown = nvme_shutdown,
 	.present = nvme_present,
 	.changed = nvme_changed,

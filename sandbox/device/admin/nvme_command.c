@@ -20,7 +20,6 @@
 #include "clock.h"
 #include "log.h"
 #include "siphash.h"
-#include "wait.h"
 
 #define POISON    0x7fu /* reserved opcode, data transfer bits set */
 #define POISON_ID 0xffffu
@@ -51,13 +50,6 @@ void nvme_set64(struct rf_device *d, uint32_t at, uint64_t value)
 bool nvme_present(struct rf_device *d)
 {
 	return nvme_reg32(d, NVME_REG_CSTS) != ~0u;
-}
-
-void nvme_pause(unsigned *wait)
-{
-	rf_sleep_ns(*wait);
-	if (*wait < 1000000)
-		*wait *= 2;
 }
 
 static void ring(struct rf_device *d, uint32_t doorbell, uint32_t value)
@@ -139,7 +131,7 @@ static int still_works(struct rf_device *d)
 /* Looks at the controller's state now and then: not at first, since that costs a register. */
 static int wait_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0, uint64_t deadline)
 {
-	unsigned wait = NVME_PAUSE_NS;
+	unsigned wait = DEVICE_PAUSE_NS;
 	int status;
 
 	while ((status = take_completion(d, cid, dw0)) == -EAGAIN) {
@@ -147,7 +139,7 @@ static int wait_completion(struct rf_device *d, uint16_t cid, uint32_t *dw0, uin
 			return nvme_present(d) ? -ETIMEDOUT : -ENODEV;
 		if (wait >= 1000000 && (status = still_works(d)) != -EAGAIN)
 			return status;
-		nvme_pause(&wait);
+		device_pause(&wait);
 	}
 	return status;
 }
@@ -181,12 +173,17 @@ const char *nvme_status_text(int status)
 {
 	static char text[64];
 
-	if (status >= 0)
-		snprintf(text, sizeof(text), "NVMe status %#x", status);
-	else if (status == -EBADMSG)
-		snprintf(text, sizeof(text), "a completion of no command of ours");
-	else
-		snprintf(text, sizeof(text), "%s", strerror(-status));
+	if (status == -ETIMEDOUT)
+		return "no answer in time";
+	if (status == -EIO)
+		return "the controller has stopped, or reset itself (CSTS)";
+	if (status == -ENODEV)
+		return "registers read all ones";
+	if (status == -EBADMSG)
+		return "a completion of no command of ours";
+	if (status < 0)
+		return strerror(-status);
+	snprintf(text, sizeof(text), "NVMe status %#x", status);
 	return text;
 }
 

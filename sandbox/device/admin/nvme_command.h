@@ -44,9 +44,6 @@ void nvme_set32(struct rf_device *, uint32_t at, uint32_t value);
 void nvme_set64(struct rf_device *, uint32_t at, uint64_t value);
 bool nvme_present(struct rf_device *);
 
-/* Twice as long each time, from 2 us, which `*wait` begins with, to 1 ms. */
-#define NVME_PAUSE_NS 2000u
-void nvme_pause(unsigned *wait);
 
 /* Draws the key of the command ids. Once, before this process locks itself. */
 void nvme_admin_seed(void);
@@ -71,11 +68,10 @@ int nvme_failed(struct rf_device *, const char *what, int status);
 int nvme_queue_make(struct rf_device *, unsigned queue, unsigned half);
 /* 5.7, 5.6: nothing of that pair is under way any more (rf_admin_ops.queue_drop). */
 int nvme_queue_drop(struct rf_device *, unsigned queue);
-/* The same, whatever there is of it. 0, or as nvme_admin_within(). */
-int nvme_queue_delete(struct rf_device *, unsigned queue, uint64_t ns);
-/* At start, once a number was asked for: is a pair deleted as it should be? Sets d->queue_reset; a
- * line if not. */
+/* At start, once a number was asked for: is a pair deleted as it should be? Sets d->queue_reset; a line if not. */
 void nvme_queues_check(struct rf_device *);
+/* A pair, whatever there is of it. 0, or as nvme_admin_within(). */
+int nvme_queue_delete(struct rf_device *, unsigned queue, uint64_t ns);
 /* 5.27.1.5: asks for d->queue_count pairs, which becomes less if fewer are granted at start. 0, or
  * -errno after a line: later there must be as many. */
 int nvme_queues_ask(struct rf_device *);

@@ -20,7 +20,8 @@ int nvme_check_ctrl(const struct rf_device *, const struct nvme_id_ctrl *);
 int nvme_check_names(const struct rf_device *, uint32_t nsid, const unsigned char *page);
 /* Always an error. `active`: the page of CNS 02h, NULL: it is not known. */
 int nvme_absent(const struct rf_device *, uint32_t nsid, const uint32_t *active);
-/* Fills d->info and d->disk; *flags: NVME_FLAG_*. `limits`: all zero where the controller says nothing. */
+/* Fills d->info and d->disk; *flags: NVME_FLAG_*. `limits`: all zero where the controller says
+ * nothing. */
 int nvme_describe(struct rf_device *, uint32_t nsid, const struct nvme_id_ctrl *,
 		  const struct nvme_id_ns *, const struct nvme_id_limits *limits, uint32_t *flags);
 

@@ -64,7 +64,7 @@ int nvme_queues_ask(struct rf_device *d)
 	return 0;
 }
 
-/* Both deletions within that time. 0, or as nvme_admin_within(). */
+/* Both deletions within ns. 0, or as nvme_admin_within(). */
 static int delete_pair(struct rf_device *d, unsigned queue, uint64_t ns, const char **what)
 {
 	struct nvme_sqe sq = { .opc = NVME_ADMIN_DELETE_SQ, .cdw10 = QID(queue) };
@@ -99,8 +99,10 @@ int nvme_queue_drop(struct rf_device *d, unsigned queue)
 	return status < 0 ? status : -EIO;
 }
 
+/* Nothing is under way: a quarter of the time has to do. */
 void nvme_queues_check(struct rf_device *d)
 {
+	uint64_t ns = d->cfg.queue_reset_ms * 250000ull;
 	const char *what = "make a queue pair";
 	int status;
 
@@ -109,7 +111,7 @@ void nvme_queues_check(struct rf_device *d)
 	if (!d->cfg.queue_reset_ms)
 		return;
 	if (!(status = nvme_queue_make(d, 0, 0)))
-		status = delete_pair(d, 0, d->cfg.queue_reset_ms * 1000000ull, &what);
+		status = delete_pair(d, 0, ns, &what);
 	d->queue_reset = !status;
 	if (status)
 		rf_log("%s: does not pass the check of queues (%s: %s): a dead driver will have "

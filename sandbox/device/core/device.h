@@ -24,6 +24,7 @@
 #include "net.h"
 #include "net_types.h"
 #include "stats.h"
+#include "wait.h"
 
 struct rf_bar {
 	uint64_t bytes; /* 0: not there */
@@ -132,7 +133,7 @@ struct rf_vfio_user;
 enum rf_left {
 	RF_LEFT_UNKNOWN, /* as a harder reset made it, or not touched yet */
 	RF_LEFT_QUIET,   /* soft reset, confirmed */
-	RF_LEFT_ENABLED, /* a driver's queues are there */
+	RF_LEFT_ENABLED, /* at work; queue pairs of drivers that died may be missing */
 };
 
 /* What resets of a device are known not to do (quirks.c). */
@@ -180,6 +181,8 @@ struct rf_device {
 	struct rf_queue queue[RF_MAX_QUEUES];
 	bool     enabled;           /* the admin plane enabled it since the last reset */
 	bool     reset;             /* it is to be reset as a whole, once no driver runs */
+	/* in which it says that a soft reset is over; 0: as the policy says */
+	uint32_t reset_ms;
 	bool     queue_reset;       /* it passed the check of its admin plane: see queue_drop */
 	uint32_t resets;            /* since all queues had a driver, for want of a queue pair */
 	enum rf_left left;
@@ -214,8 +217,9 @@ struct rf_admin_ops {
 	 * there is no such way.
 	 */
 	int (*queue_drop)(struct rf_device *, unsigned queue);
-	/* Makes a queue pair in this half, on a device that is enabled. 0, or -errno after a line.
-	 * NULL: the device has one queue, which enable() makes. */
+	/* Makes a queue pair in this half, on a device that is enabled. 0, or -errno after a line,
+	 * -ESTALE: a reset would not help, it is not what its drivers were told it is. NULL: the
+	 * device has one queue, which enable() makes. */
 	int (*queue_make)(struct rf_device *, unsigned queue, unsigned half);
 	/* Before the soft reset: what the device may be told while it still listens. */
 	void (*quiet)(struct rf_device *);
@@ -359,6 +363,17 @@ void left_note_header(struct rf_device *);
 void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
 
+/* A turn of a wait for the device: from 2 us, which `*wait` begins with, to 1 ms. So short that
+ * whoever pings this process (supervisor/ping.c) does not take it for one that sleeps for good:
+ * a controller may take two minutes. */
+#define DEVICE_PAUSE_NS 2000u
+static inline void device_pause(unsigned *wait)
+{
+	rf_sleep_ns(*wait);
+	if (*wait < 1000000)
+		*wait *= 2;
+}
+
 /* quiesce.c: rule 5. The first takes the queue pair of a dead driver from the device, which is not
  * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
  * the device cannot be silenced. */
@@ -401,7 +416,8 @@ struct rf_queue *generation_queue(struct rf_device *, uint32_t generation);
 unsigned generation_half(const struct rf_device *, uint32_t generation);
 void generation_want(struct rf_device *, struct rf_queue *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
-void generation_ending(struct rf_device *, uint32_t generation);
+/* ended_ns: the keeper saw that then. */
+void generation_ending(struct rf_device *, uint32_t generation, uint64_t ended_ns);
 void generation_died(struct rf_device *, struct rf_queue *, unsigned half);
 void generation_start(struct rf_device *, struct rf_queue *);
 void generation_prepared(struct rf_device *, uint32_t generation);

@@ -219,8 +219,9 @@ void generation_prepared(struct rf_device *d, uint32_t generation)
 }
 
 /* Begins a recovery: the driver executes nothing more. */
-static void generation_recover(struct rf_device *d, struct rf_queue *q)
+static void generation_recover(struct rf_device *d, struct rf_queue *q, uint64_t ended_ns)
 {
+	d->stats->ended_ns[q->generation % RF_STATS_LOG] = ended_ns;
 	q->down = true;
 	q->downs++;
 	q->quiet = q->ready = false;
@@ -240,7 +241,7 @@ static void generation_recover(struct rf_device *d, struct rf_queue *q)
  * writes no register, doorbell or ring. The kernel takes its memory down while the device is made
  * quiet. Its half is not used again, and its successor does not run, before the driver is dead.
  */
-void generation_ending(struct rf_device *d, uint32_t generation)
+void generation_ending(struct rf_device *d, uint32_t generation, uint64_t ended_ns)
 {
 	struct rf_queue *q = generation_queue(d, generation);
 	struct rf_slot *slot = q ? slot_of(d, q, generation) : NULL;
@@ -248,7 +249,7 @@ void generation_ending(struct rf_device *d, uint32_t generation)
 	if (!slot || slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
 		return;
 	slot->state = SLOT_ENDING;
-	generation_recover(d, q);
+	generation_recover(d, q, ended_ns);
 }
 
 void generation_died(struct rf_device *d, struct rf_queue *q, unsigned half)
@@ -261,7 +262,7 @@ void generation_died(struct rf_device *d, struct rf_queue *q, unsigned half)
 	if (d->stopping)
 		return;
 	if (state == SLOT_RUNNING)
-		return generation_recover(d, q);
+		return generation_recover(d, q, 0);
 	generation_start(d, q);
 	if (state == SLOT_STANDBY)
 		generation_want(d, q); /* just another one */

@@ -19,12 +19,12 @@
 #include "clock.h"
 #include "device.h"
 #include "log.h"
-#include "wait.h"
 
 static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 {
-	uint64_t deadline = rf_now_ns() + s->within_ms * 1000000ull;
-	unsigned wait = 2000;
+	uint32_t within = s->within_ms > d->reset_ms ? s->within_ms : d->reset_ms;
+	uint64_t deadline = rf_now_ns() + within * 1000000ull;
+	unsigned wait = DEVICE_PAUSE_NS;
 
 	for (;;) {
 		uint32_t value = 0;
@@ -37,9 +37,7 @@ static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 			return 0;
 		if (rf_now_ns() > deadline)
 			return -ETIMEDOUT;
-		rf_sleep_ns(wait);
-		if (wait < 1000000)
-			wait *= 2;
+		device_pause(&wait);
 	}
 }
 

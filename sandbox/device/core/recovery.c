@@ -170,7 +170,7 @@ bool recovery_enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 		err = d->admin_ops->queue_make(d, q->index, half);
 	if (!err)
 		return true;
-	if (fresh || ++d->resets > RESETS_MOST)
+	if (fresh || err == -ESTALE || ++d->resets > RESETS_MOST)
 		recovery_gone(d, RF_EXIT_DEVICE);
 	else
 		queue_again(d, q);

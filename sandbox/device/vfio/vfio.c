@@ -12,8 +12,31 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "log.h"
+#include "wait.h"
+
+/* A run that was killed gives its device up when the last of its processes has ended, which the
+ * kernel may do some time after a device of the group could be bound again. */
+#define VIABLE_WITHIN_NS 10000000000ull
+#define VIABLE_PAUSE_NS  5000000u
+
+/* The status of the group, once it is viable. False: it is not, and stays so. */
+static bool group_viable(struct vfio_group_status *st)
+{
+	uint64_t deadline = rf_now_ns() + VIABLE_WITHIN_NS;
+
+	for (;;) {
+		if (ioctl(RF_DEVICE_FD_GROUP, VFIO_GROUP_GET_STATUS, st))
+			return false;
+		if (st->flags & VFIO_GROUP_FLAGS_VIABLE)
+			return true;
+		if (rf_now_ns() > deadline)
+			return false;
+		rf_sleep_ns(VIABLE_PAUSE_NS);
+	}
+}
 
 static int attach_group(struct rf_device *d)
 {
@@ -25,9 +48,9 @@ static int attach_group(struct rf_device *d)
 		rf_log("%s: this kernel's VFIO has no type 1 v2 IOMMU", d->label);
 		return RF_EXIT_NO_IOMMU;
 	}
-	if (ioctl(RF_DEVICE_FD_GROUP, VFIO_GROUP_GET_STATUS, &st) ||
-	    !(st.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		rf_log("%s: its group is not viable: another device of it has a driver", d->label);
+	if (!group_viable(&st)) {
+		rf_log("%s: its group is not viable: another device of it has a driver, or another "
+		       "program has it", d->label);
 		return RF_EXIT_NOT_VIABLE;
 	}
 	if (!(st.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) &&

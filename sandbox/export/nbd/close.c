@@ -106,6 +106,7 @@ void nbd_conn_close(struct nbd_conn *c, const char *why, ...)
 		va_end(args);
 		rf_log_peer("client %llu %s (%s)", (unsigned long long)c->id, text, c->peer);
 	}
+	nbd_limit_leave(c);
 	c->transport->close(c);
 	if (c->state >= NBD_REQUEST)
 		nbd_losses_leave(c);

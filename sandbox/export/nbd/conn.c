@@ -20,6 +20,7 @@ void nbd_conn_open(struct nbd_conn *c, const struct nbd_export *export)
 	c->reply_tail = &c->reply_head;
 	c->until = srv->now + NBD_GREET_NS;
 	nbd_clients_count(srv, 1);
+	nbd_limit_join(c);
 	nbd_greet(c);
 	nbd_conn_watch(c);
 }

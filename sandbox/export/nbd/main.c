@@ -19,6 +19,7 @@
 #include "lock.h"
 #include "log.h"
 #include "nbd.h"
+#include "poll_window.h"
 #include "stats.h"
 
 #define EVENTS  64
@@ -81,31 +82,63 @@ static void nbd_event(struct nbd_server *srv, const struct epoll_event *ev)
 
 #define FOREVER_TURN_NS 20000
 
-/* Polls the ring. True: a response came, or polling goes on for ever. */
-static bool spin(struct nbd_server *srv)
-{
-	uint64_t budget =
-		rf_blk_up(srv->service) ? rf_blk_config(srv->service)->spin_ns : 0;
+/* Waiting for answers, from when the first turn found none. */
+struct nbd_lull {
+	struct rf_poll_window window;
+	uint64_t since; /* 0: not waiting */
+};
 
-	if (!budget || !rf_blk_inflight(srv->service))
+/* Polls the ring for as long as that has been worth it. True: a response came, or polling goes
+ * on for ever. */
+static bool spin(struct nbd_server *srv, struct nbd_lull *lull)
+{
+	struct rf_poll_window *w = &lull->window;
+
+	if (!w->most || !rf_blk_up(srv->service))
 		return false;
+	uint64_t now = rf_now_ns();
+	if (!lull->since)
+		lull->since = now;
 	/* Polling for ever still returns now and then, for the sockets. */
-	uint64_t turn = budget == UINT64_MAX ? FOREVER_TURN_NS : budget;
-	for (uint64_t until = rf_now_ns() + turn; rf_now_ns() < until;) {
+	uint64_t from = w->most == UINT64_MAX ? now : lull->since;
+	uint64_t turn = w->most == UINT64_MAX ? FOREVER_TURN_NS : w->now;
+	for (; now - from < turn; now = rf_now_ns()) {
 		for (int i = 0; i < SPINS; i++) {
-			if (nbd_server_work(srv))
+			if (nbd_server_work(srv)) {
+				rf_poll_window_learn(w, now - lull->since);
+				lull->since = 0;
 				return true;
+			}
 			__builtin_ia32_pause();
 		}
 	}
-	return budget == UINT64_MAX;
+	return w->most == UINT64_MAX;
+}
+
+/* One turn. True: this process may sleep. While no request is with the driver, only clients can
+ * have something for it, and the sleep looks at their sockets first. While there are several, those
+ * that came from sockets just now may be followed by more: they are looked at once more. */
+static bool turn(struct nbd_server *srv, struct nbd_lull *lull, int events)
+{
+	int done = nbd_server_work(srv);
+	uint32_t inflight = rf_blk_inflight(srv->service);
+
+	if (done && lull->since)
+		rf_poll_window_learn(&lull->window, rf_now_ns() - lull->since);
+	if (done || !inflight)
+		lull->since = 0;
+	if (!inflight)
+		return true;
+	return !done && !(events && inflight > 1) && !spin(srv, lull);
 }
 
 /* Milliseconds this process may sleep. */
 static int nbd_patience(struct nbd_server *srv)
 {
-	int ms = rf_blk_patience(srv->service);
+	int ms = rf_blk_patience(srv->service), limited = nbd_limits_patience(srv);
 
+	if (limited >= 0 && (ms < 0 || limited < ms))
+		return limited;
 	if (ms >= 0)
 		return ms;
 	return rf_blk_inflight(srv->service) || nbd_server_hurries(srv, false) ||
@@ -115,14 +148,16 @@ static int nbd_patience(struct nbd_server *srv)
 static void loop(struct nbd_server *srv)
 {
 	struct epoll_event events[EVENTS];
+	struct nbd_lull lull = { 0 };
 	uint64_t ticked = 0;
 	int turns = 0, got = 0;
 
+	rf_poll_window_open(&lull.window, rf_blk_config(srv->service)->spin_ns);
 	for (;;) {
 		int timeout = 0;
 
 		/* Sleeps only without work; else the sockets are polled. */
-		if (!nbd_server_work(srv) && !got && !spin(srv) && rf_blk_sleep(srv->service))
+		if (turn(srv, &lull, got) && rf_blk_sleep(srv->service))
 			timeout = nbd_patience(srv);
 		watch_listener(srv);
 		got = epoll_wait(srv->epoll, events, EVENTS, timeout);

@@ -23,6 +23,7 @@
 #include "blk_io.h"
 #include "blk_types.h"
 #include "block.h"
+#include "limit.h"
 #include "proto.h"
 #include "ringfence.h"
 #include "service.h"
@@ -141,6 +142,7 @@ enum nbd_state {
 	NBD_OPTION,  /* option header and data */
 	NBD_SKIP,    /* data of an option that is too long to look at */
 	NBD_REQUEST, /* transmission: between requests */
+	NBD_LIMITED, /* `cmd` waits until its rate lets it begin, see limit.h */
 	NBD_START,   /* parts of `cmd` to be started */
 	NBD_PAYLOAD, /* payload of `cmd` to be received */
 	NBD_DRAIN,   /* payload of a refused write */
@@ -165,6 +167,8 @@ struct nbd_conn {
 	bool               structured, no_zeroes;
 	bool               wrote; /* the last request was a write: do not read ahead */
 	uint32_t           commands, parts;
+	uint32_t           asked;   /* parts given to the service and not answered */
+	struct nbd_limited limited;
 	struct rf_waits    waits;   /* its requests that wait for others, see pool.c */
 	uint64_t           bytes; /* of arena held */
 	uint64_t           until; /* negotiated by then, or, NBD_CLOSING, taken something */
@@ -203,6 +207,8 @@ struct nbd_server {
 	bool               retry;     /* room came back: look at throttled connections */
 	uint64_t           now, clients_ever, errors, cut;
 	bool               crowded;   /* a connection is throttled by nbd_conn_crowds() */
+	bool               full;      /* one has its share of the in-flight table, see pool.c */
+	struct nbd_limits  limits;
 	uint32_t           waiting;   /* requests of all clients that wait for others */
 	uint64_t           own_share, common, common_used; /* arena bytes, see pool.c */
 	uint32_t           clients;

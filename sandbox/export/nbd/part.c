@@ -51,6 +51,7 @@ static void part_done(struct rf_io *io, int status)
 	struct nbd_part *part = (struct nbd_part *)io; /* its first member */
 	struct nbd_cmd *cmd = part->cmd;
 
+	cmd->conn->asked--;
 	cmd->pending--;
 	cmd->cut |= cmd->pending || cmd->started != cmd->length;
 	if (!cmd->begun) /* no loss before now took any of it */
@@ -77,6 +78,7 @@ void nbd_part_submit(struct nbd_part *part)
 	struct nbd_cmd *cmd = part->cmd;
 
 	part->io.done = part_done;
+	cmd->conn->asked++;
 	cmd->pending++;
 	cmd->refs++;
 	if (cmd->one_piece) {

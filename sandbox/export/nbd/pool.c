@@ -7,6 +7,10 @@
  *         on, whatever the others hold; the other half is common, of which one client
  *         takes at most half. A client that never reads its replies keeps what it has
  *         and gets no more.
+ * Table:  of the 256 requests that the driver may have at a time one client has at most three
+ *         times as many as are left for others: alone 192, two 109 each. So whoever comes with
+ *         one request finds a place, and need not wait until one of another's, a discard of
+ *         seconds perhaps, is answered.
  * Waits:  what overlaps an older write waits, and so does what finds the table full. There is
  *         room for RF_DEFERRED_MAX of the first, and the second go in turn: a client that has one
  *         of either adds another only while there are few in all. So there is always room for
@@ -42,6 +46,7 @@ int nbd_pools_open(struct nbd_server *srv)
 		return -EINVAL;
 	}
 	rf_blk_reports_losses(srv->service);
+	nbd_limits_open(srv);
 	return 0;
 }
 
@@ -62,12 +67,20 @@ struct nbd_cmd *nbd_cmd_new(struct nbd_conn *c)
 /* What may wait at most: these, one request of each connection, and the reads of edges. */
 _Static_assert(NBD_WAITING + NBD_SLOTS + NBD_EDGES <= RF_DEFERRED_MAX, "they never stop the queue");
 
+/* One that has nothing under way may always add something: it would wait in its turn. */
+static bool has_its_share(const struct nbd_conn *c)
+{
+	return c->asked && c->asked >= 3 * (RF_BLK_DEPTH - rf_blk_inflight(c->server->service));
+}
+
 bool nbd_conn_crowds(struct nbd_conn *c)
 {
 	bool crowds = c->waits.own && c->server->waiting >= NBD_WAITING;
+	bool share = has_its_share(c);
 
 	c->server->crowded |= crowds;
-	return crowds;
+	c->server->full |= share;
+	return crowds || share;
 }
 
 static uint64_t beyond_share(const struct nbd_server *srv, uint64_t bytes)

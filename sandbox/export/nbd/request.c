@@ -96,6 +96,18 @@ static int translate(const struct nbd_conn *c, struct nbd_cmd *cmd, uint16_t fla
 	return 0;
 }
 
+/* It begins: a write with its payload. */
+static enum nbd_step begin(struct nbd_conn *c)
+{
+	c->state = c->cmd->op == RF_BLK_WRITE ? NBD_PAYLOAD : NBD_START;
+	return NBD_GO_ON;
+}
+
+static enum nbd_step step_limited(struct nbd_conn *c)
+{
+	return nbd_limit_waits(&c->limited) ? NBD_THROTTLED : begin(c);
+}
+
 static void leave(struct nbd_conn *c, enum nbd_state next)
 {
 	struct nbd_cmd *cmd = c->cmd;
@@ -152,8 +164,10 @@ static enum nbd_step step_request(struct nbd_conn *c)
 	int error = translate(c, cmd, be16_get(p + 4));
 	if (error)
 		return step_refuse(c, error);
-	c->state = cmd->op == RF_BLK_WRITE ? NBD_PAYLOAD : NBD_START;
-	return NBD_GO_ON;
+	if (nbd_limit_admits(cmd))
+		return begin(c);
+	c->state = NBD_LIMITED;
+	return NBD_THROTTLED;
 }
 
 /* Client's bytes of the next part: it begins or ends within a block only where the command does. */
@@ -291,6 +305,8 @@ enum nbd_step nbd_request(struct nbd_conn *c)
 	switch (c->state) {
 	case NBD_REQUEST:
 		return step_request(c);
+	case NBD_LIMITED:
+		return step_limited(c);
 	case NBD_START:
 		return step_start(c);
 	case NBD_PAYLOAD:

@@ -50,10 +50,15 @@ int nbd_server_work(struct nbd_server *srv)
 		srv->crowded = false;
 		srv->retry = true;
 	}
+	if (srv->full && (done || !rf_blk_inflight(srv->service))) {
+		srv->full = false;
+		srv->retry = true;
+	}
 	do {
 		send_output(srv);
 		if (srv->retry)
 			retry_throttled(srv);
+		nbd_limits_turn(srv);
 	} while (srv->output_list);
 	rf_blk_push(srv->service);
 	return done;
