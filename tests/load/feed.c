@@ -198,6 +198,7 @@ int load_prepare(struct load *l)
 		*slot = (struct load_slot){ .load = l };
 		slot->io.op = writes ? RF_BLK_WRITE : RF_BLK_READ;
 		slot->io.length = a->bs;
+		slot->io.queue = a->queues ? (uint16_t)(i % a->queues) : 0;
 		slot->io.done = done;
 		int err = rf_blk_alloc(l->disk, a->bs, &slot->io.arena);
 		if (err) {

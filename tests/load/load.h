@@ -14,6 +14,7 @@
  *           seed=N                                   (1)
  *           verify=0|1      write patterns, check every block read that was written;
  *                           the last round ends with a check of all of them (0)
+ *           queues=N        spread over so many queues of the disk (1)
  *           pin=CPU         run on this one          (anywhere)
  *           marks=0|1       load_mark.h around a round (0)
  *         Numbers may end in K, M or G.
@@ -34,7 +35,7 @@ enum load_mode { LOAD_RANDREAD, LOAD_SEQREAD, LOAD_RANDWRITE, LOAD_RANDRW };
 
 struct load_args {
 	enum load_mode mode;
-	uint32_t       bs, qd, rounds;
+	uint32_t       bs, qd, rounds, queues;
 	uint64_t       requests, span, seed;
 	bool           verify, marks;
 	int            pin; /* -1: none */
