@@ -99,23 +99,12 @@ static inline struct rf_table_entry *entry_issue(struct rf_blk *s, struct rf_io 
 	return e;
 }
 
-/* Counts a request that is taken. */
-static inline void count_taken(struct rf_blk *s, struct rf_io *io, struct rf_table_entry *e)
-{
-	if (likely(--s->untimed))
-		return;
-	rf_latency_begin(s, io);
-	e->mark |= RF_MARK_TIMED;
-}
-
-static struct rf_table_entry *issue(struct rf_blk *s, struct rf_io *io, uint64_t seq,
-				    uint32_t owner)
+static void issue(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
 	struct rf_table_entry *e = entry_issue(s, io, seq);
 
 	if (io->op != RF_BLK_READ)
 		issue_change(s, e, owner);
-	return e;
 }
 
 /* What a finished change or flush means for later requests; the final status. */
@@ -233,8 +222,9 @@ static inline bool has_range(uint8_t op)
 
 static void issue_waited(struct rf_blk *s, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
-	struct rf_table_entry *e = issue(s, io, seq, owner);
+	struct rf_table_entry *e = s->free[s->free_count - 1]; /* the one that it gets */
 
+	issue(s, io, seq, owner);
 	if (io->since)
 		e->mark |= RF_MARK_TIMED;
 }
@@ -351,18 +341,19 @@ static __attribute__((noinline)) int submit_slow(struct rf_blk *s, struct rf_io 
 	return 0;
 }
 
-/* Anything but a read with nothing in its way. */
+/* Anything but a read with nothing in its way. One that is timed takes the way that all could. */
 static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io *io)
 {
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || io->flags ||
+	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || s->untimed == 1 || io->flags ||
 	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
+	s->untimed--;
 	s->seq = seq;
-	count_taken(s, io, issue(s, io, seq, NO_OWNER));
+	issue(s, io, seq, NO_OWNER);
 	return 0;
 }
 
@@ -371,7 +362,12 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->session.gate || !s->free_count ||
 		     !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
-	count_taken(s, io, entry_issue(s, io, ++s->seq));
+	struct rf_table_entry *e = entry_issue(s, io, ++s->seq);
+
+	if (unlikely(!--s->untimed)) {
+		rf_latency_begin(s, io);
+		e->mark |= RF_MARK_TIMED;
+	}
 	return 0;
 }
 
