@@ -91,23 +91,12 @@ static inline struct rf_table_entry *entry_issue(struct rf_blk_queue *q, struct 
 	return e;
 }
 
-/* Counts a request that is taken. */
-static inline void count_taken(struct rf_blk *s, struct rf_io *io, struct rf_table_entry *e)
-{
-	if (likely(--s->untimed))
-		return;
-	rf_latency_begin(s, io);
-	e->mark |= RF_MARK_TIMED;
-}
-
-static struct rf_table_entry *issue(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq,
-				    uint32_t owner)
+static void issue(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
 	struct rf_table_entry *e = entry_issue(q, io, seq);
 
 	if (io->op != RF_BLK_READ)
 		issue_change(q, e, owner);
-	return e;
 }
 
 /* What a finished change or flush means for later requests; the final status. */
@@ -227,8 +216,9 @@ static inline bool has_range(uint8_t op)
 
 static void issue_waited(struct rf_blk_queue *q, struct rf_io *io, uint64_t seq, uint32_t owner)
 {
-	struct rf_table_entry *e = issue(q, io, seq, owner);
+	struct rf_table_entry *e = q->free[q->free_count - 1]; /* the one that it gets */
 
+	issue(q, io, seq, owner);
 	if (io->since)
 		e->mark |= RF_MARK_TIMED;
 }
@@ -389,19 +379,20 @@ static __attribute__((noinline)) int submit_slow(struct rf_blk *s, struct rf_io 
 	return 0;
 }
 
-/* Anything but a read with nothing in its way. */
+/* Anything but a read with nothing in its way. One that is timed takes the way that all could. */
 static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io *io)
 {
 	struct rf_blk_queue *q = s->route[io->queue % RF_MAX_QUEUES];
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->gate & ~RF_GATE_WRITES || q->session.gate || !q->free_count || io->flags ||
-	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
+	if (s->gate & ~RF_GATE_WRITES || q->session.gate || !q->free_count || s->untimed == 1 ||
+	    io->flags || io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
+	s->untimed--;
 	s->seq = seq;
-	count_taken(s, io, issue(q, io, seq, NO_OWNER));
+	issue(q, io, seq, NO_OWNER);
 	return 0;
 }
 
@@ -412,7 +403,12 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 	if (unlikely(io->op != RF_BLK_READ || io->flags || s->gate | q->session.gate ||
 		     !q->free_count || !admissible(s, io, RF_BLK_READ)))
 		return submit_other(s, io);
-	count_taken(s, io, entry_issue(q, io, ++s->seq));
+	struct rf_table_entry *e = entry_issue(q, io, ++s->seq);
+
+	if (unlikely(!--s->untimed)) {
+		rf_latency_begin(s, io);
+		e->mark |= RF_MARK_TIMED;
+	}
 	return 0;
 }
 

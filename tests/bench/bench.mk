@@ -117,9 +117,11 @@ bench-appliance: all check-programs $(B)/nbdkit
 
 ##@ Measure
 .PHONY: bench-export bench-export-guest bench-export-native
-bench-export: bench-export-guest bench-export-native ## reads over NBD on a UNIX socket, beside nbdkit and qemu-storage-daemon: guest instructions, native reads a second and processor time
+bench-export: ## reads over NBD on a UNIX socket, beside nbdkit and qemu-storage-daemon
+bench-export: bench-export-guest bench-export-native
 bench-export-guest: all $(B)/nbdkit $(B)/qsd
 	@tests/bench/export
-bench-export-native: all $(MODELS) | $(B)/.deps-bench-nbd ## its native part alone (PAIRS=, SECONDS=, SPIN=TIME, ONLY="qd1 qd32 4c 128k_qd1 128k_qd32 128k_4c")
+bench-export-native: ## its native part alone (PAIRS=, SECONDS=, SPIN=TIME, ONLY="qd1 128k_4c ...")
+bench-export-native: all $(MODELS) | $(B)/.deps-bench-nbd
 	@tests/bench/export-native
 bench-export-native: $(if $(filter bench-export bench,$(MAKECMDGOALS)),bench-export-guest)

@@ -10,7 +10,9 @@ ulimit -l unlimited
 disk=$(nvme_address rf0)
 size=1073741824
 irqs_to() { # CPU NAME
-	for n in $(grep -aE "$2" /proc/interrupts | sed 's/:.*//'); do echo $1 >/proc/irq/$n/smp_affinity_list 2>/dev/null; done
+	for n in $(grep -aE "$2" /proc/interrupts | sed 's/:.*//'); do
+		echo $1 >/proc/irq/$n/smp_affinity_list 2>/dev/null
+	done
 }
 listens() { nbdinfo --size "$(uri $1)" >/dev/null 2>&1; }
 uri() { echo "nbd+unix:///?socket=/tmp/$1.sock"; }
@@ -45,11 +47,13 @@ CONF
 }
 
 ours $1 || exit 1
-LD_LIBRARY_PATH=/nbdkit/lib:$LD_LIBRARY_PATH taskset 6 /nbdkit/nbdkit -f -U /tmp/nbdkit.sock /nbdkit/nbdkit-memory-plugin.so size=$size &
+LD_LIBRARY_PATH=/nbdkit/lib:$LD_LIBRARY_PATH taskset 6 /nbdkit/nbdkit -f -U /tmp/nbdkit.sock \
+	/nbdkit/nbdkit-memory-plugin.so size=$size &
 kit=$!
 wait_for 60 listens nbdkit && counted nbdkit 20 $1 || exit 1
 kill $kit
-LD_LIBRARY_PATH=/qsd/lib:$LD_LIBRARY_PATH taskset 6 /qsd/qemu-storage-daemon --blockdev null-co,node-name=disk,size=$size \
+LD_LIBRARY_PATH=/qsd/lib:$LD_LIBRARY_PATH taskset 6 /qsd/qemu-storage-daemon \
+	--blockdev null-co,node-name=disk,size=$size \
 	--nbd-server addr.type=unix,addr.path=/tmp/qsd.sock \
 	--export nbd,id=export,node-name=disk,name= &
 qsd=$!

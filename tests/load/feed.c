@@ -96,7 +96,9 @@ static void verify_after(struct load *l, struct load_slot *slot)
 		       (unsigned long long)slot->block, serial);
 }
 
-static void feed_fail(struct load *l, const struct load_slot *slot, int status)
+/* Out of line: done() then needs no registers of its own. */
+static __attribute__((noinline, cold)) void feed_fail(struct load *l, struct load_slot *slot,
+						      int status)
 {
 	if (!l->errors++)
 		load_say("request at block %llu failed: error %d",
@@ -116,10 +118,10 @@ static void done(struct rf_io *io, int status)
 	struct load_slot *slot = (struct load_slot *)io;
 	struct load *l = slot->load;
 
-	if (__builtin_expect(status, 0))
-		feed_fail(l, slot, status);
 	slot->status = status;
 	l->idle[l->idle_count++] = slot;
+	if (__builtin_expect(status, 0))
+		feed_fail(l, slot, status);
 }
 
 /* Not in done(): what a dead driver had answered is handed out while its successor waits. */
