@@ -27,7 +27,9 @@
 #include "packet.h"
 #include "stats.h"
 
-#define RIG_RINGS (2 * RF_NET_CHAN_BYTES) /* enough for either service */
+/* Enough for either service, and for a disk with all queues. */
+#define RIG_RINGS (2 * RF_MAX_QUEUES * RF_BLK_CHAN_BYTES)
+_Static_assert(RIG_RINGS >= 2 * RF_NET_CHAN_BYTES, "enough for either");
 #define RIG_PARK 64 /* fds of the test itself lie above the export's */
 
 struct rig {
