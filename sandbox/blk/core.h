@@ -52,17 +52,16 @@ struct rf_blk {
 	struct rf_table_entry *entry;
 	uint32_t               free_count;
 	uint32_t               dirty; /* records put and not published */
-	uint32_t               untimed; /* requests until the next one that is timed: latency.h */
 	uint64_t               seq;   /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
 	uint64_t               block_mask;
 	struct rf_session      session; /* of it a plain read sees gate and generation */
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
+	struct rf_latency      latency; /* counts requests as they are taken */
 	struct rf_counts       count;
 	struct rf_table_entry *free[RF_BLK_DEPTH];
 	struct rf_order        order;
-	struct rf_latency      latency;
 
 	/* requests that wait */
 	struct rf_io  *queue_head;
@@ -111,10 +110,9 @@ static inline struct rf_blk *rf_blk_of(struct rf_session *session)
 	return (struct rf_blk *)((char *)session - offsetof(struct rf_blk, session));
 }
 
-/* Requests taken, those of predecessors included. */
 static inline uint64_t rf_submitted(const struct rf_blk *s)
 {
-	return s->latency.at - s->untimed;
+	return rf_latency_submitted(&s->latency);
 }
 
 /* Puts the request of entry `index` into the ring under a new tag. */

@@ -184,7 +184,7 @@ static __attribute__((noinline)) void look_at(struct rf_blk *s, const struct rf_
 	if (e->mark & RF_MARK_DIED && s->session.awaiting)
 		rf_session_first_io(&s->session);
 	if (e->mark & RF_MARK_TIMED)
-		rf_latency_end(s, e);
+		rf_latency_end(&s->latency, rf_entry_io(e), s->session.stats->latency);
 }
 
 int rf_blk_take(struct rf_blk *s, enum rf_proto_error *bad)
@@ -315,8 +315,8 @@ void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 		return;
 	}
 	io->since = 0;
-	if (!--s->untimed)
-		rf_latency_begin(s, io);
+	if (!--s->latency.untimed)
+		rf_latency_begin(&s->latency, io);
 	queue_push(s, io);
 	rf_queue_pump(s);
 }
@@ -347,11 +347,11 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || s->untimed == 1 || io->flags ||
-	    io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
+	if (s->session.gate & ~RF_GATE_WRITES || !s->free_count || s->latency.untimed == 1 ||
+	    io->flags || io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
-	s->untimed--;
+	s->latency.untimed--;
 	s->seq = seq;
 	issue(s, io, seq, NO_OWNER);
 	return 0;
@@ -364,8 +364,8 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 		return submit_other(s, io);
 	struct rf_table_entry *e = entry_issue(s, io, ++s->seq);
 
-	if (unlikely(!--s->untimed)) {
-		rf_latency_begin(s, io);
+	if (unlikely(!--s->latency.untimed)) {
+		rf_latency_begin(&s->latency, io);
 		e->mark |= RF_MARK_TIMED;
 	}
 	return 0;

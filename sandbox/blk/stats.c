@@ -40,7 +40,7 @@ void rf_stats_adopt(struct rf_blk *s)
 		.held_back = GET(stats->held_back), .corrupt = GET(stats->corrupt),
 	};
 	rf_session_adopt(&s->session);
-	rf_latency_open(s, GET(stats->submitted));
+	rf_latency_open(&s->latency, GET(stats->submitted));
 	PUT(stats->inflight, 0);
 	PUT(stats->clients, 0);
 }

@@ -32,7 +32,7 @@ struct rf_recovery_service {
 	uint64_t first_io_ns;  /* first completion by the device of a reissued request */
 };
 
-/* rf_stats_service.latency: requests, one in RF_LATENCY_ONE_IN of them, see sandbox/blk/latency.h */
+/* rf_stats_service.latency: of one request in RF_LATENCY_ONE_IN, see sandbox/blk/latency.h */
 enum rf_latency_class {
 	RF_LATENCY_READ,
 	RF_LATENCY_WRITE,
