@@ -355,7 +355,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
-		T(what_the_file_says), T(names), T(limits_in_range), T(counts_and_choices), T(what_it_does_not_say),
+		T(what_the_file_says), T(names), T(limits_in_range),
+		T(counts_and_choices), T(what_it_does_not_say),
 		T(an_owner_that_it_does_not_say), T(a_program_that_it_does_not_say),
 		T(files_it_may_read),
 	};
