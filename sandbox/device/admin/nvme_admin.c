@@ -17,6 +17,7 @@
 #include "nvme_command.h"
 #include "nvme_describe.h"
 #include "nvme_namespace.h"
+#include "pause.h"
 
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu

@@ -24,7 +24,6 @@
 #include "net.h"
 #include "net_types.h"
 #include "stats.h"
-#include "wait.h"
 
 struct rf_bar {
 	uint64_t bytes; /* 0: not there */
@@ -374,7 +373,7 @@ static inline void device_pause(unsigned *wait)
 		*wait *= 2;
 }
 
-/* quiesce.c: rule 5. The first takes the queue pair of a dead driver from the device, which is not
+/* quiesce.c: rule 5. The first takes a queue pair of a dead driver from the device, which is not
  * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
  * the device cannot be silenced. */
 int  device_drop_queue(struct rf_device *, const struct rf_queue *);
