@@ -374,7 +374,7 @@ static void a_queue_pair_alone_is_replaced(void **state)
 
 	(void)state;
 	d->template.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqN");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);
 	assert_int_equal(d->queue->recovery.method, RF_RESET_QUEUE);
@@ -389,7 +389,7 @@ static void without_a_successor_its_queues_wait(void **state)
 
 	(void)state;
 	d->queue->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDWQq");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);
 	assert_true(d->queue->quiet && !d->queue->ready);
@@ -404,14 +404,14 @@ static void a_pair_that_cannot_be_deleted(void **state)
 
 	(void)state;
 	drop_answer = -ETIMEDOUT;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRqEN");
 	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	drop_answer = -EIO;
 	d->template.param[0] = 1; /* because it has reset itself */
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	d->stats->losses = 0;
@@ -424,14 +424,14 @@ static void a_pair_that_cannot_be_made_again(void **state)
 
 	(void)state;
 	making_fails = true;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqnRqEN");
 	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	making_fails = true;
 	d->template.param[0] = 1;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqnRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	assert_false(d->given_up);
