@@ -110,7 +110,7 @@ static void deaths_before_this_process_are_no_news(void **state)
 
 	(void)state;
 	served_cycle(t);
-	t->s->notices = (struct rf_notices){ .since_ns = rf_now_ns() };
+	t->s->queue[0].notices = (struct rf_notices){ .since_ns = rf_now_ns() };
 	nothing_more(t);
 	served_cycle(t);
 	expect(t, RF_NOTICE_DOWN, 2, 0);
