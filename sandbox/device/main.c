@@ -138,9 +138,6 @@ static void settle_queues(struct rf_device *d)
 {
 	if (!d->admin_ops || !d->admin_ops->queue_make)
 		d->queue_count = 1;
-	if (d->queue_count < d->cfg.queues)
-		rf_log("%s: %u queues of the %u asked for", d->label, d->queue_count,
-		       d->cfg.queues);
 	if (d->queue_count >= d->cfg.queues_least)
 		return;
 	rf_log("%s: its configuration demands %u queues: ask for fewer, or leave out 'demand'",

@@ -63,7 +63,7 @@ static void a_forbidden_call_is_named_with_its_abi(void **state)
 	m.exit_info.call = 5;
 	says(&m, "open (i386, number 5)", "\"syscall\":\"open\"");
 	m.exit_info.call = 100000;
-	says(&m, "unknown (i386, number 100000)", "\"generation\":9,\"pid\":77");
+	says(&m, "unknown (i386, number 100000)", "\"generation\":9,\"queue\":0,\"pid\":77");
 	m.exit_info.ip = 0x70000012;
 	says(&m, "in the trampoline+0x10", "\"gate_offset\":\"0x10\"");
 }

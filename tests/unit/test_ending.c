@@ -41,9 +41,10 @@ static void note(char what)
 int rf_packet_send(int sock, const void *data, size_t bytes, const int *fds, int count)
 {
 	static const char ups[] = { [RF_DEV_DOWN] = 'D', [RF_DEV_UP] = 'U', [RF_DEV_WANT] = 'W',
-				    [RF_DEV_KILL] = 'K' };
+				    [RF_DEV_KILL] = 'K', [RF_DEV_FAILED] = 'F' };
 	static const char exports[] = {
-		[RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u'
+		[RF_SVC_DOWN] = 'd', [RF_SVC_QUIESCED] = 'q', [RF_SVC_UP] = 'u',
+		[RF_SVC_GONE] = 'g'
 	};
 	uint32_t type = *(const uint32_t *)data;
 
@@ -68,8 +69,7 @@ static int drop_answer = -EOPNOTSUPP; /* of the device that is to lose a queue p
 
 int device_drop_queue(struct rf_device *d, const struct rf_queue *q)
 {
-	(void)d;
-	assert_int_equal(q->index, 0);
+	assert_true(q->index < d->queue_count);
 	if (drop_answer >= 0)
 		note('Q');
 	return drop_answer;
@@ -142,15 +142,30 @@ void rf_die(int code, const char *format, ...)
 #include "sandbox/device/core/notify.c"
 
 /* Generation 1 runs, 2 waits as standby. */
+static void queue_runs(struct rf_device *d, uint32_t index)
+{
+	static struct rf_launch spec[2][2];
+	static _Alignas(RF_PAGE) char boot[2][2][RF_PAGE];
+	struct rf_queue *q = &d->queue[index];
+	uint32_t n = d->cfg.queues, first = n + index, half = rf_number_half(first, n);
+
+	*q = (struct rf_queue){ .index = index, .generation = first, .next = first + n,
+				.quiet = true, .ready = true };
+	for (int i = 0; i < 2; i++) {
+		q->boot[i] = (void *)boot[index][i];
+		q->spec[i] = &spec[index][i];
+	}
+	q->slot[half] = (struct rf_slot){ .state = SLOT_RUNNING, .generation = first, .pidfd = -1 };
+	q->slot[!half] = (struct rf_slot){ .state = SLOT_STANDBY, .generation = first + n,
+					   .pidfd = -1 };
+}
+
 static struct rf_device *running(void)
 {
 	static struct rf_backend_ops fake;
-	static struct rf_launch spec[2];
-	static _Alignas(RF_PAGE) char boot[2][RF_PAGE];
 	static struct rf_stats_device stats;
-	static char queues[2 * RF_PAGE];
+	static char queues[4 * RF_PAGE];
 	static struct rf_device d;
-	struct rf_queue *q = &d.queue[0];
 
 	d = (struct rf_device){ .backend = &fake,
 				.service = RF_DEVICE_FD_SERVICE,
@@ -161,13 +176,7 @@ static struct rf_device *running(void)
 				.doorbell = { .event = -1 },
 				.queue_count = 1,
 				.enabled = true };
-	*q = (struct rf_queue){ .generation = 1, .next = 2, .quiet = true, .ready = true };
-	for (int half = 0; half < 2; half++) {
-		q->boot[half] = (void *)boot[half];
-		q->spec[half] = &spec[half];
-	}
-	q->slot[1] = (struct rf_slot){ .state = SLOT_RUNNING, .generation = 1, .pidfd = -1 };
-	q->slot[0] = (struct rf_slot){ .state = SLOT_STANDBY, .generation = 2, .pidfd = -1 };
+	queue_runs(&d, 0);
 	memset(noted, 0, sizeof(noted));
 	return &d;
 }
@@ -344,7 +353,7 @@ static bool making_fails; /* once */
 static int makes_it(struct rf_device *d, unsigned queue, unsigned half)
 {
 	(void)half;
-	assert_true(!queue && d->left == RF_LEFT_ENABLED);
+	assert_true(queue < d->queue_count && d->left == RF_LEFT_ENABLED);
 	note(making_fails ? 'n' : 'N');
 	int err = making_fails ? -EIO : 0;
 	making_fails = false;
@@ -374,7 +383,7 @@ static void a_queue_pair_alone_is_replaced(void **state)
 
 	(void)state;
 	d->template.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqN");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);
 	assert_int_equal(d->queue->recovery.method, RF_RESET_QUEUE);
@@ -389,7 +398,7 @@ static void without_a_successor_its_queues_wait(void **state)
 
 	(void)state;
 	d->queue->slot[0] = (struct rf_slot){ .state = SLOT_EMPTY, .pidfd = -1 };
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDWQq");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);
 	assert_true(d->queue->quiet && !d->queue->ready);
@@ -404,14 +413,14 @@ static void a_pair_that_cannot_be_deleted(void **state)
 
 	(void)state;
 	drop_answer = -ETIMEDOUT;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRqEN");
 	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	drop_answer = -EIO;
 	d->template.param[0] = 1; /* because it has reset itself */
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	d->stats->losses = 0;
@@ -424,18 +433,95 @@ static void a_pair_that_cannot_be_made_again(void **state)
 
 	(void)state;
 	making_fails = true;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqnRqEN");
 	assert_int_equal(d->queue->recovery.method, RF_RESET_SOFT);
 	assert_int_equal(d->stats->losses, 0);
 	d = with_queues();
 	making_fails = true;
 	d->template.param[0] = 1;
-	generation_ending(d, 1);
+	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqnRqEN");
 	assert_int_equal(d->stats->losses, 1);
 	assert_false(d->given_up);
 	d->stats->losses = 0;
+	drop_answer = -EOPNOTSUPP;
+}
+
+/* Two queues: 2 and 3 run, 4 and 5 wait. */
+static struct rf_device *with_two(void)
+{
+	struct rf_device *d = with_queues();
+
+	d->cfg.queues = d->queue_count = 2;
+	queue_runs(d, 0);
+	queue_runs(d, 1);
+	return d;
+}
+
+static void one_of_two_goes_on(void **state)
+{
+	struct rf_device *d = with_two();
+
+	(void)state;
+	generation_ending(d, 3, 0);
+	assert_string_equal(noted, "dDQqN");
+	assert_true(d->queue[1].down && !d->queue[0].down);
+	generation_prepared(d, 5);
+	generation_died(d, &d->queue[1], 1);
+	assert_string_equal(noted, "dDQqNuU");
+	assert_int_equal(d->queue[1].generation, 5);
+	assert_int_equal(d->queue[0].generation, 2);
+	assert_int_equal(d->queue[0].kill_requested, 0);
+	drop_answer = -EOPNOTSUPP;
+}
+
+/* Its queue pair cannot be deleted: the other driver is killed, and its death brings the reset
+ * about, which each hears of, and one of them of what it may have lost. */
+static void two_are_reset_together(void **state)
+{
+	struct rf_device *d = with_two();
+
+	(void)state;
+	drop_answer = -ETIMEDOUT;
+	d->template.param[0] = 1; /* it has reset itself */
+	generation_ending(d, 3, 0);
+	assert_string_equal(noted, "dDK");
+	assert_int_equal(d->queue[0].kill_reason, RF_KILL_RESET);
+	generation_prepared(d, 5);
+	generation_died(d, &d->queue[1], 1);
+	assert_string_equal(noted, "dDK"); /* nothing runs before that */
+	generation_ending(d, 2, 0);
+	assert_string_equal(noted, "dDKdDRqqENNuU");
+	assert_int_equal(d->stats->losses, 1);
+	generation_prepared(d, 4);
+	generation_died(d, &d->queue[0], 1);
+	assert_string_equal(noted, "dDKdDRqqENNuUuU");
+	assert_false(any_down(d) || d->reset);
+	d->stats->losses = 0;
+	drop_answer = -EOPNOTSUPP;
+}
+
+/* The second queue cannot be made after any reset: at some time the device is given up. */
+static void a_pair_that_can_never_be_made(void **state)
+{
+	struct rf_device *d = with_two();
+
+	(void)state;
+	drop_answer = -ETIMEDOUT;
+	for (int i = 0; i < 20 && !d->given_up; i++) {
+		memset(noted, 0, sizeof(noted));
+		d->resets = i;
+		making_fails = true;
+		d->queue[1].down = true;
+		d->queue[1].ready = false;
+		d->queue[1].quiet = true;
+		d->enabled = true;
+		d->reset = false;
+		generation_start(d, &d->queue[1]);
+	}
+	assert_true(d->given_up);
+	making_fails = false;
 	drop_answer = -EOPNOTSUPP;
 }
 
@@ -446,6 +532,9 @@ int main(void)
 		cmocka_unit_test(without_a_successor_its_queues_wait),
 		cmocka_unit_test(a_pair_that_cannot_be_deleted),
 		cmocka_unit_test(a_pair_that_cannot_be_made_again),
+		cmocka_unit_test(one_of_two_goes_on),
+		cmocka_unit_test(two_are_reset_together),
+		cmocka_unit_test(a_pair_that_can_never_be_made),
 		cmocka_unit_test(a_look_at_the_device),
 		cmocka_unit_test(quiet_at_the_last_stop_and_on_when_dead),
 		cmocka_unit_test(dead_before_its_ring_is_ready),
@@ -458,5 +547,7 @@ int main(void)
 
 	for (int fd = RF_DEVICE_FD_WAKE0; fd <= RF_DEVICE_FD_WAKE1; fd++)
 		dup2(eventfd(0, EFD_NONBLOCK), fd);
+	for (int half = 0; half < 2; half++)
+		dup2(eventfd(0, EFD_NONBLOCK), rf_device_wake(1, (uint32_t)half));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <poll.h>
+#include <time.h>
+
 #include "clock.h"
-#include "device.h"
 #include "log.h"
 
 static uint64_t clock_ns;
@@ -35,7 +37,9 @@ static int time_goes_on(const struct timespec *t)
 	return 0;
 }
 
+/* Also in what a header does. */
 #define ppoll(fds, count, t, mask) ((void)(fds), (void)(count), time_goes_on(t))
+#include "device.h"
 #include "sandbox/device/admin/intel_nic.c"
 #include "sandbox/device/core/bar.c"
 #include "sandbox/device/admin/igb_admin.c"

@@ -13,7 +13,7 @@ static struct rf_histogram_copy copy;
 
 static uint64_t timed(struct served *t, enum rf_latency_class class)
 {
-	rf_histogram_read(&copy, &t->s->session.stats->latency[class]);
+	rf_histogram_read(&copy, &t->s->queue[0].session.stats->latency[class]);
 	return copy.count;
 }
 
@@ -203,7 +203,7 @@ static void requests_are_counted_as_ever(void **state)
 
 static uint64_t step_of(struct served *t, enum rf_recovery_step step)
 {
-	rf_histogram_read(&copy, &t->s->session.stats->step[step]);
+	rf_histogram_read(&copy, &t->s->queue[0].session.stats->step[step]);
 	return copy.count;
 }
 
@@ -226,7 +226,7 @@ static void steps_are_counted_once(void **state)
 						 .enabled_ns = now + 500000 };
 	rig_quiesced(&t->rig, 0);
 	served_up(t);
-	rf_steps_up(&t->s->session, 1); /* an export that is told again */
+	rf_steps_up(&t->s->queue[0].session, 1); /* an export that is told again */
 	for (int i = RF_STEP_DETECT; i <= RF_STEP_ENABLE; i++)
 		assert_int_equal(step_of(t, i), 1);
 	assert_int_equal(copy.sum_ns, 300000); /* ENABLE, since it was silent */

@@ -36,7 +36,7 @@ static void goes_on(struct rf_device *d)
 	if (!notify_flush(d))
 		return;
 	asked++;
-	(void)notify_want(d, &msg, &fd, 1);
+	(void)notify_want(d, d->queue, &msg, &fd, 1);
 }
 
 static int setup(void **state)
@@ -46,6 +46,7 @@ static int setup(void **state)
 	(void)state;
 	alarm(DEADLINE);
 	memset(&dev, 0, sizeof(dev));
+	dev.queue_count = 1;
 	asked = 0;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	supervisor = fcntl(pair[0], F_DUPFD_CLOEXEC, 100);
@@ -107,7 +108,7 @@ static void what_has_no_room_waits_and_goes_in_order(void **state)
 	assert_true(fill() > 8);
 	notify_supervisor(&dev, RF_DEV_DOWN, 1, 0);
 	notify_supervisor(&dev, RF_DEV_UP, 2, 0);
-	assert_int_equal(notify_want(&dev,
+	assert_int_equal(notify_want(&dev, dev.queue,
 				   &(struct rf_dev_msg){ .type = RF_DEV_WANT, .generation = 3 },
 				   &fd, 1),
 			 0);
@@ -137,7 +138,7 @@ static void nothing_overtakes(void **state)
 	notify_supervisor(&dev, RF_DEV_DOWN, 1, 0);
 	assert_int_equal(hear(heard, 8), 0);
 	notify_supervisor(&dev, RF_DEV_UP, 2, 0);
-	assert_false(notify_want(&dev, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
+	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
 	notify_unresponsive(&dev, &(struct rf_dev_msg){ .type = RF_DEV_UNRESPONSIVE });
 	assert_int_equal(hear(heard, 8), 0);
 	goes_on(&dev);
@@ -195,7 +196,7 @@ static void one_that_is_gone_is_not_waited_for(void **state)
 	fill();
 	close(supervisor);
 	notify_supervisor(&dev, RF_DEV_DOWN, 1, 0);
-	assert_false(notify_want(&dev, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
+	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
 	assert_false(notify_pending(&dev));
 	supervisor = dup(RF_DEVICE_FD_SUPERVISOR);
 }

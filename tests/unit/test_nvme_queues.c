@@ -46,6 +46,7 @@ static struct {
 	uint8_t  seen[32];     /* operation codes */
 	uint16_t ids[32];
 	unsigned seen_count;
+	uint32_t granted; /* numbers of queues, each less one */
 } hw;
 
 void rf_log(const char *format, ...)
@@ -69,7 +70,7 @@ static void post(uint16_t cid, uint16_t status)
 {
 	struct nvme_cqe *cq = (void *)(admin_pages + RF_PAGE);
 
-	cq[hw.cq_tail] = (struct nvme_cqe){ .cid = cid, .dw0 = 0x70007,
+	cq[hw.cq_tail] = (struct nvme_cqe){ .cid = cid, .dw0 = hw.granted,
 					    .status = (uint16_t)(status << 1 | hw.phase) };
 	if (++hw.cq_tail == 16) {
 		hw.cq_tail = 0;
@@ -151,6 +152,7 @@ static struct rf_device *controller(enum answer first, enum answer then)
 
 	memset(&hw, 0, sizeof(hw));
 	hw.phase = true;
+	hw.granted = 0x70007;
 	hw.csts = NVME_CSTS_RDY;
 	hw.answer[0] = first;
 	for (unsigned i = 1; i < sizeof(hw.answer) / sizeof(hw.answer[0]); i++)
@@ -249,10 +251,10 @@ static void the_check_at_start(void **state)
 	(void)state;
 	nvme_queues_check(d);
 	assert_true(d->queue_reset);
-	assert_int_equal(hw.seen_count, 5);
+	assert_int_equal(hw.seen_count, 4);
 	assert_string_equal(said, "");
-	/* Features, then both creations, then the deletions: none of them may fail. */
-	for (unsigned bad = 0; bad < 5; bad++) {
+	/* Both creations, then the deletions: none of them may fail. */
+	for (unsigned bad = 0; bad < 4; bad++) {
 		d = controller(DONE, DONE);
 		hw.answer[bad] = STATUS;
 		nvme_queues_check(d);
@@ -270,6 +272,30 @@ static void the_check_at_start(void **state)
 	nvme_queues_check(d);
 	assert_false(d->queue_reset || hw.seen_count);
 	assert_string_equal(said, "");
+}
+
+/* Fewer than it is asked for: these are used, and later it has to grant as many again. */
+static void fewer_are_granted(void **state)
+{
+	struct rf_device *d = controller(DONE, DONE);
+
+	(void)state;
+	d->queue_count = 4;
+	assert_int_equal(nvme_queues_ask(d), 0);
+	assert_int_equal(hw.cmd.cdw11, 0x30003);
+	assert_int_equal(d->queue_count, 4);
+	hw.granted = 0x10003; /* two completion queues */
+	assert_int_equal(nvme_queues_ask(d), 0);
+	assert_int_equal(d->queue_count, 2);
+	assert_said("grants 2 queues of the 4");
+	nvme.granted = true;
+	said[0] = '\0';
+	assert_int_equal(nvme_queues_ask(d), 0);
+	assert_string_equal(said, "");
+	hw.granted = 0;
+	assert_int_equal(nvme_queues_ask(d), -EIO);
+	assert_said("grants 1 queues of the 2 it is asked for, and granted them before");
+	assert_int_equal(d->queue_count, 2);
 }
 
 /* Two processes do not give the same ids, nor does one in turn: who forges has to guess. */
@@ -303,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_pair_that_is_not_deleted),
 		cmocka_unit_test(both_deletions_have_one_deadline),
 		cmocka_unit_test(the_check_at_start),
+		cmocka_unit_test(fewer_are_granted),
 		cmocka_unit_test(ids_are_not_to_be_foreseen),
 	};
 

@@ -50,7 +50,7 @@ static void what_was_in_flight_is_reissued_in_order(void **state)
 	assert_int_equal(log_of(t, 1)->reissued, N);
 	assert_int_equal(log_of(t, 1)->drained, 0);
 	assert_true(log_of(t, 1)->down_ns && log_of(t, 1)->first_io_ns >= log_of(t, 1)->down_ns);
-	assert_int_equal(t->s->count.reissued, N);
+	assert_int_equal(t->s->queue[0].count.reissued, N);
 	served_free(t);
 }
 
@@ -243,7 +243,7 @@ static void a_new_export_forgets_what_its_predecessor_owed(void **state)
 	assert_int_equal(rf_blk_inflight(second), 0);
 	assert_int_equal(rf_submitted(second), 3);
 	for (uint32_t i = 0; i < RF_BLK_DEPTH; i++)
-		assert_int_equal(second->entry[i].state, RF_ENTRY_FREE);
+		assert_int_equal(second->queue[0].entry[i].state, RF_ENTRY_FREE);
 	/* The device process cycles the generation for it. */
 	t->s->queue[0].free_count = RF_BLK_DEPTH;
 	struct rf_blk *first = t->s;

@@ -139,6 +139,9 @@ static void reopen(struct served *t)
 	const struct rf_session set_up = t->s->queue[0].session;
 
 	memset(t->s, 0, offsetof(struct rf_blk, info));
+	t->s->queues = 1;
+	memset(t->s->queue, 0, sizeof(t->s->queue[0]));
+	t->s->queue[0].disk = t->s;
 	assert_int_equal(rf_session_open(&t->s->queue[0].session, set_up.ops, set_up.fds_up), 0);
 	t->s->queue[0].session.data = set_up.data;
 	t->s->queue[0].session.rings = set_up.rings;
@@ -146,6 +149,7 @@ static void reopen(struct served *t)
 	t->s->queue[0].session.known = set_up.known;
 	t->s->queue[0].session.arena_ours = set_up.arena_ours;
 	t->s->queue_tail = &t->s->queue_head;
+	rf_routes_set(t->s);
 	rf_table_take_over(t->s);
 }
 

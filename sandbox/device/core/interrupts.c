@@ -90,8 +90,8 @@ static void irq_use(struct rf_device *d, uint32_t index, uint32_t count)
 	uint32_t most = each ? (count - 1) / 2 : 1;
 
 	if (d->queue_count > most) {
-		rf_log("%s: with %u interrupt vectors it has %u queues, not %u", d->label, count,
-		       most, d->queue_count);
+		rf_log("%s: with %u interrupt vectors it has %u queue%s, not %u", d->label, count,
+		       most, most == 1 ? "" : "s", d->queue_count);
 		d->queue_count = most;
 	}
 	d->irq = (struct rf_irq){ .index = index, .each_half = each,

@@ -96,11 +96,11 @@ void quiesce_capture(struct rf_device *d, uint32_t generation)
  * one that answered nothing, unless it gives its other queues' drivers what they wait for. */
 static bool in_doubt(const struct rf_device *d, const struct rf_queue *q)
 {
-	bool asked = q->kill_requested == q->recovery.generation;
+	bool killed = q->kill_requested == q->recovery.generation;
 
 	return d->left != RF_LEFT_ENABLED || d->changed || d->irq.off || d->reset ||
-	       (asked && (q->kill_reason == RF_KILL_STORM ||
-			  (q->kill_reason == RF_KILL_STALLED && !any_driver_up(d))));
+	       (killed && (q->kill_reason == RF_KILL_STORM ||
+			   (q->kill_reason == RF_KILL_STALLED && !any_driver_up(d))));
 }
 
 int device_drop_queue(struct rf_device *d, const struct rf_queue *q)
