@@ -163,7 +163,8 @@ struct rf_device {
 	uint32_t next;              /* generation that comes next */
 	bool     down;              /* between a death and the successor's start */
 	bool     ready;             /* controller enabled, waits for a driver */
-	uint32_t reset_ms;          /* in which it says that a soft reset is over; 0: as the policy says */
+	/* in which it says that a soft reset is over; 0: as the policy says */
+	uint32_t reset_ms;
 	bool     queue_reset;       /* it passed the check of its admin plane: see queue_drop */
 	enum rf_left left;
 	bool     changed;           /* it was found to be otherwise since: */
@@ -203,8 +204,8 @@ struct rf_admin_ops {
 	 * there is no such way.
 	 */
 	int (*queue_drop)(struct rf_device *, unsigned queue);
-	/* Makes the pair anew in this half; the device is as RF_LEFT_IDLE says. As queue_drop(), and
-	 * -ESTALE: a reset would not help, it is not what its drivers were told it is. */
+	/* Makes the pair anew in this half; the device is as RF_LEFT_IDLE says. As queue_drop(),
+	 * and -ESTALE: a reset would not help, it is not what its drivers were told it is. */
 	int (*queue_make)(struct rf_device *, unsigned queue, unsigned half);
 	/* Behind the soft reset: a mark in the device that a reset of its own would take away.
 	 * NULL: its registers show that without one. */
