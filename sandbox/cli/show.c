@@ -295,7 +295,8 @@ void show_recoveries(FILE *f, const struct shown *d)
 		put_time(f, r->detect_ns);
 		fprintf(f, ",\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
 			   "\"quiesced_ns\":%llu,\"spawned_ns\":%llu,\"enabled_ns\":%llu",
-			g, r->method <= RF_RESET_HOT ? methods[r->method] : "unknown", (ull)r->detect_ns, (ull)r->quiesced_ns,
+			g, r->method <= RF_RESET_HOT ? methods[r->method] : "unknown",
+			(ull)r->detect_ns, (ull)r->quiesced_ns,
 			(ull)r->spawned_ns, (ull)r->enabled_ns);
 		if (v->generation == g)
 			fprintf(f,

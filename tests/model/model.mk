@@ -1,4 +1,5 @@
-# The ring, recovery, queue deletion and the journal, as models a checker walks through state by state.
+# The ring, recovery, queue deletion and the journal, as models a checker walks through state by
+# state.
 
 $(B)/.deps-model: images/images.mk | $(DEPS)
 	@images/install-deps spin

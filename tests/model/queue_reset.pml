@@ -113,7 +113,10 @@ inline admin(command)
 /* CC.EN to 0; CSTS.RDY reads 0 when all commands have ended. */
 inline reset()
 {
-	atomic { on = false; sq = false; cq = false; moving = 0; asked[1] = false; asked[2] = false }
+	atomic {
+		on = false; sq = false; cq = false; moving = 0;
+		asked[1] = false; asked[2] = false
+	}
 }
 
 active proctype Device()

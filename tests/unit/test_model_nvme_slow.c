@@ -39,8 +39,8 @@ static void ready_follows_enable(void **state)
 
 static void registers_of_ones_meanwhile(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--ready-ms", "1500", "--ones-while-resetting",
-						       "yes", NULL });
+	struct rig *r = rig_new((const char *const[]){ "--ready-ms", "1500",
+						       "--ones-while-resetting", "yes", NULL });
 
 	(void)state;
 	r->c = client_greeted(&r->model, PLAIN_JSON);
@@ -106,7 +106,7 @@ static void deletions_that_go_wrong(void **state)
 	assert_int_equal(csts(r), ~0u);
 }
 
-/* The data of a command comes when its queue was said to be gone; without the fault it never does. */
+/* The data of a command comes when its queue was said to be gone; without the fault never. */
 static void a_deletion_that_is_answered_early(void **state)
 {
 	(void)state;
@@ -122,7 +122,8 @@ static void a_deletion_that_is_answered_early(void **state)
 		submit(r, &r->io, SQ, read);
 		assert_int_equal(queue_command(r, NVME_ADMIN_DELETE_SQ), 0);
 		assert_int_equal(queue_command(r, NVME_ADMIN_DELETE_CQ), 0);
-		for (int i = 0; counter(r, "late_commands") < 1 && i < (early ? CLIENT_WAIT_MS : 300); i++)
+		int most = early ? CLIENT_WAIT_MS : 300;
+		for (int i = 0; counter(r, "late_commands") < 1 && i < most; i++)
 			usleep(1000);
 		assert_int_equal(counter(r, "late_commands"), early);
 		assert_int_equal(r->memory[DATA], early ? 0 : 0xee);
@@ -143,7 +144,8 @@ static uint32_t identify(struct rig *r, uint32_t cns, uint32_t nsid)
 
 static void each_namespace_is_apart(void **state)
 {
-	struct rig *r = rig_new((const char *const[]){ "--size", "2M", "--namespaces", SPACES, NULL });
+	struct rig *r = rig_new((const char *const[]){ "--size", "2M", "--namespaces", SPACES,
+						       NULL });
 	const uint32_t *list = (void *)(r->memory + IDENTIFY);
 	const struct nvme_id_ns *ns = (void *)(r->memory + IDENTIFY);
 

@@ -53,7 +53,8 @@ static void words_that_name_a_namespace(void **state)
 static void words_that_name_none(void **state)
 {
 	static const char *const words[] = {
-		"0", "4294967294", "4294967295", "4294967296", "12345678901", "-1", "1 ", "0x1", "one",
+		"0", "4294967294", "4294967295", "4294967296", "12345678901", "-1", "1 ", "0x1",
+		"one",
 		"0025385a71b0a1c", "0025385a71b0a1c33", "0025385a71b0a1cg", "eui.1", "uuid.1",
 		"0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0",
 		"11111111-2222-3333-4444-55555555555", "1111111-12222-3333-4444-555555555555",
@@ -215,7 +216,8 @@ static void none_or_two_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(nvme_namespace_find(d), -EINVAL);
-	assert_said("no namespace of this controller has UUID 11111111-2222-3333-4444-000000000000");
+	assert_said("no namespace of this controller has UUID "
+		    "11111111-2222-3333-4444-000000000000");
 	d = device("0025385a71b0a1c3");
 	spaces[1].eui64 = EUI64;
 	assert_int_equal(nvme_namespace_find(d), -EINVAL);
