@@ -100,7 +100,8 @@ bench-net-guest: all $(B)/dpdk | $(B)/.deps-qemu
 # The storage appliance beside the kernel's drivers and nbdkit, in one guest.
 
 $(B)/nbdkit: tests/bench/nbd-files | $(B)/.deps-bench-nbd
-	$< $@ "$$(command -v nbdkit)" $$(dpkg -L nbdkit | grep -E '/nbdkit-(file|memory)-plugin\.so$$')
+	$< $@ "$$(command -v nbdkit)" \
+		$$(dpkg -L nbdkit | grep -E '/nbdkit-(file|memory)-plugin\.so$$')
 $(B)/qsd: tests/bench/nbd-files | $(B)/.deps-bench-nbd
 	$< $@ "$$(command -v qemu-storage-daemon)"
 

@@ -12,6 +12,7 @@ disk=$(nvme_address rf0)
 # told DEVICE: its last report is in /tmp/report
 told() { $rf bundle $1 >/tmp/report 2>/dev/null && [ -s /tmp/report ]; }
 says() { grep -qE "$1" /tmp/report; }
+us='[1-9][0-9]* us'
 # died NAME DEVICE METHOD: what every report has
 died() {
 	expect bundle/$1/there "no bundle: $(cat /tmp/rf.err)" wait_for 60 told $2
@@ -21,7 +22,8 @@ died() {
 	expect bundle/$1/where "no instruction pointer, or no function" \
 		says "^  at   image\+0x[0-9a-f]+  [a-z0-9_]+\+0x"
 	expect bundle/$1/registers "no registers" says "rip +0000[0-9a-f]{12}"
-	expect bundle/$1/reset "no reset, or no time" says "^Reset: $3, quiet after [1-9][0-9]* us, the next driver ran after [1-9][0-9]* us"
+	expect bundle/$1/reset "no reset, or no time" \
+		says "^Reset: $3, quiet after $us, the next driver ran after $us"
 }
 
 expect bundle/dma/serves "no driver came up: $(cat /tmp/rf.err)" hostile

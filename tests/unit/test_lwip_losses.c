@@ -37,8 +37,8 @@ static int setup(void **unused)
 	(void)unused;
 	wire_start(&s, lines, false);
 	wire_ready(&s, 10809);
-	void *p = mmap(NULL, RF_TABLE_USED(1), PROT_READ, MAP_SHARED, s.e.rig.fd[RF_EXPORT_FD_TABLE],
-		       0);
+	void *p = mmap(NULL, RF_TABLE_USED(1), PROT_READ, MAP_SHARED,
+		       s.e.rig.fd[RF_EXPORT_FD_TABLE], 0);
 	rig_must(p != MAP_FAILED, "mmap");
 	table = p;
 	memset(&client, 0, sizeof(client));

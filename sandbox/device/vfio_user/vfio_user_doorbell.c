@@ -270,7 +270,7 @@ static volatile void *proxied(struct rf_device *d, uint64_t where)
 
 #define NOT_RUNG 0xffffu /* no queue has this number */
 
-/* What other queues' drivers rang meanwhile is passed on first, since the eventfd is one for all. */
+/* What other queues' drivers rang meanwhile is passed on first: the eventfd is one for all. */
 void user_doorbell_clear(struct rf_device *d, uint32_t queue)
 {
 	const struct rf_doorbells *b = &d->doorbell;
