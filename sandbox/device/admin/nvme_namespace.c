@@ -86,7 +86,7 @@ static void name_text(const struct rf_namespace *w, char *to, size_t room)
 }
 
 /* The ids above `after` that are attached. 0, or -errno after a line. */
-static int list_read(struct rf_device *d, uint32_t after, uint32_t *list)
+static int ns_list_read(struct rf_device *d, uint32_t after, uint32_t *list)
 {
 	int status = nvme_identify_try(d, NVME_CNS_ACTIVE_NS, after, list);
 
@@ -105,7 +105,7 @@ static int list_read(struct rf_device *d, uint32_t after, uint32_t *list)
 }
 
 /* Notes in *found one that is called so. -EINVAL after a line: it is the second. */
-static int look_at(struct rf_device *d, uint32_t nsid, const char *text, uint32_t *found)
+static int ns_look_at(struct rf_device *d, uint32_t nsid, const char *text, uint32_t *found)
 {
 	int called = is_called(d, nsid);
 
@@ -131,11 +131,11 @@ static int find_called(struct rf_device *d, uint32_t *found)
 	*found = 0;
 	name_text(&d->cfg.name_space, text, sizeof(text));
 	do {
-		if ((err = list_read(d, after, list)))
+		if ((err = ns_list_read(d, after, list)))
 			return err;
 		for (uint32_t i = 0; i < entries && list[i]; i++, looked++) {
 			after = list[i];
-			if ((err = look_at(d, after, text, found)))
+			if ((err = ns_look_at(d, after, text, found)))
 				return err;
 		}
 	} while (list[entries - 1] && looked < MOST_LOOKED_AT);
