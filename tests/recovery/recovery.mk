@@ -2,13 +2,15 @@
 
 ##@ Test
 .PHONY: check-recovery
-check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced (6 min)
+check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise ## hangs and stalls are found in time, honest drivers left alone, dead processes of every kind replaced, many devices served, and devices added and removed (8 min)
 	@tests/recovery/run $(TESTS)
 	@$(if $(TESTS),,tests/recovery/words)
 	@$(if $(TESTS),,tests/recovery/kill-sets --rounds 100 --ends 10)
 	@$(if $(TESTS),,tests/recovery/promises)
 	@$(if $(TESTS),,tests/recovery/losses)
 	@$(if $(TESTS),,tests/recovery/integrity)
+	@$(if $(TESTS),,tests/recovery/many-devices 64)
+	@$(if $(TESTS),,tests/recovery/reload)
 check-needs: $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise
 .PHONY: power-cut
 power-cut: all $(MODELS) $(B)/tests/promise $(B)/tests/model_ctl ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed meanwhile, SEED= (1); INTEGRITY=1: with integrity disk
