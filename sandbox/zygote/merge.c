@@ -25,8 +25,8 @@ static void copy_plain(struct rf_config_device *to, const struct rf_config_devic
 	to->stack_index = 0;
 }
 
-/* Bytes between members count too: records are made in memory that was zero. One that differed there
- * would cost a restart, and nothing worse. */
+/* Bytes between members count too: records are made in memory that was zero. One that differed
+ * there would cost a restart, and nothing worse. */
 static bool same(const struct rf_config_device *a, const struct rf_config_device *b)
 {
 	static struct rf_config_device one, other;
