@@ -24,7 +24,7 @@
 #include "sysfs.h"
 #include "unix_listen.h"
 
-static struct rf_config config;
+static const struct rf_config *config;
 static int bundles; /* directory */
 
 /* ---- of ringfence ----------------------------------------------------------------- */
@@ -36,7 +36,7 @@ static int bundles_open(void)
 	const uint32_t uid = RF_UID_BASE + RF_UID_CRASH;
 	char path[300];
 
-	snprintf(path, sizeof(path), "%s/bundles", config.run_dir);
+	snprintf(path, sizeof(path), "%s/bundles", config->run_dir);
 	int err = mkdir(path, 0700) && errno != EEXIST;
 	int fd = err ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchmod(fd, 0700) || (!geteuid() && fchown(fd, uid, uid)))
@@ -71,14 +71,14 @@ static int broker_control(int *fd)
 	char path[300];
 	const char *why;
 
-	snprintf(path, sizeof(path), "%s/control", config.run_dir);
+	snprintf(path, sizeof(path), "%s/control", config->run_dir);
 	*fd = rf_unix_listen(path, SOCK_SEQPACKET, 0700, &why);
 	if (*fd >= 0)
 		return 0;
 	if (*fd == -EADDRINUSE)
 		rf_log("another ringfence, process %d, has run-dir %s already: give this one "
 		       "another run-dir",
-		       keeper_of(path), config.run_dir);
+		       keeper_of(path), config->run_dir);
 	else
 		rf_log("cannot listen on %s: %s", path, why);
 	return *fd == -EADDRINUSE || *fd == -EEXIST ? RF_EXIT_IN_USE : RF_EXIT_SYSTEM;
@@ -97,7 +97,7 @@ static int program(uint32_t which, int *fd)
 
 	if (!name)
 		return RF_EXIT_BUG;
-	snprintf(path, sizeof(path), "%s/%s", config.program_dir, name);
+	snprintf(path, sizeof(path), "%s/%s", config->program_dir, name);
 	if ((*fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		rf_log("%s: %s", path, strerror(errno));
 	return *fd < 0 ? RF_EXIT_SYSTEM : 0;
@@ -117,7 +117,7 @@ static int null(int *fd)
 
 static int deaths(int *fd)
 {
-	*fd = rf_death_file(config.run_dir);
+	*fd = rf_death_file(config->run_dir);
 	return *fd < 0 ? RF_EXIT_SYSTEM : 0;
 }
 
@@ -253,9 +253,9 @@ static int stack_vanish(const struct rf_config_device *d, uint32_t service)
 /* Serves only what the configuration says of that device. */
 static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 {
-	if (ask->device >= (uint32_t)config.count)
+	if (ask->device >= (uint32_t)(config->count + config->gone))
 		return RF_EXIT_BUG;
-	const struct rf_config_device *d = &config.device[ask->device];
+	const struct rf_config_device *d = &config->device[ask->device];
 	enum rf_backend backend = d->policy.device.backend;
 
 	switch (ask->what) {
@@ -273,7 +273,7 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_SERVER_AGAIN:
 		return backend == RF_BACKEND_VFIO_USER ? server(d, fds, false, true) : RF_EXIT_BUG;
 	case RF_OPEN_TAKE:
-		return backend == RF_BACKEND_VFIO ? rf_pci_take(&config, d, ask->last, group) :
+		return backend == RF_BACKEND_VFIO ? rf_pci_take(config, d, ask->last, group) :
 						    RF_EXIT_BUG;
 	case RF_OPEN_VFIO:
 		return backend == RF_BACKEND_VFIO ? vfio(d, fds) : RF_EXIT_BUG;
@@ -285,7 +285,7 @@ static int serve_device(const struct rf_open_ask *ask, int *group, int *fds)
 	case RF_OPEN_STACK_VANISH:
 		return stack_vanish(d, ask->service);
 	case RF_OPEN_GIVE_BACK:
-		return backend == RF_BACKEND_VFIO ? rf_pci_give_back(&config, d->pci),
+		return backend == RF_BACKEND_VFIO ? rf_pci_give_back(config, d->pci),
 		       0 : RF_EXIT_BUG;
 	default:
 		return RF_EXIT_BUG;
@@ -307,7 +307,7 @@ static int serve(const struct rf_open_ask *ask, int *group, int *fds)
 		fds[0] = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		return 0;
 	case RF_OPEN_RETURN:
-		return rf_pci_give_back_all(&config), 0;
+		return rf_pci_give_back_all(config), 0;
 	case RF_OPEN_DEATHS:
 		return deaths(fds);
 	default:
@@ -322,12 +322,11 @@ int rf_broker_main(int sock, int config_fd)
 
 	rf_log_name = "ringfence";
 	signal(SIGPIPE, SIG_IGN);
-	if (pread(config_fd, &config, sizeof(config), 0) != sizeof(config) ||
-	    rf_config_wrong(&config))
+	if (!(config = rf_config_map(config_fd)) || rf_config_wrong(config))
 		return RF_EXIT_BUG;
 	close(config_fd);
-	rf_dir_make(config.run_dir, "", geteuid() ? 0700 : 0755);
-	rf_dir_make(config.run_dir, "restore", 0700);
+	rf_dir_make(config->run_dir, "", geteuid() ? 0700 : 0755);
+	rf_dir_make(config->run_dir, "restore", 0700);
 	bundles = bundles_open();
 	umask(0117); /* sockets of exports are their owner's and group's */
 	rf_lock(rf_filters, "broker");

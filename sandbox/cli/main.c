@@ -19,6 +19,7 @@ static const char usage[] =
 	"       ringfence bundle                the deaths there are reports of\n"
 	"       ringfence bundle DEVICE [N]     the report of its last death, or of number N\n"
 	"       ringfence restart DEVICE        stop and start again, also out of quarantine\n"
+	"       ringfence reload                read CONFIG anew: what differs stops and starts\n"
 	"       ringfence stop                  end all, give the devices back\n"
 	"       ringfence --version\n"
 	"--run-dir DIR before the command names another place than /run/ringfence (root),\n"
@@ -40,13 +41,15 @@ static int printed(int code)
 }
 
 static const char *const verbs[] = { "run",    "check",   "format", "status",   "recoveries",
-				     "bundle", "restart", "stop",   "--run-dir" };
+				     "bundle", "restart", "reload", "stop",    "--run-dir" };
 
 static int cli_ask(const char *dir, const char *verb, const char *device)
 {
 	char path[RF_RUN_DIR + 16];
 
 	snprintf(path, sizeof(path), "%s/control", dir);
+	if (!strcmp(verb, "reload"))
+		return client_reload(path, stdout);
 	return client_ask(path, verb, device, stdout);
 }
 
@@ -102,8 +105,8 @@ static int command(int argc, char **argv)
 		return cli_ask(dir, "status", "");
 	if (!strcmp(verb, "status") && argc == 3 && !strcmp(arg, "--json"))
 		return cli_ask(dir, "status-json", "");
-	if (!strcmp(verb, "stop") && argc == 2)
-		return cli_ask(dir, "stop", "");
+	if ((!strcmp(verb, "stop") || !strcmp(verb, "reload")) && argc == 2)
+		return cli_ask(dir, verb, "");
 	if ((!strcmp(verb, "restart") || !strcmp(verb, "recoveries")) && argc == 3)
 		return cli_ask(dir, verb, arg);
 	if (!strcmp(verb, "bundle") && argc <= 4)

@@ -2,6 +2,7 @@
 /* show.c - see show.h. Room: sandbox/cli. */
 #include "show.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -141,16 +142,34 @@ void show_json(FILE *f, const struct shown *d, int count)
 
 /* ---- words ------------------------------------------------------------------ */
 
-/* Lines below the table, for walls that are missing. */
-static void put_walls(FILE *f, const struct rf_snapshot *s)
+/* Are the same walls missing around both drivers, for the same reasons? */
+static bool walls_same(const struct rf_wall_report *a, const struct rf_wall_report *b)
 {
-	char missing[512];
+	return a->locked == b->locked && a->up == b->up && !memcmp(a->why, b->why, sizeof(a->why));
+}
 
-	if (!s->walls.locked)
+/* A line below the table for walls that are missing: one for all devices that lack the same. */
+static void put_walls(FILE *f, const struct shown *d, int i, int count)
+{
+	const struct rf_wall_report *walls = &d[i].s.walls;
+	char missing[512];
+	int others = 0;
+
+	for (int j = 0; j < i; j++)
+		if (walls_same(&d[j].s.walls, walls))
+			return; /* said there */
+	if (!walls->locked)
 		return;
-	rf_walls_missing(&s->walls, missing, sizeof(missing));
-	if (missing[0])
-		fprintf(f, "%s: walls missing around its driver: %s\n", s->name, missing);
+	rf_walls_missing(walls, missing, sizeof(missing));
+	if (!missing[0])
+		return;
+	for (int j = i + 1; j < count; j++)
+		others += walls_same(&d[j].s.walls, walls);
+	if (others)
+		fprintf(f, "%s and %d other%s: walls missing around their drivers: %s\n",
+			d[i].s.name, others, &"s"[others == 1], missing);
+	else
+		fprintf(f, "%s: walls missing around its driver: %s\n", d[i].s.name, missing);
 }
 
 static void put_other(FILE *f, const struct rf_snapshot *s)
@@ -255,7 +274,7 @@ void show_table(FILE *f, const struct shown *d, int count)
 		put_deaths(f, &d[i].s);
 		if (d[i].service)
 			put_times(f, d[i].s.name, d[i].service);
-		put_walls(f, &d[i].s);
+		put_walls(f, d, i, count);
 	}
 }
 

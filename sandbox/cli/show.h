@@ -32,6 +32,10 @@ void show_recoveries(FILE *, const struct shown *);
  */
 int client_ask(const char *path, const char *verb, const char *device, FILE *out);
 
+/* Has the configuration read anew, and says what that changes, or what is wrong with it. Exit code
+ * of `ringfence`. */
+int client_reload(const char *path, FILE *out);
+
 /*
  * Crash bundles of a run directory: a line for each, oldest first; or the report of a device's
  * newest, or of the one of that number. Exit code of `ringfence`.

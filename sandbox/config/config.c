@@ -270,8 +270,9 @@ static int new_device(struct reading *r, struct rf_words *w)
 {
 	struct rf_config *c = r->config;
 
-	if (c->count == RF_MAX_DEVICES)
-		return rf_words_error(w, "more than %d devices", RF_MAX_DEVICES);
+	if (c->count == c->room)
+		return rf_words_error(w, "more than %d devices: run the others by a ringfence of "
+					 "their own, with another run-dir", RF_MAX_DEVICES);
 	if (w->count != 2 || strlen(w->word[1]) >= RF_NAME - 16 || strchr(w->word[1], '.') ||
 	    !rf_config_name_good(w->word[1]))
 		return rf_words_error(w,

@@ -4,8 +4,8 @@
  *
  * Room:   sandbox/config. It has a user of its own, no capability, an empty root directory
  *         and a system call list without open(): each file is asked of the keeper, by name.
- * Out:    struct rf_config in a memfd, on top of the defaults that are in it. Exit code 0,
- *         or RF_EXIT_CONFIG after a line in the log.
+ * Out:    struct rf_config in a memfd, on top of the defaults that are in it, which say for how
+ *         many devices there is room. Exit code 0, or RF_EXIT_CONFIG after a line in the log.
  */
 #include <errno.h>
 #include <string.h>
@@ -44,8 +44,9 @@ int main(void)
 {
 	char file[RF_CONFIG_PATH];
 	int count, fds[RF_PACKET_FDS];
-	struct rf_config *c =
-		mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, RF_CONFIG_FD_OUT, 0);
+	/* Behind its end nothing is touched. */
+	struct rf_config *c = mmap(NULL, rf_config_bytes(RF_MAX_DEVICES), PROT_READ | PROT_WRITE,
+				   MAP_SHARED, RF_CONFIG_FD_OUT, 0);
 
 	rf_log_name = "ringfence";
 	if (c == MAP_FAILED)

@@ -40,22 +40,17 @@
 #define LOOK_NS    4000000000ull
 #define LOOKS_MOST 15u
 
-static struct slot *slot_of(struct keeper *k, pid_t pid)
-{
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (k->slots[i].pid == pid && !k->slots[i].dead)
-			return &k->slots[i];
-	return NULL;
-}
-
+/* Not more at once than the supervisor has room for: the rest when these are acknowledged. */
 static void notify_exited(struct keeper *k, struct slot *s)
 {
 	struct rf_keep_msg msg = { .type = RF_KEEP_EXITED, .pid = s->pid, .status = s->status,
-				   .time_ns = s->time_ns,
-				   .walls = s->run.walls, .exit_info = s->exit_info };
+				   .time_ns = s->time_ns, .walls = s->run.walls };
 
+	if (s->exit_info)
+		msg.exit_info = *s->exit_info;
 	memcpy(msg.name, s->name, RF_KEEP_NAME);
-	s->told = keeper_notify(k, &msg, NULL, 0);
+	slot_told(&k->slots, s,
+		  k->slots.told < RF_KEEP_EVENTS && keeper_notify(k, &msg, NULL, 0));
 }
 
 static void exited(struct keeper *k, struct slot *s, int status)
@@ -63,12 +58,11 @@ static void exited(struct keeper *k, struct slot *s, int status)
 	rf_spawn_walls(&s->run);
 	if (s->run.report >= 0)
 		close(s->run.report);
-	s->dead = true;
+	slot_dead(&k->slots, s);
 	s->time_ns = rf_clock_ns(CLOCK_REALTIME);
 	/* We killed it for this signal. */
-	s->status = s->exit_info.seen & RF_SEEN_SIGNAL && WIFSIGNALED(status) ?
-			    s->exit_info.signal :
-			    status;
+	bool killed = s->exit_info && s->exit_info->seen & RF_SEEN_SIGNAL && WIFSIGNALED(status);
+	s->status = killed ? s->exit_info->signal : status;
 	notify_exited(k, s);
 }
 
@@ -78,18 +72,26 @@ static void stop_ask(struct keeper *k)
 	k->stop_told = keeper_notify(k, &(struct rf_keep_msg){ .type = RF_KEEP_STOP }, NULL, 0);
 }
 
+static void reload_ask(struct keeper *k)
+{
+	k->reload = !keeper_notify(k, &(struct rf_keep_msg){ .type = RF_KEEP_HANGUP }, NULL, 0);
+}
+
 /* Sends what the supervisor's socket had no room for. True: nothing is left to send. */
 static bool keeper_notify_pending(struct keeper *k)
 {
 	if (k->stop && !k->stop_told)
 		stop_ask(k);
-	for (int i = 0; i < RF_KEEP_SLOTS; i++) {
-		if (k->slots[i].dead && !k->slots[i].told)
-			notify_exited(k, &k->slots[i]);
-		if (k->slots[i].dead && !k->slots[i].told)
+	if (k->reload)
+		reload_ask(k);
+	for (struct slot *s = k->slots.first;
+	     s && k->slots.untold && k->slots.told < RF_KEEP_EVENTS; s = s->behind) {
+		if (s->dead && !s->told)
+			notify_exited(k, s);
+		if (s->dead && !s->told)
 			return false;
 	}
-	return !k->stop || k->stop_told;
+	return (!k->stop || k->stop_told) && !k->reload;
 }
 
 /* No process can be started any more, so no successor either: all end in good order while they
@@ -110,7 +112,7 @@ static void notify_ending(struct keeper *k, const struct slot *s)
 {
 	struct rf_dev_msg msg = { .type = RF_DEV_ENDING, .generation = s->generation,
 				  .at_ns = rf_now_ns() };
-	const struct slot *to = s->notify[0] ? slot_find(k, s->notify) : NULL;
+	const struct slot *to = s->notify[0] ? slot_find(&k->slots, s->notify) : NULL;
 
 	if (to)
 		(void)rf_packet_post(to->fd, &msg, sizeof(msg));
@@ -182,7 +184,7 @@ static void end_stopped(struct keeper *k)
 	pid_t pid;
 
 	while ((pid = rf_stopped_due(&k->stopped, rf_clock_ns(CLOCK_MONOTONIC)))) {
-		const struct slot *s = slot_of(k, pid);
+		const struct slot *s = slot_of(&k->slots, pid);
 
 		rf_log("%s was stopped by a signal and does not go on: killed, so that it is "
 		       "replaced",
@@ -198,7 +200,7 @@ static bool reap_one(struct keeper *k, int flags)
 {
 	int status;
 	pid_t pid = waitpid(-1, &status, flags | WUNTRACED | WCONTINUED);
-	struct slot *s = pid > 0 ? slot_of(k, pid) : NULL;
+	struct slot *s = pid > 0 ? slot_of(&k->slots, pid) : NULL;
 
 	if (pid <= 0)
 		return pid < 0 && errno == EINTR;
@@ -211,7 +213,7 @@ static bool reap_one(struct keeper *k, int flags)
 	if (WIFSTOPPED(status)) {
 		if (rf_trace_last(status))
 			notify_ending(k, s);
-		if (rf_trace_stop(pid, status, &s->exit_info))
+		if (rf_trace_stop(pid, status, s->exit_info))
 			stopped(k, s, pid, status);
 		else
 			rf_stopped_remove(&k->stopped, pid);
@@ -265,8 +267,8 @@ static int supervisor_start(struct keeper *k)
 /* Sends a new supervisor the events that its predecessor did not acknowledge. */
 static void notify_again(struct keeper *k)
 {
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		k->slots[i].told = false;
+	for (struct slot *s = k->slots.first; s; s = s->behind)
+		slot_told(&k->slots, s, false);
 	k->stop_told = false;
 	(void)keeper_notify_pending(k);
 }
@@ -276,8 +278,11 @@ static void notify_again(struct keeper *k)
  * end it all. */
 static void supervisor_ended(struct keeper *k)
 {
+	bool renewed = k->renew;
+
 	close(k->client);
 	k->client = -1;
+	k->renew = false;
 	k->done = k->refused || WIFEXITED(k->status);
 	k->code = 70;
 	if (k->refused)
@@ -286,15 +291,16 @@ static void supervisor_ended(struct keeper *k)
 		k->code = WEXITSTATUS(k->status);
 	if (k->done)
 		return;
-	k->soon = rf_clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS ? k->soon + 1 : 0;
+	bool soon = rf_clock_ns(CLOCK_MONOTONIC) - k->started_ns < SOON_NS;
+	k->soon = soon && !renewed ? k->soon + 1 : 0;
 	int err = k->soon < SOON_MAX ? supervisor_start(k) : -ELOOP;
 	k->done = err != 0;
 	char how[RF_ENDING];
-	rf_log("the supervisor %s: %s", rf_ending(k->status, how),
-	       err == -ELOOP ?
-		       "so did those before it, right after their start: ending all that it ran" :
-	       err ? strerror(-err) :
-		     "a successor takes over");
+	if (!renewed || err)
+		rf_log("the supervisor %s: %s", rf_ending(k->status, how),
+		       err == -ELOOP ? "so did those before it, right after their start: ending "
+				       "all that it ran" :
+		       err ? strerror(-err) : "a successor takes over");
 	if (!err)
 		notify_again(k);
 }
@@ -303,9 +309,9 @@ static int kill_all(struct keeper *k)
 {
 	int living = 0;
 
-	for (int i = 0; i < RF_KEEP_SLOTS; i++)
-		if (k->slots[i].pid && !k->slots[i].dead)
-			living += !kill(k->slots[i].pid, SIGKILL);
+	for (const struct slot *s = k->slots.first; s; s = s->behind)
+		if (!s->dead)
+			living += !kill(s->pid, SIGKILL);
 	return living;
 }
 
@@ -315,12 +321,12 @@ static void end_all(struct keeper *k)
 	while (kill_all(k) && reap_one(k, 0))
 		;
 	/* A device cannot be given back while a fd of it is held. */
-	keeper_drop(k, "");
+	slots_drop(&k->slots, "");
 	/* A supervisor that exits with any other code has given its devices back. */
 	rf_zygote_finish(&k->zygote, k->code == RF_EXIT_BUG);
 }
 
-int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
+int rf_keeper_main(rf_zygote_life *zygote)
 {
 	static struct keeper k = { .client = -1 };
 	sigset_t set;
@@ -332,7 +338,7 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	int err = rf_zygote_start(&k.zygote, zygote, config, program_dir);
+	int err = rf_zygote_start(&k.zygote, zygote);
 	rf_realtime();
 	int sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = err ? err : sig < 0 ? -errno : supervisor_start(&k);
@@ -363,7 +369,9 @@ int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *zygote)
 			keeper_serve(&k);
 		}
 		while (p[0].revents & POLLIN && read(sig, &info, sizeof(info)) == sizeof(info))
-			if (info.ssi_signo != SIGCHLD)
+			if (info.ssi_signo == SIGHUP)
+				reload_ask(&k);
+			else if (info.ssi_signo != SIGCHLD)
 				stop_ask(&k);
 		keeper_reap(&k);
 		end_stopped(&k);

@@ -18,10 +18,11 @@
 #define RF_STOPPED_LOOKS   10  /* of any process */
 /* of a driver: with work to do it is found sooner (hang_detector.h) */
 #define RF_STOPPED_DRIVER  100
-#define RF_STOPPED_MOST    64
+#define RF_STOPPED_FEW     64
+#define RF_STOPPED_MOST    16384 /* they get memory of their own when there are more than a few */
 
 struct rf_stopped {
-	struct { pid_t pid; unsigned left; } one[RF_STOPPED_MOST];
+	struct rf_stopped_one { pid_t pid; unsigned left; } few[RF_STOPPED_FEW], *many;
 	unsigned count;
 	uint64_t looked_ns;
 };

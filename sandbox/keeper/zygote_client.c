@@ -18,8 +18,7 @@
 #define ANSWER_MS    200
 #define ANSWER_TRIES 300
 
-int rf_zygote_start(struct rf_zygote *s, rf_zygote_life *life, int config,
-		     const char *program_dir)
+int rf_zygote_start(struct rf_zygote *s, rf_zygote_life *life)
 {
 	int pair[2];
 
@@ -35,7 +34,7 @@ int rf_zygote_start(struct rf_zygote *s, rf_zygote_life *life, int config,
 		if (getppid() != keeper)
 			_exit(RF_EXIT_BUG);
 		close(pair[0]);
-		life(pair[1], config, program_dir);
+		life(pair[1]);
 		_exit(RF_EXIT_BUG);
 	}
 	close(pair[1]);
@@ -88,6 +87,13 @@ int rf_zygote_run(const struct rf_zygote *s, const struct rf_keep_spawn *spawn, 
 	struct rf_zygote_order o = { .type = RF_ZYGOTE_RUN, .spawn = *spawn };
 
 	return zygote_ask(s, &o, fds, count, out);
+}
+
+int rf_zygote_load(const struct rf_zygote *s, int log, struct rf_spawned *out)
+{
+	struct rf_zygote_order o = { .type = RF_ZYGOTE_LOAD };
+
+	return zygote_ask(s, &o, &log, log >= 0, out);
 }
 
 /* For a supervisor or a broker, of which the keeper needs no pidfd. */

@@ -26,12 +26,16 @@ struct rf_zygote {
 	pid_t pid; /* 0: it is dead, and reaped */
 };
 
-/* Forks it; what it is then runs. `config`: what supervisors and brokers get. 0 or -errno. */
-int rf_zygote_start(struct rf_zygote *, rf_zygote_life *, int config, const char *program_dir);
+/* Forks it; what it is then runs. 0 or -errno. */
+int rf_zygote_start(struct rf_zygote *, rf_zygote_life *);
 
 /* As rf_spawn(), but the child is the keeper's. -EPIPE: the zygote is dead. */
 int rf_zygote_run(const struct rf_zygote *, const struct rf_keep_spawn *, const int *fds,
 		   int count, struct rf_spawned *);
+
+/* The configuration is read anew by another process, which is our child. What it read the next
+ * broker and supervisor start with. `log`: a pipe for its lines; -1: they go where all go. */
+int rf_zygote_load(const struct rf_zygote *, int log, struct rf_spawned *);
 
 /* The first starts a supervisor, with sockets to its keeper and its broker; the second a
  * broker, whose supervisor asks over `sock`. The pid, or -errno. */

@@ -19,9 +19,17 @@
 
 #include "config.h"
 
-/* Offsets to RF_UID_BASE: whose bundles are, and who the supervisor is. */
+/*
+ * Offsets to RF_UID_BASE: whose bundles are, who reads the configuration, who the supervisor is;
+ * and from where on each device has so many: its device process, its export, its drivers, and
+ * at the end rf-dial.
+ */
 #define RF_UID_CRASH      80u
+#define RF_UID_CONFIG     128u
 #define RF_UID_SUPERVISOR 129u
+#define RF_UID_DEVICES    1024u
+#define RF_UIDS_EACH      256u
+#define RF_UIDS           (RF_UID_DEVICES + RF_UIDS_EACH * 2u * RF_MAX_DEVICES)
 
 enum rf_open_what {
 	/* Once, for ringfence as a whole: */
@@ -57,7 +65,7 @@ enum rf_open_program {
 
 struct rf_open_ask {
 	uint32_t what;    /* enum rf_open_what */
-	uint32_t device;  /* index */
+	uint32_t device;  /* index, also of one that is to go */
 	uint32_t service; /* STACK, STACK_VANISH; PROGRAM */
 	uint32_t last;    /* SERVER, TAKE: the asker will not ask again, so LATER is no answer */
 	uint16_t mtu;     /* INTERFACE */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *const rf_export_programs[RF_EXPORT_KINDS] = {
@@ -50,4 +52,32 @@ int rf_config_defaults(struct rf_config *c)
 	c->uid_base = RF_UID_BASE;
 	c->processors = processors > 0 ? (uint32_t)processors : 1;
 	return 0;
+}
+
+uint64_t rf_config_files(const struct rf_config *c)
+{
+	uint64_t files = 4 * RF_CONFIG_FILES_EACH; /* what is no device's */
+
+	for (int i = 0; i < c->count + c->gone; i++)
+		files += RF_CONFIG_FILES_EACH + c->device[i].lwip.count;
+	return files < RF_CONFIG_FILES_MOST ? files : RF_CONFIG_FILES_MOST;
+}
+
+const struct rf_config *rf_config_map(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || st.st_size < (off_t)rf_config_bytes(1) ||
+	    st.st_size > (off_t)rf_config_bytes(2 * RF_MAX_DEVICES))
+		return NULL;
+	size_t bytes = (size_t)st.st_size;
+	const struct rf_config *c = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+
+	if ((const void *)c == MAP_FAILED)
+		return NULL;
+	if (c->count >= 1 && c->count <= RF_MAX_DEVICES && c->gone >= 0 &&
+	    c->gone <= RF_MAX_DEVICES && bytes == rf_config_bytes(c->count + c->gone))
+		return c;
+	munmap((void *)c, bytes);
+	return NULL;
 }

@@ -3,7 +3,7 @@
  * config.h - the operator's configuration and the policy of each driver.
  *
  * Room:   sandbox/proto.
- * Wire:   one struct rf_config in a memfd.
+ * Wire:   one struct rf_config in a memfd, whose size follows from the number of its devices.
  * Writes: rf-config, which reads the operator's files without any privilege.
  * Reads:  keeper, zygote, broker and supervisor.
  * Believed: once its ranges are checked (config_check.h), and what gives root something to do once
@@ -20,7 +20,7 @@
 #include "rate_limit.h"
 #include "lwip_config.h"
 
-#define RF_MAX_DEVICES 16
+#define RF_MAX_DEVICES 1024
 #define RF_RUN_DIR       76  /* room of run-dir: a socket's name has 107 bytes */
 #define RF_CONFIG_FOLDER 224 /* room of the name of a folder: a file's name follows */
 #define RF_ARENA_MOST  (1ull << 40)
@@ -93,15 +93,36 @@ struct rf_config_device {
 	char     socket[108];   /* of a vfio-user server, instead of a PCI address */
 };
 
+/* Of a running ringfence whose file was read anew, the record has two parts: the devices of the
+ * file as it is now; and behind them those that were and are no more, or not so any more. These
+ * are to be stopped by what they were started with. An index may name one of either. */
 struct rf_config {
 	char     run_dir[108];     /* sockets and state, see rf_run_dir() */
 	char     program_dir[256]; /* rf-launch and the others: beside this program */
 	char     driver_dir[256], policy_dir[256];
 	uint32_t uid_base;
 	uint32_t processors;       /* of this machine: 'queues auto' */
-	int      count;
-	struct rf_config_device device[RF_MAX_DEVICES];
+	uint32_t loads;            /* times the file was read before */
+	int      room;             /* for rf-config: most devices that there is memory for */
+	int      count;            /* devices of the file, */
+	int      gone;             /* and so many behind them that are to go */
+	struct rf_config_device device[];
 };
+
+/* Of a record with so many devices. */
+static inline size_t rf_config_bytes(int devices)
+{
+	return sizeof(struct rf_config) + (size_t)devices * sizeof(struct rf_config_device);
+}
+
+/* Files that whoever holds all of these devices' fds may have open at once; and the most that
+ * there can be. */
+uint64_t rf_config_files(const struct rf_config *);
+#define RF_CONFIG_FILES_EACH 64u
+#define RF_CONFIG_FILES_MOST (RF_CONFIG_FILES_EACH * (RF_MAX_DEVICES + 4u))
+
+/* The record in a sealed memfd, mapped for reading; NULL: it is none. It is not checked yet. */
+const struct rf_config *rf_config_map(int fd);
 
 /* Programs, drivers and policies lie beside this program unless the file says else. 0 or
  * -errno. */

@@ -116,12 +116,12 @@ static bool check_stack(const struct rf_config *c, const struct rf_config_device
 		  !(l->flags & ~RF_LWIP_TRUST_CHECKSUM) && l->mode4 <= RF_LWIP_AUTO &&
 		  l->mode6 <= RF_LWIP_AUTO && l->bits4 <= 32 && l->bits6 <= 128 &&
 		  network(&l->dns[0]) && network(&l->dns[1]) && TEXT(l->hostname) &&
-		  d->stack_index >= 0 && d->stack_index < c->count;
+		  d->stack_index >= 0 && d->stack_index < c->count + c->gone;
 
 	for (uint32_t i = 0; ok && i < l->count; i++)
 		ok = stack_service(&l->service[i]);
 	for (uint32_t i = 0; ok && i < l->disks; i++)
-		ok = d->disk[i] >= 0 && d->disk[i] < c->count &&
+		ok = d->disk[i] >= 0 && d->disk[i] < c->count + c->gone &&
 		     c->device[d->disk[i]].export_kind == RF_EXPORT_LWIP_DISK;
 	return ok;
 }
@@ -194,13 +194,13 @@ static bool reached(const struct rf_config_device *d)
 
 const char *rf_config_wrong(const struct rf_config *c)
 {
-	if (c->count < 1 || c->count > RF_MAX_DEVICES)
+	if (c->count < 1 || c->count > RF_MAX_DEVICES || c->gone < 0 || c->gone > RF_MAX_DEVICES)
 		return "the number of devices";
 	if (!FOLDER(c->run_dir, RF_RUN_DIR) || !FOLDER(c->program_dir, RF_CONFIG_FOLDER) ||
 	    !FOLDER(c->driver_dir, RF_CONFIG_FOLDER) || !FOLDER(c->policy_dir, RF_CONFIG_FOLDER) ||
 	    c->uid_base != RF_UID_BASE)
 		return "a directory, or a user";
-	for (int i = 0; i < c->count; i++) {
+	for (int i = 0; i < c->count + c->gone; i++) {
 		const struct rf_config_device *d = &c->device[i];
 
 		if (!choices(d))

@@ -12,7 +12,7 @@
 #include "config.h"
 
 /* Is every string ended and of its form, every count, index and choice in range? NULL, or what
- * is not. */
+ * is not. There is memory for as many devices as it says: rf_config_map(). */
 const char *rf_config_wrong(const struct rf_config *);
 
 /* Can an interface have this name? */

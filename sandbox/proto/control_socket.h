@@ -3,8 +3,9 @@
  * control_socket.h - what `ringfence status` and the other commands ask of a supervisor.
  *
  * Room:   sandbox/proto.
- * Wire:   SOCK_SEQPACKET, for the owner only: one struct rf_ask, then one struct rf_snapshot a
- *         device with `status`, and at last one struct rf_answer.
+ * Wire:   SOCK_SEQPACKET, for the owner only: one struct rf_ask, with `reload` a pipe for lines
+ *         that a person should see; then one struct rf_snapshot a device with `status`, and at
+ *         last one struct rf_answer.
  * Writes: `ringfence` asks, the supervisor answers.
  * Reads:  both.
  * Believed: verb and name as far as they are known. The supervisor prints nothing and parses no
@@ -20,7 +21,7 @@
 #include "identity.h"
 #include "walls.h"
 
-enum rf_ask_verb { RF_ASK_STATUS = 1, RF_ASK_RESTART, RF_ASK_STOP };
+enum rf_ask_verb { RF_ASK_STATUS = 1, RF_ASK_RESTART, RF_ASK_STOP, RF_ASK_RELOAD };
 
 struct rf_ask {
 	uint32_t verb; /* enum rf_ask_verb */
@@ -28,7 +29,10 @@ struct rf_ask {
 };
 
 struct rf_answer {
-	int32_t error; /* 0; -ENOENT: no such device; -EINVAL: no such verb */
+	/* 0; -ENOENT: no such device; -EINVAL: no such verb; of RELOAD -EBUSY: one is under way,
+	 * -ENOTSUP, -ESHUTDOWN and others */
+	int32_t error;
+	int32_t code;  /* RELOAD: an exit code, why nothing was changed; 0: it is taken */
 };
 
 enum dev_state {

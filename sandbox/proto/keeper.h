@@ -17,12 +17,15 @@
 
 #include <stdint.h>
 
+#include "config.h"
 #include "crash.h"
 #include "packet.h"
 #include "walls.h"
 
 #define RF_KEEP_NAME  48
-#define RF_KEEP_SLOTS 256 /* most names (fds and processes) held */
+#define RF_KEEP_SLOTS (80 * RF_MAX_DEVICES) /* most names (fds and processes) held */
+#define RF_KEEP_EVENTS 32 /* most EXITED told that are not acknowledged */
+#define RF_KEEP_LOADER "reload" /* name of the process of RELOAD */
 
 /* A driver's end, as far as it could be seen. */
 struct rf_exit_info {
@@ -54,8 +57,9 @@ enum rf_keep_type {
 	RF_KEEP_SPAWN,     /* run fds[0] as `name`; reply: pid, and its pidfd */
 	RF_KEEP_KILL,      /* SIGKILL the process `name`; -ENOENT if there is none */
 	RF_KEEP_WALLS,     /* reply: walls around the driver `name` */
-	RF_KEEP_LIST,      /* reply: name and pid of the first live process at or behind slot `at`,
-	                    which becomes the one behind it; error -ENOENT: there is none */
+	RF_KEEP_LIST,      /* reply: name and pid of the first process whose number is `at` or more,
+	                    and `at`, one more than that; status 1: it is dead, and its end is not
+	                    dealt with; error -ENOENT: there is none */
 	RF_KEEP_ACK_EXIT, /* the end of process `name`, `pid`, is dealt with */
 	RF_KEEP_PONG,     /* answer to PING */
 	RF_KEEP_REPLY,
@@ -64,7 +68,12 @@ enum rf_keep_type {
 	                    acknowledged, or one of its name spawned */
 	/* is the supervisor at work? One that does not say so for a minute is killed */
 	RF_KEEP_PING,
-	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT) */
+	RF_KEEP_STOP,    /* a person asked for the end (SIGTERM, SIGINT), */
+	RF_KEEP_HANGUP,  /* or for the configuration to be read anew (SIGHUP) */
+	/* Reads it anew, in a process RF_KEEP_LOADER, whose log is fds[0], a pipe, if one is
+	 * given; reply: pid. Its end tells whether it was taken: 0, or an exit code. */
+	RF_KEEP_RELOAD,
+	RF_KEEP_RENEW,   /* replaces the supervisor, so that it has what the loader read */
 };
 
 enum rf_fence {
@@ -110,12 +119,11 @@ struct rf_keep_msg {
 	struct rf_exit_info exit_info; /* EXITED */
 };
 
-/* The zygote's whole life, in a process that the keeper forks for it: it does not return.
- * `config`: what supervisors and brokers get. */
-typedef void rf_zygote_life(int keeper, int config, const char *program_dir);
+/* The zygote's whole life, in a process that the keeper forks for it: it does not return. */
+typedef void rf_zygote_life(int keeper);
 
-/* The keeper's whole life: has a supervisor started, serves it, reaps.
- * `config`: a memfd with struct rf_config. Returns the exit code of `ringfence run`. */
-int rf_keeper_main(int config, const char *program_dir, rf_zygote_life *);
+/* The keeper's whole life: has a supervisor started, serves it, reaps. Returns the exit code of
+ * `ringfence run`. */
+int rf_keeper_main(rf_zygote_life *);
 
 #endif

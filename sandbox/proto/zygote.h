@@ -19,7 +19,13 @@
 #include "keeper.h"
 #include "walls.h"
 
-enum rf_zygote_type { RF_ZYGOTE_RUN = 1, RF_ZYGOTE_SUPERVISE, RF_ZYGOTE_OPEN, RF_ZYGOTE_FINISH };
+enum rf_zygote_type {
+	RF_ZYGOTE_RUN = 1,
+	RF_ZYGOTE_SUPERVISE,
+	RF_ZYGOTE_OPEN,
+	RF_ZYGOTE_LOAD, /* the configuration is read anew; with a pipe for lines of the log */
+	RF_ZYGOTE_FINISH
+};
 
 struct rf_zygote_order {
 	uint32_t type;      /* enum rf_zygote_type */

@@ -14,9 +14,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "device_msg.h"
+#include "events.h"
 #include "log.h"
 #include "supervisor.h"
 
@@ -45,6 +47,10 @@ static void found(struct sup *s, const struct rf_keep_msg *msg)
 	const char *what;
 	struct dev *d = dev_of(s, msg->name, &what);
 
+	if (msg->status)
+		return; /* it is dead: that is told later */
+	if (!d && strchr(msg->name, '.'))
+		(void)keep_kill(s, msg->name); /* of a device that there is no word of any more */
 	if (!d)
 		return;
 	uint32_t generation = generation_in(what);
@@ -66,21 +72,23 @@ static void forget_if_gone(pid_t *pid, const pid_t *live, int count)
 	for (int i = 0; i < count; i++)
 		if (live[i] == *pid)
 			return;
-	if (!keep_dead(*pid))
-		*pid = 0;
+	*pid = 0;
 }
 
 static void find_processes(struct sup *s)
 {
-	static pid_t live[RF_KEEP_SLOTS];
+	const size_t bytes = RF_KEEP_SLOTS * sizeof(pid_t);
+	pid_t *live = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rf_keep_msg msg = { 0 };
 	int count = 0;
 
-	while (!keep_list(s, &msg)) {
+	if (live == MAP_FAILED)
+		rf_die(RF_EXIT_BUG, "no memory for what runs");
+	while (count < RF_KEEP_SLOTS && !keep_list(s, &msg)) {
 		found(s, &msg);
 		live[count++] = msg.pid;
 	}
-	for (int i = 0; i < s->config.count; i++) {
+	for (int i = 0; i < s->count; i++) {
 		struct dev *d = &s->dev[i];
 		pid_t *const all[] = { &d->r.device_pid, &d->r.export_pid, &d->r.stack.dial_pid };
 
@@ -89,6 +97,7 @@ static void find_processes(struct sup *s)
 		for (uint32_t k = 0; k < 2 * RF_MAX_QUEUES; k++)
 			forget_if_gone(&d->r.queue[k / 2].driver_pid[k & 1], live, count);
 	}
+	munmap(live, bytes);
 }
 
 /* The predecessor may have died before it passed a spawned driver's pidfd to the device process.
@@ -180,9 +189,38 @@ static void settle(struct sup *s, struct dev *d)
 	}
 }
 
+/* ---- after a reload ---------------------------------------------------------------- */
+
+static void say_change(const struct dev *d)
+{
+	if (d->r.former)
+		rf_log("%s: %s", d->cfg->name, d->next ?
+		       "its configuration has changed: it restarts" :
+		       "it is not in the configuration any more: it stops");
+	else if (!d->recorded)
+		rf_log("%s: it is new in the configuration: it starts", d->cfg->name);
+}
+
+/* Stops what is to go, or to change: a predecessor may have begun that. */
+static void leave_all(struct sup *s, bool say)
+{
+	for (int i = 0; i < s->count; i++) {
+		struct dev *d = &s->dev[i];
+
+		if (say)
+			say_change(d);
+		if (d->r.former && !dev_over(d) && d->r.state != DEV_STOPPING)
+			life_stop(s, d, &(struct news){ 0 });
+	}
+}
+
+/* ---- all ------------------------------------------------------------------------------- */
+
 int adopt_all(struct sup *s, int record)
 {
-	int err = record_read(s, record);
+	uint32_t loads = 0;
+	int err = record_read(s, record, &loads);
+	const bool reloaded = loads != s->config->loads;
 
 	close(record);
 	if (err) {
@@ -190,17 +228,22 @@ int adopt_all(struct sup *s, int record)
 		       "it ran");
 		return RF_EXIT_BUG;
 	}
-	s->takeovers++;
+	s->takeovers += !reloaded;
+	devices_settle(s, reloaded);
+	if (record_make(s))
+		return RF_EXIT_BUG;
 	if ((s->listener = keep_retrieve(s, "control")) < 0)
 		return RF_EXIT_BUG;
-	for (int i = 0; i < s->config.count; i++)
-		if (dev_find(s, &s->dev[i]))
+	for (int i = 0; i < s->count; i++)
+		if (s->dev[i].recorded && dev_find(s, &s->dev[i]))
 			return RF_EXIT_BUG;
 	find_processes(s);
-	for (int i = 0; i < s->config.count; i++)
-		settle(s, &s->dev[i]);
-	for (int i = 0; i < s->config.count; i++)
+	for (int i = 0; i < s->count; i++)
+		if (s->dev[i].recorded)
+			settle(s, &s->dev[i]);
+	for (int i = 0; i < s->count; i++)
 		stack_adopt(s, &s->dev[i]);
+	leave_all(s, reloaded);
 	record_write(s);
 	return 0;
 }

@@ -20,7 +20,7 @@
 
 static uint32_t uid_of(const struct sup *s)
 {
-	return s->config.uid_base + RF_UID_CRASH;
+	return s->config->uid_base + RF_UID_CRASH;
 }
 
 /* Best effort: without rf-crash a death gets no bundle. A predecessor's rf-crash may still be

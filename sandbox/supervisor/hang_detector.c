@@ -74,6 +74,7 @@ int rf_sample_take(pid_t pid, struct rf_sample *s)
 	    sscanf(text, "%llu %llu", &cpu, &waited) == 2 && cpu) {
 		s->cpu_ns = cpu;
 		s->waited_ns = waited;
+		s->exact = true;
 	} else {
 		/* A kernel without it: ticks will do, of 10 ms. Waiting is not known then. */
 		s->cpu_ns = (user + sys) * (1000000000ull / (unsigned long)sysconf(_SC_CLK_TCK));

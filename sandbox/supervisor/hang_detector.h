@@ -16,6 +16,7 @@
 struct rf_sample {
 	uint64_t at_ns, cpu_ns, waited_ns; /* waited: runnable, without a processor */
 	char     state;                    /* as in /proc/PID/stat */
+	bool     exact;                    /* cpu_ns says whether it ran at all */
 };
 
 struct rf_hang_detector {

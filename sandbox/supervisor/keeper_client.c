@@ -9,16 +9,16 @@
 #include "supervisor.h"
 
 /* Events that arrived while an answer was awaited: poll() does not report them any more. */
-#define RF_KEEP_BACKLOG (RF_KEEP_SLOTS + 1)
+#define RF_KEEP_BACKLOG (2 * RF_KEEP_EVENTS + 8)
 static struct rf_keep_msg backlog[RF_KEEP_BACKLOG];
 static int backlog_count;
 
-/* Several stops count as one, and there are no more deaths than slots: the backlog cannot
- * overflow. */
+/* Several stops count as one, and the keeper tells no more deaths than it has acknowledged, but for
+ * those whose name a new process has: the backlog does not overflow. */
 static void backlog_add(const struct rf_keep_msg *msg)
 {
 	for (int i = 0; i < backlog_count; i++)
-		if (msg->type == RF_KEEP_STOP && backlog[i].type == RF_KEEP_STOP)
+		if (msg->type != RF_KEEP_EXITED && backlog[i].type == msg->type)
 			return;
 	RF_BUG_ON(backlog_count == RF_KEEP_BACKLOG);
 	backlog[backlog_count++] = *msg;
@@ -128,12 +128,18 @@ int keep_walls(struct sup *s, const char *name, struct rf_wall_report *walls)
 	return err;
 }
 
-bool keep_dead(pid_t pid)
+int keep_reload(struct sup *s, int log)
 {
-	for (int i = 0; i < backlog_count; i++)
-		if (backlog[i].type == RF_KEEP_EXITED && backlog[i].pid == pid)
-			return true;
-	return false;
+	struct rf_keep_msg msg = { .type = RF_KEEP_RELOAD };
+
+	return call(s, &msg, &log, log >= 0, NULL);
+}
+
+int keep_renew(struct sup *s)
+{
+	struct rf_keep_msg msg = { .type = RF_KEEP_RENEW };
+
+	return call(s, &msg, NULL, 0, NULL);
 }
 
 void keep_pong(struct sup *s)

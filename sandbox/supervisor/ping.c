@@ -10,14 +10,17 @@
  *         spins, or it sleeps although there is a message for it. One that waits for a processor,
  *         or for a disk, is let be; so is one that has never answered yet, for starts take their
  *         time.
+ * Rest:   who answered, sleeps and has not run since is as it was: it is not woken to say so.
+ *         Devices at rest are looked at together, so that only this process wakes, once for all.
  */
 #include "clock.h"
 #include "device_msg.h"
 #include "log.h"
 #include "supervisor.h"
 
-#define ASK_NS  3000000000ull
-#define LOOK_NS 250000000ull
+#define ASK_NS    3000000000ull
+#define SETTLE_NS (ASK_NS / 2) /* from a question to the look at who answered it */
+#define LOOK_NS   250000000ull
 
 /* A device process gets longer: it may wait for its device server, or for a reset, in one sleep. */
 #define EXPORT_HANG_NS 2000000000ull
@@ -82,7 +85,28 @@ static void ping_send(struct sup *s, struct dev *d)
 		a->pid[who] = pid_of(s, d, who);
 		a->hang[who].samples = 0;
 	}
+	a->answered = false;
 	(void)rf_packet_post(d->fd[FD_SUP_OURS], &msg, sizeof(msg));
+}
+
+/* Looks at it. True: it is the same one, sleeps, and has not run since the last look; or there was
+ * and is none. */
+static bool at_rest(struct sup *s, struct dev *d, enum who who)
+{
+	struct ping *a = &d->ping;
+	const struct rf_sample was = a->rest[who];
+	const pid_t pid = pid_of(s, d, who);
+	bool same = pid == a->looked[who];
+
+	a->looked[who] = pid;
+	if (!pid)
+		return same;
+	if (rf_sample_take(pid, &a->rest[who]))
+		a->rest[who] = (struct rf_sample){ 0 };
+	const struct rf_sample *now = &a->rest[who];
+
+	return same && now->exact && was.exact && now->state == 'S' && was.state == 'S' &&
+	       now->cpu_ns == was.cpu_ns;
 }
 
 uint64_t ping_due_ns(const struct dev *d)
@@ -103,7 +127,18 @@ void ping_tick(struct sup *s, struct dev *d)
 	 * meanwhile. */
 	bool waits = ping_unanswered(s, d, DEVICE) ||
 		     (d->r.device_pid == d->ping.pid[DEVICE] && ping_unanswered(s, d, EXPORT));
-	d->ping.due_ns = now + (waits ? LOOK_NS : ASK_NS);
-	if (!waits)
+	if (waits) {
+		d->ping.due_ns = now + LOOK_NS;
+		return;
+	}
+	bool rest = at_rest(s, d, DEVICE);
+
+	rest = at_rest(s, d, EXPORT) && rest;
+	d->ping.due_ns = now + SETTLE_NS;
+	if (!d->ping.answered)
+		d->ping.answered = true; /* that was the first look */
+	else if (rest)
+		d->ping.due_ns = (now / ASK_NS + 1) * ASK_NS;
+	else
 		ping_send(s, d);
 }

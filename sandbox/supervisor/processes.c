@@ -25,7 +25,7 @@ void process_name(char *name, const struct dev *d, const char *what)
 
 struct dev *dev_of(struct sup *s, const char *process, const char **what)
 {
-	for (int i = 0; i < s->config.count; i++) {
+	for (int i = 0; i < s->count; i++) {
 		size_t len = strlen(s->dev[i].cfg->name);
 
 		if (strncmp(process, s->dev[i].cfg->name, len) || process[len] != '.')
@@ -73,7 +73,7 @@ struct rf_keep_spawn dev_spawn_as(const struct sup *s, const struct dev *d, int 
 				  const char *program)
 {
 	const struct rf_device_config *c = &d->cfg->policy.device;
-	uint32_t uid = s->config.uid_base + (uint32_t)d->index * 4 + (uint32_t)role;
+	uint32_t uid = dev_uid(s, d, (uint32_t)role);
 	struct rf_keep_spawn spawn = { .uid = uid, .gid = uid, .nofile = 256,
 				       .fence = RF_FENCE_ROOT };
 

@@ -142,7 +142,7 @@ static int check_memlock(const struct rf_config_device *cfg)
  * drivers in it would share a fence. */
 static const struct dev *group_owner(const struct sup *s, int group)
 {
-	for (int i = 0; i < s->config.count; i++)
+	for (int i = 0; i < s->count; i++)
 		if (s->dev[i].fd[FD_GROUP] >= 0 && s->dev[i].r.group == group)
 			return &s->dev[i];
 	return NULL;
@@ -459,6 +459,17 @@ int dev_find(struct sup *s, struct dev *d)
 	if (d->fd[FD_IMAGE] >= 0)
 		d->image = rf_pages_hold(d->fd[FD_IMAGE]);
 	return d->fd[FD_STATS] >= 0 && map_stats(d) ? RF_EXIT_SYSTEM : 0;
+}
+
+void dev_forget(struct sup *s, struct dev *d)
+{
+	char name[RF_KEEP_NAME];
+
+	dev_fd_name(name, d, FD_TABLE);
+	keep_delete(s, name);
+	if (d->fd[FD_TABLE] >= 0)
+		close(d->fd[FD_TABLE]);
+	d->fd[FD_TABLE] = -1;
 }
 
 void dev_close(struct sup *s, struct dev *d)

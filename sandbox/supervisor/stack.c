@@ -34,12 +34,12 @@ static bool there(const struct dev *d)
 	return d->r.device_pid && (d->r.state == DEV_RUNNING || d->r.state == DEV_QUARANTINED);
 }
 
-static bool all_there(const struct sup *s, const struct dev *d)
+static bool all_there(struct sup *s, const struct dev *d)
 {
 	bool all = there(d);
 
 	for (uint32_t i = 0; i < d->cfg->lwip.disks; i++)
-		all = all && there(&s->dev[d->cfg->disk[i]]);
+		all = all && there(dev_entry(s, d->cfg->disk[i]));
 	return all;
 }
 
@@ -64,7 +64,7 @@ static int start_lwip(struct sup *s, struct dev *d, int dial)
 	hand_first(&h, s, s->export[RF_EXPORT_LWIP]);
 	err = hand_service(&h, s, d, 0);
 	for (uint32_t i = 0; i < c->disks && !err; i++) {
-		struct dev *disk = &s->dev[d->cfg->disk[i]];
+		struct dev *disk = dev_entry(s, d->cfg->disk[i]);
 
 		err = hand_service(&h, s, disk, RF_LWIP_DISK_FD(i));
 		h.spawn.memlock += dev_spawn_as(s, disk, 1, "").memlock;
@@ -91,7 +91,7 @@ static int start_dial(struct sup *s, struct dev *d, int socket_fd)
 	hand(&h, socket_fd, RF_DIAL_FD_STACK);
 	hand(&h, d->r.stack.config, RF_DIAL_FD_CONFIG);
 	h.spawn.fence = RF_FENCE_NONE;
-	h.spawn.uid = h.spawn.gid = s->config.uid_base + 4 * RF_MAX_DEVICES + (uint32_t)d->index;
+	h.spawn.uid = h.spawn.gid = dev_uid(s, d, DEV_ROLE_DIAL);
 	return dev_spawn(s, d, "dial", &h.spawn, h.fds, h.count, &d->r.stack.dial_pid, NULL);
 }
 

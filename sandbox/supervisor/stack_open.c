@@ -88,6 +88,7 @@ void stack_close(struct sup *s, struct dev *d)
 struct dev *stack_of(struct sup *s, const struct dev *d)
 {
 	if (d->cfg->export_kind == RF_EXPORT_LWIP)
-		return &s->dev[d->index];
-	return d->cfg->export_kind == RF_EXPORT_LWIP_DISK ? &s->dev[d->cfg->stack_index] : NULL;
+		return &s->dev[d - s->dev];
+	return d->cfg->export_kind == RF_EXPORT_LWIP_DISK ? dev_entry(s, d->cfg->stack_index) :
+							    NULL;
 }

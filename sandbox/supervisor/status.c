@@ -3,10 +3,11 @@
  * status.c - the control socket: one request of control_socket.h, its answer, closed.
  *
  * Room:   sandbox/supervisor, no privilege. Only root (or the owner) can connect;
- *         requests are fixed records. Nobody waits for who asks: all answers to one request
- *         fit into its socket.
+ *         requests are fixed records. Nobody waits for who asks: who reads slowly is told
+ *         slowly, and who does not read is hung up on.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,7 +35,8 @@ static void put_queue(const struct dev *d, uint32_t i, struct rf_snapshot_queue 
 	};
 }
 
-static void status_put_device(struct sup *s, struct dev *d, int sock)
+/* 0, or -errno: -EAGAIN: it reads too slowly. */
+static int status_put_device(struct sup *s, struct dev *d, int sock)
 {
 	const struct dev *stack = stack_of(s, d);
 	struct rf_snapshot shot = {
@@ -71,24 +73,28 @@ static void status_put_device(struct sup *s, struct dev *d, int sock)
 	strcpy(shot.pci, d->cfg->pci);
 	strcpy(shot.driver, d->cfg->policy.driver);
 	memcpy(shot.died_of, d->r.died_of, sizeof(shot.died_of));
-	(void)rf_packet_offer(sock, &shot, sizeof(shot), &d->fd[FD_STATS], d->fd[FD_STATS] >= 0);
+	int err = rf_packet_offer(sock, &shot, sizeof(shot), &d->fd[FD_STATS],
+				  d->fd[FD_STATS] >= 0);
+	/* More fds are on their way than one user may have: without this one, then. */
+	return err == -ETOOMANYREFS ? rf_packet_post(sock, &shot, sizeof(shot)) : err;
 }
 
-static int status_answer(struct sup *s, const struct rf_ask *ask, int sock)
+static int one_restart(struct sup *s, const char *name)
 {
-	for (int i = 0; i < s->config.count; i++) {
-		struct dev *d = &s->dev[i];
-
-		if (ask->verb == RF_ASK_STATUS)
-			status_put_device(s, d, sock);
-		else if (ask->verb == RF_ASK_STOP)
-			dev_stop(s, d);
-		else if (!strcmp(d->cfg->name, ask->device)) {
-			dev_restart(s, d);
+	for (int i = 0; i < s->count; i++)
+		if (!dev_over(&s->dev[i]) && !strcmp(s->dev[i].cfg->name, name)) {
+			dev_restart(s, &s->dev[i]);
 			return 0;
 		}
-	}
-	return ask->verb == RF_ASK_RESTART ? -ENOENT : 0;
+	return -ENOENT;
+}
+
+static int all_stop(struct sup *s)
+{
+	s->stopping = true;
+	for (int i = 0; i < s->count; i++)
+		dev_stop(s, &s->dev[i]);
+	return 0;
 }
 
 /* ---- who asks ------------------------------------------------------------------------ */
@@ -97,6 +103,53 @@ static void hang_up(struct client *c)
 {
 	close(c->fd);
 	*c = (struct client){ .fd = -1 };
+}
+
+static void status_done(struct client *c, int error, int code)
+{
+	const struct rf_answer a = { .error = error, .code = code };
+
+	(void)rf_packet_post(c->fd, &a, sizeof(a));
+	hang_up(c);
+}
+
+/* Tells of all devices, as fast as the client reads. */
+static void status_put(struct sup *s, struct client *c)
+{
+	int err = 0;
+
+	c->state = CLIENT_READS;
+	for (; c->at < s->count && !err; c->at += !err)
+		if (!dev_over(&s->dev[c->at]))
+			err = status_put_device(s, &s->dev[c->at], c->fd);
+	if (err == -EAGAIN)
+		c->until_ns = rf_now_ns() + PATIENCE_NS;
+	else if (err)
+		hang_up(c);
+	else
+		status_done(c, 0, 0);
+}
+
+static void reload_ask(struct sup *s, struct client *c, int log)
+{
+	int err = reload_begin(s, log);
+
+	if (err)
+		return status_done(c, err, 0);
+	c->state = CLIENT_WAITS;
+	c->until_ns = ~0ull;
+}
+
+void status_loaded(struct sup *s, int code)
+{
+	for (int i = 0; i < RF_CLIENTS; i++)
+		if (s->client[i].fd >= 0 && s->client[i].state == CLIENT_WAITS)
+			status_done(&s->client[i], 0, code);
+}
+
+short status_events(const struct client *c)
+{
+	return c->state == CLIENT_READS ? POLLOUT : c->state == CLIENT_ASKS ? POLLIN : 0;
 }
 
 /* The new client gets a free place, or that of the one that has said nothing for longest. */
@@ -116,7 +169,24 @@ void status_accept(struct sup *s)
 	*c = (struct client){ .fd = fd, .until_ns = rf_now_ns() + PATIENCE_NS };
 }
 
-void status_serve(struct sup *s, struct client *c)
+static void obey(struct sup *s, struct client *c, const struct rf_ask *ask, int pipe)
+{
+	switch (ask->verb) {
+	case RF_ASK_STATUS:
+		return status_put(s, c);
+	case RF_ASK_RESTART:
+		return status_done(c, one_restart(s, ask->device), 0);
+	case RF_ASK_STOP:
+		return status_done(c, all_stop(s), 0);
+	case RF_ASK_RELOAD:
+		return reload_ask(s, c, pipe);
+	default:
+		status_done(c, -EINVAL, 0);
+	}
+}
+
+/* Its first packet is what it asks. */
+static void asked(struct sup *s, struct client *c)
 {
 	struct rf_ask ask;
 	int fds[RF_PACKET_FDS], count;
@@ -124,18 +194,22 @@ void status_serve(struct sup *s, struct client *c)
 
 	if (n == -EAGAIN)
 		return;
+	ask.device[RF_NAME - 1] = '\0';
+	if (n == sizeof(ask))
+		obey(s, c, &ask, count ? fds[0] : -1);
+	else
+		hang_up(c);
 	rf_close_all(fds, count);
-	if (n == sizeof(ask)) {
-		bool known = ask.verb >= RF_ASK_STATUS && ask.verb <= RF_ASK_STOP;
-		struct rf_answer a = { .error = -EINVAL };
+}
 
-		ask.device[RF_NAME - 1] = '\0';
-		s->stopping |= ask.verb == RF_ASK_STOP;
-		if (known)
-			a.error = status_answer(s, &ask, c->fd);
-		(void)rf_packet_post(c->fd, &a, sizeof(a));
-	}
-	hang_up(c);
+void status_serve(struct sup *s, struct client *c)
+{
+	if (c->state == CLIENT_ASKS)
+		asked(s, c);
+	else if (c->state == CLIENT_READS)
+		status_put(s, c);
+	else
+		hang_up(c); /* it has gone, and what it asked for goes on */
 }
 
 uint64_t status_due_ns(const struct sup *s)

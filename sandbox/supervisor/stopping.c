@@ -47,6 +47,16 @@ static void reconnect(struct dev *d)
 	d->r.retry_ns = rf_now_ns() + dev_backoff(d, d->r.failures + 1);
 }
 
+/* What it was before the configuration was read anew has ended. */
+static void former_ended(struct sup *s, struct dev *d)
+{
+	if (d->next)
+		return dev_becomes_next(s, d);
+	d->r.state = DEV_OFF;
+	d->r.code = 0;
+	dev_forget(s, d);
+}
+
 /* No process of it runs any more: which state comes next? */
 static void ended(struct sup *s, struct dev *d)
 {
@@ -58,6 +68,8 @@ static void ended(struct sup *s, struct dev *d)
 	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
 		d->r.queue[i].generation = 0;
 	d->r.restart = false;
+	if (d->r.former)
+		return former_ended(s, d);
 	if (again && d->r.reconnect)
 		return reconnect(d);
 	d->r.state = again ? DEV_WAITING :

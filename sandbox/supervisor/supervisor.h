@@ -68,6 +68,9 @@ struct ping {
 	pid_t    pid[2];     /* who was asked, */
 	pid_t    known[2];   /* and has answered once */
 	struct rf_hang_detector hang[2];
+	bool     answered;   /* all of them: a look was taken since, */
+	pid_t    looked[2];  /* at these, */
+	struct rf_sample rest[2]; /* and that is how they were */
 };
 
 /* The processes of 'export lwip': rf-lwip is the device's export_pid, rf-dial is here. */
@@ -120,6 +123,9 @@ struct dev_record {
 	struct budget  export_budget;
 	/* its successor is held back until then; 0: it is not */
 	uint64_t       export_due_ns;
+	uint32_t       slot;         /* whose users its processes have: see dev_uid() */
+	/* it still is what it was before the configuration was read anew */
+	bool           former;
 	uint32_t       queues;       /* that are used, by its device process; 0: not known yet */
 	uint32_t       last_wanted;  /* newest driver asked for, or given to a device process */
 	struct queue_record queue[RF_MAX_QUEUES];
@@ -151,7 +157,10 @@ struct dev {
 
 	/* What it finds at the keeper, or anew. */
 	const struct rf_config_device *cfg;
-	int            index;
+	int            index;        /* of cfg, for the broker */
+	bool           recorded;     /* a predecessor knew it */
+	/* r.former: what it is to be when all of it has ended; NULL: nothing any more */
+	const struct rf_config_device *next;
 	int            fd[DEV_FDS];
 	bool           adopting;     /* its device process has not yet said what we missed */
 	struct dev_queue queue[RF_MAX_QUEUES];
@@ -165,16 +174,22 @@ struct dev {
 	const void    *image;        /* pages of FD_IMAGE */
 };
 
-/* Somebody at the control socket who has not asked yet; fd -1: nobody. */
+/* Somebody at the control socket; fd -1: nobody. */
 #define RF_CLIENTS 8
 struct client {
 	int      fd;
-	uint64_t until_ns;
+	uint64_t until_ns; /* it may neither ask nor read for so long; ~0: it waits for us */
+	enum client_state { CLIENT_ASKS, CLIENT_READS, CLIENT_WAITS } state;
+	int      at;       /* READS: the device it is told of next */
 };
 
 struct sup {
-	struct rf_config config;
-	struct dev       dev[RF_MAX_DEVICES];
+	const struct rf_config *config; /* mapped */
+	/* The devices of the configuration as they stand there, and behind them those that only
+	 * were. In memory that is mapped once, as the loop's array is. */
+	struct dev      *dev;
+	int              count;
+	struct pollfd   *poll;
 	int   keeper, broker; /* sockets */
 	int   listener;    /* control socket, */
 	uint64_t listen_ns; /* not looked at before: accept.h; 0: it is */
@@ -187,6 +202,10 @@ struct sup {
 	struct record *record; /* mapped */
 	pid_t pid;         /* our own */
 	bool  stopping;
+	struct {
+		bool     asked;  /* by a signal: it begins as soon as it can */
+		uint64_t due_ns; /* the loader may take until then; 0: none runs */
+	} reload;
 	int   code;
 	uint64_t takeovers; /* supervisors before this one that died */
 	struct {
@@ -201,10 +220,11 @@ int keep_spawn(struct sup *, const char *name, struct rf_keep_spawn *, const int
 	       pid_t *pid, int *pidfd);
 int keep_store(struct sup *, const char *name, int fd);
 int keep_retrieve(struct sup *, const char *name); /* fd */
-/* The next live process: its name and pid, at msg->at. -ENOENT: that was all. */
+/* The next process: its name and pid, at msg->at, and whether it is dead. -ENOENT: that was all. */
 int keep_list(struct sup *, struct rf_keep_msg *msg);
 void keep_ack_exit(struct sup *, const struct rf_keep_msg *dead);
-bool keep_dead(pid_t); /* its exit is in the backlog, not yet taken by keep_event() */
+int keep_reload(struct sup *, int log); /* has the configuration read; log: a pipe, or -1 */
+int keep_renew(struct sup *); /* has us replaced; 0: we are about to be killed */
 int keep_kill(struct sup *, const char *name);
 void keep_delete(struct sup *, const char *prefix);
 int keep_walls(struct sup *, const char *name, struct rf_wall_report *);
@@ -216,8 +236,32 @@ int keep_event(struct sup *, struct rf_keep_msg *msg);
 
 /* record.c: what a supervisor leaves to its successor, in memory the keeper holds. */
 int  record_make(struct sup *);  /* 0 or -errno */
-int  record_read(struct sup *, int fd); /* the same; -EPROTO: it makes no sense */
+/* The same; -EPROTO: it makes no sense. *loads: of the configuration it was written under. */
+int  record_read(struct sup *, int fd, uint32_t *loads);
 void record_write(struct sup *);
+
+/* devices.c: the table of devices. */
+/* From the configuration: -errno. */
+int  devices_make(struct sup *);
+/* Once those that a predecessor knew are marked: what each of them is. reloaded: the configuration
+ * is another one than the predecessor's. */
+void devices_settle(struct sup *, bool reloaded);
+struct dev *dev_entry(struct sup *, int index);    /* by its index in the configuration */
+uint32_t dev_uid(const struct sup *, const struct dev *, uint32_t role);
+#define DEV_ROLE_DIAL (RF_UIDS_EACH - 1)
+bool dev_over(const struct dev *);           /* it went, and is nothing any more */
+bool devices_leaving(const struct sup *);    /* one is to go, or to change, and has not ended */
+void dev_becomes_next(struct sup *, struct dev *); /* what it was has ended */
+
+/* reload.c: the configuration read anew, and what follows. */
+/* -EBUSY: another one is under way; -ESHUTDOWN; or what the zygote says. log: a pipe, or -1. */
+int  reload_begin(struct sup *, int log);
+void reload_hangup(struct sup *);            /* the same, asked by a signal: as soon as it can be */
+/* The loader has ended: an exit code, after a line; 0: we are to be replaced. */
+int  reload_loaded(struct sup *, const struct rf_keep_msg *);
+void reload_renew(struct sup *);             /* returns only if the keeper refuses */
+void reload_due(struct sup *);
+uint64_t reload_due_ns(const struct sup *);
 
 /* adopt.c: finds all that runs, after a supervisor that died. */
 int  adopt_all(struct sup *, int record); /* 0 or an exit code after a line */
@@ -310,6 +354,8 @@ int  dev_open(struct sup *, struct dev *);
 /* After RF_OPEN_LATER: the rest. last: it is to be had now, or never. */
 int  dev_open_rest(struct sup *, struct dev *, bool last);
 void dev_close(struct sup *, struct dev *);
+/* After that: what its clients were promised, too. */
+void dev_forget(struct sup *, struct dev *);
 /* After a supervisor that died: all the keeper has of it. The same. */
 int  dev_find(struct sup *, struct dev *);
 /* For a successor of its device process: the device anew, and a socket to it. The same. */
@@ -371,7 +417,9 @@ void crash_report_request(struct sup *, const struct dev *, const struct rf_keep
 
 /* status.c: the control socket. */
 void status_accept(struct sup *);                  /* somebody connects */
-void status_serve(struct sup *, struct client *);  /* one of them says something */
+void status_serve(struct sup *, struct client *);  /* one of them says something, or reads */
+short status_events(const struct client *);        /* what poll() is to wait for */
+void status_loaded(struct sup *, int code); /* tells who waits for a reload */
 uint64_t status_due_ns(
 	/* when a silent client is dropped, or a waiting one accepted; ~0: never */
 	const struct sup *);

@@ -107,8 +107,8 @@ int rf_cgroup_get(const char *device, uint64_t memory)
 	if (!top[0])
 		return -ENODEV;
 	snprintf(dir, sizeof(dir), "%s/%s", top, device);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)memory);
 	if (!mkdir(dir, 0755)) {
-		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)memory);
 		if ((err = cgroup_put(dir, "memory.max", bytes)) ||
 		    (err = cgroup_put(dir, "pids.max", MOST_PROCESSES)) ||
 		    (err = cgroup_put(dir, "cpu.max", MOST_CPU))) {
@@ -117,6 +117,8 @@ int rf_cgroup_get(const char *device, uint64_t memory)
 		}
 	} else if (errno != EEXIST) {
 		return -errno;
+	} else if ((err = cgroup_put(dir, "memory.max", bytes))) {
+		return err; /* a device of this name may have another arena by now */
 	}
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

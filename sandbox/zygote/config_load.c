@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker.h"
 #include "config_check.h"
 #include "ending.h"
 #include "config_stated.h"
@@ -19,13 +22,11 @@
 #include "packet.h"
 #include "spawn.h"
 
-/* A user of its own, above those of the devices and of rf-dial. */
-#define UID_OFFSET 128u
-
 static int reader_start(const struct rf_config *c, int out, int ask, struct rf_spawned *run)
 {
 	struct rf_keep_spawn spawn = {
-		.uid = c->uid_base + UID_OFFSET, .gid = c->uid_base + UID_OFFSET, .nofile = 256,
+		.uid = c->uid_base + RF_UID_CONFIG, .gid = c->uid_base + RF_UID_CONFIG,
+		.nofile = 256,
 		.fence = RF_FENCE_ROOT, .argv0 = "rf-config",
 		.target = { -1, 0, 1, 2, RF_CONFIG_FD_OUT, RF_CONFIG_FD_ASK },
 	};
@@ -55,17 +56,17 @@ static int file_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Copies the configuration once, so that rf-config parses the same text that we compare with.
- * fd, or -errno. */
-static int text_copy(struct rf_config_text *said)
+/* Copies the configuration once, so that rf-config parses the same text that we compare with:
+ * the bytes into `text`, of RF_CONFIG_TEXT + 1 bytes. fd, or -errno. */
+static int text_copy(struct rf_config_text *said, char *text)
 {
 	int from = file_open(said->file), to = memfd_create("rf-configuration-file", MFD_CLOEXEC);
 	int err = from < 0 ? from : to < 0 ? -errno : 0;
-	static char text[RF_CONFIG_TEXT + 1];
+	const size_t room = RF_CONFIG_TEXT + 1;
 	ssize_t n;
 
-	while (!err && (n = read(from, text + said->bytes, sizeof(text) - said->bytes)))
-		err = n < 0 ? -errno : (said->bytes += (size_t)n) == sizeof(text) ? -E2BIG : 0;
+	while (!err && (n = read(from, text + said->bytes, room - said->bytes)))
+		err = n < 0 ? -errno : (said->bytes += (size_t)n) == room ? -E2BIG : 0;
 	/* pwrite(), so that reading begins at the start. */
 	if (!err && (n = pwrite(to, text, said->bytes, 0)) != (ssize_t)said->bytes)
 		err = n < 0 ? -errno : -EIO;
@@ -109,17 +110,31 @@ static int reader_end(const struct rf_spawned *run)
 	return RF_EXIT_BUG;
 }
 
+static int no_memory(int err)
+{
+	rf_log("no memory for the configuration: %s", strerror(err));
+	return RF_EXIT_SYSTEM;
+}
+
+/* What rf-config writes into: the defaults, and room for the devices. */
+static int out_make(const struct rf_config *c, int *out)
+{
+	*out = memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*out < 0 || ftruncate(*out, (off_t)rf_config_bytes(c->room)) ||
+	    pwrite(*out, c, sizeof(*c), 0) != sizeof(*c) ||
+	    fcntl(*out, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK))
+		return no_memory(errno);
+	return 0;
+}
+
 static int read_into(const struct rf_config_text *said, int copy, struct rf_config *c, int out)
 {
+	const int room = c->room;
 	struct rf_spawned run;
 	int pair[2];
 
-	if (ftruncate(out, sizeof(*c)) || pwrite(out, c, sizeof(*c), 0) != sizeof(*c) ||
-	    fcntl(out, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		rf_log("no memory for the configuration: %s", strerror(errno));
-		return RF_EXIT_SYSTEM;
-	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return no_memory(errno);
 	int err = reader_start(c, out, pair[1], &run);
 	close(pair[1]);
 	if (!err)
@@ -130,7 +145,8 @@ static int read_into(const struct rf_config_text *said, int copy, struct rf_conf
 	if ((err = reader_end(&run)))
 		return err;
 	/* It is dead, so nobody writes any more. */
-	return pread(out, c, sizeof(*c), 0) == sizeof(*c) ? 0 : RF_EXIT_BUG;
+	const ssize_t bytes = (ssize_t)rf_config_bytes(room);
+	return pread(out, c, (size_t)bytes, 0) == bytes && c->count <= room ? 0 : RF_EXIT_BUG;
 }
 
 /* rf-config is ours, but it parsed text: its answer is checked here before anything uses it. */
@@ -146,40 +162,83 @@ static int believe(const struct rf_config_text *said, const struct rf_config *c)
 	return wrong || unsaid ? RF_EXIT_BUG : 0;
 }
 
-static int load_begin(struct rf_config_text *said, struct rf_config *c, int out)
+static int unreadable(const char *file, int err)
 {
-	int copy = text_copy(said);
-
-	if (copy < 0) {
-		rf_log("%s: cannot read the configuration: %s", said->file, copy == -E2BIG ?
-		       "it is larger than 1 MiB" : copy == -EFBIG ?
-		       "the limit of file sizes is too low for it (ulimit -f)" : strerror(-copy));
-		return RF_EXIT_CONFIG;
-	}
-	int err = read_into(said, copy, c, out);
-	close(copy);
-	return err ? err : believe(said, c);
+	rf_log("%s: cannot read the configuration: %s", file,
+	       err == -E2BIG ? "it is larger than 1 MiB" :
+	       err == -EFBIG ? "the limit of file sizes is too low for it (ulimit -f)" :
+			       strerror(-err));
+	return RF_EXIT_CONFIG;
 }
 
-int rf_config_load(const char *file, struct rf_config *c)
+/* What the file says, behind these defaults. */
+static int load_text(struct rf_config_text *said, int copy, struct rf_config **loaded)
 {
-	static struct rf_config defaults;
-	struct rf_config_text said = { .file = file, .defaults = &defaults };
-	int err = rf_config_defaults(c);
-	int out = err ? -1 : memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int room = rf_config_devices(said), out = -1;
+	struct rf_config *c = calloc(1, rf_config_bytes(room ? room : 1));
 
+	if (!c)
+		return no_memory(ENOMEM);
+	*c = *said->defaults;
+	c->room = room ? room : 1;
+	int err = out_make(c, &out);
+	if (!err)
+		err = read_into(said, copy, c, out);
+	if (!err)
+		err = believe(said, c);
+	if (out >= 0)
+		close(out);
+	if (err)
+		free(c);
+	else
+		*loaded = c;
+	return err;
+}
+
+int rf_config_load(const char *file, struct rf_config **loaded)
+{
+	struct rf_config defaults;
+	struct rf_config_text said = { .file = file, .defaults = &defaults };
+	int err = rf_config_defaults(&defaults);
+
+	if (err)
+		return no_memory(-err);
 	rf_spawn_root();
-	if (out < 0) {
-		rf_log("no memory for the configuration: %s", strerror(err ? -err : errno));
-		return RF_EXIT_SYSTEM;
-	}
-	defaults = *c;
 	if (strlen(file) >= RF_CONFIG_PATH || !file[0]) {
 		rf_log("'%s' is no name of a file", file);
-		err = RF_EXIT_CONFIG;
-	} else {
-		err = load_begin(&said, c, out);
+		return RF_EXIT_CONFIG;
 	}
-	close(out);
+	char *text = malloc(RF_CONFIG_TEXT + 1);
+	int copy = text ? text_copy(&said, text) : -ENOMEM;
+	err = copy < 0 ? unreadable(file, copy) : load_text(&said, copy, loaded);
+	if (copy >= 0)
+		close(copy);
+	free(text);
 	return err;
+}
+
+int rf_config_seal(const struct rf_config *c)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	const size_t bytes = rf_config_bytes(c->count + c->gone);
+	int fd = memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, c, bytes) == (ssize_t)bytes && !fcntl(fd, F_ADD_SEALS, seals))
+		return fd;
+	close(fd);
+	return -EIO;
+}
+
+int rf_config_files_allowed(const struct rf_config *c)
+{
+	const rlim_t need = rf_config_files(c);
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur >= need)
+		return 0;
+	rf_log("%d devices need %llu open files: raise the limit to that or more (ulimit -n)",
+	       c->count, (unsigned long long)need);
+	return RF_EXIT_SYSTEM;
 }

@@ -9,7 +9,14 @@
 
 #include "config.h"
 
-/* Runs rf-config on the file and checks what it answers. 0, or an exit code after a line. */
-int rf_config_load(const char *file, struct rf_config *);
+/* Runs rf-config on the file and checks what it answers. 0, or an exit code after a line. The
+ * record is the caller's, from malloc(). */
+int rf_config_load(const char *file, struct rf_config **);
+
+/* A copy of the record in a memfd that nobody can change. The fd, or -errno. */
+int rf_config_seal(const struct rf_config *);
+
+/* May a process have as many files open as these devices need? 0, or an exit code after a line. */
+int rf_config_files_allowed(const struct rf_config *);
 
 #endif

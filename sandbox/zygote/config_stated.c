@@ -81,57 +81,83 @@ static bool contains(struct cursor line, const char *wanted)
 	return false;
 }
 
-/* Does a line of this device's part of the file begin with these words? Without words: does it
- * contain `any`? device -1: the part before the first device; -2: the whole file. */
-static bool said(const struct rf_config_text *s, int device, const char *const *words,
-		 const char *any)
+/* Does a line of this part of the file begin with these words? Without words: does it contain
+ * `any`? */
+static bool said(const struct rf_config_text *s, const char *const *words, const char *any)
 {
 	struct cursor line;
 	size_t offset = 0;
-	int now = -1;
 
-	while (line_next(s, &offset, &line)) {
-		if (begins(line, (const char *const[]){ "device", NULL }))
-			now++;
-		if ((device == -2 || device == now) &&
-		    (words ? begins(line, words) : contains(line, any)))
+	while (line_next(s, &offset, &line))
+		if (words ? begins(line, words) : contains(line, any))
 			return true;
-	}
 	return false;
 }
 
-#define SAID(device, ...) said(s, device, (const char *const[]){ __VA_ARGS__, NULL }, NULL)
+#define SAID(part, ...) said(part, (const char *const[]){ __VA_ARGS__, NULL }, NULL)
+
+static bool is_device(struct cursor line)
+{
+	return begins(line, (const char *const[]){ "device", NULL });
+}
+
+/* The part of the file that begins at *offset and ends before a line of another device, where
+ * *offset is then. */
+static struct rf_config_text part_next(const struct rf_config_text *s, size_t *offset, bool head)
+{
+	size_t from = *offset < s->bytes ? *offset : s->bytes, end = from, next = from;
+	struct rf_config_text part = { .text = s->text + from, .file = s->file,
+				       .defaults = s->defaults };
+	struct cursor line;
+
+	while (line_next(s, &next, &line) && ((!head && end == from) || !is_device(line)))
+		end = next;
+	*offset = end;
+	part.bytes = (end < s->bytes ? end : s->bytes) - from;
+	return part;
+}
+
+int rf_config_devices(const struct rf_config_text *s)
+{
+	struct cursor line;
+	size_t offset = 0;
+	int devices = 0;
+
+	while (devices < RF_MAX_DEVICES && line_next(s, &offset, &line))
+		devices += is_device(line);
+	return devices;
+}
 
 /* ---- what root acts on ----------------------------------------------------------------- */
 
-static bool said_folder(const struct rf_config_text *s, const char *key, const char *now,
+static bool said_folder(const struct rf_config_text *head, const char *key, const char *now,
 			const char *by_default)
 {
-	return !strcmp(now, by_default) || SAID(-1, key, now);
+	return !strcmp(now, by_default) || SAID(head, key, now);
 }
 
-static bool said_image(const struct rf_config_text *s, const struct rf_config *c, int i)
+static bool said_image(const struct rf_config_text *s, const struct rf_config *c,
+		       const struct rf_config_device *d)
 {
-	const struct rf_config_device *d = &c->device[i];
 	char path[sizeof(c->driver_dir) + RF_NAME + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", c->driver_dir, d->policy.driver);
-	return !strcmp(d->image, path) || SAID(i, "image", d->image);
+	return !strcmp(d->image, path) || SAID(s, "image", d->image);
 }
 
-static bool said_listener(const struct rf_config_text *s, const struct rf_config_device *d, int i)
+static bool said_listener(const struct rf_config_text *s, const struct rf_config_device *d)
 {
 	switch (d->export_kind) {
 	case RF_EXPORT_NBD:
-		return SAID(i, "export", "nbd", d->listen);
+		return SAID(s, "export", "nbd", d->listen);
 	case RF_EXPORT_PROGRAM:
 	case RF_EXPORT_NET_PROGRAM:
 		return d->listen[0] ?
-			       SAID(i, "export", "program", d->program, "output", d->listen) :
-			       SAID(i, "export", "program", d->program);
+			       SAID(s, "export", "program", d->program, "output", d->listen) :
+			       SAID(s, "export", "program", d->program);
 	case RF_EXPORT_TAP:
-		return SAID(i, "export", "tap", d->listen) &&
-		       (d->owner == ~0u || SAID(i, "export", "tap", d->listen, "owner"));
+		return SAID(s, "export", "tap", d->listen) &&
+		       (d->owner == ~0u || SAID(s, "export", "tap", d->listen, "owner"));
 	case RF_EXPORT_FORMAT: /* only the command does */
 		return false;
 	default:
@@ -139,46 +165,56 @@ static bool said_listener(const struct rf_config_text *s, const struct rf_config
 	}
 }
 
-static bool said_stack(const struct rf_config_text *s, const struct rf_config_device *d, int i)
+static bool said_stack(const struct rf_config_text *s, const struct rf_config_device *d)
 {
 	for (uint32_t n = 0; n < d->lwip.count; n++) {
 		const struct rf_lwip_place *p = &d->lwip.service[n].listen;
 		char word[5 + sizeof(p->name)];
 
 		snprintf(word, sizeof(word), "unix:%s", p->name);
-		if (p->kind == RF_LWIP_UNIX && !said(s, i, NULL, word))
+		if (p->kind == RF_LWIP_UNIX && !said(s, NULL, word))
 			return false;
 	}
 	return true;
 }
 
+/* What in this device does not stand in its part of the file; NULL: nothing. */
+static const char *device_unstated(const struct rf_config_text *s, const struct rf_config *c,
+				   const struct rf_config_device *d)
+{
+	if (!SAID(s, "device", d->name))
+		return "the name of a device";
+	if ((d->pci[0] && !SAID(s, "pci", d->pci)) || (d->force && !SAID(s, "force", "yes")))
+		return "a PCI device, or its use by force";
+	if (d->socket[0] && !SAID(s, "socket", d->socket))
+		return "the socket of a device server";
+	if (d->name_space[0] && !SAID(s, "namespace", d->name_space))
+		return "a namespace";
+	if (!said_image(s, c, d))
+		return "a driver image";
+	if (!said_listener(s, d) || !said_stack(s, d))
+		return "an export's file, socket, interface or owner";
+	return NULL;
+}
+
 const char *rf_config_unstated(const struct rf_config_text *s, const struct rf_config *c)
 {
 	const struct rf_config *by_default = s->defaults;
+	size_t offset = 0;
+	const struct rf_config_text head = part_next(s, &offset, true);
+	const char *unsaid = NULL;
 
-	if (!said_folder(s, "run-dir", c->run_dir, by_default->run_dir) ||
-	    !said_folder(s, "program-dir", c->program_dir, by_default->program_dir) ||
-	    !said_folder(s, "driver-dir", c->driver_dir, by_default->driver_dir) ||
-	    !said_folder(s, "policy-dir", c->policy_dir, by_default->policy_dir))
+	if (!said_folder(&head, "run-dir", c->run_dir, by_default->run_dir) ||
+	    !said_folder(&head, "program-dir", c->program_dir, by_default->program_dir) ||
+	    !said_folder(&head, "driver-dir", c->driver_dir, by_default->driver_dir) ||
+	    !said_folder(&head, "policy-dir", c->policy_dir, by_default->policy_dir))
 		return "a directory";
-	for (int i = 0; i < c->count; i++) {
-		const struct rf_config_device *d = &c->device[i];
+	for (int i = 0; i < c->count && !unsaid; i++) {
+		const struct rf_config_text part = part_next(s, &offset, false);
 
-		if (!SAID(i, "device", d->name))
-			return "the name of a device";
-		if ((d->pci[0] && !SAID(i, "pci", d->pci)) ||
-		    (d->force && !SAID(i, "force", "yes")))
-			return "a PCI device, or its use by force";
-		if (d->socket[0] && !SAID(i, "socket", d->socket))
-			return "the socket of a device server";
-		if (d->name_space[0] && !SAID(i, "namespace", d->name_space))
-			return "a namespace";
-		if (!said_image(s, c, i))
-			return "a driver image";
-		if (!said_listener(s, d, i) || !said_stack(s, d, i))
-			return "an export's file, socket, interface or owner";
+		unsaid = device_unstated(&part, c, &c->device[i]);
 	}
-	return NULL;
+	return unsaid;
 }
 
 /* ---- what is read for rf-config ------------------------------------------------------------ */
@@ -186,6 +222,8 @@ const char *rf_config_unstated(const struct rf_config_text *s, const struct rf_c
 static bool said_policy(const struct rf_config_text *s, const char *path)
 {
 	static const char suffix[] = ".policy";
+	size_t offset = 0;
+	const struct rf_config_text head = part_next(s, &offset, true);
 	const char *slash = strrchr(path, '/');
 	char dir[RF_CONFIG_PATH], name[RF_CONFIG_PATH];
 
@@ -194,12 +232,12 @@ static bool said_policy(const struct rf_config_text *s, const char *path)
 		return false;
 	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	snprintf(name, sizeof(name), "%.*s", (int)(strlen(slash) - sizeof(suffix)), slash + 1);
-	return said_folder(s, "policy-dir", dir, s->defaults->policy_dir) &&
-	       said(s, -2, NULL, name);
+	return said_folder(&head, "policy-dir", dir, s->defaults->policy_dir) &&
+	       said(s, NULL, name);
 }
 
 bool rf_config_names_file(const struct rf_config_text *s, const char *path)
 {
 	return !strcmp(path, "/etc/passwd") || !strcmp(path, "/proc/meminfo") ||
-	       said(s, -2, NULL, path) || said_policy(s, path);
+	       said(s, NULL, path) || said_policy(s, path);
 }

@@ -21,6 +21,9 @@ struct rf_config_text {
 	const struct rf_config *defaults;
 };
 
+/* Lines of the file that begin a device; RF_MAX_DEVICES if there are more. */
+int rf_config_devices(const struct rf_config_text *);
+
 /* Names what in the answer stands neither in the file nor among the defaults; NULL: nothing. */
 const char *rf_config_unstated(const struct rf_config_text *, const struct rf_config *);
 

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -21,6 +21,7 @@
 #include "keeper.h"
 #include "log.h"
 #include "privilege.h"
+#include "reload.h"
 #include "zygote.h"
 
 /*
@@ -52,8 +53,8 @@ static void inherited_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Raises the limit of open files as far as possible. A limit of file sizes would hold for memfds
- * too. */
+/* Raises the limit of open files as far as possible, since a configuration that is read later may
+ * have more devices. A limit of file sizes would hold for memfds too. */
 static void inherited_limits(void)
 {
 	/* the limit of a device process, the least that suffices for all that is started */
@@ -65,6 +66,9 @@ static void inherited_limits(void)
 		(void)setrlimit(RLIMIT_FSIZE, &r);
 	}
 	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	const rlim_t most = r.rlim_max > RF_CONFIG_FILES_MOST ? r.rlim_max : RF_CONFIG_FILES_MOST;
+	if (!setrlimit(RLIMIT_NOFILE, &(struct rlimit){ most, most }))
 		return;
 	r.rlim_cur = r.rlim_max = r.rlim_max < files ? files : r.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &r))
@@ -85,7 +89,7 @@ static int say_checked(const char *file, int devices)
 
 int main(int argc, char **argv)
 {
-	static struct rf_config c;
+	struct rf_config *c;
 	const char *verb = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(verb, "open") && argc == 2) {
@@ -101,17 +105,19 @@ int main(int argc, char **argv)
 	inherited_limits();
 	int code = rf_config_load(argv[2], &c);
 	if (!code && verb[0] == 'c')
-		return say_checked(argv[2], c.count);
+		return say_checked(argv[2], c->count);
 	if (!code && format)
-		code = rf_format_only(&c, argv[2], argv[3], argv[4]);
+		code = rf_format_only(c, argv[2], argv[3], argv[4]);
+	if (!code)
+		code = rf_config_files_allowed(c);
 	if (code)
 		return code;
-	/* Sealed: the broker believes this memory, whoever else has it. */
-	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-	int fd = memfd_create("rf-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || write(fd, &c, sizeof(c)) != sizeof(c) || fcntl(fd, F_ADD_SEALS, seals))
+	rf_zygote_config = rf_config_seal(c);
+	if (rf_zygote_config < 0)
 		rf_die(RF_EXIT_SYSTEM, "no memory for the configuration");
+	rf_zygote_file = format ? NULL : argv[2];
+	free(c);
 	rf_memory_hold();
-	code = rf_keeper_main(fd, c.program_dir, rf_zygote_main);
+	code = rf_keeper_main(rf_zygote_main);
 	return format ? rf_format_code(code) : code;
 }

@@ -363,9 +363,9 @@ void rf_spawn_prepare(void)
 		    ns_set.why[RF_WALL_USER_NS] ? ns_set.why[RF_WALL_USER_NS] : EPERM;
 }
 
-void rf_spawn_for_parent(void)
+void rf_spawn_for_parent(bool parents)
 {
-	for_parent = true;
+	for_parent = parents;
 }
 
 void rf_spawn_finish(void)

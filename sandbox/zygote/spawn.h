@@ -7,6 +7,7 @@
 #ifndef RF_SPAWN_H
 #define RF_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "keeper.h"
@@ -19,8 +20,8 @@ void rf_spawn_root(void);
 void rf_spawn_prepare(void);
 /* At the end, when all are reaped. */
 void rf_spawn_finish(void);
-/* From here on new processes are children of our parent. */
-void rf_spawn_for_parent(void);
+/* Are new processes from here on children of our parent, or our own? */
+void rf_spawn_for_parent(bool parents);
 
 /*
  * Runs fds[0] with fds[i] installed as spawn->target[i] (i >= 1) and every other fd

@@ -17,10 +17,8 @@
 #include "broker.h"
 #include "log.h"
 #include "privilege.h"
+#include "reload.h"
 #include "spawn.h"
-
-/* Users of ringfence's processes: RF_UID_BASE and so many behind it. */
-#define UIDS 256u
 
 static bool ends(const char *text, size_t room)
 {
@@ -37,7 +35,7 @@ static int order_check(const struct rf_zygote_order *o, int count)
 	    !ends(s->argv0, sizeof(s->argv0)) || strchr(s->group, '/') || s->group[0] == '.' ||
 	    (s->fence == RF_FENCE_DRIVER && !s->group[0]))
 		return -EINVAL;
-	if (!geteuid() && (s->uid - RF_UID_BASE >= UIDS || s->gid - RF_UID_BASE >= UIDS))
+	if (!geteuid() && (s->uid - RF_UID_BASE >= RF_UIDS || s->gid - RF_UID_BASE >= RF_UIDS))
 		return -EPERM;
 	return 0;
 }
@@ -57,6 +55,10 @@ static int own(const char *verb, uint32_t uid, int program, int config, const in
 	return rf_spawn(&spawn, fds, 2 + count, run);
 }
 
+struct own_programs {
+	int supervisor, broker;
+};
+
 static int program_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -72,38 +74,68 @@ static int program_open(const char *path)
 	return fd;
 }
 
-static void finish(const struct rf_zygote_order *o, int config)
+static void finish(const struct rf_zygote_order *o)
 {
-	static struct rf_config c;
+	const struct rf_config *c = o->give_back ? rf_config_map(rf_zygote_config) : NULL;
 
 	rf_spawn_finish();
-	if (o->give_back && pread(config, &c, sizeof(c), 0) == sizeof(c))
-		rf_pci_give_back_all(&c);
+	if (c)
+		rf_pci_give_back_all(c);
 }
 
-static _Noreturn void zygote_obey(int keeper, int config, const char *program_dir)
+/* The program of supervisors: beside the others, where it was when all began. */
+static int supervisor_open(void)
 {
+	const struct rf_config *c = rf_config_map(rf_zygote_config);
 	char path[300];
+
+	if (!c)
+		rf_die(RF_EXIT_BUG, "the configuration is damaged");
+	snprintf(path, sizeof(path), "%s/rf-supervisor", c->program_dir);
+	return program_open(path);
+}
+
+/* 0 or -errno; a process that was started is *run. */
+static int obey(const struct rf_zygote_order *o, const int *fds, int count,
+		const struct own_programs *p, struct rf_spawned *run)
+{
+	int err;
+
+	switch (o->type) {
+	case RF_ZYGOTE_SUPERVISE:
+		return count != 2 ? -EINVAL :
+			own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, p->supervisor,
+			    rf_zygote_config, fds, 2, run);
+	case RF_ZYGOTE_OPEN:
+		/* The first of a pair: so both have the same one. */
+		rf_reload_take();
+		return count != 1 ? -EINVAL :
+			own("open", ~0u, p->broker, rf_zygote_config, fds, 1, run);
+	case RF_ZYGOTE_LOAD:
+		return rf_reload_begin(count ? fds[0] : -1, run);
+	case RF_ZYGOTE_RUN:
+		return (err = order_check(o, count)) ? err : rf_spawn(&o->spawn, fds, count, run);
+	default:
+		return -EINVAL;
+	}
+}
+
+static _Noreturn void zygote_obey(int keeper)
+{
+	const struct own_programs programs = { .supervisor = supervisor_open(),
+					       .broker = program_open("/proc/self/exe") };
 	int fds[RF_PACKET_FDS], count;
 	struct rf_zygote_order o;
 
-	snprintf(path, sizeof(path), "%s/rf-supervisor", program_dir);
-	int supervisor = program_open(path), broker = program_open("/proc/self/exe");
 	while (rf_packet_recv(keeper, &o, sizeof(o), fds, &count, 0) == sizeof(o)) {
 		struct rf_spawned run = { .pidfd = -1, .report = -1 };
-		struct rf_zygote_done d = { .error = -EINVAL };
+		struct rf_zygote_done d = { 0 };
 
 		if (o.type == RF_ZYGOTE_FINISH) {
-			finish(&o, config);
+			finish(&o);
 			_exit(0);
 		}
-		if (o.type == RF_ZYGOTE_SUPERVISE && count == 2)
-			d.error = own("supervise", RF_UID_BASE + RF_UID_SUPERVISOR, supervisor,
-				      config, fds, 2, &run);
-		else if (o.type == RF_ZYGOTE_OPEN && count == 1)
-			d.error = own("open", ~0u, broker, config, fds, 1, &run);
-		else if (o.type == RF_ZYGOTE_RUN && !(d.error = order_check(&o, count)))
-			d.error = rf_spawn(&o.spawn, fds, count, &run);
+		d.error = obey(&o, fds, count, &programs, &run);
 		d.pid = run.pid;
 		const int give[] = { run.pidfd, run.report };
 		(void)rf_packet_send(keeper, &d, sizeof(d), give,
@@ -116,12 +148,12 @@ static _Noreturn void zygote_obey(int keeper, int config, const char *program_di
 	_exit(RF_EXIT_BUG);
 }
 
-void rf_zygote_main(int keeper, int config, const char *program_dir)
+void rf_zygote_main(int keeper)
 {
 	/* A fork inherits neither. */
 	rf_memory_hold();
 	rf_spawn_prepare();
 	rf_realtime();
-	rf_spawn_for_parent();
-	zygote_obey(keeper, config, program_dir);
+	rf_spawn_for_parent(true);
+	zygote_obey(keeper);
 }

@@ -67,6 +67,12 @@ bench-block-native: all check-programs ## its native part alone
 	@tests/bench/block-native
 bench-block-native: $(if $(filter bench-block bench,$(MAKECMDGOALS)),bench-block-guest)
 
+.PHONY: bench-devices
+bench-devices: all $(MODELS) ## 64 devices at rest: start-up, memory, wake-ups, status (1 min)
+	@tests/bench/devices
+bench-devices: $(if $(filter bench-block bench,$(MAKECMDGOALS)),bench-block-native)
+bench-block: bench-devices
+
 # ---- integrity -------------------------------------------------------------
 # What `integrity` costs.
 

@@ -212,7 +212,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t at;
 	struct rf_open_ask ask;
 
-	good(&config);
+	static union {
+		struct rf_config c;
+		char room[sizeof(struct rf_config) + 4 * sizeof(struct rf_config_device)];
+	} made;
+
+	config = &made.c;
+	memset(&made, 0, sizeof(made));
+	good(&made.c);
 	while (size >= 5) {
 		size_t n = data[4] & 15, to;
 
@@ -221,11 +228,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!n || n > size)
 			break;
 		to = place_of(at);
-		if (to + n <= sizeof(config))
-			memcpy((char *)&config + to, data, n);
+		if (to + n <= sizeof(made))
+			memcpy(made.room + to, data, n);
 		data += n, size -= n;
 	}
-	if (rf_config_wrong(&config))
+	/* As rf_config_map() has it. */
+	if (made.c.count < 1 || made.c.count > 4 || made.c.gone < 0 ||
+	    made.c.gone > 4 - made.c.count || rf_config_wrong(config))
 		return 0;
 	for (; size >= sizeof(ask); data += sizeof(ask), size -= sizeof(ask)) {
 		int fds[RF_OPEN_FDS] = { -1, -1 }, group = -1;

@@ -54,7 +54,7 @@ uint64_t rf_now_ns(void)
 
 void dev_stop(struct sup *sup, struct dev *d)
 {
-	MUST(sup == &s && d >= s.dev && d < s.dev + s.config.count);
+	MUST(sup == &s && d >= s.dev && d < s.dev + s.count);
 }
 
 void dev_restart(struct sup *sup, struct dev *d)
@@ -74,14 +74,30 @@ struct dev *stack_of(struct sup *sup, const struct dev *d)
 	return NULL;
 }
 
-static void devices_make(void)
+bool dev_over(const struct dev *d)
 {
-	s.config.count = 2;
+	return d->r.state == DEV_OFF && d->r.former;
+}
+
+/* Refused, so that its answer comes at once. */
+int reload_begin(struct sup *sup, int log)
+{
+	MUST(sup == &s && log == -1);
+	return -EBUSY;
+}
+
+static void two_devices(void)
+{
+	static struct rf_config_device devices[2];
+	static struct dev dev[2];
+
+	s.count = 2;
+	s.dev = dev;
 	for (int i = 0; i < RF_CLIENTS; i++)
 		s.client[i].fd = -1;
 	for (int i = 0; i < 2; i++) {
-		s.dev[i].cfg = &s.config.device[i];
-		snprintf(s.config.device[i].name, sizeof(s.config.device[i].name), "disk%d", i);
+		s.dev[i].cfg = &devices[i];
+		snprintf(devices[i].name, sizeof(devices[i].name), "disk%d", i);
 	}
 	s.dev[0].r.state = DEV_RUNNING;
 	s.dev[0].fd[FD_STATS] = -1;
@@ -99,8 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	if (!s.config.count)
-		devices_make();
+	if (!s.count)
+		two_devices();
 	free_fd = dup(2);
 	close(free_fd);
 	MUST(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));

@@ -30,18 +30,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Each with the defaults it has in the program, and a policy that needs no device. */
 static void configuration(const char *path, const uint8_t *text, size_t bytes)
 {
-	static struct rf_config config, defaults;
+	static struct rf_config defaults;
 	const struct rf_config_text said = { (const char *)text, bytes, path, &defaults };
+	const int room = rf_config_devices(&said);
+	struct rf_config *config = calloc(1, rf_config_bytes(room + 1));
 
-	if (rf_config_defaults(&config))
+	if (!config || rf_config_defaults(&defaults))
 		abort();
-	strcpy(config.policy_dir, "/proc/self/cwd/policy");
-	defaults = config;
-	if (rf_config_read(path, &config))
-		return;
-	const char *wrong = rf_config_wrong(&config);
-	if (!wrong)
-		wrong = rf_config_unstated(&said, &config);
+	strcpy(defaults.policy_dir, "/proc/self/cwd/policy");
+	*config = defaults;
+	config->room = room ? room : 1;
+	const char *wrong = NULL;
+	if (!rf_config_read(path, config)) {
+		wrong = config->count > room ? "more devices than it has lines of" :
+					       rf_config_wrong(config);
+		if (!wrong)
+			wrong = rf_config_unstated(&said, config);
+	}
+	free(config);
 	if (!wrong)
 		return;
 	fprintf(stderr, "root would not believe it: %s\n", wrong);

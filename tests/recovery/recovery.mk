@@ -3,7 +3,7 @@
 ##@ Test
 .PHONY: check-recovery
 check-recovery: ## hangs and stalls are found in time, honest drivers left alone, dead processes of
-check-recovery: ## every kind replaced (6 min)
+check-recovery: ## every kind replaced, many devices served, and devices added and removed (8 min)
 check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise
 	@tests/recovery/run $(TESTS)
 	@$(if $(TESTS),,tests/recovery/words)
@@ -11,6 +11,8 @@ check-recovery: all $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step
 	@$(if $(TESTS),,tests/recovery/promises)
 	@$(if $(TESTS),,tests/recovery/losses)
 	@$(if $(TESTS),,tests/recovery/integrity)
+	@$(if $(TESTS),,tests/recovery/many-devices 64)
+	@$(if $(TESTS),,tests/recovery/reload)
 check-needs: $(MODELS) $(HOSTILE) $(B)/tests/model_ctl $(B)/tests/at_step $(B)/tests/promise
 .PHONY: power-cut
 power-cut: ## what CUTS= (1000) power cuts leave of a disk whose driver and export are killed

@@ -146,6 +146,8 @@ void server_back(struct dev *d) { (void)d; }
 void server_clients_fail(struct dev *d) { (void)d; }
 int open_interface(struct sup *s, const struct dev *d) { (void)s, (void)d; return 0; }
 int dev_listen_again(struct sup *s, struct dev *d) { (void)s, (void)d; return 0; }
+void dev_forget(struct sup *s, struct dev *d) { (void)s, (void)d; }
+void dev_becomes_next(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_close(struct sup *s, struct dev *d) { (void)s, (void)d; }
 void dev_kill_driver(struct sup *s, struct dev *d, uint32_t g) { (void)s, (void)d, (void)g; }
 void dev_ready(const struct dev *d) { (void)d; }

@@ -27,7 +27,13 @@ static const char text[] =
 	"device nic1\n  policy e1000e\n  socket /run/other.sock\n  export lwip\n"
 	"  socks unix:/run/socks.sock # unix:/run/not.sock\n";
 
-static struct rf_config defaults, c;
+/* A configuration with room for its devices. */
+static union {
+	struct rf_config c;
+	char room[sizeof(struct rf_config) + 4 * sizeof(struct rf_config_device)];
+} made;
+#define c made.c
+static struct rf_config defaults;
 static struct rf_config_text file = { text, sizeof(text) - 1, FILE_NAME, &defaults };
 
 static void policy_set(struct rf_config_device *d, uint32_t backend, uint32_t service)
@@ -57,6 +63,7 @@ static int setup(void **state)
 	strcpy(defaults.driver_dir, "/opt/drivers");
 	strcpy(defaults.policy_dir, "/opt/policy");
 	defaults.uid_base = RF_UID_BASE;
+	memset(&made, 0, sizeof(made));
 	c = defaults;
 	strcpy(c.run_dir, "/run/test");
 	c.count = 3;
@@ -190,6 +197,9 @@ static void counts_and_choices(void **state)
 	WRONG(c.count = 0);
 	WRONG(c.count = RF_MAX_DEVICES + 1);
 	WRONG(c.count = -1);
+	WRONG(c.gone = -1);
+	WRONG(c.gone = RF_MAX_DEVICES + 1);
+	WRONG((c.count = 2, c.gone = 1, d[2].stack_index = 3));
 	WRONG(c.uid_base = 0);
 	WRONG(d[0].export_kind = RF_EXPORT_KINDS);
 	WRONG(d[0].export_kind = RF_EXPORT_NONE);

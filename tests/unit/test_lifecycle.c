@@ -30,15 +30,16 @@
 
 static struct sup *sup;
 static struct dev *dev;
+static struct rf_config_device *cfg;
 static struct rf_stats_device device_stats;
 
 static int setup(void **state)
 {
 	(void)state;
 	sup = calloc(1, sizeof(*sup));
-	dev = &sup->dev[0];
-	sup->config.count = 1;
-	struct rf_config_device *c = &sup->config.device[0];
+	dev = sup->dev = calloc(1, sizeof(*dev));
+	sup->count = 1;
+	struct rf_config_device *c = cfg = calloc(1, sizeof(*cfg));
 	strcpy(c->name, "disk0");
 	c->export_kind = RF_EXPORT_NBD;
 	c->policy.device.backend = RF_BACKEND_VFIO_USER;
@@ -58,6 +59,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	free(cfg);
+	free(dev);
 	free(sup);
 	return 0;
 }
@@ -127,7 +130,7 @@ static void a_server_that_ends_before_the_first_driver_is_connected_to_afresh(vo
 static void a_server_that_never_gets_to_a_driver_is_quarantined(void **state)
 {
 	(void)state;
-	sup->config.device[0].policy.server_away_ns = 0;
+	cfg->policy.server_away_ns = 0;
 	comes_up();
 	for (int i = 1; i < 8; i++) {
 		ends("device", dev->r.device_pid, EXITED(RF_EXIT_DEVICE));
@@ -204,7 +207,7 @@ static void a_driver_that_dies_after_each_request_gets_no_lines_without_limit(vo
 static void a_device_process_killed_before_the_first_driver_has_a_successor(void **state)
 {
 	(void)state;
-	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
+	cfg->policy.device.backend = RF_BACKEND_VFIO;
 	comes_up();
 	ends("device", dev->r.device_pid, KILLED);
 	assert_int_equal(dev->r.state, DEV_REVIVING);
@@ -281,7 +284,7 @@ static void another_disk_where_nobody_waits_is_the_end(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		sup->config.device[0].policy.device.backend = backends[i];
+		cfg->policy.device.backend = backends[i];
 		dev->r = (struct dev_record){ .state = DEV_WAITING };
 		comes_up();
 		runs(1);
@@ -307,7 +310,7 @@ static void another_disk_where_nobody_waits_is_the_end(void **state)
 static void a_device_process_killed_at_a_later_start_has_a_successor(void **state)
 {
 	(void)state;
-	sup->config.device[0].policy.device.backend = RF_BACKEND_VFIO;
+	cfg->policy.device.backend = RF_BACKEND_VFIO;
 	comes_up();
 	runs(1);
 	dev->r.restart = true;

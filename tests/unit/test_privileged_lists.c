@@ -63,6 +63,17 @@ static void maps_data(void)
 {
 	(void)!mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
+static void shares_memory(void)
+{
+	(void)!mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+/* All that a keeper maps is memory of its own, which holds no code. */
+static void takes_memory(void)
+{
+	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	    MAP_FAILED)
+		_exit(1);
+}
 static void connects(void)
 {
 	struct sockaddr nobody = { .sa_family = AF_UNIX };
@@ -161,7 +172,8 @@ static void what_a_keeper_must_not_do_ends_it(void **state)
 	static deed *const deeds[] = {
 		forks, executes,  traces,          mounts,     unshares,  loads,
 		turns, maps_code, makes_inet_pair, changes,    signals,   pokes,
-		sets,  attaches,  writes_into,     opens_file, maps_data, turns_interface
+		sets,  attaches,  writes_into,     opens_file, maps_data, turns_interface,
+		shares_memory
 	};
 
 	(void)state;
@@ -185,6 +197,7 @@ static void their_work_goes_on(void **state)
 	assert_int_equal(outcome(remembers, "supervisor"), 0);
 	assert_int_equal(outcome(traces_child, "keeper"), 0);
 	assert_int_equal(outcome(makes_pair, "keeper"), 0);
+	assert_int_equal(outcome(takes_memory, "keeper"), 0);
 	assert_int_equal(outcome(opens, "broker"), 0);
 	assert_int_equal(outcome(connects, "broker"), 0);
 	assert_int_equal(outcome(unlinks, "broker"), 0);

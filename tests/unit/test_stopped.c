@@ -32,7 +32,7 @@ static void one_that_stays_stopped_is_due(void **state)
 		assert_in_range(++looks, 1, RF_STOPPED_LOOKS + 1);
 	}
 	assert_int_equal(s.count, 1);
-	assert_int_equal(s.one[0].pid, 8);
+	assert_int_equal(s.few[0].pid, 8);
 }
 
 static void one_that_goes_on_is_not(void **state)
