@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .queue_bytes = 2 << 20,
 					   .queue_entries = 256,
 					   .queues = 1,
-					   .nsid = 1 };
+					   .name_space = { .kind = RF_NAMESPACE_ID, .id = 1 } };
 	d.cfg.service = d.cfg.admin == RF_ADMIN_NVME || d.cfg.admin == RF_ADMIN_VIRTIO_BLK ?
 				RF_SERVICE_BLOCK :
 				RF_SERVICE_NET;

@@ -308,7 +308,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .queue_bytes = 1 << 20,
 					   .queue_entries = 256,
 					   .queues = 1,
-					   .nsid = 1,
+					   .name_space = { .kind = head[0] / 6 % 5, .id = 1 },
+					   .queue_reset_ms = head[0] / 30 & 1 ? 4 : 0,
 					   .service = (head[0] % 6 >= 2 && head[0] % 6 <= 4) ?
 							      RF_SERVICE_NET :
 							      RF_SERVICE_BLOCK,

@@ -14,7 +14,7 @@ kills=4
 # loaded POLICY [NAME]: a verifying load, killed again and again, without that wall; its result in
 # /tmp/load.json, the resets in /tmp/resets
 loaded() {
-	rm -f /tmp/load.json
+	rm -f /tmp/load.json /tmp/resets
 	rm -rf /run/ringfence/bundles
 	local load=/build/tests/rf-load
 	[ $# = 1 ] || load=/build/lax/bin/$2/rf-load
