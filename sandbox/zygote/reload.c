@@ -11,7 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "config_check.h"
 #include "config_load.h"
+#include "log.h"
 #include "merge.h"
 #include "packet.h"
 #include "privilege.h"
@@ -37,6 +39,13 @@ static int load(int zygote, bool asked)
 		code = rf_config_files_allowed(merged);
 	if (code)
 		return code;
+	/* As the broker will: one that refused it would end all. */
+	const char *wrong = rf_config_wrong(merged);
+	if (wrong) {
+		rf_log("%s: what runs and what is to run do not go together: %s", rf_zygote_file,
+		       wrong);
+		return RF_EXIT_BUG;
+	}
 	int fd = rf_config_seal(merged);
 
 	return fd < 0 || rf_packet_send(zygote, "", 1, &fd, 1) ? RF_EXIT_SYSTEM : 0;
