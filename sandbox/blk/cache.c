@@ -30,7 +30,8 @@ static uint32_t at_most(uint64_t clients)
 
 static uint32_t connected(const struct rf_blk *s)
 {
-	uint64_t n = atomic_load_explicit(&s->queue[0].session.stats->clients, memory_order_relaxed);
+	const struct rf_stats_service *stats = s->queue[0].session.stats;
+	uint64_t n = atomic_load_explicit(&stats->clients, memory_order_relaxed);
 
 	return n ? at_most(n) : 1;
 }

@@ -122,7 +122,8 @@ void bundle_json(struct text *t, const struct findings *f)
 
 	image_build_id(&f->image, id, sizeof(id));
 	text_add(t,
-		 "{\"ringfence\":\"%s\",\"seq\":%llu,\"device\":\"%s\",\"generation\":%u,\"queue\":%u,"
+		 "{\"ringfence\":\"%s\",\"seq\":%llu,\"device\":\"%s\",\"generation\":%u,"
+		 "\"queue\":%u,"
 		 "\"driver\":\"%"
 		 "s\","
 		 "\"build_id\":\"%s\",\"policy\":",

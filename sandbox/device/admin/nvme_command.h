@@ -68,7 +68,8 @@ int nvme_failed(struct rf_device *, const char *what, int status);
 int nvme_queue_make(struct rf_device *, unsigned queue, unsigned half);
 /* 5.7, 5.6: nothing of that pair is under way any more (rf_admin_ops.queue_drop). */
 int nvme_queue_drop(struct rf_device *, unsigned queue);
-/* At start, once a number was asked for: is a pair deleted as it should be? Sets d->queue_reset; a line if not. */
+/* At start, once a number was asked for: is a pair deleted as it should be? Sets d->queue_reset; a
+ * line if not. */
 void nvme_queues_check(struct rf_device *);
 /* A pair, whatever there is of it. 0, or as nvme_admin_within(). */
 int nvme_queue_delete(struct rf_device *, unsigned queue, uint64_t ns);

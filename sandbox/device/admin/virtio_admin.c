@@ -290,10 +290,10 @@ static int blk_identify(struct rf_device *d)
 
 static int blk_enable(struct rf_device *d, unsigned half)
 {
+	uint64_t base = d->queues_iova + queue_memory_at(d, 0, half);
 	int vector, err = virtio_begin(d, half, &vector);
 
-	if (err || (err = virtio_start_queue(d, &pci, 0, d->queues_iova + queue_memory_at(d, 0, half),
-					     vector)))
+	if (err || (err = virtio_start_queue(d, &pci, 0, base, vector)))
 		return err;
 	return virtio_go(d, &pci);
 }

@@ -20,7 +20,8 @@
 
 static bool link_watched(const struct rf_device *d)
 {
-	return d->admin_ops && d->admin_ops->link && any_driver_up(d) && !d->given_up && !d->stopping;
+	return d->admin_ops && d->admin_ops->link && any_driver_up(d) && !d->given_up &&
+	       !d->stopping;
 }
 
 uint64_t link_next_ns(const struct rf_device *d)
