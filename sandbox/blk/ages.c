@@ -145,7 +145,7 @@ int rf_blk_patience(const struct rf_blk *s)
 
 void rf_blk_tick(struct rf_blk *s)
 {
-	rf_latency_tick(s, rf_now_ns());
+	rf_latency_tick(&s->latency, rf_now_ns());
 	RF_EACH_QUEUE(q, s)
 		rf_session_tick(&q->session);
 }

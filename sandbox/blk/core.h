@@ -86,15 +86,14 @@ struct rf_blk {
 	struct rf_blk_queue   *route[RF_MAX_QUEUES]; /* by rf_io.queue modulo this */
 	uint32_t               gate;
 	uint32_t               queues; /* in queue[]; rf_session.used of them have drivers */
-	uint32_t               untimed; /* requests until the next one that is timed: latency.h */
 	uint64_t               seq;    /* of the request admitted last */
 	uint64_t               size;
 	uint64_t               arena_bytes;
 	uint64_t               block_mask;
 	uint32_t               limit[256]; /* by op: most bytes; 0: needs a closer look */
+	struct rf_latency      latency; /* counts requests as they are taken */
 	struct rf_counts       count;
 	struct rf_order        order;
-	struct rf_latency      latency;
 
 	/* requests that wait */
 	struct rf_io  *queue_head;
@@ -141,10 +140,9 @@ static inline struct rf_blk *rf_blk_of(struct rf_session *session)
 	return rf_blk_queue_of(session)->disk;
 }
 
-/* Requests taken, those of predecessors included. */
 static inline uint64_t rf_submitted(const struct rf_blk *s)
 {
-	return s->latency.at - s->untimed;
+	return rf_latency_submitted(&s->latency);
 }
 
 /* Takes the entry out of the table, then calls done(). */

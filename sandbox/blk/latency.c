@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* latency.c - see latency.h. Room: sandbox/blk, trusted. */
+#include "latency.h"
+
+#include "block.h"
 #include "clock.h"
-#include "core.h"
+#include "stats.h"
 
 #define RATE_AFTER_NS 1000000u    /* the first one is taken over so long, */
 #define RATE_OVER_NS  1000000000u /* later ones over this: a sleep of the machine spoils one */
@@ -18,45 +21,44 @@ static uint32_t latency_draw(struct rf_latency *l)
 	return 1 + (uint32_t)((x >> 32) * (2 * RF_LATENCY_ONE_IN - 1) >> 32);
 }
 
-static void latency_next(struct rf_blk *s)
+static void latency_next(struct rf_latency *l)
 {
-	s->untimed = latency_draw(&s->latency);
-	s->latency.at += s->untimed;
+	l->untimed = latency_draw(l);
+	l->at += l->untimed;
 }
 
-void rf_latency_begin(struct rf_blk *s, struct rf_io *io)
+void rf_latency_begin(struct rf_latency *l, struct rf_io *io)
 {
-	io->since = s->latency.rate ? __builtin_ia32_rdtsc() : 0;
-	latency_next(s);
+	io->since = l->rate ? __builtin_ia32_rdtsc() : 0;
+	latency_next(l);
 }
 
-void rf_latency_end(struct rf_blk *s, const struct rf_table_entry *e)
+void rf_latency_end(const struct rf_latency *l, const struct rf_io *io, struct rf_histogram *kinds)
 {
 	static const uint8_t class[] = { [RF_BLK_READ] = RF_LATENCY_READ,
 					 [RF_BLK_WRITE] = RF_LATENCY_WRITE,
 					 [RF_BLK_FLUSH] = RF_LATENCY_FLUSH,
 					 [RF_BLK_DISCARD] = RF_LATENCY_OTHER,
 					 [RF_BLK_ZERO] = RF_LATENCY_OTHER };
-	uint64_t since = rf_entry_io(e)->since, now = __builtin_ia32_rdtsc();
+	uint64_t now = __builtin_ia32_rdtsc();
 
-	if (!since || now < since) /* another processor's counter may be a little behind */
+	if (!io->since || now < io->since) /* another processor's counter may be a little behind */
 		return;
-	rf_histogram_add(&s->queue[0].session.stats->latency[class[e->req.op]],
-			 (uint64_t)((unsigned __int128)(now - since) * s->latency.rate >> 32));
+	rf_histogram_add(&kinds[class[io->op]],
+			 (uint64_t)((unsigned __int128)(now - io->since) * l->rate >> 32));
 }
 
-void rf_latency_open(struct rf_blk *s, uint64_t submitted)
+void rf_latency_open(struct rf_latency *l, uint64_t submitted)
 {
-	s->latency.random = __builtin_ia32_rdtsc() | 1;
-	s->latency.at = submitted;
-	latency_next(s);
-	s->latency.tsc = __builtin_ia32_rdtsc();
-	s->latency.ns = rf_now_ns();
+	l->tsc = __builtin_ia32_rdtsc();
+	l->ns = rf_now_ns();
+	l->random = l->tsc | 1;
+	l->at = submitted;
+	latency_next(l);
 }
 
-void rf_latency_tick(struct rf_blk *s, uint64_t now)
+void rf_latency_tick(struct rf_latency *l, uint64_t now)
 {
-	struct rf_latency *l = &s->latency;
 	uint64_t tsc = __builtin_ia32_rdtsc(), ns = now - l->ns;
 
 	if (ns < RATE_AFTER_NS)

@@ -21,23 +21,29 @@
 
 #include <stdint.h>
 
-struct rf_blk;
-struct rf_io;
-struct rf_table_entry;
+#include "histogram.h"
+#include "ringfence.h"
 
 struct rf_latency {
-	uint64_t at;       /* number of the next request that is timed */
+	uint32_t untimed;  /* requests until the next one that is timed, */
+	uint64_t at;       /* and its number */
 	uint64_t random;
 	uint64_t rate;     /* nanoseconds a tick, times 2^32; 0: not known yet */
 	uint64_t tsc, ns;  /* both clocks, when they were looked at */
 };
 
+/* Requests taken, those of predecessors included. */
+static inline uint64_t rf_latency_submitted(const struct rf_latency *l)
+{
+	return l->at - l->untimed;
+}
+
 /* This one is timed, and the next one that will be is drawn. */
-void rf_latency_begin(struct rf_blk *, struct rf_io *);
-/* The request of this entry, which is timed, was answered. */
-void rf_latency_end(struct rf_blk *, const struct rf_table_entry *);
+void rf_latency_begin(struct rf_latency *, struct rf_io *);
+/* It was answered: counts it in the histogram of its kind, [enum rf_latency_class]. */
+void rf_latency_end(const struct rf_latency *, const struct rf_io *, struct rf_histogram *);
 /* `submitted`: requests of predecessors; now and then: what time is it? */
-void rf_latency_open(struct rf_blk *, uint64_t submitted);
-void rf_latency_tick(struct rf_blk *, uint64_t now);
+void rf_latency_open(struct rf_latency *, uint64_t submitted);
+void rf_latency_tick(struct rf_latency *, uint64_t now);
 
 #endif

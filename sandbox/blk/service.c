@@ -178,7 +178,8 @@ static __attribute__((noinline)) void look_at(struct rf_blk_queue *q,
 	if (e->mark & RF_MARK_DIED && q->session.awaiting)
 		rf_session_first_io(&q->session);
 	if (e->mark & RF_MARK_TIMED)
-		rf_latency_end(q->disk, e);
+		rf_latency_end(&q->disk->latency, rf_entry_io(e),
+			       q->disk->queue[0].session.stats->latency);
 }
 
 int rf_blk_take(struct rf_blk_queue *q, enum rf_proto_error *bad)
@@ -358,8 +359,8 @@ void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 		return;
 	}
 	io->since = 0;
-	if (!--s->untimed)
-		rf_latency_begin(s, io);
+	if (!--s->latency.untimed)
+		rf_latency_begin(&s->latency, io);
 	waiting_put(s, io);
 	rf_waiting_pump(s);
 }
@@ -391,11 +392,12 @@ static __attribute__((noinline)) int submit_other(struct rf_blk *s, struct rf_io
 	uint64_t seq = s->seq + 1;
 
 	io->internal = false;
-	if (s->gate & ~RF_GATE_WRITES || q->session.gate || !q->free_count || s->untimed == 1 ||
-	    io->flags || io->op > RF_BLK_WRITE || !admissible(s, io, io->op) ||
+	if (s->gate & ~RF_GATE_WRITES || q->session.gate || !q->free_count ||
+	    s->latency.untimed == 1 || io->flags || io->op > RF_BLK_WRITE ||
+	    !admissible(s, io, io->op) ||
 	    rf_order_conflict(&s->order, io->offset, io->offset + io->length, seq))
 		return submit_slow(s, io);
-	s->untimed--;
+	s->latency.untimed--;
 	s->seq = seq;
 	issue(q, io, seq, NO_OWNER);
 	return 0;
@@ -410,8 +412,8 @@ int rf_blk_submit(struct rf_blk *s, struct rf_io *io)
 		return submit_other(s, io);
 	struct rf_table_entry *e = entry_issue(q, io, ++s->seq);
 
-	if (unlikely(!--s->untimed)) {
-		rf_latency_begin(s, io);
+	if (unlikely(!--s->latency.untimed)) {
+		rf_latency_begin(&s->latency, io);
 		e->mark |= RF_MARK_TIMED;
 	}
 	return 0;

@@ -56,7 +56,7 @@ void rf_stats_adopt(struct rf_blk *s)
 	}
 	s->queue[0].count.bytes_read = GET(stats->bytes_read);
 	rf_session_adopt(&s->queue[0].session);
-	rf_latency_open(s, GET(stats->submitted));
+	rf_latency_open(&s->latency, GET(stats->submitted));
 	PUT(stats->inflight, 0);
 	PUT(stats->clients, 0);
 }

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "ending.h"
+#include "show_latency.h"
 
 typedef unsigned long long ull;
 
@@ -116,7 +117,8 @@ static void put_device_json(FILE *f, const struct shown *d)
 			s->other.text);
 	if (d->service && s->service == RF_SERVICE_NET)
 		put_net_json(f, d);
-	show_latency_json(f, d);
+	if (d->service)
+		show_latency_json(f, d->service, s->service == RF_SERVICE_BLOCK);
 	if (s->walls.locked)
 		put_walls_json(f, "walls", &s->walls);
 	fprintf(f, ",\"server_away_s\":%u,\"server_failures\":%llu", s->server_away_s,
@@ -223,13 +225,13 @@ static void put_queues(FILE *f, const struct shown *d)
 			d->service ? (ull)d->service->queue[i].completed : 0);
 }
 
-static void put_throttled(FILE *f, const struct shown *d)
+static void put_times(FILE *f, const char *device, const struct rf_stats_service *st)
 {
-	if (d->service && d->service->throttled)
+	show_latency(f, device, st);
+	if (st->throttled)
 		fprintf(f, "%s: clients waited %llu times for a limit, %llu.%llu s in all\n",
-			d->s.name, (ull)d->service->throttled,
-			(ull)d->service->throttled_ns / 1000000000,
-			(ull)d->service->throttled_ns / 100000000 % 10);
+			device, (ull)st->throttled, (ull)st->throttled_ns / 1000000000,
+			(ull)st->throttled_ns / 100000000 % 10);
 }
 
 void show_table(FILE *f, const struct shown *d, int count)
@@ -251,8 +253,8 @@ void show_table(FILE *f, const struct shown *d, int count)
 		put_server(f, &d[i].s);
 		put_end(f, &d[i].s);
 		put_deaths(f, &d[i].s);
-		show_latency(f, &d[i]);
-		put_throttled(f, &d[i]);
+		if (d[i].service)
+			put_times(f, d[i].s.name, d[i].service);
 		put_walls(f, &d[i].s);
 	}
 }
@@ -293,7 +295,8 @@ void show_recoveries(FILE *f, const struct shown *d)
 		put_time(f, r->detect_ns);
 		fprintf(f, ",\"generation\":%u,\"method\":\"%s\",\"detect_ns\":%llu,"
 			   "\"quiesced_ns\":%llu,\"spawned_ns\":%llu,\"enabled_ns\":%llu",
-			g, r->method <= RF_RESET_HOT ? methods[r->method] : "unknown", (ull)r->detect_ns, (ull)r->quiesced_ns,
+			g, r->method <= RF_RESET_HOT ? methods[r->method] : "unknown",
+			(ull)r->detect_ns, (ull)r->quiesced_ns,
 			(ull)r->spawned_ns, (ull)r->enabled_ns);
 		if (v->generation == g)
 			fprintf(f,

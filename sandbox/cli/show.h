@@ -22,9 +22,6 @@ struct shown {
 
 void show_table(FILE *, const struct shown *, int count);
 void show_json(FILE *, const struct shown *, int count);
-/* show_latency.c: of show_json() and show_table(). Values are at most 3.2 % above the true ones. */
-void show_latency_json(FILE *, const struct shown *);
-void show_latency(FILE *, const struct shown *); /* one line, or none */
 /* One line a recovery, oldest first: when the death was seen, by the wall clock; each step, in
  * nanoseconds of the monotonic clock, and in microseconds from there. */
 void show_recoveries(FILE *, const struct shown *);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * show_latency.c - how long requests and recoveries took, as text and as JSON. See show.h.
- *
- * Room:   sandbox/cli.
- */
-#include "show.h"
+/* show_latency.c - see show_latency.h. Room: sandbox/cli. */
+#include "show_latency.h"
 
 typedef unsigned long long ull;
 
@@ -54,15 +50,13 @@ static void put_histograms(FILE *f, const char *key, const struct rf_histogram *
 	fprintf(f, "}");
 }
 
-void show_latency_json(FILE *f, const struct shown *d)
+void show_latency_json(FILE *f, const struct rf_stats_service *st, bool disk)
 {
-	if (!d->service)
-		return;
-	if (d->s.service == RF_SERVICE_BLOCK) {
+	if (disk) {
 		fprintf(f, ",\"latency_one_in\":%u", RF_LATENCY_ONE_IN);
-		put_histograms(f, "latency", d->service->latency, classes, RF_LATENCIES);
+		put_histograms(f, "latency", st->latency, classes, RF_LATENCIES);
 	}
-	put_histograms(f, "recovery", d->service->step, steps, RF_STEPS);
+	put_histograms(f, "recovery", st->step, steps, RF_STEPS);
 }
 
 /* ---- words ------------------------------------------------------------------ */
@@ -82,7 +76,7 @@ static void put_duration(FILE *f, uint64_t ns)
 }
 
 /* Begins the line, or goes on with it. */
-static void put_words(FILE *f, const struct shown *d, bool *begun, const char *what,
+static void put_words(FILE *f, const char *device, bool *begun, const char *what,
 		      const struct rf_histogram *from)
 {
 	static struct rf_histogram_copy h;
@@ -93,7 +87,7 @@ static void put_words(FILE *f, const struct shown *d, bool *begun, const char *w
 	if (*begun)
 		fprintf(f, ", ");
 	else
-		fprintf(f, "%s: latency ", d->s.name);
+		fprintf(f, "%s: latency ", device);
 	*begun = true;
 	fprintf(f, "%s p50 ", what);
 	put_duration(f, rf_histogram_at(&h, 500));
@@ -103,15 +97,13 @@ static void put_words(FILE *f, const struct shown *d, bool *begun, const char *w
 	put_duration(f, h.max_ns);
 }
 
-void show_latency(FILE *f, const struct shown *d)
+void show_latency(FILE *f, const char *device, const struct rf_stats_service *st)
 {
 	bool begun = false;
 
-	if (!d->service)
-		return;
 	for (int i = 0; i < RF_LATENCIES; i++)
-		put_words(f, d, &begun, classes[i], &d->service->latency[i]);
-	put_words(f, d, &begun, "recovery", &d->service->step[RF_STEP_WHOLE]);
+		put_words(f, device, &begun, classes[i], &st->latency[i]);
+	put_words(f, device, &begun, "recovery", &st->step[RF_STEP_WHOLE]);
 	if (begun)
 		fprintf(f, "\n");
 }

@@ -83,8 +83,8 @@ static int finish_limits(const struct place *p, const struct rf_config_device *d
 
 	if (nbd || (!limited(&d->limit) && !limited(&d->client_limit)))
 		return 0;
-	return mistake(p, d, "has a 'limit' or 'client-limit', which is for a disk served as NBD: by "
-			     "'export nbd', or 'export lwip NAME'");
+	return mistake(p, d, "has a 'limit' or 'client-limit', which is for a disk served as NBD: "
+			     "by 'export nbd', or 'export lwip NAME'");
 }
 
 static int finish_export(const struct place *p, struct rf_config_device *d)

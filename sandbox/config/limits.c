@@ -10,8 +10,9 @@
 #include "read.h"
 
 /* LIMIT iops|bytes N [burst N] */
-#define WRITE_AS "write as '%s iops 5000', '%s bytes 100M' or '%s bytes 100M burst 200M': requests " \
-		 "or bytes a second"
+#define WRITE_AS \
+	"write as '%s iops 5000', '%s bytes 100M' or '%s bytes 100M burst 200M': requests or " \
+	"bytes a second"
 
 static int limit_number(struct rf_words *w, const char *word, uint64_t *out)
 {
@@ -26,8 +27,8 @@ static int limit_rate(struct rf_words *w, bool bytes, uint64_t *out)
 	if (limit_number(w, w->word[2], out))
 		return -EINVAL;
 	if (!*out)
-		return rf_words_error(w, "%s %s 0 would let nothing pass; without the line there is "
-				      "no limit", w->word[0], w->word[1]);
+		return rf_words_error(w, "%s %s 0 would let nothing pass; without the line there "
+				      "is no limit", w->word[0], w->word[1]);
 	if (bytes && *out < RF_BURST_BYTES)
 		return rf_words_error(w, "%s bytes %s: at least %u, a block a second", w->word[0],
 				      w->word[2], RF_BURST_BYTES);

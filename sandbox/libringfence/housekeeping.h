@@ -23,7 +23,7 @@ extern "C" {
 /* What a turn weighs; the clock is read once they come to RF_TURN_CLOCK. */
 enum rf_turn_weight {
 	RF_TURN_EMPTY = 1,    /* a look at rings where nothing is */
-	RF_TURN_BATCH = 16,   /* a batch of records */
+	RF_TURN_BATCH = 64,   /* a batch of records */
 	RF_TURN_CALLS = 512,  /* a batch that takes system calls */
 	RF_TURN_LONG = 4096,  /* a look at every byte of it */
 	RF_TURN_CLOCK = 4096

@@ -40,7 +40,7 @@ struct rf_stats_queue {
 	_Atomic uint32_t counted; /* generation whose death is in step[], the newest */
 };
 
-/* rf_stats_service.latency: requests, one in RF_LATENCY_ONE_IN of them, see sandbox/blk/latency.h */
+/* rf_stats_service.latency: of one request in RF_LATENCY_ONE_IN, see sandbox/blk/latency.h */
 enum rf_latency_class {
 	RF_LATENCY_READ,
 	RF_LATENCY_WRITE,

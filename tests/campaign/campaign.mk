@@ -2,7 +2,7 @@
 
 INC_campaign := -Itests/campaign -Isandbox/runtime $(INC_cli)
 $(B)/obj/tests/campaign/%.o: INC = $(INC_campaign)
-$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/show.c sandbox/cli/show_latency.c) \
+$(B)/tests/inject: $(call objs,tests/campaign/*.c sandbox/cli/ask.c sandbox/cli/show*.c) \
         $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)

@@ -23,9 +23,9 @@ $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 	sandbox/lib/unix_listen.c
 $(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c \
 	doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
-	$(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c intel_nic.c nvme_admin.c \
-	nvme_command.c nvme_describe.c nvme_namespace.c nvme_queues.c virtio_blk_id.c \
-	virtio_pci.c) sandbox/lib/siphash.c
+	$(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c intel_nic.c \
+	virtio_blk_id.c virtio_pci.c) \
+	$(wildcard sandbox/device/admin/nvme_*.c) sandbox/lib/siphash.c
 $(B)/fuzz/fuzz_broker: WITH = sandbox/proto/config_check.c sandbox/proto/namespace.c
 $(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c \
 	values.c) \

@@ -18,14 +18,15 @@ loaded() {
 	rm -rf /run/ringfence/bundles
 	local load=/build/tests/rf-load
 	[ $# = 1 ] || load=/build/lax/bin/$2/rf-load
-	printf 'device disk0\n  policy %s\n  pci %s\n  export program %s output %s %s\n' $1 "$disk" \
-		$load /tmp/load.json \
+	printf 'device disk0\n  policy %s\n  pci %s\n  export program %s output %s %s\n' \
+		$1 "$disk" $load /tmp/load.json \
 		'mode=randrw verify=1 bs=128K qd=32 span=16M requests=1000 seed=3' >$conf
 	[ $# = 1 ] || lax $2
 	serve || return 1
 	/build/tests/killer disk0 $kills 3 24 200 >/tmp/kills.json || return 1
 	wait $server
-	cat /run/ringfence/bundles/*.json | grep -o '"reset":"[a-z]*"' | sort | uniq -c | tr -s ' \n' ' ' >/tmp/resets
+	cat /run/ringfence/bundles/*.json | grep -o '"reset":"[a-z]*"' | sort | uniq -c |
+		tr -s ' \n' ' ' >/tmp/resets
 	cat /tmp/kills.json /tmp/load.json /tmp/rf.err /tmp/resets
 	echo
 }
@@ -34,14 +35,17 @@ count() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" /tmp/load.json; }
 
 # both NAME POLICY METHOD: in order nothing is damaged, turned round it is, by that method
 both() {
-	expect late-write/$1/in-order/runs "see the log" loaded $2
-	expect late-write/$1/in-order/method "it was $(cat /tmp/resets)" [ "$(cat /tmp/resets)" = " $kills \"reset\":\"$3\" " ]
-	expect late-write/$1/in-order/verified "$(count verified) reads checked" [ "$(count verified)" -gt 100 ]
-	expect late-write/$1/in-order/none "$(count mismatches) blocks were damaged, $(count errors) requests failed" \
+	in_order=late-write/$1/in-order round=late-write/$1/turned-round
+	expect $in_order/runs "see the log" loaded $2
+	expect $in_order/method "it was $(cat /tmp/resets)" \
+		[ "$(cat /tmp/resets)" = " $kills \"reset\":\"$3\" " ]
+	expect $in_order/verified "$(count verified) reads checked" [ "$(count verified)" -gt 100 ]
+	expect $in_order/none "$(count mismatches) blocks damaged, $(count errors) errors" \
 		[ "$(count mismatches) $(count errors)" = '0 0' ]
-	expect late-write/$1/turned-round/runs "see the log" loaded $2 reuse-early
-	expect late-write/$1/turned-round/reused "no read was in flight at a kill" [ "$(count errors)" -gt 0 ]
-	expect late-write/$1/turned-round/seen "late writes into memory in use were not noticed" [ "$(count mismatches)" -gt 0 ]
+	expect $round/runs "see the log" loaded $2 reuse-early
+	expect $round/reused "no read was in flight at a kill" [ "$(count errors)" -gt 0 ]
+	expect $round/seen "late writes into memory in use were not noticed" \
+		[ "$(count mismatches)" -gt 0 ]
 }
 both queue nvme queue
 both controller /tmp/soft.policy soft

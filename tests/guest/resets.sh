@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Questions about resets. Does a death cost a queue pair and not the controller? Does a controller
-# that was cut off from memory still end its soft reset? And does a disk wait while the one beside it is reset for 100 ms?
+# that was cut off from memory still end its soft reset? And does a disk wait while the one beside
+# it is reset for 100 ms?
 # guest: -d nvme,serial=rf0,size=64M -d nvme,serial=rf1,size=64M
 # seconds: 300
 . /lib/guest.sh

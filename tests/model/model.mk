@@ -1,4 +1,5 @@
-# The ring, recovery and the journal, as models a checker walks through state by state.
+# The ring, recovery, queue deletion and the journal, as models a checker walks through state by
+# state.
 
 $(B)/.deps-model: images/images.mk | $(DEPS)
 	@images/install-deps spin
@@ -7,6 +8,6 @@ $(B)/.deps-model: images/images.mk | $(DEPS)
 
 ##@ Prove
 .PHONY: model
-model: ## ring, sleep, recovery and the journal, whatever happens: every state, by SPIN (seconds)
+model: ## ring, sleep, recovery, queue deletion and the journal: every state, by SPIN (seconds)
 model: | $(B)/.deps-model
 	tests/model/run

@@ -29,5 +29,5 @@ $(B)/unit/obj/%.o: %.c
 	$(HOSTCC) $(CFLAGS_UNIT) -Wno-missing-prototypes -Dmain=model_main $(INC_models) \
 		-MMD -MP -c -o $@ $<
 -include $(shell find $(B)/unit/obj -name '*.d' 2>/dev/null)
-$(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order): \
+$(addprefix $(B)/unit/test_model_,server specified device nvme nvme_faults nvme_order nvme_slow): \
         $(MODEL_UNIT)

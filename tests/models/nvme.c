@@ -30,7 +30,8 @@ static uint64_t cap(const struct nvme *n)
 	/* MQES; contiguous queues only (CQR); TO 2 s, or more; NVM command set; 4 KiB pages only */
 	uint64_t to = n->slow.ready_ms / 500 + 1;
 
-	return (MAX_ENTRIES - 1) | 1u << 16 | (to < 4 ? 4 : to < 255 ? to : 255) << 24 | (uint64_t)n->dstrd << 32 |
+	to = to < 4 ? 4 : to < 255 ? to : 255;
+	return (MAX_ENTRIES - 1) | 1u << 16 | to << 24 | (uint64_t)n->dstrd << 32 |
 	       (uint64_t)(n->odd.css ? n->odd.css : NVME_CAP_CSS_NVM) << 37;
 }
 

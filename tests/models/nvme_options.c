@@ -24,7 +24,7 @@ const char nvme_usage[] =
 	"  --dstrd N          doorbells 4 << N bytes apart (0)\n"
 	"  --mdts BYTES       most a command may move: a power of two, 8K to 1M (1M)\n"
 	"  --delay-us MIN[-MAX]   every I/O command takes so long, by chance in between (0)\n"
-	"  --ready-ms N       CSTS.RDY follows CC.EN so much later, both ways; CAP.TO to match (0)\n"
+	"  --ready-ms N       CSTS.RDY follows CC.EN so much later, both ways (0)\n"
 	"  --delete-ms N      a queue is deleted in such a time (0)\n"
 	"  --ones-while-resetting yes|no   registers read all ones while CSTS.RDY is behind CC.EN "
 	"(no)\n"

@@ -2,7 +2,7 @@
 
 INC_oracle := -Itests/oracle -Isandbox/export/nbd $(INC_cli)
 $(B)/obj/tests/oracle/%.o: INC = $(INC_oracle)
-$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show.c sandbox/cli/show_latency.c) \
+$(B)/tests/oracle: $(call objs,tests/oracle/*.c sandbox/cli/ask.c sandbox/cli/show*.c) \
         $(B)/lib/libshared.a
 	$(call making,LD)
 	$(LINK_TRUSTED)

@@ -140,6 +140,8 @@ static void names(void **state)
 	WRONG(FILL(d[0].image));
 	WRONG(FILL(d[0].program));
 	WRONG(FILL(d[0].words));
+	WRONG(FILL(d[0].name_space));
+	WRONG(strcpy(d[0].name_space, "disk"));
 	WRONG((d[0].export_kind = RF_EXPORT_PROGRAM, strcpy(d[0].program, "sh")));
 	WRONG((program_set(&d[0]), strcpy(d[0].listen, "out")));
 	WRONG(FILL(d[0].name));
@@ -242,6 +244,8 @@ static void counts_and_choices(void **state)
 	       p->window[0] = (struct rf_reg_window){ .bytes = 4096, .offset = ~4095ull }));
 	WRONG(d[0].policy.demand = 1ull << 63);
 	WRONG(d[0].policy.deaths = 0);
+	WRONG(p->queue_reset_ms = RF_QUEUE_RESET_MOST_MS + 1);
+	WRONG(p->name_space.kind = RF_NAMESPACE_ID);
 }
 
 /* ---- the file's own words ------------------------------------------------------------ */
@@ -277,6 +281,7 @@ static void what_it_does_not_say(void **state)
 	/* Devices and interfaces. */
 	UNSAID(strcpy(d[0].pci, "0000:00:1f.2"));
 	UNSAID(d[0].force = true);
+	UNSAID(strcpy(d[0].name_space, "2"));
 	UNSAID(strcpy(d[1].listen, "eth0"));
 	UNSAID(strcpy(d[0].name, "nic0"));
 	UNSAID((c.count = 4, d[3] = d[0]));
@@ -355,7 +360,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
-		T(what_the_file_says), T(names), T(limits_in_range), T(counts_and_choices), T(what_it_does_not_say),
+		T(what_the_file_says), T(names), T(limits_in_range),
+		T(counts_and_choices), T(what_it_does_not_say),
 		T(an_owner_that_it_does_not_say), T(a_program_that_it_does_not_say),
 		T(files_it_may_read),
 	};

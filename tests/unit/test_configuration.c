@@ -74,6 +74,9 @@ static void in_a_configuration(void **state)
 		{ "device d\n policy null_blk\n arena 1023G\n",
 		  "3: arena 1023G: this machine has " },
 		{ "device d\n policy null_blk\n arena 0\n", "3: arena takes a size such as 64M" },
+		{ "device d\n policy null_blk\n namespace 0\n",
+		  "3: namespace takes a number from 1, or a name" },
+		{ "device d\n policy null_blk\n namespace 1 2\n", "3: namespace takes a number" },
 		{ "device d\n policy null_blk\n arena 99999999999999999999\n",
 		  "3: arena takes a size" },
 		{ "device d\n policy null_blk\n arena 18446744073709551615G\n",
@@ -132,32 +135,47 @@ static void in_a_configuration(void **state)
 		{ "device d\n policy nvme\n socket /s\n export nbd /a\n"
 		  "device e\n policy nvme\n socket /s\n export nbd /b\n",
 		  "5: device e has /s, as device d" },
-		{ NULL_DISK " limit\n", "4: write as 'limit iops 5000', 'limit bytes 100M' or" },
-		{ NULL_DISK " limit iops\n", "4: write as 'limit iops 5000'" },
-		{ NULL_DISK " limit requests 5\n", "4: write as 'limit iops 5000'" },
-		{ NULL_DISK " limit iops 5 burst\n", "4: write as 'limit iops 5000'" },
-		{ NULL_DISK " client-limit iops 5 6 7\n", "4: write as 'client-limit iops 5000'" },
-		{ NULL_DISK " limit iops 0\n", "4: limit iops 0 would let nothing pass; without" },
-		{ NULL_DISK " limit iops -1\n", "4: limit iops: '-1' is not a number from 1 to" },
-		{ NULL_DISK " limit iops 99999999999999999999\n", "4: limit iops: '9999999999999999" },
-		{ NULL_DISK " limit bytes 1025G\n", "4: limit bytes: '1025G' is not a number from" },
-		{ NULL_DISK " limit bytes 4095\n", "4: limit bytes 4095: at least 4096, a block a" },
-		{ NULL_DISK " limit bytes 1M burst 4095\n",
+		{ "", " no 'device' line, so there is nothing to run" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		const struct mistake *m = &mistakes[i];
+
+		file_write("conf", m->text, m->bytes ? m->bytes : strlen(m->text));
+		refused(m, "conf");
+	}
+}
+
+#define LIMIT NULL_DISK " "
+
+static void in_a_limit(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{ LIMIT "limit\n", "4: write as 'limit iops 5000', 'limit bytes 100M' or" },
+		{ LIMIT "limit iops\n", "4: write as 'limit iops 5000'" },
+		{ LIMIT "limit requests 5\n", "4: write as 'limit iops 5000'" },
+		{ LIMIT "limit iops 5 burst\n", "4: write as 'limit iops 5000'" },
+		{ LIMIT "client-limit iops 5 6 7\n", "4: write as 'client-limit iops 5000'" },
+		{ LIMIT "limit iops 0\n", "4: limit iops 0 would let nothing pass; without" },
+		{ LIMIT "limit iops -1\n", "4: limit iops: '-1' is not a number from 1 to" },
+		{ LIMIT "limit iops 99999999999999999999\n", "4: limit iops: '99999999" },
+		{ LIMIT "limit bytes 1025G\n", "4: limit bytes: '1025G' is not a number from" },
+		{ LIMIT "limit bytes 4095\n", "4: limit bytes 4095: at least 4096, a block a" },
+		{ LIMIT "limit bytes 1M burst 4095\n",
 		  "4: limit bytes: burst 4095 is too small: at least 10486, a hundredth of the" },
-		{ NULL_DISK " limit bytes 8K burst 0\n",
+		{ LIMIT "limit bytes 8K burst 0\n",
 		  "4: limit bytes: burst 0 is too small: at least 4096, a block" },
-		{ NULL_DISK " client-limit iops 1000 burst 9\n",
-		  "4: client-limit iops: burst 9 is too small: at least 10, a hundredth of the rate" },
-		{ NULL_DISK " limit iops 10 burst 0\n",
+		{ LIMIT "client-limit iops 1000 burst 9\n",
+		  "4: client-limit iops: burst 9 is too small: at least 10, a hundredth of the" },
+		{ LIMIT "limit iops 10 burst 0\n",
 		  "4: limit iops: burst 0 is too small: at least 1, a request" },
-		{ NULL_DISK " limit iops 1 burst 1025G\n", "4: limit iops: '1025G' is not a number" },
-		{ NULL_DISK " limit iops 5\n limit bytes 5M\n limit iops 5\n",
+		{ LIMIT "limit iops 1 burst 1025G\n", "4: limit iops: '1025G' is not a number" },
+		{ LIMIT "limit iops 5\n limit bytes 5M\n limit iops 5\n",
 		  "6: 'limit iops' stands here twice: keep one line" },
 		{ "device d\n policy null_blk\n export program /bin/mine\n limit iops 5\n",
-		  "1: device d has a 'limit' or 'client-limit', which is for a disk served as NBD" },
+		  "1: device d has a 'limit' or 'client-limit', which is for a disk served" },
 		{ "device d\n policy loop_net\n export tap t0\n client-limit iops 5\n",
 		  "1: device d has a 'limit' or 'client-limit', which is for a disk served as" },
-		{ "", " no 'device' line, so there is nothing to run" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
@@ -226,6 +244,10 @@ static void in_a_policy(void **state)
 		  "9: reset: word 11 is more than a day" },
 		{ "reset write 32 bar0 0 mask 1 value 0 within 1s", "9: reset write: 'within'" },
 		{ "map bar0 0xfffffffffffff000 4K ro", "9: map: offset and length must be" },
+		{ "queue-reset yes", "9: write as 'queue-reset no' or 'queue-reset within 2s'" },
+		{ "queue-reset within", "9: write as 'queue-reset no' or" },
+		{ "queue-reset within 0s", "9: queue-reset within: from 1ms to 10s" },
+		{ "queue-reset within 11s", "9: queue-reset within: from 1ms to 10s" },
 		{ "storm 4294967296", "9: storm: interrupts a second" },
 		{ "\007", "9: byte 0x07 is a control character" },
 	};
@@ -330,7 +352,8 @@ static int group_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_a_configuration), cmocka_unit_test(too_long),
+		cmocka_unit_test(in_a_configuration),
+		cmocka_unit_test(in_a_limit), cmocka_unit_test(too_long),
 		cmocka_unit_test(in_a_policy),        cmocka_unit_test(values_in_a_policy),
 		cmocka_unit_test(good_ones),          cmocka_unit_test(no_files),
 	};

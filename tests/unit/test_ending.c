@@ -167,7 +167,7 @@ static void a_queue_pair_alone_is_replaced(void **state)
 	struct rf_device *d = with_queues();
 
 	(void)state;
-	d->template.param[0] = 1; /* what nobody asks about here: answers say that it has not changed */
+	d->template.param[0] = 1; /* nobody asks about it: answers say that it has not changed */
 	generation_ending(d, 1, 0);
 	assert_string_equal(noted, "dDQqN");
 	assert_int_equal(d->left, RF_LEFT_ENABLED);

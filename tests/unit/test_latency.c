@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_latency.c - which requests are timed, from when to when, and that their number and that of all
- * requests is right.
+ * test_latency.c - which requests are timed, from when to when, and that their number and that of
+ * all requests is right.
  *
  * Room:   tests/unit. The test is driver and device process; see blk_fixture.h.
  */
@@ -21,8 +21,8 @@ static uint64_t timed(struct served *t, enum rf_latency_class class)
 static void time_next(struct served *t)
 {
 	t->s->latency.rate = 1ull << 32;
-	t->s->latency.at -= t->s->untimed - 1;
-	t->s->untimed = 1;
+	t->s->latency.at -= t->s->latency.untimed - 1;
+	t->s->latency.untimed = 1;
 }
 
 static void answer(struct served *t)
@@ -64,7 +64,7 @@ static void each_kind_has_its_histogram(void **state)
 		uint64_t out1 = __builtin_ia32_rdtsc();
 		assert_int_equal(timed(t, kind[i].class), 1);
 		assert_bracketed(out0, in0, in1, out1);
-		t->s->untimed += 10; /* the next one is not */
+		t->s->latency.untimed += 10; /* the next one is not */
 		t->s->latency.at += 10;
 		assert_int_equal(ask(t, &other, kind[i].op, 0,
 				     kind[i].op == RF_BLK_FLUSH ? 0 : 4096), 0);
@@ -133,15 +133,15 @@ static void the_clock_is_set_by_itself(void **state)
 
 	(void)state;
 	assert_int_equal(t->s->latency.rate, 0);
-	rf_latency_tick(t->s, from + 10);
+	rf_latency_tick(&t->s->latency, from + 10);
 	assert_int_equal(t->s->latency.rate, 0);
 	t->s->latency.tsc = __builtin_ia32_rdtsc() - 3000000;
-	rf_latency_tick(t->s, from + 1000000);
+	rf_latency_tick(&t->s->latency, from + 1000000);
 	double rate = (double)t->s->latency.rate / 4294967296.0;
 	assert_true(rate > 0 && rate <= 1.0 / 3);
 	/* A counter that began anew, after the machine slept, changes nothing but the start. */
 	t->s->latency.tsc = UINT64_MAX / 2;
-	rf_latency_tick(t->s, from + 9000000);
+	rf_latency_tick(&t->s->latency, from + 9000000);
 	assert_true((double)t->s->latency.rate / 4294967296.0 == rate);
 	assert_int_equal(t->s->latency.ns, from + 9000000);
 	served_free(t);
@@ -184,7 +184,7 @@ static void requests_are_counted_as_ever(void **state)
 	(void)state;
 	t->s->latency.rate = 1ull << 32;
 	for (uint64_t n = 1; n <= 5000; n++) {
-		timed_ones += t->s->untimed == 1;
+		timed_ones += t->s->latency.untimed == 1;
 		assert_int_equal(ask(t, &a, RF_BLK_READ, 0, 4096), 0);
 		answer(t);
 		assert_int_equal(rf_submitted(t->s), n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_limit.c - `limit` and `client-limit`: what passes in a time, and in which turns, counted by a
- * clock of the test's own.
+ * test_limit.c - `limit` and `client-limit`: what passes in a time, and in which turns, counted
+ * by a clock of the test's own.
  *
  * Room:   tests/unit. limit.c between clients that always have another request.
  */
@@ -55,11 +55,21 @@ static void pass(struct nbd_conn *c)
 }
 
 /* What a connection does: one request after the other, until one has to wait. */
-void nbd_conn_input(struct nbd_conn *c)
+static void ask_on(struct nbd_conn *c)
 {
-	pass(c); /* the one that was let in */
 	while (left[number(c)] && nbd_limit_admits(c->cmd))
 		pass(c);
+}
+
+/* As server.c has it. */
+static void turn(void)
+{
+	struct nbd_conn *c;
+
+	while ((c = nbd_limits_next(&srv))) {
+		pass(c);
+		ask_on(c);
+	}
 }
 
 static struct nbd_conn *client(size_t i, uint8_t op, uint32_t length, uint64_t requests)
@@ -71,8 +81,7 @@ static struct nbd_conn *client(size_t i, uint8_t op, uint32_t length, uint64_t r
 	cmds[i] = (struct nbd_cmd){ .conn = c, .op = op, .length = length };
 	left[i] = requests;
 	nbd_limit_join(c);
-	while (left[i] && nbd_limit_admits(c->cmd))
-		pass(c);
+	ask_on(c);
 	return c;
 }
 
@@ -107,7 +116,7 @@ static void run_until(uint64_t end_ns)
 		}
 		assert_true(ms > 0);
 		now_ns += (uint64_t)ms * 1000000;
-		nbd_limits_turn(&srv);
+		turn();
 	}
 }
 
@@ -184,7 +193,7 @@ static void an_idle_hour_is_worth_one_burst(void **state)
 	now_ns += 3600000000000ull; /* half of it is there */
 	client(2, RF_BLK_READ, 512, 1000);
 	assert_int_equal(passed[2], 10);
-	nbd_limits_turn(&srv);
+	turn();
 	assert_int_equal(passed[2], 10);
 }
 
@@ -224,7 +233,7 @@ static void a_client_has_its_own_limit(void **state)
 	client(0, RF_BLK_READ, 4096, 1000);
 	assert_int_equal(passed[0], 5);
 	client(1, RF_BLK_READ, 4096, 6);
-	nbd_limits_turn(&srv); /* it had to queue, behind one that waits for itself */
+	turn(); /* it had to queue, behind one that waits for itself */
 	assert_int_equal(passed[1], 5);
 	run_until(now_ns + 1000000000);
 	assert_int_equal(passed[0], 15);
@@ -268,11 +277,11 @@ static void who_ends_leaves_the_queue_whole(void **state)
 		nbd_limit_leave(&srv.conns[gone]); /* it waits no more */
 		client(3, RF_BLK_READ, 4096, 1);
 		now_ns += 100000000;
-		nbd_limits_turn(&srv);
+		turn();
 		now_ns += 100000000;
-		nbd_limits_turn(&srv);
+		turn();
 		now_ns += 100000000;
-		nbd_limits_turn(&srv);
+		turn();
 		for (size_t i = 0; i < 4; i++)
 			assert_int_equal(passed[i], i == gone ? !i : i ? 1 : 2);
 		assert_int_equal(nbd_limits_patience(&srv), -1);

@@ -99,6 +99,35 @@ static void a_recovery_has_times_for_people(void **state)
 				     "\"enabled_after_us\":1500}\n"));
 }
 
+/* Times of requests and of recoveries: a line for people, all of it for scripts. */
+static void times_are_shown_where_there_are_any(void **state)
+{
+	static struct rf_stats_service service;
+	struct shown d = disk(DEV_RUNNING, 0);
+
+	(void)state;
+	d.service = &service;
+	d.s.service = RF_SERVICE_BLOCK;
+	assert_null(strstr(shown_as(&d, show_table), "disk0:"));
+	for (uint64_t i = 1; i <= 1000; i++)
+		rf_histogram_add(&service.latency[RF_LATENCY_READ], i * 1000);
+	rf_histogram_add(&service.step[RF_STEP_WHOLE], 480000);
+	service.throttled = 3;
+	service.throttled_ns = 1230000000;
+	assert_non_null(strstr(shown_as(&d, show_table),
+			       "disk0: latency read p50 508 us p99 999 us max 1.00 ms, recovery "
+			       "p50 480 us p99 480 us max 480 us\n"));
+	assert_non_null(strstr(text, "disk0: clients waited 3 times for a limit, 1.2 s in all\n"));
+	assert_non_null(strstr(shown_as(&d, show_json),
+			       "\"latency_one_in\":128,\"latency\":{\"read\":{\"count\":1000,"
+			       "\"sum_ns\":500500000,\"p50_ns\":507903,\"p90_ns\":901119,"
+			       "\"p99_ns\":999423,\"p99_9_ns\":999423,\"max_ns\":1000000,\"buckets\":["
+			       "[992,1],[1984,1],"));
+	assert_non_null(strstr(text, "\"write\":{\"count\":0,"));
+	assert_non_null(strstr(text, "\"whole\":{\"count\":1,\"sum_ns\":480000,"));
+	assert_non_null(strstr(text, "\"throttled\":3,\"throttled_ms\":1230"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +135,7 @@ int main(void)
 		cmocka_unit_test(the_way_out_of_quarantine_is_said),
 		cmocka_unit_test(a_failure_is_said_in_words),
 		cmocka_unit_test(a_recovery_has_times_for_people),
+		cmocka_unit_test(times_are_shown_where_there_are_any),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

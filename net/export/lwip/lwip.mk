@@ -98,7 +98,8 @@ $(B)/unit/test_http.o: $(LWIP)/.source
 LWIP_ALONE := $(patsubst %,net/export/lwip/%.c,$(filter-out now stack stream,$(LWIP_BASE))) \
         sandbox/lib/siphash.c
 # The stack alone, with a cable and a clock of the test's.
-LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages test_lwip_frames)
+LWIP_UNIT := $(addprefix $(B)/unit/,test_tcp_loss test_lwip_ages test_lwip_frames \
+        test_lwip_metrics)
 # Buffers of its own pools are counted, those of malloc() are not.
 $(B)/unit/test_lwip_frames: CFLAGS_LWIP_ASAN := $(filter-out -DRF_LWIP_MALLOC,$(CFLAGS_LWIP_ASAN))
 $(LWIP_UNIT): $(B)/unit/%: tests/unit/%.c tests/unit/tcp_cable.h tests/unit/lwip_wire.h \

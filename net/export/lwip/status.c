@@ -294,7 +294,7 @@ static void metrics_latency(struct text *t, const struct status *st)
 			      &rf_blk_stats(d->service)->latency[i % RF_LATENCIES]);
 	}
 	emit(t, "# TYPE rf_lwip_disk_recovery_seconds histogram\n"
-		"# HELP rf_lwip_disk_recovery_seconds Time of each step of a driver's replacement.\n");
+		"# HELP rf_lwip_disk_recovery_seconds Time of each step of a recovery.\n");
 	for (uint32_t i = 0; i < st->disk_count * RF_STEPS; i++) {
 		const struct lwip_disk *d = &st->disks[i / RF_STEPS];
 

@@ -17,6 +17,7 @@
 #include "nvme_command.h"
 #include "nvme_describe.h"
 #include "nvme_namespace.h"
+#include "pause.h"
 
 #define CC_DEFINED    0x00fffff1u /* 3.1.3.5: bits that hold what was written */
 #define AQA_DEFINED   0x0fff0fffu
@@ -83,7 +84,9 @@ static bool admin_queue_changed(struct rf_device *d)
 {
 	uint64_t asq = d->admin_iova + PAGE_ASQ * RF_PAGE, acq = d->admin_iova + PAGE_ACQ * RF_PAGE;
 
-	return (nvme_reg32(d, NVME_REG_AQA) ^ NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES)) & AQA_DEFINED ||
+	uint32_t aqa = NVME_AQA(ADMIN_ENTRIES, ADMIN_ENTRIES);
+
+	return (nvme_reg32(d, NVME_REG_AQA) ^ aqa) & AQA_DEFINED ||
 	       nvme_reg64(d, NVME_REG_ASQ) >> 12 != asq >> 12 ||
 	       nvme_reg64(d, NVME_REG_ACQ) >> 12 != acq >> 12;
 }
@@ -204,8 +207,10 @@ static int identify_names(struct rf_device *d, void *to)
 
 static int identify_limits(struct rf_device *d, void *to)
 {
-	int status =
-		nvme_reg32(d, NVME_REG_VS) < NVME_VS(1, 4) ? 0 : nvme_identify_try(d, NVME_CNS_LIMITS, 0, to);
+	int status = 0;
+
+	if (nvme_reg32(d, NVME_REG_VS) >= NVME_VS(1, 4))
+		status = nvme_identify_try(d, NVME_CNS_LIMITS, 0, to);
 
 	if (status > 0)
 		memset(to, 0, RF_PAGE);
@@ -268,7 +273,8 @@ static bool nvme_shutdown(struct rf_device *d)
 {
 	if (!nvme_present(d) || !(nvme_reg32(d, NVME_REG_CC) & NVME_CC_EN))
 		return false;
-	nvme_set32(d, NVME_REG_CC, (nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	uint32_t cc = nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_SHN_MASK;
+	nvme_set32(d, NVME_REG_CC, cc | NVME_CC_SHN_NORMAL);
 	bool done = !wait_csts(d, 3u << 2, NVME_CSTS_SHST_DONE << 2);
 	nvme_set32(d, NVME_REG_CC, nvme_reg32(d, NVME_REG_CC) & ~NVME_CC_EN);
 	(void)wait_csts(d, NVME_CSTS_RDY, 0);

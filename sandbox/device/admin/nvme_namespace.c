@@ -104,10 +104,26 @@ static int list_read(struct rf_device *d, uint32_t after, uint32_t *list)
 	return 0;
 }
 
-/* The one of this name, in *found. -EINVAL after a line: there is none, or two are called so. */
+/* Notes in *found one that is called so. -EINVAL after a line: it is the second. */
+static int look_at(struct rf_device *d, uint32_t nsid, const char *text, uint32_t *found)
+{
+	int called = is_called(d, nsid);
+
+	if (called == 1 && *found) {
+		rf_log("%s: namespaces %u and %u both have %s: which one is meant? Say its number",
+		       d->label, *found, nsid, text);
+		return -EINVAL;
+	}
+	if (called == 1)
+		*found = nsid;
+	return called < 0 ? called : 0;
+}
+
+/* The one of this name, in *found. -errno after a line: there is none, or two are called so. */
 static int find_called(struct rf_device *d, uint32_t *found)
 {
 	static uint32_t list[RF_PAGE / 4];
+	const uint32_t entries = RF_PAGE / 4;
 	char text[64];
 	uint32_t after = 0, looked = 0;
 	int err;
@@ -117,22 +133,12 @@ static int find_called(struct rf_device *d, uint32_t *found)
 	do {
 		if ((err = list_read(d, after, list)))
 			return err;
-		for (uint32_t i = 0; i < RF_PAGE / 4 && list[i]; i++) {
+		for (uint32_t i = 0; i < entries && list[i]; i++, looked++) {
 			after = list[i];
-			if (++looked > MOST_LOOKED_AT)
-				break;
-			if ((err = is_called(d, after)) < 0)
+			if ((err = look_at(d, after, text, found)))
 				return err;
-			if (err && *found) {
-				rf_log("%s: namespaces %u and %u both have %s: which one is meant? "
-				       "Say its number",
-				       d->label, *found, after, text);
-				return -EINVAL;
-			}
-			if (err)
-				*found = after;
 		}
-	} while (list[RF_PAGE / 4 - 1] && looked < MOST_LOOKED_AT);
+	} while (list[entries - 1] && looked < MOST_LOOKED_AT);
 	if (*found)
 		return 0;
 	rf_log("%s: no namespace of this controller has %s ('nvme list' of nvme-cli shows those "

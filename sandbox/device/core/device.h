@@ -25,7 +25,6 @@
 #include "net.h"
 #include "net_types.h"
 #include "stats.h"
-#include "wait.h"
 
 struct rf_bar {
 	uint64_t bytes; /* 0: not there */
@@ -364,18 +363,7 @@ void left_note_header(struct rf_device *);
 void left_as(struct rf_device *, enum rf_left);
 bool left_changed(struct rf_device *);
 
-/* A turn of a wait for the device: from 2 us, which `*wait` begins with, to 1 ms. So short that
- * whoever pings this process (supervisor/ping.c) does not take it for one that sleeps for good:
- * a controller may take two minutes. */
-#define DEVICE_PAUSE_NS 2000u
-static inline void device_pause(unsigned *wait)
-{
-	rf_sleep_ns(*wait);
-	if (*wait < 1000000)
-		*wait *= 2;
-}
-
-/* quiesce.c: rule 5. The first takes the queue pair of a dead driver from the device, which is not
+/* quiesce.c: rule 5. The first takes a queue pair of a dead driver from the device, which is not
  * reset: RF_RESET_QUEUE, or -errno: that does not go. The second: the method that worked, or -EIO:
  * the device cannot be silenced. */
 int  device_drop_queue(struct rf_device *, const struct rf_queue *);

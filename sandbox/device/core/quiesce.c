@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "device.h"
 #include "log.h"
+#include "pause.h"
 
 static int poll_step(struct rf_device *d, const struct rf_reset_step *s)
 {

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* limit.c - see limit.h. Room: sandbox/export/nbd, trusted. */
+/*
+ * limit.c - the rate of a disk and of each client: 'limit' and 'client-limit' of the
+ *           configuration.
+ *
+ * Room:   sandbox/export/nbd, trusted.
+ * Bucket: rate_limit.h says what one does. Tokens are counted when somebody asks, by the clock,
+ *         so that nothing wakes up for them but a client that waits.
+ * Where:  a command is let in as a whole, before it has any memory of the arena and before its
+ *         payload is read: a client that has to wait is not read from.
+ * Turns:  clients that wait are in a queue, one command of each. Whoever was let in and has another
+ *         one goes to its end. One that waits for its own bucket lets others pass; one that waits
+ *         for the disk's does not, however much it wants.
+ * Free:   flushes take nothing and wait for nothing but what their own connection sent before.
+ * Cost:   without limits a comparison a command; with them a look at the clock.
+ */
 #include <stdatomic.h>
 
 #include "clock.h"
@@ -157,7 +171,7 @@ void nbd_limit_leave(struct nbd_conn *c)
 {
 	struct nbd_limits *l = &c->server->limits;
 
-	if (!nbd_limit_waits(&c->limited))
+	if (!nbd_limit_waits(c))
 		return;
 	struct nbd_conn **at = &l->head;
 	while (*at != c)
@@ -166,16 +180,6 @@ void nbd_limit_leave(struct nbd_conn *c)
 	if (!*at)
 		l->tail = at;
 	c->limited.since = 0;
-}
-
-/* The first that may be let in. One that waits for the disk's bucket holds up those behind it. */
-static struct nbd_conn *limit_next(struct nbd_limits *l)
-{
-	struct nbd_conn *c = l->head;
-
-	while (c && !buckets_have(&c->limited.own, c->cmd))
-		c = c->limited.next;
-	return c && buckets_have(&l->disk, c->cmd) ? c : NULL;
 }
 
 static void limit_count(const struct nbd_conn *c, uint64_t now)
@@ -187,23 +191,27 @@ static void limit_count(const struct nbd_conn *c, uint64_t now)
 			      memory_order_relaxed);
 }
 
-void nbd_limits_turn(struct nbd_server *srv)
+/* One that waits for its own bucket is passed by; one that waits for the disk's is not. */
+struct nbd_conn *nbd_limits_next(struct nbd_server *srv)
 {
 	struct nbd_limits *l = &srv->limits;
-	struct nbd_conn *c;
+	struct nbd_conn *c = l->head;
 
-	if (!l->head)
-		return;
+	if (!c)
+		return NULL;
 	uint64_t now = rf_now_ns();
 	buckets_fill(&l->disk, now);
-	for (c = l->head; c; c = c->limited.next)
+	for (; c; c = c->limited.next) {
 		buckets_fill(&c->limited.own, now);
-	while ((c = limit_next(l))) {
-		limit_charge(c, c->cmd);
-		limit_count(c, now);
-		nbd_limit_leave(c);
-		nbd_conn_input(c); /* which may wait again, at the end of the queue */
+		if (buckets_have(&c->limited.own, c->cmd))
+			break;
 	}
+	if (!c || !buckets_have(&l->disk, c->cmd))
+		return NULL;
+	limit_charge(c, c->cmd);
+	limit_count(c, now);
+	nbd_limit_leave(c);
+	return c;
 }
 
 int nbd_limits_patience(const struct nbd_server *srv)

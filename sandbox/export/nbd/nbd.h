@@ -23,8 +23,8 @@
 #include "blk_io.h"
 #include "blk_types.h"
 #include "block.h"
-#include "limit.h"
 #include "proto.h"
+#include "rate_limit.h"
 #include "ringfence.h"
 #include "service.h"
 
@@ -142,12 +142,38 @@ enum nbd_state {
 	NBD_OPTION,  /* option header and data */
 	NBD_SKIP,    /* data of an option that is too long to look at */
 	NBD_REQUEST, /* transmission: between requests */
-	NBD_LIMITED, /* `cmd` waits until its rate lets it begin, see limit.h */
+	NBD_LIMITED, /* `cmd` waits until its rate lets it begin, see limit.c */
 	NBD_START,   /* parts of `cmd` to be started */
 	NBD_PAYLOAD, /* payload of `cmd` to be received */
 	NBD_DRAIN,   /* payload of a refused write */
 	NBD_CLOSING, /* reads no more; ends when all is answered */
 	NBD_DEAD,    /* socket closed; ends when the service has given everything back */
+};
+
+struct nbd_bucket {
+	struct rf_rate config;
+	int64_t        tokens; /* below 0: owed */
+	uint64_t       rest;   /* of a token, in billionths */
+	uint64_t       at_ns;  /* counted up to then */
+};
+
+struct nbd_buckets {
+	struct nbd_bucket requests, bytes;
+};
+
+/* limit.c: of a disk, */
+struct nbd_limits {
+	bool               any;
+	struct rf_limits   of_client;
+	struct nbd_buckets disk;
+	struct nbd_conn   *head, **tail; /* clients that wait */
+};
+
+/* and of a client. */
+struct nbd_limited {
+	struct nbd_buckets own;
+	struct nbd_conn   *next;
+	uint64_t           since; /* it waits since then; 0: it does not */
 };
 
 struct nbd_conn {
@@ -298,6 +324,21 @@ bool             nbd_conn_crowds(struct nbd_conn *); /* is it to wait with its n
 struct nbd_part *nbd_part_new(struct nbd_cmd *, uint32_t want); /* arena: want or less */
 struct nbd_part *nbd_part_plain(struct nbd_cmd *, uint32_t want); /* no arena */
 void             nbd_part_free(struct nbd_part *);
+
+/* limit.c */
+void nbd_limits_open(struct nbd_server *);
+void nbd_limit_join(struct nbd_conn *); /* its buckets are full */
+/* May this command begin? If not, its connection waits in the queue. */
+bool nbd_limit_admits(struct nbd_cmd *);
+void nbd_limit_leave(struct nbd_conn *); /* it waits no more: it ends */
+/* Whose command may begin now, of those that wait; NULL: nobody's. */
+struct nbd_conn *nbd_limits_next(struct nbd_server *);
+/* Milliseconds until that may be somebody; -1: nobody waits. */
+int  nbd_limits_patience(const struct nbd_server *);
+static inline bool nbd_limit_waits(const struct nbd_conn *c)
+{
+	return c->limited.since;
+}
 
 /* part.c */
 void nbd_part_submit(struct nbd_part *);

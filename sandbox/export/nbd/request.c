@@ -105,7 +105,7 @@ static enum nbd_step begin(struct nbd_conn *c)
 
 static enum nbd_step step_limited(struct nbd_conn *c)
 {
-	return nbd_limit_waits(&c->limited) ? NBD_THROTTLED : begin(c);
+	return nbd_limit_waits(c) ? NBD_THROTTLED : begin(c);
 }
 
 static void leave(struct nbd_conn *c, enum nbd_state next)

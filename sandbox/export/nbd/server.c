@@ -39,6 +39,15 @@ static void send_output(struct nbd_server *srv)
 	}
 }
 
+/* Those whose turn has come. One with another command waits again, behind all others. */
+static void begin_limited(struct nbd_server *srv)
+{
+	struct nbd_conn *c;
+
+	while ((c = nbd_limits_next(srv)))
+		nbd_conn_input(c);
+}
+
 /* Number of completions. */
 int nbd_server_work(struct nbd_server *srv)
 {
@@ -58,7 +67,7 @@ int nbd_server_work(struct nbd_server *srv)
 		send_output(srv);
 		if (srv->retry)
 			retry_throttled(srv);
-		nbd_limits_turn(srv);
+		begin_limited(srv);
 	} while (srv->output_list);
 	rf_blk_push(srv->service);
 	return done;
