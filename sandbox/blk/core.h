@@ -172,6 +172,7 @@ int rf_disk_back(struct rf_session *, const struct rf_svc_msg *);
 extern const struct rf_session_ops rf_blk_session;
 /* A reissued request was answered; lets the next ones go. */
 void rf_redo_next(struct rf_blk_queue *);
+/* entries.c */
 uint32_t rf_entries_in(const struct rf_blk_queue *, enum rf_table_state); /* their number */
 /* Entries to be redone that were reissued at least `attempts` times, oldest first; their number. */
 uint32_t rf_redo_list(const struct rf_blk_queue *, uint32_t attempts, uint32_t *list);

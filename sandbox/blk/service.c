@@ -328,13 +328,18 @@ static inline __attribute__((always_inline)) bool admissible(const struct rf_blk
 		(!(arena & (RF_ARENA_UNIT - 1)) && arena <= s->arena_bytes - length));
 }
 
+static bool is_gone(const struct rf_blk *s)
+{
+	return s->queue[0].session.state == RF_DRIVER_GONE;
+}
+
 /* Why admissible() said no. 0: it is a flush. */
 static int refuse(struct rf_blk *s, const struct rf_io *io)
 {
 	static const uint32_t needs[] = { [RF_BLK_DISCARD] = RF_BLK_HAS_DISCARD,
 					  [RF_BLK_ZERO] = RF_BLK_HAS_ZERO };
 
-	if (rf_blk_gone(s))
+	if (is_gone(s))
 		return -EIO;
 	if (!s->queue[0].session.known)
 		return -EINVAL;
@@ -349,7 +354,7 @@ static int refuse(struct rf_blk *s, const struct rf_io *io)
 
 void rf_blk_pass(struct rf_blk *s, struct rf_io *io)
 {
-	if (rf_blk_gone(s)) {
+	if (is_gone(s)) {
 		io->done(io, -EIO);
 		return;
 	}

@@ -7,7 +7,6 @@
  */
 
 #include "core.h"
-#include "service.h"
 
 #define PUT(at, value) atomic_store_explicit(&(at), (value), memory_order_relaxed)
 #define GET(at)        atomic_load_explicit(&(at), memory_order_relaxed)
@@ -17,6 +16,7 @@ void rf_stats_publish(struct rf_blk *s)
 	const struct rf_counts *c = &s->count;
 	struct rf_stats_service *stats = s->queue[0].session.stats;
 	uint64_t completed = 0, bytes_read = 0, reissued = 0;
+	uint32_t inflight = 0;
 
 	RF_EACH_QUEUE(q, s) {
 		struct rf_stats_queue *own = &stats->queue[q->session.queue];
@@ -24,6 +24,7 @@ void rf_stats_publish(struct rf_blk *s)
 		PUT(own->completed, q->count.completed);
 		PUT(own->reissued, q->count.reissued);
 		PUT(own->inflight, RF_BLK_DEPTH - q->free_count);
+		inflight += RF_BLK_DEPTH - q->free_count;
 		completed += q->count.completed;
 		bytes_read += q->count.bytes_read;
 		reissued += q->count.reissued;
@@ -36,7 +37,7 @@ void rf_stats_publish(struct rf_blk *s)
 	PUT(stats->reissued, reissued);
 	PUT(stats->held_back, c->held_back);
 	PUT(stats->corrupt, c->corrupt + s->filter->ops->caught(s->filter));
-	PUT(stats->inflight, rf_blk_inflight(s));
+	PUT(stats->inflight, inflight);
 	rf_session_publish(&s->queue[0].session);
 }
 

@@ -228,7 +228,7 @@ static void on_export(struct rf_device *d)
 	rf_close_all(fds, count);
 	if (n == sizeof(msg) && msg.type == RF_SVC_PREPARED)
 		return generation_prepared(d, msg.generation);
-	struct rf_queue *q = n == sizeof(msg) ? generation_queue(d, msg.generation) : NULL;
+	struct rf_queue *q = n == sizeof(msg) ? driver_queue(d, msg.generation) : NULL;
 	if (!q || q->down || msg.generation != q->generation)
 		return; /* about a driver that is dead already */
 	if (msg.type == RF_SVC_UNRESPONSIVE)
@@ -236,7 +236,7 @@ static void on_export(struct rf_device *d)
 	if (msg.type == RF_SVC_LOOK)
 		return recovery_look(d);
 	if (msg.type == RF_SVC_PROTO_ERROR || msg.type == RF_SVC_STALL)
-		generation_request_kill(d, q, msg.type == RF_SVC_STALL ? RF_KILL_STALLED :
+		queue_request_kill(d, q, msg.type == RF_SVC_STALL ? RF_KILL_STALLED :
 					msg.value == RF_BAD_WAKE ? RF_KILL_STORM : RF_KILL_PROTO);
 }
 
@@ -386,8 +386,7 @@ static void serve(struct rf_device *d)
 	notify_export(d, RF_SVC_INFO, 0, 0, 0);
 	if (d->cfg.revived)
 		recovery_revived(d);
-	for (uint32_t i = 0; i < d->queue_count; i++)
-		generation_start(d, &d->queue[i]);
+	generation_start_all(d);
 }
 
 /* Nothing that was asked of the disk it was is told to this one: the export hears nothing of it.

@@ -106,14 +106,6 @@ uint32_t dev_any_running(const struct dev *d)
 	return 0;
 }
 
-bool dev_any_driver(const struct dev *d)
-{
-	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
-		if (d->r.queue[i].driver_pid[0] || d->r.queue[i].driver_pid[1])
-			return true;
-	return false;
-}
-
 /* ---- step 7: a standby, which becomes the driver ------------------------------------ */
 
 void dev_want(struct dev *d, const struct rf_dev_msg *msg, const int *fds, int count)
@@ -159,7 +151,7 @@ static bool want_held(struct sup *s, struct dev *d, uint32_t queue)
 	return true;
 }
 
-static void want_due(struct sup *s, struct dev *d, uint32_t queue)
+static void want_start(struct sup *s, struct dev *d, uint32_t queue)
 {
 	struct wanted_driver *w = &d->queue[queue].want;
 	int pidfd = -1;
@@ -187,7 +179,7 @@ static void want_due(struct sup *s, struct dev *d, uint32_t queue)
 void dev_want_due(struct sup *s, struct dev *d)
 {
 	for (uint32_t i = 0; i < RF_MAX_QUEUES && d->r.state == DEV_RUNNING; i++)
-		want_due(s, d, i);
+		want_start(s, d, i);
 }
 
 /* ---- step 1: who has to go ------------------------------------------------------------ */

@@ -305,11 +305,19 @@ static inline uint32_t dev_half_of(const struct dev *d, uint32_t generation)
 	return rf_number_half(generation, dev_queues(d));
 }
 
+/* Is there a process of a driver's? */
+static inline bool dev_any_driver(const struct dev *d)
+{
+	for (uint32_t i = 0; i < RF_MAX_QUEUES; i++)
+		if (d->r.queue[i].driver_pid[0] || d->r.queue[i].driver_pid[1])
+			return true;
+	return false;
+}
+
 /* drivers.c: its drivers, and the restart budget. */
 bool dev_all_up(const struct dev *);  /* each queue that is used had a driver that ran */
 bool dev_wants(const struct dev *);   /* is a driver wanted and not started yet? */
 uint32_t dev_any_running(const struct dev *); /* a driver that runs; 0: none does */
-bool dev_any_driver(const struct dev *); /* is there a process of a driver's? */
 void dev_want(struct dev *, const struct rf_dev_msg *, const int *fds, int count);
 void dev_want_due(struct sup *, struct dev *);     /* spawns it, unless it is held back */
 void dev_give_up(struct dev *);                    /* tells its device process of the quarantine */

@@ -33,6 +33,7 @@
 #include "sandbox/blk/info.c"
 #include "sandbox/blk/open.c"
 #include "sandbox/blk/recover.c"
+#include "sandbox/blk/entries.c"
 #include "sandbox/blk/ages.c"
 #include "sandbox/blk/service.c"
 #include "sandbox/blk/sleep.c"

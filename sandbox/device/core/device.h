@@ -19,6 +19,7 @@
 #include "boot.h"
 #include "device_config.h"
 #include "device_msg.h"
+#include "driver_number.h"
 #include "identity.h"
 #include "launch.h"
 #include "net.h"
@@ -397,31 +398,41 @@ static inline bool any_driver_up(const struct rf_device *d)
 	return false;
 }
 
+static inline unsigned driver_half(const struct rf_device *d, uint32_t generation)
+{
+	return rf_number_half(generation, d->cfg.queues);
+}
+
+/* queue.c: the queue of that driver, NULL: none that is used; its export is told that the driver is
+ * dead; the supervisor is asked for the death of the driver that runs. */
+struct rf_queue *driver_queue(struct rf_device *, uint32_t generation);
+void queue_notify_down(struct rf_device *, struct rf_queue *);
+void queue_request_kill(struct rf_device *, struct rf_queue *, enum rf_kill why);
+
 /* generation.c: the drivers of one queue. */
 void generation_open(struct rf_device *);
-/* The queue of that driver; NULL: none that is used. */
-struct rf_queue *generation_queue(struct rf_device *, uint32_t generation);
-unsigned generation_half(const struct rf_device *, uint32_t generation);
 void generation_want(struct rf_device *, struct rf_queue *);
 void generation_driver(struct rf_device *, uint32_t generation, int pidfd);
 /* ended_ns: the keeper saw that then. */
 void generation_ending(struct rf_device *, uint32_t generation, uint64_t ended_ns);
 void generation_died(struct rf_device *, struct rf_queue *, unsigned half);
 void generation_start(struct rf_device *, struct rf_queue *);
+void generation_start_all(struct rf_device *);
 void generation_prepared(struct rf_device *, uint32_t generation);
-void generation_notify_down(struct rf_device *, struct rf_queue *);
-/* Asks for the death of the running driver. */
-void generation_request_kill(struct rf_device *, struct rf_queue *, enum rf_kill why);
 /* Another supervisor: it is told what the one before it may not have heard or done. */
 void generation_adopted(struct rf_device *, uint32_t asked);
 
 /* recovery.c: what happens to the device, by a death or from outside, for one queue or for all. */
 /* This queue's driver executes nothing more: the device is made quiet for this queue, or, once
- * all drivers are dead, as a whole. */
-void recovery_quiet(struct rf_device *, struct rf_queue *);
-/* The device is enabled, if it is not, and has the queue pair of this half. False: it has not,
- * and what follows from that was done. */
-bool recovery_enable(struct rf_device *, struct rf_queue *, unsigned half);
+ * all drivers are dead, as a whole. True: as a whole, so that each queue may be started again. */
+bool recovery_quiet(struct rf_device *, struct rf_queue *);
+/* Has the device, which is enabled if it is not, the queue pair of this half? */
+enum rf_enabled {
+	RF_ENABLED,
+	RF_ENABLED_NOT,   /* what follows from that was done */
+	RF_ENABLED_AGAIN, /* and it was reset as a whole: each queue may be started again */
+};
+enum rf_enabled recovery_enable(struct rf_device *, struct rf_queue *, unsigned half);
 /* A driver runs. */
 void recovery_up(struct rf_device *);
 /* Its drivers get nothing done: is that the device's doing? */

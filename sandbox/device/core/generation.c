@@ -37,21 +37,9 @@ static void *map_fd(int fd, uint64_t bytes, int flags)
 	return p;
 }
 
-struct rf_queue *generation_queue(struct rf_device *d, uint32_t generation)
+static struct rf_slot *own_slot(struct rf_device *d, struct rf_queue *q, uint32_t generation)
 {
-	uint32_t i = rf_number_queue(generation, d->cfg.queues);
-
-	return i < d->queue_count ? &d->queue[i] : NULL;
-}
-
-unsigned generation_half(const struct rf_device *d, uint32_t generation)
-{
-	return rf_number_half(generation, d->cfg.queues);
-}
-
-static struct rf_slot *slot_of(struct rf_device *d, struct rf_queue *q, uint32_t generation)
-{
-	return &q->slot[generation_half(d, generation)];
+	return &q->slot[driver_half(d, generation)];
 }
 
 /* The driver that is to run next. */
@@ -75,7 +63,7 @@ static void spec_make(struct rf_queue *q, unsigned half)
 }
 
 /* Is it time for that process, and its half free? */
-static bool want_due(const struct rf_device *d, const struct rf_queue *q, const struct rf_slot *s)
+static bool want_allowed(const struct rf_device *d, const struct rf_queue *q, const struct rf_slot *s)
 {
 	return !d->given_up && !d->stopping && s->state == SLOT_EMPTY &&
 	       (q->down || !(d->cfg.flags & RF_DEVICE_NO_STANDBY));
@@ -85,7 +73,7 @@ static bool want_due(const struct rf_device *d, const struct rf_queue *q, const 
 void generation_want(struct rf_device *d, struct rf_queue *q)
 {
 	uint32_t generation = generation_next(d, q);
-	unsigned half = generation_half(d, generation);
+	unsigned half = driver_half(d, generation);
 	struct rf_dev_msg msg = { .type = RF_DEV_WANT, .generation = generation,
 				  .device_fd = plan_device_fd(d) };
 	struct driver_plan plan;
@@ -93,7 +81,7 @@ void generation_want(struct rf_device *d, struct rf_queue *q)
 
 	q->want_ns = 0;
 	q->want_unsent = false;
-	if (!want_due(d, q, &q->slot[half]))
+	if (!want_allowed(d, q, &q->slot[half]))
 		return;
 	plan_make(d, q, &plan, generation);
 	plan_boot(d, q, generation);
@@ -113,8 +101,8 @@ void generation_want(struct rf_device *d, struct rf_queue *q)
 
 void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
 {
-	struct rf_queue *q = generation_queue(d, generation);
-	struct rf_slot *slot = q ? slot_of(d, q, generation) : NULL;
+	struct rf_queue *q = driver_queue(d, generation);
+	struct rf_slot *slot = q ? own_slot(d, q, generation) : NULL;
 
 	if (!slot || slot->state != SLOT_WANTED || slot->generation != generation) {
 		close(pidfd);
@@ -129,7 +117,7 @@ void generation_driver(struct rf_device *d, uint32_t generation, int pidfd)
 
 static void let_go(struct rf_device *d, struct rf_queue *q, struct rf_slot *slot)
 {
-	unsigned half = generation_half(d, slot->generation);
+	unsigned half = driver_half(d, slot->generation);
 
 	slot->state = SLOT_RUNNING;
 	q->generation = slot->generation;
@@ -172,7 +160,7 @@ static void want_later(struct rf_queue *q)
 void generation_start(struct rf_device *d, struct rf_queue *q)
 {
 	uint32_t generation = generation_next(d, q);
-	struct rf_slot *slot = slot_of(d, q, generation);
+	struct rf_slot *slot = own_slot(d, q, generation);
 
 	if (d->given_up || d->stopping || !q->down)
 		return;
@@ -182,13 +170,17 @@ void generation_start(struct rf_device *d, struct rf_queue *q)
 		return;
 	if (!q->ready) {
 		/* Wake-ups left over from the last driver of this half are read at the gate. */
-		if (!recovery_enable(d, q, generation_half(d, generation)))
+		enum rf_enabled now = recovery_enable(d, q, driver_half(d, generation));
+
+		if (now == RF_ENABLED_AGAIN)
+			return generation_start_all(d);
+		if (now == RF_ENABLED_NOT)
 			return;
 		q->ready = true;
 	}
 	/* The driver runs when its ring is ready and its predecessor dead. Mostly both are so by
 	 * now: export and kernel worked while the device was reset. */
-	if (q->await_export || slot_of(d, q, q->generation)->state == SLOT_ENDING)
+	if (q->await_export || own_slot(d, q, q->generation)->state == SLOT_ENDING)
 		return;
 	if (q->recovery.generation)
 		log_recovery(d, q, slot);
@@ -198,18 +190,17 @@ void generation_start(struct rf_device *d, struct rf_queue *q)
 	want_later(q);
 }
 
-void generation_notify_down(struct rf_device *d, struct rf_queue *q)
+void generation_start_all(struct rf_device *d)
 {
-	q->await_export = true;
-	notify_export(d, RF_SVC_DOWN, q->generation,
-		      generation_half(d, rf_number_next(q->generation, d->cfg.queues)), 0);
+	for (uint32_t i = 0; i < d->queue_count; i++)
+		generation_start(d, &d->queue[i]);
 }
 
 /* ---- death -------------------------------------------------------------------------- */
 
 void generation_prepared(struct rf_device *d, uint32_t generation)
 {
-	struct rf_queue *q = generation_queue(d, generation);
+	struct rf_queue *q = driver_queue(d, generation);
 
 	if (!q || !q->await_export ||
 	    generation != rf_number_next(q->generation, d->cfg.queues))
@@ -229,11 +220,13 @@ static void generation_recover(struct rf_device *d, struct rf_queue *q, uint64_t
 						   .detect_ns = rf_now_ns() };
 	/* The export prepares the other half's ring while the device is made quiet; the
 	 * successor does not run before let_go(). */
-	generation_notify_down(d, q);
+	queue_notify_down(d, q);
 	notify_supervisor(d, RF_DEV_DOWN, q->generation, 0);
 	generation_want(d, q); /* without a standby: spawned while the device is reset */
-	recovery_quiet(d, q);
-	generation_start(d, q);
+	if (recovery_quiet(d, q))
+		generation_start_all(d);
+	else
+		generation_start(d, q);
 }
 
 /*
@@ -243,8 +236,8 @@ static void generation_recover(struct rf_device *d, struct rf_queue *q, uint64_t
  */
 void generation_ending(struct rf_device *d, uint32_t generation, uint64_t ended_ns)
 {
-	struct rf_queue *q = generation_queue(d, generation);
-	struct rf_slot *slot = q ? slot_of(d, q, generation) : NULL;
+	struct rf_queue *q = driver_queue(d, generation);
+	struct rf_slot *slot = q ? own_slot(d, q, generation) : NULL;
 
 	if (!slot || slot->state != SLOT_RUNNING || slot->generation != generation || d->stopping)
 		return;
@@ -269,15 +262,6 @@ void generation_died(struct rf_device *d, struct rf_queue *q, unsigned half)
 }
 
 /* ---- the supervisor ------------------------------------------------------------------- */
-
-void generation_request_kill(struct rf_device *d, struct rf_queue *q, enum rf_kill why)
-{
-	if (q->kill_requested == q->generation)
-		return; /* the supervisor was asked already */
-	q->kill_requested = q->generation;
-	q->kill_reason = why;
-	notify_supervisor(d, RF_DEV_KILL, q->generation, why);
-}
 
 static void adopted_queue(struct rf_device *d, struct rf_queue *q)
 {
@@ -311,7 +295,7 @@ void generation_adopted(struct rf_device *d, uint32_t asked)
 
 /* ---- first start --------------------------------------------------------------------- */
 
-static void queue_open(struct rf_device *d, uint32_t i, char *boots)
+static void queue_begin(struct rf_device *d, uint32_t i, char *boots)
 {
 	struct rf_queue *q = &d->queue[i];
 
@@ -338,5 +322,5 @@ void generation_open(struct rf_device *d)
 	d->stats = (void *)(stats + RF_STATS_DEVICE);
 	char *boots = map_fd(RF_DEVICE_FD_BOOT, 2ull * d->cfg.queues * RF_PAGE, MAP_POPULATE);
 	for (uint32_t i = 0; i < d->cfg.queues; i++)
-		queue_open(d, i, boots);
+		queue_begin(d, i, boots);
 }

@@ -78,7 +78,7 @@ enum rf_want_fd plan_device_fd(const struct rf_device *d)
 void plan_make(struct rf_device *d, const struct rf_queue *q, struct driver_plan *p,
 	       uint32_t generation)
 {
-	unsigned half = generation_half(d, generation);
+	unsigned half = driver_half(d, generation);
 	uint64_t place = half * d->cfg.queues + q->index, chan = rf_chan_bytes(d->cfg.service);
 	bool told = plan_device_fd(d) != RF_WANT_NO_FD;
 
@@ -116,7 +116,7 @@ static uint64_t tsc_hz(void)
 /* The driver has one queue, which is its first, whichever of the device's it is. */
 void plan_boot(struct rf_device *d, const struct rf_queue *q, uint32_t generation)
 {
-	unsigned half = generation_half(d, generation);
+	unsigned half = driver_half(d, generation);
 	struct rf_boot *b = q->boot[half];
 
 	memset(b, 0, RF_PAGE);

@@ -47,11 +47,11 @@ static bool any_down(const struct rf_device *d)
 	return false;
 }
 
-static void kill_all(struct rf_device *d, enum rf_kill why)
+static void kill_drivers(struct rf_device *d, enum rf_kill why)
 {
 	for (uint32_t i = 0; i < d->queue_count; i++)
 		if (!d->queue[i].down)
-			generation_request_kill(d, &d->queue[i], why);
+			queue_request_kill(d, &d->queue[i], why);
 }
 
 /* ---- quiet ---------------------------------------------------------------------------- */
@@ -101,29 +101,28 @@ static void quiet_all(struct rf_device *d, bool changed)
 	}
 }
 
-/* Resets the device, once all drivers are dead. */
-static void reset_all(struct rf_device *d, bool changed)
+/* Resets the device, once all drivers are dead. True: it was reset. */
+static bool reset_all(struct rf_device *d, bool changed)
 {
 	if (!d->reset && any_driver_up(d))
 		rf_log("%s: the device is reset as a whole: the drivers of its other queues are "
 		       "replaced, too", d->label);
 	d->reset = true;
-	kill_all(d, RF_KILL_RESET);
+	kill_drivers(d, RF_KILL_RESET);
 	if (any_driver_up(d))
-		return;
+		return false;
 	quiet_all(d, changed);
-	for (uint32_t i = 0; i < d->queue_count; i++)
-		generation_start(d, &d->queue[i]);
+	return true;
 }
 
-void recovery_quiet(struct rf_device *d, struct rf_queue *q)
+bool recovery_quiet(struct rf_device *d, struct rf_queue *q)
 {
 	quiesce_capture(d, q->recovery.generation);
 	int method = device_drop_queue(d, q);
 	if (method < 0)
-		reset_all(d, may_have_changed(d, q));
-	else
-		quiet_now(d, q, method, false);
+		return reset_all(d, may_have_changed(d, q));
+	quiet_now(d, q, method, false);
+	return false;
 }
 
 /* ---- enable ----------------------------------------------------------------------------- */
@@ -151,30 +150,29 @@ static int enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 }
 
 /* A queue pair that cannot be had on a device that went on may be had after a reset. */
-static void queue_again(struct rf_device *d, struct rf_queue *q)
+static enum rf_enabled queue_again(struct rf_device *d, struct rf_queue *q)
 {
 	q->quiet = false; /* so that its export is told of that reset */
-	reset_all(d, may_have_changed(d, q));
+	return reset_all(d, may_have_changed(d, q)) ? RF_ENABLED_AGAIN : RF_ENABLED_NOT;
 }
 
-bool recovery_enable(struct rf_device *d, struct rf_queue *q, unsigned half)
+enum rf_enabled recovery_enable(struct rf_device *d, struct rf_queue *q, unsigned half)
 {
 	bool fresh = !d->enabled;
 
 	if (d->reset)
-		return false; /* it waits for that */
+		return RF_ENABLED_NOT; /* it waits for that */
 	if (d->backend && d->backend->doorbell_clear)
 		d->backend->doorbell_clear(d, q->index);
 	int err = fresh ? enable(d, q, half) : 0;
 	if (!err && d->admin_ops && d->admin_ops->queue_make)
 		err = d->admin_ops->queue_make(d, q->index, half);
 	if (!err)
-		return true;
-	if (fresh || err == -ESTALE || ++d->resets > RESETS_MOST)
-		recovery_gone(d, RF_EXIT_DEVICE);
-	else
-		queue_again(d, q);
-	return false;
+		return RF_ENABLED;
+	if (!fresh && err != -ESTALE && ++d->resets <= RESETS_MOST)
+		return queue_again(d, q);
+	recovery_gone(d, RF_EXIT_DEVICE);
+	return RF_ENABLED_NOT;
 }
 
 void recovery_up(struct rf_device *d)
@@ -192,13 +190,13 @@ void recovery_look(struct rf_device *d)
 	for (uint32_t i = 0; i < d->queue_count; i++)
 		look |= !d->queue[i].down && d->queue[i].kill_requested != d->queue[i].generation;
 	if (look && left_changed(d))
-		kill_all(d, RF_KILL_STALLED);
+		kill_drivers(d, RF_KILL_STALLED);
 }
 
 /* Which queue's interrupts they were is not known: all vectors are off. */
 void recovery_storm(struct rf_device *d)
 {
-	kill_all(d, RF_KILL_STORM);
+	kill_drivers(d, RF_KILL_STORM);
 }
 
 /* A new export learns of the disk. The drivers are replaced too, since their rings hold requests
@@ -213,9 +211,9 @@ void recovery_export(struct rf_device *d)
 		struct rf_queue *q = &d->queue[i];
 
 		if (q->down)
-			generation_notify_down(d, q);
+			queue_notify_down(d, q);
 		else
-			generation_request_kill(d, q, RF_KILL_HANDOVER);
+			queue_request_kill(d, q, RF_KILL_HANDOVER);
 	}
 }
 
@@ -228,7 +226,7 @@ void recovery_export(struct rf_device *d)
 void recovery_revived(struct rf_device *d)
 {
 	for (uint32_t i = 0; i < d->queue_count; i++)
-		generation_notify_down(d, &d->queue[i]);
+		queue_notify_down(d, &d->queue[i]);
 	for (uint32_t i = 0; i < d->queue_count; i++)
 		notify_quiesced(d, d->queue[i].generation, !i && d->backend);
 }

@@ -109,7 +109,7 @@ static uint32_t bells(const struct rf_doorbells *b)
 	return b->queues ? b->queues : 1;
 }
 
-static uint64_t on(const struct rf_doorbells *b, uint32_t i)
+static uint64_t bell_on(const struct rf_doorbells *b, uint32_t i)
 {
 	return (uint64_t)i * b->step;
 }
@@ -120,8 +120,8 @@ static bool has_sleep_word(const struct rf_doorbells *b, const struct user_peer 
 	bool word = p->sleeps && p->sleep_region == b->bar;
 
 	for (uint32_t i = 0; word && i < bells(b); i++)
-		word = !rf_range_meets(p->asleep, 4, b->submit + on(b, i), width(b)) &&
-		       !rf_range_meets(p->asleep, 4, b->complete + on(b, i), width(b));
+		word = !rf_range_meets(p->asleep, 4, b->submit + bell_on(b, i), width(b)) &&
+		       !rf_range_meets(p->asleep, 4, b->complete + bell_on(b, i), width(b));
 	return word;
 }
 
@@ -165,7 +165,7 @@ static bool doorbell_shadow(struct rf_device *d, struct io_fds *io)
 	struct rf_doorbells *b = &d->doorbell;
 	uint64_t first = b->submit < b->complete ? b->submit : b->complete;
 	uint64_t last = (b->submit > b->complete ? b->submit : b->complete) +
-			on(b, bells(b) - 1) + width(b);
+			bell_on(b, bells(b) - 1) + width(b);
 	uint64_t shadow, at, bytes;
 	struct rf_vu_io_shadow e;
 
@@ -274,7 +274,8 @@ static volatile void *proxied(struct rf_device *d, uint64_t where)
 void user_doorbell_clear(struct rf_device *d, uint32_t queue)
 {
 	const struct rf_doorbells *b = &d->doorbell;
-	const uint64_t where[2] = { b->complete + on(b, queue), b->submit + on(b, queue) };
+	const uint64_t where[2] = { b->complete + bell_on(b, queue),
+				    b->submit + bell_on(b, queue) };
 
 	if (b->mode != RF_DOORBELL_PROXY)
 		return;
@@ -342,7 +343,7 @@ void user_doorbell_forward(struct rf_device *d)
 			continue;
 		if (b->edge)
 			return forward_edge(d);
-		forward_level(d, &d->user->rung[i][0], b->complete + on(b, i));
-		forward_level(d, &d->user->rung[i][1], b->submit + on(b, i));
+		forward_level(d, &d->user->rung[i][0], b->complete + bell_on(b, i));
+		forward_level(d, &d->user->rung[i][1], b->submit + bell_on(b, i));
 	}
 }
