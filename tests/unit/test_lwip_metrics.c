@@ -81,8 +81,8 @@ static void a_histogram_is_cumulative_and_ends_with_inf(void **state)
 	double sum = value_of(READS "_sum{disk=\"disk0\",op=\"read\"}");
 	assert_true(sum > 60.0000025 && sum < 60.0000026);
 	assert_true(value_of(READS "_count{disk=\"disk0\",op=\"flush\"}") == 0);
-	assert_true(value_of("rf_lwip_disk_recovery_seconds_count{disk=\"disk0\",step=\"whole\"}") ==
-		    1);
+	assert_true(value_of("rf_lwip_disk_recovery_seconds_count"
+			     "{disk=\"disk0\",step=\"whole\"}") == 1);
 	const char *const read = READS "_bucket{disk=\"disk0\",op=\"read\"";
 	for (const char *at = body; (at = strstr(at, read)); at++) {
 		double now = atof(strchr(at, '}') + 1);

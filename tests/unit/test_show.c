@@ -121,8 +121,8 @@ static void times_are_shown_where_there_are_any(void **state)
 	assert_non_null(strstr(shown_as(&d, show_json),
 			       "\"latency_one_in\":128,\"latency\":{\"read\":{\"count\":1000,"
 			       "\"sum_ns\":500500000,\"p50_ns\":507903,\"p90_ns\":901119,"
-			       "\"p99_ns\":999423,\"p99_9_ns\":999423,\"max_ns\":1000000,\"buckets\":["
-			       "[992,1],[1984,1],"));
+			       "\"p99_ns\":999423,\"p99_9_ns\":999423,\"max_ns\":1000000,"
+			       "\"buckets\":[[992,1],[1984,1],"));
 	assert_non_null(strstr(text, "\"write\":{\"count\":0,"));
 	assert_non_null(strstr(text, "\"whole\":{\"count\":1,\"sum_ns\":480000,"));
 	assert_non_null(strstr(text, "\"throttled\":3,\"throttled_ms\":1230"));
