@@ -86,7 +86,6 @@ static int sealed_copy(const char *name, const void *data, size_t bytes)
 }
 
 #define IMAGE_MAX (16u << 20)
-
 static int open_image(struct sup *s, struct dev *d)
 {
 	struct stat st;

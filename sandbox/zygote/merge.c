@@ -8,7 +8,7 @@
 #include "log.h"
 
 /* Of the device of that name; -1: there is none. */
-static int device_named(const struct rf_config *c, const char *name)
+static int merge_find(const struct rf_config *c, const char *name)
 {
 	for (int i = 0; i < c->count; i++)
 		if (!strcmp(c->device[i].name, name))
@@ -27,7 +27,7 @@ static void copy_plain(struct rf_config_device *to, const struct rf_config_devic
 
 /* Bytes between members count too: records are made in memory that was zero. One that differed
  * there would cost a restart, and nothing worse. */
-static bool same(const struct rf_config_device *a, const struct rf_config_device *b)
+static bool merge_same(const struct rf_config_device *a, const struct rf_config_device *b)
 {
 	static struct rf_config_device one, other;
 
@@ -36,7 +36,7 @@ static bool same(const struct rf_config_device *a, const struct rf_config_device
 	return !memcmp((const char *)&one, (const char *)&other, sizeof(one));
 }
 
-static bool in_stack(const struct rf_config_device *d)
+static bool merge_in_stack(const struct rf_config_device *d)
 {
 	return d->export_kind == RF_EXPORT_LWIP || d->export_kind == RF_EXPORT_LWIP_DISK;
 }
@@ -47,7 +47,7 @@ static bool in_stack(const struct rf_config_device *d)
  * as a whole: nothing in it changes, and a NIC whose disks do has changed itself. */
 static int device_refused(const struct rf_config_device *old, const struct rf_config_device *new)
 {
-	if (!in_stack(old) && !in_stack(new))
+	if (!merge_in_stack(old) && !merge_in_stack(new))
 		return 0;
 	rf_log("device %s is part of a stack ('export lwip'), and has changed: that takes a stop "
 	       "and a start of all; nothing is changed now", new->name);
@@ -90,11 +90,11 @@ static int compare(struct merge *m)
 		m->goes[j] = -2;
 	for (int i = 0; i < m->new->count && !err; i++) {
 		const struct rf_config_device *new = &m->new->device[i];
-		int j = m->was[i] = device_named(m->old, new->name);
+		int j = m->was[i] = merge_find(m->old, new->name);
 
 		if (j < 0) {
 			m->added++;
-		} else if (same(&m->old->device[j], new)) {
+		} else if (merge_same(&m->old->device[j], new)) {
 			m->goes[j] = -1;
 		} else {
 			m->changed++;
@@ -115,7 +115,7 @@ static void say_all(const struct merge *m)
 		else if (m->goes[m->was[i]] >= 0)
 			tell(m, &m->new->device[i], "changed: it restarts");
 	for (int j = 0; j < m->old->count; j++)
-		if (m->goes[j] >= 0 && device_named(m->new, m->old->device[j].name) < 0)
+		if (m->goes[j] >= 0 && merge_find(m->new, m->old->device[j].name) < 0)
 			tell(m, &m->old->device[j], "not there any more: it stops");
 	if (m->say)
 		rf_log("%d new, %d changed, %d gone, %d as they were", m->added, m->changed,

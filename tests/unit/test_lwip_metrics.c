@@ -22,8 +22,6 @@
 #include "net/export/lwip/http.c"
 #include "tests/unit/lwip_streams.h"
 
-const char *rf_log_name = "test";
-
 static struct rf_lwip_service lines[RF_LWIP_SERVICES];
 static struct service all[RF_LWIP_SERVICES];
 static struct link wire = { .mtu = 1500, .known = true, .up = true };
