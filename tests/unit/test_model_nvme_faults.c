@@ -202,7 +202,7 @@ static void every_fault_has_a_name_and_a_line(void **state)
 			p = strchr(p, '\n') + 1;
 		assert_non_null(strstr(p, "[armed, 1 left, after 0]"));
 	}
-	assert_int_equal(lines, 36);
+	assert_int_equal(lines, 43);
 	assert_true(model_ok(&r->model, "clear"));
 }
 
