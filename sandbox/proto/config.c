@@ -58,8 +58,12 @@ uint64_t rf_config_files(const struct rf_config *c)
 {
 	uint64_t files = 4 * RF_CONFIG_FILES_EACH; /* what is no device's */
 
-	for (int i = 0; i < c->count + c->gone; i++)
-		files += RF_CONFIG_FILES_EACH + c->device[i].lwip.count;
+	for (int i = 0; i < c->count + c->gone; i++) {
+		uint64_t queues = c->device[i].policy.device.queues;
+
+		files += RF_CONFIG_FILES_EACH + c->device[i].lwip.count +
+			 (queues ? queues - 1 : 0) * RF_CONFIG_FILES_QUEUE;
+	}
 	return files < RF_CONFIG_FILES_MOST ? files : RF_CONFIG_FILES_MOST;
 }
 

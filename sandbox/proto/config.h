@@ -119,7 +119,10 @@ static inline size_t rf_config_bytes(int devices)
  * there can be. */
 uint64_t rf_config_files(const struct rf_config *);
 #define RF_CONFIG_FILES_EACH 64u
-#define RF_CONFIG_FILES_MOST (RF_CONFIG_FILES_EACH * (RF_MAX_DEVICES + 4u))
+#define RF_CONFIG_FILES_QUEUE 16u /* of each queue but the first */
+#define RF_CONFIG_FILES_MOST                                                                   \
+	((RF_CONFIG_FILES_EACH + RF_CONFIG_FILES_QUEUE * (RF_MAX_QUEUES - 1)) *                \
+	 (RF_MAX_DEVICES + 4u))
 
 /* The record in a sealed memfd, mapped for reading; NULL: it is none. It is not checked yet. */
 const struct rf_config *rf_config_map(int fd);
