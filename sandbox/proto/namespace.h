@@ -2,7 +2,12 @@
 /*
  * namespace.h - which namespace of an NVMe controller is meant: its number, or one of its names.
  *
- * Room:   sandbox/proto. A word of the operator's, as it stands in ringfence.conf.
+ * Room:   sandbox/proto.
+ * Wire:   a word of ringfence.conf, in the record of config.h; and what it means, in the record of
+ *         device_config.h.
+ * Writes: the operator; rf-config passes the word on, the supervisor what it means.
+ * Reads:  the zygote, which looks whether the file says so; the device process.
+ * Believed: its form is checked with the record (config_check.h), the word against the file.
  * Form:   a decimal number from 1 (a namespace id); 16 hexadecimal digits (EUI-64), 32 (NGUID), or
  *         32 in groups of 8-4-4-4-12 (UUID); the names perhaps behind "eui." or "uuid.", as
  *         Linux writes them (/sys/block/NAME/wwid).
