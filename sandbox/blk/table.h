@@ -9,8 +9,8 @@
  * Writer: the one export process. An entry is in flight as soon as `state` says so:
  *         it is the last field written, and the first one cleared.
  * Tag:    index of the entry among those of its queue | 0x8000 | serial << 16. The serial moves
- *         on with every issue, so that the tag of an answered or reissued request matches nothing any
- *         more (until 65,535 later uses of the same entry).
+ *         on with every issue, so that the tag of an answered or reissued request matches nothing
+ *         any more (until 65,535 later uses of the same entry).
  * Death:  an export may die between any two instructions, and its successor takes the
  *         table over as it then is. Entries are counted, said in the log, and dropped once
  *         the device is quiet: nothing in them was acknowledged, and a client that connects

@@ -152,7 +152,8 @@ static void more_deaths_than_the_log_has_are_told_from_its_first(void **state)
 {
 	static struct rf_recovery_service log[RF_STATS_LOG];
 	struct rf_notices told = { .generation = 1 };
-	struct rf_notice_now now = { .generation = RF_STATS_LOG + 10, .step = 1, .log = log, .now_ns = 5 };
+	struct rf_notice_now now = { .generation = RF_STATS_LOG + 10, .step = 1,
+				     .log = log, .now_ns = 5 };
 	struct rf_notice n;
 	uint32_t count = 0;
 

@@ -138,7 +138,8 @@ static void nothing_overtakes(void **state)
 	notify_supervisor(&dev, RF_DEV_DOWN, 1, 0);
 	assert_int_equal(hear(heard, 8), 0);
 	notify_supervisor(&dev, RF_DEV_UP, 2, 0);
-	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
+	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT },
+				 &fd, 1));
 	notify_unresponsive(&dev, &(struct rf_dev_msg){ .type = RF_DEV_UNRESPONSIVE });
 	assert_int_equal(hear(heard, 8), 0);
 	goes_on(&dev);
@@ -196,7 +197,8 @@ static void one_that_is_gone_is_not_waited_for(void **state)
 	fill();
 	close(supervisor);
 	notify_supervisor(&dev, RF_DEV_DOWN, 1, 0);
-	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT }, &fd, 1));
+	assert_false(notify_want(&dev, dev.queue, &(struct rf_dev_msg){ .type = RF_DEV_WANT },
+				 &fd, 1));
 	assert_false(notify_pending(&dev));
 	supervisor = dup(RF_DEVICE_FD_SUPERVISOR);
 }

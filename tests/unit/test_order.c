@@ -144,7 +144,8 @@ static bool must_wait(struct served *t, const struct rf_blk_req *fresh,
 	    fresh->offset >= hand->offset + hand->length || !rf_op_writes(hand->op))
 		return false;
 	/* A read that was held may meet a younger write, but never an older one. */
-	return rf_op_writes(fresh->op) || t->s->queue[0].entry[RF_TAG_INDEX(hand->tag)].seq < fresh_seq;
+	return rf_op_writes(fresh->op) ||
+	       t->s->queue[0].entry[RF_TAG_INDEX(hand->tag)].seq < fresh_seq;
 }
 
 /* Random overlapping requests, answered in random order: the driver never has in its

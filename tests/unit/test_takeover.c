@@ -239,7 +239,8 @@ static void live(void (*what)(struct served *))
 	}
 	/* Above all the numbers that the child has: both have a service of their own now. */
 	rig_open(&g->successor.rig, ARENA);
-	rig_must(!ftruncate(g->successor.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED(1)), "ftruncate");
+	rig_must(!ftruncate(g->successor.rig.fd[RF_EXPORT_FD_TABLE], RF_TABLE_USED(1)),
+		 "ftruncate");
 	rig_install(&g->successor.rig);
 	watch_steps(g, child);
 	printf("# %u stores to the table, after %u of them a successor would not know\n", g->stores,

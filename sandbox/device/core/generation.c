@@ -63,7 +63,8 @@ static void spec_make(struct rf_queue *q, unsigned half)
 }
 
 /* Is it time for that process, and its half free? */
-static bool want_allowed(const struct rf_device *d, const struct rf_queue *q, const struct rf_slot *s)
+static bool want_allowed(const struct rf_device *d, const struct rf_queue *q,
+			 const struct rf_slot *s)
 {
 	return !d->given_up && !d->stopping && s->state == SLOT_EMPTY &&
 	       (q->down || !(d->cfg.flags & RF_DEVICE_NO_STANDBY));
