@@ -132,7 +132,7 @@ static void every_change_is_one(void **state)
 			      i < offsetof(struct rf_config_device, disk) + sizeof(d[0].disk)) ||
 			     (i >= offsetof(struct rf_config_device, stack_index) &&
 			      i < offsetof(struct rf_config_device, stack_index) + sizeof(int));
-		assert_int_equal(same(&d[0], &d[1]), index);
+		assert_int_equal(merge_same(&d[0], &d[1]), index);
 	}
 }
 
