@@ -2,7 +2,12 @@
 /*
  * driver_number.h - the number of a driver says which queue it serves, and in which half.
  *
- * Room:   sandbox/proto. For the device process, the export, the supervisor, and who prints.
+ * Room:   sandbox/proto.
+ * Wire:   none of its own: a number in the records of device_msg.h, export.h, keeper.h, stats.h and
+ *         control_socket.h, and in a driver's answers.
+ * Writes: the device process, which counts.
+ * Reads:  the export, the supervisor, and who prints.
+ * Believed: that it is a number: queue and half follow from it, and are in range by that.
  * Number: the generation of boot.h. A device whose configuration has N queues counts its drivers
  *         up by N for each queue: queue q has the numbers q, q + N, q + 2N and so on. So one
  *         number names a driver of a device for good, in messages, names of processes, answers

@@ -2,7 +2,8 @@
 /*
  * histogram.h - how long something took, counted in log-linear buckets.
  *
- * Room:   sandbox/proto; part of the memory of stats.h.
+ * Room:   sandbox/proto.
+ * Wire:   part of the memory of stats.h.
  * Layout: that of HdrHistogram with a unit of 1 ns, 64 sub-buckets (5 bits in each power of two)
  *         and a highest value of 2^40 - 1 ns (18 minutes). Values below 64 ns have a bucket
  *         each. From there on each power of two is cut into 32 buckets of equal width:

@@ -2,7 +2,11 @@
 /*
  * rate_limit.h - how much a disk's clients may ask for in a second: part of two wires.
  *
- * Room:   sandbox/proto; config.h and export_config.h hold it.
+ * Room:   sandbox/proto.
+ * Wire:   part of the records of config.h and export_config.h.
+ * Writes: rf-config, out of the operator's file; the supervisor passes it on.
+ * Reads:  the export.
+ * Believed: once its ranges are checked (config_check.h).
  * Bucket: one of `burst` tokens, full at first, gets `rate` tokens a second. A request takes one of
  *         the bucket of requests, a read or write as many as it has bytes of that of bytes. It
  *         waits until they are there; for one larger than the whole bucket this is when the bucket

@@ -205,7 +205,8 @@ int dev_start_driver(struct sup *s, struct dev *d, uint32_t queue, int *pidfd)
 	const struct wanted_driver *w = &d->queue[queue].want;
 	struct queue_record *q = &d->r.queue[queue];
 	uint32_t half = dev_half_of(d, w->generation);
-	struct child_fds h = { .spawn = dev_spawn_as(s, d, 2 + (int)half, "rf-launch") };
+	int role = 2 + (int)(2 * queue + half);
+	struct child_fds h = { .spawn = dev_spawn_as(s, d, role, "rf-launch") };
 	bool last = w->device_fd == RF_WANT_LAST_FD && w->count > 1;
 	char what[32];
 

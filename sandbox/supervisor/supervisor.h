@@ -337,7 +337,8 @@ void hand(struct child_fds *, int fd, int target);
 void hand_first(struct child_fds *, const struct sup *, int program); /* and stdin to stderr */
 /* The fds of an export for this device; `base` is added to the numbers of enum rf_export_fd. */
 void hand_export(struct child_fds *, const struct sup *, const struct dev *, int base);
-/* One of its processes, as the user of that role: 0 the device process, 1 the export. */
+/* One of its processes, as the user of that role: 0 the device process, 1 the export, from 2 on
+ * the drivers, one for each half of each queue. */
 struct rf_keep_spawn dev_spawn_as(const struct sup *, const struct dev *, int role,
 				  const char *program);
 int  dev_spawn(struct sup *, struct dev *, const char *what, struct rf_keep_spawn *, int *fds,
