@@ -6,7 +6,8 @@ $(B)/tests/%: $(B)/obj/tests/tools/%.o $(B)/lib/libshared.a
 	$(LINK_TRUSTED)
 # Those that read `status` do it as the command line does; one takes lines of a configuration.
 $(addprefix $(B)/obj/tests/tools/,killer.o throughput_kept.o): INC = $(INC_cli)
-$(B)/tests/killer $(B)/tests/throughput_kept: $(B)/obj/sandbox/cli/ask.o $(B)/obj/sandbox/cli/show.o
+$(B)/tests/killer $(B)/tests/throughput_kept: \
+		$(call objs,sandbox/cli/ask.c sandbox/cli/show*.c)
 $(B)/obj/tests/tools/lwip_run.o: INC = $(INC_config)
 $(B)/tests/lwip_run: $(B)/obj/sandbox/config/lwip_words.o
 check-programs: $(TOOLS)
