@@ -52,7 +52,7 @@ static int doorbells_below_the_page(void)
 	SURE(mremap((void *)(uintptr_t)d->user->proxy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
 		    around + at) != MAP_FAILED);
 	d->user->proxy = (volatile uint8_t *)around + at;
-	d->backend->doorbell_clear(d);
+	d->backend->doorbell_clear(d, 0);
 	SURE(write(RF_DEVICE_FD_DEVICE, &one, 8) == 8);
 	user_doorbell_forward(d);
 	bool through = memcmp(around, before, at) != 0 ||
