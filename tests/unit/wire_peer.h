@@ -39,6 +39,8 @@ struct wire_conn {
 	uint8_t *bytes;      /* room for `room` of them, or NULL */
 	uint32_t room;
 	bool     mute;       /* lets data pass by, and acknowledges nothing */
+	uint8_t  said[64];   /* the last thing said, if it fits: said again where it was lost */
+	uint32_t said_bytes;
 };
 
 struct wire_peer {
@@ -397,12 +399,19 @@ static inline bool wire_connect(struct wire_peer *w, struct wire_conn *c)
 	return wire_settle(w) && !c->resets;
 }
 
-/* At least `length` bytes came on it. */
+/* At least `length` bytes came on it. A stack whose memory is used up drops a segment, as it may,
+ * and gets it again, as of any host. */
 static inline bool wire_await(struct wire_peer *w, struct wire_conn *c, uint32_t length)
 {
-	while (c->length < length)
-		if (!wire_hear(w, WIRE_DEADLINE_MS))
+	for (int silent = 0; c->length < length;) {
+		if (wire_hear(w, 1000))
+			continue;
+		if (silent++ == WIRE_DEADLINE_MS / 1000)
 			return false;
+		if (c->said_bytes)
+			wire_tcp(w, c, WIRE_ACK | WIRE_PSH, c->seq - c->said_bytes, c->ack,
+				 c->said, c->said_bytes);
+	}
 	return true;
 }
 
@@ -410,6 +419,8 @@ static inline void wire_say(struct wire_peer *w, struct wire_conn *c, const void
 {
 	wire_tcp(w, c, WIRE_ACK | WIRE_PSH, c->seq, c->ack, data, n);
 	c->seq += n;
+	c->said_bytes = n <= sizeof(c->said) ? n : 0;
+	memcpy(c->said, data, c->said_bytes);
 }
 
 #endif
