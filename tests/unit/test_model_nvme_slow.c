@@ -111,7 +111,7 @@ static void a_deletion_that_is_answered_early(void **state)
 {
 	(void)state;
 	for (int early = 0; early < 2; early++) {
-		struct rig *r = rig_new((const char *const[]){ "--delay-us", "100000", NULL });
+		struct rig *r = rig_new((const char *const[]){ "--delay-us", "5000000", NULL });
 		struct nvme_sqe read = moving(NVME_CMD_READ, 0, 1, 0);
 
 		attach(r, PLAIN_JSON, true);
