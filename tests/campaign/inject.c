@@ -5,12 +5,14 @@
  *
  *   inject profile SITES PROFILE NBD MODEL
  *   inject faults  SITES PROFILE NBD MODEL SEED FIRST STEP COUNT UNTIL OUT [KIND]
+ *   inject probe
  *
  * Room:   tests/campaign, as root. RF_CONTROL: where ringfence answers.
  * profile: which instructions run under load, and which only while a driver starts; each one
  *         was watched by a debug register. Into the file PROFILE.
  * faults: FIRST, FIRST + STEP and so on, COUNT of them, or until the time UNTIL (seconds since
  *         1970). One JSON line each is appended to OUT. KIND: faults of no other kind.
+ * probe:  exit status 0: this machine counts debug registers, as the other two need.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -193,10 +195,13 @@ int main(int argc, char **argv)
 {
 	bool profiling = argc == 6 && !strcmp(argv[1], "profile");
 
+	if (argc == 2 && !strcmp(argv[1], "probe"))
+		return !target_watches_work();
 	if (!profiling && !((argc == 12 || argc == 13) && !strcmp(argv[1], "faults"))) {
 		fprintf(stderr, "usage: inject profile SITES PROFILE NBD MODEL\n"
 				"       inject faults SITES PROFILE NBD MODEL SEED FIRST STEP "
-				"COUNT UNTIL OUT [KIND]\n");
+				"COUNT UNTIL OUT [KIND]\n"
+				"       inject probe\n");
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -129,3 +129,20 @@ uint64_t target_hits(int watch)
 
 	return watch >= 0 && read(watch, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
+
+static __attribute__((noinline)) void watched(void)
+{
+	__asm__ volatile("");
+}
+
+bool target_watches_work(void)
+{
+	const struct target self = { .pid = getpid(), .mem = -1, .pidfd = -1 };
+	int fd = target_watch(&self, (uint64_t)(uintptr_t)watched, false);
+
+	watched();
+	bool seen = target_hits(fd) != 0;
+	if (fd >= 0)
+		close(fd);
+	return seen;
+}

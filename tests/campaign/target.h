@@ -38,5 +38,7 @@ int  target_write(const struct target *, uint64_t offset, const void *, size_t);
 int  target_watch(const struct target *, uint64_t offset, bool data);
 /* What it counted; 1 at most. */
 uint64_t target_hits(int watch);
+/* Are breakpoints of this kind counted here at all? Some virtual machines have none. */
+bool target_watches_work(void);
 
 #endif
