@@ -25,8 +25,11 @@ attack completions registers-confirm "forge completions of the admin queue, then
 sqe() {
 	le 4 $1; le 4 $2; le 8 0; le 8 0; le 8 $5; le 8 0; le 4 $3; le 4 $4; le 8 0; le 8 0
 }
-# Three commands were sent since it was enabled: the next entry is number 3.
-tail=3
+# Commands that were answered since it was enabled, fewer than 16: the next entry's number.
+sent() {
+	od -An -tu2 -j4096 -N256 $(memory $(field device_pid) rf-admin) |
+		awk '$8 % 2 { n++ } END { print n + 0 }'
+}
 # forge OPCODE NSID CDW10 CDW11: the first 16 entries of a queue, the first of them also a
 # controller list that names controller 0
 forge() {
@@ -46,6 +49,7 @@ gone() { ! data_is_there; }
 
 # ---- with every wall ----------------------------------------------------------------------
 expect attack/admin/runs "no driver came up" hostile
+tail=$(sent)
 before=$(queue)
 order $SHOOT $admin
 stops admin-dma "the queue is as it was" [ "$(queue)" = "$before" ]
@@ -81,9 +85,10 @@ expect attack/admin/after-replay "see the log" recovered
 # Completions that say of the next two commands (delete both queues) that they are done.
 layout
 acq=$(memory $(field device_pid) rf-admin)
-cid=$(od -An -tu2 -j$((4096 + 2 * 16 + 12)) -N2 $acq | tr -d ' ')
+next=$(sent)
+cid=$(od -An -tu2 -j$((4096 + (next - 1) * 16 + 12)) -N2 $acq | tr -d ' ')
 {
-	dd if=$acq bs=4096 skip=1 count=1 2>/dev/null | head -c 48
+	dd if=$acq bs=4096 skip=1 count=1 2>/dev/null | head -c $((16 * next))
 	for n in 1 2; do le 8 0; le 4 0; le 2 $((cid + n)); le 2 1; done
 } >/tmp/forged
 head -c 512 /tmp/forged >/tmp/block
@@ -91,7 +96,7 @@ dd if=/dev/zero bs=1 count=$((512 - $(wc -c </tmp/block))) 2>/dev/null >>/tmp/bl
 client f:0:/tmp/block
 order $SHOOT $((admin + 4096))
 expect attack/admin/forged "the forged completions did not arrive" \
-	[ "$(od -An -tu2 -j$((4096 + 3 * 16 + 12)) -N2 $acq | tr -d ' ')" = $((cid + 1)) ]
+	[ "$(od -An -tu2 -j$((4096 + next * 16 + 12)) -N2 $acq | tr -d ' ')" = $((cid + 1)) ]
 stops completions "a successor serves, the data is there" recovered
 
 # ---- what is not stopped: legal commands --------------------------------------------------------
@@ -110,7 +115,7 @@ stop
 
 # ---- controls ------------------------------------------------------------------------------------
 hostile admin-writable
-tail=3
+tail=$(sent)
 before=$(queue)
 order $SHOOT $admin
 shown admin-dma "overwritten" [ "$(queue)" != "$before" ]
