@@ -284,6 +284,8 @@ static int disk_claim(struct search *s, const char *name, int *hold)
 			      "claimed by a program, or by a mount that is not in sight");
 	if (!err || err == -ENXIO || err == -ENODEV || err == -ENOMEDIUM)
 		return 0;
+	if (!s->last) /* a disk that was found just now has no node yet */
+		return RF_OPEN_LATER;
 	rf_log("%s: nobody knows whether its disk %s is in use: %s; say 'force yes' if it is not",
 	       s->address, d.node, strerror(-err));
 	return RF_EXIT_SYSTEM;

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 
 /* 0; RF_EXIT_IN_USE after a line that names the holder; RF_EXIT_SYSTEM after a line: the kernel
- * does not say. last: a disk that a program has open is in use; else RF_OPEN_LATER, for most such
- * programs only look. */
+ * does not say. Not last: RF_OPEN_LATER of a disk that a program has open, for most such programs
+ * only look, and where the kernel does not say, as of a disk that it has found just now. */
 int rf_holders_check(const char *pci_address, bool last);
 /* Releases the claims that rf_holders_check() took when it returned 0. Call it when the kernel's
  * driver has released the device. */

@@ -194,6 +194,49 @@ static int bind_vfio(const struct rf_config_device *d)
 	return err ? RF_EXIT_SYSTEM : RF_EXIT_NO_IOMMU;
 }
 
+/* ---- whether its driver has done with it --------------------------------------- */
+
+struct controllers {
+	const char *address;
+	uint32_t    count;
+	char        state[32]; /* of one that is not live */
+};
+
+static int controller_state(const char *name, void *arg)
+{
+	struct controllers *c = arg;
+	char path[RF_SYSFS_PATH], state[sizeof(c->state)];
+
+	rf_sysfs_path(path, PCI "devices/%s/nvme/%.60s/state", c->address, name);
+	c->count++;
+	if (!rf_sysfs_read(path, state, sizeof(state)) && strcmp(state, "live"))
+		memcpy(c->state, state, sizeof(state));
+	return 0;
+}
+
+/*
+ * The kernel's NVMe driver brings a controller up, and puts down one that does not come up, in the
+ * background. Taken from it meanwhile, it unbinds whoever has the device next: so a device is left
+ * with it until it is done. Whatever `force` says, as it asks for no more than patience.
+ */
+static int check_settled(const struct rf_config_device *d, const char *driver, bool last)
+{
+	struct controllers c = { .address = d->pci };
+	char path[RF_SYSFS_PATH];
+
+	if (strcmp(driver, "nvme"))
+		return 0;
+	rf_sysfs_path(path, PCI "devices/%s/nvme", d->pci);
+	rf_sysfs_each(path, controller_state, &c);
+	if (c.count && !c.state[0])
+		return 0;
+	if (!last)
+		return RF_OPEN_LATER;
+	rf_log("%s is in use: its driver nvme is still at work on it (%s); try again, or unbind it",
+	       d->pci, c.state[0] ? c.state : "new");
+	return RF_EXIT_IN_USE;
+}
+
 static bool is_there(const char *address)
 {
 	return read_hex(address, "vendor") != ~0u;
@@ -215,7 +258,8 @@ int rf_pci_take(const struct rf_config *c, const struct rf_config_device *d, boo
 		/* another program bound it to vfio-pci: it stays, since we know no other driver
 		 * for it */
 		return 0;
-	if (!d->force && (err = rf_holders_check(d->pci, last)))
+	if ((err = check_settled(d, driver, last)) ||
+	    (!d->force && (err = rf_holders_check(d->pci, last))))
 		return err;
 	if (!(err = found_keep(c, d->pci)) && (err = bind_vfio(d)))
 		rf_pci_give_back(c, d->pci);
@@ -234,7 +278,9 @@ static void rebind(const char *address, const struct found *f)
 	if (!err && f->driver[0] && strcmp(now, f->driver))
 		err = pci_probe(address);
 	read_link(address, "driver", now, sizeof(now));
-	if (err || strcmp(now, f->driver))
+	if (!is_there(address))
+		rf_log("%s is gone: it was not given back", address);
+	else if (err || strcmp(now, f->driver))
 		rf_log("%s is not back with its driver '%s' (it has '%s'): %s", address, f->driver,
 		       now, err ? strerror(-err) : "the kernel did not bind it");
 }

@@ -19,7 +19,8 @@
  * group that is viable, is not in use (unless `force`), then binds it to vfio-pci.
  * What it was bound to is written to RUN_DIR/restore/ADDRESS first, so that a
  * successor can give it back after any crash. *group: number of its group. Not the last
- * try: RF_OPEN_LATER if a program has its disk open (holders.h).
+ * try: RF_OPEN_LATER if a program has its disk open (holders.h), or the kernel's driver is not done
+ * with bringing it up.
  */
 int rf_pci_take(const struct rf_config *, const struct rf_config_device *, bool last, int *group);
 

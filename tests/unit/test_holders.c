@@ -182,6 +182,7 @@ static void not_to_be_asked(void **state)
 	(void)state;
 	one_disk();
 	claim_error = -ENOENT;
+	assert_int_equal(rf_holders_check(ADDRESS, false), RF_OPEN_LATER);
 	assert_int_equal(rf_holders_check(ADDRESS, true), RF_EXIT_SYSTEM);
 	assert_non_null(strstr(said, "nobody knows whether its disk /dev/nvme0n1"));
 	said[0] = '\0';
@@ -364,6 +365,28 @@ static void gives_back_without_a_driver(void **state)
 	given_back("", "none\n", "none");
 }
 
+/* While the kernel's driver brings a controller up or puts it down in the background, the device
+ * is left with it; at last that is said. */
+static void left_to_a_driver_at_work(void **state)
+{
+	static const char *const at_work[] = { "new\n", "connecting\n", "resetting\n", "dead\n" };
+	struct rf_config_device d = { .pci = ADDRESS };
+
+	(void)state;
+	assert_int_equal(check_settled(&d, "nvme", false), RF_OPEN_LATER);
+	assert_int_equal(check_settled(&d, "", false), 0);
+	assert_int_equal(check_settled(&d, "e1000e", true), 0);
+	for (size_t i = 0; i < sizeof(at_work) / sizeof(at_work[0]); i++) {
+		put(NVME "/state", at_work[i]);
+		assert_int_equal(check_settled(&d, "nvme", false), RF_OPEN_LATER);
+	}
+	assert_int_equal(check_settled(&d, "nvme", true), RF_EXIT_IN_USE);
+	assert_string_equal(said, ADDRESS " is in use: its driver nvme is still at work on it "
+				  "(dead); try again, or unbind it");
+	put(NVME "/state", "live\n");
+	assert_int_equal(check_settled(&d, "nvme", false), 0);
+}
+
 static void is_gone(void **state)
 {
 	const struct rf_config c = configuration();
@@ -411,6 +434,7 @@ int main(void)
 		T(gives_back_what_was),
 		T(gives_back_an_override),
 		T(gives_back_without_a_driver),
+		T(left_to_a_driver_at_work),
 		T(is_gone),
 	};
 

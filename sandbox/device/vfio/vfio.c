@@ -22,7 +22,8 @@
 #define VIABLE_WITHIN_NS 10000000000ull
 #define VIABLE_PAUSE_NS  5000000u
 
-/* The status of the group, once it is viable. False: it is not, and stays so. */
+/* The status of the group, once it is viable. False: it is not, and stays so, and errno is 0; or the
+ * kernel does not say. */
 static bool group_viable(struct vfio_group_status *st)
 {
 	uint64_t deadline = rf_now_ns() + VIABLE_WITHIN_NS;
@@ -32,8 +33,10 @@ static bool group_viable(struct vfio_group_status *st)
 			return false;
 		if (st->flags & VFIO_GROUP_FLAGS_VIABLE)
 			return true;
-		if (rf_now_ns() > deadline)
+		if (rf_now_ns() > deadline) {
+			errno = 0;
 			return false;
+		}
 		rf_sleep_ns(VIABLE_PAUSE_NS);
 	}
 }
@@ -49,8 +52,10 @@ static int attach_group(struct rf_device *d)
 		return RF_EXIT_NO_IOMMU;
 	}
 	if (!group_viable(&st)) {
-		rf_log("%s: its group is not viable: another device of it has a driver, or another "
-		       "program has it", d->label);
+		rf_log("%s: its group is not viable: %s", d->label,
+		       errno == ENODEV ? "the kernel took its device away from vfio-pci" :
+		       errno ? strerror(errno) :
+		       "another device of it has a driver, or another program has it");
 		return RF_EXIT_NOT_VIABLE;
 	}
 	if (!(st.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) &&
