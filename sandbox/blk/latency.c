@@ -2,7 +2,6 @@
 /* latency.c - see latency.h. Room: sandbox/blk, trusted. */
 #include "latency.h"
 
-#include "block.h"
 #include "clock.h"
 #include "stats.h"
 

@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "boot.h"
 #include "device_config.h"
+#include "namespace.h"
 #include "rate_limit.h"
 #include "lwip_config.h"
 

@@ -16,6 +16,7 @@
 
 #include <stdint.h>
 
+#include "boot.h"
 #include "config.h"
 #include "device_config.h"
 #include "identity.h"

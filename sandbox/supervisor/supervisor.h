@@ -15,6 +15,7 @@
 
 #include "blk_types.h"
 #include "block.h"
+#include "boot.h"
 #include "budget.h"
 #include "config.h"
 #include "device_config.h"

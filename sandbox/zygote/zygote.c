@@ -89,9 +89,10 @@ static int supervisor_open(void)
 	const struct rf_config *c = rf_config_map(rf_zygote_config);
 	char path[300];
 
-	if (!c)
+	if (c)
+		snprintf(path, sizeof(path), "%s/rf-supervisor", c->program_dir);
+	else
 		rf_die(RF_EXIT_BUG, "the configuration is damaged");
-	snprintf(path, sizeof(path), "%s/rf-supervisor", c->program_dir);
 	return program_open(path);
 }
 

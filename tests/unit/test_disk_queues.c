@@ -134,7 +134,7 @@ static void each_goes_to_its_queue(void **state)
 	struct rf_blk_req req;
 
 	(void)state;
-	for (uint16_t i = 0; i < 2 * QUEUES; i++)
+	for (uint32_t i = 0; i < 2 * QUEUES; i++)
 		put(m, &a[i], RF_BLK_READ, i, i);
 	for (uint32_t i = 0; i < 2 * QUEUES; i++) {
 		assert_true(sees(m, i % QUEUES, &req));

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include <poll.h>
-#include <time.h>
 
 #include "clock.h"
 #include "log.h"

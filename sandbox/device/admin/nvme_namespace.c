@@ -16,7 +16,6 @@
 
 #include "log.h"
 #include "nvme_command.h"
-#include "nvme_describe.h"
 
 #define MOST_LOOKED_AT 4096u /* namespaces of one controller */
 
