@@ -48,8 +48,9 @@ static int install_fds(const int *target, const int *fds, int count)
 {
 	int parked[MAX_FDS], last = 2;
 
+	/* The C library's would set the flag once more. */
 	for (int i = 0; i < count; i++)
-		if ((parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PARK)) < 0)
+		if ((parked[i] = (int)syscall(SYS_fcntl, fds[i], F_DUPFD_CLOEXEC, PARK)) < 0)
 			rf_die(RF_EXIT_SYSTEM, "cannot pass fd: %s", strerror(errno));
 	for (int i = 1; i < count; i++) {
 		if (dup2(parked[i], target[i]) < 0)
@@ -105,9 +106,10 @@ static void user_change(const struct rf_keep_spawn *spawn)
 
 static void drop_privileges(const struct rf_keep_spawn *spawn)
 {
-	/* The bounding set comes first, as long as we have the capability to change it. */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap);
+	/* The bounding set comes first, as long as we have the capability to change it; without
+	 * that, or beyond the last one, the first call fails. */
+	for (int cap = 0; !prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);)
+		cap++;
 	user_change(spawn);
 	rf_caps_keep(0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
