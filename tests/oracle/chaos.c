@@ -22,6 +22,7 @@
 #include "show.h"
 
 #define UNDER_WAY           300u  /* at most */
+#define DRIVERS             (~0u << DRIVER)
 #define SUPERVISOR_EVERY_MS 3000u /* eight that live less than a second each end all */
 
 static const struct options *o;
@@ -75,6 +76,16 @@ static uint64_t model_pid(void)
 	return pid;
 }
 
+/* What stands in the status of a queue, which may have no driver: 0. */
+static uint64_t of_queue(const char *text, unsigned queue, const char *key)
+{
+	char start[32];
+
+	snprintf(start, sizeof(start), "{\"queue\":%u,", queue);
+	const char *p = strstr(text, start);
+	return p ? member(p, key) : 0;
+}
+
 /* False: nobody answers just now. */
 static bool look(struct look *s)
 {
@@ -88,19 +99,22 @@ static bool look(struct look *s)
 	if (!good)
 		return false;
 	*s = (struct look){
-		.pid = { member(text, "driver_pid"), member(text, "export_pid"),
-			 member(text, "device_pid"), member(text, "supervisor_pid"), model_pid() },
+		.pid = { [EXPORT] = member(text, "export_pid"),
+			 [DEVICE] = member(text, "device_pid"),
+			 [SUPERVISOR] = member(text, "supervisor_pid"), [MODEL] = model_pid() },
 		.generation = member(text, "generation"),
 		.completed = member(text, "completed"),
 		.losses = member(text, "cache_losses"),
 		.running = strstr(text, "\"state\":\"running\"") != NULL,
 	};
+	for (unsigned i = 0; i < o->queues; i++)
+		s->pid[DRIVER + i] = of_queue(text, i, "pid");
 	return true;
 }
 
 static bool everybody(const struct look *s)
 {
-	for (unsigned v = 0; v < VICTIMS; v++)
+	for (unsigned v = 0; v < DRIVER + o->queues; v++)
 		if (!s->pid[v] && (v != MODEL || o->model_pid))
 			return false;
 	return s->running;
@@ -182,7 +196,9 @@ static unsigned some_victim(void)
 {
 	uint64_t n = chance(100);
 
-	return n < 40 ? DRIVER : n < 60 ? EXPORT : n < 78 ? DEVICE : n < 90 ? SUPERVISOR : MODEL;
+	if (n < 40)
+		return DRIVER + (unsigned)chance(o->queues);
+	return n < 60 ? EXPORT : n < 78 ? DEVICE : n < 90 ? SUPERVISOR : MODEL;
 }
 
 static unsigned some_set(void)
@@ -256,7 +272,7 @@ static void round_of(struct look *s)
 	bool cut = o->cuts && o->cached && chance(100) < o->cuts;
 	unsigned set = cut && chance(2) ? 0 : some_set();
 	unsigned losing =
-		1u << DEVICE | 1u << MODEL | (o->fragile ? 1u << DRIVER | 1u << EXPORT : 0);
+		1u << DEVICE | 1u << MODEL | (o->fragile ? DRIVERS | 1u << EXPORT : 0);
 	bool again = !cut && chance(100) < 15, hazard = cut || set & losing;
 	struct look before = *s;
 

@@ -13,6 +13,7 @@
  *   depth=N (0)        requests of a connection under way; 0: 4 to 32, each its own
  *   cache=none|volatile|fragile (volatile)    what the device loses, and when: README.md
  *   kills=0|1 (1) cuts=PERCENT (12)           of the rounds cut the power
+ *   queues=N (1)       that the device has, a driver each: each of them is a victim
  *   patience=N (120)   seconds without an answer, or without a recovery
  *   until=violation    ends with the first
  * Exit:   0; 1: a violation; 2: cannot run.
@@ -60,7 +61,7 @@ static void set_text(struct options *o, const char *key, size_t n, const char *v
 		{ "blocks", &o->blocks },
 		{ "conns", &o->conns }, { "lazy", &o->lazy }, { "depth", &o->depth },
 		{ "kills", &o->kills }, { "cuts", &o->cuts },
-		{ "patience", &o->patience },
+		{ "patience", &o->patience }, { "queues", &o->queues },
 	};
 	char *end;
 
@@ -89,6 +90,7 @@ static void understand(struct options *o, int argc, char **argv)
 			       .kills = 1,
 			       .cuts = 12,
 			       .patience = 120,
+			       .queues = 1,
 			       .cached = true };
 	for (int i = 1; i < argc; i++) {
 		const char *value = strchr(argv[i], '=');
@@ -110,6 +112,8 @@ static void understand(struct options *o, int argc, char **argv)
 		fail("block is 64, 128, ... 4096, blocks at least 64");
 	if (o->conns < 1 || o->conns > CONNS || o->lazy >= o->conns || o->depth > DEPTH)
 		fail("conns is 1 to %u, lazy fewer, depth at most %u", CONNS, DEPTH);
+	if (o->queues < 1 || o->queues > QUEUES)
+		fail("queues is 1 to %u", QUEUES);
 }
 
 /* ---- the run ------------------------------------------------------------------------ */
@@ -145,6 +149,15 @@ static bool look_at_all(struct load *l)
 	return load_settle(l);
 }
 
+static uint64_t driver_deaths(const struct hazards *h)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < QUEUES; i++)
+		n += h->killed[DRIVER + i];
+	return n;
+}
+
 static void report(const struct load *l)
 {
 	const struct figures *n = &l->count;
@@ -158,7 +171,7 @@ static void report(const struct load *l)
 		{ "reconnects", n->reconnects },
 		{ "clients_vanished", n->vanished }, { "half_closed", n->half_closed },
 		{ "pauses", n->pauses },
-		{ "deaths", h->deaths }, { "driver_deaths", h->killed[DRIVER] },
+		{ "deaths", h->deaths }, { "driver_deaths", driver_deaths(h) },
 		{ "export_deaths", h->killed[EXPORT] },
 		{ "device_deaths", h->killed[DEVICE] },
 		{ "supervisor_deaths", h->killed[SUPERVISOR] },

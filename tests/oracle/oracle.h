@@ -29,7 +29,7 @@ enum kind { READ, WRITE, ZERO, TRIM, FLUSH, INITIAL };
 struct hazards {
 	_Atomic uint64_t begun, ended;
 	_Atomic uint64_t deaths, power_cuts, rounds;
-	_Atomic uint64_t killed[8]; /* by enum victim */
+	_Atomic uint64_t killed[16]; /* by enum victim */
 	/* of `status`, at the last look: a device also loses unbidden */
 	_Atomic uint64_t losses;
 	_Atomic int      stop, stuck;
@@ -37,7 +37,7 @@ struct hazards {
 
 struct options {
 	const char *socket, *control, *model_control, *model_pid, *device;
-	uint64_t seconds, seed, block, blocks, conns, lazy, depth, patience, kills, cuts;
+	uint64_t seconds, seed, block, blocks, conns, lazy, depth, patience, kills, cuts, queues;
 	bool     until_violation;
 	bool     cached;  /* the device has a volatile cache; else nothing is ever lost */
 	bool     fragile; /* it goes with every driver, too */
@@ -176,7 +176,9 @@ uint64_t now_ms(void);
 
 /* ---- deaths: chaos.c ---------------------------------------------------------------- */
 
-enum victim { DRIVER, EXPORT, DEVICE, SUPERVISOR, MODEL, VICTIMS };
+/* DRIVER + i: that of queue i. */
+#define QUEUES 8u
+enum victim { EXPORT, DEVICE, SUPERVISOR, MODEL, DRIVER, VICTIMS = DRIVER + QUEUES };
 
 /* In a child of its own, until hazards->stop. */
 _Noreturn void chaos_run(const struct options *, struct hazards *);

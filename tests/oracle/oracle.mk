@@ -13,7 +13,7 @@ ORACLE_NEEDS := all $(MODELS) $(B)/tests/oracle $(B)/tests/model_ctl
 ##@ Prove
 .PHONY: oracle
 oracle: ## every block's contents judged while all processes die and the power is cut: SECONDS=20
-oracle: ## SEED=1, INTEGRITY=1
+oracle: ## SEED=1, INTEGRITY=1, QUEUES=1
 oracle: $(ORACLE_NEEDS)
 	@tests/oracle/run $(or $(SECONDS),20) $(or $(SEED),1)
 

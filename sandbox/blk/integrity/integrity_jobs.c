@@ -144,7 +144,8 @@ static void job_begin(struct integrity *i, struct rf_io *client)
 	rf_io_goes_on(client);
 	job->io = (struct rf_io){ .op = client->op, .flags = client->flags,
 				  .length = client->length, .offset = client->offset,
-				  .arena = client->arena, .waits = client->waits };
+				  .arena = client->arena, .queue = client->queue,
+				  .waits = client->waits };
 	if (ranged(job))
 		rf_order_add(&c->order, (uint32_t)(job - c->job), client->offset,
 			    client->offset + client->length, c->seq);

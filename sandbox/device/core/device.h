@@ -73,6 +73,9 @@ struct rf_doorbells {
 	uint64_t sleep_at;
 };
 
+/* The admin plane's, and one of each half of each queue. */
+#define RF_MAX_VECTORS (1u + 2u * RF_MAX_QUEUES)
+
 struct rf_irq {
 	uint32_t index;     /* VFIO_PCI_*_IRQ_INDEX */
 	uint32_t vectors;   /* in use */
@@ -260,7 +263,8 @@ struct rf_backend_ops {
 	/* What to map for whole pages of a BAR: an fd and the offset in it, or -1. */
 	int (*bar_fd)(struct rf_device *, uint32_t bar, uint64_t offset, uint64_t bytes,
 		      uint64_t *at);
-	/* Interrupts: indices, actions and counts are those of linux/vfio.h. */
+	/* Interrupts: indices, actions and counts are those of linux/vfio.h; RF_MAX_VECTORS at most
+	 * in one call. */
 	uint32_t (*irq_count)(struct rf_device *, uint32_t index);
 	int (*set_irqs)(struct rf_device *, uint32_t index, uint32_t action, uint32_t start,
 			const int32_t *fds, uint32_t count);
