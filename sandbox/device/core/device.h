@@ -73,6 +73,9 @@ struct rf_doorbells {
 	uint64_t sleep_at;
 };
 
+/* The admin plane's, and one of each half of each queue. */
+#define RF_MAX_VECTORS (1u + 2u * RF_MAX_QUEUES)
+
 struct rf_irq {
 	uint32_t index;     /* VFIO_PCI_*_IRQ_INDEX */
 	uint32_t vectors;   /* in use */

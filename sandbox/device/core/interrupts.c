@@ -63,7 +63,7 @@ static uint32_t vectors(struct rf_device *d, uint32_t index)
 
 static int wire(struct rf_device *d)
 {
-	int32_t fds[1 + 2 * RF_MAX_QUEUES] = { -1 };
+	int32_t fds[RF_MAX_VECTORS] = { -1 };
 
 	if (!d->irq.each_half)
 		return irq_vector(d, 0, 1);

@@ -225,9 +225,9 @@ static int vfio_config_write(struct rf_device *d, uint32_t at, const void *from,
 static int vfio_set_irqs(struct rf_device *d, uint32_t index, uint32_t action, uint32_t start,
 			 const int32_t *fds, uint32_t count)
 {
-	struct { struct vfio_irq_set set; int32_t fd[4]; } s = { 0 };
+	struct { struct vfio_irq_set set; int32_t fd[RF_MAX_VECTORS]; } s = { 0 };
 
-	RF_BUG_ON(count > 4);
+	RF_BUG_ON(count > RF_MAX_VECTORS);
 	s.set = (struct vfio_irq_set){
 		.argsz = sizeof(s.set) + count * 4,
 		.flags = (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE) | action,
