@@ -180,7 +180,8 @@ static int complete(const char *file, struct rf_policy *p)
 	}
 	p->device.queues = 1;
 	if (p->queues > 1 && !rf_admin_has_queues(p->device.admin)) {
-		rf_log("%s: 'queues' above 1 are for 'control nvme' and 'control virtio_blk'", file);
+		rf_log("%s: 'queues' above 1 are for 'control nvme' and 'control virtio_blk'",
+		       file);
 		return -EINVAL;
 	}
 	/* Who never sleeps needs no call to wait, and its export none to wake it. */
