@@ -3,7 +3,7 @@
  * virtio_blk.c - the queue of a virtio block device.
  *
  * Room:   drivers, untrusted.
- * Device: Virtual I/O Device 1.2, 5.2; modern PCI transport, one queue, split or
+ * Device: Virtual I/O Device 1.2, 5.2; modern PCI transport, one of its queues, split or
  *         packed, indirect descriptors.
  * Given:  the notification page, and a queue that exists already. Features, status and
  *         configuration are the device process's: nothing here can reach them.
@@ -57,7 +57,7 @@ static unsigned virtio_blk_start(void *dev, const struct rf_boot *boot, unsigned
 		rf_exit(RF_DRIVER_EXIT_BOOT);
 	v->flags = (uint32_t)b->param[VIRTIO_BLK_PARAM_FLAGS];
 	v->packed = v->flags & VIRTIO_BLK_FLAG_PACKED;
-	virtq_attach(&v->q, boot, v->packed, b->mem, (uint32_t)size, 0, b->regs);
+	virtq_attach(&v->q, boot, v->packed, b->mem, (uint32_t)size, (uint32_t)b->number, b->regs);
 	v->slots = (struct virtio_blk_slot *)(uintptr_t)(b->mem + virtq_bytes((uint32_t)size));
 	v->slots_iova = b->mem_iova + virtq_bytes((uint32_t)size);
 	v->arena_iova = boot->arena_iova;

@@ -43,6 +43,8 @@ enum virtio_pci_cfg { VIRTIO_PCI_COMMON = 1, VIRTIO_PCI_NOTIFY, VIRTIO_PCI_ISR, 
 #define VIRTIO_QUEUE_DRIVER          40u
 #define VIRTIO_QUEUE_DEVICE          48u
 #define VIRTIO_COMMON_BYTES          56u
+#define VIRTIO_QUEUE_RESET           58u /* 16 bits; of a device with VIRTIO_F_RING_RESET */
+#define VIRTIO_COMMON_RESET_BYTES    60u
 #define VIRTIO_MSI_NO_VECTOR         0xffffu
 
 /* 2.1 device status */
@@ -58,6 +60,7 @@ enum virtio_pci_cfg { VIRTIO_PCI_COMMON = 1, VIRTIO_PCI_NOTIFY, VIRTIO_PCI_ISR, 
 #define VIRTIO_F_ACCESS_PLATFORM (1ull << 33)
 #define VIRTIO_F_RING_PACKED     (1ull << 34)
 #define VIRTIO_F_ORDER_PLATFORM  (1ull << 36)
+#define VIRTIO_F_RING_RESET      (1ull << 40)
 
 /* ---- 2.7 split virtqueues -------------------------------------------------------------- */
 
@@ -198,6 +201,7 @@ enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PA
 #define VIRTIO_BLK_F_RO           (1ull << 5)
 #define VIRTIO_BLK_F_BLK_SIZE     (1ull << 6)
 #define VIRTIO_BLK_F_FLUSH        (1ull << 9)
+#define VIRTIO_BLK_F_MQ           (1ull << 12)
 #define VIRTIO_BLK_F_DISCARD      (1ull << 13)
 #define VIRTIO_BLK_F_WRITE_ZEROES (1ull << 14)
 #define VIRTIO_BLK_F_ZONED        (1ull << 17)
@@ -206,6 +210,7 @@ enum { VIRTIO_NET_PARAM_SIZES, VIRTIO_NET_PARAM_TX_DISTANCE, VIRTIO_NET_PARAM_PA
 #define VIRTIO_BLK_CFG_CAPACITY            0u  /* 64 bits, units of 512 bytes */
 #define VIRTIO_BLK_CFG_SIZE_MAX            8u
 #define VIRTIO_BLK_CFG_BLK_SIZE            20u
+#define VIRTIO_BLK_CFG_NUM_QUEUES          34u /* 16 bits */
 #define VIRTIO_BLK_CFG_MAX_DISCARD_SECTORS 36u
 #define VIRTIO_BLK_CFG_MAX_ZEROES_SECTORS  48u
 #define VIRTIO_BLK_CFG_ZEROES_MAY_UNMAP    56u /* 8 bits */

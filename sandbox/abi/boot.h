@@ -19,7 +19,7 @@
 #include "net_types.h"
 
 #define RF_BOOT_MAGIC   0x746f6f6265636672ull
-#define RF_BOOT_VERSION 2u
+#define RF_BOOT_VERSION 3u
 #define RF_MAX_QUEUES   8u
 #define RF_PAGE         4096u
 
@@ -49,6 +49,7 @@ struct rf_boot_queue {
 	uint64_t asleep;    /* uint32_t, RF_ASLEEP*; 0: there is none, so wake the device after
 	                       each submission */
 	uint64_t param[4];  /* meaning by driver, see drivers/hw/ */
+	uint64_t number;    /* which of the device's queues it is, from 0 */
 };
 
 struct rf_boot {

@@ -179,8 +179,9 @@ static int complete(const char *file, struct rf_policy *p)
 		return -EINVAL;
 	}
 	p->device.queues = 1;
-	if (p->queues > 1 && p->device.admin != RF_ADMIN_NVME) {
-		rf_log("%s: 'queues' above 1 are for 'control nvme'", file);
+	if (p->queues > 1 && !rf_admin_has_queues(p->device.admin)) {
+		rf_log("%s: 'queues' above 1 are for 'control nvme' and 'control virtio_blk'",
+		       file);
 		return -EINVAL;
 	}
 	/* Who never sleeps needs no call to wait, and its export none to wake it. */

@@ -147,7 +147,7 @@ static bool numbers(const struct rf_device_config *p)
 	bool ok = p->backend <= RF_BACKEND_VFIO_USER && p->admin < RF_ADMINS &&
 		  p->service <= RF_SERVICE_NET && p->queues >= 1 && p->queues <= RF_MAX_QUEUES &&
 		  p->queues_least <= p->queues &&
-		  (p->queues == 1 || p->admin == RF_ADMIN_NVME) && p->queue_entries >= 2 &&
+		  (p->queues == 1 || rf_admin_has_queues(p->admin)) && p->queue_entries >= 2 &&
 		  p->queue_entries <= 4096 && !(p->queue_entries & (p->queue_entries - 1)) &&
 		  p->arena_bytes && p->arena_bytes % (2u << 20) == 0 &&
 		  p->arena_bytes <= RF_ARENA_MOST && p->queue_bytes && p->queue_bytes % 4096 == 0 &&

@@ -39,6 +39,12 @@ enum rf_admin {
 	RF_ADMINS,
 };
 
+/* May a device with this admin plane have several queues, a driver each? */
+static inline bool rf_admin_has_queues(uint32_t admin)
+{
+	return admin == RF_ADMIN_NVME || admin == RF_ADMIN_VIRTIO_BLK;
+}
+
 /* Kinds of interrupt a policy accepts, in order of preference. */
 #define RF_IRQ_MSIX 0x1u
 #define RF_IRQ_MSI  0x2u

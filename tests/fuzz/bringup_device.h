@@ -176,6 +176,11 @@ static void register_written(uint32_t bar, uint64_t offset, uint32_t value)
 {
 	if (is_queue_word(bar, offset, VIRTIO_QUEUE_SELECT))
 		selected = value;
+	/* A queue is reset at once, and is not enabled any more. */
+	if (is_queue_word(bar, offset, VIRTIO_QUEUE_RESET) && offset <= SPACE - 2) {
+		memset(regs + offset, 0, 2);
+		memset(regs + offset - VIRTIO_QUEUE_RESET + VIRTIO_QUEUE_ENABLE, 0, 2);
+	}
 	if (d.cfg.admin == RF_ADMIN_NVME && !bar && offset == NVME_REG_CC) {
 		uint32_t status = value & NVME_CC_EN       ? NVME_CSTS_RDY :
 				  value & NVME_CC_SHN_MASK ? 2u << 2 :
@@ -190,6 +195,15 @@ static void register_written(uint32_t bar, uint64_t offset, uint32_t value)
 		regs[3] &= (uint8_t)~(INTEL_CTRL_RST >> 24);
 }
 
+static bool is_doorbell(uint64_t at)
+{
+	for (uint32_t i = 0; i < d.queue_count; i++)
+		if (at == d.doorbell.submit + (uint64_t)i * d.doorbell.step ||
+		    at == d.doorbell.complete + (uint64_t)i * d.doorbell.step)
+			return true;
+	return false;
+}
+
 static int access_bar(const struct rf_vu_region_access *a, void *data, bool write)
 {
 	uint64_t bytes = bar_bytes(a->region), at = a->offset;
@@ -197,8 +211,7 @@ static int access_bar(const struct rf_vu_region_access *a, void *data, bool writ
 	/* The client's own checks: the server has none of its own here. */
 	MUST(at <= bytes && a->count <= bytes - at);
 	if (write && ringing) {
-		MUST(a->region == d.doorbell.bar &&
-		     (at == d.doorbell.submit || at == d.doorbell.complete) &&
+		MUST(a->region == d.doorbell.bar && is_doorbell(at) &&
 		     a->count == (d.doorbell.edge ? 2u : 4u));
 		rings++;
 	}
@@ -375,7 +388,8 @@ static void build_space(void)
 	put(0x40, PCI_CAP_ID_MSIX | 0x50 << 8 | (uint32_t)r.vectors << 16, 4);
 	put(0x44, (r.table & ~7u) | r.table_bar % 8, 4);
 	put(0x48, (r.pba & ~7u) | r.table_bar % 8, 4);
-	put_window(0x50, 0x70, VIRTIO_PCI_COMMON, 4, r.common, VIRTIO_COMMON_BYTES);
+	put_window(0x50, 0x70, VIRTIO_PCI_COMMON, 4, r.common,
+		   VIRTIO_COMMON_RESET_BYTES);
 	put_window(0x70, 0x90, VIRTIO_PCI_NOTIFY, r.notify_bar % 6, r.notify, r.notify_bytes);
 	put_window(0x90, 0, VIRTIO_PCI_DEVICE, 4, r.device, 64);
 }
@@ -394,7 +408,7 @@ static void build_registers(void)
 		regs[INTEL_STATUS] = INTEL_STATUS_LU;
 		regs[IGB_MDIC + 3] = 0x10;
 		regs[IGB_RXDCTL + 3] = regs[IGB_TXDCTL + 3] = 2;
-	} else if (r.common <= SPACE - VIRTIO_COMMON_BYTES) {
+	} else if (r.common <= SPACE - VIRTIO_COMMON_RESET_BYTES) {
 		uint32_t features = r.features | 1u << 28 | 1u << 5 | 3;
 		memcpy(regs + r.common + VIRTIO_DEVICE_FEATURE, &features, 4);
 		regs[r.common + VIRTIO_NUM_QUEUES] = 3;
@@ -405,6 +419,7 @@ static void build_registers(void)
 		regs[r.device + 2] = 1;
 		regs[r.device + 10] = 0x10;
 		regs[r.device + 21] = 2;
+		regs[r.device + VIRTIO_BLK_CFG_NUM_QUEUES] = 1 + r.kind / 64;
 	}
 }
 

@@ -24,14 +24,14 @@ $(B)/fuzz/fuzz_vfio_server: WITH = -Itests/models -Itests/models/server \
 $(B)/fuzz/fuzz_pci: WITH = $(addprefix sandbox/device/core/,bar.c config_space.c dma.c \
 	doorbell.c identity.c interrupts.c pci_bringup.c quiesce.c quirks.c) \
 	$(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c intel_nic.c \
-	virtio_blk_id.c virtio_pci.c) \
+	virtio_blk_id.c virtio_pci.c virtio_queues.c) \
 	$(wildcard sandbox/device/admin/nvme_*.c) sandbox/lib/siphash.c
 $(B)/fuzz/fuzz_broker: WITH = sandbox/proto/config_check.c sandbox/proto/namespace.c
 $(B)/fuzz/fuzz_text: WITH = $(addprefix sandbox/config/,finish.c policy_device.c policy_words.c \
 	values.c) \
         sandbox/proto/config_check.c sandbox/proto/namespace.c sandbox/zygote/config_stated.c
 $(B)/fuzz/fuzz_bringup: WITH = $(addprefix sandbox/device/admin/,e1000e_admin.c igb_admin.c \
-	virtio_blk_id.c) \
+	virtio_blk_id.c virtio_queues.c) \
         sandbox/device/core/identity.c sandbox/lib/siphash.c \
         $(wildcard sandbox/device/admin/nvme_*.c)
 -include $(wildcard $(B)/fuzz/*.d)

@@ -42,6 +42,7 @@ static void judge_pages(void)
 	MUST(b->mode != RF_DOORBELL_NONE && b->bytes && !(b->at % RF_PAGE) &&
 	     !(b->bytes % RF_PAGE));
 	MUST(regs_at <= b->bytes - width && other <= b->bytes - width);
+	MUST(regs_at + (d.queue_count - 1) * (uint64_t)b->step <= b->bytes - width);
 	MUST(!fstat(b->fd, &st) && b->at + b->bytes <= (uint64_t)((st.st_size + 4095) & ~4095ll));
 	MUST(b->mode == RF_DOORBELL_PROXY || fcntl(b->fd, F_GET_SEALS) & F_SEAL_SHRINK);
 	if (b->asleep != ~0ull)
@@ -71,10 +72,18 @@ static void be_rung(void)
 		rings = 0;
 		MUST(!d.backend->on_poll(&d, p, count));
 		ringing = false;
-		MUST(rings == 2 || (rings == 1 && d.doorbell.submit == d.doorbell.complete));
+		MUST(rings == 2 * d.queue_count ||
+		     (rings == d.queue_count && d.doorbell.submit == d.doorbell.complete));
 	}
 	d.queue->down = true;
 	d.backend->doorbell_clear(&d, 0);
+}
+
+/* The last queue's driver dies. */
+static void lose_queue(void)
+{
+	if (d.queue_reset && !d.admin_ops->queue_drop(&d, d.queue_count - 1))
+		(void)d.admin_ops->queue_make(&d, d.queue_count - 1, 0);
 }
 
 static void use(void)
@@ -93,6 +102,7 @@ static void use(void)
 	for (unsigned half = 0; half < 2; half++)
 		(void)d.admin_ops->enable(&d, half);
 	be_rung();
+	lose_queue();
 	if (d.admin_ops->link)
 		(void)d.admin_ops->link(&d);
 	d.admin_ops->quiet(&d);
@@ -150,10 +160,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .queue_bytes = 2 << 20,
 					   .queue_entries = 256,
 					   .queues = 1,
+					   .queue_reset_ms = 4,
 					   .name_space = { .kind = RF_NAMESPACE_ID, .id = 1 } };
 	d.cfg.service = d.cfg.admin == RF_ADMIN_NVME || d.cfg.admin == RF_ADMIN_VIRTIO_BLK ?
 				RF_SERVICE_BLOCK :
 				RF_SERVICE_NET;
+	if (rf_admin_has_queues(d.cfg.admin)) {
+		d.cfg.queues = 1 + r.kind / 16 % 4;
+		d.cfg.queue_bytes = (2 << 20) / d.cfg.queues & -RF_PAGE;
+	}
+	for (uint32_t i = 0; i < d.cfg.queues; i++)
+		d.queue[i].index = i;
 	d.backend = &rf_backend_vfio_user;
 	d.label = "fuzz";
 	d.vfio = d.gone_event = -1;

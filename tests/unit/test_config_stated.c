@@ -233,6 +233,7 @@ static void counts_and_choices(void **state)
 	WRONG(p->queues = RF_MAX_QUEUES + 1);
 	WRONG(p->queues = 0);
 	WRONG((p->admin = RF_ADMIN_NONE, p->queues = 2));
+	WRONG((p->admin = RF_ADMIN_VIRTIO_NET, p->queues = 2));
 	WRONG(p->queues_least = 2);
 	WRONG(p->queue_entries = 0);
 	WRONG(p->queue_entries = 100);

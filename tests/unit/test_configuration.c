@@ -248,6 +248,7 @@ static void in_a_policy(void **state)
 		{ "queue-reset within", "9: write as 'queue-reset no' or" },
 		{ "queue-reset within 0s", "9: queue-reset within: from 1ms to 10s" },
 		{ "queue-reset within 11s", "9: queue-reset within: from 1ms to 10s" },
+		{ "queues 2", " 'queues' above 1 are for 'control nvme' and 'control virtio_blk'" },
 		{ "storm 4294967296", "9: storm: interrupts a second" },
 		{ "\007", "9: byte 0x07 is a control character" },
 	};

@@ -232,6 +232,8 @@ static void quirks_are_by_id(void **state)
 	assert_int_equal(device(0x1b36, 0x0010)->quirks, 0); /* of a maker unknown */
 	assert_int_equal(rf_quirk_find(0x1b36, 0x0010, 0x11001af4)->flags, RF_QUIRK_QUEUES_FIRST);
 	assert_int_equal(device(0x1b36, 0x0011)->quirks, 0);
+	assert_int_equal(rf_quirk_find(0x1af4, 0x1042, 0x11001af4)->flags, RF_QUIRK_NO_QUEUE_RESET);
+	assert_null(rf_quirk_find(0x1af4, 0x1042, 0x00021af4)); /* not QEMU's */
 	assert_null(rf_quirk_find(0xffff, 0xffff, 0));
 }
 

@@ -56,6 +56,23 @@ int virtio_queues(struct rf_device *d, struct virtio_pci *v, unsigned n, uint32_
 	(void)d, (void)v, (void)n, (void)m;
 	return 0;
 }
+int virtio_queues_learn(struct rf_device *d, struct virtio_pci *v, uint32_t n)
+{
+	(void)d, (void)v, (void)n;
+	return 0;
+}
+int virtio_queues_check(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; return 0; }
+int virtio_queues_enable(struct rf_device *d, struct virtio_pci *v) { (void)d, (void)v; return 0; }
+int virtio_queues_drop(struct rf_device *d, struct virtio_pci *v, unsigned q)
+{
+	(void)d, (void)v, (void)q;
+	return 0;
+}
+int virtio_queues_make(struct rf_device *d, struct virtio_pci *v, unsigned q, unsigned h)
+{
+	(void)d, (void)v, (void)q, (void)h;
+	return 0;
+}
 int virtio_doorbells(struct rf_device *d, struct virtio_pci *v, unsigned n)
 {
 	(void)d, (void)v, (void)n;
@@ -193,6 +210,32 @@ static void what_is_driven(void **state)
 	assert_int_equal(d->info.features, RF_BLK_HAS_FLUSH | RF_BLK_READ_ONLY);
 }
 
+/* Neither several queues nor their reset is asked for where nothing comes of it. */
+static void what_is_asked_for(void **state)
+{
+	struct rf_device *d = device();
+
+	(void)state;
+	pci.window[VIRTIO_PCI_COMMON].bytes = VIRTIO_COMMON_RESET_BYTES;
+	d->queue_count = 4;
+	d->cfg.queue_reset_ms = 1;
+	assert_int_equal(blk_wanted(d) & ~BLK_WANTED, VIRTIO_BLK_F_MQ | VIRTIO_F_RING_RESET);
+	d->queue_count = 1;
+	assert_int_equal(blk_wanted(d) & ~BLK_WANTED, VIRTIO_F_RING_RESET);
+	d->cfg.queue_reset_ms = 0;
+	assert_int_equal(blk_wanted(d), BLK_WANTED);
+	d->cfg.queue_reset_ms = 1;
+	d->quirks = RF_QUIRK_NO_QUEUE_RESET;
+	assert_int_equal(blk_wanted(d), BLK_WANTED);
+	d->quirks = 0;
+	pci.window[VIRTIO_PCI_COMMON].bytes = VIRTIO_COMMON_BYTES;
+	assert_int_equal(blk_wanted(d), BLK_WANTED);
+	put(VIRTIO_BLK_CFG_NUM_QUEUES, 4, 2);
+	assert_int_equal(blk_queues(d), 1);
+	pci.features |= VIRTIO_BLK_F_MQ;
+	assert_int_equal(blk_queues(d), 4);
+}
+
 static const char *name_of(const char *name, uint8_t status)
 {
 	static const struct rf_backend_ops backend;
@@ -239,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_plain_disk_is_refused),
 		cmocka_unit_test(what_is_driven),
+		cmocka_unit_test(what_is_asked_for),
 		cmocka_unit_test(a_disk_is_asked_for_its_name),
 		cmocka_unit_test(one_that_does_not_answer_is_no_disk_without_a_name),
 	};

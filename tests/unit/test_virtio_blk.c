@@ -11,6 +11,7 @@
 #include "virtq_device.h"
 
 #define SIZE  64u
+#define QUEUE 3u
 #define ARENA 0x100000000ull
 
 struct bench {
@@ -34,6 +35,7 @@ static void bench_start(struct bench *b, void **state, uint64_t flags)
 	b->boot.queue[0] = (struct rf_boot_queue){
 		.mem = (uint64_t)(uintptr_t)b->mem, .mem_iova = (uint64_t)(uintptr_t)b->mem,
 		.mem_bytes = virtio_blk_bytes(SIZE), .regs = (uint64_t)(uintptr_t)&b->notify,
+		.number = QUEUE,
 		.param = { SIZE, flags | (packed ? VIRTIO_BLK_FLAG_PACKED : 0) },
 	};
 	b->q = vq_at(b->mem, SIZE, packed);
@@ -95,6 +97,7 @@ static void test_reads_and_writes(void **state)
 		assert_int_equal(virtio_blk_submit(&b.dev, slot, &req), 0);
 		virtio_blk_commit(&b.dev);
 		assert_int_equal(bell_writes, i + 1);
+		assert_int_equal(b.notify, QUEUE);
 		struct shown seen = shown(&b, true);
 		assert_int_equal(seen.slot, slot);
 		assert_int_equal(type_of(&seen), i & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);

@@ -5,6 +5,7 @@
  *
  * Room:   sandbox/device/admin. Virtual I/O Device 1.2: 5.1 (network), 5.2 (block).
  * Trust:  the configuration is the device's word, and checked as such.
+ * Queues: a disk's are virtio_queues.c's.
  * Link:   read at bring-up and by link.c; the configuration interrupt is not used.
  */
 #include <errno.h>
@@ -274,15 +275,36 @@ static int blk_describe(struct rf_device *d)
 	return 0;
 }
 
+/* The structure may end before the register that VIRTIO_F_RING_RESET is about. */
+static uint64_t blk_wanted(const struct rf_device *d)
+{
+	uint64_t wanted = BLK_WANTED;
+
+	if (d->queue_count > 1)
+		wanted |= VIRTIO_BLK_F_MQ;
+	if (d->cfg.queue_reset_ms && !(d->quirks & RF_QUIRK_NO_QUEUE_RESET) &&
+	    pci.window[VIRTIO_PCI_COMMON].bytes >= VIRTIO_COMMON_RESET_BYTES)
+		wanted |= VIRTIO_F_RING_RESET;
+	return wanted;
+}
+
+/* 5.2.5: without VIRTIO_BLK_F_MQ a disk has one. */
+static uint32_t blk_queues(struct rf_device *d)
+{
+	return pci.features & VIRTIO_BLK_F_MQ ?
+		       (uint32_t)virtio_config(d, &pci, VIRTIO_BLK_CFG_NUM_QUEUES, 2) :
+		       1;
+}
+
 static int blk_identify(struct rf_device *d)
 {
 	int err;
 
 	if ((err = virtio_open(d, &pci)) ||
-	    (err = virtio_negotiate(d, &pci, BLK_WANTED, VIRTIO_F_INDIRECT_DESC)) ||
-	    (err = virtio_queues(d, &pci, 1, d->cfg.queue_entries)) ||
+	    (err = virtio_negotiate(d, &pci, blk_wanted(d), VIRTIO_F_INDIRECT_DESC)) ||
+	    (err = virtio_queues_learn(d, &pci, blk_queues(d))) ||
 	    (err = check_memory(d, virtio_blk_bytes(pci.size[0]))) || (err = blk_describe(d)) ||
-	    (err = virtio_doorbells(d, &pci, 1)) || (err = virtio_blk_name(d, &pci)))
+	    (err = virtio_blk_name(d, &pci)) || (err = virtio_queues_check(d, &pci)))
 		return err;
 	d->template.param[VIRTIO_BLK_PARAM_SIZE] = pci.size[0];
 	return virtio_reset(d, &pci);
@@ -290,17 +312,25 @@ static int blk_identify(struct rf_device *d)
 
 static int blk_enable(struct rf_device *d, unsigned half)
 {
-	uint64_t memory = d->queues_iova + queue_memory_at(d, 0, half);
-	int vector, err = virtio_begin(d, half, &vector);
+	(void)half; /* each queue has one of its own */
+	return virtio_queues_enable(d, &pci);
+}
 
-	if (err || (err = virtio_start_queue(d, &pci, 0, memory, vector)))
-		return err;
-	return virtio_go(d, &pci);
+static int blk_queue_drop(struct rf_device *d, unsigned queue)
+{
+	return virtio_queues_drop(d, &pci, queue);
+}
+
+static int blk_queue_make(struct rf_device *d, unsigned queue, unsigned half)
+{
+	return virtio_queues_make(d, &pci, queue, half);
 }
 
 const struct rf_admin_ops rf_admin_virtio_blk = {
 	.identify = blk_identify,
 	.enable = blk_enable,
+	.queue_drop = blk_queue_drop,
+	.queue_make = blk_queue_make,
 	.quiet = virtio_quiet,
 	.mark = virtio_ctl_mark,
 	.shutdown = virtio_shutdown,

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "pause.h"
 #include "range.h"
 #include "virtio_pci.h"
 #include "wait.h"
@@ -295,6 +296,43 @@ static bool queue_changed(struct rf_device *d, const struct virtio_pci *v, unsig
 	return virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_ENABLE, 2) != 1 ||
 	       virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_DESC, 4) !=
 		       (v->iova[queue] & 0xffffffff);
+}
+
+bool virtio_queue_runs(struct rf_device *d, const struct virtio_pci *v, unsigned queue)
+{
+	return !queue_changed(d, v, queue) &&
+	       virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) == STATUS_RUNNING;
+}
+
+/* A device that has reset itself has no queue, and reads 0 here as well: its status tells. */
+static int queue_let_go(struct rf_device *d, const struct virtio_pci *v)
+{
+	uint64_t enabled = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_ENABLE, 2);
+
+	if (virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_DEVICE_STATUS, 1) != STATUS_RUNNING)
+		return -EIO;
+	return enabled ? -EBADMSG : 0;
+}
+
+int virtio_drop_queue(struct rf_device *d, struct virtio_pci *v, unsigned queue, uint64_t ns)
+{
+	uint64_t deadline = rf_now_ns() + ns;
+	unsigned wait = DEVICE_PAUSE_NS;
+
+	v->iova[queue] = 0;
+	virtio_pci_set(d, v, VIRTIO_QUEUE_SELECT, queue, 2);
+	virtio_pci_set(d, v, VIRTIO_QUEUE_RESET, 1, 2);
+	for (;;) {
+		uint64_t busy = virtio_pci_get(d, v, VIRTIO_PCI_COMMON, VIRTIO_QUEUE_RESET, 2);
+
+		if (busy == 0xffff)
+			return -ENODEV;
+		if (!busy)
+			return queue_let_go(d, v);
+		if (rf_now_ns() > deadline)
+			return -ETIMEDOUT;
+		device_pause(&wait);
+	}
 }
 
 void virtio_mark(struct rf_device *d, struct virtio_pci *v)

@@ -13,7 +13,7 @@
 #include "device.h"
 #include "virtio.h"
 
-#define VIRTIO_MAX_QUEUES 2u
+#define VIRTIO_MAX_QUEUES RF_MAX_QUEUES /* the network device has two */
 
 struct virtio_pci {
 	struct virtio_window {
@@ -38,6 +38,15 @@ int virtio_reset(struct rf_device *, const struct virtio_pci *);
 int virtio_negotiate(struct rf_device *, struct virtio_pci *, uint64_t wanted, uint64_t needed);
 /* Learns size (at most `most`) and doorbell of queues 0 to count - 1. */
 int virtio_queues(struct rf_device *, struct virtio_pci *, unsigned count, uint32_t most);
+/*
+ * 2.6.1, 4.1.4.3.2: takes a queue from a device that goes on. 0: the device says that it has let go
+ * of it, and is still the one that was started. -ETIMEDOUT: not within ns. -EBADMSG: it says that
+ * it is through with that, and that the queue is still enabled. -EIO: its status is another one.
+ * -ENODEV: registers read all ones. No line.
+ */
+int virtio_drop_queue(struct rf_device *, struct virtio_pci *, unsigned queue, uint64_t ns);
+/* Is the device at work, and the queue as virtio_start_queue() left it? */
+bool virtio_queue_runs(struct rf_device *, const struct virtio_pci *, unsigned queue);
 /* Chooses the driver's doorbell page and refuses one that holds anything else. */
 int virtio_doorbells(struct rf_device *, struct virtio_pci *, unsigned count);
 /* Step 7, a queue: its parts at `iova` as hw/virtio.h says, interrupts on `vector`. */
@@ -45,6 +54,21 @@ int virtio_start_queue(struct rf_device *, struct virtio_pci *, unsigned queue, 
 		       int vector);
 /* Step 8. */
 int virtio_go(struct rf_device *, struct virtio_pci *);
+
+/* ---- virtio_queues.c: a device with several queues of one kind, a driver each -------------- */
+
+/* Sizes and doorbells of queues 0 to d->queue_count - 1, which are made alike: the smallest size
+ * is everybody's. d->queue_count becomes less where the device says `most`, or where doorbells are
+ * at no fixed distance. -errno after a line. */
+int virtio_queues_learn(struct rf_device *, struct virtio_pci *, uint32_t most);
+/* At start, when those are known: is a queue reset as it should be? Sets d->queue_reset; a line
+ * if not, and VIRTIO_F_RING_RESET is not used. The device has to be reset then. -errno after a
+ * line. */
+int virtio_queues_check(struct rf_device *, struct virtio_pci *);
+/* rf_admin_ops.enable, queue_drop and queue_make. */
+int virtio_queues_enable(struct rf_device *, struct virtio_pci *);
+int virtio_queues_drop(struct rf_device *, struct virtio_pci *, unsigned queue);
+int virtio_queues_make(struct rf_device *, struct virtio_pci *, unsigned queue, unsigned half);
 
 /* virtio_blk_id.c: asks a disk whose queues are known what it is called: d->disk, if it says. The
  * device has to be reset then. -errno after a line. */

@@ -142,6 +142,7 @@ enum rf_left {
 /* What resets of a device are known not to do (quirks.c). */
 #define RF_QUIRK_QUEUES_FIRST      1u /* NVMe: queues have to be deleted before CC.EN is cleared */
 #define RF_QUIRK_NO_FUNCTION_RESET 2u /* neither FLR nor power management: the bus only */
+#define RF_QUIRK_NO_QUEUE_RESET    4u /* virtio: what a queue that is reset had under way goes on */
 
 struct rf_quirk {
 	uint16_t    vendor, device;
@@ -210,8 +211,9 @@ struct rf_admin_ops {
 	/* First bring-up: fills info or net, template, doorbell; makes queue_count less where the
 	 * device has fewer. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
-	/* After a reset: the device enabled; where queue_make is NULL, with its one queue of this
-	 * half. */
+	/* After a reset, when no driver runs: the device enabled; where queue_make is NULL, with its
+	 * one queue of this half. A device that takes queues only then has all of them, each in the
+	 * half of its next driver, whose memory is cleared. */
 	int (*enable)(struct rf_device *, unsigned half);
 	/*
 	 * Takes a dead driver's queue pair from a device that goes on; the device is as

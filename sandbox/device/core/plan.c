@@ -136,6 +136,7 @@ void plan_boot(struct rf_device *d, const struct rf_queue *q, uint32_t generatio
 	b->net = d->net;
 	b->queue[0] = d->template;
 	b->queue[0].regs = 0;
+	b->queue[0].number = q->index;
 	b->queue[0].mem_iova = d->queues_iova + queue_memory_at(d, q->index, half);
 	b->queue[0].mem_bytes = d->cfg.queue_bytes;
 }

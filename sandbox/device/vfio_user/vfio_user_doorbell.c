@@ -270,6 +270,11 @@ static volatile void *proxied(struct rf_device *d, uint64_t where)
 
 #define NOT_RUNG 0xffffu /* no queue has this number */
 
+static bool shared_by_queues(const struct rf_doorbells *b)
+{
+	return bells(b) > 1 && !b->step;
+}
+
 /* What other queues' drivers rang meanwhile is passed on first: the eventfd is one for all. */
 void user_doorbell_clear(struct rf_device *d, uint32_t queue)
 {
@@ -280,6 +285,10 @@ void user_doorbell_clear(struct rf_device *d, uint32_t queue)
 	if (b->mode != RF_DOORBELL_PROXY)
 		return;
 	user_doorbell_forward(d);
+	/* What is in a place that all queues share may be another's. For a virtio device it means
+	 * only that it is to look, which does this queue no harm. */
+	if (b->edge && shared_by_queues(b))
+		return;
 	for (int i = 0; i < 2; i++) {
 		if (b->edge)
 			*(volatile uint16_t *)proxied(d, where[i]) = NOT_RUNG;
@@ -307,10 +316,10 @@ static bool was_rung(struct rf_device *d, uint64_t where)
 				   __ATOMIC_ACQ_REL) != NOT_RUNG;
 }
 
-/* Passes on a virtio doorbell, which has always the same value and means only that there is
- * work. It is cleared in the page, so that the next ring is seen. The queue's own number is
- * passed on, whatever was stored. Where both queues share one doorbell, the device looks at
- * both. */
+/* Passes on the doorbells of a virtio interface, which have always the same value and mean only
+ * that there is work. What is rung is cleared in the page, so that the next ring is seen. The
+ * queue's own number is passed on, whatever was stored. Where both queues share one doorbell, the
+ * device looks at both. */
 static void forward_edge(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
@@ -327,6 +336,21 @@ static void forward_edge(struct rf_device *d)
 	}
 }
 
+/* The same of a device whose queues have a driver each. One that stores a number hides another's where they
+ * share a place: the device is told to look at all of them. */
+static void forward_edges(struct rf_device *d)
+{
+	const struct rf_doorbells *b = &d->doorbell;
+	bool all = shared_by_queues(b) && was_rung(d, b->submit);
+
+	for (uint16_t i = 0; i < d->queue_count; i++) {
+		uint64_t where = b->submit + bell_on(b, i);
+
+		if (!d->queue[i].down && (all || was_rung(d, where)))
+			(void)bar_write(d, b->bar, where, &i, 2);
+	}
+}
+
 /*
  * Completions first: the device may need their room for what is submitted. Only doorbells of
  * queues that are used are passed on, whatever else is in the page; and none of a queue that is
@@ -338,6 +362,8 @@ void user_doorbell_forward(struct rf_device *d)
 
 	if (!take_ring())
 		return;
+	if (b->edge && b->queues)
+		return forward_edges(d);
 	for (uint32_t i = 0; i < d->queue_count; i++) {
 		if (d->queue[i].down)
 			continue;
