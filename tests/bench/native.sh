@@ -24,7 +24,7 @@ die() {
 }
 
 # serve LOAD [MODEL-OPTION...]: the load's words; its lines come in $dir/load.json. POLICY: a
-# name, or a path.
+# name, or a path; QUEUES: of the device (1).
 serve() {
 	local load=$1
 	shift
@@ -36,7 +36,7 @@ serve() {
 	wait_until 60 build/tests/model_ctl $dir/nvme.ctl counters >/dev/null 2>&1 ||
 		die "the model does not come up"
 	printf '%s\n' "run-dir $dir/run" "device disk0" "  policy ${POLICY:-nvme}" \
-		"  socket $dir/nvme.sock" \
+		"  socket $dir/nvme.sock" "  queues ${QUEUES:-1}" \
 		"  export program $PWD/build/tests/rf-load output $dir/load.json $load" \
 		>$dir/rf.conf
 	build/bin/ringfence run $dir/rf.conf >$dir/rf.err 2>&1 </dev/null &

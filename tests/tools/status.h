@@ -73,6 +73,32 @@ static inline struct state look(const char *device)
 	};
 }
 
+#define QUEUES_MOST 8u
+
+struct queue_state { uint32_t number, pid, standby; uint64_t answered; };
+
+/* Fills q with the state of each queue of that device, in order. How many there are. */
+static inline unsigned look_queues(const char *device, struct queue_state q[QUEUES_MOST])
+{
+	char name[64];
+	const char *all = ask("status-json", ""), *end;
+	unsigned n = 0;
+
+	snprintf(name, sizeof(name), "\"device\":\"%s\"", device);
+	const char *at = strstr(all, name);
+	for (at = at ? strstr(at, "\"queues\":[{") : NULL; at && n < QUEUES_MOST; n++) {
+		end = strchr(at, '}');
+		q[n] = (struct queue_state){
+			.number = (uint32_t)member(at, end, "driver_number"),
+			.pid = (uint32_t)member(at, end, "pid"),
+			.standby = (uint32_t)member(at, end, "next_pid"),
+			.answered = member(at, end, "answered"),
+		};
+		at = end[1] == ',' ? end + 1 : NULL;
+	}
+	return n;
+}
+
 static inline void nap(unsigned us)
 {
 	nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l },
