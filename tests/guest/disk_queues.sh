@@ -2,11 +2,13 @@
 # A disk with four queues, a driver each: one of the four is killed again and again, then each of
 # them, under a client that verifies over all queues. NVMe, where a death costs its queue; virtio,
 # where it costs QEMU's device a reset, with split queues and with packed ones. Then virtio disks
-# that have fewer queues, or fewer vectors, than they are asked for.
+# whose queues have a vector each, not two, and that have fewer queues, or fewer vectors, than they
+# are asked for.
 # guest: -d virtio-blk,serial=rf0,size=64M,num-queues=4,vectors=9
 # guest: -d virtio-blk,serial=rf1,size=64M,num-queues=4,vectors=9,packed=on
 # guest: -d virtio-blk,serial=rf2,size=64M,num-queues=2,vectors=9
-# guest: -d virtio-blk,serial=rf3,size=64M,num-queues=4,vectors=5
+# guest: -d virtio-blk,serial=rf3,size=64M,num-queues=4,vectors=3
+# guest: -d virtio-blk,serial=rf5,size=64M,num-queues=4,vectors=5
 # guest: -d nvme,serial=rf4,size=64M
 # seconds: 600
 . /lib/guest.sh
@@ -101,7 +103,9 @@ expect virtio_blk_packed_queues/kind "its queues are split" grep -q 'packed queu
 virtio 3
 fewer virtio_blk_two "has 2 queues, not 4"
 virtio 4
-fewer virtio_blk_vectors "with 5 interrupt vectors it has 2 queues, not 4"
+fewer virtio_blk_vectors "with 3 interrupt vectors it has 2 queues, not 4"
+virtio 5
+through virtio_blk_shared_vectors virtio_blk soft
 disk=$(nvme_address rf4)
 through nvme_queues nvme queue
 exit $guest_failed

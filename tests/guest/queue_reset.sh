@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# QEMU's virtio disk offers to reset a queue by itself (VIRTIO_F_RING_RESET), says at once that it has,
-# and completes later what was under way in it: in the queue of the next driver. So it is reset as a
-# whole, and no request fails. Without that knowledge requests fail. The disk is so slow that
-# every kill leaves requests in it.
+# QEMU's virtio disk offers to reset a queue by itself (VIRTIO_F_RING_RESET), says at once that it
+# has, and completes later what was under way in it: in the queue of the next driver. So it is
+# reset as a whole, and no request fails. Without that knowledge requests fail. The disk is so slow
+# that every kill leaves requests in it.
 # guest: -d virtio-blk,serial=rf0,size=64M,num-queues=2,vectors=5,bps=4M
 # seconds: 300
 . /lib/guest.sh
@@ -23,8 +23,8 @@ fails() { [ "$(field failed)" -gt 0 ]; }
 # served [NAME]: by the shipped programs, or by those without that wall
 served() {
 	config 'queues 2 demand'
-	sed -i "s|policy nvme|policy virtio_blk|
-		s|export nbd .*|export program /build/tests/rf-load output /tmp/load.json $load|" $conf
+	program="program /build/tests/rf-load output /tmp/load.json $load"
+	sed -i "s|policy nvme|policy virtio_blk|; s|export nbd .*|export $program|" $conf
 	[ $# = 0 ] || lax $1
 	serve
 }

@@ -5,7 +5,7 @@
  *
  * Room:   tests/unit. See scripted_device.h.
  */
-#include "scripted_device.h"
+#include "doorbells.h"
 
 static const char sleep_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
 				 "{\"region\":0,\"asleep\":8188}}}}";
@@ -13,16 +13,6 @@ static const char sleep_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_s
 static const char sleep_beyond_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_sleep\":"
 					"{\"region\":0,\"asleep\":12284}}}}";
 static const char shadow_json[] = "{\"capabilities\":{\"ringfence\":{\"doorbell_shadow\":true}}}";
-
-static void drop_doorbells(struct rf_device *d)
-{
-	if (d->doorbell.event >= 0)
-		close(d->doorbell.event);
-	if (d->user->proxy)
-		munmap((void *)d->user->proxy, d->doorbell.bytes);
-	if (d->doorbell.mode == RF_DOORBELL_PROXY || d->doorbell.mode == RF_DOORBELL_SHADOW)
-		close(d->doorbell.fd);
-}
 
 static void the_mode_is_the_best_the_server_offers(void **state)
 {
@@ -152,38 +142,6 @@ static void a_sleeping_server_is_refused_with_intx(void **state)
 	end(d);
 }
 
-/* How many register writes the server has seen: all that were sent. */
-static uint32_t writes_arrived(struct rf_device *d)
-{
-	uint32_t value;
-
-	assert_int_equal(bar_read(d, 0, 0x100, &value, 4), 0);
-	return server.write_count;
-}
-
-/* The driver's side of the page: a store, and the eventfd. */
-static void store(struct rf_device *d, uint64_t where, uint32_t value)
-{
-	volatile uint8_t *at = d->user->proxy + (where - d->doorbell.page);
-
-	if (d->doorbell.edge)
-		*(volatile uint16_t *)at = (uint16_t)value;
-	else
-		*(volatile uint32_t *)at = value;
-}
-
-static void ring_proxy(struct rf_device *d, uint64_t where, uint32_t value)
-{
-	struct pollfd p[RF_BACKEND_FDS];
-	uint64_t one = 1;
-
-	store(d, where, value);
-	assert_int_equal(write(RF_DEVICE_FD_DEVICE, &one, 8), 8);
-	unsigned count = d->backend->poll_fds(d, p);
-	assert_true(poll(p, count, 5000) > 0);
-	assert_int_equal(d->backend->on_poll(d, p, count), 0);
-}
-
 static void a_proxied_page_passes_on_two_doorbells(void **state)
 {
 	struct rf_device *d = begin();
@@ -226,22 +184,6 @@ static void a_proxied_page_passes_on_two_doorbells(void **state)
 
 
 /* ---- where they are -------------------------------------------------------- */
-
-/* A device with doorbells at these places of a BAR of this size; the mode is the proxy's. */
-static int place(struct rf_device *d, uint64_t submit, uint64_t complete, uint64_t bar, bool edge)
-{
-	server_init(&server);
-	server.mappable = false;
-	start(&server);
-	assert_int_equal(open_all(d), 0);
-	d->bar[0].bytes = bar;
-	d->doorbell = (struct rf_doorbells){ .bar = 0,
-					     .submit = submit,
-					     .complete = complete,
-					     .edge = edge,
-					     .last_queue = submit != complete };
-	return doorbell_open(d);
-}
 
 /* The first on a later page than the second, and the other way round. */
 static void doorbells_may_be_on_any_page(void **state)
@@ -305,122 +247,6 @@ static void places_that_cannot_be_are_refused(void **state)
 		assert_null((void *)d->user->proxy);
 		end(d);
 	}
-}
-
-/* ---- virtio's -------------------------------------------------------------- */
-
-/* What is stored is the queue's number, each time the same: each time is told. */
-static void a_doorbell_that_repeats_itself_is_passed_on(void **state)
-{
-	struct rf_device *d = begin();
-
-	(void)state;
-	assert_int_equal(place(d, 0x3000, 0x3004, BAR0_BYTES, true), 0);
-	d->backend->doorbell_clear(d, 0);
-	uint32_t before = writes_arrived(d);
-	for (int i = 0; i < 3; i++)
-		ring_proxy(d, 0x3000, 0);
-	ring_proxy(d, 0x3004, 1);
-	ring_proxy(d, 0x3008, 0);    /* no doorbell of this driver's */
-	store(d, 0x3004, 1);
-	ring_proxy(d, 0x3000, 4711); /* not its queue's number: told is its own */
-	const uint64_t told[] = { 0x3000ull << 32,     0x3000ull << 32, 0x3000ull << 32,
-				  0x3004ull << 32 | 1, 0x3000ull << 32, 0x3004ull << 32 | 1 };
-	assert_int_equal(writes_arrived(d) - before, sizeof(told) / sizeof(told[0]));
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
-		assert_int_equal(server.writes[before + i], told[i]);
-	drop_doorbells(d);
-	end(d);
-}
-
-/* A multiplier of 0: all queues have one doorbell, and a store of one hides the other's. */
-static void one_doorbell_for_two_queues_rings_both(void **state)
-{
-	struct rf_device *d = begin();
-
-	(void)state;
-	assert_int_equal(place(d, 0x3000, 0x3000, BAR0_BYTES, true), 0);
-	d->doorbell.last_queue = 1;
-	d->backend->doorbell_clear(d, 0);
-	uint32_t before = writes_arrived(d);
-	store(d, 0x3000, 0);
-	ring_proxy(d, 0x3000, 1);
-	assert_int_equal(writes_arrived(d) - before, 2);
-	assert_int_equal(server.writes[before], 0x3000ull << 32);
-	assert_int_equal(server.writes[before + 1], 0x3000ull << 32 | 1);
-	drop_doorbells(d);
-	end(d);
-}
-
-/* A disk with three queues, a driver each; their doorbells `step` apart. */
-static struct rf_device *with_three_queues(uint32_t step)
-{
-	struct rf_device *d = begin();
-
-	server_init(&server);
-	server.mappable = false;
-	start(&server);
-	assert_int_equal(open_all(d), 0);
-	d->queue_count = 3;
-	for (int i = 0; i < 3; i++)
-		d->queue[i].down = false;
-	d->doorbell = (struct rf_doorbells){ .submit = 0x3000, .complete = 0x3000, .edge = true,
-					     .queues = 3, .step = step };
-	assert_int_equal(doorbell_open(d), 0);
-	assert_int_equal(d->doorbell.mode, RF_DOORBELL_PROXY);
-	for (uint32_t i = 0; i < 3; i++)
-		d->backend->doorbell_clear(d, i);
-	return d;
-}
-
-static void each_queue_has_its_doorbell(void **state)
-{
-	struct rf_device *d = with_three_queues(4);
-	uint32_t before = writes_arrived(d);
-
-	(void)state;
-	ring_proxy(d, 0x3004, 1);
-	ring_proxy(d, 0x3004, 1);
-	store(d, 0x3008, 2);
-	ring_proxy(d, 0x3000, 0);
-	ring_proxy(d, 0x300c, 3);    /* of no queue that is used */
-	d->queue[1].down = true;
-	store(d, 0x3004, 1);         /* of a driver that is dead */
-	ring_proxy(d, 0x3008, 4711); /* not its queue's number: told is its own */
-	d->backend->doorbell_clear(d, 1);
-	d->queue[1].down = false;
-	ring_proxy(d, 0x3000, 0);
-	const uint64_t told[] = { 0x3004ull << 32 | 1, 0x3004ull << 32 | 1, 0x3000ull << 32,
-				  0x3008ull << 32 | 2, 0x3008ull << 32 | 2, 0x3000ull << 32 };
-	assert_int_equal(writes_arrived(d) - before, sizeof(told) / sizeof(told[0]));
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
-		assert_int_equal(server.writes[before + i], told[i]);
-	drop_doorbells(d);
-	end(d);
-}
-
-/* A multiplier of 0. What one has stored hides another's, so all that run are rung. */
-static void one_doorbell_for_all_queues_rings_all(void **state)
-{
-	struct rf_device *d = with_three_queues(0);
-
-	(void)state;
-	ring_proxy(d, 0x3000, 0); /* what the page began with is gone */
-	uint32_t before = writes_arrived(d);
-	store(d, 0x3000, 2);
-	d->queue[1].down = true;
-	d->backend->doorbell_clear(d, 1); /* which is another's ring, too */
-	ring_proxy(d, 0x3000, 0);
-	const uint64_t told[] = { 0x3000ull << 32, 0x3000ull << 32 | 2 };
-	assert_int_equal(writes_arrived(d) - before, sizeof(told) / sizeof(told[0]));
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
-		assert_int_equal(server.writes[before + i], told[i]);
-	store(d, 0x3000, 2);
-	d->backend->doorbell_clear(d, 1);
-	assert_int_equal(*(volatile uint16_t *)(d->user->proxy +
-						(0x3000 - d->doorbell.page)), 2);
-	drop_doorbells(d);
-	end(d);
 }
 
 /* ---- memory of the server's ------------------------------------------------ */
@@ -545,10 +371,6 @@ int main(void)
 		cmocka_unit_test(a_proxied_page_passes_on_two_doorbells),
 		cmocka_unit_test(doorbells_may_be_on_any_page),
 		cmocka_unit_test(places_that_cannot_be_are_refused),
-		cmocka_unit_test(a_doorbell_that_repeats_itself_is_passed_on),
-		cmocka_unit_test(one_doorbell_for_two_queues_rings_both),
-		cmocka_unit_test(each_queue_has_its_doorbell),
-		cmocka_unit_test(one_doorbell_for_all_queues_rings_all),
 		cmocka_unit_test(only_memory_that_stays_is_mapped),
 		cmocka_unit_test(errors_are_not_wired_over_the_first_vector),
 		cmocka_unit_test(a_server_that_knows_the_least_is_driven),

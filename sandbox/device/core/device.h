@@ -79,7 +79,9 @@ struct rf_doorbells {
 struct rf_irq {
 	uint32_t index;     /* VFIO_PCI_*_IRQ_INDEX */
 	uint32_t vectors;   /* in use */
-	bool     each_half; /* vector 1 + 2 * queue + half belongs to that half for good */
+	/* vector 1 + 2 * queue + half belongs to that half for good; else 1 + queue is its
+	 * running half's, or 0 if there is one vector */
+	bool     each_half;
 	bool     intx;
 	bool     off;       /* a storm: given up until the device was reset */
 };
@@ -211,9 +213,9 @@ struct rf_admin_ops {
 	/* First bring-up: fills info or net, template, doorbell; makes queue_count less where the
 	 * device has fewer. 0, or -errno after a line. */
 	int (*identify)(struct rf_device *);
-	/* After a reset, when no driver runs: the device enabled; where queue_make is NULL, with its
-	 * one queue of this half. A device that takes queues only then has all of them, each in the
-	 * half of its next driver, whose memory is cleared. */
+	/* After a reset, when no driver runs: the device enabled; where queue_make is NULL, with
+	 * its one queue of this half. A device that takes queues only then has all of them, each
+	 * in the half of its next driver, whose memory is cleared. */
 	int (*enable)(struct rf_device *, unsigned half);
 	/*
 	 * Takes a dead driver's queue pair from a device that goes on; the device is as

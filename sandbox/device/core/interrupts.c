@@ -4,8 +4,9 @@
  *
  * Room:   sandbox/device/core. MSI-X, else MSI, else INTx, as the policy accepts them.
  *         Each half of each queue has a vector of its own, so that a restart rewires
- *         nothing: 0 is the admin plane's and stays silent. A device without enough of
- *         them has fewer queues; with less than three its one queue's halves share one.
+ *         nothing: 0 is the admin plane's and stays silent. In a device without enough of
+ *         them for that, as virtio's often are, a queue's halves share one, and only where
+ *         there is not one for each has it fewer queues.
  * Trust:  a device may claim vectors it has no capability for: configuration space
  *         is asked too.
  */
@@ -65,10 +66,11 @@ static int wire(struct rf_device *d)
 {
 	int32_t fds[RF_MAX_VECTORS] = { -1 };
 
-	if (!d->irq.each_half)
+	if (d->irq.vectors == 1)
 		return irq_vector(d, 0, 1);
 	for (uint32_t i = 1; i < d->irq.vectors; i++)
-		fds[i] = rf_device_wake((i - 1) / 2, (i - 1) & 1);
+		fds[i] = d->irq.each_half ? rf_device_wake((i - 1) / 2, (i - 1) & 1) :
+					    rf_device_wake(i - 1, 1);
 	return d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, 0, fds,
 				    d->irq.vectors);
 }
@@ -86,16 +88,17 @@ static int wire_on(struct rf_device *d)
 /* So many vectors of this kind are there. */
 static void irq_use(struct rf_device *d, uint32_t index, uint32_t count)
 {
-	bool each = count >= 3;
-	uint32_t most = each ? (count - 1) / 2 : 1;
+	uint32_t most = count > 2 ? count - 1 : 1;
 
 	if (d->queue_count > most) {
 		rf_log("%s: with %u interrupt vectors it has %u queue%s, not %u", d->label, count,
 		       most, most == 1 ? "" : "s", d->queue_count);
 		d->queue_count = most;
 	}
+	bool each = count >= 1 + 2 * d->queue_count;
+	uint32_t shared = d->queue_count > 1 ? 1 + d->queue_count : 1;
 	d->irq = (struct rf_irq){ .index = index, .each_half = each,
-				  .vectors = each ? 1 + 2 * d->queue_count : 1,
+				  .vectors = each ? 1 + 2 * d->queue_count : shared,
 				  .intx = index == VFIO_PCI_INTX_IRQ_INDEX };
 }
 
@@ -134,10 +137,13 @@ int irq_rewire(struct rf_device *d)
 int irq_vector(struct rf_device *d, uint32_t queue, unsigned half)
 {
 	int32_t fd = rf_device_wake(queue, half);
+	uint32_t shared = d->irq.vectors > 1 ? 1 + queue : 0;
 
-	return d->irq.each_half ? 1 + 2 * (int)queue + (int)half :
-				  d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER,
-						       0, &fd, 1);
+	if (d->irq.each_half)
+		return 1 + 2 * (int)queue + (int)half;
+	int err = d->backend->set_irqs(d, d->irq.index, VFIO_IRQ_SET_ACTION_TRIGGER, shared, &fd,
+				       1);
+	return err < 0 ? err : (int)shared;
 }
 
 void irq_off(struct rf_device *d)

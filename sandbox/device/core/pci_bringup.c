@@ -126,9 +126,11 @@ static int msix_on(struct rf_device *d)
 static int msi_on(struct rf_device *d)
 {
 	uint32_t at = config_find(d, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2);
-	uint16_t flags, log = d->irq.vectors > 1 ? 2 : 0;
+	uint16_t flags, log = 0;
 	int err = d->backend->config_read(d, at + PCI_MSI_FLAGS, &flags, 2);
 
+	while (1u << log < d->irq.vectors)
+		log++;
 	flags = (uint16_t)((flags & ~PCI_MSI_FLAGS_QSIZE) | log << 4 | PCI_MSI_FLAGS_ENABLE);
 	return err ? err : d->backend->config_write(d, at + PCI_MSI_FLAGS, &flags, 2);
 }

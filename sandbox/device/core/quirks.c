@@ -18,8 +18,8 @@ static const struct rf_quirk quirks[] = {
 	 * it ends QEMU: 2 of some 3,000 kills. With the queues deleted before, none. */
 	{ 0x1b36, 0x0010, 0x11001af4, RF_QUIRK_QUEUES_FIRST,
 	  "its queues are deleted before it is disabled" },
-	/* QEMU from 7.2 on: VIRTIO_F_RING_RESET is offered for every device, and queue_reset reads 0
-	 * at once; only its network device gives up what was under way. Seen with 11.1: old
+	/* QEMU 7.2 and 11.1: VIRTIO_F_RING_RESET is offered for every device, and queue_reset
+	 * reads 0 at once; only its network device gives up what was under way. A disk's old
 	 * requests are completed in the new queue (tests/guest/queue_reset.sh). */
 	{ 0x1af4, 0x1042, 0x11001af4, RF_QUIRK_NO_QUEUE_RESET,
 	  "queue_reset does not end its requests, so that a dead driver costs a reset" },

@@ -336,8 +336,8 @@ static void forward_edge(struct rf_device *d)
 	}
 }
 
-/* The same of a device whose queues have a driver each. One that stores a number hides another's where they
- * share a place: the device is told to look at all of them. */
+/* The same of a device whose queues have a driver each. One that stores a number hides another's
+ * where they share a place: the device is told to look at all of them. */
 static void forward_edges(struct rf_device *d)
 {
 	const struct rf_doorbells *b = &d->doorbell;
