@@ -15,8 +15,8 @@ irqs_to() { # CPU NAME
 }
 
 driver_of() { # QUEUE
-	$rf status --json 2>/dev/null |
-		sed -n "s/.*{\"queue\":$1,[^}]*\"pid\":\([1-9][0-9]*\).*/\1/p"
+	$rf status --json 2>/dev/null | grep -o "\"queue\":$1,[^}]*" |
+		sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p'
 }
 runs() { [ -n "$(driver_of $1)" ]; }
 # Each queue's driver, and both its interrupts, on a processor of its own.
