@@ -28,8 +28,8 @@
 #define FIRST_ANSWERS_NS 1000000u
 
 /* A device that another process uses when it is to start (RF_OPEN_LATER) is tried again at this
- * interval, for this long: whoever looks what is on a disk has it open for a while, and the kernel's
- * driver takes a while to bring a controller up. */
+ * interval, for this long: whoever looks what is on a disk has it open for a while, and the
+ * kernel's driver takes a while to bring a controller up. */
 #define OPEN_PAUSE_NS 50000000u
 #define OPEN_MOST_NS  10000000000u
 

@@ -22,8 +22,8 @@
 #define VIABLE_WITHIN_NS 10000000000ull
 #define VIABLE_PAUSE_NS  5000000u
 
-/* The status of the group, once it is viable. False: it is not, and stays so, and errno is 0; or the
- * kernel does not say. */
+/* The status of the group, once it is viable. False: it is not, and stays so, and errno is 0; or
+ * the kernel does not say. */
 static bool group_viable(struct vfio_group_status *st)
 {
 	uint64_t deadline = rf_now_ns() + VIABLE_WITHIN_NS;
