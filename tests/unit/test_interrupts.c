@@ -5,7 +5,6 @@
  *
  * Room:   tests/unit. A back end that notes which eventfd each vector is wired to.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "clock.h"
 #include "driver_number.h"
 #include "log.h"
 #include "virtio_pci.h"
