@@ -343,11 +343,12 @@ static void forward_edges(struct rf_device *d)
 	const struct rf_doorbells *b = &d->doorbell;
 	bool all = shared_by_queues(b) && was_rung(d, b->submit);
 
-	for (uint16_t i = 0; i < d->queue_count; i++) {
+	for (uint32_t i = 0; i < d->queue_count; i++) {
 		uint64_t where = b->submit + bell_on(b, i);
+		uint16_t queue = (uint16_t)i;
 
 		if (!d->queue[i].down && (all || was_rung(d, where)))
-			(void)bar_write(d, b->bar, where, &i, 2);
+			(void)bar_write(d, b->bar, where, &queue, 2);
 	}
 }
 
