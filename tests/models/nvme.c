@@ -19,6 +19,7 @@ struct model_counter nvme_counters[NVME_COUNTERS] = {
 	[NC_COMPLETIONS] = { "completions", 0 }, [NC_BAD_DOORBELLS] = { "bad_doorbells", 0 },
 	[NC_POWER_CUTS] = { "power_cuts", 0 }, [NC_ENABLES] = { "enables", 0 },
 	[NC_DELETES] = { "queues_deleted", 0 }, [NC_LATE] = { "late_commands", 0 },
+	[NC_DELAYED] = { "commands_delayed", 0 },
 };
 
 static struct nvme  nvme;

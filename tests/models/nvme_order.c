@@ -29,6 +29,7 @@ bool order_later(struct nvme *n, const struct sq *sq, const struct nvme_sqe *cmd
 		d->status = io_execute(n, cmd);
 	}
 	n->delayed_count++;
+	NVME_COUNT(NC_DELAYED);
 	return true;
 }
 
