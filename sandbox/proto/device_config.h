@@ -12,6 +12,7 @@
 #ifndef RF_DEVICE_CONFIG_H
 #define RF_DEVICE_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "blk_types.h"
