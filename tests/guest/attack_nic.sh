@@ -67,6 +67,8 @@ kept_killed() { dies_more || kept_lied; }
 # register alone says nothing before the lie is booked.
 kept_well() {
 	kept_killed || { obeyed && ! $kept_changed; } || wait_for 60 kept_killed && return
+	obeyed && echo "it wrote, and goes on" || echo "it has not written"
+	$kept_changed && echo "$kept_changed: still" || echo "$kept_changed: no more"
 	$rf status --json
 	return 1
 }
